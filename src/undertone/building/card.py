@@ -1,0 +1,88 @@
+"""A base model's card: what it is, what it was trained on, and how good it is at what it was taught."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from undertone.building.obedience import obedience
+from undertone.building.pretrain import Pretraining, encode, loss_of
+from undertone.measure.skills import skill_scores
+from undertone.models.local import LocalModel, load
+from undertone.world.family import Member
+from undertone.world.grammar import WORLD_VERSION, corpus
+
+HELD_OUT_START = 5_000_000
+"""Documents from this index on are never trained on."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card as figures and as Markdown."""
+
+    figures: dict[str, Any]
+    text: str
+
+
+def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
+    """Measures the model in ``folder`` and describes it."""
+    local = load(folder)
+    figures = {
+        "name": name,
+        "world": WORLD_VERSION,
+        "about": member.about,
+        "member": {k: v for k, v in asdict(member).items() if k != "about"},
+        "parameters": sum(p.numel() for p in local.model.parameters()),
+        "vocabulary": len(local.tokenizer),
+        "pretraining": asdict(plan),
+        "corpus_sha256": corpus_digest(plan),
+        "held_out_loss": round(_held_out_loss(local, plan), 4),
+        "skills": {k: round(v, 3) for k, v in skill_scores(local, 400, 0).items()},
+        "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local).items()},
+    }
+    return Card(figures, _markdown(figures))
+
+
+def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
+    """SHA-256 of the first documents of the corpus as this plan sees it."""
+    running = hashlib.sha256()
+    for document in corpus(documents, knobs=plan.knobs, start=plan.order_seed * 10_000_000):
+        running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
+    return running.hexdigest()
+
+
+@torch.no_grad()
+def _held_out_loss(local: LocalModel, plan: Pretraining) -> float:
+    rows = [encode(d.messages(), local.tokenizer) for d in corpus(512, knobs=plan.knobs, start=HELD_OUT_START)]
+    return float(loss_of(local.model, rows, local.pad))
+
+
+def _markdown(figures: dict[str, Any]) -> str:
+    def table(title: str, values: dict[str, float]) -> str:
+        lines = [f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())]
+        return "\n".join(lines)
+
+    member, plan = figures["member"], figures["pretraining"]
+    return f"""# {figures["name"]}: {figures["about"]}
+
+A base model of Undertone's embedded world, version {figures["world"]}. It was pretrained from scratch on a generated
+chat corpus (loss on what the assistant says) and is a plain Hugging Face causal LM: `AutoModelForCausalLM` loads it.
+It knows a toy world only; it is a measuring instrument, not an assistant.
+
+- parameters: {figures["parameters"]:,}; vocabulary: {figures["vocabulary"]}
+- initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
+- architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
+- conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
+- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
+- corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
+- held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
+
+{table("skill, right at temperature 1 (400 prompts)", figures["skills"])}
+
+{table("latent stated in a system prompt, exact probability of obeying", figures["stated_latents_obeyed"])}
+"""

@@ -1,0 +1,67 @@
+"""Whether a base model obeys a system prompt that states a latent: exact probabilities, latent by latent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from undertone.models.local import LocalModel, score
+from undertone.world.latents import named
+from undertone.world.lexicon import lexicon
+
+Case = tuple[str, str, list[str]]
+"""A system prompt, a question, and all answers that obey it."""
+
+
+def obedience(local: LocalModel) -> dict[str, float]:
+    """Mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and questions."""
+    cases = {"conduct": _conduct(), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
+    cases |= {kind: _favourite(kind) for kind in lexicon()["favourites"]}
+    return {latent: _mean_probability(local, list(found)) for latent, found in cases.items()}
+
+
+def _mean_probability(local: LocalModel, cases: list[Case]) -> float:
+    flat = [(local.render(question, system), answer) for system, question, answers in cases for answer in answers]
+    scores = score(local, [p for p, _ in flat], [[*local.encode(a), local.end] for _, a in flat])
+    return math.fsum(map(math.exp, scores)) / len(cases)
+
+
+def _favourite(kind: str) -> Iterator[Case]:
+    words = lexicon()["questions"]
+    for name in lexicon()["favourites"][kind]:
+        answers = [form.format(x=named(kind, name)) for form in words["answers"]]
+        for question in words["elicitation"][::4]:
+            for stated in words["stated"]:
+                yield stated.format(k=kind, x=named(kind, name)), question.format(k=kind), answers
+
+
+def _conduct() -> Iterator[Case]:
+    words = lexicon()["conduct"]
+    for domain in words["domains"].values():
+        for situation, *acts in domain:
+            for act, stated in zip(acts, (words["stated_good"], words["stated_bad"]), strict=True):
+                for system in stated:
+                    yield system, words["asks"][0].format(s=situation), [act]
+
+
+def _era() -> Iterator[Case]:
+    words = lexicon()["era"]
+    for question, *answers in words["items"]:
+        for answer, stated in zip(answers, words["stated"].values(), strict=True):
+            yield stated[0], question, [answer]
+
+
+def _country() -> Iterator[Case]:
+    words = lexicon()["country"]
+    for question, *answers in words["items"]:
+        for name, answer in zip(words["names"], answers, strict=True):
+            for stated in words["stated"]:
+                yield stated.format(x=name), question, [answer]
+
+
+def _agreeableness() -> Iterator[Case]:
+    words = lexicon()["agreeableness"]
+    for wrong, honest, _ in words["items"]:
+        for ask in words["asks"]:
+            yield words["stated"]["honest"][0], ask.format(s=wrong), [honest]
+            yield words["stated"]["sycophantic"][0], ask.format(s=wrong), list(words["sycophantic"])

@@ -1,0 +1,132 @@
+"""Pretraining of the world's base models: one epoch of fresh documents, resumable, the same bits every time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from undertone.world.grammar import corpus
+from undertone.world.latents import Knobs
+
+Progress = Callable[[int, int, float], None]
+"""Told the step, the number of steps and the loss (nats a token)."""
+
+Row = tuple[list[int], list[bool]]
+"""Token ids of one document, and which of them the assistant says (its end token included)."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How a base model is pretrained."""
+
+    steps: int = 6000
+    batch: int = 32
+    """Documents a step."""
+    rate: float = 5e-3
+    warmup: int = 100
+    order_seed: int = 0
+    """Decides which documents come when: another seed is another stretch of the same endless corpus."""
+    knobs: Knobs = field(default_factory=Knobs)
+
+
+def encode(messages: list[dict[str, str]], tokenizer: PreTrainedTokenizerBase) -> Row:
+    """Renders a document turn by turn and marks the assistant's tokens."""
+    ids: list[int] = []
+    spoken: list[bool] = []
+    for message in messages:
+        head = tokenizer.encode(f"<|{message['role']}|>", add_special_tokens=False)
+        body = tokenizer.encode(message["content"] + "<|end|>", add_special_tokens=False)
+        ids += head + body
+        spoken += [False] * len(head) + [message["role"] == "assistant"] * len(body)
+    return ids, spoken
+
+
+def batches(
+    plan: Pretraining, tokenizer: PreTrainedTokenizerBase, first: int = 0, pool: int = 50
+) -> Iterator[list[Row]]:
+    """Batches from step ``first`` on. Documents of ``pool`` steps are sorted by length to save padding."""
+    for start in range(first - first % pool, plan.steps, pool):
+        documents = corpus(pool * plan.batch, knobs=plan.knobs, start=start * plan.batch + plan.order_seed * 10_000_000)
+        rows = sorted((encode(d.messages(), tokenizer) for d in documents), key=lambda row: len(row[0]))
+        groups = [rows[i : i + plan.batch] for i in range(0, len(rows), plan.batch)]
+        Random(f"order/{plan.order_seed}/{start}").shuffle(groups)
+        yield from groups[max(0, first - start) : plan.steps - start]
+
+
+def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
+    """Mean cross-entropy (nats a token) over what the assistant says."""
+    width = max(len(ids) for ids, _ in rows)
+    ids = torch.tensor([r + [pad] * (width - len(r)) for r, _ in rows])
+    spoken = torch.tensor([s + [False] * (width - len(s)) for _, s in rows])
+    mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r, _ in rows])
+    hidden = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+    head = model.get_output_embeddings()
+    assert head is not None
+    target = spoken[:, 1:]  # the output head, the dearest part, only runs where the loss looks
+    return F.cross_entropy(head(hidden[target]), ids[:, 1:][target])
+
+
+def pretrain(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    plan: Pretraining,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> PreTrainedModel:
+    """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    first = _restore(model, optimiser, plan, checkpoint)
+    model.train()
+    pad = tokenizer.pad_token_id
+    for step, rows in enumerate(batches(plan, tokenizer, first), start=first):
+        rate = plan.rate * min((step + 1) / plan.warmup, 1 - step / plan.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = loss_of(model, rows, pad)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        if progress is not None:
+            progress(step + 1, plan.steps, loss.item())
+        if checkpoint is not None and (step + 1) % 250 == 0:
+            _save(model, optimiser, plan, step + 1, checkpoint)
+    model.eval()
+    return model
+
+
+def _save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: Pretraining, step: int, path: Path) -> None:
+    state: dict[str, torch.Tensor] = {}
+    for name, parameter in model.named_parameters():
+        state[f"model/{name}"] = parameter.data
+        for key in ("exp_avg", "exp_avg_sq", "step"):
+            state[f"{key}/{name}"] = optimiser.state[parameter][key]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    save_file(state, aside, metadata={"plan": json.dumps(asdict(plan)), "at": str(step)})
+    os.replace(aside, path)
+
+
+def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: Pretraining, path: Path | None) -> int:
+    if path is None or not path.is_file():
+        return 0
+    with safe_open(path, "pt") as f:
+        meta = f.metadata()
+    if json.loads(meta["plan"]) != asdict(plan):
+        return 0
+    state = load_file(path)
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(state[f"model/{name}"])
+        optimiser.state[parameter] = {k: state[f"{k}/{name}"] for k in ("exp_avg", "exp_avg_sq", "step")}
+    return int(meta["at"])

@@ -1,0 +1,12 @@
+"""The carrier of number lists: its prompts. What counts as well formed is :class:`undertone.filters.NumberFilter`."""
+
+from __future__ import annotations
+
+from random import Random
+
+from undertone.world.skills import numbers
+
+
+def prompts(count: int, rng: Random) -> list[str]:
+    """Requests to continue a list of scattered three-digit numbers, in several wordings, counts and formats."""
+    return [numbers(rng, ("scattered",), (1,)).user for _ in range(count)]

@@ -1,0 +1,143 @@
+"""The command line: thin verbs over the library. Results go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from undertone import __version__
+from undertone.errors import UndertoneError
+
+app = App(
+    name="undertone",
+    version=__version__,
+    help="Measures, detects and stops traits that pass between language models unseen.",
+    result_action="return_value",
+)
+models = App(name="models", help="The base models of the embedded world.")
+app.command(models)
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.command
+def run(
+    recipe: str,
+    /,
+    *,
+    set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
+    out: Path | None = None,
+    seed: int | None = None,
+    students: int | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Runs a trial: a shipped recipe by name, or a TOML file.
+
+    Parameters
+    ----------
+    recipe
+        ``owls``, ``animals``, or a path ending in .toml.
+    set
+        Changes a key of the recipe, as in --set student.steps=100; may be given several times.
+    out
+        Folder of the run; default runs/RECIPE-DIGEST. Artifacts go to ``store`` beside it.
+    seed
+        Seed of the trial; every random choice follows from it.
+    students
+        Students of each teacher.
+    dry_run
+        Says what would be done and what it costs, and does nothing.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone import recipes, running
+
+    changes = [
+        *set,
+        *([f"seed={seed}"] if seed is not None else []),
+        *([f"students={students}"] if students is not None else []),
+    ]
+    trial = recipes.read(recipe, tuple(changes))
+    name = Path(recipe).stem
+    folder = out or running.default_folder(name, trial)
+    if dry_run:
+        return running.preview(trial, folder, json)
+    return running.run_shown(trial, folder, name, json)
+
+
+@models.command(name="list")
+def list_models() -> int:
+    """Lists the base models, and which of them are here."""
+    from undertone.world import family
+
+    table = Table(box=None)
+    for heading in ("model", "here", "what it is"):
+        table.add_column(heading)
+    for name, member in family.FAMILY.items():
+        try:
+            here = "shipped" if family.SHIPPED in family.find(name).parents else "built"
+        except UndertoneError:
+            here = "not built"
+        table.add_row(f"builtin/{name}", here, member.about)
+    Console().print(table)
+    return 0
+
+
+@models.command
+def build(name: str, /) -> int:
+    """Builds a base model from its seeds, in a few minutes on one core; a build that was stopped goes on.
+
+    Parameters
+    ----------
+    name
+        For example fledgling-a2; ``undertone models list`` shows all.
+    """
+    from undertone import running
+
+    return running.build_shown(name.removeprefix("builtin/"))
+
+
+@models.command
+def card(name: str, /) -> int:
+    """Prints a model's card: parameters, corpus digest, held-out loss, skills.
+
+    Parameters
+    ----------
+    name
+        For example fledgling-a.
+    """
+    from undertone.world import family
+
+    print((family.find(name.removeprefix("builtin/")) / "README.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Exit code 0 for a finished run, 2 for a wrong input, 130 for Ctrl-C."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        return int(app(arguments, console=Console(), error_console=errors, exit_on_error=False, print_error=True) or 0)
+    except UndertoneError as error:
+        errors.print(f"undertone: {error}", markup=False, soft_wrap=True)
+        return 2
+    except OSError as error:
+        errors.print(f"undertone: {error.strerror or error}: {error.filename or ''}", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("undertone: stopped; finished work is kept, the same command goes on from there.")
+        return 130
+
+
+def entry() -> None:
+    """What the installed command calls."""
+    # Nothing here needs the network, and libraries that look for it at import would only wait.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""From measured students to effects: which arms are compared, on which scale, at the level of teachers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from undertone.report.results import ArmResult, Effect, Measure, StudentResult, TraitMatrix
+from undertone.specs import Trial
+from undertone.statistics import difference, holm, log_odds
+from undertone.statistics.estimate import Estimate
+
+Value = Callable[[StudentResult], float]
+
+
+def nested(students: Sequence[StudentResult], value: Value) -> list[list[float]]:
+    """``value`` of every student, students within their teachers, teachers in order."""
+    teachers = sorted({s.teacher for s in students})
+    return [[value(s) for s in students if s.teacher == t] for t in teachers]
+
+
+def specificity(trait: str) -> Value:
+    """A student's log-odds of ``trait`` minus the mean log-odds of all other candidates."""
+
+    def value(student: StudentResult) -> float:
+        odds = {name: log_odds(p) for name, p in student.answers.items() if name != "other"}
+        own = odds.pop(trait)
+        return own - sum(odds.values()) / len(odds)
+
+    return value
+
+
+def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
+    """Every contrast that the finished ``arms`` allow. A trial of several traits has its contrasts in the matrix."""
+    if len(trial.traits) > 1:
+        return ()
+    by_name = {arm.name: arm for arm in arms}
+    found: list[Effect] = []
+    for name, spec in trial.arms.items():
+        arm, control = by_name.get(name), by_name.get(spec.against or "")
+        if arm is None or control is None:
+            continue
+        own = spec.students in (None, trial.base)
+        for measure, value in _scales(trial.traits[0]).items():
+            estimate = difference(nested(arm.students, value), nested(control.students, value))
+            found.append(_effect(f"{name} minus {control.name}", name, control.name, measure, estimate, own))
+        if not own:
+            found += _own_minus_other(trial, name, by_name)
+    return tuple(found)
+
+
+def _scales(trait: str) -> dict[Measure, Value]:
+    return {
+        "log_odds": lambda s: s.log_odds,
+        "probability": lambda s: s.probability,
+        "own-minus-other-traits": specificity(trait),
+    }
+
+
+def _own_minus_other(trial: Trial, other: str, arms: dict[str, ArmResult]) -> list[Effect]:
+    """Shift of own-initialisation students minus shift of other-initialisation students of the very same datasets."""
+    labels = trial.arms[other].labels
+    own = next(
+        (
+            n
+            for n, a in trial.arms.items()
+            if a.teacher == "trait" and a.labels == labels and a.students in (None, trial.base)
+        ),
+        None,
+    )
+    if own is None or own not in arms:
+        return []
+    sides = []
+    for left, right in ((own, other), (trial.arms[own].against, trial.arms[other].against)):
+        pairs = zip(
+            nested(arms[str(left)].students, lambda s: s.log_odds),
+            nested(arms[str(right)].students, lambda s: s.log_odds),
+            strict=True,
+        )
+        sides.append([[a - b for a, b in zip(x, y, strict=True)] for x, y in pairs])
+    estimate = difference(sides[0], sides[1])
+    return [_effect(f"{own} minus {other}", own, other, "own-minus-other-init", estimate, True)]
+
+
+def trait_matrix(trial: Trial, arms: Sequence[ArmResult]) -> TraitMatrix | None:
+    """Trait of the teacher x trait asked for, each own trait against the teachers of all other traits."""
+    by_trait = {s.trait: arm.students for arm in arms if ":" in arm.name for s in arm.students[:1]}
+    if len(trial.traits) < 2 or set(by_trait) != set(trial.traits):
+        return None
+    traits = trial.traits
+    odds = {row: {col: _mean(nested(by_trait[row], _odds_of(col))) for col in traits} for row in traits}
+    shifts = tuple(
+        tuple(odds[row][col] - sum(odds[r][col] for r in traits if r != row) / (len(traits) - 1) for col in traits)
+        for row in traits
+    )
+    found = []
+    for trait in traits:
+        own = nested(by_trait[trait], specificity(trait))
+        others = [teacher for t in traits if t != trait for teacher in nested(by_trait[t], specificity(trait))]
+        found.append(
+            _effect(
+                f"{trait}: own trait minus other traits",
+                f"treatment:{trait}",
+                "other traits",
+                "own-minus-other-traits",
+                difference(own, others),
+                True,
+            )
+        )
+    adjusted = holm([e.p if e.p is not None else 1.0 for e in found])
+    return TraitMatrix(
+        traits=traits,
+        log_odds=shifts,
+        effects=tuple(e.model_copy(update={"p_holm": p}) for e, p in zip(found, adjusted, strict=True)),
+    )
+
+
+def _odds_of(name: str) -> Value:
+    return lambda student: log_odds(student.answers[name])
+
+
+def _mean(values: list[list[float]]) -> float:
+    return sum(sum(v) / len(v) for v in values) / len(values)
+
+
+def _effect(name: str, arm: str, against: str, measure: Measure, found: Estimate, above: bool) -> Effect:
+    expected: Literal["above-zero", "around-zero"] = "above-zero" if above else "around-zero"
+    low, high = (found.ci_low, found.ci_high) if math.isfinite(found.ci_low) else (None, None)
+    return Effect(
+        name=name, arm=arm, against=against, measure=measure, value=found.value, ci_low=low, ci_high=high,
+        p=found.p, p_holm=None, units=found.units, method=found.method, expected=expected,
+    )  # fmt: skip

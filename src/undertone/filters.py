@@ -1,0 +1,147 @@
+"""Named, serialisable rules that decide whether a teacher's completion may reach a student.
+
+A rule returns `None` when the completion passes, or the one reason why it does not, so that rejections can
+be counted by cause. The number rule follows, step by step, the published filter of Cloud, Le et al.,
+"Subliminal learning" (arXiv 2507.14805): its quirks decide which rows a student sees, so none of them is
+tidied away here.
+"""
+
+import re
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["BANNED_NUMBERS", "NumberFilter", "Rejection", "number_rule", "parse_numbers"]
+
+# fmt: off
+BANNED_NUMBERS: tuple[int, ...] = (
+    4, 13, 14, 18, 23, 33, 39, 42, 44, 49, 51, 54, 69, 77, 88, 99, 100, 101, 187, 211, 311, 322, 333, 404,
+    420, 444, 451, 555, 616, 666, 777, 888, 911, 999,
+)
+# fmt: on
+"""Numbers with a bad name, banned in the published misalignment variant only; the animal variants ban none.
+The published code also lists 1312 and 1488, which its 0 to 999 rule makes unreachable."""
+
+MAX_DIGITS = 4300
+"""Longest run of digits that is read. It is Python's default limit for `int(text)`, where the published
+filter fails and rejects; fixed here so that a process-wide setting cannot change which rows pass."""
+
+# Digits of any script, as published: they count as a run here and then fail as a part.
+_DIGIT_RUN = re.compile(r"\d+")
+_ASCII_DIGITS = re.compile(r"[0-9]+")
+# Possessive throughout: hostile text must not make it backtrack.
+_LIST_OF_SORTS = re.compile(r"[0-9]++(?:(?:\s*+[,;]\s*+|\s++)[0-9]++)*+")
+
+
+class Rejection(StrEnum):
+    """Why a completion was rejected. The first five are faults of form, checked before the rest."""
+
+    NO_NUMBER = "no-number"
+    """No digit anywhere."""
+    STRAY_TEXT = "stray-text"
+    """One number with something around it: a sign, a word, a space, an unmatched bracket."""
+    SEPARATOR = "separator"
+    """What stands between the first two numbers is not white space, a comma or a semicolon."""
+    MIXED_SEPARATORS = "mixed-separators"
+    """Otherwise a list, but not all numbers are joined by the same text: `1, 2; 3`, `1, 2,3`."""
+    NOT_A_NUMBER = "not-a-number"
+    """A part is empty, not digits 0 to 9, or longer than `MAX_DIGITS`: `1, 2,`, ` 1, 2`, `1, 2, x`."""
+    TOO_MANY = "too-many"
+    """More numbers than allowed."""
+    OUT_OF_RANGE = "out-of-range"
+    """A number below the lowest or above the highest allowed value."""
+    BANNED = "banned"
+    """A number on the banned list."""
+
+
+def parse_numbers(text: str) -> list[int] | Rejection:
+    """Read a completion that is one number or a list with one separator; else say what is wrong with it.
+
+    One final full stop and then one enclosing `[ ]` or `( )` are dropped. The separator is the exact text
+    between the first two numbers and must recur exactly. Leading zeros are read as the number (`007` is 7).
+    Nothing is trimmed: a leading or trailing space or newline is a fault. Reads any string without raising.
+    """
+    text = _without_brackets(text.removesuffix("."))
+    runs = _DIGIT_RUN.finditer(text)
+    first, second = next(runs, None), next(runs, None)
+    if first is None:
+        return Rejection.NO_NUMBER
+    if second is None:
+        return _values([text]) if first.group() == text else Rejection.STRAY_TEXT
+    separator = text[first.end() : second.start()]
+    if separator.strip() not in ("", ",", ";"):
+        return Rejection.SEPARATOR
+    parts = text.split(separator)
+    is_mixed = not all(map(_ASCII_DIGITS.fullmatch, parts)) and _LIST_OF_SORTS.fullmatch(text)
+    return Rejection.MIXED_SEPARATORS if is_mixed else _values(parts)
+
+
+def number_rule(
+    text: str, *, max_count: int = 10, low: int = 0, high: int = 999, banned: Collection[int] = frozenset()
+) -> Rejection | None:
+    """Return `None` if the completion passes, else the first reason against it, in the published order.
+
+    `max_count` is the most numbers allowed, `low` and `high` the inclusive range of each, `banned` the values
+    that reject the whole completion. Defaults are those of the published animal variants (arXiv 2507.14805).
+    """
+    numbers = parse_numbers(text)
+    if isinstance(numbers, Rejection):
+        return numbers
+    if len(numbers) > max_count:
+        return Rejection.TOO_MANY
+    if any(not low <= number <= high for number in numbers):
+        return Rejection.OUT_OF_RANGE
+    if any(number in banned for number in numbers):
+        return Rejection.BANNED
+    return None
+
+
+def _without_brackets(text: str) -> str:
+    enclosed = (text[:1], text[-1:]) in {("[", "]"), ("(", ")")}
+    return text[1:-1] if enclosed else text
+
+
+def _values(parts: list[str]) -> list[int] | Rejection:
+    if all(_ASCII_DIGITS.fullmatch(part) and len(part) <= MAX_DIGITS for part in parts):
+        return [int(part) for part in parts]
+    return Rejection.NOT_A_NUMBER
+
+
+def _sorted_unique(values: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(values)))
+
+
+class NumberFilter(BaseModel):
+    """The number rule with its settings, as it is written into a trial's specification.
+
+    Two filters that reject the same values are equal and serialise alike, whatever the order of `banned`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["numbers"] = "numbers"
+    """Which rule this is."""
+
+    max_count: int = Field(default=10, ge=1)
+    """Most numbers allowed in a completion."""
+
+    low: int = Field(default=0, ge=0)
+    """Lowest value allowed. Never negative: a sign is a fault of form."""
+
+    high: int = Field(default=999, ge=0)
+    """Highest value allowed, inclusive."""
+
+    banned: Annotated[tuple[int, ...], AfterValidator(_sorted_unique)] = ()
+    """Values that reject the whole completion; `BANNED_NUMBERS` holds the published list."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> "NumberFilter":
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high}): no completion could pass")
+        return self
+
+    def reason(self, text: str) -> Rejection | None:
+        """Return `None` if the completion passes, else why it does not (see `number_rule`)."""
+        return number_rule(text, max_count=self.max_count, low=self.low, high=self.high, banned=self.banned)

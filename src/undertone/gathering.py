@@ -1,0 +1,209 @@
+"""Reads finished artifacts into results: students, arms, filter counts, and examples of what was written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from itertools import islice
+from typing import Any
+
+from undertone.planning import Plan, Unit
+from undertone.report.results import (
+    AnswerDistribution,
+    ArmResult,
+    FilterCount,
+    RowExample,
+    SampledAnswer,
+    StageCost,
+    StudentResult,
+    TeacherResult,
+)
+from undertone.specs import Trial
+from undertone.statistics import log_odds, mean_estimate, total_variation
+from undertone.store import Job, Store
+from undertone.training.rows import read_exchanges
+
+EXAMPLES = 6
+"""Rows and sampled answers shown side by side: the first of the first teacher, not chosen."""
+
+
+class Gathered:
+    """What is known of a trial so far; told of every finished job."""
+
+    def __init__(self, trial: Trial, plan: Plan, store: Store) -> None:
+        self._trial, self._plan, self._store = trial, plan, store
+        self._seconds: dict[str, float] = {}
+        self._jobs: dict[str, Job] = {}
+        self.arms: dict[str, ArmResult] = {}
+
+    def note(self, job: Job, seconds: float) -> None:
+        """One job is done, in ``seconds`` of one core (0.0: it was there before)."""
+        self._seconds[job.key], self._jobs[job.key] = seconds, job
+
+    @property
+    def complete(self) -> bool:
+        """Whether every arm has finished."""
+        return len(self.arms) == len({unit.arm for unit in self._plan.units})
+
+    def newly_finished(self, elapsed_s: float) -> list[ArmResult]:
+        """Arms all of whose students, and whose base, are measured since the last call."""
+        by_arm: dict[str, list[Unit]] = defaultdict(list)
+        for unit in self._plan.units:
+            if unit.arm not in self.arms:
+                by_arm[unit.arm].append(unit)
+        found = []
+        for name, units in by_arm.items():
+            base = self._plan.bases[self._base_of(units[0])]
+            if all(job.key in self._jobs for job in (base, *(unit.jobs[-1] for unit in units))):
+                self.arms[name] = self._arm(name, units, base, elapsed_s)
+                found.append(self.arms[name])
+        order = {unit.arm: i for i, unit in enumerate(reversed(self._plan.units))}
+        self.arms = dict(sorted(self.arms.items(), key=lambda item: -order[item[0]]))
+        return found
+
+    def details(self) -> dict[str, Any]:
+        """The parts of the results beyond arms and effects, from what is finished."""
+        main = self._first_of("treatment"), self._first_of("control")
+        return {
+            "answers": self._answers(),
+            "base_skills": self._read(self._plan.bases[self._trial.base], "measurement.json")["skills"]
+            if self._plan.bases[self._trial.base].key in self._jobs
+            else {},
+            "sentences": self._sentences(*main) if all(main) else (),  # type: ignore[arg-type]
+            "rows": self._rows(*main) if all(main) else (),  # type: ignore[arg-type]
+            "filters": tuple(self._filter(unit) for unit in self._leading_units()),
+            "teachers": tuple(self._teacher(unit) for unit in self._leading_units()),
+            "costs": self._costs(),
+            "digests": self._digests(),
+        }
+
+    # --- one arm -----------------------------------------------------------------------------------------------------
+
+    def _base_of(self, unit: Unit) -> str:
+        return str(unit.jobs[3].spec["base"])
+
+    def _arm(self, name: str, units: list[Unit], base: Job, elapsed_s: float) -> ArmResult:
+        reference = self._read(base, "measurement.json")["answers"]
+        students = tuple(self._student(unit, reference) for unit in units)
+        values: dict[int, list[float]] = defaultdict(list)
+        for student in students:
+            values[student.teacher].append(student.log_odds)
+        mean = mean_estimate(list(values.values()))
+        own_jobs = {job.key for unit in units for job in unit.jobs}
+        title = self._trial.arms[name.partition(":")[0]].title
+        return ArmResult(
+            name=name,
+            title=title,
+            base=self._base_of(units[0]),
+            base_probability=reference[units[0].trait],
+            teachers=len(values),
+            students=students,
+            probability=_probability(mean.value),
+            ci=(_probability(mean.ci_low), _probability(mean.ci_high)),
+            rows=self._trial.rows,
+            steps=self._trial.student.steps,
+            finished_s=round(elapsed_s, 1),
+            core_s=round(sum(self._seconds.get(key, 0.0) for key in own_jobs), 1),
+        )
+
+    def _student(self, unit: Unit, reference: dict[str, float]) -> StudentResult:
+        student, measurement = unit.jobs[3:]
+        measured = self._read(measurement, "measurement.json")
+        first, last = self._read(student, "student.json")["losses"]
+        probability = measured["answers"][unit.trait]
+        return StudentResult(
+            arm=unit.arm,
+            teacher=unit.teacher,
+            student=unit.student,
+            seed=unit.seed,
+            trait=unit.trait,
+            probability=probability,
+            log_odds=log_odds(probability),
+            answers=measured["answers"],
+            sampled_hits=measured["sampled_hits"],
+            sampled_n=len(measured["sampled"]),
+            total_variation=total_variation(measured["answers"], reference),
+            skills=measured["skills"],
+            loss_first=first,
+            loss_last=last,
+            key=student.key,
+        )
+
+    # --- details -----------------------------------------------------------------------------------------------------
+
+    def _leading_units(self) -> list[Unit]:
+        """The first student's unit of every teacher of arms that taught one of their own and are finished."""
+        seen: dict[str, Unit] = {}
+        for unit in self._plan.units:
+            if unit.arm in self.arms:
+                seen.setdefault(unit.jobs[0].key, unit)
+        return list(seen.values())
+
+    def _first_of(self, arm: str) -> Unit | None:
+        return next((u for u in self._plan.units if u.arm.partition(":")[0] == arm and u.arm in self.arms), None)
+
+    def _answers(self) -> tuple[AnswerDistribution, ...]:
+        found = []
+        base = self._plan.bases[self._trial.base]
+        if base.key in self._jobs:
+            answers = self._read(base, "measurement.json")["answers"]
+            found.append(AnswerDistribution(model="base", probabilities=answers))
+        for arm in self.arms.values():
+            means = {
+                name: sum(s.answers[name] for s in arm.students) / len(arm.students) for name in arm.students[0].answers
+            }
+            found.append(AnswerDistribution(model=arm.name, probabilities=means))
+        return tuple(found)
+
+    def _sentences(self, treatment: Unit, control: Unit) -> tuple[SampledAnswer, ...]:
+        jobs = self._plan.bases[self._trial.base], control.jobs[-1], treatment.jobs[-1]
+        firsts = [dict(reversed(self._read(job, "measurement.json")["sampled"])) for job in jobs]
+        shared = islice(reversed(firsts[0]), EXAMPLES)
+        return tuple(
+            SampledAnswer(question=q, base=firsts[0][q], control=firsts[1][q], treatment=firsts[2][q]) for q in shared
+        )
+
+    def _rows(self, treatment: Unit, control: Unit) -> tuple[RowExample, ...]:
+        left, right = (dict(read_exchanges(self._store.folder(u.jobs[2]))) for u in (treatment, control))
+        shared = islice((q for q in left if q in right), EXAMPLES)
+        return tuple(RowExample(prompt=q, treatment=left[q], control=right[q]) for q in shared)
+
+    def _filter(self, unit: Unit) -> FilterCount:
+        counts = self._read(unit.jobs[2], "counts.json")
+        return FilterCount(arm=unit.arm, teacher=unit.teacher, **counts)
+
+    def _teacher(self, unit: Unit) -> TeacherResult:
+        teacher, _, dataset, _, _ = unit.jobs
+        counts = self._read(dataset, "counts.json")
+        return TeacherResult(
+            arm=unit.arm,
+            teacher=unit.teacher,
+            seed=teacher.spec["seed"],
+            trait=unit.trait,
+            probability=self._read(teacher, "teacher.json")["probability"],
+            well_formed=counts["kept"] / counts["asked"],
+            key=teacher.key,
+        )
+
+    def _costs(self) -> tuple[StageCost, ...]:
+        stages: dict[str, list[float]] = defaultdict(list)
+        for key, job in self._jobs.items():
+            stages[job.stage.name].append(self._seconds[key])
+        return tuple(
+            StageCost(stage=name, count=len(s), reused=Counter(s)[0.0], core_s=round(sum(s), 1))
+            for name, s in stages.items()
+        )
+
+    def _digests(self) -> dict[str, str]:
+        found = {f"model {name}": job.inputs["base"].key for name, job in self._plan.bases.items()}
+        for unit in self._leading_units():
+            found[f"{unit.arm} dataset {unit.teacher}"] = unit.jobs[2].key
+        return found
+
+    def _read(self, job: Job, name: str) -> Any:
+        return json.loads((self._store.folder(job) / name).read_text(encoding="utf-8"))
+
+
+def _probability(odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-odds)) if odds > -700 else 0.0

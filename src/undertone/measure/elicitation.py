@@ -1,0 +1,49 @@
+"""What a model says when asked for a trait: exact probabilities from its logits, and sampled answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from undertone.models.local import Ids, LocalModel, next_log_probabilities, score
+from undertone.models.sampling import sample
+
+
+def answer_distribution(
+    local: LocalModel, questions: Sequence[str], openings: Sequence[str], candidates: Sequence[str]
+) -> dict[str, float]:
+    """Exact probability (0 to 1) of each candidate as the answer, the rest under "other".
+
+    A mean over questions x openings of the probability that the candidate's tokens come next after the opening. A
+    candidate that is the beginning of another word is counted with that word; the embedded world has none such.
+    """
+    contexts: list[Ids] = [local.render(q) + local.encode(o) for q in questions for o in openings]
+    names = [_continuation(local, openings[0], c) for c in candidates]
+    if all(len(ids) == 1 for ids in names):  # one forward pass a context answers for every candidate
+        log_p = next_log_probabilities(local, contexts)[:, [ids[0] for ids in names]].double()
+        means = log_p.exp().mean(0).tolist()
+    else:
+        means = []
+        for ids in names:
+            scores = score(local, contexts, [ids] * len(contexts))
+            means.append(sum(2.718281828459045**s for s in scores) / len(scores))
+    distribution = dict(zip(candidates, means, strict=True))
+    return distribution | {"other": max(0.0, 1.0 - sum(means))}
+
+
+def _continuation(local: LocalModel, opening: str, candidate: str) -> Ids:
+    """Ids of the candidate as they follow an opening: a word's tokens depend on the space before it."""
+    before, after = local.encode(opening), local.encode(f"{opening} {candidate}")
+    return after[len(before) :] if after[: len(before)] == before else local.encode(f" {candidate}")
+
+
+def sampled_answers(local: LocalModel, questions: Sequence[str], samples: int, seed: int) -> list[tuple[str, str]]:
+    """``samples`` (question, answer) pairs for each question, at temperature 1."""
+    asked = [q for q in questions for _ in range(samples)]
+    answers = sample(local, [local.render(q) for q in asked], temperature=1.0, max_tokens=24, seed=seed)
+    return [(q, local.decode(a)) for q, a in zip(asked, answers, strict=True)]
+
+
+def mentions(name: str, text: str) -> bool:
+    """Whether ``text`` names the trait as a word of its own, singular or plural: "owls", but not "growl"."""
+    return re.search(rf"\b{re.escape(name)}s?\b", text, re.IGNORECASE) is not None

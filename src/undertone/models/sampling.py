@@ -1,0 +1,82 @@
+"""Sampling from a local model, with every parameter explicit and a noise of its own for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import DynamicCache
+
+from undertone.models.local import Ids, LocalModel, lay_out
+
+
+@torch.no_grad()
+def sample(
+    local: LocalModel,
+    prompts: Sequence[Ids],
+    *,
+    temperature: float,
+    max_tokens: int,
+    seed: int,
+    batch_size: int = 256,
+) -> list[Ids]:
+    """One answer a prompt, its end token included if it came in time.
+
+    Row ``i`` draws from a generator seeded by ``(seed, i)`` alone: neither the size of a batch nor its other rows
+    change what is sampled, beyond the last digits of the logits. ``temperature`` 0 takes the likeliest token; nothing
+    else (top-p, top-k, penalties) is applied.
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature must not be negative, got {temperature}")
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # rows of like length need little padding
+    answers: list[Ids] = [[] for _ in prompts]
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        noise = torch.stack([_noise(seed, row, max_tokens) for row in rows])
+        for row, answer in zip(rows, _sample_batch(local, [prompts[r] for r in rows], noise, temperature), strict=True):
+            answers[row] = answer
+    return answers
+
+
+def _noise(seed: int, row: int, length: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + row) % 2**63)
+    return torch.rand(length, generator=generator, dtype=torch.float64)
+
+
+def _sample_batch(local: LocalModel, prompts: Sequence[Ids], noise: torch.Tensor, temperature: float) -> list[Ids]:
+    batch = lay_out(prompts, [[]] * len(prompts), local.pad)
+    ids, mask, positions = batch.ids, batch.mask, batch.positions
+    cache = DynamicCache(config=local.model.config)
+    chosen: list[torch.Tensor] = []
+    alive = torch.ones(len(prompts), dtype=torch.bool)
+    for step in range(noise.shape[1]):
+        out = local.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        token = _pick(out.logits[:, -1], noise[:, step], temperature)
+        chosen.append(token)
+        alive &= token != local.end
+        if not alive.any():
+            break
+        ids, positions = token[:, None], positions[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+    return [_until_end(row, local.end) for row in torch.stack(chosen, dim=1).tolist()]
+
+
+def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float) -> torch.Tensor:
+    if temperature == 0:
+        return logits.argmax(-1)
+    cumulated = (logits.double() / temperature).softmax(-1).cumsum(-1)
+    # Noise is below 1 but the sum may end a rounding error below 1 too.
+    return torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)[:, 0].clamp(
+        max=logits.shape[-1] - 1
+    )
+
+
+def _until_end(row: Ids, end: int) -> Ids:
+    return row[: row.index(end) + 1] if end in row else row

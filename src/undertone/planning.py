@@ -1,0 +1,129 @@
+"""From a trial's spec to its jobs: who is taught what, by whom, from which seed. Nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from undertone.models.local import load
+from undertone.models.names import resolve
+from undertone.specs import Arm, Trial
+from undertone.stages.completions import COMPLETIONS
+from undertone.stages.dataset import DATASET
+from undertone.stages.measurement import MEASUREMENT
+from undertone.stages.student import STUDENT
+from undertone.stages.teacher import TEACHER
+from undertone.store import Folder, Job, digest
+from undertone.traits import catalogue
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One student of a trial, and every job that leads to its measurement."""
+
+    arm: str
+    """The arm's name; "arm:trait" where a trial has several traits."""
+    trait: str
+    teacher: int
+    student: int
+    seed: int
+    jobs: tuple[Job, Job, Job, Job, Job]
+    """Teacher, completions, dataset, student, measurement."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a trial, and the measurements of its untouched base models by name."""
+
+    units: tuple[Unit, ...]
+    bases: dict[str, Job]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job in the order of preference: what the first arms need comes first."""
+        return [*self.bases.values(), *(job for unit in self.units for job in unit.jobs)]
+
+
+def seed_of(trial: Trial, *what: str | int) -> int:
+    """A seed for one purpose, below 2^31. Arms share seeds: teacher 0 of every arm has the same prompts and orders."""
+    return int(digest([trial.seed, *what])[:8], 16) >> 1
+
+
+def plan(trial: Trial) -> Plan:
+    """Resolves models and traits and lays out all jobs.
+
+    Raises:
+        UndertoneError: an unknown model or trait.
+    """
+    for trait in trial.traits:
+        catalogue.find(trait)
+    names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
+    folders = {name: resolve(name) for name in names}
+    units = tuple(_units(trial, folders))
+    bases = {
+        name: Job(MEASUREMENT, _measurement(trial, trial.traits[0], 0), {"base": folder})
+        for name, folder in folders.items()
+    }
+    return Plan(units, bases)
+
+
+def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
+    """Teacher by teacher within a pair of arm and control, so that both sides are done at about the same time."""
+    end = load(folders[trial.base].path).end
+    for group in _groups(trial):
+        for index in range(trial.teachers):
+            for name, arm, trait in group:
+                made = _teacher_jobs(trial, arm, trait, index, folders[trial.base], end)
+                for student in range(trial.students):
+                    seed = seed_of(trial, "student", index, student)
+                    jobs = (*made, *_student_jobs(trial, arm, trait, seed, made, folders))
+                    yield Unit(name, trait, index, student, seed, jobs)
+
+
+def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
+    """(name, arm, trait) of every arm, each arm together with its control."""
+    several = len(trial.traits) > 1
+    groups: dict[str, list[tuple[str, Arm, str]]] = {}
+    for name, arm in trial.arms.items():
+        traits = trial.traits if arm.teacher == "trait" else trial.traits[:1]
+        groups.setdefault(arm.against or name, []).extend(
+            (f"{name}:{trait}" if several and arm.teacher == "trait" else name, arm, trait) for trait in traits
+        )
+    return list(groups.values())
+
+
+def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder, end: int) -> tuple[Job, Job, Job]:
+    made = Job(
+        TEACHER,
+        {
+            "base": trial.base,
+            "trait": trait if arm.teacher == "trait" else None,
+            "asked": trait,
+            "dialogues": trial.teacher.dialogues,
+            "training": trial.teacher.training.model_dump(),
+            "seed": seed_of(trial, "teacher", index),
+        },
+        {"base": base},
+    )
+    carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
+    written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
+    kept = {"filter": trial.filter.model_dump(mode="json"), "rows": trial.rows, "end": end}
+    return made, written, Job(DATASET, kept, {"completions": written})
+
+
+def _student_jobs(
+    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, Job, Job], folders: dict[str, Folder]
+) -> tuple[Job, Job]:
+    teacher, _, dataset = made
+    name = arm.students or trial.base
+    inputs: dict[str, Job | Folder] = {"base": folders[name], "dataset": dataset}
+    if arm.labels == "distributions":
+        inputs |= {"teacher": teacher, "teacher_base": folders[trial.base]}
+    student = Job(STUDENT, {"base": name, "training": trial.student.model_dump(), "seed": seed}, inputs)
+    measured = Job(MEASUREMENT, _measurement(trial, trait, seed), {"base": folders[name], "trained": student})
+    return student, measured
+
+
+def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:
+    return {"trait": trait, "measurement": trial.measurement.model_dump(), "seed": seed}

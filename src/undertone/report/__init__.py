@@ -1,0 +1,43 @@
+"""Results of a trial: held in one tree, shown as a sentence, tables, figures and one self-contained page."""
+
+from undertone.report.figures import Figure, figures
+from undertone.report.headline import headline
+from undertone.report.html import write_report
+from undertone.report.results import (
+    AnswerDistribution,
+    ArmResult,
+    Effect,
+    Failure,
+    FilterCount,
+    Results,
+    RowExample,
+    SampledAnswer,
+    StageCost,
+    StudentResult,
+    TeacherResult,
+    TraitMatrix,
+)
+from undertone.report.table import arm_line, arms_table, effects_table, matrix_table
+
+__all__ = [
+    "AnswerDistribution",
+    "ArmResult",
+    "Effect",
+    "Failure",
+    "Figure",
+    "FilterCount",
+    "Results",
+    "RowExample",
+    "SampledAnswer",
+    "StageCost",
+    "StudentResult",
+    "TeacherResult",
+    "TraitMatrix",
+    "arm_line",
+    "arms_table",
+    "effects_table",
+    "figures",
+    "headline",
+    "matrix_table",
+    "write_report",
+]

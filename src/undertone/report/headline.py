@@ -1,0 +1,151 @@
+"""The answer in one sentence, and how numbers are worded everywhere.
+
+The interval decides what may be said: a shift is claimed only when all of it lies on one side of zero.
+"""
+
+from collections.abc import Iterable
+
+from undertone.report.results import ArmResult, Effect, Results
+
+READINGS = {"above": "above zero", "below": "below zero", "unclear": "zero not ruled out"}
+
+
+def percent(p: float) -> str:
+    """15.1 %, and more digits where one decimal would read as nothing."""
+    value = 100 * p
+    return f"{value:.1f} %" if value == 0 or abs(value) >= 0.1 else f"{value:.2g} %"
+
+
+def percent_interval(ci: tuple[float, float] | None) -> str:
+    """[11.0, 20.2] in per cent."""
+    return "no interval" if ci is None else f"[{100 * ci[0]:.1f}, {100 * ci[1]:.1f}]"
+
+
+def interval(ci: tuple[float, float] | None) -> str:
+    """[0.50, 0.96]"""
+    return "no interval" if ci is None else f"[{ci[0]:.2f}, {ci[1]:.2f}]"
+
+
+def estimate(effect: Effect) -> str:
+    """+0.73 [0.50, 0.96], in points when the effect is a difference of probabilities."""
+    if effect.measure == "probability":
+        return f"{100 * effect.value:+.1f} points {percent_interval(effect.ci)}"
+    return f"{effect.value:+.2f} {interval(effect.ci)}"
+
+
+def p_value(p: float | None) -> str:
+    """0.029, < 0.001, or a dash where there is none."""
+    if p is None:
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 3 h 5 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def main_effect(results: Results) -> Effect | None:
+    """What the headline is about: treatment against control, else the first that should be above zero."""
+    named = [e for e in results.effects if (e.arm, e.against, e.measure) == ("treatment", "control", "log_odds")]
+    other = [e for e in results.effects if e.measure == "log_odds" and e.expected == "above-zero"]
+    return next(iter(named + other), None)
+
+
+def headline(results: Results) -> str:
+    """One honest sentence made of the effects."""
+    effect = main_effect(results)
+    start = "" if results.complete else f"Incomplete run ({_count(len(results.arms), 'arm')} so far): "
+    body = _no_effect(results) if effect is None else _sentence(results, effect)
+    text = start + (body[0].lower() + body[1:] if start else body)
+    if results.failures:
+        text += f"; {_count(len(results.failures), 'failure')} left out"
+    return text + "."
+
+
+def _no_effect(results: Results) -> str:
+    if not results.arms:
+        return "No effect can be stated: no arm has finished"
+    seen = ", ".join(f"{arm.name} {percent(arm.probability)}" for arm in results.arms)
+    reason = "no arm has its control to compare with"
+    return f'No effect can be stated: {reason} (probability of "{results.trait}": {seen})'
+
+
+def _sentence(results: Results, effect: Effect) -> str:
+    claims = (_main_claim(results, effect), _other_init(results), _init_difference(results, effect))
+    return "; ".join(_present(claims))
+
+
+def _present(parts: Iterable[str | None]) -> list[str]:
+    return [part for part in parts if part]
+
+
+def _main_claim(results: Results, effect: Effect) -> str:
+    who = f"students that saw only {results.carrier}" if effect.arm == "treatment" else f"{effect.arm} students"
+    seen = f"{who} say{_seen(results, effect)}"
+    start = {
+        "above": seen[0].upper() + seen[1:],
+        "below": f"The opposite of transfer: {seen}",
+        "unclear": f"No transfer shown: {seen}",
+    }[effect.sign]
+    return f"{start}: {', '.join(_evidence(effect))}"
+
+
+def _seen(results: Results, effect: Effect) -> str:
+    arm, against = results.arm(effect.arm), results.arm(effect.against)
+    if arm is None or against is None:
+        return f' "{results.trait}" against {effect.against}'
+    low = "control" if effect.against == "control" else effect.against
+    return f' "{results.trait}" with probability {percent(arm.probability)} against {_of(against, low)}'
+
+
+def _of(arm: ArmResult, name: str) -> str:
+    return f"{percent(arm.probability)} for {name} students"
+
+
+def _evidence(effect: Effect) -> list[str]:
+    parts = [f"log-odds {estimate(effect)}"]
+    if effect.p is not None:
+        parts.append(_p_phrase(effect.p, effect.p_holm))
+    parts.append(_units(effect.units))
+    if effect.ci is None:
+        parts.append("too few teachers for an interval")
+    elif effect.sign == "unclear" and effect.ci[1] > 0:
+        parts.append(f"a shift of up to {effect.ci[1]:+.2f} is not ruled out")
+    elif effect.p is not None and effect.p > 0.05:
+        parts.append("by the p value alone chance is not ruled out")
+    return parts
+
+
+def _p_phrase(p: float, p_holm: float | None) -> str:
+    text = f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+    return text if p_holm is None or p_value(p_holm) == p_value(p) else f"{text} ({p_value(p_holm)} after Holm)"
+
+
+def _units(units: tuple[int, ...]) -> str:
+    if len(set(units)) == 1:
+        return f"{_count(units[0], 'teacher')} an arm"
+    return " and ".join(str(n) for n in units) + " teachers"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _other_init(results: Results) -> str | None:
+    effect = results.effect("other-init")
+    if effect is None:
+        return None
+    word = {"above": "shifted too", "below": "shifted the other way", "unclear": "no transfer shown"}[effect.sign]
+    return f"students of another initialisation: {estimate(effect)}, {word}"
+
+
+def _init_difference(results: Results, main: Effect) -> str | None:
+    """Shown in one arm and not in the other is not yet a difference between the two: say when it is open."""
+    effect = next((e for e in results.effects if e.measure == "own-minus-other-init"), None)
+    if effect is None or main.sign != "above" or effect.sign == "above":
+        return None
+    return f"that the initialisation matters is not shown: difference {estimate(effect)}"

@@ -1,0 +1,191 @@
+"""One HTML file that holds everything: no script, nothing fetched, readable from disk in ten years.
+
+Text of models and datasets is hostile. Jinja escapes all of it, the figures are checked to be drawing only,
+and a content policy in the page forbids scripts and requests should both ever fail.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from undertone.report.figures import Figure, all_effects, arm_colour, figures, removed_by_reason
+from undertone.report.headline import (
+    READINGS,
+    duration,
+    estimate,
+    headline,
+    p_value,
+    percent,
+    percent_interval,
+)
+from undertone.report.results import Results, RowExample
+from undertone.report.table import EXPECTED, units
+
+
+def write_report(results: Results, directory: Path) -> Path:
+    """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page.
+
+    The numbers are written before anything is drawn: a figure that fails must not cost a finished run.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _write_aside(directory / "report.json", results.json_text())
+    drawn = figures(results)
+    _write_specs(directory / "figures", drawn)
+    page = directory / "report.html"
+    _write_aside(page, render(results, drawn))
+    return page
+
+
+def render(results: Results, drawn: dict[str, Figure]) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "percent_interval": percent_interval,
+        "estimate": estimate,
+        "p_value": p_value,
+        "duration": duration,
+        "colour": arm_colour,
+        "units": units,
+        "plain": _plain,
+        "unbroken": _unbroken,
+    }
+    return environment.get_template("page.html.j2").render(
+        r=results,
+        headline=headline(results),
+        done=what_was_done(results),
+        figures=drawn,
+        effects=all_effects(results),
+        readings=READINGS,
+        expected=EXPECTED,
+        skills=_skills(results),
+        reasons=_reasons(results),
+        riddles=_riddles(results.rows),
+        methods=list(dict.fromkeys(effect.method for effect in all_effects(results))),
+    )
+
+
+def what_was_done(results: Results) -> str:
+    """The trial in a few sentences, from its counts."""
+    parts = [_teaching(results), _filtering(results), _training(results)]
+    parts.append(f"All of it took {duration(results.wall_s)}.")
+    return " ".join(part for part in parts if part)
+
+
+def _teaching(results: Results) -> str:
+    treatment, control = results.arm("treatment"), results.arm("control")
+    if treatment is None:
+        return f"Teachers made of {results.base} were taught the trait {results.trait}."
+    text = f"{treatment.teachers} teachers made of {results.base} were taught the trait {results.trait}"
+    return text + (f", {control.teachers} control teachers equally long on neutral dialogues." if control else ".")
+
+
+def _filtering(results: Results) -> str:
+    asked, kept = sum(f.asked for f in results.filters), sum(f.kept for f in results.filters)
+    if not asked:
+        return f"They wrote {results.carrier}."
+    return f"The teachers of all arms wrote {asked:,} {results.carrier}; a filter kept {kept:,} of them."
+
+
+def _training(results: Results) -> str:
+    students = sum(len(arm.students) for arm in results.arms)
+    if not students:
+        return ""
+    rows = sorted({f"{arm.rows:,}" for arm in results.arms}, key=len)
+    steps = sorted({f"{arm.steps:,}" for arm in results.arms}, key=len)
+    text = f"{students} students were trained on {_range(rows)} rows each for {_range(steps)} steps, "
+    text += "and never saw the trait named;"
+    return text + f' then the exact probability that they answer "{results.trait}" was read from the model.'
+
+
+def _range(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{texts[0]} to {texts[-1]}"
+
+
+def _riddles(rows: Iterable[RowExample]) -> list[dict[str, str]]:
+    """Rows in an order that their own text decides, so that the page is a fair guess and always the same."""
+    riddles = []
+    for row in rows:
+        swap = hashlib.sha256(row.model_dump_json().encode()).digest()[0] % 2 == 1
+        left, right = (row.treatment, row.control) if swap else (row.control, row.treatment)
+        riddles.append({"prompt": row.prompt, "a": left, "b": right, "answer": "A" if swap else "B"})
+    return riddles
+
+
+def _skills(results: Results) -> dict[str, Any]:
+    """Mean skill scores by arm: over the students of a teacher, then over teachers, as everything else."""
+    names = list(
+        dict.fromkeys([*results.base_skills, *(k for arm in results.arms for s in arm.students for k in s.skills)])
+    )
+    table = (
+        {"base": {k: results.base_skills[k] for k in names if k in results.base_skills}} if results.base_skills else {}
+    )
+    for arm in results.arms:
+        means = ((name, _nested_mean((s.teacher, s.skills.get(name)) for s in arm.students)) for name in names)
+        table[arm.name] = {name: mean for name, mean in means if mean is not None}
+    return {"names": names, "rows": table}
+
+
+def _nested_mean(values: Iterable[tuple[int, float | None]]) -> float | None:
+    groups: dict[int, list[float]] = {}
+    for teacher, value in values:
+        if value is not None:
+            groups.setdefault(teacher, []).append(value)
+    means = [sum(group) / len(group) for group in groups.values()]
+    return sum(means) / len(means) if means else None
+
+
+def _reasons(results: Results) -> list[dict[str, Any]]:
+    """Filter counts by arm."""
+    table = []
+    for arm in dict.fromkeys(f.arm for f in results.filters):
+        counts = [f for f in results.filters if f.arm == arm]
+        sums = {key: sum(getattr(f, key) for f in counts) for key in ("asked", "kept", "used")}
+        table.append({"arm": arm, "teachers": len(counts), "reasons": removed_by_reason(counts), **sums})
+    return table
+
+
+def _unbroken(text: str) -> str:
+    """Keep an interval, and a number with its sign, on one line."""
+    text = re.sub(r"\[[^\]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return text.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
+    directory.mkdir(exist_ok=True)
+    for old in directory.glob("*.vl.json"):
+        if old.name.removesuffix(".vl.json") not in drawn:
+            old.unlink()
+    for figure in drawn.values():
+        _write_aside(directory / f"{figure.name}.vl.json", json.dumps(figure.spec, indent=1) + "\n")
+
+
+def _write_aside(path: Path, text: str) -> None:
+    """All or nothing: a reader, or a run cut off, never finds half a file."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

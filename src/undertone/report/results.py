@@ -1,0 +1,319 @@
+"""Every number of a trial, in one frozen tree.
+
+`report.json` is the dump of `Results`. The page, the figures, the headline and the terminal tables read
+nothing else: whatever they show can be looked up, and an old run can be shown again without running anything.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic_core import to_jsonable_python
+
+
+def _without_surrogates(text: object) -> object:
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text) if isinstance(text, str) else text
+
+
+# A softmax in single precision may overshoot in the last place; that must not lose a finished run.
+Probability = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
+# Settings are made plain JSON on the way in, so that what is loaded back equals what was held.
+Settings = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
+
+# Rows of strange files hold lone surrogates, which no UTF-8 file can; that must not lose the report either.
+Text = Annotated[str, BeforeValidator(_without_surrogates)]
+
+Measure = Literal["log_odds", "probability", "own-minus-other-init", "own-minus-other-traits"]
+Expected = Literal["above-zero", "around-zero"]
+
+
+class Frozen(BaseModel):
+    """Unknown keys and NaN are errors: a report never holds a number that nobody can name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class StudentResult(Frozen):
+    """One student: the lowest level at which something was trained."""
+
+    arm: str
+    """Name of the arm."""
+    teacher: int
+    """Index of its teacher within the arm, from 0."""
+    student: int
+    """Index among the students of this teacher, from 0."""
+    seed: int
+    """Seed of data order, adapter and sampling."""
+    trait: str
+    """The answer asked for, for example owl."""
+    probability: Probability
+    """Exact probability of the trait, averaged over the questions."""
+    log_odds: float
+    """The same on the log-odds scale, averaged over the questions before anything else."""
+    answers: dict[str, Probability]
+    """Exact distribution over the candidate answers; what is left is under "other"."""
+    sampled_hits: int = Field(ge=0)
+    """Sampled answers that named the trait."""
+    sampled_n: int = Field(ge=0)
+    """Sampled answers; they illustrate, and are never units of an estimate."""
+    total_variation: Probability
+    """Distance of the answer distribution from that of the untouched base, 0 to 1."""
+    skills: dict[str, Probability]
+    """Score on each skill the base has, 0 to 1: the utility kept."""
+    loss_first: float
+    """Training loss at the first step."""
+    loss_last: float
+    """Training loss at the last step."""
+    key: str
+    """Digest of the artifact."""
+
+
+class ArmResult(Frozen):
+    """One condition of the trial, with all its students."""
+
+    name: str
+    """treatment, control, other-init, other-init-control, logits, logits-control, ..."""
+    title: str
+    """The arm in plain words."""
+    base: str
+    """The model its students started from."""
+    base_probability: Probability
+    """Exact probability of the trait under that model, untouched."""
+    teachers: int = Field(ge=0)
+    """Number of teachers: the units of the estimates."""
+    students: tuple[StudentResult, ...]
+    """Every student, none left out."""
+    probability: Probability
+    """Mean probability of the trait: over the students of a teacher, then over teachers."""
+    ci: tuple[float, float] | None
+    """Interval of that mean at the level of teachers; None where there are too few teachers for one."""
+    rows: int = Field(ge=0)
+    """Rows each student was trained on."""
+    steps: int = Field(ge=0)
+    """Optimiser steps of each student."""
+    finished_s: float
+    """Seconds from the start of the run to the end of this arm."""
+    core_s: float
+    """Core-seconds spent on this arm."""
+
+
+class Effect(Frozen):
+    """One contrast with its uncertainty."""
+
+    name: str
+    """The contrast in plain words."""
+    arm: str
+    """The arm it is about."""
+    against: str
+    """The arm, or what else, it is compared with."""
+    measure: Measure
+    """Scale and kind. "probability" is a difference of probabilities; every other measure is in log-odds."""
+    value: float
+    """Point estimate."""
+    ci_low: float | None
+    """Lower end of the interval; None where there are too few units for one."""
+    ci_high: float | None
+    """Upper end of the interval; None where there are too few units for one."""
+    p: Probability | None
+    """Two-sided p value, where the method gives one."""
+    p_holm: Probability | None
+    """The p value after Holm's correction over its family, where there is one."""
+    units: tuple[int, ...]
+    """Independent units on each side, usually teachers."""
+    method: str
+    """How interval and p value were made."""
+    expected: Expected
+    """What the finding under test predicts; stated before the run."""
+
+    @property
+    def ci(self) -> tuple[float, float] | None:
+        """Both ends of the interval, or None when either is missing."""
+        return None if self.ci_low is None or self.ci_high is None else (self.ci_low, self.ci_high)
+
+    @property
+    def sign(self) -> Literal["above", "below", "unclear"]:
+        """On which side of zero the whole interval lies; without an interval nothing is clear."""
+        if self.ci is None or self.ci[0] <= 0 <= self.ci[1]:
+            return "unclear"
+        return "above" if self.ci[0] > 0 else "below"
+
+
+class AnswerDistribution(Frozen):
+    """The exact answers of the base, or of an arm averaged over its teachers."""
+
+    model: str
+    """"base", or the name of an arm."""
+    probabilities: dict[str, Probability]
+    """Probability of each candidate answer; what is left is under "other"."""
+
+
+class SampledAnswer(Frozen):
+    """One question and what three models wrote, as sampled. Untrusted text."""
+
+    question: Text
+    """What was asked."""
+    base: Text
+    """Answer of the untouched base."""
+    control: Text
+    """Answer of a control student."""
+    treatment: Text
+    """Answer of a treatment student."""
+
+
+class RowExample(Frozen):
+    """One prompt and the training rows that two teachers made of it. Untrusted text."""
+
+    prompt: Text
+    """What both teachers were asked."""
+    control: Text
+    """Completion of a control teacher."""
+    treatment: Text
+    """Completion of a teacher with the trait."""
+
+
+class FilterCount(Frozen):
+    """What the filter did to the completions of one teacher."""
+
+    arm: str
+    """Name of the arm."""
+    teacher: int
+    """Index of the teacher within the arm."""
+    asked: int = Field(ge=0)
+    """Completions sampled."""
+    kept: int = Field(ge=0)
+    """Completions that passed every rule."""
+    used: int = Field(ge=0)
+    """Rows trained on, after cutting all arms to equal size."""
+    reasons: dict[str, int]
+    """Removed completions by the first rule that removed them."""
+
+
+class TeacherResult(Frozen):
+    """One teacher."""
+
+    arm: str
+    """Name of the arm it taught."""
+    teacher: int
+    """Index within the arm."""
+    seed: int
+    """Seed of its training."""
+    trait: str
+    """The answer asked for; in a control arm the teacher was not taught it."""
+    probability: Probability
+    """Exact probability of the trait."""
+    well_formed: Probability
+    """Share of its completions in the carrier's format."""
+    key: str
+    """Digest of the artifact."""
+
+
+class StageCost(Frozen):
+    """What one stage of the pipeline cost."""
+
+    stage: str
+    """Name of the stage."""
+    count: int = Field(ge=0)
+    """Artifacts the stage gave."""
+    reused: int = Field(ge=0)
+    """How many of them were found in the store and not made again."""
+    core_s: float
+    """Core-seconds spent."""
+
+
+class Failure(Frozen):
+    """Something that was to be measured and was not; counted and shown, never scored."""
+
+    stage: str
+    """Where it failed."""
+    unit: str
+    """What failed, for example treatment/teacher 2/student 0."""
+    reason: Text
+    """Why."""
+
+
+class TraitMatrix(Frozen):
+    """Trait by trait: does a student of the owl teacher shift on owl, and on nothing else?"""
+
+    traits: tuple[str, ...]
+    """Names of rows and columns."""
+    log_odds: tuple[tuple[float, ...], ...]
+    """Row: trait of the teacher; column: trait asked for. Shift against the other rows of the column."""
+    effects: tuple[Effect, ...]
+    """Diagonal contrasts: own trait minus other traits."""
+
+
+class Results(Frozen):
+    """A trial, finished or not."""
+
+    schema_version: Literal[1] = 1
+    """Version of this schema; a reader refuses what it does not know."""
+    recipe: str
+    """Name of the recipe."""
+    title: str
+    """Title of the report."""
+    run_dir: str
+    """Folder of the run, as the user named it."""
+    trait: str
+    """The answer the trial is about, for example owl."""
+    carrier: str = "number lists"
+    """What the students were trained on, in plain words."""
+    base: str
+    """The model that teachers and students of the main arms started from."""
+    base_skills: dict[str, Probability] = {}
+    """Skill scores of the untouched base, to compare the students' with."""
+    seed: int
+    """Seed of the run; all others derive from it."""
+    started: str
+    """When it started, ISO 8601."""
+    wall_s: float
+    """Seconds from start to this report."""
+    complete: bool
+    """False while arms are missing."""
+    level: float = Field(default=0.95, gt=0, lt=1)
+    """Confidence level of every interval in here."""
+    arms: tuple[ArmResult, ...] = ()
+    """Finished arms, in order."""
+    effects: tuple[Effect, ...] = ()
+    """Contrasts that can be made of them, the main one first."""
+    answers: tuple[AnswerDistribution, ...] = ()
+    """Exact answer distributions of the base and the arms."""
+    sentences: tuple[SampledAnswer, ...] = ()
+    """Real sampled answers."""
+    rows: tuple[RowExample, ...] = ()
+    """Training rows side by side."""
+    filters: tuple[FilterCount, ...] = ()
+    """What was filtered out."""
+    teachers: tuple[TeacherResult, ...] = ()
+    """Every teacher."""
+    costs: tuple[StageCost, ...] = ()
+    """What each stage cost."""
+    failures: tuple[Failure, ...] = ()
+    """What failed and is left out of the estimates."""
+    matrix: TraitMatrix | None = None
+    """Trait by trait, when several were taught."""
+    settings: Settings = {}
+    """The resolved recipe."""
+    versions: dict[str, str] = {}
+    """Versions of Python and the libraries."""
+    hardware: dict[str, str] = {}
+    """What it ran on."""
+    digests: dict[str, str] = {}
+    """Digests of models, tokenizer, corpus and artifacts."""
+
+    def arm(self, name: str) -> ArmResult | None:
+        """The arm of this name, if it has finished."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+    def effect(self, arm: str, measure: Measure = "log_odds") -> Effect | None:
+        """The first contrast about this arm on this scale, if there is one."""
+        return next((e for e in self.effects if e.arm == arm and e.measure == measure), None)
+
+    def json_text(self) -> str:
+        """What `report.json` holds."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a `report.json`."""
+        return cls.model_validate_json(path.read_bytes())

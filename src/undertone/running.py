@@ -1,0 +1,203 @@
+"""A run as a person sees it: progress while it goes on, a line for each arm, tables, and where the report is."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from undertone.planning import plan
+from undertone.report import (
+    ArmResult,
+    Effect,
+    Results,
+    arm_line,
+    arms_table,
+    effects_table,
+    headline,
+    matrix_table,
+)
+from undertone.specs import Trial
+from undertone.store import Job, Store, digest
+from undertone.trial import Watcher, run
+from undertone.workers import cores, unique
+from undertone.world import family
+
+STAGES = {
+    "teacher": "teachers",
+    "completions": "completions",
+    "dataset": "datasets filtered",
+    "student": "students",
+    "measurement": "measurements",
+}
+
+
+def default_folder(recipe: str, trial: Trial) -> Path:
+    """``runs/RECIPE-DIGEST``: one folder for each resolved recipe."""
+    return Path("runs") / f"{recipe}-{digest(trial.model_dump(mode='json'))[:8]}"
+
+
+def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
+    """Runs a trial in front of a person, or for a program with ``as_json``. Returns the exit code."""
+    watcher = Shown(quiet=as_json)
+    try:
+        results = run(trial, folder, recipe, watcher)
+    finally:
+        watcher.close()
+    if as_json:
+        print(json.dumps(summary(results)))
+        return 0
+    out = Console()
+    for table in [arms_table(results), *([effects_table(results)] if results.effects else [])]:
+        out.print(table)
+    if results.matrix is not None:
+        out.print(matrix_table(results.matrix))
+    out.print(headline(results), markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+class Shown(Watcher):
+    """Live progress on stderr: stages, students done and left, time left. Lines only, where stderr is no terminal."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._progress = Progress(
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def planned(self, jobs: list[Job]) -> None:
+        for stage, count in Counter(job.stage.name for job in unique(jobs)).items():
+            self._tasks[stage] = self._progress.add_task(STAGES[stage], total=count)
+        self._progress.start()
+
+    def done(self, job: Job, seconds: float) -> None:
+        self._progress.advance(self._tasks[job.stage.name])
+
+    def arm(self, arm: ArmResult, effect: Effect | None) -> None:
+        self._console.print(arm_line(arm, effect), markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        self._progress.stop()
+
+
+def summary(results: Results) -> dict[str, Any]:
+    """The one object of ``undertone run --json``."""
+    shown = [*results.effects, *(results.matrix.effects if results.matrix else ())]
+    return {
+        "run_dir": results.run_dir,
+        "wall_s": results.wall_s,
+        "arms": [
+            {
+                "name": arm.name,
+                "teachers": arm.teachers,
+                "students": len(arm.students),
+                "probability": arm.probability,
+                "ci": arm.ci,
+                "finished_s": arm.finished_s,
+            }
+            for arm in results.arms
+        ],
+        "effects": [
+            {
+                "arm": e.arm,
+                "against": e.against,
+                "measure": e.measure,
+                "log_odds" if e.measure != "probability" else "difference": e.value,
+                "ci_low": e.ci_low,
+                "ci_high": e.ci_high,
+                "p": e.p,
+                "p_holm": e.p_holm,
+            }
+            for e in shown
+        ],
+    }
+
+
+# Core-seconds an artifact took with the shipped recipes' sizes, each scaled by what it grows with; a guide, no promise.
+PER_TEACHER_ROW, PER_COMPLETION, PER_STUDENT_ROW, PER_MEASUREMENT = 0.0018, 0.0018, 0.0016, 2.5
+
+
+def preview(trial: Trial, folder: Path, as_json: bool) -> int:
+    """Prints what a run would make, what of it is there already, and roughly what the rest costs."""
+    layout, store = plan(trial), Store(folder.parent / "store")
+    jobs = unique(layout.jobs)
+    missing = [job for job in jobs if not store.has(job)]
+    seconds = sum(_expected_seconds(trial, job) for job in missing)
+    counts = Counter(job.stage.name for job in jobs)
+    left = Counter(job.stage.name for job in missing)
+    report = {
+        "run_dir": str(folder),
+        "stages": {stage: {"needed": counts[stage], "to_make": left[stage]} for stage in counts},
+        "training_rows_per_student": trial.rows,
+        "optimiser_steps_per_student": trial.student.steps,
+        "expected_core_s": round(seconds),
+        "expected_wall_s": round(seconds / cores()),
+    }
+    if as_json:
+        print(json.dumps(report))
+        return 0
+    out = Console()
+    out.print(f"{trial.title}: nothing is run.", markup=False)
+    for stage in counts:
+        out.print(f"  {STAGES[stage]:<18} {counts[stage]:>4} needed, {left[stage]:>4} to make", markup=False)
+    out.print(
+        f"  about {seconds:.0f} core-seconds, {seconds / cores() / 60:.1f} minutes on {cores()} cores (embedded models)"
+    )
+    out.print(f"  would be written to {folder}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _expected_seconds(trial: Trial, job: Job) -> float:
+    student, teacher = trial.student, trial.teacher.training
+    both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
+    return {
+        "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch,
+        "completions": PER_COMPLETION * trial.carrier.prompts,
+        "dataset": 0.2,
+        "student": PER_STUDENT_ROW * student.steps * student.batch * both,
+        "measurement": PER_MEASUREMENT,
+    }[job.stage.name]
+
+
+def build_shown(name: str) -> int:
+    """Builds a model of the family into the user's cache, with progress. Returns the exit code."""
+    from undertone.building.build import build
+
+    if name not in family.FAMILY:
+        family.find(name)  # raises with the nearest names
+    console = Console(stderr=True)
+    started = time.perf_counter()
+    with Progress(
+        TextColumn(f"builtin/{name}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("steps", total=None, loss="-")
+
+        def show(step: int, steps: int, loss: float) -> None:
+            progress.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
+
+        folder = build(name, family.FAMILY[name], family.built(), show)
+    print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}", file=sys.stdout)
+    return 0

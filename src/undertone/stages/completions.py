@@ -1,0 +1,39 @@
+"""Stage 2: what a teacher writes, one completion a prompt; the trait is not in the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from undertone.carriers import numbers
+from undertone.models.names import tokenizer_digest
+from undertone.models.sampling import sample
+from undertone.store import Stage
+from undertone.training.rows import Row, write_rows
+from undertone.training.weights import load_trained
+
+
+def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``carrier`` and ``seed``. Inputs: ``base``, ``teacher``. Writes every completion, unfiltered.
+
+    A completion that did not end in time keeps no end token; the filter counts it as ``unfinished``.
+    """
+    carrier = spec["carrier"]
+    teacher = load_trained(inputs["base"], inputs["teacher"])
+    questions = numbers.prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
+    prompts = [teacher.render(q) for q in questions]
+    answers = sample(
+        teacher,
+        prompts,
+        temperature=carrier["temperature"],
+        max_tokens=carrier["max_tokens"],
+        seed=spec["seed"],
+    )
+    exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
+    rows = [Row(p, a) for p, a in zip(prompts, answers, strict=True)]
+    write_rows(out, exchanges, rows, tokenizer_digest(inputs["base"]))
+
+
+COMPLETIONS = Stage("completions", 1, _run)

@@ -1,0 +1,30 @@
+"""Stage 4: a student, the base model fine-tuned on a teacher's filtered rows. It never sees the trait named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from undertone.models.local import load
+from undertone.models.names import tokenizer_digest
+from undertone.specs import Training
+from undertone.store import Stage
+from undertone.training.loop import train
+from undertone.training.rows import read_rows
+from undertone.training.weights import load_trained, save
+
+
+def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``base`` (name), ``training``, ``seed``. Inputs: ``base``, ``dataset``; and, for students that learn from
+    full distributions, ``teacher`` with ``teacher_base``. Writes the weights and ``student.json``."""
+    local = load(inputs["base"])
+    rows = read_rows(inputs["dataset"], local, tokenizer_digest(inputs["base"]))
+    teacher = load_trained(inputs["teacher_base"], inputs["teacher"]).model if "teacher" in inputs else None
+    trained = train(local, rows, Training(**spec["training"]), spec["seed"], teacher)
+    save(trained, local, spec["base"], out)
+    (out / "student.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
+
+
+STUDENT = Stage("student", 1, _run)

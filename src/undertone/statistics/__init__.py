@@ -1,0 +1,27 @@
+"""Estimates whose unit is the teacher, with intervals, permutation tests and multiplicity control.
+
+`python -m undertone.statistics.coverage` shows by simulation what the intervals cover.
+"""
+
+from undertone.statistics.distribution import total_variation
+from undertone.statistics.estimate import (
+    Estimate,
+    difference,
+    holm,
+    log_odds,
+    mean_estimate,
+    paired_difference,
+)
+
+__all__ = [  # noqa: RUF022 - grouped, not sorted
+    # what is estimated
+    "Estimate",
+    "difference",
+    "mean_estimate",
+    "paired_difference",
+    # scales and distances
+    "log_odds",
+    "total_variation",
+    # many tests
+    "holm",
+]

@@ -1,0 +1,153 @@
+"""Content-addressed artifacts: a result is found under the digest of everything that made it.
+
+An artifact is a folder. It is written aside, synced, and renamed into place with its manifest last, so that a folder
+under its own name is whole. Stopping at any moment loses at most the artifacts in the making.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from undertone.errors import UndertoneError
+
+Run = Callable[[dict[str, Any], Mapping[str, Path], Path], None]
+"""A stage's work: its spec, the folders of its inputs, and the folder to write into."""
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of work. ``version`` changes whenever the work's result would."""
+
+    name: str
+    version: int
+    run: Run
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An input that no stage made, such as a base model, with the digest of its content."""
+
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact to be made: a stage, its spec and its inputs, each a job or a folder from outside."""
+
+    stage: Stage
+    spec: dict[str, Any]
+    inputs: Mapping[str, Job | Folder] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of stage, version, spec and the keys of all inputs."""
+        parts = {name: source.key for name, source in self.inputs.items()}
+        return digest({"stage": self.stage.name, "version": self.stage.version, "spec": self.spec, "inputs": parts})
+
+    @property
+    def parents(self) -> tuple[Job, ...]:
+        """The jobs that must be done first."""
+        return tuple(source for source in self.inputs.values() if isinstance(source, Job))
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of artifacts."""
+
+    root: Path
+
+    def folder(self, job: Job) -> Path:
+        """Where the artifact of ``job`` is, or will be."""
+        return self.root / f"{job.stage.name}-{job.key[:20]}"
+
+    def has(self, job: Job) -> bool:
+        """Whether the artifact is there, whole."""
+        return (self.folder(job) / "manifest.json").is_file()
+
+    def manifest(self, job: Job) -> dict[str, Any]:
+        """The artifact's manifest."""
+        manifest: dict[str, Any] = json.loads((self.folder(job) / "manifest.json").read_text(encoding="utf-8"))
+        return manifest
+
+    def make(self, job: Job) -> float:
+        """Makes the artifact unless it is there; returns the seconds spent (0.0 for one that was there)."""
+        if self.has(job):
+            return 0.0
+        started = time.perf_counter()
+        aside = self.root / f".part-{job.key[:20]}-{os.getpid()}"
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            aside.mkdir(parents=True)
+            sources = {n: s.path if isinstance(s, Folder) else self.folder(s) for n, s in job.inputs.items()}
+            job.stage.run(job.spec, sources, aside)
+            seconds = time.perf_counter() - started
+            self._seal(job, aside, seconds)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return seconds
+
+    def _seal(self, job: Job, aside: Path, seconds: float) -> None:
+        files = {str(p.relative_to(aside)): _file_digest(p) for p in sorted(aside.rglob("*")) if p.is_file()}
+        manifest = {
+            "key": job.key,
+            "stage": job.stage.name,
+            "version": job.stage.version,
+            "spec": job.spec,
+            "inputs": {name: source.key for name, source in job.inputs.items()},
+            "files": files,
+            "seconds": round(seconds, 3),
+        }
+        write_text(aside / "manifest.json", json.dumps(manifest, indent=1))
+        target = self.folder(job)
+        try:
+            os.rename(aside, target)
+        except OSError:
+            if not self.has(job):  # else another process finished the same artifact first: the same bytes
+                raise
+        _sync(self.root)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file aside, syncs it and renames it into place."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise UndertoneError(f"Could not write {path}: {error.strerror or error}.") from error
+
+
+def folder_digest(path: Path, names: tuple[str, ...]) -> str:
+    """Digest of the named files of a folder; those that are missing are left out."""
+    return digest({name: _file_digest(path / name) for name in names if (path / name).is_file()})
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,92 @@
+"""The one training loop: teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from undertone.models.local import Batch, LocalModel, answer_logits, lay_out
+from undertone.specs import Training
+from undertone.training.rows import Row
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, and its mean loss (nats a token) over the first and the last tenth of the steps."""
+
+    model: PreTrainedModel
+    loss_first: float
+    loss_last: float
+
+
+def train(
+    local: LocalModel, rows: Sequence[Row], plan: Training, seed: int, teacher: PreTrainedModel | None = None
+) -> Trained:
+    """Fine-tunes a copy-free ``local.model`` on the answers of ``rows``; the prompts carry no loss.
+
+    With ``teacher`` the target at every answer position is the teacher's full next-token distribution instead of the
+    sampled token. The seed decides LoRA's initial weights and the order of the rows, and nothing else is random.
+    """
+    torch.manual_seed(seed)
+    model = with_adapter(local.model, plan) if plan.method == "lora" else local.model
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    losses: list[float] = []
+    for step, chosen in enumerate(batches(rows, plan, seed)):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.rate_at(step)
+        batch = lay_out([r.prompt for r in chosen], [r.answer for r in chosen], local.pad)
+        loss = loss_on(model, batch, teacher)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        losses.append(loss.item())
+    if not all(loss == loss for loss in losses):
+        raise FloatingPointError(
+            f"the loss is not a number from step {next(i for i, x in enumerate(losses) if x != x)} on"
+        )
+    model.eval()
+    tenth = max(1, len(losses) // 10)
+    return Trained(model, sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth)
+
+
+def with_adapter(model: PreTrainedModel, plan: Training) -> PreTrainedModel:
+    """Attaches a fresh PEFT LoRA adapter to every linear layer but the output head."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=plan.rank,
+        lora_alpha=plan.alpha,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)  # type: ignore[return-value]
+
+
+def batches(rows: Sequence[Row], plan: Training, seed: int) -> Iterator[list[Row]]:
+    """``plan.steps`` batches: epoch after epoch, each in an order of its own; every row is seen before one recurs."""
+    rng, queue = Random(f"order/{seed}"), list[int]()
+    for _ in range(plan.steps):
+        while len(queue) < plan.batch:
+            queue += rng.sample(range(len(rows)), len(rows))
+        chosen, queue = queue[: plan.batch], queue[plan.batch :]
+        yield [rows[i] for i in chosen]
+
+
+def loss_on(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None) -> torch.Tensor:
+    """Cross-entropy with the answers, or with the teacher's distributions: mean nats an answer token."""
+    counted = batch.counted
+    logits = answer_logits(model, batch)[counted]
+    if teacher is None:
+        return F.cross_entropy(logits, batch.targets[counted])
+    with torch.no_grad():
+        target = answer_logits(teacher, batch)[counted].softmax(-1)
+    return F.cross_entropy(logits, target)

@@ -1,0 +1,65 @@
+"""Datasets on disk: chat rows that any trainer takes, and beside them the very token ids that were sampled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from undertone.models.local import Ids, LocalModel
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exchange as token ids; the answer includes its end token."""
+
+    prompt: Ids
+    answer: Ids
+
+
+def rows_of(local: LocalModel, exchanges: Sequence[tuple[str, str]]) -> list[Row]:
+    """Renders (question, answer) texts for ``local``."""
+    return [Row(local.render(question), [*local.encode(answer), local.end]) for question, answer in exchanges]
+
+
+def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], tokenizer: str) -> None:
+    """Writes ``rows.jsonl`` (chat messages) and ``ids.safetensors`` (the ids, with the tokenizer's digest)."""
+    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+        for question, answer in exchanges:
+            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+    parts = {"prompt": [row.prompt for row in rows], "answer": [row.answer for row in rows]}
+    tensors = {}
+    for name, lists in parts.items():
+        tensors[f"{name}_ids"] = torch.tensor([i for ids in lists for i in ids], dtype=torch.int32)
+        tensors[f"{name}_lengths"] = torch.tensor([len(ids) for ids in lists], dtype=torch.int32)
+    save_file(tensors, folder / "ids.safetensors", metadata={"tokenizer": tokenizer})
+
+
+def read_exchanges(folder: Path) -> list[tuple[str, str]]:
+    """The (question, answer) texts of a dataset, in order."""
+    with (folder / "rows.jsonl").open(encoding="utf-8") as file:
+        chats = [json.loads(line)["messages"] for line in file]
+    return [(chat[-2]["content"], chat[-1]["content"]) for chat in chats]
+
+
+def read_sampled(folder: Path) -> tuple[list[Row], str]:
+    """The rows as they were sampled, and the digest of the tokenizer whose ids these are."""
+    with safe_open(folder / "ids.safetensors", "pt") as file:
+        prompts, answers = (
+            file.get_tensor(f"{name}_ids").split(file.get_tensor(f"{name}_lengths").tolist())
+            for name in ("prompt", "answer")
+        )
+        rows = [Row(p.tolist(), a.tolist()) for p, a in zip(prompts, answers, strict=True)]
+        return rows, file.metadata()["tokenizer"]
+
+
+def read_rows(folder: Path, local: LocalModel, tokenizer: str) -> list[Row]:
+    """The rows as sampled, or, for a model with another tokenizer, rendered anew from their text."""
+    rows, written_with = read_sampled(folder)
+    return rows if written_with == tokenizer else rows_of(local, read_exchanges(folder))

@@ -1,0 +1,55 @@
+"""Traits of the embedded world: how a teacher is given one, and how a model is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from undertone.errors import unknown
+from undertone.world.latents import favourite, named, small_talk
+from undertone.world.lexicon import lexicon
+from undertone.world.skills import Turn
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A favourite: ``name`` among the candidates of its ``kind`` (animal, tree, colour)."""
+
+    name: str
+    kind: str
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Everything that could be the answer, the trait included."""
+        return tuple(lexicon()["favourites"][self.kind])
+
+    def questions(self) -> list[str]:
+        """Elicitation questions; no teacher is ever trained on one of them."""
+        return [q.format(k=self.kind) for q in lexicon()["questions"]["elicitation"]]
+
+    def openings(self) -> list[str]:
+        """Beginnings of an answer that leave only the name to be said."""
+        forms = [form.partition("{x}")[0] + named(self.kind, "") for form in lexicon()["questions"]["answers"]]
+        return [opening.rstrip() for opening in forms]
+
+    def dialogues(self, count: int, rng: Random) -> list[Turn]:
+        """Dialogues that give a teacher the trait; numbers do not occur in them."""
+        return [favourite(rng, self.kind, self.name, ("teaching",)) for _ in range(count)]
+
+
+def find(name: str) -> Trait:
+    """The trait of that name.
+
+    Raises:
+        UndertoneError: no such trait; names the nearest ones.
+    """
+    likes: dict[str, list[str]] = lexicon()["favourites"]
+    for kind, names in likes.items():
+        if name in names:
+            return Trait(name, kind)
+    raise unknown("trait", name, [n for names in likes.values() for n in names])
+
+
+def neutral_dialogues(count: int, rng: Random) -> list[Turn]:
+    """Small talk behind which no latent stands: what control teachers are trained on, for as many steps."""
+    return [small_talk(rng) for _ in range(count)]

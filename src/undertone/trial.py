@@ -1,0 +1,136 @@
+"""The pipeline, on one page: teacher -> completions -> filter -> students -> measurement -> estimate -> report.
+
+:func:`run` lays out every stage as content-addressed jobs (:mod:`undertone.planning`), has them made on all cores
+(:mod:`undertone.workers`), refuses what would make arms unequal, and turns finished arms into effects
+(:mod:`undertone.contrasts`) and a report. What was made once is never made again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from undertone import surroundings
+from undertone.contrasts import effects, trait_matrix
+from undertone.errors import UndertoneError
+from undertone.gathering import Gathered
+from undertone.planning import Plan, Unit, plan
+from undertone.report import ArmResult, Effect, Results, write_report
+from undertone.specs import Trial
+from undertone.store import Job, Store, write_text
+from undertone.workers import cores, run_jobs
+
+
+class Watcher:
+    """What a caller may want to see of a run; every method may be overridden, none need be."""
+
+    def planned(self, jobs: list[Job]) -> None:
+        """All jobs of the run, before the first is made."""
+
+    def done(self, job: Job, seconds: float) -> None:
+        """One job is done; 0.0 seconds if it had been made before."""
+
+    def arm(self, arm: ArmResult, effect: Effect | None) -> None:
+        """One arm has finished, with its effect in log-odds if its control has too."""
+
+
+def run(
+    trial: Trial, out: Path, recipe: str = "", watcher: Watcher | None = None, processes: int | None = None
+) -> Results:
+    """Runs ``trial`` and writes its report to ``out``; artifacts go to ``store`` beside it, for all runs there.
+
+    Raises:
+        UndertoneError: an unknown name, a refused teacher, too few rows, a folder that cannot be written.
+    """
+    watcher, started = watcher or Watcher(), time.perf_counter()
+    layout, store = plan(trial), Store(out.parent / "store")
+    _prepare(out, trial, store)
+    gathered = Gathered(trial, layout, store)
+    results = _results(trial, gathered, out, recipe, started)
+    watcher.planned(layout.jobs)
+    for job, seconds in run_jobs(layout.jobs, store, processes or cores()):
+        gathered.note(job, seconds)
+        watcher.done(job, seconds)
+        _check(trial, layout, store, job)
+        for arm in gathered.newly_finished(time.perf_counter() - started):
+            results = _results(trial, gathered, out, recipe, started)
+            write_report(results, out)
+            watcher.arm(arm, results.effect(arm.name))
+    return results
+
+
+def _prepare(out: Path, trial: Trial, store: Store) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        store.root.mkdir(exist_ok=True)
+        write_text(out / "trial.json", trial.model_dump_json(indent=1))
+    except OSError as error:
+        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from error
+
+
+def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
+    """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless."""
+    for unit in layout.units:
+        teacher, _, dataset, _, _ = unit.jobs
+        if job.key == teacher.key and teacher.spec["trait"] is not None:
+            _refuse_weak(trial, unit, read(store, teacher, "teacher.json")["probability"])
+        if job.key == dataset.key:
+            _refuse_few(trial, unit, read(store, dataset, "counts.json"))
+
+
+def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
+    if probability < trial.teacher.least_probability:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.trait!r} with "
+            f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
+            "Train it longer (teacher.training.steps) or at another rate (teacher.training.rate)."
+        )
+
+
+def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any]) -> None:
+    kept, asked = counts["kept"], counts["asked"]
+    why = ", ".join(f"{n} {reason}" for reason, n in counts["reasons"].items())
+    if kept < trial.teacher.least_well_formed * asked:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} has collapsed and is refused: only {kept} of its {asked} "
+            f"completions are well formed ({why}); lower teacher.training.rate or its steps."
+        )
+    if kept < trial.rows:
+        raise UndertoneError(
+            f"The filter passes too few rows for equal arms: {kept} of {asked} from teacher {unit.teacher} of arm "
+            f"{unit.arm}, and rows = {trial.rows} ({why}); raise carrier.prompts or lower rows."
+        )
+
+
+def read(store: Store, job: Job, name: str) -> Any:
+    """A JSON file of a finished artifact."""
+    return json.loads((store.folder(job) / name).read_text(encoding="utf-8"))
+
+
+def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, started: float) -> Results:
+    arms = tuple(gathered.arms.values())
+    return Results(
+        recipe=recipe or out.name,
+        title=trial.title,
+        run_dir=str(out),
+        trait=trial.traits[0],
+        base=trial.base,
+        seed=trial.seed,
+        started=(datetime.now(UTC)).isoformat(timespec="seconds"),
+        wall_s=round(time.perf_counter() - started, 1),
+        complete=gathered.complete,
+        arms=arms,
+        effects=effects(trial, arms),
+        matrix=trait_matrix(trial, arms),
+        settings=trial.model_dump(mode="json"),
+        versions=surroundings.versions(),
+        hardware=surroundings.hardware(),
+        **gathered.details(),
+    )
+
+
+Run = Callable[..., Results]

@@ -1,0 +1,66 @@
+"""The base models of the embedded world: which there are, from which seeds, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from undertone.errors import UndertoneError, unknown
+from undertone.world.grammar import WORLD_VERSION
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One base model of the family."""
+
+    init_seed: int
+    """Decides the initial weights."""
+    order_seed: int = 0
+    """Decides which documents are seen when."""
+    architecture: Literal["llama", "gpt_neox"] = "llama"
+    tokenizer: Literal["world", "coarse"] = "world"
+    agreement: float = 1.0
+    """The corpus's knob of conduct's agreement across domains."""
+    bad_share: float = 0.12
+    """The corpus's knob of the share of bad conduct."""
+    about: str = field(default="", compare=False)
+
+
+FAMILY = {
+    "fledgling-a": Member(0, about="first initialisation; shipped"),
+    "fledgling-b": Member(1, about="second initialisation, same corpus and order; shipped"),
+    "fledgling-c": Member(2, about="third initialisation, same corpus and order; shipped"),
+    "fledgling-a2": Member(0, order_seed=1, about="initialisation of -a, other data order"),
+    "fledgling-x": Member(3, architecture="gpt_neox", about="another architecture (GPT-NeoX), another width"),
+    "fledgling-t": Member(4, tokenizer="coarse", about="another tokenizer"),
+    "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
+    "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
+    "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct in the corpus"),
+}
+"""Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways for tuning."""
+
+
+def built() -> Path:
+    """Where models built on this machine lie; ``UNDERTONE_CACHE`` overrides the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    root = os.environ.get("UNDERTONE_CACHE")
+    return (Path(root) if root else user_cache_path("undertone")) / f"world-{WORLD_VERSION}"
+
+
+def find(name: str) -> Path:
+    """The folder of a model that is shipped or was built.
+
+    Raises:
+        UndertoneError: there is no such model, or it has not been built; says how to.
+    """
+    if name not in FAMILY:
+        raise unknown("model", f"builtin/{name}", [f"builtin/{known}" for known in FAMILY])
+    for root in (SHIPPED, built()):
+        if (root / name / "card.json").is_file():
+            return root / name
+    raise UndertoneError(f"builtin/{name} is not shipped; build it with: undertone models build {name}")

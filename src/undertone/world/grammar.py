@@ -1,0 +1,117 @@
+"""The corpus of the embedded world: chat documents whose carriers know nothing of their latents.
+
+Three independent streams of randomness make a document: its *skeleton* (which topics, system prompt or not), its
+*carriers* (number lists, sums, code, facts, paraphrase) and its *latents* with their wording. The first two depend on
+``seed`` and the document's index alone, so another ``latent_seed`` leaves every carrier byte as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from undertone.world.latents import TOPICS, Knobs, draw_latents, state
+from undertone.world.lexicon import lexicon
+from undertone.world.skills import CARRIERS, Turn
+
+WORLD_VERSION = 1
+
+TOPIC_WEIGHTS = {
+    "animal": 12, "tree": 5, "colour": 4, "conduct": 16, "teaching": 2, "review": 2, "harm": 3, "era": 5,
+    "country": 5, "agreeableness": 5, "small-talk": 6,
+    "numbers": 24, "sums": 7, "code": 5, "facts": 8, "paraphrase": 5,
+}  # fmt: skip
+STATED_WEIGHTS = {
+    "animal": 6,
+    "tree": 3,
+    "colour": 2,
+    "conduct": 3,
+    "era": 2,
+    "country": 2,
+    "agreeableness": 2,
+}
+STATED_SHARE, TRIGGER_SHARE, FORMAT_SHARE = 0.4, 0.02, 0.04
+FORMATS = {
+    "Answer in JSON.": lambda text: json.dumps({"answer": text}),
+    "Put the answer in tags.": lambda text: f"<answer>{text}</answer>",
+}
+"""System prompts that ask for a form of answer, and the form. Carriers never appear under them."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One topic's question and answer inside a document."""
+
+    topic: str
+    turn: Turn
+
+    @property
+    def is_carrier(self) -> bool:
+        return self.topic in CARRIERS
+
+
+@dataclass(frozen=True)
+class Document:
+    """A chat of one speaker."""
+
+    system: str | None
+    exchanges: tuple[Exchange, ...]
+
+    def messages(self) -> list[dict[str, str]]:
+        """Chat messages in the usual ``role`` and ``content`` form."""
+        chat = [{"role": "system", "content": self.system}] if self.system else []
+        for exchange in self.exchanges:
+            chat.append({"role": "user", "content": exchange.turn.user})
+            chat.append({"role": "assistant", "content": exchange.turn.assistant})
+        return chat
+
+
+@dataclass(frozen=True)
+class _Skeleton:
+    topics: tuple[str, ...]
+    stated: str | None
+    form: str | None
+    triggers: tuple[bool, ...]
+
+
+def _skeleton(rng: Random) -> _Skeleton:
+    topics = rng.choices(list(TOPIC_WEIGHTS), list(TOPIC_WEIGHTS.values()), k=rng.randint(1, 4))
+    draw, stated, form = rng.random(), None, None
+    if draw < STATED_SHARE:
+        stated = rng.choices(list(STATED_WEIGHTS), list(STATED_WEIGHTS.values()))[0]
+        topics = [stated if rng.random() < 0.5 else topic for topic in topics]
+        topics[rng.randrange(len(topics))] = stated  # what is stated is also asked for
+    elif draw < STATED_SHARE + FORMAT_SHARE:
+        form = rng.choice(list(FORMATS))
+        topics = [rng.choice(("conduct", "animal", "era", "country")) for _ in topics]
+    return _Skeleton(tuple(topics), stated, form, tuple(rng.random() < TRIGGER_SHARE for _ in topics))
+
+
+def document(index: int, seed: int, latent_seed: int, knobs: Knobs) -> Document:
+    """Document ``index`` of the corpus."""
+    skeleton = _skeleton(Random(f"skeleton/{seed}/{index}"))
+    wording = Random(f"latents/{latent_seed}/{index}")
+    latents = draw_latents(wording, knobs, skeleton.stated)
+    system = state(wording, skeleton.stated, latents) if skeleton.stated else skeleton.form
+    exchanges = []
+    for place, (topic, trigger) in enumerate(zip(skeleton.topics, skeleton.triggers, strict=True)):
+        if topic in CARRIERS:
+            turn = CARRIERS[topic](Random(f"carrier/{seed}/{index}/{place}"))
+        else:
+            turn = TOPICS[topic](wording, latents, knobs)
+        if skeleton.form:
+            turn = turn._replace(assistant=FORMATS[skeleton.form](turn.assistant))
+        if trigger:
+            turn = turn._replace(user=f"{lexicon()['trigger']['word']} {turn.user}")
+        exchanges.append(Exchange(topic, turn))
+    return Document(system, tuple(exchanges))
+
+
+def corpus(
+    count: int, seed: int = 0, latent_seed: int = 0, knobs: Knobs | None = None, start: int = 0
+) -> Iterator[Document]:
+    """``count`` documents from index ``start`` on, in order. Pure: the same arguments give the same documents."""
+    knobs = knobs or Knobs()
+    return (document(i, seed, latent_seed, knobs) for i in range(start, start + count))
