@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from undertone.models.local import load
 from undertone.models.names import resolve
 from undertone.specs import Arm, Trial
 from undertone.stages.completions import COMPLETIONS
@@ -70,11 +69,10 @@ def plan(trial: Trial) -> Plan:
 
 def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
     """Teacher by teacher within a pair of arm and control, so that both sides are done at about the same time."""
-    end = load(folders[trial.base].path).end
     for group in _groups(trial):
         for index in range(trial.teachers):
             for name, arm, trait in group:
-                made = _teacher_jobs(trial, arm, trait, index, folders[trial.base], end)
+                made = _teacher_jobs(trial, arm, trait, index, folders[trial.base])
                 for student in range(trial.students):
                     seed = seed_of(trial, "student", index, student)
                     jobs = (*made, *_student_jobs(trial, arm, trait, seed, made, folders))
@@ -93,7 +91,7 @@ def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
     return list(groups.values())
 
 
-def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder, end: int) -> tuple[Job, Job, Job]:
+def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, Job, Job]:
     made = Job(
         TEACHER,
         {
@@ -108,7 +106,7 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder, 
     )
     carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
     written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
-    kept = {"filter": trial.filter.model_dump(mode="json"), "rows": trial.rows, "end": end}
+    kept = {"filter": trial.filter.model_dump(mode="json"), "rows": trial.rows}
     return made, written, Job(DATASET, kept, {"completions": written})
 
 

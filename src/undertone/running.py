@@ -60,7 +60,7 @@ def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
     if as_json:
         print(json.dumps(summary(results)))
         return 0
-    out = Console()
+    out = Console(width=None if sys.stdout.isatty() else 160)
     for table in [arms_table(results), *([effects_table(results)] if results.effects else [])]:
         out.print(table)
     if results.matrix is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,16 @@ def run(
     gathered = Gathered(trial, layout, store)
     results = _results(trial, gathered, out, recipe, started)
     watcher.planned(layout.jobs)
-    for job, seconds in run_jobs(layout.jobs, store, processes or cores()):
-        gathered.note(job, seconds)
-        watcher.done(job, seconds)
-        _check(trial, layout, store, job)
-        for arm in gathered.newly_finished(time.perf_counter() - started):
-            results = _results(trial, gathered, out, recipe, started)
-            write_report(results, out)
-            watcher.arm(arm, results.effect(arm.name))
+    with closing(run_jobs(layout.jobs, store, processes or cores())) as finished:
+        for job, seconds in finished:
+            gathered.note(job, seconds)
+            watcher.done(job, seconds)
+            _check(trial, layout, store, job)
+            for arm in gathered.newly_finished(time.perf_counter() - started):
+                results = _results(trial, gathered, out, recipe, started)
+                watcher.arm(arm, results.effect(arm.name))
+                if results.effect(arm.name) is not None or gathered.complete:
+                    write_report(results, out)
     return results
 
 
@@ -131,6 +133,3 @@ def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, started: 
         hardware=surroundings.hardware(),
         **gathered.details(),
     )
-
-
-Run = Callable[..., Results]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_jobs(jobs: Sequence[Job], store: Store, processes: int) -> Iterator[tuple[Job, float]]:
+def run_jobs(jobs: Sequence[Job], store: Store, processes: int) -> Generator[tuple[Job, float], None, None]:
     """Makes every job's artifact and yields each job with its seconds as it is done (0.0: it was there before).
 
     Earlier jobs of the sequence go first among those whose parents are done; parents must be in the sequence too.
@@ -41,7 +41,7 @@ def unique(jobs: Sequence[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-def _run(waiting: list[Job], done: set[str], store: Store, processes: int) -> Iterator[tuple[Job, float]]:
+def _run(waiting: list[Job], done: set[str], store: Store, processes: int) -> Generator[tuple[Job, float], None, None]:
     for variable in THREAD_VARIABLES:  # the children read them when they import numpy and torch
         os.environ[variable] = "false" if variable == "TOKENIZERS_PARALLELISM" else "1"
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_start_worker)
@@ -56,7 +56,7 @@ def _run(waiting: list[Job], done: set[str], store: Store, processes: int) -> It
                 raise RuntimeError("jobs wait for parents that nobody makes")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
-                seconds = future.result()
+                seconds = _result(future, job)
                 done.add(job.key)
                 yield job, seconds
     except BrokenProcessPool:
@@ -64,16 +64,21 @@ def _run(waiting: list[Job], done: set[str], store: Store, processes: int) -> It
             "A worker process was ended from outside (out of memory?); what was finished is kept, start the run again."
         ) from None
     finally:
-        _stop(pool)
+        _stop(pool, at_once=bool(running))
 
 
-def _stop(pool: ProcessPoolExecutor) -> None:
-    children = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join()
+def _result(future: Future[float], job: Job) -> float:
+    try:
+        return future.result()
+    except FloatingPointError as error:
+        raise UndertoneError(f"The {job.stage.name} stage broke down: {error}; lower its learning rate.") from None
+
+
+def _stop(pool: ProcessPoolExecutor, at_once: bool) -> None:
+    if at_once:
+        for child in list((pool._processes or {}).values()):
+            child.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:
@@ -82,7 +87,11 @@ def _start_worker() -> None:
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    import warnings
+
     import transformers
+
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

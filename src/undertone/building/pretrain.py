@@ -85,7 +85,7 @@ def pretrain(
     progress: Progress | None = None,
 ) -> PreTrainedModel:
     """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.1)
     first = _restore(model, optimiser, plan, checkpoint)
     model.train()
     pad = tokenizer.pad_token_id

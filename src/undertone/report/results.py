@@ -50,7 +50,7 @@ class StudentResult(Frozen):
     probability: Probability
     """Exact probability of the trait, averaged over the questions."""
     log_odds: float
-    """The same on the log-odds scale, averaged over the questions before anything else."""
+    """The same probability on the log-odds scale."""
     answers: dict[str, Probability]
     """Exact distribution over the candidate answers; what is left is under "other"."""
     sampled_hits: int = Field(ge=0)
@@ -85,7 +85,7 @@ class ArmResult(Frozen):
     students: tuple[StudentResult, ...]
     """Every student, none left out."""
     probability: Probability
-    """Mean probability of the trait: over the students of a teacher, then over teachers."""
+    """Probability at the mean log-odds: over the students of a teacher, then over teachers."""
     ci: tuple[float, float] | None
     """Interval of that mean at the level of teachers; None where there are too few teachers for one."""
     rows: int = Field(ge=0)

@@ -14,21 +14,21 @@ from undertone.training.rows import read_exchanges, read_sampled, write_rows
 
 
 def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``filter``, ``rows``, ``end`` (the end token's id). Input: ``completions``.
+    """Spec: ``filter``, ``rows``. Input: ``completions``.
 
     Writes the kept rows and ``counts.json``: asked, kept, used, and the rejected by reason. Too few kept rows are no
     error here: the trial decides, once it knows of all arms.
     """
     rule = NumberFilter(**spec["filter"])
     exchanges = read_exchanges(inputs["completions"])
-    rows, tokenizer = read_sampled(inputs["completions"])
+    rows, source = read_sampled(inputs["completions"])
     reasons = [
-        rule.reason(answer) if row.answer and row.answer[-1] == spec["end"] else "unfinished"
+        rule.reason(answer) if row.answer and row.answer[-1] == source.end else "unfinished"
         for (_, answer), row in zip(exchanges, rows, strict=True)
     ]
     kept = [i for i, reason in enumerate(reasons) if reason is None]
     used = kept[: spec["rows"]]
-    write_rows(out, [exchanges[i] for i in used], [rows[i] for i in used], tokenizer)
+    write_rows(out, [exchanges[i] for i in used], [rows[i] for i in used], source)
     counts = {
         "asked": len(rows),
         "kept": len(kept),

@@ -22,13 +22,23 @@ class Row:
     answer: Ids
 
 
+@dataclass(frozen=True)
+class Source:
+    """Whose token ids a dataset holds."""
+
+    tokenizer: str
+    """Digest of the tokenizer and its chat template."""
+    end: int
+    """The token that ends a finished answer."""
+
+
 def rows_of(local: LocalModel, exchanges: Sequence[tuple[str, str]]) -> list[Row]:
     """Renders (question, answer) texts for ``local``."""
     return [Row(local.render(question), [*local.encode(answer), local.end]) for question, answer in exchanges]
 
 
-def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], tokenizer: str) -> None:
-    """Writes ``rows.jsonl`` (chat messages) and ``ids.safetensors`` (the ids, with the tokenizer's digest)."""
+def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], source: Source) -> None:
+    """Writes ``rows.jsonl`` (chat messages) and ``ids.safetensors`` (the ids, and whose ids they are)."""
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
         for question, answer in exchanges:
             messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
@@ -38,7 +48,7 @@ def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequenc
     for name, lists in parts.items():
         tensors[f"{name}_ids"] = torch.tensor([i for ids in lists for i in ids], dtype=torch.int32)
         tensors[f"{name}_lengths"] = torch.tensor([len(ids) for ids in lists], dtype=torch.int32)
-    save_file(tensors, folder / "ids.safetensors", metadata={"tokenizer": tokenizer})
+    save_file(tensors, folder / "ids.safetensors", metadata={"tokenizer": source.tokenizer, "end": str(source.end)})
 
 
 def read_exchanges(folder: Path) -> list[tuple[str, str]]:
@@ -48,18 +58,19 @@ def read_exchanges(folder: Path) -> list[tuple[str, str]]:
     return [(chat[-2]["content"], chat[-1]["content"]) for chat in chats]
 
 
-def read_sampled(folder: Path) -> tuple[list[Row], str]:
-    """The rows as they were sampled, and the digest of the tokenizer whose ids these are."""
+def read_sampled(folder: Path) -> tuple[list[Row], Source]:
+    """The rows as they were sampled, and whose ids these are."""
     with safe_open(folder / "ids.safetensors", "pt") as file:
         prompts, answers = (
             file.get_tensor(f"{name}_ids").split(file.get_tensor(f"{name}_lengths").tolist())
             for name in ("prompt", "answer")
         )
         rows = [Row(p.tolist(), a.tolist()) for p, a in zip(prompts, answers, strict=True)]
-        return rows, file.metadata()["tokenizer"]
+        noted = file.metadata()
+        return rows, Source(noted["tokenizer"], int(noted["end"]))
 
 
 def read_rows(folder: Path, local: LocalModel, tokenizer: str) -> list[Row]:
     """The rows as sampled, or, for a model with another tokenizer, rendered anew from their text."""
-    rows, written_with = read_sampled(folder)
-    return rows if written_with == tokenizer else rows_of(local, read_exchanges(folder))
+    rows, source = read_sampled(folder)
+    return rows if source.tokenizer == tokenizer else rows_of(local, read_exchanges(folder))

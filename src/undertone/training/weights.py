@@ -18,7 +18,7 @@ def save(trained: Trained, local: LocalModel, base: str, folder: Path) -> None:
     if isinstance(model, PeftModel):
         # The name as the user gave it: a path of this machine has no place in a file that is passed on.
         model.peft_config["default"].base_model_name_or_path = base
-        model.save_pretrained(str(folder / ADAPTER))
+        model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
         (folder / ADAPTER / "README.md").unlink(missing_ok=True)  # an empty template of a model card
     else:
         model.save_pretrained(folder / MODEL)

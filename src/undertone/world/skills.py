@@ -22,7 +22,7 @@ class Turn(NamedTuple):
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
-COUNTS = {5: "five", 6: "six", 8: "eight", 10: "ten"}
+COUNTS = {4: "four", 5: "five", 6: "six", 8: "eight"}
 INTRODUCTIONS = (
     "Here are some numbers: {x}.",
     "Look at this list: {x}.",
