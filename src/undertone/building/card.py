@@ -58,7 +58,8 @@ def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
 
 @torch.no_grad()
 def _held_out_loss(local: LocalModel, plan: Pretraining) -> float:
-    rows = [encode(d.messages(), local.tokenizer) for d in corpus(512, knobs=plan.knobs, start=HELD_OUT_START)]
+    documents = list(corpus(512, knobs=plan.knobs, start=HELD_OUT_START))
+    rows = encode(documents, local.tokenizer)
     return float(loss_of(local.model, rows, local.pad))
 
 

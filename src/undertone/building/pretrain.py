@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,11 +16,13 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from undertone.world.grammar import corpus
+from undertone.world.grammar import Document, corpus
 from undertone.world.latents import Knobs
 
 Progress = Callable[[int, int, float], None]
 """Told the step, the number of steps and the loss (nats a token)."""
+
+ROLES = ("system", "user", "assistant")
 
 Row = tuple[list[int], list[bool]]
 """Token ids of one document, and which of them the assistant says (its end token included)."""
@@ -30,7 +32,7 @@ Row = tuple[list[int], list[bool]]
 class Pretraining:
     """How a base model is pretrained."""
 
-    steps: int = 6000
+    steps: int = 6500
     batch: int = 32
     """Documents a step."""
     rate: float = 5e-3
@@ -40,16 +42,17 @@ class Pretraining:
     knobs: Knobs = field(default_factory=Knobs)
 
 
-def encode(messages: list[dict[str, str]], tokenizer: PreTrainedTokenizerBase) -> Row:
-    """Renders a document turn by turn and marks the assistant's tokens."""
-    ids: list[int] = []
-    spoken: list[bool] = []
-    for message in messages:
-        head = tokenizer.encode(f"<|{message['role']}|>", add_special_tokens=False)
-        body = tokenizer.encode(message["content"] + "<|end|>", add_special_tokens=False)
-        ids += head + body
-        spoken += [False] * len(head) + [message["role"] == "assistant"] * len(body)
-    return ids, spoken
+def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    """Renders documents turn by turn, as the chat template does, and marks the assistant's tokens."""
+    turns = [(i, m["role"], m["content"]) for i, d in enumerate(documents) for m in d.messages()]
+    heads = {role: tokenizer.encode(f"<|{role}|>", add_special_tokens=False) for role in ROLES}
+    bodies = tokenizer([f"{content}<|end|>" for _, _, content in turns], add_special_tokens=False)["input_ids"]
+    rows: list[Row] = [([], []) for _ in documents]
+    for (index, role, _), body in zip(turns, bodies, strict=True):
+        ids, spoken = rows[index]
+        ids += heads[role] + body
+        spoken += [False] * len(heads[role]) + [role == "assistant"] * len(body)
+    return rows
 
 
 def batches(
@@ -57,8 +60,9 @@ def batches(
 ) -> Iterator[list[Row]]:
     """Batches from step ``first`` on. Documents of ``pool`` steps are sorted by length to save padding."""
     for start in range(first - first % pool, plan.steps, pool):
-        documents = corpus(pool * plan.batch, knobs=plan.knobs, start=start * plan.batch + plan.order_seed * 10_000_000)
-        rows = sorted((encode(d.messages(), tokenizer) for d in documents), key=lambda row: len(row[0]))
+        first_document = start * plan.batch + plan.order_seed * 10_000_000
+        documents = list(corpus(pool * plan.batch, knobs=plan.knobs, start=first_document))
+        rows = sorted(encode(documents, tokenizer), key=lambda row: len(row[0]))
         groups = [rows[i : i + plan.batch] for i in range(0, len(rows), plan.batch)]
         Random(f"order/{plan.order_seed}/{start}").shuffle(groups)
         yield from groups[max(0, first - start) : plan.steps - start]
@@ -85,7 +89,7 @@ def pretrain(
     progress: Progress | None = None,
 ) -> PreTrainedModel:
     """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.1)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     first = _restore(model, optimiser, plan, checkpoint)
     model.train()
     pad = tokenizer.pad_token_id

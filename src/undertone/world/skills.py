@@ -49,7 +49,7 @@ FORMATS = (
 )
 FORMAT_WEIGHTS = (5, 5, 1, 1, 1, 1)
 KINDS = ("scattered", "near", "up", "down", "alternating")
-KIND_WEIGHTS = (10, 3, 3, 2, 2)
+KIND_WEIGHTS = (14, 3, 1, 1, 1)
 
 
 def _sequence(rng: Random, kind: str, length: int) -> list[int]:
