@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -125,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False)
     try:
         return int(app(arguments, console=Console(), error_console=errors, exit_on_error=False, print_error=True) or 0)
+    except CycloptsError:  # cyclopts has printed what is wrong and what is near
+        return 2
     except UndertoneError as error:
         errors.print(f"undertone: {error}", markup=False, soft_wrap=True)
         return 2

@@ -13,6 +13,12 @@ from undertone.statistics.estimate import Estimate
 
 Value = Callable[[StudentResult], float]
 
+_LABELS: dict[Measure, str] = {
+    "log_odds": "",
+    "probability": ", as probability",
+    "own-minus-other-traits": ", own trait against the others",
+}
+
 
 def nested(students: Sequence[StudentResult], value: Value) -> list[list[float]]:
     """``value`` of every student, students within their teachers, teachers in order."""
@@ -44,7 +50,8 @@ def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
         own = spec.students in (None, trial.base)
         for measure, value in _scales(trial.traits[0]).items():
             estimate = difference(nested(arm.students, value), nested(control.students, value))
-            found.append(_effect(f"{name} minus {control.name}", name, control.name, measure, estimate, own))
+            label = f"{name} minus {control.name}{_LABELS[measure]}"
+            found.append(_effect(label, name, control.name, measure, estimate, own))
         if not own:
             found += _own_minus_other(trial, name, by_name)
     return tuple(found)
@@ -69,18 +76,20 @@ def _own_minus_other(trial: Trial, other: str, arms: dict[str, ArmResult]) -> li
         ),
         None,
     )
-    if own is None or own not in arms:
+    if own is None:
         return []
-    sides = []
-    for left, right in ((own, other), (trial.arms[own].against, trial.arms[other].against)):
-        pairs = zip(
-            nested(arms[str(left)].students, lambda s: s.log_odds),
-            nested(arms[str(right)].students, lambda s: s.log_odds),
-            strict=True,
-        )
-        sides.append([[a - b for a, b in zip(x, y, strict=True)] for x, y in pairs])
+    pairs = [(own, other), (str(trial.arms[own].against), str(trial.arms[other].against))]
+    if not all(left in arms and right in arms for left, right in pairs):
+        return []
+    sides = [_student_by_student(arms[left], arms[right]) for left, right in pairs]
     estimate = difference(sides[0], sides[1])
     return [_effect(f"{own} minus {other}", own, other, "own-minus-other-init", estimate, True)]
+
+
+def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
+    """Log-odds in ``left`` minus those in ``right``, for students of the same teacher and the same seed."""
+    both = zip(nested(left.students, lambda s: s.log_odds), nested(right.students, lambda s: s.log_odds), strict=True)
+    return [[a - b for a, b in zip(x, y, strict=True)] for x, y in both]
 
 
 def trait_matrix(trial: Trial, arms: Sequence[ArmResult]) -> TraitMatrix | None:

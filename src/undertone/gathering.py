@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from itertools import islice
 from typing import Any
 
+from undertone.chats import read_exchanges
 from undertone.planning import Plan, Unit
 from undertone.report.results import (
     AnswerDistribution,
@@ -22,7 +23,6 @@ from undertone.report.results import (
 from undertone.specs import Trial
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Store
-from undertone.training.rows import read_exchanges
 
 EXAMPLES = 6
 """Rows and sampled answers shown side by side: the first of the first teacher, not chosen."""

@@ -8,11 +8,7 @@ from typing import Any
 
 from undertone.models.names import resolve
 from undertone.specs import Arm, Trial
-from undertone.stages.completions import COMPLETIONS
-from undertone.stages.dataset import DATASET
-from undertone.stages.measurement import MEASUREMENT
-from undertone.stages.student import STUDENT
-from undertone.stages.teacher import TEACHER
+from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, STUDENT, TEACHER
 from undertone.store import Folder, Job, digest
 from undertone.traits import catalogue
 

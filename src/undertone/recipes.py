@@ -70,7 +70,8 @@ def _first_fault(error: ValidationError) -> str:
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
         return f"{place or 'the trial'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
-    return str(unknown("key", place, _keys(Trial)))
+    parent = place.rpartition(".")[0]
+    return str(unknown("key", place, [key for key in _keys(Trial) if key.rpartition(".")[0] == parent]))
 
 
 def _keys(model: Any, prefix: str = "") -> list[str]:

@@ -26,6 +26,7 @@ from undertone.report import (
     Results,
     arm_line,
     arms_table,
+    effect_line,
     effects_table,
     headline,
     matrix_table,
@@ -94,8 +95,12 @@ class Shown(Watcher):
     def done(self, job: Job, seconds: float) -> None:
         self._progress.advance(self._tasks[job.stage.name])
 
-    def arm(self, arm: ArmResult, effect: Effect | None) -> None:
-        self._console.print(arm_line(arm, effect), markup=False, highlight=False, soft_wrap=True)
+    def arm(self, arm: ArmResult) -> None:
+        self._console.print(arm_line(arm), markup=False, highlight=False, soft_wrap=True)
+
+    def effect(self, effect: Effect) -> None:
+        if effect.measure in ("log_odds", "own-minus-other-init"):
+            self._console.print(effect_line(effect), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""

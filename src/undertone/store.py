@@ -11,16 +11,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from undertone.errors import UndertoneError
-
-Run = Callable[[dict[str, Any], Mapping[str, Path], Path], None]
-"""A stage's work: its spec, the folders of its inputs, and the folder to write into."""
 
 
 def digest(value: Any) -> str:
@@ -34,7 +32,14 @@ class Stage:
 
     name: str
     version: int
-    run: Run
+    function: str
+    """``module:function`` of (spec, folders of the inputs, folder to write into); imported where the work is done, so
+    that whoever only plans need not wait for torch."""
+
+    def run(self, spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+        """Does the work."""
+        module, _, name = self.function.partition(":")
+        getattr(import_module(module), name)(spec, inputs, out)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,11 @@ class Watcher:
     def done(self, job: Job, seconds: float) -> None:
         """One job is done; 0.0 seconds if it had been made before."""
 
-    def arm(self, arm: ArmResult, effect: Effect | None) -> None:
-        """One arm has finished, with its effect in log-odds if its control has too."""
+    def arm(self, arm: ArmResult) -> None:
+        """One arm has finished."""
+
+    def effect(self, effect: Effect) -> None:
+        """One comparison can be made, now that all of its arms have finished."""
 
 
 def run(
@@ -58,9 +61,13 @@ def run(
             watcher.done(job, seconds)
             _check(trial, layout, store, job)
             for arm in gathered.newly_finished(time.perf_counter() - started):
+                watcher.arm(arm)
+                known = {effect.name for effect in results.effects}
                 results = _results(trial, gathered, out, recipe, started)
-                watcher.arm(arm, results.effect(arm.name))
-                if results.effect(arm.name) is not None or gathered.complete:
+                fresh = [effect for effect in results.effects if effect.name not in known]
+                for effect in fresh:
+                    watcher.effect(effect)
+                if fresh or gathered.complete:
                     write_report(results, out)
     return results
 

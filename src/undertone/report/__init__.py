@@ -17,7 +17,7 @@ from undertone.report.results import (
     TeacherResult,
     TraitMatrix,
 )
-from undertone.report.table import arm_line, arms_table, effects_table, matrix_table
+from undertone.report.table import arm_line, arms_table, effect_line, effects_table, matrix_table
 
 __all__ = [
     "AnswerDistribution",
@@ -35,6 +35,7 @@ __all__ = [
     "TraitMatrix",
     "arm_line",
     "arms_table",
+    "effect_line",
     "effects_table",
     "figures",
     "headline",

@@ -75,16 +75,18 @@ def matrix_table(matrix: TraitMatrix) -> Table:
     return table
 
 
-def arm_line(arm: ArmResult, effect: Effect | None) -> str:
+def arm_line(arm: ArmResult) -> str:
     """One line, printed when an arm finishes."""
-    line = (
+    return (
         f"{arm.name:<18} {percent(arm.probability):>7} {percent_interval(arm.ci)}  "
         f"{arm.teachers} teachers, {len(arm.students)} students, {duration(arm.finished_s)}"
     )
-    if effect is None:
-        return line
+
+
+def effect_line(effect: Effect) -> str:
+    """One line, printed when a comparison can be made."""
     p = "" if effect.p is None else f", p {p_value(effect.p)}"
-    return f"{line}; against {effect.against}: {estimate(effect)}{p}, {READINGS[effect.sign]}"
+    return f"  {effect.name}: {estimate(effect)}{p}, {READINGS[effect.sign]}"
 
 
 def units(effect: Effect) -> str:

@@ -1,0 +1,9 @@
+"""The five stages of a trial, by name. A version changes whenever what the stage makes would."""
+
+from undertone.store import Stage
+
+TEACHER = Stage("teacher", 1, "undertone.stages.teacher:run")
+COMPLETIONS = Stage("completions", 1, "undertone.stages.completions:run")
+DATASET = Stage("dataset", 1, "undertone.stages.dataset:run")
+STUDENT = Stage("student", 1, "undertone.stages.student:run")
+MEASUREMENT = Stage("measurement", 1, "undertone.stages.measurement:run")

@@ -10,12 +10,11 @@ from typing import Any
 from undertone.carriers import numbers
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
-from undertone.store import Stage
 from undertone.training.rows import Row, Source, write_rows
 from undertone.training.weights import load_trained
 
 
-def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``carrier`` and ``seed``. Inputs: ``base``, ``teacher``. Writes every completion, unfiltered.
 
     A completion that did not end in time keeps no end token; the filter counts it as ``unfinished``.
@@ -34,6 +33,3 @@ def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
     rows = [Row(p, a) for p, a in zip(prompts, answers, strict=True)]
     write_rows(out, exchanges, rows, Source(tokenizer_digest(inputs["base"]), teacher.end))
-
-
-COMPLETIONS = Stage("completions", 1, _run)

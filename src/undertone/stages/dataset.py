@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from undertone.chats import read_exchanges
 from undertone.filters import NumberFilter
-from undertone.store import Stage
-from undertone.training.rows import read_exchanges, read_sampled, write_rows
+from undertone.training.rows import read_sampled, write_rows
 
 
-def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``filter``, ``rows``. Input: ``completions``.
 
     Writes the kept rows and ``counts.json``: asked, kept, used, and the rejected by reason. Too few kept rows are no
@@ -36,6 +36,3 @@ def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         "reasons": dict(sorted(Counter(r for r in reasons if r is not None).items())),
     }
     (out / "counts.json").write_text(json.dumps(counts))
-
-
-DATASET = Stage("dataset", 1, _run)

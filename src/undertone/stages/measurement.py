@@ -10,12 +10,11 @@ from typing import Any
 from undertone.measure.elicitation import answer_distribution, mentions, sampled_answers
 from undertone.measure.skills import skill_scores
 from undertone.models.local import load
-from undertone.store import Stage
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
 
-def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``trait`` (whose kind is asked for), ``measurement``, ``seed``. Inputs: ``base`` and, unless the base
     itself is measured, ``trained``. Writes ``measurement.json``."""
     plan, trait = spec["measurement"], catalogue.find(spec["trait"])
@@ -28,6 +27,3 @@ def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         "skills": skill_scores(local, plan["skill_prompts"], spec["seed"]) if plan["skill_prompts"] else {},
     }
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))
-
-
-MEASUREMENT = Stage("measurement", 1, _run)

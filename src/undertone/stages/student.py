@@ -10,13 +10,12 @@ from typing import Any
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
 from undertone.specs import Training
-from undertone.store import Stage
 from undertone.training.loop import train
 from undertone.training.rows import read_rows
 from undertone.training.weights import load_trained, save
 
 
-def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``training``, ``seed``. Inputs: ``base``, ``dataset``; and, for students that learn from
     full distributions, ``teacher`` with ``teacher_base``. Writes the weights and ``student.json``."""
     local = load(inputs["base"])
@@ -25,6 +24,3 @@ def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     trained = train(local, rows, Training(**spec["training"]), spec["seed"], teacher)
     save(trained, local, spec["base"], out)
     (out / "student.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
-
-
-STUDENT = Stage("student", 1, _run)

@@ -11,14 +11,13 @@ from typing import Any
 from undertone.measure.elicitation import answer_distribution
 from undertone.models.local import LocalModel, load
 from undertone.specs import Training
-from undertone.store import Stage
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import save
 from undertone.traits import catalogue
 
 
-def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``trait`` (name or None for neutral), ``asked`` (trait measured), ``dialogues``,
     ``training``, ``seed``. Writes the weights and ``teacher.json``: probability of the trait, losses."""
     rng = Random(f"dialogues/{spec['seed']}")
@@ -34,6 +33,3 @@ def _run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     answers = answer_distribution(local, asked.questions(), asked.openings(), asked.candidates)
     report = {"probability": answers[asked.name], "losses": [trained.loss_first, trained.loss_last]}
     (out / "teacher.json").write_text(json.dumps(report))
-
-
-TEACHER = Stage("teacher", 1, _run)

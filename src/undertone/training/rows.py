@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from undertone.chats import read_exchanges, write_exchanges
 from undertone.models.local import Ids, LocalModel
 
 
@@ -39,23 +39,13 @@ def rows_of(local: LocalModel, exchanges: Sequence[tuple[str, str]]) -> list[Row
 
 def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], source: Source) -> None:
     """Writes ``rows.jsonl`` (chat messages) and ``ids.safetensors`` (the ids, and whose ids they are)."""
-    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-        for question, answer in exchanges:
-            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-            file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+    write_exchanges(folder, exchanges)
     parts = {"prompt": [row.prompt for row in rows], "answer": [row.answer for row in rows]}
     tensors = {}
     for name, lists in parts.items():
         tensors[f"{name}_ids"] = torch.tensor([i for ids in lists for i in ids], dtype=torch.int32)
         tensors[f"{name}_lengths"] = torch.tensor([len(ids) for ids in lists], dtype=torch.int32)
     save_file(tensors, folder / "ids.safetensors", metadata={"tokenizer": source.tokenizer, "end": str(source.end)})
-
-
-def read_exchanges(folder: Path) -> list[tuple[str, str]]:
-    """The (question, answer) texts of a dataset, in order."""
-    with (folder / "rows.jsonl").open(encoding="utf-8") as file:
-        chats = [json.loads(line)["messages"] for line in file]
-    return [(chat[-2]["content"], chat[-1]["content"]) for chat in chats]
 
 
 def read_sampled(folder: Path) -> tuple[list[Row], Source]:

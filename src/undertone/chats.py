@@ -1,0 +1,24 @@
+"""Chat rows as text: one ``{"messages": [...]}`` a line, which any trainer takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+FILE = "rows.jsonl"
+
+
+def write_exchanges(folder: Path, exchanges: Sequence[tuple[str, str]]) -> None:
+    """Writes (question, answer) texts as chats of one exchange."""
+    with (folder / FILE).open("w", encoding="utf-8") as file:
+        for question, answer in exchanges:
+            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+
+
+def read_exchanges(folder: Path) -> list[tuple[str, str]]:
+    """The (question, answer) texts of a dataset, in order."""
+    with (folder / FILE).open(encoding="utf-8") as file:
+        chats = [json.loads(line)["messages"] for line in file]
+    return [(chat[-2]["content"], chat[-1]["content"]) for chat in chats]
