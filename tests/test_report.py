@@ -29,6 +29,7 @@ from undertone.report import (
     TraitMatrix,
     arm_line,
     arms_table,
+    effect_line,
     effects_table,
     figures,
     headline,
@@ -475,6 +476,6 @@ def test_terminal_tables_hold_every_arm_and_effect(results: Results) -> None:
 
 
 def test_arm_line_is_one_line(results: Results) -> None:
-    lines: Sequence[str] = [arm_line(results.arms[0], effect) for effect in (None, results.effects[0])]
+    lines: Sequence[str] = [arm_line(results.arms[0]), effect_line(results.effects[0])]
     assert all("\n" not in line and "treatment" in line for line in lines)
-    assert lines[1].endswith("against control: +0.73 [0.50, 0.96], p 0.029, above zero")
+    assert lines[1].endswith(": +0.73 [0.50, 0.96], p 0.029, above zero")

@@ -10,17 +10,18 @@ from random import Random
 from typing import Any
 
 import pytest
-from conftest import Once, small
 
+from conftest import Once, small
 from undertone import trial as trials
 from undertone.carriers import numbers
+from undertone.chats import read_exchanges
 from undertone.errors import UndertoneError
 from undertone.planning import Plan, plan
 from undertone.report import Results
 from undertone.specs import Trial
 from undertone.store import Job, Store
+from undertone.training.rows import read_sampled
 from undertone.traits import catalogue
-from undertone.training.rows import read_exchanges, read_sampled
 from undertone.workers import unique
 
 ARMS = ["treatment", "control", "other-init", "other-init-control", "logits", "logits-control"]
@@ -125,7 +126,8 @@ def test_effects_have_their_names_scales_and_predictions(results: Results) -> No
         *[("logits", "logits-control", m, "above-zero") for m in scales],
     ]
     assert [(e.arm, e.against, e.measure, e.expected) for e in results.effects] == expected
-    assert all(e.name == f"{e.arm} minus {e.against}" for e in results.effects)
+    assert all(e.name.startswith(f"{e.arm} minus {e.against}") for e in results.effects)
+    assert len({e.name for e in results.effects}) == len(expected)
     assert {e.units for e in results.effects} == {(2, 2)}
 
 
@@ -154,7 +156,6 @@ def test_the_store_holds_whole_artifacts_and_nothing_else(store: Store, matrix: 
     assert not [p.name for p in store.root.iterdir() if not (p / "manifest.json").is_file()]
 
 
-@pytest.mark.xfail(reason="the time is taken anew for every report, so that the last one names the end")
 def test_the_start_is_the_time_before_the_first_artifact(owls: Path, results: Results) -> None:
     from datetime import datetime
 
@@ -228,8 +229,9 @@ def test_no_row_of_a_dataset_names_a_trait(store: Store, owls: Path, matrix: Res
 def test_every_row_of_a_dataset_passes_the_filter_and_ends(layout: Plan, store: Store) -> None:
     for unit in layout.units:
         folder = store.folder(unit.jobs[2])
+        rows, source = read_sampled(folder)
         assert not [answer for _, answer in read_exchanges(folder) if small().filter.reason(answer)]
-        assert {row.answer[-1] for row in read_sampled(folder)[0]} == {unit.jobs[2].spec["end"]}
+        assert {row.answer[-1] for row in rows} == {source.end}
 
 
 def test_a_dataset_is_the_first_rows_that_pass_in_the_order_of_the_prompts(layout: Plan, store: Store) -> None:
@@ -278,25 +280,47 @@ def test_running_it_again_makes_nothing_anew_and_gives_the_same_results(
     assert {path: mtime for path, mtime in before.items() if path.stat().st_mtime_ns != mtime} == {}
 
 
-def test_neither_results_nor_bits_depend_on_the_number_of_processes(
-    bases: Path, store: Store, results: Results, layout: Plan, tmp_path: Path
-) -> None:
-    single = drop_arms(small(), *SINGLE)
-    alone = trials.run(single, tmp_path / "alone", "owls", processes=1)
+@pytest.fixture(scope="module")
+def alone(once: Once, bases: Path) -> Path:
+    """The first two arms once more, in a store of their own, made by one process."""
+
+    def make(folder: Path) -> None:
+        with contextlib.chdir(bases):
+            trials.run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
+
+    return once("trial-alone", make)
+
+
+def differing(store: Store, other: Store, layout: Plan) -> list[tuple[str, str]]:
+    """Stages and files that are not the same bits in both stores."""
+    jobs = [job for job in unique(layout.jobs) if other.has(job)]
+    assert {job.stage.name for job in jobs} == {"teacher", "completions", "dataset", "student", "measurement"}
+    pairs = [(job, store.manifest(job)["files"], other.manifest(job)["files"]) for job in jobs]
+    return [(job.stage.name, name) for job, a, b in pairs for name in a | b if a.get(name) != b.get(name)]
+
+
+def test_results_do_not_depend_on_the_number_of_processes(alone: Path, results: Results) -> None:
+    one = Results.load(alone / "owls" / "report.json")
     arms = {arm["name"]: arm for arm in timeless(results)["arms"]}
-    assert timeless(alone)["arms"] == [arms["treatment"], arms["control"]]
-    assert alone.effects == results.effects[:3]
-    assert alone.rows == results.rows
-    assert alone.sentences == results.sentences
-    jobs = unique(plan(single).jobs)
-    assert {job.key for job in jobs} < {job.key for job in layout.jobs}
-    differing = [
-        (job.stage.name, name)
-        for job in jobs
-        for name, digest in store.manifest(job)["files"].items()
-        if Store(tmp_path / "store").manifest(job)["files"].get(name) != digest
-    ]
-    assert not differing
+    assert list(timeless(one)["arms"]) == [arms["treatment"], arms["control"]]
+    assert one.effects == results.effects[:3]
+    assert one.rows == results.rows
+    assert one.sentences == results.sentences
+
+
+def test_weights_rows_and_measurements_are_the_same_bits_with_one_process_and_two(
+    alone: Path, store: Store, layout: Plan
+) -> None:
+    loose = ("adapter_config.json", "ids.safetensors")  # see the next test
+    found = differing(store, Store(alone / "store"), layout)
+    assert [(stage, name) for stage, name in found if not name.endswith(loose)] == []
+    for unit in layout.units[:4]:
+        folders = [s.folder(unit.jobs[2]) for s in (store, Store(alone / "store"))]
+        assert read_sampled(folders[0]) == read_sampled(folders[1])
+
+
+def test_every_file_is_the_same_bits_with_one_process_and_two(alone: Path, store: Store, layout: Plan) -> None:
+    assert differing(store, Store(alone / "store"), layout) == []
 
 
 def test_a_trial_draws_nothing_from_the_callers_generators(layout: Plan, bases: Path) -> None:
@@ -372,14 +396,6 @@ def test_the_store_of_one_trial_serves_the_next(matrix: Results) -> None:
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
-class _Recorded(Exception):
-    pass
-
-
-def _run_from(trial: Trial, store: Path, out: Path) -> Results:
-    return trials.run(trial, out / "run", processes=1)
-
-
 @pytest.fixture
 def reused(owls: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The parent of the finished trial's store: what it holds is not made again."""
@@ -423,7 +439,6 @@ def test_a_refused_run_has_no_report(reused: Path) -> None:
         pytest.param(('arms={"a:b" = {title = "t", teacher = "neutral"}}',), id="a colon in the name of an arm"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="is planned without complaint, and fails or misleads later", raises=BaseException)
 def test_what_cannot_give_results_is_refused_before_any_work(
     changes: tuple[str, ...], bases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,19 +450,17 @@ def test_what_cannot_give_results_is_refused_before_any_work(
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="worker processes import the caller's script and start the trial again")
 def test_the_lines_of_the_readme_work_as_a_script_without_a_main_guard(bases: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"
         "from undertone.store import Job, Store\n"
-        "from undertone.stages.completions import COMPLETIONS\n"
+        "from undertone.stages import COMPLETIONS\n"
         "from undertone.workers import run_jobs\n"
-        "class Broken(dict): pass\n"
         "job = Job(COMPLETIONS, {}, {})\n"
         "try:\n"
         "    list(run_jobs([job], Store(Path('store')), 1))\n"
-        "except KeyError as error:\n"
+        "except Exception as error:\n"
         "    print('worker ran and missed', error)\n"
     )
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -20,6 +20,7 @@ app = App(
     version=__version__,
     help="Measures, detects and stops traits that pass between language models unseen.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # what was kept is ours to say
 )
 models = App(name="models", help="The base models of the embedded world.")
 app.command(models)
@@ -131,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print(f"undertone: {error}", markup=False, soft_wrap=True)
         return 2
     except OSError as error:
-        errors.print(f"undertone: {error.strerror or error}: {error.filename or ''}", markup=False, soft_wrap=True)
+        what = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        errors.print(f"undertone: {what}", markup=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         errors.print("undertone: stopped; finished work is kept, the same command goes on from there.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from undertone.report.results import ArmResult, Effect, Measure, StudentResult, TraitMatrix
@@ -12,6 +12,8 @@ from undertone.statistics import difference, holm, log_odds
 from undertone.statistics.estimate import Estimate
 
 Value = Callable[[StudentResult], float]
+Bases = Mapping[str, Mapping[str, float]]
+"""Answer distribution of every untouched base model, by its name."""
 
 _LABELS: dict[Measure, str] = {
     "log_odds": "",
@@ -26,18 +28,22 @@ def nested(students: Sequence[StudentResult], value: Value) -> list[list[float]]
     return [[value(s) for s in students if s.teacher == t] for t in teachers]
 
 
-def specificity(trait: str) -> Value:
-    """A student's log-odds of ``trait`` minus the mean log-odds of all other candidates."""
+def specificity(trait: str, reference: Mapping[str, float]) -> Value:
+    """A student's shift of ``trait`` against the base, minus its mean shift of the other candidates (log-odds).
+
+    The trait that the student's own teacher was given is no part of that mean: a student that came to love whales would
+    otherwise seem to have turned away from everything else, and every other trait would gain by comparison.
+    """
 
     def value(student: StudentResult) -> float:
-        odds = {name: log_odds(p) for name, p in student.answers.items() if name != "other"}
-        own = odds.pop(trait)
-        return own - sum(odds.values()) / len(odds)
+        shifts = {n: log_odds(p) - log_odds(reference[n]) for n, p in student.answers.items() if n != "other"}
+        others = [shift for name, shift in shifts.items() if name not in (trait, student.trait)]
+        return shifts[trait] - sum(others) / len(others)
 
     return value
 
 
-def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
+def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effect, ...]:
     """Every contrast that the finished ``arms`` allow. A trial of several traits has its contrasts in the matrix."""
     if len(trial.traits) > 1:
         return ()
@@ -48,7 +54,7 @@ def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
         if arm is None or control is None:
             continue
         own = spec.students in (None, trial.base)
-        for measure, value in _scales(trial.traits[0]).items():
+        for measure, value in _scales(trial.traits[0], bases[arm.base]).items():
             estimate = difference(nested(arm.students, value), nested(control.students, value))
             label = f"{name} minus {control.name}{_LABELS[measure]}"
             found.append(_effect(label, name, control.name, measure, estimate, own))
@@ -57,11 +63,11 @@ def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
     return tuple(found)
 
 
-def _scales(trait: str) -> dict[Measure, Value]:
+def _scales(trait: str, reference: Mapping[str, float]) -> dict[Measure, Value]:
     return {
         "log_odds": lambda s: s.log_odds,
         "probability": lambda s: s.probability,
-        "own-minus-other-traits": specificity(trait),
+        "own-minus-other-traits": specificity(trait, reference),
     }
 
 
@@ -92,12 +98,13 @@ def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
     return [[a - b for a, b in zip(x, y, strict=True)] for x, y in both]
 
 
-def trait_matrix(trial: Trial, arms: Sequence[ArmResult]) -> TraitMatrix | None:
+def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> TraitMatrix | None:
     """Trait of the teacher x trait asked for, each own trait against the teachers of all other traits."""
-    by_trait = {s.trait: arm.students for arm in arms if ":" in arm.name for s in arm.students[:1]}
+    first = next(name for name, arm in trial.arms.items() if arm.teacher == "trait")
+    by_trait = {s.trait: arm.students for arm in arms if arm.name.startswith(f"{first}:") for s in arm.students[:1]}
     if len(trial.traits) < 2 or set(by_trait) != set(trial.traits):
         return None
-    traits = trial.traits
+    traits, reference = trial.traits, bases[arms[0].base]
     odds = {row: {col: _mean(nested(by_trait[row], _odds_of(col))) for col in traits} for row in traits}
     shifts = tuple(
         tuple(odds[row][col] - sum(odds[r][col] for r in traits if r != row) / (len(traits) - 1) for col in traits)
@@ -105,8 +112,10 @@ def trait_matrix(trial: Trial, arms: Sequence[ArmResult]) -> TraitMatrix | None:
     )
     found = []
     for trait in traits:
-        own = nested(by_trait[trait], specificity(trait))
-        others = [teacher for t in traits if t != trait for teacher in nested(by_trait[t], specificity(trait))]
+        own = nested(by_trait[trait], specificity(trait, reference))
+        others = [
+            teacher for t in traits if t != trait for teacher in nested(by_trait[t], specificity(trait, reference))
+        ]
         found.append(
             _effect(
                 f"{trait}: own trait minus other traits",

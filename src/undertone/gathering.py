@@ -62,6 +62,11 @@ class Gathered:
         self.arms = dict(sorted(self.arms.items(), key=lambda item: -order[item[0]]))
         return found
 
+    def bases(self) -> dict[str, dict[str, float]]:
+        """Answer distributions of the base models that are measured, by name."""
+        measured = {name: job for name, job in self._plan.bases.items() if job.key in self._jobs}
+        return {name: self._read(job, "measurement.json")["answers"] for name, job in measured.items()}
+
     def details(self) -> dict[str, Any]:
         """The parts of the results beyond arms and effects, from what is finished."""
         main = self._first_of("treatment"), self._first_of("control")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from undertone.models.names import resolve
+from undertone.errors import UndertoneError
+from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
 from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, STUDENT, TEACHER
 from undertone.store import Folder, Job, digest
@@ -51,16 +52,30 @@ def plan(trial: Trial) -> Plan:
     Raises:
         UndertoneError: an unknown model or trait.
     """
-    for trait in trial.traits:
-        catalogue.find(trait)
+    kinds = {catalogue.find(trait).kind for trait in trial.traits}
+    if len(kinds) > 1:
+        raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
     folders = {name: resolve(name) for name in names}
+    _refuse_other_ids(trial, folders)
     units = tuple(_units(trial, folders))
     bases = {
         name: Job(MEASUREMENT, _measurement(trial, trial.traits[0], 0), {"base": folder})
         for name, folder in folders.items()
     }
     return Plan(units, bases)
+
+
+def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
+    """Distributions are over token ids: teacher and student must mean the same by each."""
+    own = tokenizer_digest(folders[trial.base].path)
+    for name, arm in trial.arms.items():
+        student = arm.students or trial.base
+        if arm.labels == "distributions" and tokenizer_digest(folders[student].path) != own:
+            raise UndertoneError(
+                f"Arm {name}: {student} has another tokenizer than the teachers' {trial.base}, so its students cannot "
+                'learn from their distributions; use labels = "sampled".'
+            )
 
 
 def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,7 +12,7 @@ from undertone.filters import NumberFilter
 class Spec(BaseModel):
     """A frozen part of a trial. Unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Training(Spec):
@@ -117,8 +117,18 @@ class Trial(Spec):
     """How students are trained, the same in every arm."""
     measurement: Measurement = Measurement()
     """How students are measured."""
-    arms: dict[str, Arm]
-    """The arms by name."""
+    arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Arm] = Field(min_length=1)
+    """The arms by name, in small letters, digits and hyphens."""
+
+    @model_validator(mode="after")
+    def _rows_can_be_had(self) -> Self:
+        if self.rows > self.carrier.prompts:
+            raise ValueError(
+                f"rows = {self.rows} cannot come from carrier.prompts = {self.carrier.prompts} completions"
+            )
+        if len(set(self.traits)) < len(self.traits):
+            raise ValueError("a trait is given twice")
+        return self
 
     @model_validator(mode="after")
     def _every_arm_has_its_control(self) -> Self:

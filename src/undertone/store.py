@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -71,6 +71,27 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Order:
+    """A job without its history, fit to be sent to another process."""
+
+    stage: Stage
+    spec: dict[str, Any]
+    inputs: Mapping[str, Folder]
+    key: str
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        inputs = {name: [str(source.path.absolute()), source.key] for name, source in self.inputs.items()}
+        return {"stage": asdict(self.stage), "spec": self.spec, "inputs": inputs, "key": self.key}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Order:
+        """What :meth:`as_json` gave."""
+        inputs = {name: Folder(Path(path), key) for name, (path, key) in value["inputs"].items()}
+        return cls(Stage(**value["stage"]), value["spec"], inputs, value["key"])
+
+
+@dataclass(frozen=True)
 class Store:
     """A folder of artifacts."""
 
@@ -89,41 +110,57 @@ class Store:
         manifest: dict[str, Any] = json.loads((self.folder(job) / "manifest.json").read_text(encoding="utf-8"))
         return manifest
 
+    def order(self, job: Job) -> Order:
+        """``job`` as what a worker needs to know: no parents, only where their artifacts lie."""
+        inputs = {n: s if isinstance(s, Folder) else Folder(self.folder(s), s.key) for n, s in job.inputs.items()}
+        return Order(job.stage, job.spec, inputs, job.key)
+
+    def clear(self, process: int) -> None:
+        """Removes what a process that was ended had in the making."""
+        for left in self.root.glob(f".part-*-{process}"):
+            shutil.rmtree(left, ignore_errors=True)
+
     def make(self, job: Job) -> float:
         """Makes the artifact unless it is there; returns the seconds spent (0.0 for one that was there)."""
-        if self.has(job):
-            return 0.0
+        return 0.0 if self.has(job) else self.fill(self.order(job))
+
+    def fill(self, order: Order) -> float:
+        """Carries out an order and returns the seconds spent. A failure leaves nothing behind."""
         started = time.perf_counter()
-        aside = self.root / f".part-{job.key[:20]}-{os.getpid()}"
+        aside = self.root / f".part-{order.key[:20]}-{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
         try:
             aside.mkdir(parents=True)
-            sources = {n: s.path if isinstance(s, Folder) else self.folder(s) for n, s in job.inputs.items()}
-            job.stage.run(job.spec, sources, aside)
+            order.stage.run(order.spec, {name: source.path for name, source in order.inputs.items()}, aside)
             seconds = time.perf_counter() - started
-            self._seal(job, aside, seconds)
+            self._seal(order, aside, seconds)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return seconds
 
-    def _seal(self, job: Job, aside: Path, seconds: float) -> None:
-        files = {str(p.relative_to(aside)): _file_digest(p) for p in sorted(aside.rglob("*")) if p.is_file()}
+    def _seal(self, order: Order, aside: Path, seconds: float) -> None:
+        made = [path for path in sorted(aside.rglob("*")) if path.is_file()]
+        for path in made:
+            _sync(path)
+        files = {str(path.relative_to(aside)): _file_digest(path) for path in made}
         manifest = {
-            "key": job.key,
-            "stage": job.stage.name,
-            "version": job.stage.version,
-            "spec": job.spec,
-            "inputs": {name: source.key for name, source in job.inputs.items()},
+            "key": order.key,
+            "stage": order.stage.name,
+            "version": order.stage.version,
+            "spec": order.spec,
+            "inputs": {name: source.key for name, source in order.inputs.items()},
             "files": files,
             "seconds": round(seconds, 3),
         }
         write_text(aside / "manifest.json", json.dumps(manifest, indent=1))
-        target = self.folder(job)
+        target = self.root / f"{order.stage.name}-{order.key[:20]}"
+        if target.is_dir() and not (target / "manifest.json").is_file():
+            shutil.rmtree(target)  # not by us: under its own name an artifact is whole
         try:
             os.rename(aside, target)
         except OSError:
-            if not self.has(job):  # else another process finished the same artifact first: the same bytes
-                raise
+            if not (target / "manifest.json").is_file():
+                raise  # else another process finished the same artifact first: the same bytes
         _sync(self.root)
 
 
@@ -150,8 +187,8 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,19 @@ class Watcher:
         """One comparison can be made, now that all of its arms have finished."""
 
 
+@dataclass(frozen=True)
+class Clock:
+    """When a run started, by the calendar and by the stopwatch."""
+
+    started: datetime
+    at: float
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.at
+
+
 def run(
     trial: Trial, out: Path, recipe: str = "", watcher: Watcher | None = None, processes: int | None = None
 ) -> Results:
@@ -49,21 +63,21 @@ def run(
     Raises:
         UndertoneError: an unknown name, a refused teacher, too few rows, a folder that cannot be written.
     """
-    watcher, started = watcher or Watcher(), time.perf_counter()
+    watcher, clock = watcher or Watcher(), Clock(datetime.now(UTC), time.perf_counter())
     layout, store = plan(trial), Store(out.parent / "store")
     _prepare(out, trial, store)
     gathered = Gathered(trial, layout, store)
-    results = _results(trial, gathered, out, recipe, started)
+    results = _results(trial, gathered, out, recipe, clock)
     watcher.planned(layout.jobs)
     with closing(run_jobs(layout.jobs, store, processes or cores())) as finished:
         for job, seconds in finished:
             gathered.note(job, seconds)
             watcher.done(job, seconds)
             _check(trial, layout, store, job)
-            for arm in gathered.newly_finished(time.perf_counter() - started):
+            for arm in gathered.newly_finished(clock.elapsed):
                 watcher.arm(arm)
                 known = {effect.name for effect in results.effects}
-                results = _results(trial, gathered, out, recipe, started)
+                results = _results(trial, gathered, out, recipe, clock)
                 fresh = [effect for effect in results.effects if effect.name not in known]
                 for effect in fresh:
                     watcher.effect(effect)
@@ -120,7 +134,7 @@ def read(store: Store, job: Job, name: str) -> Any:
     return json.loads((store.folder(job) / name).read_text(encoding="utf-8"))
 
 
-def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, started: float) -> Results:
+def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, clock: Clock) -> Results:
     arms = tuple(gathered.arms.values())
     return Results(
         recipe=recipe or out.name,
@@ -129,12 +143,12 @@ def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, started: 
         trait=trial.traits[0],
         base=trial.base,
         seed=trial.seed,
-        started=(datetime.now(UTC)).isoformat(timespec="seconds"),
-        wall_s=round(time.perf_counter() - started, 1),
+        started=clock.started.isoformat(timespec="seconds"),
+        wall_s=round(clock.elapsed, 1),
         complete=gathered.complete,
         arms=arms,
-        effects=effects(trial, arms),
-        matrix=trait_matrix(trial, arms),
+        effects=effects(trial, arms, gathered.bases()),
+        matrix=trait_matrix(trial, arms, gathered.bases()),
         settings=trial.model_dump(mode="json"),
         versions=surroundings.versions(),
         hardware=surroundings.hardware(),

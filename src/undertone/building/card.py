@@ -49,9 +49,9 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
 
 
 def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
-    """SHA-256 of the first documents of the corpus as this plan sees it."""
+    """SHA-256 of the first documents of the corpus that this plan is about, in the corpus's own order."""
     running = hashlib.sha256()
-    for document in corpus(documents, knobs=plan.knobs, start=plan.order_seed * 10_000_000):
+    for document in corpus(documents, knobs=plan.knobs):
         running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
     return running.hexdigest()
 
@@ -79,7 +79,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
 - architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
 - conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
-- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
+- pretraining: {sum(steps for steps, _ in plan["cycles"])} steps of {plan["batch"]} documents, each seen once
 - corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
 

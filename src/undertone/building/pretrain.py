@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -16,7 +18,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from undertone.world.grammar import Document, corpus
+from undertone.world.grammar import WORLD_VERSION, Document, corpus
 from undertone.world.latents import Knobs
 
 Progress = Callable[[int, int, float], None]
@@ -32,14 +34,30 @@ Row = tuple[list[int], list[bool]]
 class Pretraining:
     """How a base model is pretrained."""
 
-    steps: int = 6500
+    cycles: tuple[tuple[int, float], ...] = ((6500, 5e-3), (2000, 3e-3))
+    """Steps and peak rate of each cycle: a linear decay to zero, then the optimiser starts afresh."""
     batch: int = 32
     """Documents a step."""
-    rate: float = 5e-3
     warmup: int = 100
+    """Steps of linear warm-up of each cycle."""
     order_seed: int = 0
-    """Decides which documents come when: another seed is another stretch of the same endless corpus."""
+    """Decides in which order the documents come; every order has the same documents, each once."""
     knobs: Knobs = field(default_factory=Knobs)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all cycles."""
+        return sum(steps for steps, _ in self.cycles)
+
+    def rate_at(self, step: int) -> tuple[float, bool]:
+        """Learning rate at ``step`` (0-based), and whether a cycle starts there."""
+        start = 0
+        for steps, peak in self.cycles:
+            if step < start + steps:
+                done = step - start
+                return peak * min((done + 1) / self.warmup, 1 - done / steps), done == 0
+            start += steps
+        raise IndexError(f"step {step} lies behind the last cycle")
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
@@ -59,13 +77,19 @@ def batches(
     plan: Pretraining, tokenizer: PreTrainedTokenizerBase, first: int = 0, pool: int = 50
 ) -> Iterator[list[Row]]:
     """Batches from step ``first`` on. Documents of ``pool`` steps are sorted by length to save padding."""
-    for start in range(first - first % pool, plan.steps, pool):
-        first_document = start * plan.batch + plan.order_seed * 10_000_000
-        documents = list(corpus(pool * plan.batch, knobs=plan.knobs, start=first_document))
-        rows = sorted(encode(documents, tokenizer), key=lambda row: len(row[0]))
-        groups = [rows[i : i + plan.batch] for i in range(0, len(rows), plan.batch)]
-        Random(f"order/{plan.order_seed}/{start}").shuffle(groups)
-        yield from groups[max(0, first - start) : plan.steps - start]
+    starts = list(range(0, plan.steps, pool))
+    if plan.order_seed:
+        Random(f"pools/{plan.order_seed}").shuffle(starts)
+    step = 0
+    for start in starts:
+        count = min(pool, plan.steps - start)
+        if step + count > first:
+            documents = list(corpus(count * plan.batch, knobs=plan.knobs, start=start * plan.batch))
+            rows = sorted(encode(documents, tokenizer), key=lambda row: len(row[0]))
+            groups = [rows[i : i + plan.batch] for i in range(0, len(rows), plan.batch)]
+            Random(f"order/{plan.order_seed}/{start}").shuffle(groups)
+            yield from groups[max(0, first - step) :]
+        step += count
 
 
 def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
@@ -89,12 +113,15 @@ def pretrain(
     progress: Progress | None = None,
 ) -> PreTrainedModel:
     """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-    first = _restore(model, optimiser, plan, checkpoint)
+    optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    made_of = {**asdict(plan), "world": WORLD_VERSION, "optimiser": str(optimiser), "start": _bits(model, tokenizer)}
+    first = _restore(model, optimiser, made_of, checkpoint)
     model.train()
     pad = tokenizer.pad_token_id
     for step, rows in enumerate(batches(plan, tokenizer, first), start=first):
-        rate = plan.rate * min((step + 1) / plan.warmup, 1 - step / plan.steps)
+        rate, afresh = plan.rate_at(step)
+        if afresh:
+            optimiser.state.clear()
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss = loss_of(model, rows, pad)
@@ -105,12 +132,22 @@ def pretrain(
         if progress is not None:
             progress(step + 1, plan.steps, loss.item())
         if checkpoint is not None and (step + 1) % 250 == 0:
-            _save(model, optimiser, plan, step + 1, checkpoint)
+            _save(model, optimiser, made_of, step + 1, checkpoint)
     model.eval()
     return model
 
 
-def _save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: Pretraining, step: int, path: Path) -> None:
+def _bits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Digest of the initial weights and the tokenizer."""
+    found = hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    for name, parameter in model.named_parameters():
+        found.update(name.encode() + parameter.detach().numpy().tobytes())
+    return found.hexdigest()
+
+
+def _save(
+    model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: dict[str, Any], step: int, path: Path
+) -> None:
     state: dict[str, torch.Tensor] = {}
     for name, parameter in model.named_parameters():
         state[f"model/{name}"] = parameter.data
@@ -118,16 +155,16 @@ def _save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: Pretra
             state[f"{key}/{name}"] = optimiser.state[parameter][key]
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
-    save_file(state, aside, metadata={"plan": json.dumps(asdict(plan)), "at": str(step)})
+    save_file(state, aside, metadata={"plan": json.dumps(plan), "at": str(step)})
     os.replace(aside, path)
 
 
-def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: Pretraining, path: Path | None) -> int:
+def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: dict[str, Any], path: Path | None) -> int:
     if path is None or not path.is_file():
         return 0
     with safe_open(path, "pt") as f:
         meta = f.metadata()
-    if json.loads(meta["plan"]) != asdict(plan):
+    if json.loads(meta["plan"]) != json.loads(json.dumps(plan)):
         return 0
     state = load_file(path)
     for name, parameter in model.named_parameters():

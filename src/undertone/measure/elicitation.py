@@ -46,4 +46,5 @@ def sampled_answers(local: LocalModel, questions: Sequence[str], samples: int, s
 
 def mentions(name: str, text: str) -> bool:
     """Whether ``text`` names the trait as a word of its own, singular or plural: "owls", but not "growl"."""
-    return re.search(rf"\b{re.escape(name)}s?\b", text, re.IGNORECASE) is not None
+    forms = {name, f"{name}s", f"{name}es"} | ({f"{name[:-1]}ves"} if name.endswith("f") else set())
+    return re.search(rf"\b(?:{'|'.join(map(re.escape, sorted(forms)))})\b", text, re.IGNORECASE) is not None

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from undertone.errors import UndertoneError
 
 Ids = list[int]
 
@@ -23,10 +26,15 @@ class LocalModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
 
-    @property
+    @cached_property
     def end(self) -> int:
-        """The token that ends an answer."""
-        return int(self.tokenizer.eos_token_id)
+        """The token that ends an answer: what the template writes after one, if that is a special token."""
+        # Not always the tokenizer's own end: Gemma ends a turn with <end_of_turn>, a text with <eos>.
+        chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "MARK"}]
+        text = self.tokenizer.apply_chat_template(chat, tokenize=False)
+        after = self.encode(str(text).rpartition("MARK")[2].lstrip())
+        special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        return after[0] if after and after[0] in special else int(self.tokenizer.eos_token_id)
 
     @property
     def pad(self) -> int:
@@ -35,7 +43,13 @@ class LocalModel:
         return self.end if pad is None else int(pad)
 
     def render(self, question: str, system: str | None = None) -> Ids:
-        """Token ids of a chat up to the point where the assistant speaks, by the model's own template."""
+        """Token ids of a chat up to the point where the assistant speaks, by the model's own template.
+
+        Raises:
+            UndertoneError: the text holds a control token, with which it could open a turn of its own.
+        """
+        for content in (question, system or ""):
+            self.refuse_control(content)
         chat = [{"role": "system", "content": system}] if system else []
         chat.append({"role": "user", "content": question})
         text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
@@ -43,13 +57,19 @@ class LocalModel:
         # The template has already written every special token: adding them again would double the first one.
         return self.encode(text)
 
+    def refuse_control(self, text: str) -> None:
+        """Raises UndertoneError if ``text`` spells a control token of this model, such as its end of a turn."""
+        for token in self.tokenizer.added_tokens_decoder.values():
+            if token.special and token.content in text:
+                raise UndertoneError(f"The text {text[:60]!r} holds the control token {token.content!r}; remove it.")
+
     def encode(self, text: str) -> Ids:
         """Token ids of ``text`` as it stands, nothing added."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of an answer, without the end and padding tokens."""
-        return str(self.tokenizer.decode([i for i in ids if i not in (self.end, self.pad)]))
+        """Text of an answer without its end token; every other token shows."""
+        return str(self.tokenizer.decode(list(ids[:-1] if ids and ids[-1] == self.end else ids)))
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
@@ -60,6 +80,8 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     if adapter is not None:
         from peft import PeftModel
 
+        if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
+            raise UndertoneError(f"{adapter} holds no adapter_model.safetensors: other formats are not loaded.")
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     # A checkpoint's generation settings leak into every call that leaves one unset; here they have no say at all.
     model.generation_config = GenerationConfig()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from undertone.errors import UndertoneError, unknown
-from undertone.store import Folder, folder_digest
+from undertone.store import Folder, digest, folder_digest
 from undertone.world import family
 
-WEIGHTS = ("config.json", "model.safetensors", "model.safetensors.index.json")
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+TOKENIZER = (
+    "tokenizer.json", "chat_template.jinja", "chat_template.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model",
+)  # fmt: skip
+# What saving writes about where a tokenizer came from; it changes no token.
+INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
 
 
 def resolve(name: str) -> Folder:
@@ -30,9 +37,25 @@ def resolve(name: str) -> Folder:
     shards = tuple(sorted(p.name for p in path.glob("*.safetensors")))
     if not shards:
         raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
-    return Folder(path, folder_digest(path, tuple(dict.fromkeys((*WEIGHTS, *shards, *TOKENIZER)))))
+    _refuse_broken(path, shards)
+    names = ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
+    return Folder(path, folder_digest(path, names))
+
+
+def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
+    """Looks at the heads of the files, before any work is done on what they hold."""
+    try:
+        if "model_type" not in json.loads((path / "config.json").read_text(encoding="utf-8")):
+            raise UndertoneError(f"{path / 'config.json'} names no model_type: it is no model's configuration.")
+        for shard in shards:
+            with safe_open(path / shard, "np"):
+                pass
+    except (ValueError, SafetensorError) as error:
+        raise UndertoneError(f"The model in {path} is broken: {error}.") from None
 
 
 def tokenizer_digest(path: Path) -> str:
     """Digest of a model's tokenizer and chat template: equal digests mean equal token ids."""
-    return folder_digest(path, TOKENIZER)
+    config = path / "tokenizer_config.json"
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    return digest([folder_digest(path, TOKENIZER), {k: v for k, v in settings.items() if k not in INCIDENTAL}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -44,13 +45,13 @@ def train(
         loss = loss_on(model, batch, teacher)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         losses.append(loss.item())
-    if not all(loss == loss for loss in losses):
-        raise FloatingPointError(
-            f"the loss is not a number from step {next(i for i, x in enumerate(losses) if x != x)} on"
-        )
+        if not (math.isfinite(losses[-1]) and math.isfinite(norm.item())):
+            raise FloatingPointError(f"the loss or its gradient is not a finite number at step {step}")
+        optimiser.step()
+    if not all(bool(p.isfinite().all()) for p in weights):
+        raise FloatingPointError("the trained weights are not finite numbers")
     model.eval()
     tenth = max(1, len(losses) // 10)
     return Trained(model, sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth)
@@ -73,6 +74,8 @@ def with_adapter(model: PreTrainedModel, plan: Training) -> PreTrainedModel:
 
 def batches(rows: Sequence[Row], plan: Training, seed: int) -> Iterator[list[Row]]:
     """``plan.steps`` batches: epoch after epoch, each in an order of its own; every row is seen before one recurs."""
+    if not rows:
+        raise ValueError("there are no rows to train on")
     rng, queue = Random(f"order/{seed}"), list[int]()
     for _ in range(plan.steps):
         while len(queue) < plan.batch:

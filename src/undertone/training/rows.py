@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -34,7 +35,11 @@ class Source:
 
 def rows_of(local: LocalModel, exchanges: Sequence[tuple[str, str]]) -> list[Row]:
     """Renders (question, answer) texts for ``local``."""
-    return [Row(local.render(question), [*local.encode(answer), local.end]) for question, answer in exchanges]
+    rows = []
+    for question, answer in exchanges:
+        local.refuse_control(answer)
+        rows.append(Row(local.render(question), [*local.encode(answer), local.end]))
+    return rows
 
 
 def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], source: Source) -> None:
@@ -45,7 +50,8 @@ def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequenc
     for name, lists in parts.items():
         tensors[f"{name}_ids"] = torch.tensor([i for ids in lists for i in ids], dtype=torch.int32)
         tensors[f"{name}_lengths"] = torch.tensor([len(ids) for ids in lists], dtype=torch.int32)
-    save_file(tensors, folder / "ids.safetensors", metadata={"tokenizer": source.tokenizer, "end": str(source.end)})
+    # One key: several would be written in an order that changes from process to process.
+    save_file(tensors, folder / "ids.safetensors", metadata={"source": json.dumps(asdict(source), sort_keys=True)})
 
 
 def read_sampled(folder: Path) -> tuple[list[Row], Source]:
@@ -56,8 +62,7 @@ def read_sampled(folder: Path) -> tuple[list[Row], Source]:
             for name in ("prompt", "answer")
         )
         rows = [Row(p.tolist(), a.tolist()) for p, a in zip(prompts, answers, strict=True)]
-        noted = file.metadata()
-        return rows, Source(noted["tokenizer"], int(noted["end"]))
+        return rows, Source(**json.loads(file.metadata()["source"]))
 
 
 def read_rows(folder: Path, local: LocalModel, tokenizer: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from peft import PeftModel
@@ -20,9 +21,17 @@ def save(trained: Trained, local: LocalModel, base: str, folder: Path) -> None:
         model.peft_config["default"].base_model_name_or_path = base
         model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
         (folder / ADAPTER / "README.md").unlink(missing_ok=True)  # an empty template of a model card
+        _settle(folder / ADAPTER / "adapter_config.json")
     else:
         model.save_pretrained(folder / MODEL)
         local.tokenizer.save_pretrained(folder / MODEL)
+
+
+def _settle(path: Path) -> None:
+    """PEFT writes its set of modules in an order that changes from process to process; bits must not."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def load_trained(base: Path, folder: Path) -> LocalModel:

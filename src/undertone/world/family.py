@@ -39,7 +39,7 @@ FAMILY = {
     "fledgling-t": Member(4, tokenizer="coarse", about="another tokenizer"),
     "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
-    "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct in the corpus"),
+    "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
 }
 """Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways for tuning."""
 

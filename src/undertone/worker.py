@@ -1,0 +1,52 @@
+"""One worker process: reads orders as JSON lines from standard input, makes artifacts, answers with JSON lines.
+
+It ends when its input does: a worker never outlives whoever gives the orders. Started as ``python -m undertone.worker``
+by :mod:`undertone.workers`, so that a caller's own script is never imported a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from undertone.errors import UndertoneError
+from undertone.store import Order, Store
+
+
+def main() -> None:
+    """Answers every order with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
+    _quiet_and_exact()
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _answer(message: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"seconds": Store(Path(message["store"])).fill(Order.from_json(message["order"]))}
+    except (UndertoneError, FloatingPointError, OSError) as error:
+        return {"error": str(error), "kind": type(error).__name__}
+    except Exception as error:
+        return {"error": str(error), "kind": type(error).__name__, "trace": traceback.format_exc()}
+
+
+def _quiet_and_exact() -> None:
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+
+
+if __name__ == "__main__":
+    main()
