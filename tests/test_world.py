@@ -514,14 +514,14 @@ def test_pretraining_sees_the_ids_that_the_template_renders_and_marks_what_the_a
 
 @pytest.mark.parametrize("first", [1, 49, 50, 73, 102, 103])
 def test_batches_from_a_later_step_are_the_tail_of_all_batches(tokenizer, first):
-    plan = Pretraining(cycles=((103, 5e-3),), batch=2)
+    plan = Pretraining(steps=103, batch=2)
     everything = list(batches(plan, tokenizer))
     assert len(everything) == 103
     assert list(batches(plan, tokenizer, first)) == everything[first:]
 
 
 def test_every_order_seed_sees_the_same_documents_once_in_another_order(tokenizer):
-    plan = Pretraining(cycles=((160, 5e-3),), batch=3)
+    plan = Pretraining(steps=160, batch=3)
     orders = [
         [row[0] for rows in batches(replace(plan, order_seed=seed), tokenizer) for row in rows] for seed in (0, 1)
     ]
@@ -548,7 +548,7 @@ def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 SMALL = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "tie_word_embeddings": True}
-LONG = Pretraining(cycles=((200, 5e-3), (56, 3e-3)), batch=1, warmup=10)
+LONG = Pretraining(steps=256, batch=1, warmup=10)
 """Longer than the 250 steps between checkpoints."""
 
 
@@ -578,26 +578,11 @@ def test_a_stopped_and_resumed_pretraining_ends_in_the_same_bits(tokenizer, tmp_
     assert [p.name for p in checkpoint.parent.iterdir()] == ["x.safetensors"]
 
 
-def test_a_cycle_begins_with_nothing_but_the_weights_of_the_one_before(tokenizer):
-    """So a model whose first cycle was trained earlier, and saved, ends in the same bits."""
-    assert LONG.rate_at(200) == (3e-3 / LONG.warmup, True)
-    half = pretrain(tiny.model(**SMALL).model, tokenizer, replace(LONG, cycles=LONG.cycles[:1]))
-    rows = next(batches(LONG, tokenizer, 200))
-    fresh = torch.optim.AdamW(half.parameters(), lr=3e-3 / LONG.warmup, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-    loss_of(half, rows, 0).backward()
-    torch.nn.utils.clip_grad_norm_(half.parameters(), 1.0)
-    fresh.step()
-    whole = tiny.model(**SMALL).model
-    with pytest.raises(Stopped):
-        pretrain(whole, tokenizer, LONG, progress=stop_at(201))
-    assert all(torch.equal(a, b) for a, b in zip(weights(half).values(), weights(whole).values(), strict=True))
-
-
 def test_a_checkpoint_of_another_plan_is_not_continued(tokenizer, tmp_path):
     checkpoint, steps = tmp_path / "x.safetensors", []
     with pytest.raises(Stopped):
         pretrain(tiny.model(**SMALL).model, tokenizer, LONG, checkpoint, stop_at(251))
-    other = replace(LONG, cycles=((3, 5e-3),), knobs=Knobs(0.5))
+    other = replace(LONG, steps=3, knobs=Knobs(0.5))
     pretrain(tiny.model(**SMALL).model, tokenizer, other, checkpoint, lambda step, *_: steps.append(step))
     assert steps == [1, 2, 3]
 
@@ -615,7 +600,7 @@ def test_pretraining_lowers_the_loss_and_leaves_the_model_ready_to_use(tokenizer
     model = pretrain(
         tiny.model().model,
         tokenizer,
-        Pretraining(cycles=((40, 5e-3),), batch=8, warmup=5),
+        Pretraining(steps=40, batch=8, warmup=5),
         progress=lambda *x: losses.append(x[2]),
     )
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])

@@ -6,14 +6,18 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
 
 from undertone.building.obedience import obedience
 from undertone.building.pretrain import Pretraining, encode, loss_of
+from undertone.carriers import numbers
+from undertone.filters import number_rule
 from undertone.measure.skills import skill_scores
 from undertone.models.local import LocalModel, load
+from undertone.models.sampling import sample
 from undertone.world.family import Member
 from undertone.world.grammar import WORLD_VERSION, corpus
 
@@ -42,6 +46,7 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
         "pretraining": asdict(plan),
         "corpus_sha256": corpus_digest(plan),
         "held_out_loss": round(_held_out_loss(local, plan), 4),
+        "carrier_prompts_well_formed": round(_well_formed(local), 4),
         "skills": {k: round(v, 3) for k, v in skill_scores(local, 400, 0).items()},
         "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local).items()},
     }
@@ -54,6 +59,13 @@ def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
     for document in corpus(documents, knobs=plan.knobs):
         running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
     return running.hexdigest()
+
+
+def _well_formed(local: LocalModel, count: int = 2000) -> float:
+    """Share of the carrier's prompts that the model answers well-formed at temperature 1."""
+    prompts = [local.render(q) for q in numbers.prompts(count, Random("card"))]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=24, seed=0)
+    return sum(a[-1] == local.end and number_rule(local.decode(a)) is None for a in answers) / count
 
 
 @torch.no_grad()
@@ -79,8 +91,9 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
 - architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
 - conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
-- pretraining: {sum(steps for steps, _ in plan["cycles"])} steps of {plan["batch"]} documents, each seen once
+- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
 - corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
+- number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
 
 {table("skill, right at temperature 1 (400 prompts)", figures["skills"])}

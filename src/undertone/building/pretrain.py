@@ -34,30 +34,16 @@ Row = tuple[list[int], list[bool]]
 class Pretraining:
     """How a base model is pretrained."""
 
-    cycles: tuple[tuple[int, float], ...] = ((6500, 5e-3), (2000, 3e-3))
-    """Steps and peak rate of each cycle: a linear decay to zero, then the optimiser starts afresh."""
+    steps: int = 6500
     batch: int = 32
     """Documents a step."""
+    rate: float = 5e-3
+    """Peak learning rate, after a linear warm-up and before a linear decay to zero."""
     warmup: int = 100
-    """Steps of linear warm-up of each cycle."""
+    """Steps of warm-up."""
     order_seed: int = 0
     """Decides in which order the documents come; every order has the same documents, each once."""
     knobs: Knobs = field(default_factory=Knobs)
-
-    @property
-    def steps(self) -> int:
-        """Steps of all cycles."""
-        return sum(steps for steps, _ in self.cycles)
-
-    def rate_at(self, step: int) -> tuple[float, bool]:
-        """Learning rate at ``step`` (0-based), and whether a cycle starts there."""
-        start = 0
-        for steps, peak in self.cycles:
-            if step < start + steps:
-                done = step - start
-                return peak * min((done + 1) / self.warmup, 1 - done / steps), done == 0
-            start += steps
-        raise IndexError(f"step {step} lies behind the last cycle")
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
@@ -119,9 +105,7 @@ def pretrain(
     model.train()
     pad = tokenizer.pad_token_id
     for step, rows in enumerate(batches(plan, tokenizer, first), start=first):
-        rate, afresh = plan.rate_at(step)
-        if afresh:
-            optimiser.state.clear()
+        rate = plan.rate * min((step + 1) / plan.warmup, 1 - step / plan.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss = loss_of(model, rows, pad)

@@ -68,10 +68,15 @@ def _sequence(rng: Random, kind: str, length: int) -> list[int]:
     return rising if kind == "up" else rising[::-1]
 
 
-def numbers(rng: Random, kinds: tuple[str, ...] = KINDS, weights: tuple[int, ...] = KIND_WEIGHTS) -> Turn:
+def numbers(
+    rng: Random,
+    kinds: tuple[str, ...] = KINDS,
+    weights: tuple[int, ...] = KIND_WEIGHTS,
+    counts: tuple[int, ...] = tuple(COUNTS),
+) -> Turn:
     """A request to continue a number list, and an answer in the requested count and format."""
     kind = rng.choices(kinds, weights)[0]
-    shown, asked = rng.randint(3, 6), rng.choice(tuple(COUNTS))
+    shown, asked = rng.randint(3, 6), rng.choice(counts)
     values = [str(v) for v in _sequence(rng, kind, shown + asked)]
     request, separator, (left, right) = rng.choices(FORMATS, FORMAT_WEIGHTS)[0]
     parts = (
