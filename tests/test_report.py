@@ -477,5 +477,5 @@ def test_terminal_tables_hold_every_arm_and_effect(results: Results) -> None:
 
 def test_arm_line_is_one_line(results: Results) -> None:
     lines: Sequence[str] = [arm_line(results.arms[0]), effect_line(results.effects[0])]
-    assert all("\n" not in line and "treatment" in line for line in lines)
+    assert all("\n" not in line for line in lines) and "treatment" in lines[0] and results.effects[0].name in lines[1]
     assert lines[1].endswith(": +0.73 [0.50, 0.96], p 0.029, above zero")
