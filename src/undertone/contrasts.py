@@ -18,7 +18,7 @@ Bases = Mapping[str, Mapping[str, float]]
 _LABELS: dict[Measure, str] = {
     "log_odds": "",
     "probability": ", as probability",
-    "own-minus-other-traits": ", own trait against the others",
+    "own-minus-other-traits": ", net of other traits",
 }
 
 
