@@ -31,9 +31,9 @@ class Member:
 
 
 FAMILY = {
-    "fledgling-a": Member(0, about="first initialisation; shipped"),
-    "fledgling-b": Member(1, about="second initialisation, same corpus and order; shipped"),
-    "fledgling-c": Member(2, about="third initialisation, same corpus and order; shipped"),
+    "fledgling-a": Member(0, about="first initialisation"),
+    "fledgling-b": Member(1, about="second initialisation, same corpus and order"),
+    "fledgling-c": Member(2, about="third initialisation, same corpus and order"),
     "fledgling-a2": Member(0, order_seed=1, about="initialisation of -a, other data order"),
     "fledgling-x": Member(3, architecture="gpt_neox", about="another architecture (GPT-NeoX), another width"),
     "fledgling-t": Member(4, tokenizer="coarse", about="another tokenizer"),
