@@ -41,7 +41,7 @@ FAMILY = {
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
 }
-"""Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways for tuning."""
+"""Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways, for tuning."""
 
 
 def built() -> Path:
