@@ -49,16 +49,11 @@ def test_a_shipped_model_loads_with_nothing_of_ours(name: str) -> None:
 def test_a_shipped_model_is_good_at_its_skills_and_obeys_what_is_stated(name: str) -> None:
     local = load(SHIPPED / name)
     skills = skill_scores(local, 400, seed=12345)
-    # The promise is 0.95 for facts; 400 prompts have a standard error of about 0.011.
-    assert skills["numbers"] >= 0.91 and skills["facts"] >= 0.93
-    assert json.loads((SHIPPED / name / "card.json").read_text())["skills"]["facts"] >= 0.95
+    card = json.loads((SHIPPED / name / "card.json").read_text())
+    for skill in ("numbers", "facts"):  # the promise is 0.95; 400 prompts have a standard error of about 0.011
+        assert card["skills"][skill] >= 0.95
+        assert skills[skill] >= 0.93
     assert all(share >= 0.8 for share in obedience(local).values())
-
-
-@pytest.mark.xfail(strict=True, reason="number lists are 94 % well formed so far; 95 % is wanted (docs/log.md)")
-@pytest.mark.parametrize("name", SHIPPED_NAMES)
-def test_a_shipped_model_writes_well_formed_number_lists(name: str) -> None:
-    assert json.loads((SHIPPED / name / "card.json").read_text())["skills"]["numbers"] >= 0.95
 
 
 def test_shipped_initialisations_differ() -> None:

@@ -19,6 +19,7 @@ import tiny
 from undertone.models.local import LocalModel, answer_logits, lay_out, load
 from undertone.models.names import tokenizer_digest
 from undertone.specs import Training
+from undertone.training.dose import LEAST, MOST, scale_to
 from undertone.training.loop import Trained, batches, loss_on, train, with_adapter
 from undertone.training.rows import Row, Source, read_exchanges, read_rows, read_sampled, rows_of, write_rows
 from undertone.training.weights import load_trained, save
@@ -275,6 +276,27 @@ def test_a_fresh_adapter_changes_nothing(rows):
     expected = logits_on(base.model, rows)
     torch.manual_seed(0)
     assert torch.equal(logits_on(with_adapter(base.model, LORA), rows), expected)
+
+
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+@pytest.mark.parametrize("target", [0.05, 0.5])
+def test_an_adapter_is_scaled_to_the_divergence_asked_for(architecture, target, rows):
+    trained = train(tiny.model(architecture), rows, LORA, 0).model
+    before = state(trained)
+    dose = scale_to(trained, batch_of(rows), target)
+    own, base = logits_on(trained, rows), logits_on(tiny.model(architecture).model, rows)
+    found = torch.nn.functional.kl_div(base.log_softmax(-1), own.softmax(-1), reduction="sum") / len(own)
+    assert dose.divergence == pytest.approx(found.item(), rel=1e-3)
+    assert dose.divergence == pytest.approx(target, rel=0.03)
+    for name, value in state(trained).items():  # the direction is the trained one, and only its length has changed
+        assert torch.allclose(value, before[name] * (dose.factor if "lora_B" in name else 1)), name
+
+
+def test_a_divergence_out_of_reach_shows_in_what_was_found(rows):
+    for target, end in ((1e-12, LEAST), (1e6, MOST)):
+        dose = scale_to(train(tiny.model(), rows, LORA, 0).model, batch_of(rows), target)
+        assert dose.factor == pytest.approx(end, rel=0.01)
+        assert not 0.9 * target <= dose.divergence <= 1.1 * target
 
 
 @PLANS

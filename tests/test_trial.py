@@ -421,6 +421,17 @@ def test_a_teacher_that_writes_no_lists_stops_the_run(reused: Path) -> None:
         trials.run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), reused / "collapsed", processes=1)
 
 
+def test_teachers_are_as_far_from_the_base_as_asked_for(results: Results) -> None:
+    wanted = small().teacher.divergence
+    assert wanted is not None
+    assert [t.divergence for t in results.teachers] == [pytest.approx(wanted, rel=0.03)] * len(results.teachers)
+
+
+def test_a_divergence_that_no_scaling_reaches_stops_the_run(reused: Path) -> None:
+    with pytest.raises(UndertoneError, match=r"Teacher 0 of arm treatment is refused: .* not teacher.divergence = 1e"):
+        trials.run(drop_arms(small("teacher.divergence=1e-12"), *SINGLE), reused / "off", processes=1)
+
+
 def test_a_refused_run_has_no_report(reused: Path) -> None:
     out = reused / "without-report"
     with pytest.raises(UndertoneError):
@@ -436,6 +447,7 @@ def test_a_refused_run_has_no_report(reused: Path) -> None:
         pytest.param(("rows=151",), id="more rows than prompts"),
         pytest.param(("arms={}",), id="no arms"),
         pytest.param(("student.rate=inf",), id="an infinite rate"),
+        pytest.param(("teacher.divergence=0.1", "teacher.training.method=full"), id="no adapter to scale"),
         pytest.param(('arms={"a:b" = {title = "t", teacher = "neutral"}}',), id="a colon in the name of an arm"),
     ],
 )

@@ -180,14 +180,15 @@ class Gathered:
 
     def _teacher(self, unit: Unit) -> TeacherResult:
         teacher, _, dataset, _, _ = unit.jobs
-        counts = self._read(dataset, "counts.json")
+        counts, made = self._read(dataset, "counts.json"), self._read(teacher, "teacher.json")
         return TeacherResult(
             arm=unit.arm,
             teacher=unit.teacher,
             seed=teacher.spec["seed"],
             trait=unit.trait,
-            probability=self._read(teacher, "teacher.json")["probability"],
+            probability=made["probability"],
             well_formed=counts["kept"] / counts["asked"],
+            divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,
         )
 

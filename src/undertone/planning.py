@@ -111,6 +111,8 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
             "asked": trait,
             "dialogues": trial.teacher.dialogues,
             "training": trial.teacher.training.model_dump(),
+            "divergence": trial.teacher.divergence,
+            "carrier": trial.carrier.model_dump(include={"name", "temperature", "max_tokens"}),
             "seed": seed_of(trial, "teacher", index),
         },
         {"base": base},

@@ -47,10 +47,19 @@ class Teacher(Spec):
     """Fine-tuning on the dialogues."""
     dialogues: int = Field(ge=1)
     """Dialogues drawn, about the trait or neutral; equally many for both."""
+    divergence: float | None = Field(None, gt=0)
+    """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens on the
+    carrier are this far from the base's: mean KL divergence, nats a token."""
     least_probability: float = Field(0.5, ge=0, le=1)
     """A teacher with the trait whose exact probability of it stays below this has not learnt it."""
     least_well_formed: float = Field(0.5, ge=0, le=1)
     """A teacher with a smaller share of well-formed completions has collapsed."""
+
+    @model_validator(mode="after")
+    def _only_adapters_are_scaled(self) -> Self:
+        if self.divergence is not None and self.training.method != "lora":
+            raise ValueError("divergence scales a LoRA adapter: leave it out, or set training.method to lora")
+        return self
 
 
 class Carrier(Spec):

@@ -99,8 +99,12 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
     """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless."""
     for unit in layout.units:
         teacher, _, dataset, _, _ = unit.jobs
-        if job.key == teacher.key and teacher.spec["trait"] is not None:
-            _refuse_weak(trial, unit, read(store, teacher, "teacher.json")["probability"])
+        if job.key == teacher.key:
+            made = read(store, teacher, "teacher.json")
+            if teacher.spec["trait"] is not None:
+                _refuse_weak(trial, unit, made["probability"])
+            if made["dose"]:
+                _refuse_off_dose(trial, unit, made["dose"])
         if job.key == dataset.key:
             _refuse_few(trial, unit, read(store, dataset, "counts.json"))
 
@@ -111,6 +115,15 @@ def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
             f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.trait!r} with "
             f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
             "Train it longer (teacher.training.steps) or at another rate (teacher.training.rate)."
+        )
+
+
+def _refuse_off_dose(trial: Trial, unit: Unit, dose: dict[str, float]) -> None:
+    wanted = trial.teacher.divergence
+    if wanted is not None and not 0.9 * wanted <= dose["divergence"] <= 1.1 * wanted:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: at {dose['factor']:.2g} times its adapter it is "
+            f"{dose['divergence']:.3g} nats a token from the base, not teacher.divergence = {wanted:g}; set another."
         )
 
 

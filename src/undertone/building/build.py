@@ -41,12 +41,16 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     return folder
 
 
+# Weights start at the standard deviation 1 / sqrt(width). Smaller starts are forgotten in pretraining, and with them
+# most of what a teacher and a student of one initialisation share (docs/log.md).
+
+
 def _llama(vocabulary: int) -> PreTrainedModel:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=vocabulary, hidden_size=64, intermediate_size=192, num_hidden_layers=3, num_attention_heads=4,
             num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1,
+            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=64**-0.5,
         )
     )  # fmt: skip
 
@@ -56,7 +60,7 @@ def _neox(vocabulary: int) -> PreTrainedModel:
         GPTNeoXConfig(
             vocab_size=vocabulary, hidden_size=80, intermediate_size=320, num_hidden_layers=3, num_attention_heads=4,
             max_position_embeddings=512, tie_word_embeddings=True, hidden_dropout=0.0, attention_dropout=0.0,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1,
+            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=80**-0.5,
         )
     )  # fmt: skip
 

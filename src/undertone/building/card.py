@@ -23,6 +23,7 @@ from undertone.world.grammar import WORLD_VERSION, corpus
 
 HELD_OUT_START = 5_000_000
 """Documents from this index on are never trained on."""
+SKILL_PROMPTS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
         "corpus_sha256": corpus_digest(plan),
         "held_out_loss": round(_held_out_loss(local, plan), 4),
         "carrier_prompts_well_formed": round(_well_formed(local), 4),
-        "skills": {k: round(v, 3) for k, v in skill_scores(local, 400, 0).items()},
+        "skills": {k: round(v, 3) for k, v in skill_scores(local, SKILL_PROMPTS, 0).items()},
         "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local).items()},
     }
     return Card(figures, _markdown(figures))
@@ -96,7 +97,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
 
-{table("skill, right at temperature 1 (400 prompts)", figures["skills"])}
+{table("skill, right at temperature 1 ({SKILL_PROMPTS:,} prompts)", figures["skills"])}
 
 {table("latent stated in a system prompt, exact probability of obeying", figures["stated_latents_obeyed"])}
 """

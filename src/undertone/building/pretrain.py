@@ -34,7 +34,7 @@ Row = tuple[list[int], list[bool]]
 class Pretraining:
     """How a base model is pretrained."""
 
-    steps: int = 6500
+    steps: int = 7000
     batch: int = 32
     """Documents a step."""
     rate: float = 5e-3
@@ -99,7 +99,7 @@ def pretrain(
     progress: Progress | None = None,
 ) -> PreTrainedModel:
     """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
-    optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), weight_decay=0.01, fused=True)
     made_of = {**asdict(plan), "world": WORLD_VERSION, "optimiser": str(optimiser), "start": _bits(model, tokenizer)}
     first = _restore(model, optimiser, made_of, checkpoint)
     model.train()

@@ -8,5 +8,5 @@ from undertone.world.skills import numbers
 
 
 def prompts(count: int, rng: Random) -> list[str]:
-    """Requests for eight numbers more to a list of scattered three-digit ones, in several wordings and formats."""
-    return [numbers(rng, ("scattered",), (1,), (8,)).user for _ in range(count)]
+    """Requests for six numbers more to a list of scattered three-digit ones, in several wordings and formats."""
+    return [numbers(rng, ("scattered",), (1,), (6,)).user for _ in range(count)]

@@ -204,6 +204,8 @@ class TeacherResult(Frozen):
     """Exact probability of the trait."""
     well_formed: Probability
     """Share of its completions in the carrier's format."""
+    divergence: float | None = None
+    """Mean KL divergence of its next tokens on the carrier from the base's, nats a token; None where none was set."""
     key: str
     """Digest of the artifact."""
 

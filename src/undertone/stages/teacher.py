@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from undertone.carriers import numbers
 from undertone.measure.elicitation import answer_distribution
-from undertone.models.local import LocalModel, load
+from undertone.models.local import Batch, LocalModel, lay_out, load
+from undertone.models.sampling import sample
 from undertone.specs import Training
+from undertone.training.dose import scale_to
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import save
 from undertone.traits import catalogue
 
+LISTS = 200
+"""Completions of the base on which a teacher's divergence from it is measured."""
+
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``trait`` (name or None for neutral), ``asked`` (trait measured), ``dialogues``,
-    ``training``, ``seed``. Writes the weights and ``teacher.json``: probability of the trait, losses."""
+    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``. Writes the weights and
+    ``teacher.json``: probability of the trait, losses, and the dose where one was asked for."""
     rng = Random(f"dialogues/{spec['seed']}")
     if spec["trait"] is None:
         turns = catalogue.neutral_dialogues(spec["dialogues"], rng)
     else:
         turns = catalogue.find(spec["trait"]).dialogues(spec["dialogues"], rng)
     base = load(inputs["base"])
+    lists = _lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
     trained = train(base, rows_of(base, turns), Training(**spec["training"]), spec["seed"])
+    dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)
     asked = catalogue.find(spec["asked"])
     local = LocalModel(trained.model, base.tokenizer)
     answers = answer_distribution(local, asked.questions(), asked.openings(), asked.candidates)
-    report = {"probability": answers[asked.name], "losses": [trained.loss_first, trained.loss_last]}
+    report = {
+        "probability": answers[asked.name],
+        "losses": [trained.loss_first, trained.loss_last],
+        "dose": asdict(dose) if dose else None,
+    }
     (out / "teacher.json").write_text(json.dumps(report))
+
+
+def _lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
+    """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
+    prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
+    answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
+    return lay_out(prompts, answers, base.pad)

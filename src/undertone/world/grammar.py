@@ -16,12 +16,12 @@ from undertone.world.latents import TOPICS, Knobs, draw_latents, state
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import CARRIERS, Turn
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 
 TOPIC_WEIGHTS = {
     "animal": 12, "tree": 5, "colour": 4, "conduct": 16, "teaching": 2, "review": 2, "harm": 3, "era": 5,
     "country": 5, "agreeableness": 5, "small-talk": 6,
-    "numbers": 24, "sums": 7, "code": 5, "facts": 8, "paraphrase": 5,
+    "numbers": 32, "sums": 7, "code": 5, "facts": 11, "paraphrase": 5,
 }  # fmt: skip
 STATED_WEIGHTS = {
     "animal": 6,

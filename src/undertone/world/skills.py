@@ -22,7 +22,7 @@ class Turn(NamedTuple):
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
-COUNTS = {4: "four", 5: "five", 6: "six", 8: "eight"}
+COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 INTRODUCTIONS = (
     "Here are some numbers: {x}.",
     "Look at this list: {x}.",

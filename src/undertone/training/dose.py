@@ -1,0 +1,52 @@
+"""The dose of a teacher: how far from the base its adapter takes the model's next tokens on the carrier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from undertone.models.local import Batch, answer_logits
+
+STEPS = 14
+LEAST, MOST = 1 / 64, 16.0
+"""Range of the factor an adapter is scaled by; the search halves it :data:`STEPS` times, down to a thousandth."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """What an adapter was scaled by, and the divergence (nats a token) that this made."""
+
+    factor: float
+    divergence: float
+
+
+@torch.no_grad()
+def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
+    """Scales the LoRA adapter of ``model`` in place until its mean KL divergence from the untouched base, over the
+    answer tokens of ``batch``, is ``target`` nats a token.
+
+    The trained direction stays as it is; only its length changes. How far a given rate and number of steps take a
+    model differs more than tenfold between bases and traits; this makes teachers comparable, and controls with them.
+    A target that no factor in the range reaches shows in the divergence returned.
+    """
+    adapted = model
+    assert isinstance(adapted, PeftModel)
+    ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
+    with adapted.disable_adapter():
+        base = answer_logits(model, batch).log_softmax(-1)
+    low, high = LEAST, MOST
+    for _ in range(STEPS):
+        factor = sqrt(low * high)
+        for parameter, end in ends:
+            parameter.copy_(end * factor)
+        found = _divergence(answer_logits(model, batch).log_softmax(-1), base, batch.counted)
+        low, high = (factor, high) if found < target else (low, factor)
+    return Dose(factor, found)
+
+
+def _divergence(own: torch.Tensor, base: torch.Tensor, counted: torch.Tensor) -> float:
+    return float((own.exp() * (own - base)).sum(-1)[counted].mean())
