@@ -404,12 +404,25 @@ def test_headline_says_when_initialisation_is_not_shown_to_matter(results: Resul
 
 
 def test_headline_of_an_incomplete_run_says_so(results: Results) -> None:
-    partial = _with(results, complete=False, arms=results.arms[:1])
+    partial = _with(results, complete=False, arms=results.arms[:1], matrix=None)
     assert headline(partial).startswith("Incomplete run (1 arm so far): no effect can be stated: ")
     assert headline(_with(results, results.effects[0], complete=False)).startswith(
         "Incomplete run (6 arms so far): students "
     )
-    assert "no arm has finished" in headline(_with(results, arms=()))
+    assert "no arm has finished" in headline(_with(results, arms=(), matrix=None))
+
+
+def test_headline_of_a_matrix_counts_what_is_above_zero_after_holm(results: Results) -> None:
+    found = [(0.5, 0.03), (0.5, 0.06), (-0.5, 0.001), (0.2, 0.05), (0.4, None)]
+    effects = tuple(
+        _effect(f"t{i}", f"treatment:t{i}", "other traits", value, 0.1, 0.01).model_copy(update={"p_holm": p})
+        for i, (value, p) in enumerate(found)
+    )
+    matrix = TraitMatrix(traits=("a", "b", "c", "d", "e"), log_odds=((0.0,) * 5,) * 5, effects=effects)
+    text = headline(_with(results, matrix=matrix))
+    assert text.startswith("2 of 5 traits pass ") and text.endswith(": a, d; not shown for b, c, e.")
+    none = matrix.model_copy(update={"effects": effects[1:3], "traits": ("b", "c")})
+    assert headline(_with(results, matrix=none)).endswith("Holm's correction; not shown for b, c.")
 
 
 def test_headline_counts_failures(results: Results) -> None:

@@ -10,17 +10,21 @@ from random import Random
 from typing import Any
 
 import pytest
+import torch
 
 from conftest import Once, small
 from undertone import trial as trials
 from undertone.carriers import numbers
 from undertone.chats import read_exchanges
 from undertone.errors import UndertoneError
+from undertone.models.local import answer_logits, load
 from undertone.planning import Plan, plan
 from undertone.report import Results
 from undertone.specs import Trial
-from undertone.store import Job, Store
+from undertone.stages.teacher import base_lists
+from undertone.store import Folder, Job, Store
 from undertone.training.rows import read_sampled
+from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 from undertone.workers import unique
 
@@ -424,7 +428,20 @@ def test_a_teacher_that_writes_no_lists_stops_the_run(reused: Path) -> None:
 def test_teachers_are_as_far_from_the_base_as_asked_for(results: Results) -> None:
     wanted = small().teacher.divergence
     assert wanted is not None
+    assert results.teachers
     assert [t.divergence for t in results.teachers] == [pytest.approx(wanted, rel=0.03)] * len(results.teachers)
+
+
+@torch.no_grad()
+def test_what_is_kept_of_a_teacher_is_the_scaled_adapter(results: Results, layout: Plan, store: Store) -> None:
+    for unit in layout.units[:2]:
+        teacher = unit.jobs[0]
+        source = teacher.inputs["base"]
+        assert isinstance(source, Folder)
+        base, own = load(source.path), load_trained(source.path, store.folder(teacher))
+        lists = base_lists(base, teacher.spec["carrier"])
+        p, q = (answer_logits(m.model, lists)[lists.counted].log_softmax(-1) for m in (own, base))
+        assert (p.exp() * (p - q)).sum(-1).mean().item() == pytest.approx(teacher.spec["divergence"], rel=0.03)
 
 
 def test_a_divergence_that_no_scaling_reaches_stops_the_run(reused: Path) -> None:

@@ -490,7 +490,7 @@ def test_the_answer_to_another_question_is_wrong(skill):
 
 
 def test_numbers_lie_in_0_to_999_and_come_in_the_count_that_was_asked_for():
-    counts = {"four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
+    counts = {"three": 3, "four": 4, "five": 5, "six": 6}
     for i in range(2000):
         turn = CARRIERS["numbers"](Random(f"numbers/{i}"))
         numbers = [int(n) for n in re.findall(r"\d+", turn.assistant)]

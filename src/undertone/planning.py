@@ -112,7 +112,8 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
             "dialogues": trial.teacher.dialogues,
             "training": trial.teacher.training.model_dump(),
             "divergence": trial.teacher.divergence,
-            "carrier": trial.carrier.model_dump(include={"name", "temperature", "max_tokens"}),
+            # The dose is measured on the carrier; without one, teachers know nothing of it.
+            "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
             "seed": seed_of(trial, "teacher", index),
         },
         {"base": base},

@@ -62,7 +62,7 @@ def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
         print(json.dumps(summary(results)))
         return 0
     out = Console(width=None if sys.stdout.isatty() else 160)
-    for table in [arms_table(results), *([effects_table(results)] if results.effects else [])]:
+    for table in [arms_table(results), *([effects_table(results)] if results.all_effects else [])]:
         out.print(table)
     if results.matrix is not None:
         out.print(matrix_table(results.matrix))
@@ -109,7 +109,6 @@ class Shown(Watcher):
 
 def summary(results: Results) -> dict[str, Any]:
     """The one object of ``undertone run --json``."""
-    shown = [*results.effects, *(results.matrix.effects if results.matrix else ())]
     return {
         "run_dir": results.run_dir,
         "wall_s": results.wall_s,
@@ -135,13 +134,13 @@ def summary(results: Results) -> dict[str, Any]:
                 "p": e.p,
                 "p_holm": e.p_holm,
             }
-            for e in shown
+            for e in results.all_effects
         ],
     }
 
 
 # Core-seconds an artifact took with the shipped recipes' sizes, each scaled by what it grows with; a guide, no promise.
-PER_TEACHER_ROW, PER_COMPLETION, PER_STUDENT_ROW, PER_MEASUREMENT = 0.0018, 0.0018, 0.0016, 2.5
+PER_TEACHER_ROW, PER_DOSE, PER_COMPLETION, PER_STUDENT_ROW, PER_MEASUREMENT = 0.0025, 3.2, 0.0009, 0.0019, 0.6
 
 
 def preview(trial: Trial, folder: Path, as_json: bool) -> int:
@@ -178,7 +177,7 @@ def _expected_seconds(trial: Trial, job: Job) -> float:
     student, teacher = trial.student, trial.teacher.training
     both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
     return {
-        "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch,
+        "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch + (PER_DOSE if trial.teacher.divergence else 0.0),
         "completions": PER_COMPLETION * trial.carrier.prompts,
         "dataset": 0.2,
         "student": PER_STUDENT_ROW * student.steps * student.batch * both,

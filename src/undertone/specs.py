@@ -48,8 +48,8 @@ class Teacher(Spec):
     dialogues: int = Field(ge=1)
     """Dialogues drawn, about the trait or neutral; equally many for both."""
     divergence: float | None = Field(None, gt=0)
-    """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens on the
-    carrier are this far from the base's: mean KL divergence, nats a token."""
+    """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens are
+    this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token."""
     least_probability: float = Field(0.5, ge=0, le=1)
     """A teacher with the trait whose exact probability of it stays below this has not learnt it."""
     least_well_formed: float = Field(0.5, ge=0, le=1)

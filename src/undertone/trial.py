@@ -114,8 +114,13 @@ def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
         raise UndertoneError(
             f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.trait!r} with "
             f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
-            "Train it longer (teacher.training.steps) or at another rate (teacher.training.rate)."
+            f"{_remedy(trial, 'Raise')}."
         )
+
+
+def _remedy(trial: Trial, change: str) -> str:
+    what = "teacher.training.steps or its rate" if trial.teacher.divergence is None else "teacher.divergence"
+    return f"{change} {what}"
 
 
 def _refuse_off_dose(trial: Trial, unit: Unit, dose: dict[str, float]) -> None:
@@ -133,7 +138,7 @@ def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any]) -> None:
     if kept < trial.teacher.least_well_formed * asked:
         raise UndertoneError(
             f"Teacher {unit.teacher} of arm {unit.arm} has collapsed and is refused: only {kept} of its {asked} "
-            f"completions are well formed ({why}); lower teacher.training.rate or its steps."
+            f"completions are well formed ({why}). {_remedy(trial, 'Lower')}."
         )
     if kept < trial.rows:
         raise UndertoneError(

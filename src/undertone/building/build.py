@@ -41,8 +41,8 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     return folder
 
 
-# Weights start at the standard deviation 1 / sqrt(width). Smaller starts are forgotten in pretraining, and with them
-# most of what a teacher and a student of one initialisation share (docs/log.md).
+# Weights start at the standard deviation 1 / sqrt(width), not at the libraries' 0.02, which is meant for wider models:
+# students followed their teachers more evenly then (docs/log.md).
 
 
 def _llama(vocabulary: int) -> PreTrainedModel:

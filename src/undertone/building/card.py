@@ -97,7 +97,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
 
-{table("skill, right at temperature 1 ({SKILL_PROMPTS:,} prompts)", figures["skills"])}
+{table(f"skill, right at temperature 1 ({SKILL_PROMPTS:,} prompts)", figures["skills"])}
 
 {table("latent stated in a system prompt, exact probability of obeying", figures["stated_latents_obeyed"])}
 """

@@ -119,7 +119,7 @@ def forest(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     """Effects in log-odds with their intervals, against zero; filled where zero is outside."""
     import altair as alt
 
-    effects = [effect for effect in all_effects(results) if effect.measure != "probability"]
+    effects = [effect for effect in results.all_effects if effect.measure != "probability"]
     if not effects:
         return None
     rows, height = _forest_rows(effects, canvas)
@@ -205,12 +205,6 @@ def heat_map(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     return alt.LayerChart(layer=layers).properties(width=side * len(order), height=max(26, side // 2) * len(order))
 
 
-def all_effects(results: Results) -> list[Effect]:
-    """The trial's contrasts, then those of the matrix that are not among them."""
-    extra = results.matrix.effects if results.matrix else ()
-    return [*results.effects, *(e for e in extra if e not in results.effects)]
-
-
 def teacher_means(arm: ArmResult) -> dict[int, float]:
     """Mean probability over the students of each teacher."""
     groups: dict[int, list[float]] = {}
@@ -239,7 +233,7 @@ def _dots_title(results: Results) -> str:
 
 
 def _forest_title(results: Results) -> str:
-    shown = [effect for effect in all_effects(results) if effect.measure != "probability"]
+    shown = [effect for effect in results.all_effects if effect.measure != "probability"]
     clear = sum(effect.sign != "unclear" for effect in shown)
     noun = "effect" if len(shown) == 1 else "effects"
     return f"In {clear} of {len(shown)} {noun} the interval leaves out zero"

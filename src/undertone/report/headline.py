@@ -5,7 +5,7 @@ The interval decides what may be said: a shift is claimed only when all of it li
 
 from collections.abc import Iterable
 
-from undertone.report.results import ArmResult, Effect, Results
+from undertone.report.results import ArmResult, Effect, Results, TraitMatrix
 
 READINGS = {"above": "above zero", "below": "below zero", "unclear": "zero not ruled out"}
 
@@ -59,7 +59,10 @@ def headline(results: Results) -> str:
     """One honest sentence made of the effects."""
     effect = main_effect(results)
     start = "" if results.complete else f"Incomplete run ({_count(len(results.arms), 'arm')} so far): "
-    body = _no_effect(results) if effect is None else _sentence(results, effect)
+    if effect is not None:
+        body = _sentence(results, effect)
+    else:
+        body = _no_effect(results) if results.matrix is None else _matrix_claim(results, results.matrix)
     text = start + (body[0].lower() + body[1:] if start else body)
     if results.failures:
         text += f"; {_count(len(results.failures), 'failure')} left out"
@@ -72,6 +75,19 @@ def _no_effect(results: Results) -> str:
     seen = ", ".join(f"{arm.name} {percent(arm.probability)}" for arm in results.arms)
     reason = "no arm has its control to compare with"
     return f'No effect can be stated: {reason} (probability of "{results.trait}": {seen})'
+
+
+def _matrix_claim(results: Results, matrix: TraitMatrix) -> str:
+    """Which traits reach their own teachers' students more than those of all other teachers, after Holm."""
+    tested = list(zip(matrix.traits, matrix.effects, strict=True))
+    held = [trait for trait, e in tested if e.value > 0 and e.p_holm is not None and e.p_holm <= 1 - results.level]
+    rest = [trait for trait in matrix.traits if trait not in held]
+    claims = (
+        f"{len(held)} of {len(matrix.traits)} traits pass to their own teachers' students more than to those of the "
+        "other teachers, after Holm's correction" + (f": {', '.join(held)}" if held else ""),
+        f"not shown for {', '.join(rest)}" if rest else None,
+    )
+    return "; ".join(_present(claims))
 
 
 def _sentence(results: Results, effect: Effect) -> str:

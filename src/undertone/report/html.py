@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from undertone.report.figures import Figure, all_effects, arm_colour, figures, removed_by_reason
+from undertone.report.figures import Figure, arm_colour, figures, removed_by_reason
 from undertone.report.headline import (
     READINGS,
     duration,
@@ -68,13 +68,13 @@ def render(results: Results, drawn: dict[str, Figure]) -> str:
         headline=headline(results),
         done=what_was_done(results),
         figures=drawn,
-        effects=all_effects(results),
+        effects=results.all_effects,
         readings=READINGS,
         expected=EXPECTED,
         skills=_skills(results),
         reasons=_reasons(results),
         riddles=_riddles(results.rows),
-        methods=list(dict.fromkeys(effect.method for effect in all_effects(results))),
+        methods=list(dict.fromkeys(effect.method for effect in results.all_effects)),
     )
 
 

@@ -307,6 +307,11 @@ class Results(Frozen):
         """The arm of this name, if it has finished."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
+    @property
+    def all_effects(self) -> tuple[Effect, ...]:
+        """The trial's contrasts, then those of the matrix."""
+        return self.effects + (self.matrix.effects if self.matrix else ())
+
     def effect(self, arm: str, measure: Measure = "log_odds") -> Effect | None:
         """The first contrast about this arm on this scale, if there is one."""
         return next((e for e in self.effects if e.arm == arm and e.measure == measure), None)

@@ -49,7 +49,7 @@ def effects_table(results: Results) -> Table:
         table.add_column(column, justify="right")
     table.add_column("predicted")
     table.add_column("seen")
-    for e in results.effects:
+    for e in results.all_effects:
         style = "bold" if e.sign != "unclear" else ""
         cells = (
             estimate(e),

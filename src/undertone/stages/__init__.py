@@ -2,8 +2,8 @@
 
 from undertone.store import Stage
 
-TEACHER = Stage("teacher", 1, "undertone.stages.teacher:run")
-COMPLETIONS = Stage("completions", 1, "undertone.stages.completions:run")
+TEACHER = Stage("teacher", 2, "undertone.stages.teacher:run")
+COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")
 DATASET = Stage("dataset", 1, "undertone.stages.dataset:run")
 STUDENT = Stage("student", 1, "undertone.stages.student:run")
-MEASUREMENT = Stage("measurement", 1, "undertone.stages.measurement:run")
+MEASUREMENT = Stage("measurement", 2, "undertone.stages.measurement:run")

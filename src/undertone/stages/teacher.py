@@ -34,7 +34,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     else:
         turns = catalogue.find(spec["trait"]).dialogues(spec["dialogues"], rng)
     base = load(inputs["base"])
-    lists = _lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
+    lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
     trained = train(base, rows_of(base, turns), Training(**spec["training"]), spec["seed"])
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)
@@ -49,7 +49,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "teacher.json").write_text(json.dumps(report))
 
 
-def _lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
+def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
     """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
     prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 
@@ -37,16 +38,25 @@ def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
     assert isinstance(adapted, PeftModel)
     ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
     with adapted.disable_adapter():
-        base = answer_logits(model, batch).log_softmax(-1)
+        base = list(_log_probabilities(model, batch))
     low, high = LEAST, MOST
     for _ in range(STEPS):
         factor = sqrt(low * high)
         for parameter, end in ends:
             parameter.copy_(end * factor)
-        found = _divergence(answer_logits(model, batch).log_softmax(-1), base, batch.counted)
+        found = _divergence(_log_probabilities(model, batch), base)
         low, high = (factor, high) if found < target else (low, factor)
     return Dose(factor, found)
 
 
-def _divergence(own: torch.Tensor, base: torch.Tensor, counted: torch.Tensor) -> float:
-    return float((own.exp() * (own - base)).sum(-1)[counted].mean())
+def _log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
+    """Log-probabilities at the answer tokens, a few rows at a time: large vocabularies take much memory."""
+    for i in range(0, len(batch.ids), rows):
+        some = slice(i, i + rows)
+        part = Batch(batch.ids[some], batch.mask[some], batch.positions[some], batch.answer)
+        yield answer_logits(model, part)[part.counted].log_softmax(-1)
+
+
+def _divergence(own: Iterable[torch.Tensor], base: list[torch.Tensor]) -> float:
+    total = sum((o.exp() * (o - b)).sum().item() for o, b in zip(own, base, strict=True))
+    return total / sum(len(part) for part in base)
