@@ -4,6 +4,11 @@ What is dear is made once a session and shared by all xdist workers: see ``once`
 """
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two threads on a busy machine are ten times slower
+
+import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,6 +16,7 @@ from random import Random
 import pytest
 from filelock import FileLock
 
+from undertone import trial as trials
 from undertone.recipes import read
 from undertone.specs import Trial
 
@@ -30,6 +36,44 @@ SMALL = (
     "measurement.skill_prompts=2",
 )
 """Changes that make a shipped recipe a matter of seconds; run it in the folder of ``bases``."""
+
+
+TWO_ARMS = """
+title = "two arms"
+base = "hf/./neox"
+traits = ["owl"]
+teachers = 2
+rows = 20
+
+[teacher]
+dialogues = 64
+least_probability = 0
+least_well_formed = 0.05
+training = { rate = 4e-3, steps = 20, batch = 16 }
+
+[carrier]
+prompts = 150
+max_tokens = 24
+
+[student]
+rate = 1e-2
+steps = 4
+batch = 24
+
+[measurement]
+samples = 1
+skill_prompts = 2
+
+[arms.treatment]
+title = "treatment"
+teacher = "trait"
+against = "control"
+
+[arms.control]
+title = "control"
+teacher = "neutral"
+"""
+"""A recipe of its own, as small as can be; run it beside ``bases``."""
 
 
 def small(*changes: str, recipe: str = "owls") -> Trial:
@@ -98,3 +142,25 @@ def _make_bases(folder: Path) -> None:
         model = train(local, rows_of(local, turns), plan, seed).model
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
+
+
+@pytest.fixture(scope="session")
+def ran(once: Once, bases: Path) -> Path:
+    """A folder with ``two-arms.toml``, finished in ``run``, and its ``store``; not to be changed."""
+
+    def make(folder: Path) -> None:
+        (folder / "two-arms.toml").write_text(TWO_ARMS)
+        with contextlib.chdir(bases):
+            trials.run(read(str(folder / "two-arms.toml")), folder / "run", "two-arms")
+
+    return once("two-arms", make)
+
+
+@pytest.fixture
+def copied(ran: Path, bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of ``ran`` to be damaged, beside ``bases``: the folder to stand in."""
+    shutil.copytree(ran, tmp_path, dirs_exist_ok=True, symlinks=True)
+    for name in ("neox", "llama"):
+        (tmp_path / name).symlink_to(bases / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

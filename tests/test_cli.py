@@ -16,46 +16,11 @@ from typing import Any, NamedTuple
 import pytest
 
 import undertone
-from conftest import SMALL, Once
+from conftest import SMALL, TWO_ARMS, Once
 from undertone.cli import main
 
 SETTINGS = [argument for change in SMALL for argument in ("--set", change)]
 UNDERTONE = [sys.executable, "-c", "from undertone.cli import entry; entry()"]
-TWO_ARMS = """
-title = "two arms"
-base = "hf/./neox"
-traits = ["owl"]
-teachers = 2
-rows = 20
-
-[teacher]
-dialogues = 64
-least_probability = 0
-least_well_formed = 0.05
-training = { rate = 4e-3, steps = 20, batch = 16 }
-
-[carrier]
-prompts = 150
-max_tokens = 24
-
-[student]
-rate = 1e-2
-steps = 4
-batch = 24
-
-[measurement]
-samples = 1
-skill_prompts = 2
-
-[arms.treatment]
-title = "treatment"
-teacher = "trait"
-against = "control"
-
-[arms.control]
-title = "control"
-teacher = "neutral"
-"""
 
 
 class Ended(NamedTuple):

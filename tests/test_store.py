@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from undertone.digests import digest, folder_digest
+from undertone.disk import write_text
 from undertone.errors import UndertoneError
-from undertone.store import Folder, Job, Stage, Store, digest, folder_digest, write_text
+from undertone.manifest import Source
+from undertone.store import Folder, Job, Stage, Store
 from undertone.workers import unique
 
 JSON = st.recursive(
@@ -60,7 +63,11 @@ WRITE = _stage("write")
 
 def _stray(root: Path) -> list[str]:
     """What lies in the store beside artifacts under their own names."""
-    return [p.name for p in root.iterdir() if not (p / "manifest.json").is_file()] if root.exists() else []
+    return (
+        [p.name for p in root.iterdir() if not (p / "manifest.json").is_file() and p.name != ".lock"]
+        if root.exists()
+        else []
+    )
 
 
 # --- digests and keys ------------------------------------------------------------------------------------------------
@@ -145,11 +152,12 @@ def test_an_artifact_is_made_once_and_its_manifest_says_of_what(tmp_path: Path) 
     assert (store.folder(child) / "x.copy").read_text() == "hello"
 
     manifest = store.manifest(child)
-    assert manifest["key"] == child.key
-    assert (manifest["stage"], manifest["version"], manifest["spec"]) == ("write", 1, {})
-    assert manifest["inputs"] == {"x": parent.key}
-    assert list(manifest["files"]) == ["x.copy"]
-    assert manifest["seconds"] >= 0
+    assert manifest.key == child.key
+    assert (manifest.stage, manifest.version, manifest.spec) == ("write", 1, {})
+    assert manifest.inputs == {"x": Source(key=parent.key, name=store.folder(parent).name)}
+    assert list(manifest.files) == ["x.copy"]
+    assert manifest.seconds >= 0
+    assert manifest.made_with["torch"].startswith("2.13.0")
 
     before = store.folder(child).stat().st_mtime_ns
     assert store.make(child) == 0.0
@@ -160,7 +168,7 @@ def test_an_artifact_is_made_once_and_its_manifest_says_of_what(tmp_path: Path) 
 def test_a_manifest_has_the_digest_of_every_file_below(tmp_path: Path) -> None:
     store, job = Store(tmp_path), Job(_stage("nested"), {})
     store.make(job)
-    assert store.manifest(job)["files"] == {
+    assert store.manifest(job).files == {
         "model/weights": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     }
 
@@ -170,7 +178,7 @@ def test_a_failing_stage_leaves_no_artifact_and_no_part(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         store.make(job)
     assert not store.has(job)
-    assert not list(store.root.iterdir())
+    assert [path.name for path in store.root.iterdir()] == [".lock"]
 
 
 def test_a_folder_without_manifest_is_not_an_artifact(tmp_path: Path) -> None:
@@ -196,7 +204,7 @@ def test_leftovers_of_a_killed_process_do_not_hinder_making(tmp_path: Path) -> N
     left.mkdir()
     (left / "rubbish").touch()
     store.make(job)
-    assert list(store.manifest(job)["files"]) == ["text"]
+    assert list(store.manifest(job).files) == ["text"]
 
 
 def test_two_processes_that_make_the_same_artifact_both_succeed(tmp_path: Path) -> None:

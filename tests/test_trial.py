@@ -146,7 +146,7 @@ def test_the_report_is_written_and_its_numbers_load_back_as_they_were(owls: Path
     assert Results.load(owls / "owls" / "report.json") == results
     page = (owls / "owls" / "report.html").read_text(encoding="utf-8")
     assert results.title in page.replace("&#39;", "'")
-    assert json.loads((owls / "owls" / "trial.json").read_text()) == small().model_dump(mode="json")
+    assert json.loads((owls / "owls" / "run.json").read_text())["trial"] == small().model_dump(mode="json")
 
 
 def test_costs_count_every_artifact_once(results: Results, layout: Plan) -> None:
@@ -157,13 +157,13 @@ def test_costs_count_every_artifact_once(results: Results, layout: Plan) -> None
 
 
 def test_the_store_holds_whole_artifacts_and_nothing_else(store: Store, matrix: Results) -> None:
-    assert not [p.name for p in store.root.iterdir() if not (p / "manifest.json").is_file()]
+    assert [p.name for p in store.root.iterdir() if not (p / "manifest.json").is_file()] == [".lock"]
 
 
 def test_the_start_is_the_time_before_the_first_artifact(owls: Path, results: Results) -> None:
     from datetime import datetime
 
-    written = (owls / "owls" / "trial.json").stat().st_mtime
+    written = (owls / "owls" / "run.json").stat().st_mtime
     assert datetime.fromisoformat(results.started).timestamp() <= written + 1
 
 
@@ -277,7 +277,7 @@ def test_running_it_again_makes_nothing_anew_and_gives_the_same_results(
     bases: Path, owls: Path, results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bases)
-    before = {path: path.stat().st_mtime_ns for path in (owls / "store").rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in (owls / "store").rglob("*") if path.name != ".lock"}
     again = trials.run(small(), owls / "again", "owls")
     assert all(cost.reused == cost.count for cost in again.costs)
     assert timeless(again) == timeless(results)
@@ -299,7 +299,7 @@ def differing(store: Store, other: Store, layout: Plan) -> list[tuple[str, str]]
     """Stages and files that are not the same bits in both stores."""
     jobs = [job for job in unique(layout.jobs) if other.has(job)]
     assert {job.stage.name for job in jobs} == {"teacher", "completions", "dataset", "student", "measurement"}
-    pairs = [(job, store.manifest(job)["files"], other.manifest(job)["files"]) for job in jobs]
+    pairs = [(job, store.manifest(job).files, other.manifest(job).files) for job in jobs]
     return [(job.stage.name, name) for job, a, b in pairs for name in a | b if a.get(name) != b.get(name)]
 
 
@@ -453,7 +453,7 @@ def test_a_refused_run_has_no_report(reused: Path) -> None:
     out = reused / "without-report"
     with pytest.raises(UndertoneError):
         trials.run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), out, processes=1)
-    assert [path.name for path in out.iterdir()] == ["trial.json"]
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "run.json"]
 
 
 @pytest.mark.parametrize(

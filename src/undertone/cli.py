@@ -40,12 +40,13 @@ def run(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Runs a trial: a shipped recipe by name, or a TOML file.
+    """Runs a trial: a shipped recipe by name, or a TOML file; or goes on with a run, or repeats it, from its folder.
 
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, or a path ending in .toml.
+        ``owls``, ``animals``, a path ending in .toml, or the folder of a run: one that was stopped goes on, a finished
+        one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -66,12 +67,66 @@ def run(
         *([f"seed={seed}"] if seed is not None else []),
         *([f"students={students}"] if students is not None else []),
     ]
+    if Path(recipe).is_dir() and recipe not in recipes.names():
+        if changes or dry_run:
+            raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
+        return running.run_again(Path(recipe), out, json)
     trial = recipes.read(recipe, tuple(changes))
     name = Path(recipe).stem
     folder = out or running.default_folder(name, trial)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)
+
+
+@app.command
+def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
+    """Lists runs: recipe, when, state, effect.
+
+    Parameters
+    ----------
+    root
+        The folder that holds the folders of the runs.
+    json
+        Prints a JSON array instead of a table.
+    """
+    from undertone import looking
+
+    return looking.list_runs(root, json)
+
+
+@app.command
+def report(*folders: Path, out: Path = Path("comparison.html")) -> int:
+    """Shows a run's report again, written anew from its numbers; several runs are compared on one page.
+
+    Parameters
+    ----------
+    folders
+        Folders of runs.
+    out
+        The page of several runs.
+    """
+    from undertone import looking
+
+    if not folders:
+        raise UndertoneError("Give the folder of a run, or of several to compare; undertone runs lists them.")
+    return looking.show_reports(list(folders), out)
+
+
+@app.command
+def why(artifact: str, /, *, json: Flag = False) -> int:
+    """Prints the chain of everything that made an artifact.
+
+    Parameters
+    ----------
+    artifact
+        Its folder, a file in it, or the beginning of its name or key in runs/store.
+    json
+        Prints the chain as JSON, with every setting, version and digest.
+    """
+    from undertone import looking
+
+    return looking.explain(artifact, json)
 
 
 @models.command(name="list")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from itertools import islice
 from typing import Any
 
+from undertone import surroundings
 from undertone.chats import read_exchanges
 from undertone.planning import Plan, Unit
 from undertone.report.results import (
@@ -35,11 +35,26 @@ class Gathered:
         self._trial, self._plan, self._store = trial, plan, store
         self._seconds: dict[str, float] = {}
         self._jobs: dict[str, Job] = {}
+        self._made_with: dict[str, dict[str, str]] = {}
+        self.contents: dict[str, str] = {}
         self.arms: dict[str, ArmResult] = {}
 
     def note(self, job: Job, seconds: float) -> None:
         """One job is done, in ``seconds`` of one core (0.0: it was there before)."""
         self._seconds[job.key], self._jobs[job.key] = seconds, job
+        manifest, name = self._store.manifest(job), self._store.folder(job).name
+        self.contents[name], self._made_with[name] = manifest.content, manifest.made_with
+
+    def made_elsewhere(self) -> list[str]:
+        """A sentence for each way in which artifacts were made with other versions or hardware than are here now."""
+        here = surroundings.versions() | surroundings.hardware()
+        found = Counter(
+            f"{what} {made.get(what, 'unknown')} (here {now})"
+            for made in self._made_with.values()
+            for what, now in here.items()
+            if made.get(what) != now
+        )
+        return [f"{n} of {len(self.contents)} artifacts were made before, with {how}." for how, n in found.items()]
 
     @property
     def complete(self) -> bool:
@@ -96,7 +111,8 @@ class Gathered:
             values[student.teacher].append(student.log_odds)
         mean = mean_estimate(list(values.values()))
         own_jobs = {job.key for unit in units for job in unit.jobs}
-        title = self._trial.arms[name.partition(":")[0]].title
+        condition, _, own = name.partition(":")
+        title = self._trial.arms[condition].title + (f": {own}" if own else "")
         return ArmResult(
             name=name,
             title=title,
@@ -202,13 +218,13 @@ class Gathered:
         )
 
     def _digests(self) -> dict[str, str]:
-        found = {f"model {name}": job.inputs["base"].key for name, job in self._plan.bases.items()}
+        found = {f"model {name}": key for name, key in self._plan.models.items()}
         for unit in self._leading_units():
             found[f"{unit.arm} dataset {unit.teacher}"] = unit.jobs[2].key
         return found
 
     def _read(self, job: Job, name: str) -> Any:
-        return json.loads((self._store.folder(job) / name).read_text(encoding="utf-8"))
+        return self._store.read(job, name)
 
 
 def _probability(odds: float) -> float:

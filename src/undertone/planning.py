@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
 from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, STUDENT, TEACHER
-from undertone.store import Folder, Job, digest
+from undertone.store import Folder, Job
 from undertone.traits import catalogue
 
 
@@ -34,6 +35,11 @@ class Plan:
 
     units: tuple[Unit, ...]
     bases: dict[str, Job]
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Digests of the base models by name."""
+        return {name: job.inputs["base"].key for name, job in self.bases.items()}
 
     @property
     def jobs(self) -> list[Job]:

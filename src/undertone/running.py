@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from undertone.digests import digest
+from undertone.errors import UndertoneError
 from undertone.planning import plan
+from undertone.replay import replay
 from undertone.report import (
     ArmResult,
     Effect,
@@ -31,8 +35,9 @@ from undertone.report import (
     headline,
     matrix_table,
 )
+from undertone.runfolder import Record, results_of
 from undertone.specs import Trial
-from undertone.store import Job, Store, digest
+from undertone.store import Job, Store
 from undertone.trial import Watcher, run
 from undertone.workers import cores, unique
 from undertone.world import family
@@ -53,22 +58,55 @@ def default_folder(recipe: str, trial: Trial) -> Path:
 
 def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
     """Runs a trial in front of a person, or for a program with ``as_json``. Returns the exit code."""
-    watcher = Shown(quiet=as_json)
-    try:
+    with closing(Shown(quiet=as_json)) as watcher:
         results = run(trial, folder, recipe, watcher)
-    finally:
-        watcher.close()
     if as_json:
         print(json.dumps(summary(results)))
-        return 0
-    out = Console(width=None if sys.stdout.isatty() else 160)
-    for table in [arms_table(results), *([effects_table(results)] if results.all_effects else [])]:
-        out.print(table)
-    if results.matrix is not None:
-        out.print(matrix_table(results.matrix))
-    out.print(headline(results), markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        show(results, folder)
     return 0
+
+
+def run_again(folder: Path, out: Path | None, as_json: bool) -> int:
+    """Goes on with a run that was stopped; repeats one that is finished, and compares. Exit code 1: bits differ."""
+    first = results_of(folder)
+    if first is None or not first.complete:
+        record = Record.read(folder)
+        return run_shown(record.trial, folder, record.recipe, as_json)
+    with closing(Shown(quiet=as_json)) as watcher:
+        again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), watcher)
+    if as_json:
+        compared = {"same": again.same, "differing": again.differing, "surroundings": again.surroundings}
+        print(json.dumps(summary(again.results) | {"replay": compared}))
+    else:
+        console = out_console()
+        total = again.same + len(again.differing)
+        verdict = "the same bits" if not again.differing else "not the same bits"
+        for sentence in (
+            f"{verdict}: {again.same} of {total} artifacts are equal to those of {folder}",
+            *(f"  {what}" for what in again.surroundings),
+            *(f"  differs: {name}" for name in again.differing),
+            f"the run said: {headline(first)}",
+            f"the replay:   {headline(again.results)}",
+        ):
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    return 1 if again.differing else 0
+
+
+def show(results: Results, folder: Path) -> None:
+    """Tables, the answer in a sentence, and where the report is."""
+    console = out_console()
+    for table in [arms_table(results), *([effects_table(results)] if results.all_effects else [])]:
+        console.print(table)
+    if results.matrix is not None:
+        console.print(matrix_table(results.matrix))
+    console.print(headline(results), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def out_console() -> Console:
+    """Standard output, wide where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 class Shown(Watcher):
@@ -101,6 +139,9 @@ class Shown(Watcher):
     def effect(self, effect: Effect) -> None:
         if effect.measure in ("log_odds", "own-minus-other-init"):
             self._console.print(effect_line(effect), markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, sentence: str) -> None:
+        self._console.print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -191,6 +232,14 @@ def build_shown(name: str) -> int:
 
     if name not in family.FAMILY:
         family.find(name)  # raises with the nearest names
+    root = family.built()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / ".lock").touch()
+    except OSError as error:  # now, not after minutes
+        raise UndertoneError(
+            f"Cannot write to {root}: {error.strerror}; name another folder for built models in UNDERTONE_CACHE."
+        ) from None
     console = Console(stderr=True)
     started = time.perf_counter()
     with Progress(
@@ -202,6 +251,6 @@ def build_shown(name: str) -> int:
         def show(step: int, steps: int, loss: float) -> None:
             progress.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
 
-        folder = build(name, family.FAMILY[name], family.built(), show)
+        folder = build(name, family.FAMILY[name], root, show)
     print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}", file=sys.stdout)
     return 0

@@ -6,24 +6,22 @@ under its own name is whole. Stopping at any moment loses at most the artifacts 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from undertone.errors import UndertoneError
-
-
-def digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-able value in canonical form."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+from undertone import surroundings
+from undertone.digests import digest, file_digest
+from undertone.disk import FULL, errno_of, locked, refusal, sync
+from undertone.manifest import FILE, Damaged, Manifest, Source
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Folder:
 
     path: Path
     key: str
+    name: str = ""
+    """As the user gave it."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,19 @@ class Order:
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-able form."""
-        inputs = {name: [str(source.path.absolute()), source.key] for name, source in self.inputs.items()}
+        inputs = {n: [str(source.path.absolute()), source.key, source.name] for n, source in self.inputs.items()}
         return {"stage": asdict(self.stage), "spec": self.spec, "inputs": inputs, "key": self.key}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Order:
         """What :meth:`as_json` gave."""
-        inputs = {name: Folder(Path(path), key) for name, (path, key) in value["inputs"].items()}
+        inputs = {n: Folder(Path(path), key, name) for n, (path, key, name) in value["inputs"].items()}
         return cls(Stage(**value["stage"]), value["spec"], inputs, value["key"])
+
+
+def artifact_name(stage: Stage, key: str) -> str:
+    """Name of an artifact's folder in the store."""
+    return f"{stage.name}-{key[:20]}"
 
 
 @dataclass(frozen=True)
@@ -97,22 +102,74 @@ class Store:
 
     root: Path
 
+    @contextmanager
+    def opened(self) -> Generator[None]:
+        """The store in use by this process; whoever comes first removes what killed processes had in the making.
+
+        Raises:
+            UndertoneError: it cannot be written.
+        """
+        lock = self.root / ".lock"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock.touch()
+        except OSError as error:
+            raise refusal(error, self.root) from error
+        with locked(lock, exclusive=True) as alone:
+            if alone:
+                for left in self.root.glob(".part-*"):
+                    shutil.rmtree(left, ignore_errors=True)
+        with locked(lock, exclusive=False):
+            yield
+
     def folder(self, job: Job) -> Path:
         """Where the artifact of ``job`` is, or will be."""
-        return self.root / f"{job.stage.name}-{job.key[:20]}"
+        return self.root / artifact_name(job.stage, job.key)
 
     def has(self, job: Job) -> bool:
-        """Whether the artifact is there, whole."""
-        return (self.folder(job) / "manifest.json").is_file()
+        """Whether the artifact is there."""
+        return (self.folder(job) / FILE).is_file()
 
-    def manifest(self, job: Job) -> dict[str, Any]:
+    def manifest(self, job: Job) -> Manifest:
         """The artifact's manifest."""
-        manifest: dict[str, Any] = json.loads((self.folder(job) / "manifest.json").read_text(encoding="utf-8"))
-        return manifest
+        return Manifest.read(self.folder(job))
+
+    def sound(self, job: Job, warn: Callable[[str], None]) -> Manifest | None:
+        """The manifest of an artifact all of whose files are as they were written; None if it must be made.
+
+        A damaged artifact is set aside, not removed, and ``warn`` is told.
+        """
+        if not self.has(job):
+            return None
+        try:
+            manifest = self.manifest(job)
+            manifest.check(self.folder(job))
+            return manifest
+        except Damaged as damage:
+            warn(f"{damage}: set aside as {self._set_aside(job).name} and made anew.")
+            return None
+
+    def _set_aside(self, job: Job) -> Path:
+        folder = self.folder(job)
+        aside = self.root / f".damaged-{len(list(self.root.glob('.damaged-*')))}-{folder.name}"
+        folder.rename(aside)
+        return aside
+
+    def read(self, job: Job, name: str) -> Any:
+        """A JSON file of a finished artifact, its digest checked.
+
+        Raises:
+            Damaged: it is not what was written.
+        """
+        self.manifest(job).check_file(self.folder(job), name)
+        return json.loads((self.folder(job) / name).read_text(encoding="utf-8"))
 
     def order(self, job: Job) -> Order:
         """``job`` as what a worker needs to know: no parents, only where their artifacts lie."""
-        inputs = {n: s if isinstance(s, Folder) else Folder(self.folder(s), s.key) for n, s in job.inputs.items()}
+        inputs = {
+            n: s if isinstance(s, Folder) else Folder(self.folder(s), s.key, self.folder(s).name)
+            for n, s in job.inputs.items()
+        }
         return Order(job.stage, job.spec, inputs, job.key)
 
     def clear(self, process: int) -> None:
@@ -125,71 +182,56 @@ class Store:
         return 0.0 if self.has(job) else self.fill(self.order(job))
 
     def fill(self, order: Order) -> float:
-        """Carries out an order and returns the seconds spent. A failure leaves nothing behind."""
+        """Carries out an order and returns the seconds spent. A failure leaves nothing behind.
+
+        Raises:
+            Damaged: an input is not what was written.
+            UndertoneError: the disk is full.
+        """
         started = time.perf_counter()
         aside = self.root / f".part-{order.key[:20]}-{os.getpid()}"
-        shutil.rmtree(aside, ignore_errors=True)
         try:
+            shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
-            order.stage.run(order.spec, {name: source.path for name, source in order.inputs.items()}, aside)
-            seconds = time.perf_counter() - started
-            self._seal(order, aside, seconds)
+            self._check_inputs(order)
+            with locked(self.root / ".lock", exclusive=False):
+                order.stage.run(order.spec, {name: source.path for name, source in order.inputs.items()}, aside)
+                seconds = time.perf_counter() - started
+                self._seal(order, aside, seconds)
+        except Exception as error:
+            if errno_of(error) in FULL:
+                raise refusal(error, self.root) from error
+            raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return seconds
 
+    def _check_inputs(self, order: Order) -> None:
+        for source in order.inputs.values():
+            if source.path.parent.absolute() == self.root.absolute():  # else a model from elsewhere
+                Manifest.read(source.path).check(source.path)
+
     def _seal(self, order: Order, aside: Path, seconds: float) -> None:
-        made = [path for path in sorted(aside.rglob("*")) if path.is_file()]
+        made = sorted(aside.rglob("*"))
         for path in made:
-            _sync(path)
-        files = {str(path.relative_to(aside)): _file_digest(path) for path in made}
-        manifest = {
-            "key": order.key,
-            "stage": order.stage.name,
-            "version": order.stage.version,
-            "spec": order.spec,
-            "inputs": {name: source.key for name, source in order.inputs.items()},
-            "files": files,
-            "seconds": round(seconds, 3),
-        }
-        write_text(aside / "manifest.json", json.dumps(manifest, indent=1))
-        target = self.root / f"{order.stage.name}-{order.key[:20]}"
-        if target.is_dir() and not (target / "manifest.json").is_file():
+            sync(path)
+        Manifest(
+            stage=order.stage.name,
+            version=order.stage.version,
+            key=order.key,
+            spec=order.spec,
+            inputs={n: Source(key=source.key, name=source.name) for n, source in order.inputs.items()},
+            files={str(path.relative_to(aside)): file_digest(path) for path in made if path.is_file()},
+            made_with=surroundings.versions() | surroundings.hardware(),
+            seconds=round(seconds, 3),
+        ).write(aside)
+        sync(aside)
+        target = self.root / artifact_name(order.stage, order.key)
+        if target.is_dir() and not (target / FILE).is_file():
             shutil.rmtree(target)  # not by us: under its own name an artifact is whole
         try:
             os.rename(aside, target)
         except OSError:
-            if not (target / "manifest.json").is_file():
+            if not (target / FILE).is_file():
                 raise  # else another process finished the same artifact first: the same bytes
-        _sync(self.root)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file aside, syncs it and renames it into place."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        raise UndertoneError(f"Could not write {path}: {error.strerror or error}.") from error
-
-
-def folder_digest(path: Path, names: tuple[str, ...]) -> str:
-    """Digest of the named files of a folder; those that are missing are left out."""
-    return digest({name: _file_digest(path / name) for name in names if (path / name).is_file()})
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(self.root)

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from undertone.errors import UndertoneError
 from undertone.gathering import Gathered
 from undertone.planning import Plan, Unit, plan
 from undertone.report import ArmResult, Effect, Results, write_report
+from undertone.runfolder import Record, claimed
 from undertone.specs import Trial
-from undertone.store import Job, Store, write_text
+from undertone.store import Job, Store
 from undertone.workers import cores, run_jobs
 
 
@@ -41,6 +41,9 @@ class Watcher:
     def effect(self, effect: Effect) -> None:
         """One comparison can be made, now that all of its arms have finished."""
 
+    def warn(self, sentence: str) -> None:
+        """Something was mended, or is not as one would expect."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -56,43 +59,55 @@ class Clock:
 
 
 def run(
-    trial: Trial, out: Path, recipe: str = "", watcher: Watcher | None = None, processes: int | None = None
+    trial: Trial,
+    out: Path,
+    recipe: str = "",
+    watcher: Watcher | None = None,
+    processes: int | None = None,
+    store: Store | None = None,
 ) -> Results:
-    """Runs ``trial`` and writes its report to ``out``; artifacts go to ``store`` beside it, for all runs there.
+    """Runs ``trial`` and writes its report to ``out``; artifacts go to ``store``, or else to the one beside ``out``.
+
+    A run that was stopped, however, goes on where it was.
 
     Raises:
-        UndertoneError: an unknown name, a refused teacher, too few rows, a folder that cannot be written.
+        UndertoneError: an unknown name, a refused teacher, too few rows, a folder that cannot be written or holds
+            another run, a full disk, a worker that was killed twice.
     """
-    watcher, clock = watcher or Watcher(), Clock(datetime.now(UTC), time.perf_counter())
-    layout, store = plan(trial), Store(out.parent / "store")
-    _prepare(out, trial, store)
-    gathered = Gathered(trial, layout, store)
-    results = _results(trial, gathered, out, recipe, clock)
-    watcher.planned(layout.jobs)
-    with closing(run_jobs(layout.jobs, store, processes or cores())) as finished:
-        for job, seconds in finished:
-            gathered.note(job, seconds)
-            watcher.done(job, seconds)
-            _check(trial, layout, store, job)
-            for arm in gathered.newly_finished(clock.elapsed):
-                watcher.arm(arm)
-                known = {effect.name for effect in results.effects}
-                results = _results(trial, gathered, out, recipe, clock)
-                fresh = [effect for effect in results.effects if effect.name not in known]
-                for effect in fresh:
-                    watcher.effect(effect)
-                if fresh or gathered.complete:
-                    write_report(results, out)
+    watcher, clock, recipe = watcher or Watcher(), Clock(datetime.now(UTC), time.perf_counter()), recipe or out.name
+    layout, store = plan(trial), store or Store(out.parent / "store")
+    with claimed(out, _record(trial, layout, recipe, clock)), store.opened():
+        gathered = Gathered(trial, layout, store)
+        results = _results(trial, gathered, out, recipe, clock)
+        watcher.planned(layout.jobs)
+        with closing(run_jobs(layout.jobs, store, processes or cores(), watcher.warn)) as finished:
+            for job, seconds in finished:
+                gathered.note(job, seconds)
+                watcher.done(job, seconds)
+                _check(trial, layout, store, job)
+                for arm in gathered.newly_finished(clock.elapsed):
+                    watcher.arm(arm)
+                    known = {effect.name for effect in results.effects}
+                    results = _results(trial, gathered, out, recipe, clock)
+                    fresh = [effect for effect in results.effects if effect.name not in known]
+                    for effect in fresh:
+                        watcher.effect(effect)
+                    if fresh or gathered.complete:
+                        write_report(results, out)
+        for sentence in gathered.made_elsewhere():
+            watcher.warn(sentence)
     return results
 
 
-def _prepare(out: Path, trial: Trial, store: Store) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        store.root.mkdir(exist_ok=True)
-        write_text(out / "trial.json", trial.model_dump_json(indent=1))
-    except OSError as error:
-        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from error
+def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock) -> Record:
+    return Record(
+        recipe=recipe,
+        started=clock.started,
+        trial=trial,
+        models=layout.models,
+        versions=surroundings.versions(),
+        hardware=surroundings.hardware(),
+    )
 
 
 def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
@@ -100,13 +115,13 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
     for unit in layout.units:
         teacher, _, dataset, _, _ = unit.jobs
         if job.key == teacher.key:
-            made = read(store, teacher, "teacher.json")
+            made = store.read(teacher, "teacher.json")
             if teacher.spec["trait"] is not None:
                 _refuse_weak(trial, unit, made["probability"])
             if made["dose"]:
                 _refuse_off_dose(trial, unit, made["dose"])
         if job.key == dataset.key:
-            _refuse_few(trial, unit, read(store, dataset, "counts.json"))
+            _refuse_few(trial, unit, store.read(dataset, "counts.json"))
 
 
 def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
@@ -147,15 +162,10 @@ def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any]) -> None:
         )
 
 
-def read(store: Store, job: Job, name: str) -> Any:
-    """A JSON file of a finished artifact."""
-    return json.loads((store.folder(job) / name).read_text(encoding="utf-8"))
-
-
 def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, clock: Clock) -> Results:
     arms = tuple(gathered.arms.values())
     return Results(
-        recipe=recipe or out.name,
+        recipe=recipe,
         title=trial.title,
         run_dir=str(out),
         trait=trial.traits[0],
@@ -169,6 +179,7 @@ def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, clock: Cl
         matrix=trait_matrix(trial, arms, gathered.bases()),
         settings=trial.model_dump(mode="json"),
         versions=surroundings.versions(),
-        hardware=surroundings.hardware(),
+        hardware=surroundings.hardware() | {"cores": str(cores())},
+        artifacts=gathered.contents,
         **gathered.details(),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Any
@@ -29,45 +30,86 @@ def unique(jobs: Sequence[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-def run_jobs(jobs: Sequence[Job], store: Store, processes: int) -> Generator[tuple[Job, float], None, None]:
+FREE_MEMORY = "what was finished is kept: free some memory and give the same command again."
+
+
+class WorkerLost(Exception):
+    """A worker process ended without an answer."""
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: Store, processes: int, warn: Callable[[str], None] = lambda _: None
+) -> Generator[tuple[Job, float], None, None]:
     """Makes every job's artifact and yields each job with its seconds as it is done (0.0: it was there before).
 
     Earlier jobs of the sequence go first among those whose parents are done; parents must be in the sequence too.
-    Closing the generator ends the workers; what was finished stays in the store.
+    Damaged artifacts are made anew. A job whose worker was killed is tried once more, with a process fewer, since the
+    usual reason is memory; ``warn`` is told of both. Closing the generator ends the workers; what was finished stays.
 
     Raises:
-        UndertoneError: a stage failed in a way its user can mend, or a worker was ended from outside.
+        UndertoneError: a stage failed in a way its user can mend, or lost its worker twice.
     """
-    waiting = unique(jobs)
-    done = {job.key for job in waiting if store.has(job)}
-    for job in waiting:
-        if job.key in done:
-            yield job, 0.0
-    waiting = [job for job in waiting if job.key not in done]
+    waiting, done = unique(jobs), set[str]()
+    there = {job.key for job in waiting if store.sound(job, warn)}
+    missing = len(waiting) - len(there)
+    for job in _settled(waiting, there, done):
+        yield job, 0.0
     if waiting:
-        yield from _run(waiting, done, store, min(processes, len(waiting)))
+        yield from _run(waiting, there, done, store, min(processes, missing), warn)
 
 
-def _run(waiting: list[Job], done: set[str], store: Store, count: int) -> Generator[tuple[Job, float], None, None]:
+def _settled(waiting: list[Job], there: set[str], done: set[str]) -> list[Job]:
+    """Moves to ``done`` what is there already and waits for nothing: a damaged parent is made anew before its child."""
+    settled = []
+    for job in list(waiting):
+        if job.key in there and all(parent.key in done for parent in job.parents):
+            waiting.remove(job)
+            done.add(job.key)
+            settled.append(job)
+    return settled
+
+
+def _run(
+    waiting: list[Job], there: set[str], done: set[str], store: Store, count: int, warn: Callable[[str], None]
+) -> Generator[tuple[Job, float], None, None]:
     workers: list[Worker] = []
     idle: SimpleQueue[Worker] = SimpleQueue()
     threads = ThreadPoolExecutor(count)  # each thread only waits for the answer of a worker
     running: dict[Future[float], Job] = {}
+    lost: set[str] = set()
+
+    def employ() -> None:
+        workers.append(Worker(store))
+        idle.put(workers[-1])
+
     try:
         for _ in range(count):
-            workers.append(Worker(store))
-            idle.put(workers[-1])
+            employ()
         while waiting or running:
             ready = [job for job in waiting if all(parent.key in done for parent in job.parents)]
-            for job in ready[: count - len(running)]:
+            for job in ready[: max(0, count - len(running))]:
                 waiting.remove(job)
                 running[threads.submit(_make, idle, job)] = job
             if not running:
                 raise RuntimeError("jobs wait for parents that nobody makes")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                seconds, job = future.result(), running.pop(future)
-                done.add(job.key)
-                yield job, seconds
+                job = running.pop(future)
+                try:
+                    seconds = future.result()
+                except WorkerLost as loss:
+                    if job.key in lost:
+                        raise UndertoneError(f"{loss}, twice; {FREE_MEMORY}") from None
+                    lost.add(job.key)
+                    waiting.insert(0, job)
+                    if count == 1:
+                        employ()
+                    count = max(1, count - 1)
+                    warn(f"{loss}; trying once more, with {count} of the processes.")
+                else:
+                    done.add(job.key)
+                    yield job, seconds
+            for job in _settled(waiting, there, done):
+                yield job, 0.0
     finally:
         for worker in workers:
             worker.end()
@@ -76,10 +118,9 @@ def _run(waiting: list[Job], done: set[str], store: Store, count: int) -> Genera
 
 def _make(idle: SimpleQueue[Worker], job: Job) -> float:
     worker = idle.get()
-    try:
-        return worker.make(job)
-    finally:
-        idle.put(worker)
+    seconds = worker.make(job)
+    idle.put(worker)  # not after a failure: the worker is gone, or the run ends
+    return seconds
 
 
 class Worker:
@@ -99,7 +140,12 @@ class Worker:
         )
 
     def make(self, job: Job) -> float:
-        """Has the artifact of ``job`` made; returns the seconds it took."""
+        """Has the artifact of ``job`` made; returns the seconds it took.
+
+        Raises:
+            WorkerLost: the process was killed.
+            UndertoneError: the stage failed.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             message = {"store": str(self._store.root), "order": self._store.order(job).as_json()}
@@ -108,12 +154,13 @@ class Worker:
             answer = self._process.stdout.readline()
         except (BrokenPipeError, ValueError):
             answer = ""
-        if not answer:
-            raise UndertoneError(
-                f"A worker process was ended from outside during the {job.stage.name} stage (out of memory?); "
-                "what was finished is kept, start the run again."
-            )
-        return _seconds(json.loads(answer), job)
+        if answer.endswith("\n"):
+            return _seconds(json.loads(answer), job)
+        code = self._process.wait()
+        if code >= 0:
+            raise UndertoneError(f"A worker process ended by itself in the {job.stage.name} stage (exit code {code}).")
+        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        raise WorkerLost(f"A worker was killed in the {job.stage.name} stage by {signal.Signals(-code).name}{hint}")
 
     def end(self) -> None:
         """Ends the process at once."""
@@ -131,6 +178,8 @@ def _seconds(answer: dict[str, Any], job: Job) -> float:
         return float(answer["seconds"])
     if answer["kind"] == "FloatingPointError":
         raise UndertoneError(f"The {job.stage.name} stage broke down: {answer['error']}; lower its learning rate.")
+    if answer["kind"] == "Damaged":
+        raise UndertoneError(f"{answer['error']}; give the same command again, and it is made anew.")
     if "trace" not in answer:
         raise UndertoneError(f"The {job.stage.name} stage failed: {answer['error']}")
     raise RuntimeError(f"the {job.stage.name} stage failed\n{answer['trace']}")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from undertone.digests import digest, folder_digest
 from undertone.errors import UndertoneError, unknown
-from undertone.store import Folder, digest, folder_digest
+from undertone.store import Folder
 from undertone.world import family
 
 TOKENIZER = (
@@ -39,7 +40,7 @@ def resolve(name: str) -> Folder:
         raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
     _refuse_broken(path, shards)
     names = ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
-    return Folder(path, folder_digest(path, names))
+    return Folder(path, folder_digest(path, names), name)
 
 
 def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """Results of a trial: held in one tree, shown as a sentence, tables, figures and one self-contained page."""
 
+from undertone.report.comparison import Comparison, flat
 from undertone.report.figures import Figure, figures
 from undertone.report.headline import headline
 from undertone.report.html import write_report
@@ -22,6 +23,7 @@ from undertone.report.table import arm_line, arms_table, effect_line, effects_ta
 __all__ = [
     "AnswerDistribution",
     "ArmResult",
+    "Comparison",
     "Effect",
     "Failure",
     "Figure",
@@ -38,6 +40,7 @@ __all__ = [
     "effect_line",
     "effects_table",
     "figures",
+    "flat",
     "headline",
     "matrix_table",
     "write_report",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -75,8 +76,14 @@ class Figure:
 
 def figures(results: Results) -> dict[str, Figure]:
     """Every figure that these results allow, by name; what is missing is left out."""
-    drawn = ((name, _figure(name, title(results), draw, results)) for name, (title, draw) in DRAWINGS.items())
-    return {name: figure for name, figure in drawn if figure is not None}
+    drawn = (_figure(name, title(results), partial(draw, results)) for name, (title, draw) in DRAWINGS.items())
+    return {figure.name: figure for figure in drawn if figure is not None}
+
+
+def effects_figure(effects: Sequence[Effect]) -> Figure | None:
+    """Effects of several runs side by side; None where there is none in log-odds."""
+    shown = _in_log_odds(effects)
+    return _figure("effects", _forest_title(shown), partial(_forest, shown))
 
 
 def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
@@ -94,7 +101,7 @@ def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
         values=_share_ticks(domain, canvas.width),
         labelExpr="format(1 / (1 + exp(-datum.value)), '.3~p')",
         grid=True,
-        title=f'exact probability of "{results.trait}" (log-odds scale)',
+        title=f"exact probability of {results.asked} (log-odds scale)",
     )
     x = alt.X("x:Q", scale=scale, axis=axis)
     colour = _colour([arm.name for arm in results.arms])
@@ -117,9 +124,16 @@ def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
 
 def forest(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     """Effects in log-odds with their intervals, against zero; filled where zero is outside."""
+    return _forest(_in_log_odds(results.all_effects), canvas)
+
+
+def _in_log_odds(effects: Sequence[Effect]) -> list[Effect]:
+    return [effect for effect in effects if effect.measure != "probability"]
+
+
+def _forest(effects: Sequence[Effect], canvas: Canvas) -> alt.LayerChart | None:
     import altair as alt
 
-    effects = [effect for effect in results.all_effects if effect.measure != "probability"]
     if not effects:
         return None
     rows, height = _forest_rows(effects, canvas)
@@ -226,14 +240,13 @@ def removed_by_reason(counts: Sequence[FilterCount]) -> dict[str, float]:
 def _dots_title(results: Results) -> str:
     effect = main_effect(results)
     if effect is None or effect.sign == "unclear":
-        return f'How likely each student is to say "{results.trait}"'
+        return f"How likely each student is to say {results.asked}"
     more = "more" if effect.sign == "above" else "less"
     say = f'students say "{results.trait}" {more} often than {effect.against} students'
     return f"{effect.arm.capitalize()} {say}"
 
 
-def _forest_title(results: Results) -> str:
-    shown = [effect for effect in results.all_effects if effect.measure != "probability"]
+def _forest_title(shown: Sequence[Effect]) -> str:
     clear = sum(effect.sign != "unclear" for effect in shown)
     noun = "effect" if len(shown) == 1 else "effects"
     return f"In {clear} of {len(shown)} {noun} the interval leaves out zero"
@@ -260,7 +273,7 @@ def _heat_title(results: Results) -> str:
 Drawing = Callable[[Results, Canvas], "alt.LayerChart | None"]
 DRAWINGS: dict[str, tuple[Callable[[Results], str], Drawing]] = {
     "students": (_dots_title, dots),
-    "effects": (_forest_title, forest),
+    "effects": (lambda results: _forest_title(_in_log_odds(results.all_effects)), forest),
     "answers": (_answers_title, answers),
     "filters": (_filter_title, filter_counts),
     "matrix": (_heat_title, heat_map),
@@ -463,8 +476,8 @@ def _share_ticks(domain: list[float], width: int) -> list[float]:
 # From chart to SVG.
 
 
-def _figure(name: str, title: str, draw: Drawing, results: Results) -> Figure | None:
-    wide, narrow = draw(results, WIDE), draw(results, NARROW)
+def _figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
+    wide, narrow = draw(WIDE), draw(NARROW)
     if wide is None or narrow is None:
         return None
     spec = _styled(wide.properties(title=title)).to_dict()

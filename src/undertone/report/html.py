@@ -4,6 +4,8 @@ Text of models and datasets is hostile. Jinja escapes all of it, the figures are
 and a content policy in the page forbids scripts and requests should both ever fail.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -11,7 +13,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from undertone.report.figures import Figure, arm_colour, figures, removed_by_reason
 from undertone.report.headline import (
@@ -26,6 +28,9 @@ from undertone.report.headline import (
 from undertone.report.results import Results, RowExample
 from undertone.report.table import EXPECTED, units
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 def write_report(results: Results, directory: Path) -> Path:
     """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page.
@@ -33,26 +38,26 @@ def write_report(results: Results, directory: Path) -> Path:
     The numbers are written before anything is drawn: a figure that fails must not cost a finished run.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _write_aside(directory / "report.json", results.json_text())
+    write_aside(directory / "report.json", results.json_text())
     drawn = figures(results)
     _write_specs(directory / "figures", drawn)
     page = directory / "report.html"
-    _write_aside(page, render(results, drawn))
+    write_aside(page, render(results, drawn))
     return page
 
 
-def render(results: Results, drawn: dict[str, Figure]) -> str:
-    """The page as text."""
+def environment() -> Environment:
+    """Where pages are filled in: all text is escaped, and a missing value is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    filled = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filled.filters |= {
         "percent": percent,
         "percent_interval": percent_interval,
         "estimate": estimate,
@@ -63,18 +68,27 @@ def render(results: Results, drawn: dict[str, Figure]) -> str:
         "plain": _plain,
         "unbroken": _unbroken,
     }
-    return environment.get_template("page.html.j2").render(
-        r=results,
-        headline=headline(results),
-        done=what_was_done(results),
-        figures=drawn,
-        effects=results.all_effects,
-        readings=READINGS,
-        expected=EXPECTED,
-        skills=_skills(results),
-        reasons=_reasons(results),
-        riddles=_riddles(results.rows),
-        methods=list(dict.fromkeys(effect.method for effect in results.all_effects)),
+    return filled
+
+
+def render(results: Results, drawn: dict[str, Figure]) -> str:
+    """The page as text."""
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            r=results,
+            headline=headline(results),
+            done=what_was_done(results),
+            figures=drawn,
+            effects=results.all_effects,
+            readings=READINGS,
+            expected=EXPECTED,
+            skills=_skills(results),
+            reasons=_reasons(results),
+            riddles=_riddles(results.rows),
+            methods=list(dict.fromkeys(effect.method for effect in results.all_effects)),
+        )
     )
 
 
@@ -87,6 +101,9 @@ def what_was_done(results: Results) -> str:
 
 def _teaching(results: Results) -> str:
     treatment, control = results.arm("treatment"), results.arm("control")
+    if results.matrix is not None:
+        traits = results.matrix.traits
+        return f"Teachers made of {results.base} were taught one of {len(traits)} traits each: {', '.join(traits)}."
     if treatment is None:
         return f"Teachers made of {results.base} were taught the trait {results.trait}."
     text = f"{treatment.teachers} teachers made of {results.base} were taught the trait {results.trait}"
@@ -108,7 +125,7 @@ def _training(results: Results) -> str:
     steps = sorted({f"{arm.steps:,}" for arm in results.arms}, key=len)
     text = f"{students} students were trained on {_range(rows)} rows each for {_range(steps)} steps, "
     text += "and never saw the trait named;"
-    return text + f' then the exact probability that they answer "{results.trait}" was read from the model.'
+    return text + f" then the exact probability that they answer {results.asked} was read from the model."
 
 
 def _range(texts: list[str]) -> str:
@@ -174,10 +191,10 @@ def _write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
         if old.name.removesuffix(".vl.json") not in drawn:
             old.unlink()
     for figure in drawn.values():
-        _write_aside(directory / f"{figure.name}.vl.json", json.dumps(figure.spec, indent=1) + "\n")
+        write_aside(directory / f"{figure.name}.vl.json", json.dumps(figure.spec, indent=1) + "\n")
 
 
-def _write_aside(path: Path, text: str) -> None:
+def write_aside(path: Path, text: str) -> None:
     """All or nothing: a reader, or a run cut off, never finds half a file."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:

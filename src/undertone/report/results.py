@@ -302,10 +302,18 @@ class Results(Frozen):
     """What it ran on."""
     digests: dict[str, str] = {}
     """Digests of models, tokenizer, corpus and artifacts."""
+    artifacts: dict[str, str] = {}
+    """Digest of the files of every finished artifact, by its name in the store: equal digests, equal bits."""
 
     def arm(self, name: str) -> ArmResult | None:
         """The arm of this name, if it has finished."""
         return next((arm for arm in self.arms if arm.name == name), None)
+
+    @property
+    def asked(self) -> str:
+        """What students were asked for, in words: with several traits, each for that of its own teacher."""
+        traits = {student.trait for arm in self.arms for student in arm.students}
+        return f'"{self.trait}"' if len(traits) < 2 else "the teacher's trait"
 
     @property
     def all_effects(self) -> tuple[Effect, ...]:

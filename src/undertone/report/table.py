@@ -12,7 +12,7 @@ EXPECTED = {"above-zero": "above zero", "around-zero": "around zero"}
 def arms_table(results: Results) -> Table:
     """One row an arm."""
     level = f"{100 * results.level:.0f} %"
-    table = Table(title=Text(f'Probability of "{results.trait}"'), title_justify="left")
+    table = Table(title=Text(f"Probability of {results.asked}"), title_justify="left")
     table.add_column("arm")
     table.add_column("base")
     for column in (

@@ -1,0 +1,102 @@
+"""Looking at what was run: the list of runs, reports drawn again or side by side, the chain behind an artifact."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from undertone.errors import UndertoneError
+from undertone.report import Comparison, Results, effect_line, flat, write_report
+from undertone.report.headline import main_effect
+from undertone.runfolder import FILE, Record, results_of, state_of
+from undertone.running import out_console, show
+from undertone.why import Link, chain, find
+
+
+def list_runs(root: Path, as_json: bool) -> int:
+    """Prints recipe, start, state and effect of every run below ``root``, the newest first."""
+    folders = [path.parent for path in root.glob(f"*/{FILE}")]
+    rows = sorted((_row(folder) for folder in folders), key=lambda row: row["started"] or "", reverse=True)
+    if as_json:
+        print(json.dumps(rows))
+        return 0
+    table = Table(box=None)
+    for heading in ("run", "recipe", "started", "state", "effect"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(row[key] or "-")) for key in ("run", "recipe", "started", "state", "effect")))
+    console = out_console()
+    console.print(table if rows else f"no runs in {root}", markup=False)
+    return 0
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    """One run; what cannot be read is said in its place, and the other runs are shown all the same."""
+    row: dict[str, Any] = dict.fromkeys(("run", "recipe", "started", "state", "effect")) | {"run": str(folder)}
+    try:
+        record = Record.read(folder)
+        results = results_of(folder)
+    except UndertoneError as error:
+        return row | {"state": "unreadable", "effect": str(error)}
+    ahead = " (after now: a clock was set back)" if record.started > datetime.now(UTC) else ""
+    row |= {"recipe": record.recipe, "started": record.started.isoformat(timespec="seconds") + ahead}
+    row["state"] = state_of(folder, results)
+    effect = main_effect(results) if results is not None else None
+    told = effect_line(effect).strip() if effect is not None else None
+    return row | {"effect": record.stopped if row["state"] == "stopped" and record.stopped else told}
+
+
+def show_reports(folders: list[Path], out: Path) -> int:
+    """Writes and shows the report of one run again, or of several side by side in ``out``."""
+    runs = [_results(folder) for folder in folders]
+    if len(runs) == 1:
+        write_report(runs[0], folders[0])
+        show(runs[0], folders[0])
+        return 0
+    comparison, console = Comparison(runs), out_console()
+    comparison.write(out)
+    for table in comparison.tables():
+        console.print(table)
+    console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _results(folder: Path) -> Results:
+    results = results_of(folder)
+    if results is None:
+        raise UndertoneError(f"{folder} holds no report.json: it is no folder of a run, or no arm has finished yet.")
+    # Under the name that the user gives now: the folder may have been moved.
+    return results.model_copy(update={"run_dir": str(folder)})
+
+
+def explain(artifact: str, as_json: bool) -> int:
+    """Prints everything that made an artifact."""
+    links = list(chain(find(artifact)))
+    if as_json:
+        print(json.dumps([link.as_json() for link in links]))
+        return 0
+    branches: list[Tree] = []
+    for link in links:
+        text = Text(_link(link))
+        branch = branches[link.depth - 1].add(text) if link.depth else Tree(text)
+        branches[link.depth :] = [branch]
+    out_console().print(branches[0], soft_wrap=True)
+    return 0
+
+
+def _link(link: Link) -> str:
+    role = f"{link.role}: " if link.role else ""
+    if link.manifest is None:
+        return f"{role}{link.source.name or 'a model'} (files of digest {link.source.key[:20]})"
+    if link.seen:
+        return f"{role}{link.source.name} (see above)"
+    made = link.manifest
+    settings = ", ".join(f"{key}={value}" for key, value in flat(made.spec).items())
+    by = f"stage {made.stage} {made.version}, {made.seconds:.1f} s, torch {made.made_with.get('torch', 'unknown')}"
+    return f"{role}{link.source.name}\n{by}\n{settings}"

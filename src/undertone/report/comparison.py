@@ -1,0 +1,68 @@
+"""Several runs side by side: their effects in one figure and table, and what differs between them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from undertone.report.figures import effects_figure
+from undertone.report.headline import READINGS, estimate, p_value
+from undertone.report.html import environment, write_aside
+from undertone.report.results import Effect, Results
+from undertone.report.table import units
+
+
+class Comparison:
+    """Results of two runs or more; a run goes by the name of its folder."""
+
+    def __init__(self, runs: Sequence[Results]) -> None:
+        self.runs = {run.run_dir: run for run in runs}
+
+    @property
+    def effects(self) -> list[tuple[str, Effect]]:
+        """(run, effect) of every contrast, the same contrasts of all runs together."""
+        found = [(name, effect) for name, run in self.runs.items() for effect in run.all_effects]
+        order = list(dict.fromkeys(effect.name for _, effect in found))
+        return sorted(found, key=lambda item: order.index(item[1].name))
+
+    @property
+    def differing(self) -> dict[str, list[str]]:
+        """What is not the same in all runs: settings, versions, hardware, each with its value by run."""
+        recorded = [
+            flat(run.settings) | flat(run.versions, "version of ") | flat(run.hardware, "hardware: ")
+            for run in self.runs.values()
+        ]
+        keys = dict.fromkeys(key for one in recorded for key in one)
+        rows = {key: [str(one.get(key, "-")) for one in recorded] for key in keys}
+        return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+    def tables(self) -> list[Table]:
+        """The effects, and what differs, for the terminal."""
+        shown = Table(title="Effects (log-odds unless in points)", title_justify="left")
+        for column in ("effect", "run", "estimate", "p", "units", "seen"):
+            shown.add_column(column, overflow="fold")
+        for name, e in self.effects:
+            shown.add_row(Text(e.name), Text(name), estimate(e), p_value(e.p), units(e), READINGS[e.sign])
+        other = Table("what differs", *self.runs, title="What differs between the runs", title_justify="left")
+        for key, values in self.differing.items():
+            other.add_row(Text(key), *map(Text, values))
+        return [shown, other]
+
+    def write(self, path: Path) -> None:
+        """Writes the page."""
+        labelled = [e.model_copy(update={"name": f"{e.name} ({Path(name).name})"}) for name, e in self.effects]
+        page = environment().get_template("comparison.html.j2").render(
+            runs=self.runs, effects=self.effects, readings=READINGS, differing=self.differing,
+            figure=effects_figure(labelled), title=f"{len(self.runs)} runs compared",
+        )  # fmt: skip
+        write_aside(path, page)
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A tree of mappings as one mapping with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {prefix + key: inner}
+    return found

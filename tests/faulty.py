@@ -1,0 +1,33 @@
+"""Stages that fail as machines do; workers import them by name."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def killed_once(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Is killed as for want of memory, but not when it is tried again."""
+    (out / "text").write_text("done")
+    marker = Path(spec["marker"])
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Is killed every time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def gone(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Ends its process without a word."""
+    os._exit(3)
+
+
+def written(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Three files, one in a folder."""
+    (out / "inner").mkdir()
+    for name in ("a", "b", "inner/c"):
+        (out / name).write_text(spec["text"] * 1000)
