@@ -252,8 +252,11 @@ def test_the_worst_is_the_worst_of_its_table() -> None:
     def results(*shares: tuple[float, float]) -> list[study.Coverage]:
         return [study.Coverage("s", (3, 3), 1, Share(c, 0.001), Share(p, 0.002)) for c, p in shares]
 
-    assert coverage.worst({"one": results((0.9, 0.01), (0.95, 0.2), (0.92, 0.1))}).splitlines()[2:] == [
-        "| one | s | 90.0 ± 0.1 | 20.0 ± 0.2 |"
+    family = familywise.Familywise("f", *(Share(x, 0.003) for x in (0.8, 0.1, 0.2, 0.3, 0.4)))
+    table = coverage.worst({"one": results((0.9, 0.01), (0.95, 0.2), (0.92, 0.1))}, [family])
+    assert table.splitlines()[2:] == [
+        "| one | s | 90.0 ± 0.1 | 20.0 ± 0.2 |",
+        "| matrix, any after Holm | f | 80.0 ± 0.3 | 30.0 ± 0.3 |",
     ]
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from undertone.statistics import familywise, power, study
+from undertone.statistics.familywise import Familywise
 from undertone.statistics.study import STUDIES, Coverage
 from undertone.statistics.tally import markdown
 
@@ -36,7 +37,7 @@ def document(repetitions: int = REPETITIONS, seed: int = SEED) -> str:
             seed=seed,
             repetitions=f"{repetitions:,}",
             few=f"{few:,}",
-            worst=worst(studies),
+            worst=worst(studies, families),
             families=familywise.table(families),
             power=power.table(power.TEACHERS, smallest),
             **{name.replace("-", "_"): study.table(results) for name, results in studies.items()},
@@ -44,15 +45,16 @@ def document(repetitions: int = REPETITIONS, seed: int = SEED) -> str:
     )
 
 
-def worst(studies: Mapping[str, Sequence[Coverage]]) -> str:
+def worst(studies: Mapping[str, Sequence[Coverage]], families: Sequence[Familywise]) -> str:
     """The least coverage and the most false alarms of every estimator on every kind of values, as a Markdown table."""
-    rows = []
+    rows: list[list[object]] = []
     for name, results in studies.items():
         for scenario in dict.fromkeys(result.scenario for result in results):
             of_it = [result for result in results if result.scenario == scenario]
             covered = min((result.covered for result in of_it), key=lambda share: share.value)
             p = max((r.p_alarms for r in of_it if r.p_alarms is not None), key=lambda share: share.value, default="")
             rows.append([name, scenario, covered, p])
+    rows += [["matrix, any after Holm", f.family, f.covered, f.any_holm] for f in families]
     return markdown(["estimate", "values", "interval covers at least", "p <= .05 at most"], rows)
 
 
