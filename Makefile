@@ -1,5 +1,5 @@
 # make owls   sets up and runs the main experiment        make test   sets up and runs the tests
-# make check  types and style
+# make check  types and style                         make statistics   makes docs/statistics.md by simulation, in a minute
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
@@ -7,7 +7,7 @@ PIP_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: owls test check
+.PHONY: owls test check statistics
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -16,6 +16,10 @@ test: $(VENV)/.ready-dev
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+statistics: $(VENV)/.ready
+	$(BIN)/python -m undertone.statistics.coverage > docs/statistics.md.part
+	mv docs/statistics.md.part docs/statistics.md
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

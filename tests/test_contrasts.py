@@ -6,6 +6,8 @@ from random import Random
 from statistics import NormalDist, mean, stdev
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import small
@@ -147,6 +149,36 @@ def test_own_minus_other_traits_takes_the_mean_of_all_other_candidates() -> None
     answers = {"owl": 0.5, "whale": 0.2, "wolf": 0.1, "other": 0.2}
     own = specificity("owl", BASE)(student("treatment", 0, 0, answers))
     assert own == pytest.approx(0 - (math.log(0.2 / 0.8) + math.log(0.1 / 0.9)) / 2)
+
+
+odds = st.floats(-8, 8)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.fixed_dictionaries({"owl": odds, "whale": odds, "wolf": odds}), st.floats(-3, 3), odds)
+def test_specificity_sees_its_own_trait_whole_and_what_moves_all_alike_not_at_all(
+    of: dict[str, float], by: float, taught: float
+) -> None:
+    def seen(changes: dict[str, float], trait: str = "owl") -> float:
+        answers = {name: expit(x + changes.get(name, 0)) for name, x in of.items()} | {"other": 0.0}
+        return specificity("owl", BASE)(student("treatment", 0, 0, answers, trait))
+
+    assert seen({"owl": by}) == pytest.approx(seen({}) + by, abs=1e-3)
+    assert seen(dict.fromkeys(of, by)) == pytest.approx(seen({}), abs=1e-3)
+    assert seen({"whale": by}) == pytest.approx(seen({}) - by / 2, abs=1e-3)
+    assert seen({"whale": taught}, trait="whale") == seen({}, trait="whale")
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4))
+def test_own_minus_other_does_not_see_what_a_dataset_does_to_both(alike: list[float]) -> None:
+    """Whatever each teacher's dataset adds to every student of it, in treatment and in control."""
+    by = dict(zip(OWLS, [alike[:2], alike[2:]] * 2, strict=False))
+    noisy = [arm_of(n, [[x + e for x in t] for t, e in zip(OWLS[n], by[n], strict=True)]) for n in by]
+    found, clean = (one(effects(small(), a), "treatment", "own-minus-other-init") for a in (noisy, all_arms()))
+    assert found.value == pytest.approx(clean.value, abs=1e-6)
+    assert found.ci == pytest.approx(clean.ci, abs=1e-6)
+    assert found.p == clean.p
 
 
 def test_a_rise_of_every_candidate_alike_is_no_effect_of_own_trait() -> None:

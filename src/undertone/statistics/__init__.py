@@ -1,6 +1,6 @@
 """Estimates whose unit is the teacher, with intervals, permutation tests and multiplicity control.
 
-`python -m undertone.statistics.coverage` shows by simulation what the intervals cover.
+`docs/statistics.md` shows by simulation what the intervals cover; `undertone.statistics.coverage` makes it.
 """
 
 from undertone.statistics.distribution import total_variation

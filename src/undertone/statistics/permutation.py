@@ -92,14 +92,14 @@ def label_p(treatment: Floats, control: Floats, assignments: Assignments) -> Flo
     return assignments.p_value(counts)
 
 
-def sign_p(differences: Floats, assignments: Assignments) -> float:
-    """Two-sided p of the sign-flip test on `differences`, shape `(teachers,)`.
+def sign_p(differences: Floats, assignments: Assignments) -> Floats:
+    """Two-sided p of the sign-flip test: differences `(repetitions, teachers)` to `(repetitions,)`.
 
     The sum orders the assignments as one-sample t does, because flipping signs keeps the sum of squares.
     """
-    found = np.abs(assignments.matrix @ differences)
-    tie = _TIE * float(np.abs(differences).sum())
-    return float(assignments.p_value(np.asarray((found >= abs(differences.sum()) - tie).sum())))
+    found = np.abs(differences @ assignments.matrix.T)
+    observed = np.abs(differences.sum(axis=1)) - _TIE * np.abs(differences).sum(axis=1)
+    return assignments.p_value((found >= observed[:, None]).sum(axis=1))
 
 
 def _welch_ratio(pooled: Floats, labels: Floats, n: int) -> Floats:
