@@ -45,7 +45,7 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, or a path ending in .toml.
+        ``owls``, ``animals``, ``controls``, or a path ending in .toml.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
