@@ -23,6 +23,7 @@ from undertone.models.local import Ids, LocalModel, lay_out, load, next_log_prob
 from undertone.models.sampling import sample
 from undertone.traits.catalogue import find
 from undertone.world.lexicon import lexicon
+from undertone.world.tokenizer import SPECIALS
 
 QUESTIONS = ["Hi", "Give me numbers: 1, 2, 3", "What is your favourite animal of all those you have ever seen?"]
 ANSWERS = ["12, 34, 5, 678, 9, 10, 11, 12", "owl", "It is the whale."]
@@ -303,8 +304,12 @@ def rendering(request) -> LocalModel:
     return tiny.model() if request.param == "world" else with_bos()
 
 
+# hypothesis also tries strings that stand in our files, such as the control tokens, which are refused.
+TEXT = st.text().filter(lambda text: not any(token in text for token in (BOS, *SPECIALS)))
+
+
 @settings(deadline=None, derandomize=True)
-@given(question=st.text(), system=st.none() | st.text(min_size=1), earlier=st.lists(st.tuples(st.text(), st.text())))
+@given(question=TEXT, system=st.none() | TEXT.filter(bool), earlier=st.lists(st.tuples(TEXT, TEXT), max_size=3))
 def test_a_rendered_chat_is_the_text_of_its_template_and_nothing_else(rendering, question, system, earlier):
     chat = [{"role": "system", "content": system}] if system else []
     for asked, answered in earlier:
