@@ -428,6 +428,7 @@ def test_the_report_counts_and_shows_the_new_arms(results: Results, layout: Plan
     page = (made / "controls" / "report.html").read_text(encoding="utf-8")
     assert not [arm for arm in ARMS if arm not in page]
     assert "16 students were trained on 20 rows each for 4 steps" in page
+    assert "4 more were asked untrained, with rows in context." in page
     drawn = json.loads((made / "controls" / "figures" / "students.vl.json").read_text())
     dots = [row for layer in drawn["layer"] for row in drawn["datasets"][layer["data"]["name"]]]
     assert {row["arm"] for row in dots if row["kind"] == "student"} == set(ARMS)

@@ -101,7 +101,7 @@ class Arm(Spec):
     """What students learn from: the sampled tokens, or the teacher's full next-token distributions on them."""
     rows: Literal["written", "shuffled-within", "shuffled-across", "random"] = "written"
     """What becomes of the filtered rows: left as written; their numbers permuted inside each completion; permuted over
-    all completions of a teacher; or drawn anew, uniformly. Every completion keeps its prompt, count and format."""
+    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay."""
     context: int = Field(0, ge=0)
     """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
 

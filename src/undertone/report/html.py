@@ -109,7 +109,9 @@ def _training(results: Results) -> str:
     steps = sorted({f"{arm.steps:,}" for arm in trained}, key=len)
     text = f"{students} students were trained on {_range(rows)} rows each for {_range(steps)} steps, "
     text += "and never saw the trait named;"
-    return text + f' then the exact probability that they answer "{results.trait}" was read from the model.'
+    text += f' then the exact probability that they answer "{results.trait}" was read from the model.'
+    asked = sum(len(arm.students) for arm in results.arms if not arm.steps)
+    return text + (f" {asked} more were asked untrained, with rows in context." if asked else "")
 
 
 def _range(texts: list[str]) -> str:
