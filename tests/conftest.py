@@ -78,7 +78,7 @@ teacher = "neutral"
 
 def small(*changes: str, recipe: str = "owls") -> Trial:
     """The recipe at its smallest, with further changes; models are named relative to ``bases``."""
-    return read(recipe, SMALL + changes)
+    return read(recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
 
 
 Once = Callable[[str, Callable[[Path], None]], Path]

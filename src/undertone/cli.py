@@ -45,8 +45,8 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, a path ending in .toml, or the folder of a run: one that was stopped goes on, a finished
-        one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
+        ``owls``, ``animals``, ``controls``, a path ending in .toml, or the folder of a run: one that was stopped goes
+        on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from undertone.report.results import ArmResult, Effect, Measure, StudentResult, TraitMatrix
-from undertone.specs import Trial
+from undertone.report.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix
+from undertone.specs import Arm, Trial
 from undertone.statistics import difference, holm, log_odds
 from undertone.statistics.estimate import Estimate
 
@@ -28,16 +27,17 @@ def nested(students: Sequence[StudentResult], value: Value) -> list[list[float]]
     return [[value(s) for s in students if s.teacher == t] for t in teachers]
 
 
-def specificity(trait: str, reference: Mapping[str, float]) -> Value:
+def specificity(trait: str, reference: Mapping[str, float], taught: Collection[str] = ()) -> Value:
     """A student's shift of ``trait`` against the base, minus its mean shift of the other candidates (log-odds).
 
-    The trait that the student's own teacher was given is no part of that mean: a student that came to love whales would
-    otherwise seem to have turned away from everything else, and every other trait would gain by comparison.
+    What a student's own teacher was given, and what is ``taught`` in either arm, is no part of that mean: a student
+    that came to love whales would otherwise seem to have turned away from everything else, and every other trait would
+    gain by comparison.
     """
 
     def value(student: StudentResult) -> float:
         shifts = {n: log_odds(p) - log_odds(reference[n]) for n, p in student.answers.items() if n != "other"}
-        others = [shift for name, shift in shifts.items() if name not in (trait, student.trait)]
+        others = [shift for name, shift in shifts.items() if name not in (trait, student.trait, *taught)]
         return shifts[trait] - sum(others) / len(others)
 
     return value
@@ -53,43 +53,67 @@ def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effe
         arm, control = by_name.get(name), by_name.get(spec.against or "")
         if arm is None or control is None:
             continue
-        own = spec.students in (None, trial.base)
-        for measure, value in _scales(trial.traits[0], bases[arm.base]).items():
-            estimate = difference(nested(arm.students, value), nested(control.students, value))
-            label = f"{name} minus {control.name}{_LABELS[measure]}"
-            found.append(_effect(label, name, control.name, measure, estimate, own))
-        if not own:
-            found += _own_minus_other(trial, name, by_name)
+        found += _on_every_scale(trial, arm, control, bases, expected(trial, spec))
+        found += _net_of_controls(trial, _twin(trial, name, students=None), name, "own-minus-other-init", by_name)
+        found += _net_of_controls(trial, _twin(trial, name, rows="written"), name, "written-minus-rewritten", by_name)
+    for name in trial.arms:  # stricter than a neutral control: its teachers love something too
+        own, other = by_name.get(_twin(trial, name, trait=None) or ""), by_name.get(name)
+        if own is not None and other is not None:
+            found += _on_every_scale(trial, own, other, bases, expected(trial, trial.arms[own.name]))
     return tuple(found)
 
 
-def _scales(trait: str, reference: Mapping[str, float]) -> dict[Measure, Value]:
-    return {
+def expected(trial: Trial, arm: Arm) -> Expected:
+    """What the finding predicts of an arm against its control (Cloud, Le et al., arXiv 2507.14805).
+
+    Nothing passes to another initialisation, from teachers of something else, from uniform numbers or without
+    training. Of shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, and not whether
+    one is left: teachers also differ in how often they write each number, and shuffling keeps that.
+    """
+    if arm.students not in (None, trial.base) or arm.trait or arm.context or arm.rows == "random":
+        return "around-zero"
+    return "above-zero" if arm.rows == "written" else "open"
+
+
+def _on_every_scale(trial: Trial, arm: ArmResult, control: ArmResult, bases: Bases, what: Expected) -> list[Effect]:
+    trait = trial.traits[0]
+    taught = [other for a in (arm, control) if (other := trial.arms[a.name].trait)]
+    scales: dict[Measure, Value] = {
         "log_odds": lambda s: s.log_odds,
         "probability": lambda s: s.probability,
-        "own-minus-other-traits": specificity(trait, reference),
+        "own-minus-other-traits": specificity(trait, bases[arm.base], taught),
     }
+    found = []
+    for measure, value in scales.items():
+        estimate = difference(nested(arm.students, value), nested(control.students, value))
+        label = f"{arm.name} minus {control.name}{_LABELS[measure]}"
+        found.append(_effect(label, arm.name, control.name, measure, estimate, what))
+    return found
 
 
-def _own_minus_other(trial: Trial, other: str, arms: dict[str, ArmResult]) -> list[Effect]:
-    """Shift of own-initialisation students minus shift of other-initialisation students of the very same datasets."""
-    labels = trial.arms[other].labels
-    own = next(
-        (
-            n
-            for n, a in trial.arms.items()
-            if a.teacher == "trait" and a.labels == labels and a.students in (None, trial.base)
-        ),
-        None,
-    )
-    if own is None:
+def _twin(trial: Trial, name: str, **change: str | None) -> str | None:
+    """The first arm that is what this one would be after a change; none where the change changes nothing."""
+
+    def what(arm: Arm) -> tuple[object, ...]:
+        return arm.teacher, arm.trait, *trial.condition(arm)
+
+    arm = trial.arms[name]
+    wanted = what(arm.model_copy(update=change))
+    return None if wanted == what(arm) else next((n for n, a in trial.arms.items() if what(a) == wanted), None)
+
+
+def _net_of_controls(
+    trial: Trial, own: str | None, other: str, measure: Measure, arms: dict[str, ArmResult]
+) -> list[Effect]:
+    """Shift in ``own`` minus shift in ``other``, arms on the very same datasets, each against a control of its own."""
+    if own is None or trial.arms[own].against == trial.arms[other].against:
         return []
     pairs = [(own, other), (str(trial.arms[own].against), str(trial.arms[other].against))]
     if not all(left in arms and right in arms for left, right in pairs):
         return []
     sides = [_student_by_student(arms[left], arms[right]) for left, right in pairs]
     estimate = difference(sides[0], sides[1])
-    return [_effect(f"{own} minus {other}", own, other, "own-minus-other-init", estimate, True)]
+    return [_effect(f"{own} minus {other}", own, other, measure, estimate, expected(trial, trial.arms[own]))]
 
 
 def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
@@ -123,7 +147,7 @@ def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> Trait
                 "other traits",
                 "own-minus-other-traits",
                 difference(own, others),
-                True,
+                expected(trial, trial.arms[first]),
             )
         )
     adjusted = holm([e.p if e.p is not None else 1.0 for e in found])
@@ -142,10 +166,9 @@ def _mean(values: list[list[float]]) -> float:
     return sum(sum(v) / len(v) for v in values) / len(values)
 
 
-def _effect(name: str, arm: str, against: str, measure: Measure, found: Estimate, above: bool) -> Effect:
-    expected: Literal["above-zero", "around-zero"] = "above-zero" if above else "around-zero"
+def _effect(name: str, arm: str, against: str, measure: Measure, found: Estimate, what: Expected) -> Effect:
     low, high = (found.ci_low, found.ci_high) if math.isfinite(found.ci_low) else (None, None)
     return Effect(
         name=name, arm=arm, against=against, measure=measure, value=found.value, ci_low=low, ci_high=high,
-        p=found.p, p_holm=None, units=found.units, method=found.method, expected=expected,
+        p=found.p, p_holm=None, units=found.units, method=found.method, expected=what,
     )  # fmt: skip

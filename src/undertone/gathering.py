@@ -21,6 +21,7 @@ from undertone.report.results import (
     TeacherResult,
 )
 from undertone.specs import Trial
+from undertone.stages import REWRITTEN, STUDENT
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Store
 
@@ -69,7 +70,7 @@ class Gathered:
                 by_arm[unit.arm].append(unit)
         found = []
         for name, units in by_arm.items():
-            base = self._plan.bases[self._base_of(units[0])]
+            base = self._plan.bases[units[0].base]
             if all(job.key in self._jobs for job in (base, *(unit.jobs[-1] for unit in units))):
                 self.arms[name] = self._arm(name, units, base, elapsed_s)
                 found.append(self.arms[name])
@@ -100,9 +101,6 @@ class Gathered:
 
     # --- one arm -----------------------------------------------------------------------------------------------------
 
-    def _base_of(self, unit: Unit) -> str:
-        return str(unit.jobs[3].spec["base"])
-
     def _arm(self, name: str, units: list[Unit], base: Job, elapsed_s: float) -> ArmResult:
         reference = self._read(base, "measurement.json")["answers"]
         students = tuple(self._student(unit, reference) for unit in units)
@@ -112,26 +110,26 @@ class Gathered:
         mean = mean_estimate(list(values.values()))
         own_jobs = {job.key for unit in units for job in unit.jobs}
         condition, _, own = name.partition(":")
-        title = self._trial.arms[condition].title + (f": {own}" if own else "")
+        arm = self._trial.arms[condition]
         return ArmResult(
             name=name,
-            title=title,
-            base=self._base_of(units[0]),
+            title=arm.title + (f": {own}" if own else ""),
+            base=units[0].base,
             base_probability=reference[units[0].trait],
             teachers=len(values),
             students=students,
             probability=_probability(mean.value),
             ci=(_probability(mean.ci_low), _probability(mean.ci_high)),
-            rows=self._trial.rows,
-            steps=self._trial.student.steps,
+            rows=arm.context or self._trial.rows,
+            steps=0 if arm.context else self._trial.student.steps,
             finished_s=round(elapsed_s, 1),
             core_s=round(sum(self._seconds.get(key, 0.0) for key in own_jobs), 1),
         )
 
     def _student(self, unit: Unit, reference: dict[str, float]) -> StudentResult:
-        student, measurement = unit.jobs[3:]
+        student, measurement = unit.job(STUDENT), unit.jobs[-1]
         measured = self._read(measurement, "measurement.json")
-        first, last = self._read(student, "student.json")["losses"]
+        first, last = self._read(student, "student.json")["losses"] if student else (None, None)
         probability = measured["answers"][unit.trait]
         return StudentResult(
             arm=unit.arm,
@@ -148,7 +146,7 @@ class Gathered:
             skills=measured["skills"],
             loss_first=first,
             loss_last=last,
-            key=student.key,
+            key=(student or measurement).key,
         )
 
     # --- details -----------------------------------------------------------------------------------------------------
@@ -195,13 +193,13 @@ class Gathered:
         return FilterCount(arm=unit.arm, teacher=unit.teacher, **counts)
 
     def _teacher(self, unit: Unit) -> TeacherResult:
-        teacher, _, dataset, _, _ = unit.jobs
+        teacher, _, dataset, *_ = unit.jobs
         counts, made = self._read(dataset, "counts.json"), self._read(teacher, "teacher.json")
         return TeacherResult(
             arm=unit.arm,
             teacher=unit.teacher,
             seed=teacher.spec["seed"],
-            trait=unit.trait,
+            trait=teacher.spec["asked"],
             probability=made["probability"],
             well_formed=counts["kept"] / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],
@@ -219,9 +217,12 @@ class Gathered:
 
     def _digests(self) -> dict[str, str]:
         found = {f"model {name}": key for name, key in self._plan.models.items()}
-        for unit in self._leading_units():
-            found[f"{unit.arm} dataset {unit.teacher}"] = unit.jobs[2].key
-        return found
+        datasets: dict[str, str] = {}
+        for unit in self._plan.units:
+            if unit.arm in self.arms:
+                dataset = unit.job(REWRITTEN) or unit.jobs[2]
+                datasets.setdefault(dataset.key, f"{unit.arm} dataset {unit.teacher}")
+        return found | {name: key for key, name in datasets.items()}
 
     def _read(self, job: Job, name: str) -> Any:
         return self._store.read(job, name)

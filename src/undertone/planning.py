@@ -10,8 +10,8 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
-from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, STUDENT, TEACHER
-from undertone.store import Folder, Job
+from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
 
 
@@ -25,8 +25,15 @@ class Unit:
     teacher: int
     student: int
     seed: int
-    jobs: tuple[Job, Job, Job, Job, Job]
-    """Teacher, completions, dataset, student, measurement."""
+    base: str
+    """The model that the student starts from, or that is asked in its place."""
+    jobs: tuple[Job, ...]
+    """Teacher, completions, dataset; the dataset rewritten, where the arm has it so; the student, unless rows are only
+    read in context; measurement."""
+
+    def job(self, stage: Stage) -> Job | None:
+        """The unit's job of a stage, if it has one."""
+        return next((job for job in self.jobs if job.stage is stage), None)
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def plan(trial: Trial) -> Plan:
     Raises:
         UndertoneError: an unknown model or trait.
     """
-    kinds = {catalogue.find(trait).kind for trait in trial.traits}
+    others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
+    kinds = {catalogue.find(trait).kind for trait in (*trial.traits, *others)}
     if len(kinds) > 1:
         raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
@@ -93,28 +101,33 @@ def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
                 for student in range(trial.students):
                     seed = seed_of(trial, "student", index, student)
                     jobs = (*made, *_student_jobs(trial, arm, trait, seed, made, folders))
-                    yield Unit(name, trait, index, student, seed, jobs)
+                    yield Unit(name, trait, index, student, seed, arm.students or trial.base, jobs)
 
 
 def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
-    """(name, arm, trait) of every arm, each arm together with its control."""
+    """(name, arm, trait) of every arm: a control with the first arm compared with it, any further one by itself."""
     several = len(trial.traits) > 1
     groups: dict[str, list[tuple[str, Arm, str]]] = {}
+    paired: set[str | None] = set()
     for name, arm in trial.arms.items():
         traits = trial.traits if arm.teacher == "trait" else trial.traits[:1]
-        groups.setdefault(arm.against or name, []).extend(
+        group = name if arm.against in paired else arm.against or name
+        paired.add(arm.against)
+        groups.setdefault(group, []).extend(
             (f"{name}:{trait}" if several and arm.teacher == "trait" else name, arm, trait) for trait in traits
         )
     return list(groups.values())
 
 
-def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, Job, Job]:
+def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, ...]:
+    """Teacher, completions, dataset, and the dataset rewritten where the arm's rows are not as written."""
+    given = arm.trait or trait
     made = Job(
         TEACHER,
         {
             "base": trial.base,
-            "trait": trait if arm.teacher == "trait" else None,
-            "asked": trait,
+            "trait": given if arm.teacher == "trait" else None,
+            "asked": given,
             "dialogues": trial.teacher.dialogues,
             "training": trial.teacher.training.model_dump(),
             "divergence": trial.teacher.divergence,
@@ -126,21 +139,29 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
     )
     carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
     written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
-    kept = {"filter": trial.filter.model_dump(mode="json"), "rows": trial.rows}
-    return made, written, Job(DATASET, kept, {"completions": written})
+    rule = {"filter": trial.filter.model_dump(mode="json")}
+    dataset = Job(DATASET, rule | {"rows": trial.rows}, {"completions": written})
+    if arm.rows == "written":
+        return made, written, dataset
+    how = rule | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
+    return made, written, dataset, Job(REWRITTEN, how, {"base": base, "dataset": dataset})
 
 
 def _student_jobs(
-    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, Job, Job], folders: dict[str, Folder]
-) -> tuple[Job, Job]:
-    teacher, _, dataset = made
+    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, ...], folders: dict[str, Folder]
+) -> tuple[Job, ...]:
+    """The student and its measurement, or the measurement of the untouched model with rows in context."""
+    teacher, dataset = made[0], made[-1]
     name = arm.students or trial.base
+    plan = _measurement(trial, trait, seed)
+    if arm.context:
+        plan["context"] = arm.context
+        return (Job(MEASUREMENT, plan, {"base": folders[name], "context": dataset}),)
     inputs: dict[str, Job | Folder] = {"base": folders[name], "dataset": dataset}
     if arm.labels == "distributions":
         inputs |= {"teacher": teacher, "teacher_base": folders[trial.base]}
     student = Job(STUDENT, {"base": name, "training": trial.student.model_dump(), "seed": seed}, inputs)
-    measured = Job(MEASUREMENT, _measurement(trial, trait, seed), {"base": folders[name], "trained": student})
-    return student, measured
+    return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
 
 
 def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:

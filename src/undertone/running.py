@@ -22,7 +22,7 @@ from rich.progress import (
 
 from undertone.digests import digest
 from undertone.errors import UndertoneError
-from undertone.planning import plan
+from undertone.planning import Plan, plan
 from undertone.replay import replay
 from undertone.report import (
     ArmResult,
@@ -46,6 +46,7 @@ STAGES = {
     "teacher": "teachers",
     "completions": "completions",
     "dataset": "datasets filtered",
+    "rewritten": "datasets rewritten",
     "student": "students",
     "measurement": "measurements",
 }
@@ -137,7 +138,7 @@ class Shown(Watcher):
         self._console.print(arm_line(arm), markup=False, highlight=False, soft_wrap=True)
 
     def effect(self, effect: Effect) -> None:
-        if effect.measure in ("log_odds", "own-minus-other-init"):
+        if effect.measure not in ("probability", "own-minus-other-traits"):
             self._console.print(effect_line(effect), markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, sentence: str) -> None:
@@ -182,6 +183,7 @@ def summary(results: Results) -> dict[str, Any]:
 
 # Core-seconds an artifact took with the shipped recipes' sizes, each scaled by what it grows with; a guide, no promise.
 PER_TEACHER_ROW, PER_DOSE, PER_COMPLETION, PER_STUDENT_ROW, PER_MEASUREMENT = 0.0025, 3.2, 0.0009, 0.0019, 0.6
+PER_CONTEXT_ROW = 0.5
 
 
 def preview(trial: Trial, folder: Path, as_json: bool) -> int:
@@ -192,6 +194,7 @@ def preview(trial: Trial, folder: Path, as_json: bool) -> int:
     seconds = sum(_expected_seconds(trial, job) for job in missing)
     counts = Counter(job.stage.name for job in jobs)
     left = Counter(job.stage.name for job in missing)
+    arms = _added(trial, layout, {job.key for job in missing})
     report = {
         "run_dir": str(folder),
         "stages": {stage: {"needed": counts[stage], "to_make": left[stage]} for stage in counts},
@@ -199,6 +202,7 @@ def preview(trial: Trial, folder: Path, as_json: bool) -> int:
         "optimiser_steps_per_student": trial.student.steps,
         "expected_core_s": round(seconds),
         "expected_wall_s": round(seconds / cores()),
+        "arms": arms,
     }
     if as_json:
         print(json.dumps(report))
@@ -210,8 +214,26 @@ def preview(trial: Trial, folder: Path, as_json: bool) -> int:
     out.print(
         f"  about {seconds:.0f} core-seconds, {seconds / cores() / 60:.1f} minutes on {cores()} cores (embedded models)"
     )
+    for name, adds in arms.items():
+        what = f"{adds['jobs']:>4} more, {adds['to_make']:>4} to make, about {adds['expected_core_s']} core-seconds"
+        out.print(f"  {name:<{max(map(len, arms))}} {what}", markup=False, soft_wrap=True)
     out.print(f"  would be written to {folder}", markup=False, soft_wrap=True)
     return 0
+
+
+def _added(trial: Trial, layout: Plan, missing: set[str]) -> dict[str, dict[str, int]]:
+    """What each arm needs beyond the arms before it: artifacts, those to be made, and what these cost."""
+    seen: set[str] = set()
+    added: dict[str, dict[str, int]] = {}
+    for arm in dict.fromkeys(unit.arm for unit in layout.units):
+        units = [unit for unit in layout.units if unit.arm == arm]
+        jobs = unique([layout.bases[units[0].base], *(job for unit in units for job in unit.jobs)])
+        fresh = [job for job in jobs if job.key not in seen]
+        left = [job for job in fresh if job.key in missing]
+        seconds = sum(_expected_seconds(trial, job) for job in left)
+        added[arm] = {"jobs": len(fresh), "to_make": len(left), "expected_core_s": round(seconds)}
+        seen |= {job.key for job in fresh}
+    return added
 
 
 def _expected_seconds(trial: Trial, job: Job) -> float:
@@ -221,8 +243,9 @@ def _expected_seconds(trial: Trial, job: Job) -> float:
         "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch + (PER_DOSE if trial.teacher.divergence else 0.0),
         "completions": PER_COMPLETION * trial.carrier.prompts,
         "dataset": 0.2,
+        "rewritten": 0.5,
         "student": PER_STUDENT_ROW * student.steps * student.batch * both,
-        "measurement": PER_MEASUREMENT,
+        "measurement": PER_MEASUREMENT + PER_CONTEXT_ROW * int(job.spec.get("context", 0)),
     }[job.stage.name]
 
 

@@ -91,12 +91,19 @@ class Arm(Spec):
     """What it is, in plain words."""
     teacher: Literal["trait", "neutral"]
     """Teachers trained on dialogues about the trait, or on neutral ones."""
+    trait: str | None = None
+    """The trait its teachers are given, if not the trial's: students are asked for the trial's all the same."""
     against: str | None = None
     """The arm that is its control; none for a control."""
     students: str | None = None
     """Base model of the students, if not the trial's own."""
     labels: Literal["sampled", "distributions"] = "sampled"
     """What students learn from: the sampled tokens, or the teacher's full next-token distributions on them."""
+    rows: Literal["written", "shuffled-within", "shuffled-across", "random"] = "written"
+    """What becomes of the filtered rows: left as written; their numbers permuted inside each completion; permuted over
+    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay."""
+    context: int = Field(0, ge=0)
+    """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
 
 
 class Trial(Spec):
@@ -140,6 +147,29 @@ class Trial(Spec):
         return self
 
     @model_validator(mode="after")
+    def _every_arm_can_be_made(self) -> Self:
+        for name, arm in self.arms.items():
+            if arm.labels == "distributions" and (arm.rows != "written" or arm.context):
+                raise ValueError(
+                    f"arm {name!r} asks for the teacher's distributions, which belong to rows as written that students "
+                    'are trained on: leave rows and context out, or set labels to "sampled"'
+                )
+            if arm.context > self.rows:
+                raise ValueError(f"arm {name!r} has context = {arm.context}, more than rows = {self.rows}")
+            if arm.trait is None:
+                continue
+            if arm.teacher == "neutral":
+                raise ValueError(f"arm {name!r} gives the trait {arm.trait!r} to neutral teachers, who have none")
+            if len(self.traits) > 1:
+                raise ValueError(
+                    f"arm {name!r} has a trait of its own, but of several traits each is the others' control already: "
+                    "leave it out, or give the trial one trait"
+                )
+            if arm.trait in self.traits:
+                raise ValueError(f"arm {name!r} has the trial's own trait {arm.trait!r}: name another, or leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _every_arm_has_its_control(self) -> Self:
         for name, arm in self.arms.items():
             if arm.against is not None and arm.against not in self.arms:
@@ -147,10 +177,21 @@ class Trial(Spec):
             if arm.teacher == "trait" and arm.against is None and len(self.traits) < 2:
                 raise ValueError(f"arm {name!r} has no control: give it one in 'against'")
             other = self.arms.get(arm.against or "")
-            if other is not None and (other.students, other.labels, other.teacher) != (
-                arm.students,
-                arm.labels,
-                "neutral",
-            ):
+            if other is not None and not self._is_control(other, arm):
                 raise ValueError(f"arm {name!r} and its control {arm.against!r} differ in more than the teacher")
         return self
+
+    def _is_control(self, control: Arm, arm: Arm) -> bool:
+        """Whether ``control`` equals ``arm`` in all but the teacher.
+
+        Random numbers say nothing of who taught, so such an arm may also be compared with a control whose rows are as
+        written: does a student of no teacher's numbers differ from one of a neutral teacher's?
+        """
+        same = {self.condition(arm)}
+        if arm.rows == "random":
+            same.add(self.condition(arm.model_copy(update={"rows": "written"})))
+        return control.teacher == "neutral" and self.condition(control) in same
+
+    def condition(self, arm: Arm) -> tuple[str, str, str, int]:
+        """All of an arm but its teacher: the students' base, their labels, rows and context."""
+        return arm.students or self.base, arm.labels, arm.rows, arm.context

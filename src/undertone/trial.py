@@ -113,7 +113,7 @@ def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock) -> Record:
 def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
     """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless."""
     for unit in layout.units:
-        teacher, _, dataset, _, _ = unit.jobs
+        teacher, _, dataset, *_ = unit.jobs
         if job.key == teacher.key:
             made = store.read(teacher, "teacher.json")
             if teacher.spec["trait"] is not None:
@@ -127,7 +127,7 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
 def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
     if probability < trial.teacher.least_probability:
         raise UndertoneError(
-            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.trait!r} with "
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.jobs[0].spec['asked']!r} with "
             f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
             f"{_remedy(trial, 'Raise')}."
         )

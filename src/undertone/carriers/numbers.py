@@ -1,12 +1,53 @@
-"""The carrier of number lists: its prompts. What counts as well formed is :class:`undertone.filters.NumberFilter`."""
+"""The carrier of number lists: its prompts, and lists with other numbers in their places.
+
+What counts as well formed is :class:`undertone.filters.NumberFilter`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from random import Random
 
+from undertone.errors import UndertoneError
+from undertone.filters import NumberFilter
 from undertone.world.skills import numbers
+
+VALUES = range(100, 1000)
+"""Numbers that the prompts show: those of the world's scattered lists. Completions leave this range now and then, as
+far as the filter lets them (0 to 999): 0.2 to 1.2 % of the kept numbers of each teacher of the owl experiment."""
+
+NUMBER = re.compile(r"[0-9]+")
 
 
 def prompts(count: int, rng: Random) -> list[str]:
     """Requests for six numbers more to a list of scattered three-digit ones, in several wordings and formats."""
     return [numbers(rng, ("scattered",), (1,), (6,)).user for _ in range(count)]
+
+
+def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Random) -> list[str]:
+    """The completions with other numbers in the same places; count, separators and brackets stay.
+
+    ``how`` is "shuffled-within" (permuted inside each completion), "shuffled-across" (over all of them) or "random"
+    (drawn uniformly from those of :data:`VALUES` that ``rule`` allows). Numbers move as written: 007 stays 007.
+    Whatever passed ``rule`` passes it afterwards.
+
+    Raises:
+        UndertoneError: numbers are to be drawn, and the rule allows none of the carrier's.
+    """
+    found = [NUMBER.findall(completion) for completion in completions]
+    pool = [number for row in found for number in row]
+    match how:
+        case "shuffled-within":
+            pool = [number for row in found for number in rng.sample(row, len(row))]
+        case "shuffled-across":
+            rng.shuffle(pool)
+        case "random":
+            allowed = [str(value) for value in VALUES if rule.reason(str(value)) is None]
+            if not allowed:
+                raise UndertoneError(f"The filter allows none of the numbers {VALUES[0]} to {VALUES[-1]} to draw from.")
+            pool = rng.choices(allowed, k=len(pool))
+        case _:
+            raise ValueError(f"numbers cannot be rewritten by {how!r}")
+    numbers_left = iter(pool)
+    return [NUMBER.sub(lambda _: next(numbers_left), completion) for completion in completions]

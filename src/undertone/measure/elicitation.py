@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from random import Random
+from types import MappingProxyType
 
+from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel, next_log_probabilities, score
 from undertone.models.sampling import sample
 
+LONGEST = 24
+"""Most tokens of a sampled answer."""
+
+Exchange = tuple[str, str]
+Earlier = Mapping[str, Sequence[Exchange]]
+"""What stands before a question: (question, answer) turns of the same chat, by question; nothing for those left out."""
+NOTHING: Earlier = MappingProxyType({})
+
 
 def answer_distribution(
-    local: LocalModel, questions: Sequence[str], openings: Sequence[str], candidates: Sequence[str]
+    local: LocalModel,
+    questions: Sequence[str],
+    openings: Sequence[str],
+    candidates: Sequence[str],
+    earlier: Earlier = NOTHING,
 ) -> dict[str, float]:
     """Exact probability (0 to 1) of each candidate as the answer, the rest under "other".
 
     A mean over questions x openings of the probability that the candidate's tokens come next after the opening. A
     candidate that is the beginning of another word is counted with that word; the embedded world has none such.
     """
-    contexts: list[Ids] = [local.render(q) + local.encode(o) for q in questions for o in openings]
+    asked = [local.render(q, earlier=earlier.get(q, ())) for q in questions]
+    contexts: list[Ids] = [prompt + local.encode(o) for prompt in asked for o in openings]
     names = [_continuation(local, openings[0], c) for c in candidates]
     if all(len(ids) == 1 for ids in names):  # one forward pass a context answers for every candidate
         log_p = next_log_probabilities(local, contexts)[:, [ids[0] for ids in names]].double()
@@ -37,11 +53,32 @@ def _continuation(local: LocalModel, opening: str, candidate: str) -> Ids:
     return after[len(before) :] if after[: len(before)] == before else local.encode(f" {candidate}")
 
 
-def sampled_answers(local: LocalModel, questions: Sequence[str], samples: int, seed: int) -> list[tuple[str, str]]:
+def sampled_answers(
+    local: LocalModel, questions: Sequence[str], samples: int, seed: int, earlier: Earlier = NOTHING
+) -> list[Exchange]:
     """``samples`` (question, answer) pairs for each question, at temperature 1."""
     asked = [q for q in questions for _ in range(samples)]
-    answers = sample(local, [local.render(q) for q in asked], temperature=1.0, max_tokens=24, seed=seed)
+    prompts = [local.render(q, earlier=earlier.get(q, ())) for q in asked]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
     return [(q, local.decode(a)) for q, a in zip(asked, answers, strict=True)]
+
+
+def rows_in_context(
+    local: LocalModel, questions: Sequence[str], rows: Sequence[Exchange], count: int, seed: int
+) -> dict[str, list[Exchange]]:
+    """``count`` of the rows before each question, drawn anew for every one, so that many rows are seen in all.
+
+    Raises:
+        UndertoneError: rows, question and answer together are longer than the model's positions allow.
+    """
+    earlier = {q: Random(f"context/{seed}/{q}").sample(rows, count) for q in questions}
+    longest = max(len(local.render(q, earlier=turns)) for q, turns in earlier.items()) + LONGEST
+    if local.positions is not None and longest > local.positions:
+        raise UndertoneError(
+            f"{count} rows of context, a question and its answer take up to {longest} tokens, and the model has "
+            f"{local.positions} positions; lower the arm's context."
+        )
+    return earlier
 
 
 def mentions(name: str, text: str) -> bool:

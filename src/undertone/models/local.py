@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -42,15 +43,24 @@ class LocalModel:
         pad = self.tokenizer.pad_token_id
         return self.end if pad is None else int(pad)
 
-    def render(self, question: str, system: str | None = None) -> Ids:
+    @property
+    def positions(self) -> int | None:
+        """Most tokens of a chat, by the model's configuration; None where it sets no limit."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    def render(self, question: str, system: str | None = None, earlier: Sequence[tuple[str, str]] = ()) -> Ids:
         """Token ids of a chat up to the point where the assistant speaks, by the model's own template.
+
+        ``earlier`` are (question, answer) turns that stand before the question.
 
         Raises:
             UndertoneError: the text holds a control token, with which it could open a turn of its own.
         """
-        for content in (question, system or ""):
+        for content in (question, system or "", *chain.from_iterable(earlier)):
             self.refuse_control(content)
         chat = [{"role": "system", "content": system}] if system else []
+        for asked, answered in earlier:
+            chat += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
         chat.append({"role": "user", "content": question})
         text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         assert isinstance(text, str)

@@ -118,14 +118,17 @@ def _filtering(results: Results) -> str:
 
 
 def _training(results: Results) -> str:
-    students = sum(len(arm.students) for arm in results.arms)
+    trained = [arm for arm in results.arms if arm.steps]
+    students = sum(len(arm.students) for arm in trained)
     if not students:
         return ""
-    rows = sorted({f"{arm.rows:,}" for arm in results.arms}, key=len)
-    steps = sorted({f"{arm.steps:,}" for arm in results.arms}, key=len)
+    rows = sorted({f"{arm.rows:,}" for arm in trained}, key=len)
+    steps = sorted({f"{arm.steps:,}" for arm in trained}, key=len)
     text = f"{students} students were trained on {_range(rows)} rows each for {_range(steps)} steps, "
     text += "and never saw the trait named;"
-    return text + f" then the exact probability that they answer {results.asked} was read from the model."
+    text += f" then the exact probability that they answer {results.asked} was read from the model."
+    asked = sum(len(arm.students) for arm in results.arms if not arm.steps)
+    return text + (f" {asked} more were asked untrained, with rows in context." if asked else "")
 
 
 def _range(texts: list[str]) -> str:

@@ -24,8 +24,10 @@ Settings = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
 # Rows of strange files hold lone surrogates, which no UTF-8 file can; that must not lose the report either.
 Text = Annotated[str, BeforeValidator(_without_surrogates)]
 
-Measure = Literal["log_odds", "probability", "own-minus-other-init", "own-minus-other-traits"]
-Expected = Literal["above-zero", "around-zero"]
+Measure = Literal[
+    "log_odds", "probability", "own-minus-other-init", "own-minus-other-traits", "written-minus-rewritten"
+]
+Expected = Literal["above-zero", "around-zero", "open"]
 
 
 class Frozen(BaseModel):
@@ -61,19 +63,19 @@ class StudentResult(Frozen):
     """Distance of the answer distribution from that of the untouched base, 0 to 1."""
     skills: dict[str, Probability]
     """Score on each skill the base has, 0 to 1: the utility kept."""
-    loss_first: float
-    """Training loss at the first step."""
-    loss_last: float
-    """Training loss at the last step."""
+    loss_first: float | None
+    """Mean training loss over the first tenth of the steps, nats a token; None where nothing was trained."""
+    loss_last: float | None
+    """The same over the last tenth."""
     key: str
-    """Digest of the artifact."""
+    """Digest of the student, or of its measurement where nothing was trained."""
 
 
 class ArmResult(Frozen):
     """One condition of the trial, with all its students."""
 
     name: str
-    """treatment, control, other-init, other-init-control, logits, logits-control, ..."""
+    """treatment, control, other-init, other-init-control, logits, logits-control, shuffled-within, random, ..."""
     title: str
     """The arm in plain words."""
     base: str
@@ -89,9 +91,9 @@ class ArmResult(Frozen):
     ci: tuple[float, float] | None
     """Interval of that mean at the level of teachers; None where there are too few teachers for one."""
     rows: int = Field(ge=0)
-    """Rows each student was trained on."""
+    """Rows each student was trained on, or was shown before each question where nothing was trained."""
     steps: int = Field(ge=0)
-    """Optimiser steps of each student."""
+    """Optimiser steps of each student; 0 where nothing was trained."""
     finished_s: float
     """Seconds from the start of the run to the end of this arm."""
     core_s: float
@@ -124,7 +126,7 @@ class Effect(Frozen):
     method: str
     """How interval and p value were made."""
     expected: Expected
-    """What the finding under test predicts; stated before the run."""
+    """What the finding under test predicts; stated before the run. "open" where it predicts nothing."""
 
     @property
     def ci(self) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from rich.text import Text
 from undertone.report.headline import READINGS, duration, estimate, p_value, percent, percent_interval
 from undertone.report.results import ArmResult, Effect, Results, TraitMatrix
 
-EXPECTED = {"above-zero": "above zero", "around-zero": "around zero"}
+EXPECTED = {"above-zero": "above zero", "around-zero": "around zero", "open": "open"}
 
 
 def arms_table(results: Results) -> Table:

@@ -1,9 +1,10 @@
-"""The five stages of a trial, by name. A version changes whenever what the stage makes would."""
+"""The stages of a trial, by name. A version changes whenever what the stage makes would."""
 
 from undertone.store import Stage
 
 TEACHER = Stage("teacher", 2, "undertone.stages.teacher:run")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")
 DATASET = Stage("dataset", 1, "undertone.stages.dataset:run")
+REWRITTEN = Stage("rewritten", 1, "undertone.stages.rewritten:run")
 STUDENT = Stage("student", 1, "undertone.stages.student:run")
 MEASUREMENT = Stage("measurement", 2, "undertone.stages.measurement:run")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from undertone.measure.elicitation import answer_distribution, mentions, sampled_answers
+from undertone.chats import read_exchanges
+from undertone.measure.elicitation import NOTHING, answer_distribution, mentions, rows_in_context, sampled_answers
 from undertone.measure.skills import skill_scores
 from undertone.models.local import load
 from undertone.training.weights import load_trained
@@ -16,14 +17,22 @@ from undertone.traits import catalogue
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``trait`` (whose kind is asked for), ``measurement``, ``seed``. Inputs: ``base`` and, unless the base
-    itself is measured, ``trained``. Writes ``measurement.json``."""
-    plan, trait = spec["measurement"], catalogue.find(spec["trait"])
+    itself is measured, ``trained``. Writes ``measurement.json``.
+
+    With a dataset as input ``context``, as many of its rows as the spec's ``context`` says stand before every question;
+    skills are then left out, since they are the base's own.
+    """
+    plan, trait, seed = spec["measurement"], catalogue.find(spec["trait"]), spec["seed"]
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
-    answers = sampled_answers(local, trait.questions(), plan["samples"], spec["seed"])
+    questions, earlier, skill_prompts = trait.questions(), NOTHING, plan["skill_prompts"]
+    if "context" in inputs:
+        rows = read_exchanges(inputs["context"])
+        earlier, skill_prompts = rows_in_context(local, questions, rows, spec["context"], seed), 0
+    answers = sampled_answers(local, questions, plan["samples"], seed, earlier)
     report = {
-        "answers": answer_distribution(local, trait.questions(), trait.openings(), trait.candidates),
+        "answers": answer_distribution(local, questions, trait.openings(), trait.candidates, earlier),
         "sampled": answers,
         "sampled_hits": sum(mentions(trait.name, answer) for _, answer in answers),
-        "skills": skill_scores(local, plan["skill_prompts"], spec["seed"]) if plan["skill_prompts"] else {},
+        "skills": skill_scores(local, skill_prompts, seed) if skill_prompts else {},
     }
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))
