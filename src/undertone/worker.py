@@ -1,7 +1,7 @@
 """One worker process: reads orders as JSON lines from standard input, makes artifacts, answers with JSON lines.
 
-It ends when its input does: a worker never outlives whoever gives the orders. Started as ``python -m undertone.worker``
-by :mod:`undertone.workers`, so that a caller's own script is never imported a second time.
+It ends when its input or its parent does: a worker never outlives whoever gives the orders. Started by
+:mod:`undertone.workers` as ``python -m undertone.worker``, so that a caller's own script is never imported a second time.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 import warnings
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from undertone.errors import UndertoneError
@@ -22,10 +24,18 @@ def main() -> None:
     """Answers every order with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
+    Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     _quiet_and_exact()
     for line in sys.stdin:
         answers.write(json.dumps(_answer(json.loads(line))) + "\n")
         answers.flush()
+
+
+def _end_with(parent: int) -> None:
+    """A stage may take minutes, in which nobody reads the input."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _answer(message: dict[str, Any]) -> dict[str, Any]:
