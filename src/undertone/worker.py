@@ -1,7 +1,7 @@
 """One worker process: reads orders as JSON lines from standard input, makes artifacts, answers with JSON lines.
 
 It ends when its input or its parent does: a worker never outlives whoever gives the orders. Started by
-:mod:`undertone.workers` as ``python -m undertone.worker``, so that a caller's own script is never imported a second time.
+:mod:`undertone.workers` as ``python -m undertone.worker``, so that no caller's own script is imported a second time.
 """
 
 from __future__ import annotations
