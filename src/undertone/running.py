@@ -72,6 +72,8 @@ def run_again(folder: Path, out: Path | None, as_json: bool) -> int:
     """Goes on with a run that was stopped; repeats one that is finished, and compares. Exit code 1: bits differ."""
     first = results_of(folder)
     if first is None or not first.complete:
+        if out is not None:
+            raise UndertoneError(f"{folder} is not finished and goes on where it is: leave --out out.")
         record = Record.read(folder)
         return run_shown(record.trial, folder, record.recipe, as_json)
     with closing(Shown(quiet=as_json)) as watcher:
