@@ -8,7 +8,7 @@ from typing import Literal
 
 from undertone.report.results import ArmResult, Effect, Measure, StudentResult, TraitMatrix
 from undertone.specs import Trial
-from undertone.statistics import difference, holm, log_odds
+from undertone.statistics import difference, holm, log_odds, mean_of_contrasts
 from undertone.statistics.estimate import Estimate
 
 Value = Callable[[StudentResult], float]
@@ -99,7 +99,7 @@ def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
 
 
 def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> TraitMatrix | None:
-    """Trait of the teacher x trait asked for, each own trait against the teachers of all other traits."""
+    """Trait of the teacher x trait asked for, each own trait against the teachers of all others, and their mean."""
     first = next(name for name, arm in trial.arms.items() if arm.teacher == "trait")
     by_trait = {s.trait: arm.students for arm in arms if arm.name.startswith(f"{first}:") for s in arm.students[:1]}
     if len(trial.traits) < 2 or set(by_trait) != set(trial.traits):
@@ -126,10 +126,19 @@ def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> Trait
                 True,
             )
         )
+    overall = mean_of_contrasts([e.value for e in found])
     adjusted = holm([e.p if e.p is not None else 1.0 for e in found])
     return TraitMatrix(
         traits=traits,
         log_odds=shifts,
+        overall=_effect(
+            "mean over traits: own trait minus other traits",
+            first,
+            "other traits",
+            "own-minus-other-traits",
+            overall,
+            True,
+        ),
         effects=tuple(e.model_copy(update={"p_holm": p}) for e, p in zip(found, adjusted, strict=True)),
     )
 
