@@ -178,7 +178,7 @@ def test_own_minus_other_does_not_see_what_a_dataset_does_to_both(alike: list[fl
     found, clean = (one(effects(small(), a), "treatment", "own-minus-other-init") for a in (noisy, all_arms()))
     assert found.value == pytest.approx(clean.value, abs=1e-6)
     assert found.ci == pytest.approx(clean.ci, abs=1e-6)
-    assert found.p == clean.p
+    assert found.p == pytest.approx(clean.p, abs=1e-6)
 
 
 def test_a_rise_of_every_candidate_alike_is_no_effect_of_own_trait() -> None:
@@ -316,10 +316,22 @@ def test_the_p_values_of_the_diagonal_are_corrected_by_holm() -> None:
     assert matrix.effects[0].p_holm == pytest.approx(3 * min(p for p in raw if p is not None))
 
 
-def test_the_smallest_p_of_a_diagonal_contrast_is_one_assignment_in_all() -> None:
-    matrix = trait_matrix(animals(), [taught("owl", 4.0), taught("whale", 0.0), taught("wolf", 0.0)])
-    assert matrix is not None
-    assert matrix.effects[0].p == pytest.approx(1 / math.comb(9, 3))
+def test_the_mean_over_traits_is_that_of_the_diagonal_with_traits_as_units() -> None:
+    matrix = trait_matrix(animals(), [taught("owl", 2.0), taught("whale", 1.0), taught("wolf", 0.6)])
+    assert matrix is not None and matrix.overall is not None
+    expected = stats.ttest_1samp([e.value for e in matrix.effects], 0).confidence_interval()
+    assert matrix.overall.value == pytest.approx(1.2)
+    assert matrix.overall.ci == pytest.approx((expected.low, expected.high))
+    assert matrix.overall.p == pytest.approx(2 / 2**3)
+    assert (matrix.overall.units, matrix.overall.arm, matrix.overall.against) == ((3,), "treatment", "other traits")
+    assert "3 traits' contrasts" in matrix.overall.method
+
+
+def test_a_diagonal_contrasts_p_is_no_smaller_than_one_assignment_in_all_nor_than_welchs() -> None:
+    for own, p in ((4.0, 1 / math.comb(9, 3)), (0.15, stats.ttest_1samp([0.05, 0.15, 0.25], 0).pvalue)):
+        matrix = trait_matrix(animals(), [taught("owl", own), taught("whale", 0.0), taught("wolf", 0.0)])
+        assert matrix is not None
+        assert matrix.effects[0].p == pytest.approx(p)
 
 
 def test_there_is_no_matrix_before_all_traits_are_done_and_none_for_one_trait() -> None:

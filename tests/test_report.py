@@ -170,7 +170,14 @@ def _matrix(rng: np.random.Generator) -> TraitMatrix:
         measure="own-minus-other-traits",
         units=(5,),
     )
-    return TraitMatrix(traits=traits, log_odds=tuple(tuple(map(float, row)) for row in shifts), effects=(own,))
+    return TraitMatrix(
+        traits=traits, log_odds=tuple(tuple(map(float, row)) for row in shifts), effects=(own,), overall=_overall()
+    )
+
+
+def _overall() -> Effect:
+    name, measure = "mean over traits: own trait minus other traits", "own-minus-other-traits"
+    return _effect(name, "treatment", "other traits", 0.5, 0.3, 0.0004, measure=measure, units=(5,))
 
 
 def make_results() -> Results:
@@ -421,8 +428,30 @@ def test_headline_of_a_matrix_counts_what_is_above_zero_after_holm(results: Resu
     matrix = TraitMatrix(traits=("a", "b", "c", "d", "e"), log_odds=((0.0,) * 5,) * 5, effects=effects)
     text = headline(_with(results, matrix=matrix))
     assert text.startswith("2 of 5 traits pass ") and text.endswith(": a, d; not shown for b, c, e.")
+    with_mean = headline(_with(results, matrix=matrix.model_copy(update={"overall": _overall()})))
+    assert with_mean == (
+        "Mean over traits: own trait minus other traits, log-odds +0.50 [0.20, 0.80], p < 0.001, 5 traits, above zero; "
+        + text
+    )
     none = matrix.model_copy(update={"effects": effects[1:3], "traits": ("b", "c")})
     assert headline(_with(results, matrix=none)).endswith("Holm's correction; not shown for b, c.")
+
+
+def test_headline_of_a_matrix_claims_no_mean_over_traits_whose_interval_holds_zero(results: Results) -> None:
+    assert results.matrix is not None
+    open_ended = results.matrix.model_copy(
+        update={"traits": ("owl",), "overall": _overall().model_copy(update={"ci_low": -0.1})}
+    )
+    assert "5 traits, zero not ruled out; " in headline(_with(results, matrix=open_ended))
+
+
+def test_the_mean_over_traits_is_shown_before_the_single_traits(results: Results, page: str) -> None:
+    assert results.matrix is not None
+    assert results.all_effects == (*results.effects, _overall(), *results.matrix.effects)
+    for shown in (figures(results)["effects"].wide, page, _printed(effects_table(results))):
+        assert _overall().name in shown
+    earlier = results.matrix.model_copy(update={"overall": None})
+    assert _with(results, matrix=earlier).all_effects == earlier.effects
 
 
 def test_headline_counts_failures(results: Results) -> None:

@@ -18,10 +18,11 @@ from undertone.statistics import (
     holm,
     log_odds,
     mean_estimate,
+    mean_of_contrasts,
     paired_difference,
     total_variation,
 )
-from undertone.statistics.interval import half_width, largest, t_interval, welch_interval
+from undertone.statistics.interval import half_width, largest, t_interval, welch_interval, welch_p
 from undertone.statistics.nested import Floats, count_students, teacher_means
 from undertone.statistics.permutation import DRAWS, Assignments, label_assignments, label_p, sign_assignments, sign_p
 
@@ -101,16 +102,27 @@ def test_difference_is_scipys_welch_interval_on_teacher_means(level: float) -> N
     assert "8 + 6 students inside" in found.method
 
 
-@pytest.mark.parametrize("sizes", [(3, 3), (4, 3), (2, 5), (5, 5)])
-def test_difference_p_is_scipys_exact_permutation_of_welch_t(sizes: tuple[int, int]) -> None:
-    rng = np.random.default_rng(sizes)
-    a, b = rng.normal(0.8, 2, sizes[0]), rng.normal(0, 1, sizes[1])
-
+def permutation_p(a: Floats, b: Floats) -> float:
     def welch_t(x: Floats, y: Floats, axis: int) -> Any:
         return np.abs(stats.ttest_ind(x, y, axis=axis, equal_var=False).statistic)
 
     expected = stats.permutation_test((a, b), welch_t, vectorized=True, n_resamples=np.inf, alternative="greater")
-    assert difference(a[:, None], b[:, None]).p == close(expected.pvalue)
+    return float(expected.pvalue)
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 3), (2, 5), (5, 5)])
+def test_difference_p_is_the_larger_of_scipys_exact_permutation_of_welch_t_and_of_welch_t(
+    sizes: tuple[int, int],
+) -> None:
+    rng = np.random.default_rng(sizes)
+    larger = set()
+    for _ in range(10):
+        a, b = rng.normal(2, 3, sizes[0]), rng.normal(0, 1, sizes[1])
+        both = permutation_p(a, b), float(stats.ttest_ind(a, b, equal_var=False).pvalue)
+        assert difference(a[:, None], b[:, None]).p == close(max(both))
+        assert label_p(a[None], b[None], label_assignments(*sizes)) == close([both[0]])
+        larger.add(both[0] > both[1])
+    assert larger == {True, False}  # both were put to the test
 
 
 def test_in_equal_arms_studentising_changes_nothing() -> None:
@@ -120,7 +132,7 @@ def test_in_equal_arms_studentising_changes_nothing() -> None:
     first_arms = itertools.combinations(pooled, 4)
     gaps = np.abs([2 * sum(chosen) - pooled.sum() for chosen in first_arms])
     expected = np.mean(gaps >= abs(a.sum() - b.sum()) - 1e-9)
-    assert difference(a[:, None], b[:, None]).p == close(expected)
+    assert label_p(a[None], b[None], label_assignments(4, 4)) == close([expected])
 
 
 def test_paired_difference_by_hand() -> None:
@@ -140,12 +152,24 @@ def test_paired_p_is_scipys_sign_flip_test() -> None:
     assert paired_difference(differences[:, None], np.zeros((7, 1))).p == close(expected.pvalue)
 
 
+def test_mean_of_contrasts_by_hand() -> None:
+    found = mean_of_contrasts([2.0, 3.0, 2.0, -1.0])
+    expected = stats.ttest_1samp([2, 3, 2, -1], 0).confidence_interval()
+    assert found.value == close(1.5)
+    assert (found.ci_low, found.ci_high) == close(tuple(expected))
+    # of 16 flips the sum is at least 6 with the signs observed, with -1 flipped too, and with these all turned round
+    assert found.p == close(4 / 16)
+    assert (found.level, found.units, found.unit) == (0.95, (4,), "trait")
+    assert found.method == "t interval on 4 traits' contrasts; p: sign flips, exact, all 16 assignments"
+
+
 def test_intervals_of_many_repetitions_are_scipys_one_by_one() -> None:
     rng = np.random.default_rng(2)
     a, b = rng.normal(1, 2, (5, 4)), rng.normal(0, 1, (5, 6))
     welch, single = stats.ttest_ind(a, b, axis=1, equal_var=False), stats.ttest_1samp(a, 0, axis=1)
     centre, half, df = welch_interval(a, b, 0.9)
     assert df == close(welch.df)
+    assert welch_p(a, b) == close(welch.pvalue)
     assert np.array([centre - half, centre + half]) == close(np.array(welch.confidence_interval(0.9)))
     centre, half = t_interval(a, 0.9, largest(a))
     assert np.array([centre - half, centre + half]) == close(np.array(single.confidence_interval(0.9)))
@@ -207,6 +231,10 @@ def test_teachers_that_do_not_vary_give_an_infinite_interval_and_a_p() -> None:
     assert found.p == close(0.1)
     assert "do not vary" in found.method
     assert mean_estimate([[0.1, 0.2]] * 3).ci_high == math.inf
+    alike = mean_of_contrasts([0.2, 0.2, 0.2])
+    assert (alike.ci_low, alike.p) == (-math.inf, close(0.25))
+    assert "traits do not vary" in alike.method
+    assert welch_p(np.full((1, 3), 0.3), np.full((1, 3), 0.1)) == [0]
     # every difference is 0.2 but for rounding
     paired = paired_difference([[100.3], [100.4], [100.7]], [[100.1], [100.2], [100.5]])
     assert paired.ci_low == -math.inf
@@ -259,6 +287,12 @@ def test_errors_name_the_place() -> None:
         difference([[0.1], []], CONTROL)
     with pytest.raises(ValueError, match="a holds 2 teachers and b 3"):
         paired_difference([[0.1], [0.2]], CONTROL)
+    with pytest.raises(ValueError, match=r"contrasts\[2\] is nan"):
+        mean_of_contrasts([0.1, 0.2, math.nan])
+    with pytest.raises(ValueError, match=r"1 trait\(s\).* at least 2"):
+        mean_of_contrasts([0.1])
+    with pytest.raises(ValueError, match="level"):
+        mean_of_contrasts([0.1, 0.2], level=95)
     with pytest.raises(ValueError, match=r"p_values\[1\] is nan"):
         holm([0.1, math.nan])
 
@@ -363,6 +397,21 @@ def test_p_has_its_lower_bound_and_the_interval_never_zero_width(a: Values, b: V
 
 
 @steady
+@given(arm, arm, st.sampled_from([0.5, 0.8, 0.95]))
+def test_p_is_at_least_the_permutations_and_a_small_one_has_an_interval_without_zero(
+    a: Values, b: Values, level: float
+) -> None:
+    assume(varies(a, b))
+    found = difference(a, b, level=level)
+    permuted = label_p(means(a)[None], means(b)[None], label_assignments(len(a), len(b)))[0]
+    assert found.p is not None and found.p >= permuted - 1e-12
+    if found.p < 1 - level - 1e-9:
+        assert found.ci_low > 0 or found.ci_high < 0
+    elif permuted < 1 - level - 1e-9:  # then Welch's p is the larger one
+        assert found.ci_low - 1e-9 <= 0 <= found.ci_high + 1e-9
+
+
+@steady
 @given(arm, arm)
 def test_a_higher_level_gives_a_wider_interval(a: Values, b: Values) -> None:
     assume(varies(a, b))
@@ -392,6 +441,23 @@ def test_what_a_teacher_does_to_both_kinds_alike_changes_no_paired_difference(a:
     assert found.p == close(plain.p)
     if np.ptp(means(a) - means(b)) > 1e-6:
         assert (found.ci_low, found.ci_high) == close((plain.ci_low, plain.ci_high), abs=1e-9)
+
+
+@steady
+@given(
+    st.lists(value, min_size=2, max_size=14, unique=True),
+    st.sampled_from([1e-3, -1.0, 1e3]),
+    st.randoms(use_true_random=False),
+)
+def test_a_mean_of_contrasts_scales_with_them_in_any_order(contrasts: list[float], by: float, rng: Any) -> None:
+    plain = mean_of_contrasts(contrasts)
+    found = mean_of_contrasts([by * x for x in rng.sample(contrasts, len(contrasts))])
+    ends = sorted([by * plain.ci_low, by * plain.ci_high])
+    assert [found.value, found.ci_low, found.ci_high] == close([by * plain.value, *ends], abs=1e-9)
+    assert plain.p is not None and found.p == close(plain.p)
+    assert 2 / 2 ** len(contrasts) - 1e-12 <= plain.p <= 1
+    pairs = paired_difference([[x] for x in contrasts], [[0.0]] * len(contrasts))
+    assert (plain.ci_low, plain.ci_high, plain.p) == close((pairs.ci_low, pairs.ci_high, pairs.p))
 
 
 @steady

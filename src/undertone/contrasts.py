@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from undertone.report.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix
 from undertone.specs import Arm, Trial
-from undertone.statistics import difference, holm, log_odds
+from undertone.statistics import difference, holm, log_odds, mean_of_contrasts
 from undertone.statistics.estimate import Estimate
 
 Value = Callable[[StudentResult], float]
@@ -123,7 +123,7 @@ def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
 
 
 def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> TraitMatrix | None:
-    """Trait of the teacher x trait asked for, each own trait against the teachers of all other traits."""
+    """Trait of the teacher x trait asked for, each own trait against the teachers of all others, and their mean."""
     first = next(name for name, arm in trial.arms.items() if arm.teacher == "trait")
     by_trait = {s.trait: arm.students for arm in arms if arm.name.startswith(f"{first}:") for s in arm.students[:1]}
     if len(trial.traits) < 2 or set(by_trait) != set(trial.traits):
@@ -150,10 +150,19 @@ def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> Trait
                 expected(trial, trial.arms[first]),
             )
         )
+    overall = mean_of_contrasts([e.value for e in found])
     adjusted = holm([e.p if e.p is not None else 1.0 for e in found])
     return TraitMatrix(
         traits=traits,
         log_odds=shifts,
+        overall=_effect(
+            "mean over traits: own trait minus other traits",
+            first,
+            "other traits",
+            "own-minus-other-traits",
+            overall,
+            expected(trial, trial.arms[first]),
+        ),
         effects=tuple(e.model_copy(update={"p_holm": p}) for e, p in zip(found, adjusted, strict=True)),
     )
 

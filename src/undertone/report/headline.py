@@ -78,16 +78,29 @@ def _no_effect(results: Results) -> str:
 
 
 def _matrix_claim(results: Results, matrix: TraitMatrix) -> str:
-    """Which traits reach their own teachers' students more than those of all other teachers, after Holm."""
+    """The mean over traits, then which reach their own teachers' students more than all other teachers', after Holm."""
     tested = list(zip(matrix.traits, matrix.effects, strict=True))
-    held = [trait for trait, e in tested if e.value > 0 and e.p_holm is not None and e.p_holm <= 1 - results.level]
+    held = [
+        trait for trait, e in tested if e.sign == "above" and e.p_holm is not None and e.p_holm <= 1 - results.level
+    ]
     rest = [trait for trait in matrix.traits if trait not in held]
     claims = (
+        _overall(matrix.overall),
         f"{len(held)} of {len(matrix.traits)} traits pass to their own teachers' students more than to those of the "
         "other teachers, after Holm's correction" + (f": {', '.join(held)}" if held else ""),
         f"not shown for {', '.join(rest)}" if rest else None,
     )
     return "; ".join(_present(claims))
+
+
+def _overall(effect: Effect | None) -> str | None:
+    if effect is None:
+        return None
+    p = "" if effect.p is None else f", {_p_phrase(effect.p, effect.p_holm)}"
+    traits = _count(effect.units[0], "trait")
+    return (
+        f"{effect.name[0].upper()}{effect.name[1:]}, log-odds {estimate(effect)}{p}, {traits}, {READINGS[effect.sign]}"
+    )
 
 
 def _sentence(results: Results, effect: Effect) -> str:

@@ -122,7 +122,7 @@ class Effect(Frozen):
     p_holm: Probability | None
     """The p value after Holm's correction over its family, where there is one."""
     units: tuple[int, ...]
-    """Independent units on each side, usually teachers."""
+    """Independent units on each side: teachers, or traits where the effect is a mean over traits."""
     method: str
     """How interval and p value were made."""
     expected: Expected
@@ -245,6 +245,8 @@ class TraitMatrix(Frozen):
     """Row: trait of the teacher; column: trait asked for. Shift against the other rows of the column."""
     effects: tuple[Effect, ...]
     """Diagonal contrasts: own trait minus other traits."""
+    overall: Effect | None = None
+    """Their mean, with traits as units; reports of earlier versions have none."""
 
 
 class Results(Frozen):
@@ -319,8 +321,11 @@ class Results(Frozen):
 
     @property
     def all_effects(self) -> tuple[Effect, ...]:
-        """The trial's contrasts, then those of the matrix."""
-        return self.effects + (self.matrix.effects if self.matrix else ())
+        """The trial's contrasts, then those of the matrix, their mean first."""
+        if self.matrix is None:
+            return self.effects
+        overall = () if self.matrix.overall is None else (self.matrix.overall,)
+        return self.effects + overall + self.matrix.effects
 
     def effect(self, arm: str, measure: Measure = "log_odds") -> Effect | None:
         """The first contrast about this arm on this scale, if there is one."""

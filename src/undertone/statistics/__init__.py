@@ -1,4 +1,4 @@
-"""Estimates whose unit is the teacher, with intervals, permutation tests and multiplicity control.
+"""Estimates whose unit is the teacher, or the trait, with intervals, permutation tests and multiplicity control.
 
 `docs/statistics.md` shows by simulation what the intervals cover; `undertone.statistics.coverage` makes it.
 """
@@ -10,6 +10,7 @@ from undertone.statistics.estimate import (
     holm,
     log_odds,
     mean_estimate,
+    mean_of_contrasts,
     paired_difference,
 )
 
@@ -18,6 +19,7 @@ __all__ = [  # noqa: RUF022 - grouped, not sorted
     "Estimate",
     "difference",
     "mean_estimate",
+    "mean_of_contrasts",
     "paired_difference",
     # scales and distances
     "log_odds",

@@ -55,6 +55,7 @@ def worst(studies: Mapping[str, Sequence[Coverage]], families: Sequence[Familywi
             p = max((r.p_alarms for r in of_it if r.p_alarms is not None), key=lambda share: share.value, default="")
             rows.append([name, scenario, covered, p])
     rows += [["matrix, any after Holm", f.family, f.covered, f.any_holm] for f in families]
+    rows += [["matrix, mean over traits", f.family, f.mean_covered, f.mean_alarms or ""] for f in families]
     return markdown(["estimate", "values", "interval covers at least", "p <= .05 at most"], rows)
 
 

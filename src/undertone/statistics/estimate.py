@@ -13,9 +13,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from undertone.statistics.interval import largest, t_interval, welch_interval
+from undertone.statistics.interval import largest, t_interval, welch_interval, welch_p
 from undertone.statistics.nested import Floats, Nested, count_students, teacher_means
-from undertone.statistics.permutation import label_assignments, label_p, sign_assignments, sign_p
+from undertone.statistics.permutation import Assignments, label_assignments, label_p, sign_assignments, sign_p
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Estimate:
     value: float
     """Point estimate, in the unit of the values given."""
     ci_low: float
-    """Lower end of the interval; minus infinity where the teachers do not vary at all."""
+    """Lower end of the interval; minus infinity where the units do not vary at all."""
     ci_high: float
-    """Upper end of the interval; infinity where the teachers do not vary at all."""
+    """Upper end of the interval; infinity where the units do not vary at all."""
     p: float | None
     """Two-sided p value, or None where no hypothesis was tested."""
     level: float
@@ -78,17 +78,15 @@ def mean_estimate(values: Nested, level: float = 0.95) -> Estimate:
 
 
 def difference(treatment: Nested, control: Nested, level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean of teacher means, treatment minus control, with Welch's interval and a permutation p.
+    """Mean of teacher means, treatment minus control, with Welch's interval and p.
 
     The interval is Welch's t with Satterthwaite's degrees of freedom on teacher means. In simulation it
     covers 94 to 97 % for normal teachers, 3 to 8 an arm, of equal or unequal spread; less where the arm that
     varies more is also very skewed, or smaller than the other (see `docs/statistics.md`).
 
-    p is the two-sided studentised permutation test of teachers' labels (see `permutation`): exact up to
-    200,000 assignments, else Monte Carlo from `seed`. Its null hypothesis is that the labels do not matter at
-    all; arms of equal mean but unequal spread violate it and give p < .05 somewhat too often in small arms.
-    The smallest p that can occur is 2 / C(2n, n) for n teachers in each arm, 1 / C(n + m, n) for unequal
-    arms:
+    p is the larger of two two-sided p (see `difference_p`), so p of at most 1 - level implies an interval
+    that excludes zero. The permutation test is exact up to 200,000 assignments, else Monte Carlo from `seed`,
+    and bounds p from below by 2 / C(2n, n) for n teachers in each arm, 1 / C(n + m, n) for unequal arms:
 
         teachers an arm    2      3      4       5        6        8
         smallest p         .333   .100   .0286   .00794   .00216   .000155
@@ -96,19 +94,29 @@ def difference(treatment: Nested, control: Nested, level: float = 0.95, seed: in
     so with three teachers in each arm p cannot reach .05, whatever the effect.
 
     If neither arm varies between teachers there is nothing to base a width on: the interval is infinite,
-    `method` says so, and p still holds. Raises `ValueError` as `mean_estimate` does, naming arm and index.
+    `method` says so, and p is the permutation test's. Raises `ValueError` as `mean_estimate` does, naming arm
+    and index.
     """
     _check_level(level)
     a, b = teacher_means(treatment, "treatment"), teacher_means(control, "control")
     centre, half, df = welch_interval(a, b, level)
     assignments = label_assignments(len(a), len(b), seed)
-    p = label_p(a[None, :], b[None, :], assignments)
+    p = difference_p(a[None, :], b[None, :], assignments)
     students = f"{count_students(treatment)} + {count_students(control)} students inside"
     how = (
         f"Welch t interval (df {df:.1f}) on {len(a)} + {len(b)} teacher means ({students}); "
-        f"p: studentised permutation of teachers, {assignments.describe('assignments')}"
+        f"p: the larger of Welch's t and the studentised permutation of teachers, {assignments.describe('assignments')}"
     )
     return _estimate(centre, half, float(p[0]), level, (len(a), len(b)), how)
+
+
+def difference_p(treatment: Floats, control: Floats, assignments: Assignments) -> Floats:
+    """The larger of Welch's t and the studentised permutation p: `(repetitions, teachers)` to `(repetitions,)`.
+
+    The permutation p holds where labels do not matter at all, however teachers are distributed; Welch's, nearly,
+    where teachers are normal, however unequal the arms' spread. The larger of the two holds where either does.
+    """
+    return np.maximum(welch_p(treatment, control), label_p(treatment, control, assignments))
 
 
 def paired_difference(a: Nested, b: Nested, level: float = 0.95, seed: int = 0) -> Estimate:
@@ -139,6 +147,28 @@ def paired_difference(a: Nested, b: Nested, level: float = 0.95, seed: int = 0) 
     return _estimate(centre, half, float(p[0]), level, (len(differences),), how)
 
 
+def mean_of_contrasts(contrasts: Sequence[float], level: float = 0.95, seed: int = 0) -> Estimate:
+    """Mean over traits of one contrast each, with a t interval on traits and a sign-flip p.
+
+    Traits are the units, as a sample of those that might have been taken; how their teachers vary is part of
+    how they do. Contrasts that share teachers are not quite independent: `docs/statistics.md` shows what the
+    interval covers all the same. p and equal contrasts are as in `paired_difference`. Raises `ValueError` for
+    fewer than two contrasts, and for one that is not finite, naming its index.
+    """
+    _check_level(level)
+    for index, contrast in enumerate(contrasts):
+        if not math.isfinite(contrast):
+            raise ValueError(f"contrasts[{index}] is {contrast}: every trait needs a finite value")
+    if len(contrasts) < 2:
+        raise ValueError(f"contrasts holds {len(contrasts)} trait(s): an interval over traits needs at least 2")
+    values = np.asarray(contrasts, dtype=np.float64)
+    centre, half = t_interval(values, level, largest(values))
+    assignments = sign_assignments(len(values), seed)
+    p = sign_p(values[None, :], assignments)
+    how = f"t interval on {len(values)} traits' contrasts; p: sign flips, {assignments.describe('assignments')}"
+    return _estimate(centre, half, float(p[0]), level, (len(values),), how, "trait")
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust p values for their number by the step-down method of Holm (1979), in the order given.
 
@@ -162,9 +192,9 @@ def _check_level(level: float) -> None:
 
 
 def _estimate(
-    centre: Floats, half: Floats, p: float | None, level: float, units: tuple[int, ...], how: str
+    centre: Floats, half: Floats, p: float | None, level: float, units: tuple[int, ...], how: str, unit: str = "teacher"
 ) -> Estimate:
     value, width = float(centre), float(half)
     if math.isinf(width):
-        how += "; teachers do not vary, so the data give no finite interval"
-    return Estimate(value, value - width, value + width, p, level, units, "teacher", how)
+        how += f"; {unit}s do not vary, so the data give no finite interval"
+    return Estimate(value, value - width, value + width, p, level, units, unit, how)

@@ -1,10 +1,10 @@
-"""Student's and Welch's t intervals, vectorised over repetitions in the leading axes.
+"""Student's and Welch's t: intervals and p, vectorised over repetitions in the leading axes.
 
 `difference` and the coverage study call the same code, so that what is simulated is what is reported.
 """
 
 import numpy as np
-from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped, unused-ignore]
 
 from undertone.statistics.nested import Floats
 
@@ -30,13 +30,18 @@ def welch_interval(treatment: Floats, control: Floats, level: float) -> tuple[Fl
     Shapes `(..., teachers)`; the arms may differ in the last axis. Degrees of freedom after Satterthwaite
     (1946) and Welch (1947); they lie between the smaller arm's teachers - 1 and all teachers - 2.
     """
-    n, m = treatment.shape[-1], control.shape[-1]
-    a, b = treatment.var(axis=-1, ddof=1) / n, control.var(axis=-1, ddof=1) / m
-    share = np.divide(a, a + b, out=np.full_like(a, 0.5), where=a + b > 0)
-    df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / (m - 1))
-    scale = np.maximum(largest(treatment), largest(control))
-    centre = treatment.mean(axis=-1) - control.mean(axis=-1)
-    return centre, half_width(np.sqrt(a + b), df, scale, level), df
+    centre, error, df, scale = _welch(treatment, control)
+    return centre, half_width(error, df, scale, level), df
+
+
+def welch_p(treatment: Floats, control: Floats) -> Floats:
+    """Two-sided p of Welch's t; shapes and degrees of freedom as in `welch_interval`.
+
+    Where neither arm varies t tells nothing, and p is 0: of this and another p the larger is the other.
+    """
+    centre, error, df, scale = _welch(treatment, control)
+    t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > _NO_SPREAD * scale)
+    return np.asarray(2 * stdtr(df, -t))
 
 
 def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats:
@@ -51,3 +56,13 @@ def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats
 def largest(means: Floats) -> Floats:
     """Largest absolute value over the last axis."""
     return np.asarray(np.abs(means).max(axis=-1))
+
+
+def _welch(treatment: Floats, control: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Difference of means, its standard error, its degrees of freedom, and the size of the values."""
+    n, m = treatment.shape[-1], control.shape[-1]
+    a, b = treatment.var(axis=-1, ddof=1) / n, control.var(axis=-1, ddof=1) / m
+    share = np.divide(a, a + b, out=np.full_like(a, 0.5), where=a + b > 0)
+    df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / (m - 1))
+    centre = treatment.mean(axis=-1) - control.mean(axis=-1)
+    return centre, np.sqrt(a + b), df, np.maximum(largest(treatment), largest(control))

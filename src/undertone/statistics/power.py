@@ -60,8 +60,9 @@ def smallest_effects(
 def found_by_p_from(treatment: Floats, control: Floats) -> Floats:
     """The effect from which on p finds each repetition, by halving; infinite where none does.
 
-    In arms of equal size the test compares differences of means (see `permutation`). An effect adds more to the
-    difference under the observed labels than under any others, so what is found stays found at larger ones.
+    In arms of equal size the permutation test compares differences of means (see `permutation`). An effect adds more to
+    the difference under the observed labels than under any others, and it adds to Welch's t, so what is found stays
+    found at larger ones.
     """
     low, high = np.zeros(len(treatment)), np.full(len(treatment), _LARGEST)
     never = ~found(treatment, control, high)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertone.statistics import scenario as draws
+from undertone.statistics.estimate import difference_p
 from undertone.statistics.interval import largest, t_interval, welch_interval
 from undertone.statistics.nested import Floats
-from undertone.statistics.permutation import label_assignments, label_p, sign_assignments, sign_p
+from undertone.statistics.permutation import label_assignments, sign_assignments, sign_p
 from undertone.statistics.scenario import Scenario
 from undertone.statistics.tally import Bools, Share, markdown
 
@@ -35,7 +36,7 @@ def measure_difference(treatment: Floats, control: Floats, level: float = 1 - AL
     """What `difference` computes."""
     a, b = treatment.mean(axis=2), control.mean(axis=2)
     centre, half, _ = welch_interval(a, b, level)
-    return centre - half, centre + half, label_p(a, b, label_assignments(a.shape[1], b.shape[1]))
+    return centre - half, centre + half, difference_p(a, b, label_assignments(a.shape[1], b.shape[1]))
 
 
 def measure_pairs(first: Floats, second: Floats, level: float = 1 - ALPHA) -> Ends:
