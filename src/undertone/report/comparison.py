@@ -31,12 +31,19 @@ class Comparison:
     def differing(self) -> dict[str, list[str]]:
         """What is not the same in all runs: settings, versions, hardware, each with its value by run."""
         recorded = [
-            flat(run.settings) | flat(run.versions, "version of ") | flat(run.hardware, "hardware: ")
+            flat(self._settings(run)) | flat(run.versions, "version of ") | flat(run.hardware, "hardware: ")
             for run in self.runs.values()
         ]
         keys = dict.fromkeys(key for one in recorded for key in one)
         rows = {key: [str(one.get(key, "-")) for one in recorded] for key in keys}
         return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+    def _settings(self, run: Results) -> dict[str, Any]:
+        """The settings of a run; of an arm that not every run has, its title alone."""
+        arms: list[dict[str, Any]] = [dict(one.settings.get("arms") or {}) for one in self.runs.values()]  # type: ignore[arg-type]
+        own: dict[str, Any] = dict(run.settings.get("arms") or {})  # type: ignore[arg-type]
+        shared = {name: arm if all(name in one for one in arms) else arm["title"] for name, arm in own.items()}
+        return {**run.settings, "arms": shared}
 
     def tables(self) -> list[Table]:
         """The effects, and what differs, for the terminal."""
