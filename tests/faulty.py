@@ -16,6 +16,16 @@ def killed_once(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> 
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def starved_once(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Wants more memory than there is, but not when it is tried again."""
+    import torch
+
+    marker = Path(spec["marker"])
+    if not marker.exists():
+        marker.touch()
+        torch.empty(2**60, dtype=torch.uint8)
+
+
 def killed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Is killed every time."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -52,6 +52,8 @@ def test_a_run_is_stopped_running_or_refused_and_a_damaged_one_hides_no_other(
 
 
 def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", str(tmp_path / "nowhere")]) == 2
+    assert "is no folder" in capsys.readouterr().err
     assert main(["runs", str(tmp_path)]) == 0
     assert "no runs in" in capsys.readouterr().out
 
@@ -84,6 +86,16 @@ def test_several_runs_are_compared_on_one_page(copied: Path, capsys: pytest.Capt
         assert "student.rate" not in text, "what is the same in all runs is not listed"
     assert "<svg" in page and "<script" not in page and "other <b>" not in page and "other &lt;b&gt;" in page
     assert not re.search(r"(src|href)=", page)
+
+
+def test_showing_a_report_leaves_its_numbers_alone(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (copied / "run" / "report.json").stat().st_mtime_ns
+    assert main(["report", "run", "run"]) == 0, "the same run twice is one run"
+    assert (copied / "run" / "report.json").stat().st_mtime_ns == before
+    assert main(["report", "run", "--out", "nowhere/page.html"]) == 0
+    shutil.copytree(copied / "run", copied / "[/b]")
+    assert main(["report", "run", "[/b]", "--out", "nowhere/page.html"]) == 2
+    assert "Could not write nowhere/page.html: No such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("arguments", "told"), [((), "Give the folder"), (("store",), "holds no report.json")])
@@ -126,7 +138,7 @@ def test_the_chain_of_a_measurement_goes_back_to_the_base(copied: Path, capsys: 
 
 
 def test_an_artifact_is_found_by_a_file_in_it_and_by_the_beginning_of_its_key(
-    copied: Path, capsys: pytest.CaptureFixture[str]
+    copied: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (copied / "runs").mkdir()
     (copied / "store").rename(copied / "runs" / "store")
@@ -135,5 +147,13 @@ def test_an_artifact_is_found_by_a_file_in_it_and_by_the_beginning_of_its_key(
     assert find(folder.name[:14]).name == find(folder.name.partition("-")[2][:8]).name == folder.name
     assert main(["why", "student-"]) == 2
     assert "4 artifacts in runs/store begin with 'student-'" in capsys.readouterr().err
+    key = Manifest.read(folder).key
+    assert find(key).name == folder.name
     assert main(["why", "nothing"]) == 2
-    assert "no artifact 'nothing'" in capsys.readouterr().err
+    assert "None of the 21 artifacts in runs/store begins with 'nothing'" in capsys.readouterr().err
+    monkeypatch.chdir(folder)
+    assert find(".").name == folder.name
+    for path in folder.parent.glob("completions-*/manifest.json"):
+        path.write_text("{")
+    assert main(["why", "."]) == 0
+    assert "damaged, or no longer in the store" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """A run repeated from its folder: the same bits, or the names of what differs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from undertone.report import Results
 
 @pytest.fixture
 def replayed(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a finished replay beside a finished run, made with another number of processes and of threads."""
+    """A folder with a finished replay beside a finished run, made by another number of processes, and where the
+    surroundings allow threads: workers must not take them."""
     monkeypatch.setattr("undertone.workers.ENVIRONMENT", {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"})
     again = replay(copied / "run", copied / "run-replay", processes=1)
     assert again.surroundings == ()
@@ -35,7 +37,10 @@ def test_a_replay_has_the_same_bits_and_says_what_differs_where_it_has_not(
     assert again.effects == first.effects
     assert {cost.reused for cost in again.costs} == {0}, "a replay must make everything anew"
 
-    # Another seed's weights, another version and another machine are what a replay must tell of.
+    # What is finished is no replay of what comes later: of another version, say.
+    assert main(["run", "run"]) == 2
+    assert "run-replay holds a finished run already" in capsys.readouterr().err
+    (replayed / "run-replay" / "report.json").unlink()  # its artifacts stay: the replay goes on
     student = next(name for name in first.artifacts if name.startswith("student-"))
     _change(replayed / "run" / "report.json", artifacts=first.artifacts | {student: "0" * 64})
     record = json.loads((replayed / "run" / "run.json").read_text())
@@ -45,8 +50,40 @@ def test_a_replay_has_the_same_bits_and_says_what_differs_where_it_has_not(
     assert "not the same bits: 20 of 21 artifacts" in out
     assert f"differs: {student}" in out
     assert "torch: 2.12.0 then, 2.13.0" in out
+    (replayed / "run-replay" / "report.json").unlink()
+    renamed = first.artifacts | {"student-0123": "0" * 64}
+    _change(replayed / "run" / "report.json", artifacts=renamed)
     assert main(["run", "run", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["replay"]["differing"] == [student]
+    told = json.loads(capsys.readouterr().out)["replay"]
+    assert (told["same"], told["differing"]) == (21, ["student-0123"])
+
+    # A replay that was stopped goes on with its own artifacts, not with those of the run.
+    (replayed / "run-replay" / "report.json").unlink()
+    for path in (replayed / "run-replay" / "store").glob("measurement-*"):
+        shutil.rmtree(path)
+    assert main(["run", "run-replay", "--json"]) == 0
+    assert len(list((replayed / "run-replay" / "store").glob("measurement-*"))) == 5
+
+
+def test_a_run_keeps_what_it_was_first_made_with(copied: Path) -> None:
+    record = copied / "run" / "run.json"
+    _change(record, versions={"torch": "2.12.0"})
+    assert main(["run", "two-arms.toml", "--out", "run", "--json"]) == 0
+    assert json.loads(record.read_text())["versions"] == {"torch": "2.12.0"}
+
+
+def test_a_run_goes_on_from_within_its_folder_and_with_a_spoilt_report(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied / "run" / "report.json").write_text('{"recipe"')
+    before = sorted(path.name for path in (copied / "store").iterdir())
+    monkeypatch.chdir(copied / "run")
+    for name in ("neox", "llama"):
+        (copied / "run" / name).symlink_to(copied / name)
+    assert main(["run", ".", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_dir"] == str(copied / "run")
+    assert sorted(path.name for path in (copied / "store").iterdir()) == before
+    assert not (copied / "run" / "store").exists()
 
 
 def test_a_run_without_a_report_goes_on_where_it_was(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:

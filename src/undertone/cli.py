@@ -73,7 +73,7 @@ def run(
         return running.run_again(Path(recipe), out, json)
     trial = recipes.read(recipe, tuple(changes))
     name = Path(recipe).stem
-    folder = out or running.default_folder(name, trial)
+    folder = running.named(out) if out else running.default_folder(name, trial)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)
@@ -96,7 +96,7 @@ def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
 
 
 @app.command
-def report(*folders: Path, out: Path = Path("comparison.html")) -> int:
+def report(*folders: Annotated[Path, Parameter(json_list=False)], out: Path = Path("comparison.html")) -> int:
     """Shows a run's report again, written anew from its numbers; several runs are compared on one page.
 
     Parameters

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 from undertone.errors import UndertoneError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+TRIES = 5
 
 
 def write_text(path: Path, text: str) -> None:
@@ -29,6 +32,8 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
         raise refusal(error, path) from error
 
 
@@ -43,17 +48,35 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, exclusive: bool) -> Generator[bool]:
-    """Holds the lock file ``path``, waiting for a shared lock; gives False at once where an exclusive one is not free.
+    """Holds the lock file ``path``, waiting for a shared lock; gives False where an exclusive one is not free.
 
     The system frees the lock when its process ends, however it ends: there are no stale locks and no clocks.
     """
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
-        except BlockingIOError:
-            yield False
+        if exclusive:
+            yield _free(file.fileno())
         else:
+            fcntl.flock(file, fcntl.LOCK_SH)
             yield True
+
+
+def _free(file: int) -> bool:
+    for _ in range(TRIES):  # whoever only looks holds a lock for a moment
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file exclusively."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def refusal(error: Exception, place: Path) -> UndertoneError:

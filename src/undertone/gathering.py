@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from undertone import surroundings
+from undertone.chats import FILE as ROWS
 from undertone.chats import read_exchanges
 from undertone.planning import Plan, Unit
 from undertone.report.results import (
@@ -184,7 +185,7 @@ class Gathered:
         )
 
     def _rows(self, treatment: Unit, control: Unit) -> tuple[RowExample, ...]:
-        left, right = (dict(read_exchanges(self._store.folder(u.jobs[2]))) for u in (treatment, control))
+        left, right = (dict(read_exchanges(self._store.checked(u.jobs[2], ROWS).parent)) for u in (treatment, control))
         shared = islice((q for q in left if q in right), EXAMPLES)
         return tuple(RowExample(prompt=q, treatment=left[q], control=right[q]) for q in shared)
 

@@ -11,16 +11,19 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from undertone.disk import refusal
 from undertone.errors import UndertoneError
-from undertone.report import Comparison, Results, effect_line, flat, write_report
+from undertone.report import Comparison, Results, effect_line, flat, write_page
 from undertone.report.headline import main_effect
 from undertone.runfolder import FILE, Record, results_of, state_of
-from undertone.running import out_console, show
+from undertone.running import named, out_console, show
 from undertone.why import Link, chain, find
 
 
 def list_runs(root: Path, as_json: bool) -> int:
     """Prints recipe, start, state and effect of every run below ``root``, the newest first."""
+    if not root.is_dir():
+        raise UndertoneError(f"{root} is no folder: give the one that holds the folders of the runs.")
     folders = [path.parent for path in root.glob(f"*/{FILE}")]
     rows = sorted((_row(folder) for folder in folders), key=lambda row: row["started"] or "", reverse=True)
     if as_json:
@@ -30,7 +33,9 @@ def list_runs(root: Path, as_json: bool) -> int:
     for heading in ("run", "recipe", "started", "state", "effect"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(row[key] or "-")) for key in ("run", "recipe", "started", "state", "effect")))
+        started = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
+        cells = (row["run"], row["recipe"], started, row["state"], row["effect"])
+        table.add_row(*(Text(str(cell or "-")) for cell in cells))
     console = out_console()
     console.print(table if rows else f"no runs in {root}", markup=False)
     return 0
@@ -38,15 +43,15 @@ def list_runs(root: Path, as_json: bool) -> int:
 
 def _row(folder: Path) -> dict[str, Any]:
     """One run; what cannot be read is said in its place, and the other runs are shown all the same."""
-    row: dict[str, Any] = dict.fromkeys(("run", "recipe", "started", "state", "effect")) | {"run": str(folder)}
+    row: dict[str, Any] = dict.fromkeys(("run", "recipe", "started", "clock", "state", "effect")) | {"run": str(folder)}
     try:
         record = Record.read(folder)
         results = results_of(folder)
     except UndertoneError as error:
         return row | {"state": "unreadable", "effect": str(error)}
-    ahead = " (after now: a clock was set back)" if record.started > datetime.now(UTC) else ""
-    row |= {"recipe": record.recipe, "started": record.started.isoformat(timespec="seconds") + ahead}
+    row |= {"recipe": record.recipe, "started": record.started.isoformat(timespec="seconds")}
     row["state"] = state_of(folder, results)
+    row["clock"] = "after now: a clock was set back" if record.started > datetime.now(UTC) else None
     effect = main_effect(results) if results is not None else None
     told = effect_line(effect).strip() if effect is not None else None
     return row | {"effect": record.stopped if row["state"] == "stopped" and record.stopped else told}
@@ -54,15 +59,19 @@ def _row(folder: Path) -> dict[str, Any]:
 
 def show_reports(folders: list[Path], out: Path) -> int:
     """Writes and shows the report of one run again, or of several side by side in ``out``."""
-    runs = [_results(folder) for folder in folders]
-    if len(runs) == 1:
-        write_report(runs[0], folders[0])
-        show(runs[0], folders[0])
-        return 0
-    comparison, console = Comparison(runs), out_console()
-    comparison.write(out)
-    for table in comparison.tables():
-        console.print(table)
+    runs = [_results(folder) for folder in dict.fromkeys(map(named, folders))]
+    console = out_console()
+    try:
+        if len(runs) == 1:
+            show(runs[0], Path(runs[0].run_dir))
+            write_page(runs[0], Path(runs[0].run_dir))
+            return 0
+        comparison = Comparison(runs)
+        for table in comparison.tables():
+            console.print(table)
+        comparison.write(out)
+    except OSError as error:
+        raise refusal(error, out if len(runs) > 1 else Path(runs[0].run_dir)) from None
     console.print(str(out), markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -93,7 +102,8 @@ def explain(artifact: str, as_json: bool) -> int:
 def _link(link: Link) -> str:
     role = f"{link.role}: " if link.role else ""
     if link.manifest is None:
-        return f"{role}{link.source.name or 'a model'} (files of digest {link.source.key[:20]})"
+        what = f"files of digest {link.source.key[:20]}" if link.is_model else "damaged, or no longer in the store"
+        return f"{role}{link.source.name} ({what})"
     if link.seen:
         return f"{role}{link.source.name} (see above)"
     made = link.manifest

@@ -73,20 +73,22 @@ class Manifest(BaseModel):
         try:
             value: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
             written = int(value["format"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise Damaged(f"{folder} has no readable {FILE}") from None
         if written > FORMAT:
             raise UndertoneError(
                 f"{folder} was written by a newer Undertone (format {written}, this one reads {FORMAT}); upgrade, or "
                 "give another --out."
             )
+        if written < FORMAT:
+            raise Damaged(f"{folder / FILE} is of an older format")
         seal = value.pop("seal", None)
         if seal != digest(value):
             raise Damaged(f"{folder / FILE} was changed after it was written")
         try:
             return cls.model_validate(value)
         except ValidationError:
-            raise Damaged(f"{folder / FILE} is of an older format") from None
+            raise Damaged(f"{folder / FILE} is no manifest") from None
 
     def check(self, folder: Path) -> None:
         """Compares every file with its digest.

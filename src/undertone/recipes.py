@@ -40,6 +40,8 @@ def _table(recipe: str) -> dict[str, Any]:
         if recipe in names():
             return tomllib.loads(files(__package__).joinpath("recipes", f"{recipe}.toml").read_text(encoding="utf-8"))
         if path.suffix != ".toml":
+            if path.name != recipe:
+                raise UndertoneError(f"{recipe} is neither a recipe (a file ending in .toml) nor the folder of a run.")
             raise unknown("recipe", recipe, names())
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -41,11 +41,13 @@ def replay(folder: Path, out: Path, watcher: Watcher | None = None, processes: i
         raise UndertoneError(
             f"{folder} was written before artifacts were listed in report.json: give its recipe instead."
         )
+    if (earlier := results_of(out)) is not None and earlier.complete:
+        raise UndertoneError(f"{out} holds a finished run already: remove it, or give another --out.")
     _refuse_other_models(record)
     results = run(record.trial, out, record.recipe, watcher, processes, Store(out / "store"))
     differing = _differing(first.artifacts, results.artifacts)
     others = _others(record.versions, results.versions) + _others(record.hardware, results.hardware)
-    same = len(results.artifacts.keys() & first.artifacts.keys()) - sum(n in results.artifacts for n in differing)
+    same = sum(first.artifacts.get(name) == content for name, content in results.artifacts.items())
     return Replay(results, same, differing, others)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
-from undertone.disk import locked, refusal, write_text
+from undertone.disk import FULL, is_locked, locked, refusal, write_text
 from undertone.errors import UndertoneError
 from undertone.report import Results, flat
 from undertone.specs import Spec, Trial
 
-FORMAT = 1
 FILE, LOCK, RESULTS = "run.json", ".lock", "report.json"
 NAMED = 4
 """Differing keys named in a refusal."""
@@ -26,11 +24,13 @@ State = Literal["finished", "running", "stopped"]
 class Record(Spec):
     """What ``run.json`` holds: all that is needed to repeat a run, and to tell whether it was repeated."""
 
-    format: int = FORMAT
-    """Format of this file."""
+    format: Literal[1] = 1
+    """Format of this file; a reader refuses what it does not know."""
     recipe: str
     """Name of the recipe."""
-    started: datetime
+    store: str = "../store"
+    """Where its artifacts are, from its folder."""
+    started: AwareDatetime
     """When the run was first started."""
     trial: Trial
     """The resolved recipe."""
@@ -51,7 +51,7 @@ class Record(Spec):
             UndertoneError: there is none, it is damaged, or a newer Undertone wrote it.
         """
         try:
-            text = (folder / FILE).read_text(encoding="utf-8")
+            text = (folder / FILE).read_bytes()
         except OSError as error:
             raise UndertoneError(f"{folder} is no folder of a run: {FILE}: {error.strerror}.") from None
         try:
@@ -87,15 +87,22 @@ def claimed(folder: Path, record: Record) -> Generator[None]:
         if (folder / FILE).exists():
             first = Record.read(folder)
             _refuse_other(folder, first, record)
-            record = record.model_copy(update={"started": first.started})
+            record = first.model_copy(update={"stopped": None})  # with what it was first made with
         record.write(folder)
         try:
             yield
-        except UndertoneError as error:
-            record.model_copy(update={"stopped": str(error)}).write(folder)
-            raise
-        except OSError as error:
-            raise refusal(error, folder) from error
+        except (UndertoneError, OSError) as error:
+            told = _sentence(error, folder)
+            with suppress(UndertoneError):  # a full disk may have no room for its own reason
+                record.model_copy(update={"stopped": told}).write(folder)
+            raise UndertoneError(told) from error
+
+
+def _sentence(error: UndertoneError | OSError, folder: Path) -> str:
+    if isinstance(error, UndertoneError):
+        return str(error)
+    place = Path(error.filename) if error.filename else folder
+    return str(refusal(error, place)) if error.errno in FULL else f"{place}: {error.strerror}; finished work is kept."
 
 
 def _refuse_other(folder: Path, first: Record, now: Record) -> None:
@@ -133,7 +140,6 @@ def state_of(folder: Path, results: Results | None) -> State:
     if results is not None and results.complete:
         return "finished"
     try:
-        with locked(folder / LOCK, exclusive=True) as free:
-            return "stopped" if free else "running"
-    except OSError:  # a folder that cannot be written: nothing runs in it
+        return "running" if is_locked(folder / LOCK) else "stopped"
+    except OSError:  # no lock, or none that can be read: nothing runs there
         return "stopped"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,10 @@ def default_folder(recipe: str, trial: Trial) -> Path:
     return Path("runs") / f"{recipe}-{digest(trial.model_dump(mode='json'))[:8]}"
 
 
-def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
+def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool, store: Store | None = None) -> int:
     """Runs a trial in front of a person, or for a program with ``as_json``. Returns the exit code."""
     with closing(Shown(quiet=as_json)) as watcher:
-        results = run(trial, folder, recipe, watcher)
+        results = run(trial, folder, recipe, watcher, store=store)
     if as_json:
         print(json.dumps(summary(results)))
     else:
@@ -70,12 +71,17 @@ def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool) -> int:
 
 def run_again(folder: Path, out: Path | None, as_json: bool) -> int:
     """Goes on with a run that was stopped; repeats one that is finished, and compares. Exit code 1: bits differ."""
-    first = results_of(folder)
+    folder = named(folder)
+    record = Record.read(folder)
+    try:
+        first = results_of(folder)
+    except UndertoneError:  # it is written anew from the artifacts
+        first = None
     if first is None or not first.complete:
         if out is not None:
             raise UndertoneError(f"{folder} is not finished and goes on where it is: leave --out out.")
-        record = Record.read(folder)
-        return run_shown(record.trial, folder, record.recipe, as_json)
+        store = Store(Path(normpath(folder / record.store)))
+        return run_shown(record.trial, folder, record.recipe, as_json, store)
     with closing(Shown(quiet=as_json)) as watcher:
         again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), watcher)
     if as_json:
@@ -94,6 +100,12 @@ def run_again(folder: Path, out: Path | None, as_json: bool) -> int:
         ):
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     return 1 if again.differing else 0
+
+
+def named(folder: Path) -> Path:
+    """The folder by a path that ends in its own name: as short as it can be said from here."""
+    whole, here = folder.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) and whole != here else whole
 
 
 def show(results: Results, folder: Path) -> None:

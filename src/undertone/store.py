@@ -11,11 +11,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from undertone import surroundings
@@ -91,6 +92,13 @@ class Order:
         return cls(Stage(**value["stage"]), value["spec"], inputs, value["key"])
 
 
+def _manifest_of(folder: Path, key: str) -> Manifest:
+    manifest = Manifest.read(folder)
+    if manifest.key != key:
+        raise Damaged(f"{folder} holds another artifact ({manifest.stage}-{manifest.key[:20]})")
+    return manifest
+
+
 def artifact_name(stage: Stage, key: str) -> str:
     """Name of an artifact's folder in the store."""
     return f"{stage.name}-{key[:20]}"
@@ -131,8 +139,12 @@ class Store:
         return (self.folder(job) / FILE).is_file()
 
     def manifest(self, job: Job) -> Manifest:
-        """The artifact's manifest."""
-        return Manifest.read(self.folder(job))
+        """The artifact's manifest.
+
+        Raises:
+            Damaged: it is not what was written, or not of this job.
+        """
+        return _manifest_of(self.folder(job), job.key)
 
     def sound(self, job: Job, warn: Callable[[str], None]) -> Manifest | None:
         """The manifest of an artifact all of whose files are as they were written; None if it must be made.
@@ -146,14 +158,20 @@ class Store:
             manifest.check(self.folder(job))
             return manifest
         except Damaged as damage:
-            warn(f"{damage}: set aside as {self._set_aside(job).name} and made anew.")
+            aside = self.root / f".damaged-{token_hex(4)}-{self.folder(job).name}"
+            with suppress(FileNotFoundError):  # another run that uses this store was faster
+                self.folder(job).rename(aside)
+            warn(f"{damage}: set aside as {aside.name} and made anew.")
             return None
 
-    def _set_aside(self, job: Job) -> Path:
-        folder = self.folder(job)
-        aside = self.root / f".damaged-{len(list(self.root.glob('.damaged-*')))}-{folder.name}"
-        folder.rename(aside)
-        return aside
+    def checked(self, job: Job, name: str) -> Path:
+        """Where a file of a finished artifact is, its digest checked.
+
+        Raises:
+            Damaged: it is not what was written.
+        """
+        self.manifest(job).check_file(self.folder(job), name)
+        return self.folder(job) / name
 
     def read(self, job: Job, name: str) -> Any:
         """A JSON file of a finished artifact, its digest checked.
@@ -161,8 +179,7 @@ class Store:
         Raises:
             Damaged: it is not what was written.
         """
-        self.manifest(job).check_file(self.folder(job), name)
-        return json.loads((self.folder(job) / name).read_text(encoding="utf-8"))
+        return json.loads(self.checked(job, name).read_text(encoding="utf-8"))
 
     def order(self, job: Job) -> Order:
         """``job`` as what a worker needs to know: no parents, only where their artifacts lie."""
@@ -209,7 +226,7 @@ class Store:
     def _check_inputs(self, order: Order) -> None:
         for source in order.inputs.values():
             if source.path.parent.absolute() == self.root.absolute():  # else a model from elsewhere
-                Manifest.read(source.path).check(source.path)
+                _manifest_of(source.path, source.key).check(source.path)
 
     def _seal(self, order: Order, aside: Path, seconds: float) -> None:
         made = sorted(aside.rglob("*"))

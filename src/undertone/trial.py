@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def run(
     """
     watcher, clock, recipe = watcher or Watcher(), Clock(datetime.now(UTC), time.perf_counter()), recipe or out.name
     layout, store = plan(trial), store or Store(out.parent / "store")
-    with claimed(out, _record(trial, layout, recipe, clock)), store.opened():
+    with claimed(out, _record(trial, layout, recipe, clock, relpath(store.root, out))), store.opened():
         gathered = Gathered(trial, layout, store)
         results = _results(trial, gathered, out, recipe, clock)
         watcher.planned(layout.jobs)
@@ -99,9 +100,10 @@ def run(
     return results
 
 
-def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock) -> Record:
+def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock, store: str) -> Record:
     return Record(
         recipe=recipe,
+        store=store,
         started=clock.started,
         trial=trial,
         models=layout.models,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undertone.errors import UndertoneError, unknown
+from undertone.errors import UndertoneError
 from undertone.manifest import FILE, Damaged, Manifest, Source
 
 
@@ -21,7 +21,9 @@ class Link:
     """Steps back from the artifact asked for."""
     source: Source
     manifest: Manifest | None
-    """None for a model, and for an artifact that is no longer in the store."""
+    """None for a model, and for an artifact that is damaged or no longer in the store."""
+    is_model: bool
+    """Whether it came from outside: models are named as the user gave them, artifacts after their stage."""
     seen: bool
     """Whether it stands further up already, with its inputs."""
 
@@ -37,10 +39,11 @@ def find(name: str) -> Path:
     Raises:
         UndertoneError: there is none, or several fit.
     """
-    path = Path(name)
-    for folder in (path, *path.parents):
+    path = Path(name).resolve()
+    for folder in (path, *path.parents) if path.exists() else ():
         if (folder / FILE).is_file():
             return folder
+    name = name[:20] if len(name) == 64 else name
     store = Path("runs") / "store"
     known = {p.parent.name: p.parent for p in store.glob(f"*/{FILE}") if not p.parent.name.startswith(".")}
     fits = [folder for n, folder in known.items() if n.startswith(name) or n.partition("-")[2].startswith(name)]
@@ -50,7 +53,7 @@ def find(name: str) -> Path:
         raise UndertoneError(f"{len(fits)} artifacts in {store} begin with {name!r}: give more of the name.")
     if not known:
         raise UndertoneError(f"{name} is no artifact, and there are none in {store}: give a path into a store.")
-    raise unknown("artifact", name, known)
+    raise UndertoneError(f"None of the {len(known)} artifacts in {store} begins with {name!r}: give a path, or a name.")
 
 
 def chain(folder: Path) -> Iterator[Link]:
@@ -60,12 +63,12 @@ def chain(folder: Path) -> Iterator[Link]:
 
 
 def _links(role: str, depth: int, source: Source, store: Path, seen: set[str]) -> Iterator[Link]:
-    folder = store / source.name
+    is_model = not source.name.endswith(f"-{source.key[:20]}")
     try:
-        manifest = Manifest.read(folder) if folder.parent == store and (folder / FILE).is_file() else None
+        manifest = None if is_model else Manifest.read(store / source.name)
     except Damaged:
         manifest = None
-    yield Link(role, depth, source, manifest, source.key in seen)
+    yield Link(role, depth, source, manifest, is_model, source.key in seen)
     if manifest is not None and source.key not in seen:
         seen.add(source.key)
         for name, inner in manifest.inputs.items():

@@ -24,7 +24,7 @@ def main() -> None:
     """Answers every order with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
-    Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
     _quiet_and_exact()
     for line in sys.stdin:
         answers.write(json.dumps(_answer(json.loads(line))) + "\n")
@@ -44,7 +44,8 @@ def _answer(message: dict[str, Any]) -> dict[str, Any]:
     except (UndertoneError, FloatingPointError, OSError) as error:
         return {"error": str(error), "kind": type(error).__name__}
     except Exception as error:
-        return {"error": str(error), "kind": type(error).__name__, "trace": traceback.format_exc()}
+        kind = "MemoryError" if "can't allocate memory" in str(error) else type(error).__name__
+        return {"error": str(error), "kind": kind, "trace": traceback.format_exc()}
 
 
 def _quiet_and_exact() -> None:

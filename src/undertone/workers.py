@@ -130,7 +130,8 @@ class Worker:
         self._store = store
         # In a process group of its own: Ctrl-C reaches the parent alone, which then ends its workers.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "undertone.worker"],  # -P: no module of the caller's folder is imported
+            # -P: no module of the caller's folder is imported.
+            [sys.executable, "-P", "-m", "undertone.worker", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -155,12 +156,16 @@ class Worker:
         except (BrokenPipeError, ValueError):
             answer = ""
         if answer.endswith("\n"):
-            return _seconds(json.loads(answer), job)
+            value = json.loads(answer)
+            if value.get("kind") == "MemoryError":
+                self.end()  # what it still holds is wanted
+                raise WorkerLost(f"A worker ran out of memory in the {job.stage.name} stage")
+            return _seconds(value, job)
         code = self._process.wait()
         if code >= 0:
             raise UndertoneError(f"A worker process ended by itself in the {job.stage.name} stage (exit code {code}).")
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        raise WorkerLost(f"A worker was killed in the {job.stage.name} stage by {signal.Signals(-code).name}{hint}")
+        raise WorkerLost(f"A worker was killed in the {job.stage.name} stage by signal {-code}{hint}")
 
     def end(self) -> None:
         """Ends the process at once."""

@@ -3,7 +3,7 @@
 from undertone.report.comparison import Comparison, flat
 from undertone.report.figures import Figure, figures
 from undertone.report.headline import headline
-from undertone.report.html import write_report
+from undertone.report.html import write_page, write_report
 from undertone.report.results import (
     AnswerDistribution,
     ArmResult,
@@ -43,5 +43,6 @@ __all__ = [
     "flat",
     "headline",
     "matrix_table",
+    "write_page",
     "write_report",
 ]

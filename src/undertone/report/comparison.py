@@ -52,14 +52,17 @@ class Comparison:
             shown.add_column(column, overflow="fold")
         for name, e in self.effects:
             shown.add_row(Text(e.name), Text(name), estimate(e), p_value(e.p), units(e), READINGS[e.sign])
-        other = Table("what differs", *self.runs, title="What differs between the runs", title_justify="left")
+        other = Table("what differs", title="What differs between the runs", title_justify="left")
+        for name in self.runs:
+            other.add_column(Text(name))
         for key, values in self.differing.items():
             other.add_row(Text(key), *map(Text, values))
         return [shown, other]
 
     def write(self, path: Path) -> None:
         """Writes the page."""
-        labelled = [e.model_copy(update={"name": f"{e.name} ({Path(name).name})"}) for name, e in self.effects]
+        number = {name: i for i, name in enumerate(self.runs, 1)}
+        labelled = [e.model_copy(update={"name": f"{number[name]}: {e.name}"}) for name, e in self.effects]
         page = environment().get_template("comparison.html.j2").render(
             runs=self.runs, effects=self.effects, readings=READINGS, differing=self.differing,
             figure=effects_figure(labelled), title=f"{len(self.runs)} runs compared",

@@ -23,14 +23,19 @@ def percent_interval(ci: tuple[float, float] | None) -> str:
 
 def interval(ci: tuple[float, float] | None) -> str:
     """[0.50, 0.96]"""
-    return "no interval" if ci is None else f"[{ci[0]:.2f}, {ci[1]:.2f}]"
+    return "no interval" if ci is None else f"[{ci[0]:.{_digits(ci)}f}, {ci[1]:.{_digits(ci)}f}]"
+
+
+def _digits(ci: tuple[float, float] | None) -> int:
+    """More where two decimals would read as nothing."""
+    return 3 if ci is not None and max(map(abs, ci)) < 0.02 else 2
 
 
 def estimate(effect: Effect) -> str:
     """+0.73 [0.50, 0.96], in points when the effect is a difference of probabilities."""
     if effect.measure == "probability":
         return f"{100 * effect.value:+.1f} points {percent_interval(effect.ci)}"
-    return f"{effect.value:+.2f} {interval(effect.ci)}"
+    return f"{effect.value:+.{_digits(effect.ci)}f} {interval(effect.ci)}"
 
 
 def p_value(p: float | None) -> str:

@@ -39,6 +39,11 @@ def write_report(results: Results, directory: Path) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     write_aside(directory / "report.json", results.json_text())
+    return write_page(results, directory)
+
+
+def write_page(results: Results, directory: Path) -> Path:
+    """Write `figures/*.vl.json` and `report.html` alone; give the path of the page."""
     drawn = figures(results)
     _write_specs(directory / "figures", drawn)
     page = directory / "report.html"
