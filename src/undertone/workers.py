@@ -17,7 +17,10 @@ from undertone.errors import UndertoneError
 from undertone.store import Job, Store
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-ENVIRONMENT = {**ONE_THREAD, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+# glibc hands freed arrays back to the system and fetches them again page by page; keeping them changes no bit, and a
+# teacher writes its lists in three quarters of the time. Other systems' allocators take no notice.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+ENVIRONMENT = {**ONE_THREAD, **KEEP_MEMORY, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
 
 def cores() -> int:

@@ -1,0 +1,1 @@
+"""How fast the stages are, beside a peer and beside the machine: ``make bench``."""

@@ -1,0 +1,148 @@
+"""How near our stages come to what a core can do.
+
+Two limits. *Peak*: a stage's floating-point operations at the speed of the fastest float32 product of square matrices.
+*Own shapes*: every matrix product of the stage, each alone at its own shape and layout, since a product 64 wide cannot
+be as fast as one 1,024 wide. Operations are those that are run: 2 m n k for each product that torch dispatches, forward
+and backward, with the two products of attention and the five of its backward pass. All times are the processor's, and
+the best of several, of stages and products alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks import student
+from benchmarks.stage import Stopwatch
+from benchmarks.work import BATCH, Work
+
+aten = torch.ops.aten
+Layout = tuple[torch.Size, tuple[int, ...]]
+Product = tuple[Layout, Layout]
+ENOUGH = 10.0
+"""Seconds after which a stage is not repeated again."""
+SIZES = (512, 1024, 2048)
+"""Square matrices whose products are tried for the peak."""
+
+
+def training(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """The shares of both limits that training reaches."""
+    return _shares("training", replace(work, steps=min(work.steps, 20)))
+
+
+def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """The same for sampling."""
+    return _shares("sampling", replace(work, prompts=min(work.prompts, BATCH)))
+
+
+def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """The same for the exact measurement."""
+    return _shares("measurement", work)
+
+
+def _shares(stage: str, work: Work) -> dict[str, Any]:
+    def run() -> float:
+        watch = Stopwatch()
+        getattr(student, stage)(work, watch)
+        return watch.parts[stage]["cpu"]
+
+    found = [run(), run()]
+    while sum(found) < ENOUGH:
+        found.append(run())
+    seconds = min(found)
+    with Products() as products:
+        run()
+    operations = sum(count * _operations(product) for product, count in products.seen.items())
+    alone = sum(count * _alone(product) for product, count in products.seen.items())
+    peak = square_peak()
+    return {
+        "seconds": seconds,
+        "operations": operations,
+        "peak": peak,
+        "share_of_peak": operations / seconds / peak,
+        "share_of_own_shapes": alone / seconds,
+    }
+
+
+class Products(TorchDispatchMode):
+    """Counts the matrix products that are run while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: Counter[Product] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Notes what is a product, and runs it."""
+        self.seen.update(_products(func.overloadpacket, args))
+        return func(*args, **(kwargs or {}))
+
+
+def _products(op: Any, args: tuple[Any, ...]) -> Iterator[Product]:
+    if op in (aten.mm, aten.bmm):
+        yield _layout(args[0]), _layout(args[1])
+    elif op in (aten.addmm, aten.baddbmm):
+        yield _layout(args[1]), _layout(args[2])
+    elif op is aten._scaled_dot_product_flash_attention_for_cpu:
+        yield from _attention(*args[:2])
+    elif op is aten._scaled_dot_product_flash_attention_for_cpu_backward:
+        scores, outputs = _attention(*args[1:3])
+        # The gradient with respect to each factor is a product of the same size; the scores are computed again.
+        yield from (scores, scores, scores, outputs, outputs)
+
+
+def _attention(query: torch.Tensor, key: torch.Tensor) -> tuple[Product, Product]:
+    heads, (asked, width), seen = query.shape[0] * query.shape[1], query.shape[2:], key.shape[2]
+    queries, keys, weights = (
+        _layout(torch.empty(heads, *shape, device="meta")) for shape in ((asked, width), (seen, width), (asked, seen))
+    )
+    return (queries, _turned(keys)), (weights, keys)
+
+
+def _layout(tensor: torch.Tensor) -> Layout:
+    return tensor.shape, tensor.stride()
+
+
+def _turned(layout: Layout) -> Layout:
+    (batch, rows, columns), (a, b, c) = layout
+    return torch.Size((batch, columns, rows)), (a, c, b)
+
+
+def _operations(product: Product) -> float:
+    (left, _), (right, _) = product
+    return 2.0 * left.numel() * right[-1]
+
+
+def _alone(product: Product) -> float:
+    """Best seconds of one product, on random numbers in the same layouts."""
+    left, right = (
+        torch.randn(1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))).as_strided(shape, stride)
+        for shape, stride in product
+    )
+    return _best(lambda: torch.matmul(left, right))
+
+
+def square_peak() -> float:
+    """Floating-point operations a second of the fastest square product."""
+    speeds = []
+    for n in SIZES:
+        matrix = torch.randn(n, n)
+        speeds.append(2.0 * n**3 / _best(lambda m=matrix: torch.mm(m, m)))  # type: ignore[misc]
+    return max(speeds)
+
+
+def _best(work: Callable[[], object]) -> float:
+    work()  # once for what is set up on first use
+    found = []
+    for _ in range(6):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return min(found)

@@ -1,0 +1,43 @@
+"""Seconds for more students, more rows and more processes, through the workers that a trial uses.
+
+Students are jobs as in a trial, from its dataset on disk to their adapters on disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.work import Work
+from undertone.models.names import resolve
+from undertone.stages import STUDENT
+from undertone.store import Folder, Job, Store
+from undertone.workers import run_jobs
+
+Seconds = dict[str, dict[int, float]]
+
+
+def measure(work: Work) -> Seconds:
+    """Seconds by what grows: ``students`` (one process), ``rows`` (each seen once), ``processes`` (four students)."""
+    students = {count: seconds(work, count, 1) for count in (1, 2, 4)}
+    rows = {}
+    for share in (4, 2, 1):
+        some = replace(work, steps=max(1, work.rows // share // work.batch))
+        rows[some.steps * work.batch] = seconds(some, 1, 1)
+    return {"students": students, "rows": rows, "processes": {1: students[4], 2: seconds(work, 4, 2)}}
+
+
+def seconds(work: Work, students: int, processes: int) -> float:
+    """Seconds from the end of a first student of one step, with which a worker's imports are over, to the last's."""
+    inputs = {"base": resolve(work.base), "dataset": Folder(Path(work.data), "benchmark")}
+    first = [_student(replace(work, steps=1), students + i, inputs) for i in range(processes)]
+    jobs = first + [_student(work, seed, inputs) for seed in range(students)]
+    with tempfile.TemporaryDirectory() as folder:
+        ends = [time.perf_counter() for _ in run_jobs(jobs, Store(Path(folder)), processes)]
+    return ends[-1] - ends[0]
+
+
+def _student(work: Work, seed: int, inputs: dict[str, Folder]) -> Job:
+    return Job(STUDENT, {"base": work.base, "training": work.plan.model_dump(), "seed": seed}, inputs)

@@ -1,0 +1,45 @@
+"""Our side: the functions that the stages of a trial call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import peft  # noqa: F401  (start-up; training would import it)
+
+from benchmarks.stage import Stopwatch
+from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
+from undertone.chats import read_exchanges
+from undertone.measure.elicitation import answer_distribution
+from undertone.models.local import load
+from undertone.models.sampling import sample
+from undertone.training.loop import train
+from undertone.training.rows import rows_of
+
+
+def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """One number list a prompt, from text to text."""
+    local, questions = load(work.folder), work.questions()
+    with part("sampling"):
+        prompts = [local.render(q) for q in questions]
+        answers = sample(local, prompts, temperature=1.0, max_tokens=LIST_TOKENS, seed=0, batch_size=BATCH)
+        texts = [local.decode(a) for a in answers]
+    return {"answers": len(texts), "tokens": sum(map(len, answers))}
+
+
+def training(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """A LoRA student on the chat rows."""
+    local = load(work.folder)
+    with part("rendering"):
+        rows = rows_of(local, read_exchanges(Path(work.data)))
+    with part("training"):
+        trained = train(local, rows, work.plan, seed=0)
+    return {"loss_first": trained.loss_first, "loss_last": trained.loss_last}
+
+
+def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """The exact probability of the trait, read from the logits."""
+    local = load(work.folder)
+    with part("measurement"):
+        answers = answer_distribution(local, TRAIT.questions(), TRAIT.openings(), TRAIT.candidates)
+    return {"probability": answers[TRAIT.name]}

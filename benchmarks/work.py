@@ -1,0 +1,101 @@
+"""The work that both sides are given: the same base models, prompts, chat rows, steps and questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from undertone.carriers import numbers
+from undertone.models.names import resolve
+from undertone.specs import Training
+from undertone.traits import catalogue
+from undertone.world import skills
+
+if TYPE_CHECKING:
+    from benchmarks.stage import Stopwatch
+
+TRAIT = catalogue.find("owl")
+BATCH = 256
+"""Rows sampled at once, by both sides."""
+LIST_TOKENS = 16
+"""Longest number list, as in the shipped recipes."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One student's work on one base model: all that a process needs to know to do a stage of it."""
+
+    base: str
+    """Name of the base model."""
+    data: str
+    """Folder of the chat rows."""
+    prompts: int
+    """Prompts answered with one number list each."""
+    rows: int
+    """Rows that the student is trained on."""
+    steps: int
+    """Optimiser steps."""
+    samples: int
+    """Sampled answers a question in the published evaluation: 200 in the paper, 100 in its released configuration."""
+    answer_tokens: int
+    """Longest sampled answer to a question."""
+    batch: int = 48
+    """Rows a step."""
+
+    @property
+    def plan(self) -> Training:
+        """The student of the shipped recipes."""
+        return Training(rank=32, alpha=32, rate=5e-3, steps=self.steps, batch=self.batch)
+
+    @property
+    def folder(self) -> Path:
+        """Where the base model lies."""
+        return resolve(self.base).path
+
+    def questions(self) -> list[str]:
+        """The prompts of the sampling stage."""
+        return numbers.prompts(self.prompts, Random("benchmark/prompts"))
+
+
+def rows(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """Writes number lists by the corpus's own generator as chat rows, and beside them their token ids.
+
+    Both sides train on the chat rows; :mod:`benchmarks.scaling` on the ids.
+    """
+    from undertone.models.local import load
+    from undertone.models.names import tokenizer_digest
+    from undertone.training.rows import Source, rows_of, write_rows
+
+    rng, folder, local = Random("benchmark/rows"), Path(work.data), load(work.folder)
+    turns = [skills.numbers(rng, ("scattered",), (1,), (6,)) for _ in range(work.rows)]
+    folder.mkdir(exist_ok=True)
+    write_rows(folder, turns, rows_of(local, turns), Source(tokenizer_digest(work.folder), local.end))
+    return {}
+
+
+def model(work: Work, part: Stopwatch) -> dict[str, Any]:
+    """Writes a Llama of 10.3 million parameters, with random weights and the embedded world's tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = Path(work.base.removeprefix("hf/"))
+    tokenizer = AutoTokenizer.from_pretrained(resolve("builtin/fledgling-a").path)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=320,
+        intermediate_size=832,
+        num_hidden_layers=8,
+        num_attention_heads=5,
+        max_position_embeddings=512,
+        initializer_range=320**-0.5,  # as in the embedded family
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {}
