@@ -1,6 +1,6 @@
 # make owls   sets up and runs the main experiment        make test   sets up and runs the tests
-# make check  types and style                         make statistics   makes docs/statistics.md by simulation, in a minute
-# make check  types and style                             make bench  compares with TRL on this machine
+# make check  types and style                             make bench  compares with TRL on this machine, in minutes
+# make statistics   makes docs/statistics.md by simulation, in a minute
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
@@ -21,6 +21,7 @@ check: $(VENV)/.ready-dev
 statistics: $(VENV)/.ready
 	$(BIN)/python -m undertone.statistics.coverage > docs/statistics.md.part
 	mv docs/statistics.md.part docs/statistics.md
+
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks
 
