@@ -82,41 +82,37 @@ def _truncate(path: Path) -> None:
 
 
 def _edit(path: Path) -> None:
-    path.write_text(path.read_text().replace('"steps": 4', '"steps": 5'))
+    path.write_text(path.read_text().replace('"prompts": 150', '"prompts": 151'))
 
 
 def _spoil(path: Path) -> None:
     path.write_text(path.read_text()[:-20])
 
 
-@pytest.mark.parametrize(
-    ("pattern", "damage"),
-    [
-        ("student-*/adapter/adapter_model.safetensors", _truncate),
-        ("teacher-*/teacher.json", _truncate),
-        ("dataset-*/rows.jsonl", Path.unlink),
-        ("student-*/manifest.json", _edit),
-        ("measurement-*/manifest.json", _spoil),
-    ],
-)
-def test_a_damaged_artifact_is_named_set_aside_and_made_anew(
-    pattern: str, damage: Any, copied: Path, capfd: pytest.CaptureFixture[str]
+DAMAGES = {
+    "student-*/adapter/adapter_model.safetensors": _truncate,
+    "teacher-*/teacher.json": _truncate,
+    "dataset-*/rows.jsonl": Path.unlink,
+    "completions-*/manifest.json": _edit,
+    "measurement-*/manifest.json": _spoil,
+}
+
+
+def test_damaged_artifacts_are_named_set_aside_and_made_anew_with_the_same_bits(
+    copied: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = min(copied.glob(f"store/{pattern}"))
-    before = {p: p.stat().st_mtime_ns for p in copied.glob("store/*/manifest.json") if p.parent not in path.parents}
-    damage(path)
+    first = Results.load(copied / "run" / "report.json").artifacts
+    paths = {pattern: min(copied.glob(f"store/{pattern}")) for pattern in DAMAGES}
+    folders = {copied / "store" / path.relative_to(copied / "store").parts[0] for path in paths.values()}
+    whole = {p: p.stat().st_mtime_ns for p in copied.glob("store/*/manifest.json") if p.parent not in folders}
+    for pattern, damage in DAMAGES.items():
+        damage(paths[pattern])
     code, told = _again(capfd)
     assert code == 0, told
-    assert f"note: {path.relative_to(copied)}" in told or f"note: {path.parent.relative_to(copied)}" in told
-    assert len(list((copied / "store").glob(".damaged-*"))) == 1
-    assert {p: p.stat().st_mtime_ns for p in before} == before, "what was whole was made again"
-
-
-def test_what_is_made_anew_has_the_bits_of_the_first(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    first = Results.load(copied / "run" / "report.json").artifacts
-    for path in copied.glob("store/*/manifest.json"):
-        _truncate(path)
-    assert _again(capfd)[0] == 0
+    for folder in folders:
+        assert f"note: {folder.relative_to(copied)}" in told
+    assert told.count("and made anew") == len(list((copied / "store").glob(".damaged-*"))) == len(DAMAGES)
+    assert {p: p.stat().st_mtime_ns for p in whole} == whole, "what was whole was made again"
     assert Results.load(copied / "run" / "report.json").artifacts == first
     assert len(first) == 1 + 2 * 2 * 5  # the base's measurement; arms, teachers, stages
 
