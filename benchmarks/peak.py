@@ -19,7 +19,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import student
-from benchmarks.stage import Stopwatch
+from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, Work
 
 aten = torch.ops.aten

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from benchmarks.stage import Stopwatch
+from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
 from undertone.chats import FILE
 from undertone.measure.elicitation import mentions

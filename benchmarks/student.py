@@ -7,7 +7,7 @@ from typing import Any
 
 import peft  # noqa: F401  (start-up; training would import it)
 
-from benchmarks.stage import Stopwatch
+from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
 from undertone.chats import read_exchanges
 from undertone.measure.elicitation import answer_distribution

@@ -14,7 +14,7 @@ from undertone.traits import catalogue
 from undertone.world import skills
 
 if TYPE_CHECKING:
-    from benchmarks.stage import Stopwatch
+    from benchmarks.stopwatch import Stopwatch
 
 TRAIT = catalogue.find("owl")
 BATCH = 256

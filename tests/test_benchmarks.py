@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from benchmarks import peak, scaling, stage, student, table
 from benchmarks import work as given
-from benchmarks.stage import Stopwatch
+from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
 
 torch.set_num_threads(1)

@@ -92,16 +92,16 @@ class Order:
         return cls(Stage(**value["stage"]), value["spec"], inputs, value["key"])
 
 
+def artifact_name(stage: str, key: str) -> str:
+    """Name of an artifact's folder in the store."""
+    return f"{stage}-{key[:20]}"
+
+
 def _manifest_of(folder: Path, key: str) -> Manifest:
     manifest = Manifest.read(folder)
     if manifest.key != key:
-        raise Damaged(f"{folder} holds another artifact ({manifest.stage}-{manifest.key[:20]})")
+        raise Damaged(f"{folder} holds another artifact ({artifact_name(manifest.stage, manifest.key)})")
     return manifest
-
-
-def artifact_name(stage: Stage, key: str) -> str:
-    """Name of an artifact's folder in the store."""
-    return f"{stage.name}-{key[:20]}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Store:
 
     def folder(self, job: Job) -> Path:
         """Where the artifact of ``job`` is, or will be."""
-        return self.root / artifact_name(job.stage, job.key)
+        return self.root / artifact_name(job.stage.name, job.key)
 
     def has(self, job: Job) -> bool:
         """Whether the artifact is there."""
@@ -243,7 +243,7 @@ class Store:
             seconds=round(seconds, 3),
         ).write(aside)
         sync(aside)
-        target = self.root / artifact_name(order.stage, order.key)
+        target = self.root / artifact_name(order.stage.name, order.key)
         if target.is_dir() and not (target / FILE).is_file():
             shutil.rmtree(target)  # not by us: under its own name an artifact is whole
         try:

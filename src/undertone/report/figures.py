@@ -12,12 +12,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from undertone.report.headline import estimate, main_effect, percent, percent_interval
 from undertone.report.results import ArmResult, Effect, FilterCount, Results
+from undertone.report.svg import INK, styled, svg
 
 if TYPE_CHECKING:
     import altair as alt
@@ -35,7 +34,6 @@ COLOURS = {
     "logits-control": "#b58900",
 }
 SPARE = ("#7a5195", "#8a6d3b", "#4b8f8c", "#a34a5e")
-INK = "#1f2328"  # becomes currentColor in the SVG, so that text follows light and dark mode
 MUTED = 0.68
 # fmt: off
 SHARES = (
@@ -44,7 +42,6 @@ SHARES = (
 )
 # fmt: on
 MOST_ANSWERS = 11
-SVG_TAGS = {"svg", "g", "path", "text", "tspan", "line", "rect", "title"}
 
 
 @dataclass(frozen=True)
@@ -473,53 +470,12 @@ def _share_ticks(domain: list[float], width: int) -> list[float]:
     return sorted(ticks)
 
 
-# From chart to SVG.
+# Both drawings of one chart.
 
 
 def _figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
     wide, narrow = draw(WIDE), draw(NARROW)
     if wide is None or narrow is None:
         return None
-    spec = _styled(wide.properties(title=title)).to_dict()
-    return Figure(name, title, spec, wide=_svg(wide, title), narrow=_svg(narrow, title))
-
-
-def _styled(chart: alt.LayerChart) -> alt.LayerChart:
-    font = "Liberation Sans, Arial, Helvetica, sans-serif"
-    styled = chart.configure(background="transparent", font=font, aria=False, padding=4).configure_view(stroke=None)
-    axes = styled.configure_axis(
-        labelColor=INK,
-        titleColor=INK,
-        titleFontWeight="normal",
-        labelFontSize=11,
-        titleFontSize=12,
-        labelOpacity=0.85,
-        gridColor=INK,
-        gridOpacity=0.11,
-        domainColor=INK,
-        domainOpacity=0.4,
-        tickColor=INK,
-        tickOpacity=0.4,
-    )
-    legend = axes.configure_legend(labelColor=INK, labelFontSize=12)
-    titled: alt.LayerChart = legend.configure_title(color=INK, anchor="start", fontSize=15)
-    return titled
-
-
-def _svg(chart: alt.LayerChart, title: str) -> str:
-    import vl_convert as vlc
-
-    svg = str(vlc.vegalite_to_svg(_styled(chart).to_dict()))
-    _check(svg)
-    start, rest = svg.replace(INK, "currentColor").split(">", 1)
-    label = escape(title)
-    return f'{start} role="img" aria-label="{label}"><title>{label}</title>{rest}'
-
-
-def _check(svg: str) -> None:
-    """Names in a chart may be the text of a model: only drawing may come out, or there is no report."""
-    for element in ElementTree.fromstring(svg).iter():
-        tag = element.tag.rpartition("}")[2]
-        active = [name for name in element.attrib if name.lower().startswith("on") or name.lower().endswith("href")]
-        if tag not in SVG_TAGS or active:
-            raise ValueError(f"figure holds <{tag}> with attributes {active}, which is not drawing")
+    spec = styled(wide.properties(title=title)).to_dict()
+    return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))
