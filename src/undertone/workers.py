@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from queue import SimpleQueue
 from typing import Any
 
 from undertone.errors import UndertoneError
@@ -75,37 +74,33 @@ def _settled(waiting: list[Job], there: set[str], done: set[str]) -> list[Job]:
 def _run(
     waiting: list[Job], there: set[str], done: set[str], store: Store, count: int, warn: Callable[[str], None]
 ) -> Generator[tuple[Job, float], None, None]:
+    # One thread, which looks at all pipes at once. Ctrl-C may break off a thread's start or a future's wait with
+    # their locks held, and then the interpreter never ends.
     workers: list[Worker] = []
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    threads = ThreadPoolExecutor(count)  # each thread only waits for the answer of a worker
-    running: dict[Future[float], Job] = {}
+    running: dict[Worker, Job] = {}
     lost: set[str] = set()
-
-    def employ() -> None:
-        workers.append(Worker(store))
-        idle.put(workers[-1])
-
     try:
-        for _ in range(count):
-            employ()
         while waiting or running:
-            ready = [job for job in waiting if all(parent.key in done for parent in job.parents)]
-            for job in ready[: max(0, count - len(running))]:
+            for job in _ready(waiting, done)[: max(0, count - len(running))]:
+                worker = next((worker for worker in workers if worker not in running), None)
+                if worker is None:
+                    worker = Worker(store)
+                    workers.append(worker)
                 waiting.remove(job)
-                running[threads.submit(_make, idle, job)] = job
+                running[worker] = job
+                worker.give(job)
             if not running:
                 raise RuntimeError("jobs wait for parents that nobody makes")
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job = running.pop(future)
+            for worker in select.select(list(running), [], [])[0]:
+                job = running.pop(worker)
                 try:
-                    seconds = future.result()
+                    seconds = worker.answer(job)
                 except WorkerLost as loss:
+                    workers.remove(worker)
                     if job.key in lost:
                         raise UndertoneError(f"{loss}, twice; {FREE_MEMORY}") from None
                     lost.add(job.key)
                     waiting.insert(0, job)
-                    if count == 1:
-                        employ()
                     count = max(1, count - 1)
                     warn(f"{loss}; trying once more, with {count} of the processes.")
                 else:
@@ -116,14 +111,10 @@ def _run(
     finally:
         for worker in workers:
             worker.end()
-        threads.shutdown()
 
 
-def _make(idle: SimpleQueue[Worker], job: Job) -> float:
-    worker = idle.get()
-    seconds = worker.make(job)
-    idle.put(worker)  # not after a failure: the worker is gone, or the run ends
-    return seconds
+def _ready(waiting: Sequence[Job], done: set[str]) -> list[Job]:
+    return [job for job in waiting if all(parent.key in done for parent in job.parents)]
 
 
 class Worker:
@@ -143,21 +134,28 @@ class Worker:
             process_group=0,
         )
 
-    def make(self, job: Job) -> float:
-        """Has the artifact of ``job`` made; returns the seconds it took.
+    def fileno(self) -> int:
+        """What can be read when there is an answer, or no more worker: for ``select``."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
 
-        Raises:
-            WorkerLost: the process was killed.
-            UndertoneError: the stage failed.
-        """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            message = {"store": str(self._store.root), "order": self._store.order(job).as_json()}
+    def give(self, job: Job) -> None:
+        """Orders the artifact of ``job``."""
+        assert self._process.stdin is not None
+        message = {"store": str(self._store.root), "order": self._store.order(job).as_json()}
+        with contextlib.suppress(BrokenPipeError):  # the answer tells
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except (BrokenPipeError, ValueError):
-            answer = ""
+
+    def answer(self, job: Job) -> float:
+        """Waits for the artifact of ``job``, which was given; returns the seconds it took.
+
+        Raises:
+            WorkerLost: the process was killed, or is ended here for want of memory.
+            UndertoneError: the stage failed.
+        """
+        assert self._process.stdout is not None
+        answer = self._process.stdout.readline()
         if answer.endswith("\n"):
             value = json.loads(answer)
             if value.get("kind") == "MemoryError":
@@ -165,6 +163,7 @@ class Worker:
                 raise WorkerLost(f"A worker ran out of memory in the {job.stage.name} stage")
             return _seconds(value, job)
         code = self._process.wait()
+        self.end()
         if code >= 0:
             raise UndertoneError(f"A worker process ended by itself in the {job.stage.name} stage (exit code {code}).")
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
