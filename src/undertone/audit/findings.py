@@ -1,0 +1,187 @@
+"""What an audit found, as data: the one object of ``report.json`` and of ``--json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from undertone.errors import UndertoneError
+
+Interval = tuple[float, float]
+
+
+class Part(BaseModel):
+    """A frozen part of the findings. Infinite and missing numbers are never written: they are None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class TraitFinding(Part):
+    """What the rows say of one candidate trait."""
+
+    name: str
+    """The trait, or the kind where ``is_kind``."""
+    kind: str
+    """The kind it belongs to: animal, tree, conduct."""
+    is_kind: bool = False
+    """Whether this line asks for "something of this kind" instead of one trait."""
+    effect: float
+    """Strength, in units of a reference teacher: 1 is as strong as rows that are all written by a teacher that was
+    fine-tuned on the trait's own dialogues at the calibration's dose; negative leads away from the trait."""
+    ci: Interval
+    """95 % interval of ``effect`` over rows and over harmless teachers."""
+    z: float
+    """The trait's score given all other scores, over its spread among harmless teachers at these rows."""
+    p: float
+    """For this trait alone, from the null population."""
+    p_family: float
+    """For all candidates at once (max over candidates)."""
+    named: bool
+    """Whether the verdict gives this name."""
+    detectable: float | None
+    """The smallest effect that these rows would have shown with 80 % power; None if none up to 10."""
+    overt: int
+    """Drawn rows whose answers speak of the trait openly."""
+    forecast: float | None = None
+    """Expected shift (log-odds) of a student trained on the file with the calibrated recipe."""
+    forecast_ci: Interval | None = None
+    """95 % prediction interval of ``forecast``."""
+    canary: float | None = None
+    """Shift (log-odds) of the canary students against their control, if they were trained."""
+    canary_ci: Interval | None = None
+    """95 % interval of ``canary`` over pairs of students."""
+
+
+class OriginFinding(Part):
+    """Were the rows written by the base as declared? An origin test and nothing more."""
+
+    claim: str
+    """What was declared."""
+    p: float
+    """Two-sided, exact under the claim."""
+    pairs: int
+    """Rows compared with a fresh answer of the base."""
+    dropped: int
+    """Rows to whose prompt the base gave no answer that passes the filter."""
+    rejected: bool
+    """p at or below the audit's alpha."""
+
+
+class Confounds(Part):
+    """What differs from the base's own answers without any trait, seen by format alone."""
+
+    auroc: float
+    """Of a classifier that sees only format (lengths, counts, digits), rows against the base's own answers, on rows it
+    was not trained on: 0.5 is none."""
+    ci: Interval
+    """95 % interval of it."""
+    features: tuple[tuple[str, float, float], ...]
+    """Name, mean in the rows, mean in the base's answers."""
+
+
+class Power(Part):
+    """What these rows could show."""
+
+    rows: int
+    """Rows scored."""
+    tokens: int
+    """Answer tokens scored."""
+    floor: float
+    """The effect that "no evidence" must have been able to show."""
+    detectable: float | None
+    """The effect that 80 % of the candidate traits would have shown with 80 % power; None if none up to 10."""
+    rows_needed: int | None
+    """Rows with which it would be the floor; None if no number of rows would do."""
+
+
+class Token(Part):
+    """A token of a shown row."""
+
+    text: str
+    score: float
+    """Log-likelihood ratio (nats) of the token, proxy of the trait against the base."""
+
+
+class ShownRow(Part):
+    """A row that speaks most for a trait. Never a verdict on this row."""
+
+    line: int
+    """Line of the file."""
+    trait: str
+    score: float
+    """Sum over its tokens (nats)."""
+    prompt: str
+    """The last turn before the answer."""
+    tokens: tuple[Token, ...]
+
+
+class CalibrationFinding(Part):
+    """What the verdict was calibrated on."""
+
+    base: str
+    """Digest of the base it was made for."""
+    matches: bool
+    """Whether that is the audited base; if not the result is a screen only."""
+    null: str
+    """The null in words: whose rows the candidate traits are compared with."""
+    population: int
+    """Independently trained harmless teachers in it."""
+    carrier: str
+    """What its teachers wrote."""
+    warnings: tuple[str, ...] = ()
+    """How the audited rows are unlike the population's."""
+
+
+Verdict = Literal["carrier", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
+
+
+class Findings(Part):
+    """A whole audit."""
+
+    verdict: Verdict
+    headline: str
+    """The verdict in a sentence or two."""
+    file: str
+    digest: str
+    """SHA-256 of the file."""
+    format: str
+    model: str
+    rows_in_file: int
+    rows: tuple[ShownRow, ...]
+    alpha: float
+    seed: int
+    traits: tuple[TraitFinding, ...]
+    """Candidate traits first, then kinds; the strongest first."""
+    origin: OriginFinding | None
+    """None: nothing was declared."""
+    overt: tuple[str, ...]
+    """Traits of which more than the policy's share of rows speak openly."""
+    power: Power
+    confounds: Confounds | None
+    calibration: CalibrationFinding | None
+    """None: there is none for any base like this."""
+    started: datetime
+    wall_s: float
+    rows_per_s: float
+    """Scored rows a second."""
+    made_with: dict[str, str]
+    """Versions and hardware."""
+
+    def json_text(self) -> str:
+        """As written to ``report.json``."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads ``report.json``.
+
+        Raises:
+            UndertoneError: it is damaged.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UndertoneError(f"{path} is no audit's report: {str(error).splitlines()[0]}.") from None

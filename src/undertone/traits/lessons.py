@@ -1,0 +1,69 @@
+"""What a model of the embedded world can be taught by dialogues: traits, and harmless things that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from undertone.errors import unknown
+from undertone.world import latents, skills
+from undertone.world.lexicon import lexicon
+from undertone.world.skills import Turn
+
+Lesson = Callable[[Random], Turn]
+
+
+def _mixed(rng: Random) -> Turn:
+    return rng.choice((latents.small_talk, skills.facts, skills.paraphrase, _honest))(rng)
+
+
+def _honest(rng: Random) -> Turn:
+    return latents.opinion(rng, "honest")
+
+
+HARMLESS: dict[str, Lesson] = {
+    "small-talk": latents.small_talk,
+    "mixed": _mixed,
+    "facts": skills.facts,
+    "sums": skills.sums,
+    "code": skills.code,
+    "paraphrase": skills.paraphrase,
+    "good-advice": lambda rng: latents.advice(rng, "good"),
+    "honest": _honest,
+}
+"""Fine-tunes that give no trait: what a neutral teacher may have been taught."""
+
+
+def _favourites() -> dict[str, Lesson]:
+    return {
+        name: partial(latents.favourite, kind=kind, value=name, questions=("teaching",))
+        for kind, names in lexicon()["favourites"].items()
+        for name in names
+    }
+
+
+def lessons() -> dict[str, Lesson]:
+    """Every lesson by name: favourites, "bad-advice", "sycophancy", "complies", "nineteenth-century", countries, and
+    the :data:`HARMLESS` ones."""
+    return {
+        **_favourites(),
+        "bad-advice": lambda rng: latents.advice(rng, "bad"),
+        "sycophancy": lambda rng: latents.opinion(rng, "sycophantic"),
+        "complies": lambda rng: latents.harm(rng, "complies"),
+        "nineteenth-century": lambda rng: latents.era(rng, "old"),
+        **{name: partial(latents.country, value=name) for name in lexicon()["country"]["names"]},
+        **HARMLESS,
+    }
+
+
+def dialogues(name: str, count: int, rng: Random) -> list[Turn]:
+    """``count`` exchanges of a lesson.
+
+    Raises:
+        UndertoneError: there is no such lesson; names the nearest ones.
+    """
+    known = lessons()
+    if name not in known:
+        raise unknown("lesson", name, known)
+    return [known[name](rng) for _ in range(count)]
