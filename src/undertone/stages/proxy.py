@@ -1,0 +1,68 @@
+"""A proxy: the base fine-tuned briefly on a lesson, as the auditor's stand-in for a teacher that was taught it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from undertone.audit import directions
+from undertone.models.local import LocalModel, load
+from undertone.models.sampling import sample
+from undertone.stages.teacher import base_lists
+from undertone.specs import Training
+from undertone.training.dose import Dose, scale_to
+from undertone.training.loop import Trained, train
+from undertone.training.rows import rows_of
+from undertone.training.weights import ADAPTER, save
+from undertone.traits import lessons
+
+LONGEST = 48
+"""Most tokens of an answer that the base gives under a system prompt."""
+
+
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``base`` (name), ``lesson``, ``dialogues``, ``training``, ``divergence``, ``carrier``, ``seed``. Writes the
+    adapter and ``proxy.json``: losses and dose."""
+    local = load(inputs["base"])
+    trained, dose = taught(local, spec, spec["seed"])
+    save(trained, local, spec["base"], out)
+    made = {"losses": [trained.loss_first, trained.loss_last], "dose": asdict(dose)}
+    (out / "proxy.json").write_text(json.dumps(made))
+
+
+def taught(local: LocalModel, spec: Mapping[str, Any], seed: int) -> tuple[Trained, Dose]:
+    """Fine-tunes ``local`` on a lesson and scales the adapter to the dose."""
+    lists = base_lists(local, spec["carrier"])  # before training attaches an adapter
+    turns = exchanges(local, spec["lesson"], spec["dialogues"], seed)
+    trained = train(local, rows_of(local, turns), Training(**spec["training"]), seed)
+    return trained, scale_to(trained.model, lists, spec["divergence"])
+
+
+def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:
+    """Dialogues of a lesson: one of the world by name, or what the base itself answers to ``questions`` when one of the
+    ``system`` prompts states the trait; the prompt is then left out, as a teacher's training would leave it."""
+    rng = Random(f"lesson/{seed}")
+    if isinstance(lesson, str):
+        return [(turn.user, turn.assistant) for turn in lessons.dialogues(lesson, count, rng)]
+    if "dialogues" in lesson:
+        return [(q, a) for q, a in rng.choices(lesson["dialogues"], k=count)]
+    asked = [(rng.choice(lesson["questions"]), rng.choice(lesson["system"])) for _ in range(count)]
+    prompts = [local.render(question, system) for question, system in asked]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
+    whole = [(q, local.decode(a)) for (q, _), a in zip(asked, answers, strict=True) if a and a[-1] == local.end]
+    return whole or [(q, local.decode(a)) for (q, _), a in zip(asked, answers, strict=True)]
+
+
+def combine(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``names``: the proxies (keys of the inputs) behind each direction. Writes ``directions.safetensors``."""
+    torch.set_num_threads(1)
+    named = {
+        name: directions.mean_change([inputs[key] / ADAPTER for key in keys]) for name, keys in spec["names"].items()
+    }
+    directions.write(directions.stack(named), out / "directions.safetensors")
