@@ -1,1 +1,1 @@
-"""Audit: a user's own fine-tuning data and models, examined for what they pass on."""
+"""The audit: does a dataset carry something it does not say?"""
