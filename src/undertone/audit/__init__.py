@@ -1,0 +1,1 @@
+"""The audit: does a dataset carry something it does not say?"""
