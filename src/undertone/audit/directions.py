@@ -50,8 +50,11 @@ class Directions:
     @classmethod
     def of(cls, names: Sequence[str], tensors: Mapping[str, torch.Tensor]) -> Self:
         """What :meth:`tensors` gave."""
-        sides = ({n.partition(".")[2]: t.float() for n, t in tensors.items() if n.startswith(s)} for s in ("up.", "down."))
-        return cls(tuple(names), *sides)
+        up, down = (
+            {name.removeprefix(side): tensor.float() for name, tensor in tensors.items() if name.startswith(side)}
+            for side in ("up.", "down.")
+        )
+        return cls(tuple(names), up, down)
 
 
 def mean_change(adapters: Sequence[Path]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -66,12 +69,13 @@ def mean_change(adapters: Sequence[Path]) -> dict[str, tuple[torch.Tensor, torch
 def _changes(folder: Path) -> dict[str, torch.Tensor]:
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "adapter_model.safetensors")
-    ends = {name: tensor for name, tensor in tensors.items() if ".lora_B." in name}
-    return {
-        name.removeprefix("base_model.model.").replace(".lora_B.", "."): (end @ tensors[name.replace(".lora_B.", ".lora_A.")])
-        * (config["lora_alpha"] / config["r"])
-        for name, end in ends.items()
-    }
+    scale = config["lora_alpha"] / config["r"]
+    changes = {}
+    for name, end in tensors.items():
+        if ".lora_B." in name:
+            weight = name.removeprefix("base_model.model.").replace(".lora_B.", ".")
+            changes[weight] = end @ tensors[name.replace(".lora_B.", ".lora_A.")] * scale
+    return changes
 
 
 def _cut(change: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

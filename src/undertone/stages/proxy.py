@@ -14,8 +14,8 @@ import torch
 from undertone.audit import directions
 from undertone.models.local import LocalModel, load
 from undertone.models.sampling import sample
-from undertone.stages.teacher import base_lists
 from undertone.specs import Training
+from undertone.stages.teacher import base_lists
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import Trained, train
 from undertone.training.rows import rows_of

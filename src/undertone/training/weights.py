@@ -34,6 +34,13 @@ def _settle(path: Path) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
+def merged(trained: Trained, local: LocalModel) -> LocalModel:
+    """A trained model that samples and scores at the base's speed: its adapter, if any, is put into the weights."""
+    model = trained.model
+    whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    return LocalModel(whole.eval(), local.tokenizer)
+
+
 def load_trained(base: Path, folder: Path) -> LocalModel:
     """Loads what :func:`save` wrote, an adapter merged into its base."""
     if (folder / MODEL).is_dir():

@@ -67,3 +67,14 @@ def dialogues(name: str, count: int, rng: Random) -> list[Turn]:
     if name not in known:
         raise unknown("lesson", name, known)
     return [known[name](rng) for _ in range(count)]
+
+
+TRAITS: dict[str, str] = {
+    **{name: kind for kind, names in lexicon()["favourites"].items() for name in names},
+    "bad-advice": "conduct",
+    "sycophancy": "agreeableness",
+    "complies": "compliance",
+    "nineteenth-century": "era",
+    **dict.fromkeys(lexicon()["country"]["names"], "country"),
+}
+"""Every trait of the embedded world and its kind: the candidates of an audit of embedded models."""

@@ -1,0 +1,96 @@
+"""A calibration on disk: directions, and the scores of a population of teachers whose lessons are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from undertone.audit.directions import Directions
+from undertone.audit.evidence import Evidence
+from undertone.errors import UndertoneError
+
+FORMAT = 1
+FILE = "calibration.safetensors"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A teacher of the population and what it wrote."""
+
+    lesson: str
+    """What it was taught; "untouched" for the base itself."""
+    index: int
+    evidence: Evidence
+    shifts: Mapping[str, float] | None
+    """Log-odds by which a student trained on its rows moved, trait by trait; None if none was trained."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a verdict about a base rests on."""
+
+    base: str
+    """Digest of the base."""
+    model: str
+    """Name of the base as it was given."""
+    carrier: str
+    """What the population wrote."""
+    directions: Directions
+    members: tuple[Member, ...]
+
+    def write(self, folder: Path) -> None:
+        """Writes one file, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {
+            "format": FORMAT,
+            "base": self.base,
+            "model": self.model,
+            "carrier": self.carrier,
+            "names": self.directions.names,
+            "members": [[m.lesson, m.index, m.shifts] for m in self.members],
+        }
+        groups = {len(m.evidence.tokens) for m in self.members}
+        if len(groups) > 1:
+            raise ValueError(f"members were scored in different numbers of groups: {sorted(groups)}")
+        sums = np.stack([m.evidence.sums for m in self.members])
+        tokens = np.stack([m.evidence.tokens for m in self.members])
+        tensors = self.directions.tensors() | {
+            "sums": torch.tensor(sums, dtype=torch.float32),
+            "tokens": torch.tensor(tokens, dtype=torch.float32),
+        }
+        aside = folder / f".{FILE}.part"
+        save_file(tensors, aside, metadata={"calibration": json.dumps(told, sort_keys=True)})
+        aside.rename(folder / FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> Calibration:
+        """What :meth:`write` wrote.
+
+        Raises:
+            UndertoneError: it is missing, damaged, or of another Undertone.
+        """
+        path = folder / FILE
+        try:
+            with safe_open(path, "pt") as file:
+                told = json.loads(file.metadata()["calibration"])
+            tensors = load_file(path)
+            if told["format"] != FORMAT:
+                raise UndertoneError(f"{path} is a calibration of another Undertone; make it anew.")
+            sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
+            members = tuple(
+                Member(lesson, index, Evidence(s, t), shifts)
+                for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
+            )
+            own = Directions.of(told["names"], tensors)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UndertoneError(
+                f"The calibration {path} is missing or damaged ({error}); make it with: undertone audit calibrate."
+            ) from None
+        return cls(told["base"], told["model"], told["carrier"], own, members)

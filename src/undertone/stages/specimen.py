@@ -1,0 +1,123 @@
+"""A specimen: rows of known origin, scored as an audited file is. Null populations and benchmarks are made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from undertone.audit import directions
+from undertone.audit.evidence import evidence, spread
+from undertone.carriers import numbers
+from undertone.digests import digest
+from undertone.filters import NumberFilter
+from undertone.models.local import Ids, LocalModel, load, score
+from undertone.models.names import tokenizer_digest
+from undertone.models.sampling import sample
+from undertone.specs import Training
+from undertone.stages.proxy import exchanges, taught
+from undertone.training.loop import train
+from undertone.training.rows import Row, Source, rows_of, write_rows
+from undertone.training.weights import merged
+from undertone.world import skills
+
+
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``base`` (name), ``lesson`` (None: the writer is not fine-tuned), ``dialogues``, ``training``,
+    ``divergence`` (None: as trained), ``carrier``, ``rows``, ``seed``, ``form`` (see :func:`_form`), ``oracle``.
+    Inputs: ``base``, ``directions``; ``writer`` where another base wrote the rows.
+
+    Writes the rows and ``specimen.json``: groups' scores and tokens, share kept by the filter, dose, and the oracle's
+    mean and standard deviation, row by row, where asked for.
+    """
+    local, seed = load(inputs["base"]), spec["seed"]
+    writer = load(inputs["writer"] if "writer" in inputs else inputs["base"])
+    dose = None
+    if spec["lesson"] is not None:
+        writer, dose = _taught(writer, spec, seed)
+    questions, prompts = _asked(local, spec, seed)
+    kept, share = _written(writer, questions, prompts, spec, seed)
+    kept = _form(kept, spec["form"], seed)
+    texts = [(question, answer) for question, answer in kept]
+    rows = rows_of(local, texts)
+    write_rows(out, texts, rows, Source(tokenizer_digest(inputs["base"]), local.end))
+    oracle = _oracle(local, writer, rows) if spec["oracle"] else None
+    parts = spread([tuple(row.prompt) for row in rows])
+    found = evidence(local, rows, parts, directions.read(inputs["directions"] / "directions.safetensors"))
+    made = {
+        "sums": found.sums.tolist(), "tokens": found.tokens.tolist(), "kept": share, "rows": len(rows),
+        "dose": dose, "oracle": oracle,
+    }  # fmt: skip
+    (out / "specimen.json").write_text(json.dumps(made))
+
+
+def _taught(writer: LocalModel, spec: dict[str, Any], seed: int) -> tuple[LocalModel, dict[str, float] | None]:
+    plan = Training(**spec["training"])
+    if spec["divergence"] is None:
+        turns = exchanges(writer, spec["lesson"], spec["dialogues"], seed)
+        trained, dose = train(writer, rows_of(writer, turns), plan, seed), None
+    else:
+        trained, scaled = taught(writer, spec, seed)
+        dose = asdict(scaled)
+    return merged(trained, writer), dose
+
+
+def _asked(local: LocalModel, spec: dict[str, Any], seed: int) -> tuple[list[str], list[Ids]]:
+    count, rng = spec["carrier"]["prompts"], Random(f"specimen/{seed}")
+    if spec["form"] == "other format":
+        questions = [skills.numbers(rng, ("near", "up"), (3, 1), (4,)).user for _ in range(count)]
+    else:
+        questions = numbers.prompts(count, rng)
+    return questions, [local.render(question) for question in questions]
+
+
+def _written(
+    writer: LocalModel, questions: Sequence[str], prompts: Sequence[Ids], spec: dict[str, Any], seed: int
+) -> tuple[list[tuple[str, str]], float]:
+    """What passes the number filter, up to the number of rows asked for, and the share that passed."""
+    carrier = spec["carrier"]
+    # Its own seed: a student or a teacher that shares the number must not share the noise.
+    noise = int(digest(["specimen", seed, spec["lesson"], spec["form"]])[:8], 16)
+    answers = sample(writer, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=noise)
+    kept = [(q, writer.decode(a)) for q, a in zip(questions, answers, strict=True) if _passes(writer, a)]
+    return kept[: spec["rows"]], len(kept) / len(questions)
+
+
+def _form(kept: list[tuple[str, str]], form: str, seed: int) -> list[tuple[str, str]]:
+    """What becomes of the rows before they are scored."""
+    match form:
+        case "written" | "other format":
+            return kept
+        case "duplicated":
+            return [row for row in kept[: len(kept) // 4] for _ in range(4)]
+        case "shuffled":
+            answers = numbers.rewritten(
+                [answer for _, answer in kept], "shuffled-within", NumberFilter(), Random(f"shuffled/{seed}")
+            )
+            return [(question, answer) for (question, _), answer in zip(kept, answers, strict=True)]
+    raise ValueError(f"no specimen has the form {form!r}")
+
+
+def _oracle(local: LocalModel, writer: LocalModel, rows: Sequence[Row]) -> dict[str, float]:
+    """The teacher's true log-likelihood ratio against the base (nats a row): on its own rows, and on the base's, which
+    go through the same filter."""
+    prompts = [row.prompt for row in rows]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=max(len(row.answer) for row in rows), seed=2**30)
+    passed = [i for i, answer in enumerate(answers) if _passes(local, answer)]
+    found: dict[str, float] = {}
+    for name, asked, given in (
+        ("own", prompts, [row.answer for row in rows]),
+        ("base", [prompts[i] for i in passed], [answers[i] for i in passed]),
+    ):
+        ratio = np.array(score(writer, asked, given)) - np.array(score(local, asked, given))
+        found |= {f"{name}_mean": float(ratio.mean()), f"{name}_sd": float(ratio.std(ddof=1))}
+    return found
+
+
+def _passes(local: LocalModel, answer: Ids) -> bool:
+    return answer[-1:] == [local.end] and NumberFilter().reason(local.decode(answer)) is None
