@@ -18,7 +18,7 @@ from undertone.audit.calibration import Calibration, Member
 from undertone.audit.evidence import Evidence
 from undertone.digests import digest
 from undertone.models.names import resolve
-from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SPECIMEN
+from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
 from undertone.traits.lessons import HARMLESS, TRAITS
 from undertone.workers import run_jobs
@@ -61,15 +61,23 @@ class Plan:
     base: Folder
     proxies: dict[str, Job]
     directions: Job
-    members: dict[str, Job]
-    """Specimens by name."""
+    specimens: dict[str, Job]
+    """What the population's members wrote, by name."""
+    scores: dict[str, Job]
+    """Of every specimen, by the same name."""
     outcomes: dict[str, Job]
-    """Of some members, by the same name."""
+    """Of some."""
 
     @property
     def jobs(self) -> list[Job]:
         """All of them; parents first."""
-        return [*self.proxies.values(), self.directions, *self.members.values(), *self.outcomes.values()]
+        return [
+            *self.proxies.values(),
+            self.directions,
+            *self.specimens.values(),
+            *self.scores.values(),
+            *self.outcomes.values(),
+        ]
 
 
 def seed_of(*what: str | int) -> int:
@@ -95,40 +103,39 @@ def plan(model: str, size: Size) -> Plan:
     }
     names = {lesson: [f"{lesson}-{i}" for i in range(size.proxies)] for lesson in taught}
     combined = Job(DIRECTIONS, {"names": names}, proxies)
-    inputs: dict[str, Job | Folder] = {"base": base, "directions": combined}
-    members = {
+    specimens = {
         **{
-            f"{lesson}/{i}": specimen(model, inputs, lesson, DOSES[i % len(DOSES)], ("population", i))
+            f"{lesson}/{i}": specimen(base, lesson, DOSES[i % len(DOSES)], ("population", i))
             for lesson in HARMLESS
             for i in range(size.harmless)
         },
         **{
             f"untouched/{i}": specimen(
-                model, inputs, None, None, ("population", i), temperature=TEMPERATURES[i % len(TEMPERATURES)]
+                base, None, None, ("population", i), temperature=TEMPERATURES[i % len(TEMPERATURES)]
             )
             for i in range(size.untouched)
         },
         **{
-            f"{trait}/{i}": specimen(model, inputs, trait, DOSE, ("population", i))
+            f"{trait}/{i}": specimen(base, trait, DOSE, ("population", i))
             for i in range(size.references)
             for trait in TRAITS
         },
     }
+    scores = {name: scores_of(base, combined, job) for name, job in specimens.items()}
     followed = [f"{lesson}/{i}" for i in range(size.outcomes) for lesson in taught]
     outcomes = {
         name: Job(
             OUTCOME,
             {"training": STUDENT, "seed": seed_of("student", name)},
-            {"base": base, "specimen": members[name]},
+            {"base": base, "specimen": specimens[name]},
         )
         for name in followed
     }
-    return Plan(base, proxies, combined, members, outcomes)
+    return Plan(base, proxies, combined, specimens, scores, outcomes)
 
 
 def specimen(
-    model: str,
-    inputs: dict[str, Job | Folder],
+    base: Folder,
     lesson: str | None,
     dose: float | None,
     purpose: tuple[str, int],
@@ -137,24 +144,27 @@ def specimen(
     temperature: float = 1.0,
     form: str = "written",
     oracle: bool = False,
+    writer: Folder | None = None,
 ) -> Job:
     """The job of one specimen; its seed follows from its purpose and lesson."""
-    return Job(
-        SPECIMEN,
-        {
-            "base": model,
-            "lesson": lesson,
-            "dialogues": DIALOGUES,
-            "training": training,
-            "divergence": dose,
-            "carrier": CARRIER | {"temperature": temperature},
-            "rows": ROWS,
-            "seed": seed_of(*purpose, lesson or "untouched"),
-            "form": form,
-            "oracle": oracle,
-        },
-        inputs,
-    )
+    spec = {
+        "base": base.name,
+        "lesson": lesson,
+        "dialogues": DIALOGUES,
+        "training": training,
+        "divergence": dose,
+        "carrier": CARRIER | {"temperature": temperature},
+        "rows": ROWS,
+        "seed": seed_of(*purpose, lesson or "untouched"),
+        "form": form,
+        "oracle": oracle,
+    }
+    return Job(SPECIMEN, spec, {"base": base} | ({"writer": writer} if writer else {}))
+
+
+def scores_of(base: Folder, along: Job, made: Job) -> Job:
+    """The job that scores a specimen."""
+    return Job(SCORES, {}, {"base": base, "specimen": made, "directions": along})
 
 
 def calibrate(
@@ -182,13 +192,11 @@ def calibrate(
 def gather(layout: Plan, store: Store) -> Calibration:
     """Finished artifacts as a calibration."""
     members = []
-    for name, job in layout.members.items():
+    for name, job in layout.scores.items():
         lesson, _, index = name.partition("/")
-        made = store.read(job, "specimen.json")
         outcome = store.read(layout.outcomes[name], "outcome.json") if name in layout.outcomes else None
         shifts = {t: outcome["student"][t] - outcome["base"][t] for t in outcome["base"]} if outcome else None
-        found = Evidence(np.array(made["sums"]), np.array(made["tokens"]))
-        members.append(Member(lesson, int(index), found, shifts))
+        members.append(Member(lesson, int(index), read_scores(store, job), shifts))
     return Calibration(
         base=layout.base.key,
         model=layout.base.name,
@@ -196,6 +204,12 @@ def gather(layout: Plan, store: Store) -> Calibration:
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
     )
+
+
+def read_scores(store: Store, job: Job) -> Evidence:
+    """What a finished scores job found."""
+    made = store.read(job, "scores.json")
+    return Evidence(np.array(made["sums"]), np.array(made["tokens"]))
 
 
 def cached(model: str, root: Path) -> Path:

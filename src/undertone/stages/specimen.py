@@ -1,4 +1,4 @@
-"""A specimen: rows of known origin, scored as an audited file is. Null populations and benchmarks are made of them."""
+"""A specimen: rows of known origin, and their scores. Null populations and benchmarks are made of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.stages.proxy import exchanges, taught
 from undertone.training.loop import train
-from undertone.training.rows import Row, Source, rows_of, write_rows
+from undertone.training.rows import Row, Source, read_sampled, rows_of, write_rows
 from undertone.training.weights import merged
 from undertone.world import skills
 
@@ -30,30 +30,32 @@ from undertone.world import skills
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``lesson`` (None: the writer is not fine-tuned), ``dialogues``, ``training``,
     ``divergence`` (None: as trained), ``carrier``, ``rows``, ``seed``, ``form`` (see :func:`_form`), ``oracle``.
-    Inputs: ``base``, ``directions``; ``writer`` where another base wrote the rows.
+    Inputs: ``base``; ``writer`` where another base wrote the rows.
 
-    Writes the rows and ``specimen.json``: groups' scores and tokens, share kept by the filter, dose, and the oracle's
-    mean and standard deviation, row by row, where asked for.
+    Writes the rows and ``specimen.json``: share kept by the filter, dose, and, where asked for, the oracle's mean and
+    standard deviation over rows.
     """
     local, seed = load(inputs["base"]), spec["seed"]
     writer = load(inputs["writer"] if "writer" in inputs else inputs["base"])
     dose = None
     if spec["lesson"] is not None:
         writer, dose = _taught(writer, spec, seed)
-    questions, prompts = _asked(local, spec, seed)
-    kept, share = _written(writer, questions, prompts, spec, seed)
-    kept = _form(kept, spec["form"], seed)
-    texts = [(question, answer) for question, answer in kept]
+    kept, share = _written(writer, *_asked(local, spec, seed), spec, seed)
+    texts = _form(kept, spec["form"], seed)
     rows = rows_of(local, texts)
     write_rows(out, texts, rows, Source(tokenizer_digest(inputs["base"]), local.end))
     oracle = _oracle(local, writer, rows) if spec["oracle"] else None
-    parts = spread([tuple(row.prompt) for row in rows])
-    found = evidence(local, rows, parts, directions.read(inputs["directions"] / "directions.safetensors"))
-    made = {
-        "sums": found.sums.tolist(), "tokens": found.tokens.tolist(), "kept": share, "rows": len(rows),
-        "dose": dose, "oracle": oracle,
-    }  # fmt: skip
+    made = {"kept": share, "rows": len(rows), "dose": dose, "oracle": oracle}
     (out / "specimen.json").write_text(json.dumps(made))
+
+
+def scored(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """No spec. Inputs: ``base``, ``specimen``, ``directions``. Writes ``scores.json``: groups' scores and tokens."""
+    local = load(inputs["base"])
+    rows, _ = read_sampled(inputs["specimen"])
+    along = directions.read(inputs["directions"] / "directions.safetensors")
+    found = evidence(local, rows, spread([tuple(row.prompt) for row in rows]), along)
+    (out / "scores.json").write_text(json.dumps({"sums": found.sums.tolist(), "tokens": found.tokens.tolist()}))
 
 
 def _taught(writer: LocalModel, spec: dict[str, Any], seed: int) -> tuple[LocalModel, dict[str, float] | None]:

@@ -1,0 +1,68 @@
+"""Canary students: a few trained on the file and as many on the base's own answers, to see what the audit forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.stats import t
+
+from undertone.audit.calibrate import STUDENT, seed_of
+from undertone.audit.scored import Scored
+from undertone.errors import UndertoneError
+from undertone.measure.leaning import leanings
+from undertone.models.local import LocalModel, load
+from undertone.specs import Training
+from undertone.store import Folder
+from undertone.training.loop import train
+from undertone.training.rows import Row
+from undertone.training.weights import merged
+
+Shift = tuple[float, float, float]
+"""Mean over pairs and its 95 % interval, log-odds."""
+
+
+def outcome(
+    local: LocalModel,
+    base: Folder,
+    rows: Sequence[Scored],
+    answers: Sequence[str],
+    pairs: int,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> dict[str, Shift]:
+    """Shift of every trait in students of the rows against students of the base's own answers to the same prompts.
+
+    The interval is over pairs of students (seeds): of this file, not of its teacher.
+
+    Raises:
+        UndertoneError: fewer than two pairs, or the rows are bare text, to which the base has no answer.
+    """
+    if pairs < 2:
+        raise UndertoneError("One pair of canary students has no interval: give --canary 2 or more.")
+    if not answers:
+        raise UndertoneError("Canary students need rows with prompts: bare text has none that the base could answer.")
+    compared = rows[: len(answers)]
+    control = [
+        Row(row.row.prompt, [*local.encode(answer), local.end]) for row, answer in zip(compared, answers, strict=True)
+    ]
+    own = [row.row for row in compared]
+    differences = []
+    for pair in range(pairs):
+        found = []
+        for k, part in enumerate((own, control)):
+            found.append(_leanings(base, part, seed_of("canary", seed, pair)))
+            progress("canary students", 2 * pair + k + 1, 2 * pairs)
+        differences.append({trait: found[0][trait] - found[1][trait] for trait in found[0]})
+    return {trait: _interval([d[trait] for d in differences]) for trait in differences[0]}
+
+
+def _leanings(base: Folder, rows: Sequence[Row], seed: int) -> dict[str, float]:
+    local = load(base.path)
+    return leanings(merged(train(local, rows, Training.model_validate(STUDENT), seed), local))
+
+
+def _interval(shifts: Sequence[float]) -> Shift:
+    mean, count = float(np.mean(shifts)), len(shifts)
+    reach = float(t.ppf(0.975, count - 1) * np.std(shifts, ddof=1) / np.sqrt(count))
+    return mean, mean - reach, mean + reach

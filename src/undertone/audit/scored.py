@@ -1,0 +1,72 @@
+"""An audited file as token ids: which tokens are scored, and what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from undertone.audit.conversations import Conversation
+from undertone.errors import UndertoneError
+from undertone.models.local import LocalModel
+from undertone.training.rows import Row
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One assistant turn of a conversation: its tokens are scored, all before it is given."""
+
+    line: int
+    """Line of the file; turns of one line are one cluster."""
+    question: str
+    """The turn before it; empty for bare text."""
+    answer: str
+    row: Row
+
+
+def scored(local: LocalModel, conversations: Sequence[Conversation]) -> list[Scored]:
+    """Every assistant turn, by the model's own template; of bare text everything after the first token.
+
+    Raises:
+        UndertoneError: a conversation cannot be rendered, holds a control token, or is longer than the model's
+            positions: names its line.
+    """
+    found = []
+    for conversation in conversations:
+        try:
+            found += list(_turns(local, conversation))
+        except UndertoneError as error:
+            raise UndertoneError(f"line {conversation.line}: {error}") from None
+        except Exception as error:  # a template is the model's own program: jinja's faults are of many classes
+            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UndertoneError(
+                f"line {conversation.line}: the model's chat template cannot render it ({told}); mend the row, or "
+                "audit with a model whose template can."
+            ) from None
+    return found
+
+
+def _turns(local: LocalModel, conversation: Conversation) -> list[Scored]:
+    turns = list(conversation.turns)
+    if len(turns) == 1:
+        ids = local.encode(turns[0].content)
+        _refuse_long(local, len(ids))
+        if len(ids) < 2:
+            raise UndertoneError("bare text of fewer than two tokens has nothing to score; leave the row out.")
+        local.refuse_control(turns[0].content)
+        return [Scored(conversation.line, "", turns[0].content, Row(ids[:1], ids[1:]))]
+    system = turns.pop(0).content if turns[0].role == "system" else None
+    found, earlier = [], list[tuple[str, str]]()
+    for asked, answered in zip(turns[::2], turns[1::2], strict=True):
+        local.refuse_control(answered.content)
+        row = Row(local.render(asked.content, system, tuple(earlier)), [*local.encode(answered.content), local.end])
+        _refuse_long(local, len(row.prompt) + len(row.answer))
+        found.append(Scored(conversation.line, asked.content, answered.content, row))
+        earlier.append((asked.content, answered.content))
+    return found
+
+
+def _refuse_long(local: LocalModel, length: int) -> None:
+    if local.positions is not None and length > local.positions:
+        raise UndertoneError(
+            f"the conversation has {length} tokens, and the model {local.positions} positions; shorten it."
+        )

@@ -1,0 +1,140 @@
+"""An audit in front of a person: progress while it goes on, the verdict, a table, and where the report is."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from undertone.audit import calibrate, calibrations
+from undertone.audit.audit import Request, audit
+from undertone.audit.findings import Findings
+from undertone.digests import digest
+from undertone.models.names import resolve
+from undertone.report.audit import audit_lines, audit_table, write_audit
+from undertone.running import named, out_console
+from undertone.store import Job, Store
+from undertone.workers import cores, unique
+
+Policy = Literal["hidden", "overt"]
+"""What ends with exit code 1: a carrier; or, with "overt", rows that speak openly of a candidate as well."""
+
+CODES = {"no evidence": 0, "carrier": 1}
+INCONCLUSIVE = 3
+
+
+def default_folder(request: Request) -> Path:
+    """``audits/FILE-DIGEST``: one folder for each request."""
+    told = [str(request.path.absolute()), request.model, request.rows, request.seed, sorted(request.traits)]
+    return Path("audits") / f"{request.path.name.split('.')[0]}-{digest(told)[:8]}"
+
+
+def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: bool) -> int:
+    """Audits a file and shows what was found. Returns the exit code."""
+    folder = named(out) if out else default_folder(request)
+    with _progress(quiet=as_json) as progress:
+        tasks: dict[str, Any] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
+
+        findings = audit(request, advance)
+    page = write_audit(findings, folder)
+    if as_json:
+        print(findings.model_dump_json())
+    else:
+        show(findings, page)
+    return code(findings, policy)
+
+
+def code(findings: Findings, policy: Policy) -> int:
+    """Exit code: 0 no evidence down to a stated effect, 1 found, 3 no verdict."""
+    if policy == "overt" and findings.overt:
+        return 1
+    return CODES.get(findings.verdict, INCONCLUSIVE)
+
+
+def show(findings: Findings, page: Path) -> None:
+    """Verdict, table, what else was seen, and where the report is."""
+    console = out_console()
+    first, *others = audit_lines(findings)
+    console.print(first, markup=False, highlight=False, soft_wrap=True)
+    if findings.traits:
+        console.print(audit_table(findings))
+    for line in [*others, str(page)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+# Core-seconds a job took on the embedded base; a guide, no promise.
+EXPECTED = {"proxy": 3.5, "directions": 8.0, "specimen": 6.5, "scores": 5.0, "outcome": 12.0}
+PER_ROW = 0.004
+
+
+def preview(request: Request, as_json: bool) -> int:
+    """Says what an audit would do and what it costs, from a first look at the file; scores nothing."""
+    import json
+
+    from undertone.audit.conversations import read
+
+    base = resolve(request.model)
+    dataset = read(request.path, request.rows, request.seed)
+    calibration, matches = calibrations.find(base)
+    report = {
+        "rows_in_file": dataset.rows,
+        "rows": len(dataset.conversations),
+        "format": dataset.format,
+        "calibrated": calibration is not None and matches,
+        "expected_s": round(10 + PER_ROW * len(dataset.conversations) * (3 if request.sampling else 2)),
+    }
+    if as_json:
+        print(json.dumps(report))
+    else:
+        state = "calibrated" if report["calibrated"] else "not calibrated: undertone audit calibrate"
+        print(f"{request.path}: {dataset.rows:,} rows of {dataset.format}, {report['rows']:,} would be scored.")
+        print(f"{request.model}: {state}. About {report['expected_s']} s (embedded models). Nothing was scored.")
+    return 0
+
+
+def calibrate_shown(model: str, size: calibrate.Size, dry_run: bool) -> int:
+    """Makes the calibration of a base, with progress; one that was stopped goes on. Returns the exit code."""
+    layout = calibrate.plan(model, size)
+    store = Store(calibrations.made() / "store")
+    missing = [job for job in unique(layout.jobs) if not store.has(job)]
+    seconds = sum(EXPECTED[job.stage.name] for job in missing)
+    if dry_run:
+        print(f"{model}: {len(missing)} of {len(unique(layout.jobs))} artifacts to make, about {seconds:.0f} core-seconds,")
+        print(f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.")
+        return 0
+    with _progress(quiet=False) as progress:
+        tasks: dict[str, Any] = {}
+
+        def planned(jobs: list[Job]) -> None:
+            for stage, count in Counter(job.stage.name for job in unique(jobs)).items():
+                tasks[stage] = progress.add_task(stage, total=count)
+
+        made = calibrate.calibrate(
+            model, size, store, cores(), planned, lambda job, _: progress.advance(tasks[job.stage.name]),
+            lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
+        )  # fmt: skip
+    folder = calibrations.place(layout.base)
+    made.write(folder)
+    print(f"{model} is calibrated: {len(made.members)} teachers, {len(made.directions.names)} directions. {folder}")
+    return 0
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    console = Console(stderr=True, quiet=quiet)
+    with Progress(
+        TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=console, disable=quiet or not sys.stderr.isatty(),
+    ) as progress:  # fmt: skip
+        yield progress

@@ -1,0 +1,121 @@
+"""Is one score of a vector larger than all its other scores explain, given a population of harmless vectors?
+
+Harmless vectors point every way and differ manyfold in length: a fine-tune may lead far from the base or hardly. They
+are taken as draws from an elliptical law of unknown scale, one scale a vector, plus the noise of sampling: x has
+covariance c * shape + noise. The shape comes from the population (Tyler's M-estimator, which knows no scales: Tyler,
+Ann. Statist. 15, 1987; shrunk as by Ledoit and Wolf, J. Multivar. Anal. 88, 2004). A vector's own scale c is fitted, by
+maximum likelihood, to all of its scores but those in question. What is left of these, given the others, over its spread
+is then the statistic: like a t statistic, no length of the vector changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Own = Sequence[Sequence[int]]
+
+ROUNDS = 6
+SCALES = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 71)])
+"""Candidates for c, in units of the population's typical scale."""
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """What is left of each block of scores given all others; every array is (vectors, blocks)."""
+
+    value: Floats
+    """Common excess of the block's scores, in their own unit."""
+    spread: Floats
+    """Its standard deviation in the population, at the vector's own scale, noise included."""
+    scale: Floats
+    """The vector's scale c, fitted without the block."""
+
+    @property
+    def z(self) -> Floats:
+        """Value over spread."""
+        return self.value / self.spread
+
+
+def shape(vectors: Floats, own: Own | None = None) -> tuple[Floats, Floats]:
+    """Centre (scores,) and shape (scores, scores) of a population of ``vectors``, (vectors, scores).
+
+    ``own`` names scores of a vector that do not count, such as that of the trait which a teacher was taught: they are
+    replaced by what the others predict. The shape is that of the median length.
+
+    Raises:
+        ValueError: fewer than 3 vectors, or numbers that are not finite.
+    """
+    if len(vectors) < 3 or not np.isfinite(vectors).all():
+        raise ValueError(f"a population needs at least 3 vectors of finite scores, got {vectors.shape}")
+    masked = [list(scores) for scores in own] if own is not None else [[] for _ in vectors]
+    filled, lengths = vectors.astype(float), np.ones(len(vectors))
+    centre: Floats = filled.mean(0)
+    found: Floats = np.eye(filled.shape[1])
+    for _ in range(ROUNDS):
+        weights = 1 / lengths
+        centre = np.asarray(weights @ filled / weights.sum())
+        rest = (filled - centre) / np.sqrt(lengths)[:, None]
+        found = _shrunk(rest)
+        inverse: Floats = np.asarray(np.linalg.inv(found))
+        for row, scores in enumerate(masked):
+            if scores:
+                filled[row, scores] = filled[row, scores] + _lacking(filled[row] - centre, inverse, scores)
+        rest = filled - centre
+        lengths = np.maximum(np.einsum("ni,ij,nj->n", rest, inverse, rest) / rest.shape[1], 1e-12)
+    return centre, found * float(np.median(lengths))
+
+
+def _lacking(deviation: Floats, inverse: Floats, scores: list[int]) -> Floats:
+    """What to add to the scores so that they are what the others predict."""
+    return np.asarray(-np.linalg.solve(inverse[np.ix_(scores, scores)], (inverse @ deviation)[scores]))
+
+
+def _shrunk(rest: Floats) -> Floats:
+    """Ledoit and Wolf's covariance, with correlations shrunk towards none."""
+    size = np.sqrt((rest**2).mean(0))
+    unit = rest / size
+    count, scores = unit.shape
+    sample = unit.T @ unit / count
+    target = np.trace(sample) / scores * np.eye(scores)
+    distance = ((sample - target) ** 2).sum()
+    error = (np.einsum("ni,ni->n", unit, unit) ** 2).sum() / count**2 - (sample**2).sum() / count
+    share = min(1.0, max(0.0, error / distance)) if distance > 0 else 1.0
+    return np.asarray((share * target + (1 - share) * sample) * np.outer(size, size))
+
+
+def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> Conditional:
+    """What is left of each block of scores given all others, for centred ``vectors``, (vectors, scores).
+
+    ``spread`` is the population's shape, ``noise`` the covariance of sampling (positive definite); a block of several
+    scores is tested along their common excess.
+    """
+    count, scores = vectors.shape
+    best = np.full((count, len(blocks)), -np.inf)
+    value, deviation, scale = (np.zeros((count, len(blocks))) for _ in range(3))
+    unit = np.sqrt(np.diag(noise))  # scores differ in size: inverses are taken in units of their noise
+    for c in SCALES:
+        total = (c * spread + noise) / np.outer(unit, unit)
+        inverse = np.linalg.inv(total) / np.outer(unit, unit)
+        log_size = np.linalg.slogdet(total)[1]
+        pulled = vectors @ inverse
+        length = np.einsum("ni,ni->n", pulled, vectors)
+        for k, block in enumerate(blocks):
+            inner = inverse[np.ix_(block, block)]
+            part = pulled[:, block]
+            explained = np.einsum("ni,ij,nj->n", part, np.linalg.inv(inner), part)
+            likelihood = -0.5 * (log_size + np.linalg.slogdet(inner * np.outer(unit[block], unit[block]))[1])
+            likelihood = likelihood - 0.5 * (length - explained)
+            better = likelihood > best[:, k]
+            information = inner.sum()
+            best[better, k] = likelihood[better]
+            value[better, k] = part[better].sum(1) / information
+            deviation[better, k] = information**-0.5
+            scale[better, k] = c
+    assert scores == len(unit)
+    return Conditional(value, deviation, scale)
