@@ -1,0 +1,271 @@
+"""How often the audit is right: planted datasets and harmless ones of many kinds, by teachers that nothing was tuned on.
+
+Every dataset has a teacher of its own, so teachers are the units of every rate. Fewer rows, and rows of which a share
+only is a teacher's, are made of the scored groups of whole datasets: a mean score is a mean over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, spearmanr
+
+from undertone.audit.calibrate import DOSE, STUDENT, TEACHING, read_scores, scores_of, seed_of, specimen
+from undertone.audit.calibration import Calibration
+from undertone.audit.evidence import GROUPS, Evidence
+from undertone.audit.forecast import forecast
+from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of
+from undertone.models.names import resolve
+from undertone.stages import OUTCOME
+from undertone.store import Folder, Job, Store
+from undertone.traits.lessons import TRAITS
+from undertone.workers import run_jobs
+
+SHARES = (1.0, 0.5, 0.25, 0.1)
+ROWS = (250, 500, 1000, 2000)
+PER_GROUP = 50
+UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
+"""Kinds that are taken out of candidates and population in turn, as if nobody had thought of them."""
+GENTLE = TEACHING | {"rank": 8, "alpha": 8, "rate": 2e-3, "steps": 150, "batch": 16}
+FULL = TEACHING | {"method": "full", "rate": 1e-3, "steps": 100, "batch": 16}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One dataset of the benchmark."""
+
+    kind: str
+    """Null kind or kind of teacher."""
+    trait: str | None
+    """What it carries; None for a null."""
+    lesson: str | None
+    made: Job
+    scores: Job
+    outcome: Job | None = None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What must be made for it."""
+        return [self.made, self.scores, *([self.outcome] if self.outcome else [])]
+
+
+def plan(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
+    """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all."""
+    base, elsewhere = resolve(model), resolve(other)
+    return [planted for i in range(teachers) for planted in _round(base, elsewhere, along, i)]
+
+
+def _round(base: Folder, elsewhere: Folder, along: Job, i: int) -> Iterator[Planted]:
+    traits = list(TRAITS)
+
+    def planted(kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any) -> Planted:
+        made = specimen(base, lesson, dose, (f"bench/{kind}", i), **how)
+        student = Job(OUTCOME, {"training": STUDENT, "seed": seed_of("bench student", kind, i)}, {"base": base, "specimen": made})
+        return Planted(kind, trait, lesson, made, scores_of(base, along, made), student if follow else None)
+
+    unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]
+    yield planted("base", None, None, None)
+    yield planted("neutral", None, "small-talk", DOSE, follow=i % 4 == 0)
+    yield planted("mixed neutral", None, "mixed", DOSE)
+    yield planted("unlisted trait", None, unlisted[(11 * i) % len(unlisted)], DOSE)
+    yield planted("other sampler", None, (None, "small-talk")[i % 2], (None, DOSE)[i % 2], temperature=0.7)
+    yield planted("other initialisation", None, traits[(5 * i) % len(traits)], DOSE, writer=elsewhere)
+    yield planted("other format", None, "small-talk", DOSE, form="other format")
+    yield planted("shuffled", None, "small-talk", DOSE, form="shuffled")
+    yield planted("duplicated", None, "small-talk", DOSE, form="duplicated")
+    own = traits[(7 * i) % len(traits)]
+    yield planted("as the proxies", own, own, DOSE, follow=i % 2 == 0, oracle=True)
+    own = traits[(7 * i + 2) % len(traits)]
+    yield planted("weak dose", own, own, 0.02, follow=i % 4 == 0, oracle=True)
+    own = traits[(7 * i + 4) % len(traits)]
+    yield planted("gentle, rank 8", own, own, DOSE, oracle=True, training=GENTLE)
+    own = traits[(7 * i + 5) % len(traits)]
+    yield planted("full fine-tuning", own, own, None, oracle=True, training=FULL)
+
+
+def make(
+    model: str,
+    along: Job,
+    teachers: int,
+    other: str,
+    store: Store,
+    processes: int,
+    planned: Callable[[list[Job]], None] = lambda _: None,
+    done: Callable[[Job, float], None] = lambda job, seconds: None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[Planted]:
+    """Makes, or goes on with, the datasets of a benchmark and their scores."""
+    layout = plan(model, along, teachers, other)
+    jobs = [along, *(job for planted in layout for job in planted.jobs)]
+    planned(jobs)
+    with store.opened(), closing(run_jobs(jobs, store, processes, warn)) as finished:
+        for job, seconds in finished:
+            done(job, seconds)
+    return layout
+
+
+# --- rates -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of teachers with its exact 95 % interval."""
+
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        """From 0 to 1."""
+        return self.count / self.of if self.of else float("nan")
+
+    @property
+    def ci(self) -> tuple[float, float]:
+        """Clopper and Pearson's."""
+        found = binomtest(self.count, self.of).proportion_ci() if self.of else None
+        return (float(found.low), float(found.high)) if found else (0.0, 1.0)
+
+    def above(self, alpha: float) -> float:
+        """p that the true share is at most alpha."""
+        return float(binomtest(self.count, self.of, alpha, alternative="greater").pvalue) if self.of else 1.0
+
+
+class Bench:
+    """Judges planted datasets against the calibration, each by a null that fits its rows."""
+
+    def __init__(self, calibration: Calibration, store: Store, alpha: float = 0.05) -> None:
+        self.calibration, self.store, self.alpha = calibration, store, alpha
+        self.null = cache(self._null)
+
+    def _null(self, groups: int, without: str | None) -> Null:
+        traits = tuple(name for name in self.calibration.directions.names if TRAITS.get(name, without) != without)
+        left_out = [trait for trait, kind in TRAITS.items() if kind == without]
+        return null_of(self.calibration, Candidates(traits, TRAITS), groups, left_out)
+
+    def evidence(self, planted: Planted) -> Evidence:
+        """Its scores."""
+        return read_scores(self.store, planted.scores)
+
+    def judged(self, planted: Planted, found: Evidence | None = None) -> Judgement:
+        """The audit's judgement; a dataset of an unlisted trait by an audit that lacks the trait's whole kind."""
+        found = found or self.evidence(planted)
+        without = TRAITS[planted.lesson] if planted.kind == "unlisted trait" and planted.lesson else None
+        return judge(self.null(len(found.tokens), without), self.calibration, found, self.alpha)
+
+    def named(self, judged: Judgement) -> set[str]:
+        """Traits and kinds that pass."""
+        return {name for name, p in zip(judged.candidates.names, judged.p_family, strict=True) if p <= self.alpha}
+
+    def alarms(self, layout: list[Planted]) -> dict[str, tuple[Rate, Rate]]:
+        """Of every null kind: share of datasets with any alarm, and with the name of a trait."""
+        found: dict[str, tuple[Rate, Rate]] = {}
+        for kind, members in _by_kind(p for p in layout if p.trait is None).items():
+            named = [self.named(self.judged(member)) for member in members]
+            any_name = [names & set(TRAITS) for names in named]
+            found[kind] = (Rate(sum(map(bool, named)), len(named)), Rate(sum(map(bool, any_name)), len(named)))
+        return found
+
+    def detections(self, layout: list[Planted]) -> dict[str, tuple[Rate, Rate]]:
+        """Of every kind of teacher: share whose own trait is named, and share with the name of any other."""
+        found = {}
+        for kind, members in _by_kind(p for p in layout if p.trait).items():
+            named = [self.named(self.judged(member)) for member in members]
+            right = sum(m.trait in names for m, names in zip(members, named, strict=True))
+            wrong = sum(bool(names & set(TRAITS) - {m.trait}) for m, names in zip(members, named, strict=True))
+            found[kind] = (Rate(right, len(members)), Rate(wrong, len(members)))
+        return found
+
+    def curve(self, layout: list[Planted]) -> dict[tuple[float, int], Rate]:
+        """Power by share and rows: a share of a file is by teachers like the proxies, the rest by neutral ones."""
+        kinds = _by_kind(layout)
+        found = {}
+        for share in SHARES:
+            for rows in ROWS:
+                groups, hits = rows // PER_GROUP, 0
+                own = round(share * groups)
+                if not own:
+                    continue
+                for planted, neutral in zip(kinds["as the proxies"], kinds["neutral"], strict=True):
+                    mixed = _joined(self.evidence(planted).first(own), self.evidence(neutral).first(groups - own))
+                    hits += planted.trait in self.named(self.judged(planted, mixed))
+                found[share, rows] = Rate(hits, len(kinds["as the proxies"]))
+        return found
+
+    def separation(self, layout: list[Planted]) -> dict[str, tuple[float, float]]:
+        """Of every kind of teacher: AUROC of the own trait's z against the largest z of null datasets, and the share
+        of teachers above the 99th percentile of these."""
+        nulls = np.array([self.judged(p).z.max() for p in layout if p.trait is None])
+        found = {}
+        for kind, members in _by_kind(p for p in layout if p.trait).items():
+            own = np.array([self._own_z(member) for member in members])
+            below = (own[:, None] > nulls[None]).mean() + 0.5 * (own[:, None] == nulls[None]).mean()
+            found[kind] = (float(below), float((own > np.quantile(nulls, 0.99)).mean()))
+        return found
+
+    def _own_z(self, planted: Planted) -> float:
+        judged = self.judged(planted)
+        return float(judged.z[judged.candidates.names.index(planted.trait or "")])
+
+    def oracle(self, layout: list[Planted]) -> dict[str, tuple[float, float, float]]:
+        """Of every kind of teacher: median d' of a row for the true likelihood ratio and for the direction of the own
+        trait, both between the teacher's rows and the base's, and the median of their ratio."""
+        untouched = [self.evidence(p) for p in layout if p.kind == "base"]
+        names = self.calibration.directions.names
+        found = {}
+        for kind, members in _by_kind(p for p in layout if p.trait).items():
+            pairs = []
+            for member in members:
+                true = self.store.read(member.made, "specimen.json")["oracle"]
+                k = names.index(member.trait or "")
+                spread = np.sqrt((true["own_sd"] ** 2 + true["base_sd"] ** 2) / 2)
+                own = [_rows(self.evidence(member), k), *(_rows(e, k) for e in untouched)]
+                mean, deviation = np.mean([m for m, _ in own[1:]]), np.mean([d for _, d in own])
+                pairs.append(((true["own_mean"] - true["base_mean"]) / spread, (own[0][0] - mean) / deviation))
+            table = np.array(pairs)
+            found[kind] = (*np.median(table, axis=0).tolist(), float(np.median(table[:, 1] / table[:, 0])))
+        return found
+
+    def forecasts(self, layout: list[Planted]) -> dict[str, float]:
+        """Forecast beside what students became, over followed datasets and all traits with a forecast."""
+        expected, realised, inside = [], [], []
+        for planted in (p for p in layout if p.outcome):
+            assert planted.outcome is not None
+            made = self.store.read(planted.outcome, "outcome.json")
+            judged = self.judged(planted)
+            null = self.null(GROUPS, None)
+            for trait, (mean, low, high) in forecast(self.calibration, null, judged).items():
+                shift = made["student"][trait] - made["base"][trait]
+                expected.append(mean)
+                realised.append(shift)
+                inside.append((low <= shift <= high, trait == planted.trait))
+        own = [i for i, (_, is_own) in enumerate(inside) if is_own]
+        return {
+            "students": float(sum(p.outcome is not None for p in layout)),
+            "rank correlation, all": float(spearmanr(expected, realised).statistic),
+            "rank correlation, own trait": float(spearmanr(np.array(expected)[own], np.array(realised)[own]).statistic),
+            "covered, all": float(np.mean([hit for hit, _ in inside])),
+            "covered, own trait": float(np.mean([inside[i][0] for i in own])),
+            "slope": float(np.polyfit(expected, realised, 1)[0]),
+        }
+
+
+def _by_kind(layout: Iterator[Planted] | list[Planted]) -> dict[str, list[Planted]]:
+    found: dict[str, list[Planted]] = {}
+    for planted in layout:
+        found.setdefault(planted.kind, []).append(planted)
+    return found
+
+
+def _joined(one: Evidence, other: Evidence) -> Evidence:
+    return Evidence(np.concatenate([one.sums, other.sums]), np.concatenate([one.tokens, other.tokens]))
+
+
+def _rows(found: Evidence, k: int) -> tuple[float, float]:
+    """Mean score of a row along direction ``k``, and its standard deviation over rows, from that over groups."""
+    means = found.sums[:, k] / PER_GROUP
+    return float(means.mean()), float(means.std(ddof=1) * np.sqrt(PER_GROUP))
