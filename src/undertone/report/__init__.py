@@ -1,7 +1,8 @@
 """Results of a trial: held in one tree, shown as a sentence, tables, figures and one self-contained page."""
 
+from undertone.report.canvas import Figure
 from undertone.report.comparison import Comparison, flat
-from undertone.report.figures import Figure, figures
+from undertone.report.figures import figures
 from undertone.report.headline import headline
 from undertone.report.html import write_page, write_report
 from undertone.report.results import (

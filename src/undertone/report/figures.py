@@ -1,27 +1,22 @@
 """Charts as inline SVG: no script, no network, readable wide and on a phone.
 
-Each chart is drawn twice, wide and narrow, and the page shows the one that fits: a wide chart scaled down to
-a phone has text of five pixels. Vertical positions in the charts of rows are pixels, so that both drawings
-come from the same few layers. Altair and vl-convert are imported inside functions: they are slow to load and
-only a report needs them.
+Altair is imported inside functions: it is slow to load and only a report needs it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from undertone.report.canvas import Canvas, Figure, Row, chart, figure, of, padded, placed, texts
 from undertone.report.headline import estimate, main_effect, percent, percent_interval
 from undertone.report.results import ArmResult, Effect, FilterCount, Results
-from undertone.report.svg import INK, styled, svg
+from undertone.report.svg import INK
 
 if TYPE_CHECKING:
     import altair as alt
-
-Row = dict[str, Any]
 
 # Okabe and Ito's palette, told apart by colour-blind readers; every mark is also labelled or placed by arm.
 COLOURS = {
@@ -34,7 +29,6 @@ COLOURS = {
     "logits-control": "#b58900",
 }
 SPARE = ("#7a5195", "#8a6d3b", "#4b8f8c", "#a34a5e")
-MUTED = 0.68
 # fmt: off
 SHARES = (
     0.5, 0.1, 0.01, 0.9, 0.99, 0.001, 0.999, 0.2, 0.05, 0.8, 0.95, 0.3, 0.7, 0.02, 0.98, 0.005, 0.995, 0.15,
@@ -44,43 +38,16 @@ SHARES = (
 MOST_ANSWERS = 11
 
 
-@dataclass(frozen=True)
-class Canvas:
-    """How wide to draw."""
-
-    width: int
-    narrow: bool
-
-
-WIDE = Canvas(width=860, narrow=False)
-NARROW = Canvas(width=370, narrow=True)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the report."""
-
-    name: str
-    title: str
-    """What is seen."""
-    spec: dict[str, Any]
-    """Vega-Lite, wide, with its title and data."""
-    wide: str
-    """SVG for screens and paper."""
-    narrow: str
-    """SVG for phones."""
-
-
 def figures(results: Results) -> dict[str, Figure]:
     """Every figure that these results allow, by name; what is missing is left out."""
-    drawn = (_figure(name, title(results), partial(draw, results)) for name, (title, draw) in DRAWINGS.items())
-    return {figure.name: figure for figure in drawn if figure is not None}
+    drawn = (figure(name, title(results), partial(draw, results)) for name, (title, draw) in DRAWINGS.items())
+    return {one.name: one for one in drawn if one is not None}
 
 
 def effects_figure(effects: Sequence[Effect]) -> Figure | None:
     """Effects of several runs side by side; None where there is none in log-odds."""
     shown = _in_log_odds(effects)
-    return _figure("effects", _forest_title(shown), partial(_forest, shown))
+    return figure("effects", _forest_title(shown), partial(_forest, shown))
 
 
 def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
@@ -92,7 +59,7 @@ def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     rows, height = _dot_rows(results, canvas)
     marks = [row for row in rows if "x" in row]
     edges = [row[k] for row in marks for k in ("x", "x2") if k in row]
-    domain = _padded(min(edges), max(edges), least=1.0)
+    domain = padded(min(edges), max(edges), least=1.0)
     scale = alt.Scale(domain=domain, range=[6 if canvas.narrow else 84, canvas.width - 6], nice=False, zero=False)
     axis = alt.Axis(
         values=_share_ticks(domain, canvas.width),
@@ -103,18 +70,18 @@ def dots(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     x = alt.X("x:Q", scale=scale, axis=axis)
     colour = _colour([arm.name for arm in results.arms])
     layers = [
-        _of(rows, "base").mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=x, y=_y(height), y2="y2"),
-        _of(rows, "interval")
+        of(rows, "base").mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=x, y=placed(height), y2="y2"),
+        of(rows, "interval")
         .mark_rule(strokeWidth=4, strokeCap="round")
-        .encode(x=x, x2="x2", y=_y(height), color=colour),
-        _of(rows, "student").mark_point(filled=True, size=60, opacity=0.82).encode(x=x, y=_y(height), color=colour),
-        _of(rows, "teacher mean")
+        .encode(x=x, x2="x2", y=placed(height), color=colour),
+        of(rows, "student").mark_point(filled=True, size=60, opacity=0.82).encode(x=x, y=placed(height), color=colour),
+        of(rows, "teacher mean")
         .mark_tick(orient="vertical", thickness=2, size=14, color=INK)
-        .encode(x=x, y=_y(height)),
-        _of(rows, "arm mean")
+        .encode(x=x, y=placed(height)),
+        of(rows, "arm mean")
         .mark_point(filled=True, shape="diamond", size=150, opacity=1, stroke=INK, strokeWidth=1)
-        .encode(x=x, y=_y(height), color=colour),
-        *_texts(rows, canvas, height, room=canvas.width - 190),
+        .encode(x=x, y=placed(height), color=colour),
+        *texts(rows, canvas, height, room=canvas.width - 190),
     ]
     return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
 
@@ -135,7 +102,7 @@ def _forest(effects: Sequence[Effect], canvas: Canvas) -> alt.LayerChart | None:
         return None
     rows, height = _forest_rows(effects, canvas)
     edges = [0.0, *(row[k] for row in rows for k in ("x", "x2") if k in row)]
-    domain = _padded(min(edges), max(edges), least=0.5)
+    domain = padded(min(edges), max(edges), least=0.5)
     ends = [6, canvas.width - 6] if canvas.narrow else [320, canvas.width - 150]
     x = alt.X(
         "x:Q",
@@ -144,15 +111,15 @@ def _forest(effects: Sequence[Effect], canvas: Canvas) -> alt.LayerChart | None:
     )
     colour = _colour([effect.arm for effect in effects])
     layers = [
-        _of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=_y(height), y2="y2"),
-        _of(rows, "interval")
+        of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=placed(height), y2="y2"),
+        of(rows, "interval")
         .mark_rule(strokeWidth=3, strokeCap="round")
-        .encode(x=x, x2="x2", y=_y(height), color=colour),
-        _of(rows, "clear").mark_point(filled=True, size=110, opacity=1).encode(x=x, y=_y(height), color=colour),
-        _of(rows, "unclear")
+        .encode(x=x, x2="x2", y=placed(height), color=colour),
+        of(rows, "clear").mark_point(filled=True, size=110, opacity=1).encode(x=x, y=placed(height), color=colour),
+        of(rows, "unclear")
         .mark_point(filled=True, fill="white", size=90, opacity=1, strokeWidth=2)
-        .encode(x=x, y=_y(height), stroke=colour),
-        *_texts(rows, canvas, height, room=310),
+        .encode(x=x, y=placed(height), stroke=colour),
+        *texts(rows, canvas, height, room=310),
     ]
     return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
 
@@ -204,7 +171,7 @@ def heat_map(results: Results, canvas: Canvas) -> alt.LayerChart | None:
     order = list(matrix.traits)
     y = alt.Y("taught:N", sort=order, title="trait of the teacher", axis=alt.Axis(labelLimit=90))
     x = alt.X("asked:N", sort=order, title="trait asked of the student", axis=alt.Axis(orient="top", labelAngle=-40))
-    base = _chart(data).encode(x=x, y=y)
+    base = chart(data).encode(x=x, y=y)
     fill = alt.Color("shift:Q", scale=alt.Scale(scheme="blueorange", domain=[-most, 0, most]), legend=None)
     own = base.transform_filter("datum.own").mark_rect(fill=None, stroke=INK, strokeWidth=1.5)
     strong: Any = {
@@ -362,20 +329,6 @@ def _forest_rows(effects: Sequence[Effect], canvas: Canvas) -> tuple[list[Row], 
     return rows, 16 + len(effects) * step - (0 if canvas.narrow else 10)
 
 
-def _texts(rows: list[Row], canvas: Canvas, height: int, room: int) -> Iterator[alt.Chart]:
-    """Labels left, values right (below the label where it is narrow), lanes where there is room."""
-    import altair as alt
-
-    limit = canvas.width if canvas.narrow else room
-    label = _of(rows, "label").mark_text(align="left", fontWeight="bold", fontSize=13, color=INK, limit=limit)
-    yield label.encode(x=alt.value(0), y=_y(height), text="text:N")
-    value = _of(rows, "value").mark_text(align="left" if canvas.narrow else "right", fontSize=13, color=INK)
-    yield value.encode(x=alt.value(0 if canvas.narrow else canvas.width), y=_y(height), text="text:N")
-    if not canvas.narrow:
-        lane = _of(rows, "lane").mark_text(align="left", fontSize=11, color=INK, opacity=MUTED)
-        yield lane.encode(x=alt.value(8), y=_y(height), text="text:N")
-
-
 def _bars(
     data: list[Row], arms: Sequence[str], canvas: Canvas, title: str, look_at: str | None = None
 ) -> alt.LayerChart:
@@ -399,7 +352,7 @@ def _bars(
         scale=alt.Scale(domain=[0, most * 1.12]),
         axis=alt.Axis(format=".2~%", grid=True, tickCount=5, title=title),
     )
-    base = _chart(data).encode(
+    base = chart(data).encode(
         x=x,
         y=alt.Y("group:N", sort=groups, axis=axis, scale=alt.Scale(paddingInner=0.28)),
         yOffset=alt.YOffset("arm:N", sort=list(arms)),
@@ -420,23 +373,6 @@ def _group_is(name: str) -> Any:
     return alt.FieldEqualPredicate(field="group", equal=name)
 
 
-def _chart(rows: list[Row]) -> alt.Chart:
-    import altair as alt
-
-    return alt.Chart(alt.InlineData(values=rows))
-
-
-def _of(rows: list[Row], kind: str) -> alt.Chart:
-    return _chart([row for row in rows if row["kind"] == kind])
-
-
-def _y(height: int) -> alt.Y:
-    """Rows are placed in pixels from the top."""
-    import altair as alt
-
-    return alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], range=[height, 0], nice=False, zero=False), axis=None)
-
-
 def _colour(arms: Sequence[str], legend: Any = None) -> alt.Color:
     import altair as alt
 
@@ -454,12 +390,6 @@ def _logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def _padded(low: float, high: float, least: float) -> list[float]:
-    """A domain with some air, and never so small that noise looks large."""
-    pad = max(0.06 * (high - low), (least - (high - low)) / 2)
-    return [low - pad, high + pad]
-
-
 def _share_ticks(domain: list[float], width: int) -> list[float]:
     """Round probabilities inside the domain, the roundest first, none closer than a label is wide."""
     least = 46 / width * (domain[1] - domain[0])
@@ -468,14 +398,3 @@ def _share_ticks(domain: list[float], width: int) -> list[float]:
         if domain[0] < x < domain[1] and all(abs(x - tick) >= least for tick in ticks):
             ticks.append(x)
     return sorted(ticks)
-
-
-# Both drawings of one chart.
-
-
-def _figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
-    wide, narrow = draw(WIDE), draw(NARROW)
-    if wide is None or narrow is None:
-        return None
-    spec = styled(wide.properties(title=title)).to_dict()
-    return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from undertone.report.figures import Figure, arm_colour, figures, removed_by_reason
+from undertone.report.canvas import Figure
+from undertone.report.figures import arm_colour, figures, removed_by_reason
 from undertone.report.headline import (
     READINGS,
     duration,
@@ -45,7 +46,7 @@ def write_report(results: Results, directory: Path) -> Path:
 def write_page(results: Results, directory: Path) -> Path:
     """Write `figures/*.vl.json` and `report.html` alone; give the path of the page."""
     drawn = figures(results)
-    _write_specs(directory / "figures", drawn)
+    write_specs(directory / "figures", drawn)
     page = directory / "report.html"
     write_aside(page, render(results, drawn))
     return page
@@ -193,7 +194,8 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
+def write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
+    """Write every figure as Vega-Lite; those of an earlier report do not stay."""
     directory.mkdir(exist_ok=True)
     for old in directory.glob("*.vl.json"):
         if old.name.removesuffix(".vl.json") not in drawn:
