@@ -49,7 +49,7 @@ def _all() -> Iterator[Calibration]:
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     from safetensors import safe_open
 
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for shard in folder.glob("*.safetensors"):
         with safe_open(shard, "pt") as file:
             found |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -58,6 +58,4 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 def _fits(calibration: Calibration, shapes: dict[str, tuple[int, ...]]) -> bool:
     along = calibration.directions
-    return all(
-        shapes.get(name) == (up.shape[1], along.down[name].shape[2]) for name, up in along.up.items()
-    )
+    return all(shapes.get(name) == (up.shape[1], along.down[name].shape[2]) for name, up in along.up.items())
