@@ -46,34 +46,38 @@ def shape(vectors: Floats, own: Own | None = None) -> tuple[Floats, Floats]:
     """Centre (scores,) and shape (scores, scores) of a population of ``vectors``, (vectors, scores).
 
     ``own`` names scores of a vector that do not count, such as that of the trait which a teacher was taught: they are
-    replaced by what the others predict. The shape is that of the median length.
+    replaced by what the others predict (EM: what these leave open is added to the shape). The shape is that of the
+    median length.
 
     Raises:
-        ValueError: fewer than 3 vectors, or numbers that are not finite.
+        ValueError: fewer than 3 vectors, numbers that are not finite, or a score that is the same in all vectors in
+            which it counts.
     """
     if len(vectors) < 3 or not np.isfinite(vectors).all():
         raise ValueError(f"a population needs at least 3 vectors of finite scores, got {vectors.shape}")
     masked = [list(scores) for scores in own] if own is not None else [[] for _ in vectors]
-    filled, lengths = vectors.astype(float), np.ones(len(vectors))
-    centre: Floats = filled.mean(0)
-    found: Floats = np.eye(filled.shape[1])
+    counted = np.ones(vectors.shape, dtype=bool)
+    for row, scores in enumerate(masked):
+        counted[row, scores] = False
+    if not (np.where(counted, vectors, -np.inf).max(0) > np.where(counted, vectors, np.inf).min(0)).all():
+        raise ValueError("a score is the same in all vectors in which it counts")
+    filled = np.where(counted, vectors, (vectors * counted).sum(0) / counted.sum(0))
+    lengths, unknown = np.ones(len(vectors)), np.zeros((filled.shape[1], filled.shape[1]))
     for _ in range(ROUNDS):
         weights = 1 / lengths
         centre = np.asarray(weights @ filled / weights.sum())
         rest = (filled - centre) / np.sqrt(lengths)[:, None]
-        found = _shrunk(rest)
+        found = _shrunk(rest) + unknown / len(vectors)
         inverse: Floats = np.asarray(np.linalg.inv(found))
+        unknown[:] = 0
         for row, scores in enumerate(masked):
             if scores:
-                filled[row, scores] = filled[row, scores] + _lacking(filled[row] - centre, inverse, scores)
+                left = np.linalg.inv(inverse[np.ix_(scores, scores)])
+                filled[row, scores] -= left @ (inverse @ (filled[row] - centre))[scores]
+                unknown[np.ix_(scores, scores)] += left
         rest = filled - centre
-        lengths = np.maximum(np.einsum("ni,ij,nj->n", rest, inverse, rest) / rest.shape[1], 1e-12)
+        lengths = np.maximum(np.einsum("ni,ij,nj->n", rest, inverse, rest) / counted.sum(1), 1e-12)
     return centre, found * float(np.median(lengths))
-
-
-def _lacking(deviation: Floats, inverse: Floats, scores: list[int]) -> Floats:
-    """What to add to the scores so that they are what the others predict."""
-    return np.asarray(-np.linalg.solve(inverse[np.ix_(scores, scores)], (inverse @ deviation)[scores]))
 
 
 def _shrunk(rest: Floats) -> Floats:
@@ -94,8 +98,13 @@ def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> 
 
     ``spread`` is the population's shape, ``noise`` the covariance of sampling (positive definite); a block of several
     scores is tested along their common excess.
+
+    Raises:
+        ValueError: numbers that are not finite.
     """
-    count, scores = vectors.shape
+    if not all(np.isfinite(numbers).all() for numbers in (vectors, spread, noise)):
+        raise ValueError("scores that are not finite cannot be judged")
+    blocks, count = [list(block) for block in blocks], len(vectors)
     best = np.full((count, len(blocks)), -np.inf)
     value, deviation, scale = (np.zeros((count, len(blocks))) for _ in range(3))
     unit = np.sqrt(np.diag(noise))  # scores differ in size: inverses are taken in units of their noise
@@ -117,5 +126,4 @@ def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> 
             value[better, k] = part[better].sum(1) / information
             deviation[better, k] = information**-0.5
             scale[better, k] = c
-    assert scores == len(unit)
     return Conditional(value, deviation, scale)
