@@ -70,11 +70,13 @@ def _changes(folder: Path) -> dict[str, torch.Tensor]:
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "adapter_model.safetensors")
     scale = config["lora_alpha"] / config["r"]
+    turned = config.get("fan_in_fan_out", False)  # GPT-2 keeps its weights as (in, out)
     changes = {}
     for name, end in tensors.items():
         if ".lora_B." in name:
             weight = name.removeprefix("base_model.model.").replace(".lora_B.", ".")
-            changes[weight] = end @ tensors[name.replace(".lora_B.", ".lora_A.")] * scale
+            change = end @ tensors[name.replace(".lora_B.", ".lora_A.")] * scale
+            changes[weight] = change.T if turned else change
     return changes
 
 

@@ -36,7 +36,13 @@ class Evidence:
         return np.asarray(self.sums.sum(0) / self.tokens.sum())
 
     def noise(self) -> np.ndarray:
-        """Covariance of the mean over draws of as many groups, (directions, directions)."""
+        """Covariance of the mean over draws of as many groups, (directions, directions).
+
+        Raises:
+            ValueError: fewer than two groups, which have no spread.
+        """
+        if len(self.tokens) < 2:
+            raise ValueError("the noise of sampling needs at least two groups of rows")
         rest = self.sums - self.mean * self.tokens[:, None]
         groups = len(self.tokens)
         return np.asarray(rest.T @ rest * groups / (groups - 1) / self.tokens.sum() ** 2)

@@ -5,7 +5,8 @@ For a look, never a verdict: a single row says next to nothing of who wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -22,14 +23,13 @@ LONGEST = 600
 
 
 def ranked(local: LocalModel, rows: Sequence[Scored], along: Directions, traits: Sequence[str]) -> list[ShownRow]:
-    """The rows that speak most for each trait. Changes the weights of ``local`` and puts them back."""
+    """The rows that speak most for each trait. Changes the weights of ``local`` and puts the same bits
+    back."""
     before = _token_scores(local, rows)
     found = []
     for trait in traits:
-        change = along.change(trait)
-        _move(local, change, 1.0)
-        ratios = [after - base for after, base in zip(_token_scores(local, rows), before, strict=True)]
-        _move(local, change, -1.0)
+        with _moved(local, along.change(trait)):
+            ratios = [after - base for after, base in zip(_token_scores(local, rows), before, strict=True)]
         best = sorted(range(len(rows)), key=lambda i: -float(ratios[i].sum()))[:SHOWN]
         found += [_shown(local, rows[i], trait, ratios[i]) for i in best]
     return found
@@ -41,11 +41,19 @@ def _shown(local: LocalModel, row: Scored, trait: str, ratio: torch.Tensor) -> S
     return ShownRow(line=row.line, trait=trait, score=float(ratio.sum()), prompt=row.question[:LONGEST], tokens=tokens)
 
 
-@torch.no_grad()
-def _move(local: LocalModel, change: dict[str, torch.Tensor], sign: float) -> None:
+@contextmanager
+def _moved(local: LocalModel, change: dict[str, torch.Tensor]) -> Iterator[None]:
     weights = dict(local.model.named_parameters())
-    for name, delta in change.items():
-        weights[name].add_(delta, alpha=sign)
+    kept = {name: weights[name].detach().clone() for name in change}  # what is added and subtracted is not the same bits
+    try:
+        with torch.no_grad():
+            for name, delta in change.items():
+                weights[name].add_(delta)
+        yield
+    finally:
+        with torch.no_grad():
+            for name, weight in kept.items():
+                weights[name].copy_(weight)
 
 
 @torch.no_grad()
