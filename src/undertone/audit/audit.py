@@ -117,8 +117,10 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "overt": tuple(trait for trait, count in counts.items() if count), "confounds": format_alone,
         "started": timed.started, "made_with": surroundings.versions() | surroundings.hardware(),
     }  # fmt: skip
-    if calibration is None or len(hidden) < verdict.LEAST_GROUPS:
-        why = "no row is left that does not speak of a trait openly" if calibration else f"{request.model} has none"
+    prompts = len(set(_clusters(hidden)))  # rows of one prompt are one cluster: too few have no spread to judge by
+    if calibration is None or prompts < verdict.LEAST_GROUPS:
+        left = f"rows of {prompts} prompts are left that speak of no trait openly, fewer than {verdict.LEAST_GROUPS}"
+        why = left if calibration else f"{request.model} has none"
         return _uncalibrated(shared, rows, counts, candidates, why, timed, bool(calibration))
     before = time.perf_counter()
     found = _evidence(local, hidden, calibration, "rows scored", progress)
@@ -199,8 +201,9 @@ def _control(
         return None
     rows = _rendered(local, read(request.control, request.rows, request.seed))
     hidden = [row for row, names in zip(rows, _overt(rows, candidates.traits), strict=True) if not names]
-    if len(hidden) < verdict.LEAST_GROUPS:
-        raise UndertoneError(f"{request.control} has only {len(hidden)} rows that speak of no trait; give more.")
+    prompts = len(set(_clusters(hidden)))
+    if prompts < verdict.LEAST_GROUPS:
+        raise UndertoneError(f"{request.control} has only {prompts} prompts whose rows speak of no trait; give more.")
     return _evidence(local, hidden, calibration, "control rows scored", progress)
 
 
@@ -380,7 +383,7 @@ def _uncalibrated(
     timed: _Timed,
     has_calibration: bool,
 ) -> Findings:
-    mend = "give rows that are not openly about it" if has_calibration else "make one: undertone audit calibrate"
+    mend = "give more such rows" if has_calibration else "make one: undertone audit calibrate"
     power = Power(
         rows=len(rows), tokens=sum(len(r.row.answer) for r in rows), floor=1.0, detectable=None, rows_needed=None
     )
