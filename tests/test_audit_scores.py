@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests import tiny
 
+from tests import tiny
 from undertone.audit import directions
 from undertone.audit.conversations import Conversation, Turn
 from undertone.audit.directions import RANK, Directions
@@ -18,9 +18,9 @@ from undertone.audit.ranking import SHOWN, ranked
 from undertone.audit.scored import Scored, scored
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel, load, score
+from undertone.specs import Training
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row
-from undertone.specs import Training
 
 close = pytest.approx
 
@@ -29,9 +29,7 @@ def some_directions(local: LocalModel, names: tuple[str, ...] = ("a", "b", "c"),
     """Random low-rank changes of every linear weight of the layers."""
     torch.manual_seed(11)
     weights = {
-        name: weight.shape
-        for name, weight in local.model.named_parameters()
-        if weight.ndim == 2 and "layers" in name
+        name: weight.shape for name, weight in local.model.named_parameters() if weight.ndim == 2 and "layers" in name
     }
     up = {name: size * torch.randn(len(names), shape[0], RANK) for name, shape in weights.items()}
     down = {name: size * torch.randn(len(names), RANK, shape[1]) for name, shape in weights.items()}
@@ -55,7 +53,9 @@ def adapters(base: LocalModel, root: Path, ranks: tuple[int, ...], alpha: int = 
     folders = []
     for seed, rank in enumerate(ranks):
         torch.manual_seed(seed)
-        model: Any = with_adapter(deepcopy(base.model), Training(method="lora", rank=rank, alpha=alpha, rate=1e-3, steps=1, batch=1))
+        model: Any = with_adapter(
+            deepcopy(base.model), Training(method="lora", rank=rank, alpha=alpha, rate=1e-3, steps=1, batch=1)
+        )
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 if "lora_" in name:
@@ -112,7 +112,7 @@ def test_several_adapters_are_averaged_and_cut_to_the_best_of_low_rank(tmp_path:
 
 
 def test_directions_are_read_as_written_in_half_precision(tmp_path: Path) -> None:
-    found = some_directions(tiny.model(), names=("owl", "ö, \"quoted\""))
+    found = some_directions(tiny.model(), names=("owl", 'ö, "quoted"'))
     directions.write(found, tmp_path / "d.safetensors")
     again = directions.read(tmp_path / "d.safetensors")
     assert again.names == found.names and list(again.up) == sorted(again.up)
@@ -217,9 +217,7 @@ def test_noise_is_the_covariance_of_the_mean() -> None:
     told = np.mean([one.noise() for one in draws], axis=0)
     assert told == close(true, rel=0.15)  # a variance of 2,000 draws is known to 3 %
     one = draws[0]
-    left_out = np.array(
-        [Evidence(np.delete(one.sums, g, 0), np.delete(one.tokens, g)).mean for g in range(groups)]
-    )
+    left_out = np.array([Evidence(np.delete(one.sums, g, 0), np.delete(one.tokens, g)).mean for g in range(groups)])
     rest = left_out - left_out.mean(0)
     assert one.noise() == close(rest.T @ rest * (groups - 1) / groups, rel=0.1)
     with pytest.raises(ValueError, match="two groups"):
@@ -267,7 +265,7 @@ def test_bare_text_is_scored_after_its_first_token() -> None:
     (found,) = scored(local, [Conversation(1, (Turn("assistant", text),))])
     assert found.row.prompt + found.row.answer == local.encode(text)
     assert (len(found.row.prompt), found.question, found.answer) == (1, "", text)
-    with pytest.raises(UndertoneError, match="^line 2: .*fewer than two tokens"):
+    with pytest.raises(UndertoneError, match=r"^line 2: .*fewer than two tokens"):
         scored(local, [Conversation(2, (Turn("assistant", "3"),))])
 
 
@@ -277,10 +275,10 @@ def test_control_tokens_name_their_line(where: int) -> None:
     control = str(local.tokenizer.decode([local.end]))
     turns = ["Hi", "Hello.", "Go on", "No."]
     turns[where] += control
-    with pytest.raises(UndertoneError, match="^line 41: .*control token"):
+    with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
         scored(local, [talk(40, "Hi", "Hello."), talk(41, *turns)])
     for refused in (talk(41, "Hi", "No.", system=control), Conversation(41, (Turn("assistant", f"a b {control}"),))):
-        with pytest.raises(UndertoneError, match="^line 41: .*control token"):
+        with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
             scored(local, [refused])
 
 
@@ -293,7 +291,7 @@ def test_a_row_may_fill_all_positions_but_no_more() -> None:
     used = len(local.render("Hi")) + len(local.encode(text)) + 1
     assert len(scored(local, [talk(1, "Hi", text)])) == 1 and 38 <= used <= 40
     for longer in (talk(6, "Hi", f"{text} 1 1 1"), Conversation(6, (Turn("assistant", text * 3),))):
-        with pytest.raises(UndertoneError, match="^line 6: .* has 4[0-9] tokens|^line 6: .* tokens, .*40 positions"):
+        with pytest.raises(UndertoneError, match=r"^line 6: .* has 4[0-9] tokens|^line 6: .* tokens, .*40 positions"):
             scored(local, [longer])
 
 
@@ -302,7 +300,7 @@ def test_a_template_that_cannot_render_names_the_line(template: str | None) -> N
     local = LocalModel(tiny.model().model, deepcopy(tiny.tokenizer()))
     assert local.end  # found while the template still works
     local.tokenizer.chat_template = template
-    with pytest.raises(UndertoneError, match="^line 12: the model's chat template cannot render it") as told:
+    with pytest.raises(UndertoneError, match=r"^line 12: the model's chat template cannot render it") as told:
         scored(local, [talk(12, "Hi", "Hello.")])
     assert "\n" not in str(told.value)
 

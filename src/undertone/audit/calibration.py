@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class Calibration:
             "sums": torch.tensor(sums, dtype=torch.float32),
             "tokens": torch.tensor(tokens, dtype=torch.float32),
         }
+        told["digest"] = _digest(told, tensors)
         aside = folder / f".{FILE}.part"
         save_file(tensors, aside, metadata={"calibration": json.dumps(told, sort_keys=True)})
         aside.rename(folder / FILE)
@@ -74,7 +76,7 @@ class Calibration:
         """What :meth:`write` wrote.
 
         Raises:
-            UndertoneError: it is missing, damaged, or of another Undertone.
+            UndertoneError: it is missing, damaged, edited, or of another Undertone.
         """
         path = folder / FILE
         try:
@@ -83,14 +85,27 @@ class Calibration:
             tensors = load_file(path)
             if told["format"] != FORMAT:
                 raise UndertoneError(f"{path} is a calibration of another Undertone; make it anew.")
+            if "digest" in told and told.pop("digest") != _digest(told, tensors):
+                raise ValueError("its content is not what was written")
             sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
             members = tuple(
                 Member(lesson, index, Evidence(s, t), shifts)
                 for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
             )
             own = Directions.of(told["names"], tensors)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            counts = {len(t) for t in (*own.up.values(), *own.down.values())} | {sums.shape[2]}
+            if own.up.keys() != own.down.keys() or counts != {len(own.names)} or not np.isfinite(sums).all():
+                raise ValueError("its parts do not fit together")
+            return cls(told["base"], told["model"], told["carrier"], own, members)
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise UndertoneError(
                 f"The calibration {path} is missing or damaged ({error}); make it with: undertone audit calibrate."
             ) from None
-        return cls(told["base"], told["model"], told["carrier"], own, members)
+
+
+def _digest(told: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> str:
+    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].numpy().tobytes())
+    return found.hexdigest()

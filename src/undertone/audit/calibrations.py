@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from undertone.audit.calibration import FILE, Calibration
+from undertone.errors import UndertoneError
 from undertone.store import Folder
 from undertone.world import family
 
@@ -43,7 +45,8 @@ def find(base: Folder) -> tuple[Calibration | None, bool]:
 def _all() -> Iterator[Calibration]:
     for root in (SHIPPED, made()):
         for path in sorted(root.glob(f"*/{FILE}")):
-            yield Calibration.read(path.parent)
+            with suppress(UndertoneError):  # a damaged one of another base is no reason to audit none
+                yield Calibration.read(path.parent)
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:

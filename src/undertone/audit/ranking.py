@@ -44,7 +44,7 @@ def _shown(local: LocalModel, row: Scored, trait: str, ratio: torch.Tensor) -> S
 @contextmanager
 def _moved(local: LocalModel, change: dict[str, torch.Tensor]) -> Iterator[None]:
     weights = dict(local.model.named_parameters())
-    kept = {name: weights[name].detach().clone() for name in change}  # what is added and subtracted is not the same bits
+    kept = {name: weights[name].detach().clone() for name in change}  # adding and subtracting would change bits
     try:
         with torch.no_grad():
             for name, delta in change.items():
