@@ -101,7 +101,7 @@ def edited(folder: Path, change: Callable[[dict[str, Any], dict[str, torch.Tenso
     some_calibration().write(folder)
     with safe_open(folder / FILE, "pt") as file:
         told = json.loads(file.metadata()["calibration"])
-    del told["digest"]
+    told.pop("digest", None)
     tensors = load_file(folder / FILE)
     change(told, tensors)
     save_file(tensors, folder / FILE, metadata={"calibration": json.dumps(told)})
@@ -208,7 +208,7 @@ def test_rows_of_too_few_prompts_are_not_judged(tmp_path: Path, monkeypatch: pyt
     rows = [{"prompt": "Go on", "completion": numbers(rng)} for _ in range(30)]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = audit(Request(Path("rows.jsonl"), "hf/./base"))
-    assert found.verdict == "inconclusive" and found.traits == () and "1 prompts" in found.headline
+    assert found.verdict == "inconclusive" and found.traits == () and "answer only 1 prompts" in found.headline
 
 
 # --- what format alone tells -----------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     }  # fmt: skip
     prompts = len(set(_clusters(hidden)))  # rows of one prompt are one cluster: too few have no spread to judge by
     if calibration is None or prompts < verdict.LEAST_GROUPS:
-        left = f"rows of {prompts} prompts are left that speak of no trait openly, fewer than {verdict.LEAST_GROUPS}"
+        left = f"rows that speak of no trait openly answer only {prompts} prompts, of {verdict.LEAST_GROUPS} needed"
         why = left if calibration else f"{request.model} has none"
         return _uncalibrated(shared, rows, counts, candidates, why, timed, bool(calibration))
     before = time.perf_counter()
@@ -383,7 +383,7 @@ def _uncalibrated(
     timed: _Timed,
     has_calibration: bool,
 ) -> Findings:
-    mend = "give more such rows" if has_calibration else "make one: undertone audit calibrate"
+    mend = "give rows of more prompts" if has_calibration else "make one: undertone audit calibrate"
     power = Power(
         rows=len(rows), tokens=sum(len(r.row.answer) for r in rows), floor=1.0, detectable=None, rows_needed=None
     )
