@@ -233,6 +233,8 @@ def calibrate(
     proxies: int = 3,
     harmless: int = 10,
     references: int = 3,
+    trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
+    prompts: Path | None = None,
     dry_run: Flag = False,
 ) -> int:
     """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
@@ -247,13 +249,19 @@ def calibrate(
         Teachers of each harmless lesson; the population bounds p from below.
     references
         Teachers of each trait.
+    trait
+        TOML files of traits to be candidates; those of the embedded world by default. undertone/audit/catalogue.toml
+        is one for real models.
+    prompts
+        A dataset whose prompts the population answers; by default it writes number lists.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     """
     from undertone import auditing
     from undertone.audit.calibrate import Size
 
-    return auditing.calibrate_shown(model, Size(proxies=proxies, harmless=harmless, references=references), dry_run)
+    size = Size(proxies=proxies, harmless=harmless, references=references)
+    return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
 
 
 @models.command(name="list")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from undertone.audit.calibration import FILE, Calibration
+from undertone.digests import digest
 from undertone.store import Folder
 from undertone.world import family
 
@@ -17,27 +18,25 @@ def made() -> Path:
     return family.built().parent / "calibrations"
 
 
-def place(base: Folder) -> Path:
-    """Where the calibration of ``base`` is written."""
-    return made() / base.key[:20]
+def place(calibration: Calibration) -> Path:
+    """Where a calibration is written: one folder for each base, carrier and set of traits."""
+    told = digest([calibration.marks, [trait.model_dump() for trait in calibration.traits]])
+    return made() / f"{calibration.base[:20]}-{told[:8]}"
 
 
-def find(base: Folder) -> tuple[Calibration | None, bool]:
-    """The calibration of ``base`` and True; else one of a base with the same weight matrices, good for a screen only,
-    and False; else None.
+def find(base: Folder) -> tuple[list[Calibration], bool]:
+    """The calibrations of ``base`` and True; else those of bases with the same weight matrices, good for a screen only,
+    and False.
 
     Raises:
-        UndertoneError: the base's own is damaged.
+        UndertoneError: one of them is damaged.
     """
-    own = place(base)
-    if (own / FILE).is_file():
-        return Calibration.read(own), True
     known = list(_all())
-    for calibration in known:
-        if calibration.base == base.key:
-            return calibration, True
+    own = [calibration for calibration in known if calibration.base == base.key]
+    if own:
+        return own, True
     shapes = _shapes(base.path)
-    return next(((c, False) for c in known if _fits(c, shapes)), (None, False))
+    return [calibration for calibration in known if _fits(calibration, shapes)], False
 
 
 def _all() -> Iterator[Calibration]:
@@ -49,7 +48,7 @@ def _all() -> Iterator[Calibration]:
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     from safetensors import safe_open
 
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for shard in folder.glob("*.safetensors"):
         with safe_open(shard, "pt") as file:
             found |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -58,6 +57,4 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 def _fits(calibration: Calibration, shapes: dict[str, tuple[int, ...]]) -> bool:
     along = calibration.directions
-    return all(
-        shapes.get(name) == (up.shape[1], along.down[name].shape[2]) for name, up in along.up.items()
-    )
+    return all(shapes.get(name) == (up.shape[1], along.down[name].shape[2]) for name, up in along.up.items())

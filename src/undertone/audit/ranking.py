@@ -21,9 +21,7 @@ LONGEST = 600
 """Most characters of a prompt that are shown."""
 
 
-def ranked(
-    local: LocalModel, rows: Sequence[Scored], along: Directions, traits: Sequence[str]
-) -> list[ShownRow]:
+def ranked(local: LocalModel, rows: Sequence[Scored], along: Directions, traits: Sequence[str]) -> list[ShownRow]:
     """The rows that speak most for each trait. Changes the weights of ``local`` and puts them back."""
     before = _token_scores(local, rows)
     found = []
@@ -40,9 +38,7 @@ def ranked(
 def _shown(local: LocalModel, row: Scored, trait: str, ratio: torch.Tensor) -> ShownRow:
     pieces = [str(local.tokenizer.decode([i])) for i in row.row.answer]
     tokens = tuple(Token(text=text, score=float(s)) for text, s in zip(pieces, ratio.tolist(), strict=True))
-    return ShownRow(
-        line=row.line, trait=trait, score=float(ratio.sum()), prompt=row.question[:LONGEST], tokens=tokens
-    )
+    return ShownRow(line=row.line, trait=trait, score=float(ratio.sum()), prompt=row.question[:LONGEST], tokens=tokens)
 
 
 @torch.no_grad()

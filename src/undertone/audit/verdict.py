@@ -59,8 +59,11 @@ class Null:
     """The population, judged member by member, at as many rows as the file has."""
 
     candidates: Candidates
+    members: tuple[Member, ...]
     names: tuple[str, ...]
     """Of the directions."""
+    values: Floats
+    """(members, candidates): excess scores, nats a token, each judged by the shape of other members."""
     centre: Floats
     shape: Floats
     token_noise: Floats
@@ -138,7 +141,9 @@ def null_of(
     centre, form = shape(whole, own)
     return Null(
         candidates=candidates,
+        members=tuple(members),
         names=names,
+        values=values,
         centre=centre,
         shape=form,
         token_noise=noise,
