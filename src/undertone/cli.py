@@ -231,7 +231,7 @@ def calibrate(
     *,
     model: str = "builtin/fledgling-a",
     proxies: int = 3,
-    harmless: int = 10,
+    harmless: int = 16,
     references: int = 3,
     trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     prompts: Path | None = None,

@@ -45,9 +45,9 @@ class Size:
 
     proxies: int = 3
     """Behind each direction."""
-    harmless: int = 10
+    harmless: int = 16
     """Teachers of each harmless lesson."""
-    untouched: int = 12
+    untouched: int = 16
     """Sets of rows by the base itself."""
     references: int = 3
     """Teachers of each trait: what an effect of 1 is, and unlisted traits for audits that leave some out."""
