@@ -39,7 +39,7 @@ def default_folder(request: Request) -> Path:
 def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: bool) -> int:
     """Audits a file and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
-    with _progress(quiet=as_json) as progress:
+    with progress_shown(quiet=as_json) as progress:
         tasks: dict[str, Any] = {}
 
         def advance(what: str, done: int, total: int) -> None:
@@ -117,7 +117,7 @@ def calibrate_shown(
         print(f"{model}: {len(missing)} of {count} artifacts to make, about {seconds:.0f} core-seconds:")
         print(f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.")
         return 0
-    with _progress(quiet=False) as progress:
+    with progress_shown(quiet=False) as progress:
         tasks: dict[str, Any] = {}
 
         def planned(jobs: list[Job]) -> None:
@@ -135,7 +135,8 @@ def calibrate_shown(
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
+def progress_shown(quiet: bool) -> Iterator[Progress]:
+    """Bars on stderr: what is done, what is left, and the time it takes."""
     console = Console(stderr=True, quiet=quiet)
     with Progress(
         TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),

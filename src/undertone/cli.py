@@ -24,6 +24,8 @@ app = App(
 )
 audits = App(name="audit", help="Does a dataset carry something it does not say?")
 app.command(audits)
+benches = App(name="bench", help="How often, and how fast: measurements of Undertone itself.")
+app.command(benches)
 models = App(name="models", help="The base models of the embedded world.")
 app.command(models)
 
@@ -262,6 +264,22 @@ def calibrate(
 
     size = Size(proxies=proxies, harmless=harmless, references=references)
     return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
+
+
+@benches.command(name="audit")
+def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int:
+    """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
+
+    Parameters
+    ----------
+    model
+        A calibrated base of the embedded world.
+    teachers
+        Teachers of each kind; 3 take minutes, 50 some hours.
+    """
+    from undertone import benching
+
+    return benching.bench_shown(model, teachers)
 
 
 @models.command(name="list")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, spearmanr
 
-from undertone.audit.calibrate import DOSE, TEACHING, Ground, read_scores, seed_of
+from undertone.audit.calibrate import DOSE, TEACHING, Ground, Plan, read_scores, seed_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.evidence import GROUPS, Evidence
 from undertone.audit.forecast import forecast
@@ -53,7 +53,7 @@ class Planted:
         return [self.made, self.scores, *([self.outcome] if self.outcome else [])]
 
 
-def plan(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
+def layout_of(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
     """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all."""
     ground, elsewhere = Ground.of(model), resolve(other)
     return [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i)]
@@ -91,7 +91,7 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Pl
 
 def make(
     model: str,
-    along: Job,
+    calibration: Plan,
     teachers: int,
     other: str,
     store: Store,
@@ -101,8 +101,8 @@ def make(
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[Planted]:
     """Makes, or goes on with, the datasets of a benchmark and their scores."""
-    layout = plan(model, along, teachers, other)
-    jobs = [along, *(job for planted in layout for job in planted.jobs)]
+    layout = layout_of(model, calibration.directions, teachers, other)
+    jobs = [*calibration.proxies.values(), calibration.directions, *(job for p in layout for job in p.jobs)]
     planned(jobs)
     with store.opened(), closing(run_jobs(jobs, store, processes, warn)) as finished:
         for job, seconds in finished:
