@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from undertone.audit.confounds import FEATURES, confounds, features
 from undertone.audit.directions import RANK, Directions
 from undertone.audit.evidence import Evidence
 from undertone.audit.forecast import Law, law
+from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.store import Folder
@@ -38,7 +40,8 @@ def some_calibration(base: str = "0" * 64, shapes: dict[str, tuple[int, int]] | 
         Member(lesson, i, Evidence(rng.normal(size=(5, 3)), rng.integers(9, 99, 5).astype(float)), shifts)
         for i, (lesson, shifts) in enumerate([("owl", {"owl": 0.25, "oak": -0.5}), ("untouched", None)])
     )
-    return Calibration(base, "builtin/some", "number lists", Directions(NAMES, up, down), members)
+    traits = (Candidate(name="owl", kind="animal", words=("owl",)), Candidate(name="oak", kind="tree"))
+    return Calibration(base, "builtin/some", "prompts", ("1f", "2e"), traits, Directions(NAMES, up, down), members)
 
 
 # --- on disk ---------------------------------------------------------------------------------------------------------
@@ -48,7 +51,8 @@ def test_a_calibration_is_read_as_written(tmp_path: Path) -> None:
     made = some_calibration()
     made.write(tmp_path / "a" / "b")
     read = Calibration.read(tmp_path / "a" / "b")
-    assert (read.base, read.model, read.carrier) == (made.base, made.model, made.carrier)
+    for name in ("base", "model", "carrier", "marks", "traits"):
+        assert getattr(read, name) == getattr(made, name)
     assert read.directions.names == NAMES
     for name, tensor in made.directions.up.items():
         assert torch.equal(read.directions.up[name], tensor.half().float())
@@ -66,7 +70,7 @@ def test_members_scored_in_unlike_groups_are_not_written(tmp_path: Path) -> None
     made = some_calibration()
     short = Member("oak", 0, made.members[0].evidence.first(3), None)
     with pytest.raises(ValueError, match="groups"):
-        Calibration(made.base, "m", "c", made.directions, (*made.members, short)).write(tmp_path)
+        replace(made, members=(*made.members, short)).write(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -116,6 +120,8 @@ def edited(folder: Path, change: Callable[[dict[str, Any], dict[str, torch.Tenso
         lambda told, tensors: told.pop("members"),
         lambda told, tensors: told["members"].pop(),
         lambda told, tensors: told["names"].pop(),
+        lambda told, tensors: told["traits"][0].pop("kind"),
+        lambda told, tensors: told["traits"].append({"name": "no\nname", "kind": 3}),
         lambda told, tensors: tensors.pop("sums"),
         lambda told, tensors: tensors.pop("up.layers.0.weight"),
         lambda told, tensors: tensors["sums"][0, 0].fill_(float("nan")),
@@ -158,29 +164,31 @@ SHAPES = {"model.layers.0.mlp.up_proj.weight": (64, 32), "model.layers.1.mlp.dow
 
 
 def test_without_any_there_is_none(model: Folder) -> None:
-    assert calibrations.find(model) == (None, False)
+    assert calibrations.find(model) == ([], False)
     some_calibration("c" * 64).write(calibrations.made() / "other")  # other weights
-    assert calibrations.find(model) == (None, False)
+    assert calibrations.find(model) == ([], False)
 
 
-def test_one_with_the_same_weights_is_good_for_a_screen_only(model: Folder) -> None:
+def test_those_with_the_same_weights_are_good_for_a_screen_only(model: Folder) -> None:
     some_calibration("c" * 64).write(calibrations.made() / "a")
     some_calibration("d" * 64, SHAPES).write(calibrations.made() / "b")
     some_calibration("e" * 64, SHAPES | {"no.such.weight": (4, 4)}).write(calibrations.made() / "0")
     some_calibration("f" * 64, {name: shape[::-1] for name, shape in SHAPES.items()}).write(calibrations.made() / "1")
     found, matches = calibrations.find(model)
-    assert found is not None and found.base == "d" * 64 and not matches
+    assert [one.base for one in found] == ["d" * 64] and not matches
 
 
-def test_the_bases_own_goes_before_all_others(model: Folder, tmp_path: Path) -> None:
+def test_the_bases_own_go_before_all_others(model: Folder, tmp_path: Path) -> None:
     some_calibration("d" * 64, SHAPES).write(calibrations.made() / "0")
-    some_calibration(model.key, SHAPES).write(tmp_path / "shipped" / "some")
-    found, matches = calibrations.find(model)
-    assert found is not None and found.base == model.key and matches
     own = some_calibration(model.key, SHAPES)
-    Calibration(own.base, "made here", own.carrier, own.directions, own.members).write(calibrations.place(model))
+    own.write(tmp_path / "shipped" / "some")
     found, matches = calibrations.find(model)
-    assert found is not None and found.model == "made here" and matches
+    assert [one.base for one in found] == [model.key] and matches
+    for other in (replace(own, marks=("3d",)), replace(own, traits=own.traits[:1]), replace(own, model="made here")):
+        other.write(calibrations.place(other))
+    found, matches = calibrations.find(model)
+    assert len(found) == 4 and {one.base for one in found} == {model.key} and matches
+    assert calibrations.place(own) == calibrations.place(replace(own, model="made here"))
 
 
 def test_a_damaged_one_stops_only_its_own_base(model: Folder) -> None:
@@ -188,9 +196,10 @@ def test_a_damaged_one_stops_only_its_own_base(model: Folder) -> None:
     (calibrations.made() / "bad").mkdir()
     (calibrations.made() / "bad" / FILE).write_bytes(b"half a file")
     found, matches = calibrations.find(model)
-    assert found is not None and not matches
-    calibrations.place(model).mkdir()
-    (calibrations.place(model) / FILE).write_bytes(b"half a file")
+    assert [one.base for one in found] == ["d" * 64] and not matches
+    own = calibrations.place(some_calibration(model.key))
+    own.mkdir()
+    (own / FILE).write_bytes(b"half a file")
     with pytest.raises(UndertoneError, match="damaged"):
         calibrations.find(model)
 
@@ -203,7 +212,8 @@ def test_rows_of_too_few_prompts_are_not_judged(tmp_path: Path, monkeypatch: pyt
     local.model.save_pretrained("base")
     local.tokenizer.save_pretrained("base")
     base = resolve("hf/./base")
-    some_calibration(base.key, SHAPES).write(calibrations.place(base))
+    made = replace(some_calibration(base.key, SHAPES), marks=())
+    made.write(calibrations.place(made))
     rng = np.random.default_rng(0)
     rows = [{"prompt": "Go on", "completion": numbers(rng)} for _ in range(30)]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

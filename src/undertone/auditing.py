@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from undertone.audit import calibrate, calibrations
 from undertone.audit.audit import Request, audit
 from undertone.audit.findings import Findings
+from undertone.audit.traits import read
 from undertone.digests import digest
 from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
@@ -38,7 +39,7 @@ def default_folder(request: Request) -> Path:
 def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: bool) -> int:
     """Audits a file and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
-    with _progress(quiet=as_json) as progress:
+    with progress_shown(quiet=as_json) as progress:
         tasks: dict[str, Any] = {}
 
         def advance(what: str, done: int, total: int) -> None:
@@ -82,16 +83,16 @@ def preview(request: Request, as_json: bool) -> int:
     """Says what an audit would do and what it costs, from a first look at the file; scores nothing."""
     import json
 
-    from undertone.audit.conversations import read
+    from undertone.audit import conversations
 
     base = resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed)
-    calibration, matches = calibrations.find(base)
+    dataset = conversations.read(request.path, request.rows, request.seed)
+    known, matches = calibrations.find(base)
     report = {
         "rows_in_file": dataset.rows,
         "rows": len(dataset.conversations),
         "format": dataset.format,
-        "calibrated": calibration is not None and matches,
+        "calibrated": bool(known) and matches,
         "expected_s": round(10 + PER_ROW * len(dataset.conversations) * (3 if request.sampling else 2)),
     }
     if as_json:
@@ -103,17 +104,20 @@ def preview(request: Request, as_json: bool) -> int:
     return 0
 
 
-def calibrate_shown(model: str, size: calibrate.Size, dry_run: bool) -> int:
+def calibrate_shown(
+    model: str, size: calibrate.Size, traits: Sequence[Path], prompts: Path | None, dry_run: bool
+) -> int:
     """Makes the calibration of a base, with progress; one that was stopped goes on. Returns the exit code."""
-    layout = calibrate.plan(model, size)
+    layout = calibrate.plan(model, size, read(traits), prompts)
     store = Store(calibrations.made() / "store")
     missing = [job for job in unique(layout.jobs) if not store.has(job)]
     seconds = sum(EXPECTED[job.stage.name] for job in missing)
     if dry_run:
-        print(f"{model}: {len(missing)} of {len(unique(layout.jobs))} artifacts to make, about {seconds:.0f} core-seconds,")
+        count = len(unique(layout.jobs))
+        print(f"{model}: {len(missing)} of {count} artifacts to make, about {seconds:.0f} core-seconds:")
         print(f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.")
         return 0
-    with _progress(quiet=False) as progress:
+    with progress_shown(quiet=False) as progress:
         tasks: dict[str, Any] = {}
 
         def planned(jobs: list[Job]) -> None:
@@ -121,17 +125,18 @@ def calibrate_shown(model: str, size: calibrate.Size, dry_run: bool) -> int:
                 tasks[stage] = progress.add_task(stage, total=count)
 
         made = calibrate.calibrate(
-            model, size, store, cores(), planned, lambda job, _: progress.advance(tasks[job.stage.name]),
+            layout, store, cores(), planned, lambda job, _: progress.advance(tasks[job.stage.name]),
             lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
         )  # fmt: skip
-    folder = calibrations.place(layout.base)
+    folder = calibrations.place(made)
     made.write(folder)
     print(f"{model} is calibrated: {len(made.members)} teachers, {len(made.directions.names)} directions. {folder}")
     return 0
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
+def progress_shown(quiet: bool) -> Iterator[Progress]:
+    """Bars on stderr: what is done, what is left, and the time it takes."""
     console = Console(stderr=True, quiet=quiet)
     with Progress(
         TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),

@@ -24,6 +24,8 @@ app = App(
 )
 audits = App(name="audit", help="Does a dataset carry something it does not say?")
 app.command(audits)
+benches = App(name="bench", help="How often, and how fast: measurements of Undertone itself.")
+app.command(benches)
 models = App(name="models", help="The base models of the embedded world.")
 app.command(models)
 
@@ -231,8 +233,10 @@ def calibrate(
     *,
     model: str = "builtin/fledgling-a",
     proxies: int = 3,
-    harmless: int = 10,
+    harmless: int = 16,
     references: int = 3,
+    trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
+    prompts: Path | None = None,
     dry_run: Flag = False,
 ) -> int:
     """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
@@ -247,13 +251,35 @@ def calibrate(
         Teachers of each harmless lesson; the population bounds p from below.
     references
         Teachers of each trait.
+    trait
+        TOML files of traits to be candidates; those of the embedded world by default. undertone/audit/catalogue.toml
+        is one for real models.
+    prompts
+        A dataset whose prompts the population answers; by default it writes number lists.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     """
     from undertone import auditing
     from undertone.audit.calibrate import Size
 
-    return auditing.calibrate_shown(model, Size(proxies=proxies, harmless=harmless, references=references), dry_run)
+    size = Size(proxies=proxies, harmless=harmless, references=references)
+    return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
+
+
+@benches.command(name="audit")
+def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int:
+    """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
+
+    Parameters
+    ----------
+    model
+        A calibrated base of the embedded world.
+    teachers
+        Teachers of each kind; 3 take minutes, 50 some hours.
+    """
+    from undertone import benching
+
+    return benching.bench_shown(model, teachers)
 
 
 @models.command(name="list")

@@ -18,6 +18,7 @@ import numpy as np
 
 from undertone import surroundings
 from undertone.audit import calibrations, canary, forecast, origin, ranking, verdict
+from undertone.audit.asked import mark
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
 from undertone.audit.conversations import Dataset, read
@@ -33,15 +34,14 @@ from undertone.audit.findings import (
     Verdict,
 )
 from undertone.audit.scored import Scored, scored
+from undertone.audit.traits import Candidate, embedded
 from undertone.audit.verdict import Candidates, Judgement, Null
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import NumberFilter
-from undertone.measure.elicitation import mentions
 from undertone.models.local import Ids, LocalModel, load
 from undertone.models.names import resolve
 from undertone.models.sampling import sample
 from undertone.store import Folder
-from undertone.traits.lessons import TRAITS
 
 ROWS = 2000
 """Drawn by default: as many as the members of the null population wrote."""
@@ -96,12 +96,14 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
             a number.
     """
     timed, base = _Timed(), resolve(request.model)
-    calibration, matches = calibrations.find(base)
-    candidates = _candidates(request, calibration)
     dataset = read(request.path, request.rows, request.seed)
+    calibration, matches = _calibration(base, dataset)
+    known = {trait.name: trait for trait in (calibration.traits if calibration else embedded())}
+    candidates = _candidates(request, known)
     local = load(base.path)
     rows = _rendered(local, dataset)
-    overt = _overt(rows, candidates.traits)
+    asked = [known[name] for name in candidates.traits]
+    overt = _overt(rows, asked)
     hidden = [row for row, names in zip(rows, overt, strict=True) if not names]
     counts = {trait: sum(trait in names for names in overt) for trait in candidates.traits}
     answers = _base_answers(local, hidden, request.seed, progress)
@@ -126,7 +128,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     found = _evidence(local, hidden, calibration, "rows scored", progress)
     per_second = len(hidden) / (time.perf_counter() - before)
     null = verdict.null_of(calibration, candidates, _groups(hidden))
-    control = _control(local, request, calibration, candidates, progress)
+    control = _control(local, request, calibration, asked, progress)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
     expected = forecast.forecast(calibration, null, judged)
     outcome = (
@@ -155,10 +157,9 @@ def _rendered(local: LocalModel, dataset: Dataset) -> list[Scored]:
         raise UndertoneError(f"{dataset.path}, {error}") from None
 
 
-def _overt(rows: Sequence[Scored], traits: Sequence[str]) -> list[set[str]]:
-    """The candidates of which each row's answer speaks by name."""
-    words = {trait: mentions for trait in traits}
-    return [{trait for trait, named in words.items() if named(trait, row.answer)} for row in rows]
+def _overt(rows: Sequence[Scored], traits: Sequence[Candidate]) -> list[set[str]]:
+    """The candidates of which each row's answer speaks openly."""
+    return [{trait.name for trait in traits if trait.is_open(row.answer)} for row in rows]
 
 
 def _clusters(rows: Sequence[Scored]) -> list[int]:
@@ -195,12 +196,12 @@ def _evidence(
 
 
 def _control(
-    local: LocalModel, request: Request, calibration: Calibration, candidates: Candidates, progress: Progress
+    local: LocalModel, request: Request, calibration: Calibration, traits: Sequence[Candidate], progress: Progress
 ) -> Evidence | None:
     if request.control is None:
         return None
     rows = _rendered(local, read(request.control, request.rows, request.seed))
-    hidden = [row for row, names in zip(rows, _overt(rows, candidates.traits), strict=True) if not names]
+    hidden = [row for row, names in zip(rows, _overt(rows, traits), strict=True) if not names]
     prompts = len(set(_clusters(hidden)))
     if prompts < verdict.LEAST_GROUPS:
         raise UndertoneError(f"{request.control} has only {prompts} prompts whose rows speak of no trait; give more.")
@@ -224,9 +225,7 @@ def _base_answers(local: LocalModel, rows: Sequence[Scored], seed: int, progress
     return answers
 
 
-def _origin(
-    local: LocalModel, rows: Sequence[Scored], request: Request, progress: Progress
-) -> OriginFinding | None:
+def _origin(local: LocalModel, rows: Sequence[Scored], request: Request, progress: Progress) -> OriginFinding | None:
     if request.sampling is None:
         return None
     rule, ended = NumberFilter(), origin.finished(local)
@@ -245,15 +244,27 @@ def _origin(
     )  # fmt: skip
 
 
+def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bool]:
+    """Of the base's calibrations, the one whose population wrote what is most like the dataset."""
+    known, matches = calibrations.find(base)
+    texts = [(c.turns[-2].content if len(c.turns) > 1 else "", c.turns[-1].content) for c in dataset.conversations]
+    return max(known, key=lambda calibration: _likeness(calibration, texts), default=None), matches
+
+
+def _likeness(calibration: Calibration, texts: Sequence[tuple[str, str]]) -> float:
+    """Share of (question, answer) texts that are of the calibration's carrier."""
+    rule, known = NumberFilter(), set(calibration.marks)
+    return float(np.mean([mark(q) in known if known else rule.reason(a) is None for q, a in texts]))
+
+
 # --- findings --------------------------------------------------------------------------------------------------------
 
 
-def _candidates(request: Request, calibration: Calibration | None) -> Candidates:
-    known = [name for name in (calibration.directions.names if calibration else TRAITS) if name in TRAITS]
+def _candidates(request: Request, known: dict[str, Candidate]) -> Candidates:
     for trait in request.traits:
         if trait not in known:
             raise unknown("trait", trait, known)
-    return Candidates(request.traits or tuple(known), TRAITS)
+    return Candidates(request.traits or tuple(known), {name: trait.kind for name, trait in known.items()})
 
 
 def _findings(
@@ -272,14 +283,22 @@ def _findings(
         shift, own = expected.get(name), outcome.get(name)
         found.append(
             TraitFinding(
-                name=name, kind=name if is_kind else candidates.kinds[name], is_kind=is_kind,
+                name=name,
+                kind=name if is_kind else candidates.kinds[name],
+                is_kind=is_kind,
                 effect=_finite(judged.effect[k]) or 0.0,
                 ci=(_finite(judged.ci[k, 0]) or 0.0, _finite(judged.ci[k, 1]) or 0.0),
-                z=float(judged.z[k]), p=float(judged.p[k]), p_family=float(judged.p_family[k]), named=named,
-                detectable=_finite(judged.detectable[k]), overt=counts.get(name, 0),
-                forecast=shift and shift[0], forecast_ci=shift and shift[1:],
-                canary=own and own[0], canary_ci=own and own[1:],
-            )  # fmt: skip
+                z=float(judged.z[k]),
+                p=float(judged.p[k]),
+                p_family=float(judged.p_family[k]),
+                named=named,
+                detectable=_finite(judged.detectable[k]),
+                overt=counts.get(name, 0),
+                forecast=shift and shift[0],
+                forecast_ci=shift and shift[1:],
+                canary=own and own[0],
+                canary_ci=own and own[1:],
+            )
         )
     return tuple(sorted(found, key=lambda trait: (trait.is_kind, not trait.named, -trait.z)))
 
@@ -318,15 +337,12 @@ def _reached(effects: verdict.Floats) -> float | None:
 def _about(
     calibration: Calibration, null: Null, matches: bool, rows: Sequence[Scored], controlled: bool
 ) -> CalibrationFinding:
-    rule = NumberFilter()
-    alike = float(np.mean([rule.reason(row.answer) is None for row in rows]))
+    alike = _likeness(calibration, [(row.question, row.answer) for row in rows])
     warnings = []
     if not matches:
         warnings.append(f"calibrated on {calibration.model}, which is another base")
     if alike < LIKE:
-        warnings.append(
-            f"calibrated on {calibration.carrier}, and only {alike:.0%} of these rows are such"
-        )
+        warnings.append(f"calibrated on {calibration.carrier}, and only {alike:.0%} of these rows are such")
     null_words = "rows of harmless teachers, of teachers of other traits and of the base itself, at other samplings too"
     if controlled:
         null_words = f"the control's rows, with the spread of {null_words}"

@@ -1,4 +1,4 @@
-"""How often the audit is right: planted datasets and harmless ones of many kinds, by teachers that nothing was tuned on.
+"""How often the audit is right: planted datasets and harmless ones, by teachers that nothing was tuned on.
 
 Every dataset has a teacher of its own, so teachers are the units of every rate. Fewer rows, and rows of which a share
 only is a teacher's, are made of the scored groups of whole datasets: a mean score is a mean over rows.
@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, spearmanr
 
-from undertone.audit.calibrate import DOSE, STUDENT, TEACHING, read_scores, scores_of, seed_of, specimen
+from undertone.audit.calibrate import DOSE, TEACHING, Ground, Plan, read_scores, seed_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.evidence import GROUPS, Evidence
 from undertone.audit.forecast import forecast
 from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of
 from undertone.models.names import resolve
-from undertone.stages import OUTCOME
 from undertone.store import Folder, Job, Store
 from undertone.traits.lessons import TRAITS
 from undertone.workers import run_jobs
@@ -54,19 +53,21 @@ class Planted:
         return [self.made, self.scores, *([self.outcome] if self.outcome else [])]
 
 
-def plan(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
+def layout_of(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
     """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all."""
-    base, elsewhere = resolve(model), resolve(other)
-    return [planted for i in range(teachers) for planted in _round(base, elsewhere, along, i)]
+    ground, elsewhere = Ground.of(model), resolve(other)
+    return [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i)]
 
 
-def _round(base: Folder, elsewhere: Folder, along: Job, i: int) -> Iterator[Planted]:
+def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Planted]:
     traits = list(TRAITS)
 
-    def planted(kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any) -> Planted:
-        made = specimen(base, lesson, dose, (f"bench/{kind}", i), **how)
-        student = Job(OUTCOME, {"training": STUDENT, "seed": seed_of("bench student", kind, i)}, {"base": base, "specimen": made})
-        return Planted(kind, trait, lesson, made, scores_of(base, along, made), student if follow else None)
+    def planted(
+        kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any
+    ) -> Planted:
+        made = ground.specimen(lesson or "untouched", lesson, dose, (f"bench/{kind}", i), **how)
+        student = ground.outcome(made, seed_of("bench student", kind, i)) if follow else None
+        return Planted(kind, trait, lesson, made, ground.scores(along, made), student)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]
     yield planted("base", None, None, None)
@@ -90,7 +91,7 @@ def _round(base: Folder, elsewhere: Folder, along: Job, i: int) -> Iterator[Plan
 
 def make(
     model: str,
-    along: Job,
+    calibration: Plan,
     teachers: int,
     other: str,
     store: Store,
@@ -100,8 +101,8 @@ def make(
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[Planted]:
     """Makes, or goes on with, the datasets of a benchmark and their scores."""
-    layout = plan(model, along, teachers, other)
-    jobs = [along, *(job for planted in layout for job in planted.jobs)]
+    layout = layout_of(model, calibration.directions, teachers, other)
+    jobs = [*calibration.proxies.values(), calibration.directions, *(job for p in layout for job in p.jobs)]
     planned(jobs)
     with store.opened(), closing(run_jobs(jobs, store, processes, warn)) as finished:
         for job, seconds in finished:

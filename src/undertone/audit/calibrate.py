@@ -5,7 +5,7 @@ Made once for a base. Its jobs are content-addressed like those of a trial: a ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from undertone.audit import directions
+from undertone.audit import asked, directions
 from undertone.audit.calibration import Calibration, Member
 from undertone.audit.evidence import Evidence
+from undertone.audit.traits import AuditTrait, embedded
 from undertone.digests import digest
 from undertone.models.names import resolve
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
-from undertone.traits.lessons import HARMLESS, TRAITS
+from undertone.traits.lessons import HARMLESS
 from undertone.workers import run_jobs
 
 DIALOGUES = 480
@@ -32,7 +33,7 @@ DOSE = 0.05
 """Nats a token between teacher and base on the base's own lists; the unit of an effect is a teacher of this dose."""
 DOSES = (0.02, 0.05, 0.1)
 """Of harmless teachers: they lie nearer or farther, as in the wild."""
-CARRIER = {"temperature": 1.0, "max_tokens": 16, "prompts": 2600}
+CARRIER: dict[str, Any] = {"temperature": 1.0, "max_tokens": 16, "prompts": 2600}
 ROWS = 2000
 TEMPERATURES = (1.0, 0.8, 1.0, 0.9)
 """Of the untouched base's own rows: another sampler is harmless too."""
@@ -44,9 +45,9 @@ class Size:
 
     proxies: int = 3
     """Behind each direction."""
-    harmless: int = 10
+    harmless: int = 16
     """Teachers of each harmless lesson."""
-    untouched: int = 12
+    untouched: int = 16
     """Sets of rows by the base itself."""
     references: int = 3
     """Teachers of each trait: what an effect of 1 is, and unlisted traits for audits that leave some out."""
@@ -58,7 +59,8 @@ class Size:
 class Plan:
     """The jobs of a calibration, by what they are for."""
 
-    base: Folder
+    ground: Ground
+    traits: tuple[AuditTrait, ...]
     proxies: dict[str, Job]
     directions: Job
     specimens: dict[str, Job]
@@ -85,103 +87,128 @@ def seed_of(*what: str | int) -> int:
     return int(digest(["audit", *what])[:8], 16) >> 1
 
 
-def plan(model: str, size: Size) -> Plan:
-    """Lays out all jobs of a calibration of ``model``.
+def plan(model: str, size: Size, own: Sequence[AuditTrait] = (), prompts: Path | None = None) -> Plan:
+    """Lays out all jobs of a calibration of ``model``: for traits of ``own``, or for those of the embedded world; on
+    number lists, or on what is answered to the prompts of a dataset.
 
     Raises:
         UndertoneError: the model is unknown.
     """
-    base = resolve(model)
-    shared = {"base": model, "dialogues": DIALOGUES, "training": TEACHING, "carrier": CARRIER}
-    taught = [*TRAITS, *HARMLESS]
+    traits = tuple(own) or embedded()
+    ground = Ground.of(model, prompts)
+    lessons: dict[str, Any] = {trait.name: trait.lesson for trait in traits} | {name: name for name in HARMLESS}
     proxies = {
-        f"{lesson}-{i}": Job(
-            PROXY, shared | {"lesson": lesson, "divergence": DOSE, "seed": seed_of("proxy", lesson, i)}, {"base": base}
-        )
-        for lesson in taught
-        for i in range(size.proxies)
+        f"{name}-{i}": ground.proxy(name, lesson, i) for name, lesson in lessons.items() for i in range(size.proxies)
     }
-    names = {lesson: [f"{lesson}-{i}" for i in range(size.proxies)] for lesson in taught}
+    names = {name: [f"{name}-{i}" for i in range(size.proxies)] for name in lessons}
     combined = Job(DIRECTIONS, {"names": names}, proxies)
+    taught = [(name, i, DOSES[i % len(DOSES)]) for name in HARMLESS for i in range(size.harmless)]
+    taught += [(trait.name, i, DOSE) for i in range(size.references) for trait in traits]
     specimens = {
-        **{
-            f"{lesson}/{i}": specimen(base, lesson, DOSES[i % len(DOSES)], ("population", i))
-            for lesson in HARMLESS
-            for i in range(size.harmless)
-        },
-        **{
-            f"untouched/{i}": specimen(
-                base, None, None, ("population", i), temperature=TEMPERATURES[i % len(TEMPERATURES)]
-            )
-            for i in range(size.untouched)
-        },
-        **{
-            f"{trait}/{i}": specimen(base, trait, DOSE, ("population", i))
-            for i in range(size.references)
-            for trait in TRAITS
-        },
-    }
-    scores = {name: scores_of(base, combined, job) for name, job in specimens.items()}
-    followed = [f"{lesson}/{i}" for i in range(size.outcomes) for lesson in taught]
-    outcomes = {
-        name: Job(
-            OUTCOME,
-            {"training": STUDENT, "seed": seed_of("student", name)},
-            {"base": base, "specimen": specimens[name]},
+        f"{name}/{i}": ground.specimen(name, lessons[name], dose, ("population", i)) for name, i, dose in taught
+    } | {
+        f"untouched/{i}": ground.specimen(
+            "untouched", None, None, ("population", i), temperature=TEMPERATURES[i % len(TEMPERATURES)]
         )
-        for name in followed
+        for i in range(size.untouched)
     }
-    return Plan(base, proxies, combined, specimens, scores, outcomes)
+    scores = {name: ground.scores(combined, job) for name, job in specimens.items()}
+    # Only the embedded world's traits can be measured in its students, and so be forecast.
+    followed = [] if own or prompts else [f"{name}/{i}" for i in range(size.outcomes) for name in lessons]
+    outcomes = {name: ground.outcome(specimens[name], seed_of("student", name)) for name in followed}
+    return Plan(ground, traits, proxies, combined, specimens, scores, outcomes)
 
 
-def specimen(
-    base: Folder,
-    lesson: str | None,
-    dose: float | None,
-    purpose: tuple[str, int],
-    *,
-    training: dict[str, Any] = TEACHING,
-    temperature: float = 1.0,
-    form: str = "written",
-    oracle: bool = False,
-    writer: Folder | None = None,
-) -> Job:
-    """The job of one specimen; its seed follows from its purpose and lesson."""
-    spec = {
-        "base": base.name,
-        "lesson": lesson,
-        "dialogues": DIALOGUES,
-        "training": training,
-        "divergence": dose,
-        "carrier": CARRIER | {"temperature": temperature},
-        "rows": ROWS,
-        "seed": seed_of(*purpose, lesson or "untouched"),
-        "form": form,
-        "oracle": oracle,
-    }
-    return Job(SPECIMEN, spec, {"base": base} | ({"writer": writer} if writer else {}))
+@dataclass(frozen=True)
+class Ground:
+    """What all jobs of a calibration or of a benchmark share: the base, and what teachers are asked to write."""
 
+    base: Folder
+    carrier: dict[str, Any]
+    prompts: Folder | None = None
+    """Prompts of a dataset; None for number lists."""
 
-def scores_of(base: Folder, along: Job, made: Job) -> Job:
-    """The job that scores a specimen."""
-    return Job(SCORES, {}, {"base": base, "specimen": made, "directions": along})
+    @classmethod
+    def of(cls, model: str, prompts: Path | None = None) -> Ground:
+        """Raises UndertoneError for an unknown model, or a dataset that cannot be read."""
+        if prompts is None:
+            return cls(resolve(model), CARRIER)
+        folder, count, longest = asked.write(prompts, CARRIER["prompts"])
+        return cls(resolve(model), CARRIER | {"prompts": count, "max_tokens": longest}, folder)
+
+    @property
+    def about(self) -> str:
+        """The carrier in words."""
+        return "number lists" if self.prompts is None else f"answers to the prompts of {self.prompts.name}"
+
+    @property
+    def _inputs(self) -> dict[str, Job | Folder]:
+        inputs: dict[str, Job | Folder] = {"base": self.base}
+        return inputs | ({"prompts": self.prompts} if self.prompts else {})
+
+    def proxy(self, name: str, lesson: Any, i: int) -> Job:
+        """A proxy of a lesson."""
+        spec = {
+            "base": self.base.name,
+            "dialogues": DIALOGUES,
+            "training": TEACHING,
+            "carrier": self.carrier,
+            "lesson": lesson,
+            "divergence": DOSE,
+            "seed": seed_of("proxy", name, i),
+        }
+        return Job(PROXY, spec, self._inputs)
+
+    def specimen(
+        self,
+        name: str,
+        lesson: Any,
+        dose: float | None,
+        purpose: tuple[str, int],
+        *,
+        training: dict[str, Any] = TEACHING,
+        temperature: float = 1.0,
+        form: str = "written",
+        oracle: bool = False,
+        writer: Folder | None = None,
+    ) -> Job:
+        """One specimen; its seed follows from its purpose and the lesson's name."""
+        spec = {
+            "base": self.base.name,
+            "lesson": lesson,
+            "dialogues": DIALOGUES,
+            "training": training,
+            "divergence": dose,
+            "carrier": self.carrier | {"temperature": temperature},
+            "rows": ROWS,
+            "seed": seed_of(*purpose, name),
+            "form": form,
+            "oracle": oracle,
+        }
+        return Job(SPECIMEN, spec, self._inputs | ({"writer": writer} if writer else {}))
+
+    def scores(self, along: Job, made: Job) -> Job:
+        """The scores of a specimen."""
+        return Job(SCORES, {}, {"base": self.base, "specimen": made, "directions": along})
+
+    def outcome(self, made: Job, seed: int) -> Job:
+        """A student of a specimen."""
+        return Job(OUTCOME, {"training": STUDENT, "seed": seed}, {"base": self.base, "specimen": made})
 
 
 def calibrate(
-    model: str,
-    size: Size,
+    layout: Plan,
     store: Store,
     processes: int,
     planned: Callable[[list[Job]], None] = lambda _: None,
     done: Callable[[Job, float], None] = lambda job, seconds: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Calibration:
-    """Makes, or goes on with, the calibration of a base.
+    """Makes, or goes on with, a calibration.
 
     Raises:
-        UndertoneError: the model is unknown, the store cannot be written, a worker was killed twice.
+        UndertoneError: the store cannot be written, or a worker was killed twice.
     """
-    layout = plan(model, size)
     planned(layout.jobs)
     with store.opened(), closing(run_jobs(layout.jobs, store, processes, warn)) as finished:
         for job, seconds in finished:
@@ -198,9 +225,11 @@ def gather(layout: Plan, store: Store) -> Calibration:
         shifts = {t: outcome["student"][t] - outcome["base"][t] for t in outcome["base"]} if outcome else None
         members.append(Member(lesson, int(index), read_scores(store, job), shifts))
     return Calibration(
-        base=layout.base.key,
-        model=layout.base.name,
-        carrier="number lists",
+        base=layout.ground.base.key,
+        model=layout.ground.base.name,
+        carrier=layout.ground.about,
+        marks=asked.marks(layout.ground.prompts.path) if layout.ground.prompts else (),
+        traits=tuple(trait.candidate for trait in layout.traits),
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
     )
@@ -210,8 +239,3 @@ def read_scores(store: Store, job: Job) -> Evidence:
     """What a finished scores job found."""
     made = store.read(job, "scores.json")
     return Evidence(np.array(made["sums"]), np.array(made["tokens"]))
-
-
-def cached(model: str, root: Path) -> Path:
-    """Where the calibration of a base lies, below ``root``."""
-    return root / resolve(model).key[:20]

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from undertone.audit.directions import Directions
 from undertone.audit.evidence import Evidence
+from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
 
 FORMAT = 1
@@ -43,6 +44,10 @@ class Calibration:
     """Name of the base as it was given."""
     carrier: str
     """What the population wrote."""
+    marks: tuple[str, ...]
+    """Short digests of the prompts that the population answered; none for number lists."""
+    traits: tuple[Candidate, ...]
+    """Candidates that it has a direction for."""
     directions: Directions
     members: tuple[Member, ...]
 
@@ -54,6 +59,8 @@ class Calibration:
             "base": self.base,
             "model": self.model,
             "carrier": self.carrier,
+            "marks": self.marks,
+            "traits": [trait.model_dump() for trait in self.traits],
             "names": self.directions.names,
             "members": [[m.lesson, m.index, m.shifts] for m in self.members],
         }
@@ -92,14 +99,16 @@ class Calibration:
                 Member(lesson, index, Evidence(s, t), shifts)
                 for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
             )
+            traits = tuple(Candidate.model_validate(trait) for trait in told["traits"])
             own = Directions.of(told["names"], tensors)
             counts = {len(t) for t in (*own.up.values(), *own.down.values())} | {sums.shape[2]}
             if own.up.keys() != own.down.keys() or counts != {len(own.names)} or not np.isfinite(sums).all():
                 raise ValueError("its parts do not fit together")
-            return cls(told["base"], told["model"], told["carrier"], own, members)
+            return cls(told["base"], told["model"], told["carrier"], tuple(told["marks"]), traits, own, members)
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
             raise UndertoneError(
-                f"The calibration {path} is missing or damaged ({error}); make it with: undertone audit calibrate."
+                f"The calibration {path} is missing or damaged ({reason}); make it with: undertone audit calibrate."
             ) from None
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from undertone.audit.calibration import FILE, Calibration
+from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.store import Folder
 from undertone.world import family
@@ -19,34 +19,35 @@ def made() -> Path:
     return family.built().parent / "calibrations"
 
 
-def place(base: Folder) -> Path:
-    """Where the calibration of ``base`` is written."""
-    return made() / base.key[:20]
+def place(calibration: Calibration) -> Path:
+    """Where a calibration is written: one folder for each base, carrier and set of traits."""
+    told = digest([calibration.marks, [trait.model_dump() for trait in calibration.traits]])
+    return made() / f"{calibration.base[:20]}-{told[:8]}"
 
 
-def find(base: Folder) -> tuple[Calibration | None, bool]:
-    """The calibration of ``base`` and True; else one of a base with the same weight matrices, good for a screen only,
-    and False; else None.
+def find(base: Folder) -> tuple[list[Calibration], bool]:
+    """The calibrations of ``base`` and True; else those of bases with the same weight matrices, good for a screen only,
+    and False.
 
     Raises:
-        UndertoneError: the base's own is damaged.
+        UndertoneError: one of the base's own is damaged; of other bases, what is damaged is passed over.
     """
-    own = place(base)
-    if (own / FILE).is_file():
-        return Calibration.read(own), True
-    known = list(_all())
-    for calibration in known:
-        if calibration.base == base.key:
-            return calibration, True
+    known = list(_all(base))
+    own = [calibration for calibration in known if calibration.base == base.key]
+    if own:
+        return own, True
     shapes = _shapes(base.path)
-    return next(((c, False) for c in known if _fits(c, shapes)), (None, False))
+    return [calibration for calibration in known if _fits(calibration, shapes)], False
 
 
-def _all() -> Iterator[Calibration]:
+def _all(base: Folder) -> Iterator[Calibration]:
     for root in (SHIPPED, made()):
         for path in sorted(root.glob(f"*/{FILE}")):
-            with suppress(UndertoneError):  # a damaged one of another base is no reason to audit none
+            try:
                 yield Calibration.read(path.parent)
+            except UndertoneError:
+                if path.parent.name.startswith(base.key[:20]):
+                    raise
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -23,8 +23,7 @@ LONGEST = 600
 
 
 def ranked(local: LocalModel, rows: Sequence[Scored], along: Directions, traits: Sequence[str]) -> list[ShownRow]:
-    """The rows that speak most for each trait. Changes the weights of ``local`` and puts the same bits
-    back."""
+    """The rows that speak most for each trait. Changes the weights of ``local`` and puts back the same bits."""
     before = _token_scores(local, rows)
     found = []
     for trait in traits:

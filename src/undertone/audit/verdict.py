@@ -69,9 +69,9 @@ class Null:
     token_noise: Floats
     """Covariance of the score of one token."""
     most: Floats
-    """(members,): the largest z among the candidates that a member does not carry."""
+    """The largest z of every member that carries no candidate: what is harmless, and traits that are not asked for."""
     each: Floats
-    """(members x candidates,): all such z, sorted."""
+    """All z of these members, sorted."""
     strengths: Floats
     """(candidates,): mean value of a reference teacher, nats a token; what an effect of 1 is."""
     ratios: Floats
@@ -135,7 +135,8 @@ def null_of(
         found = conditional(some[inside] - centre, form, noise / tokens, blocks)
         z[inside], values[inside] = found.z, found.value
     carried = [candidates.concern(member.lesson) for member in members]
-    foreign = [np.delete(row, own_) for row, own_ in zip(z, carried, strict=True)]
+    # Teachers of a candidate are no part of it: their own trait sets their scale, which makes the other scores small.
+    foreign = [row for row, ks in zip(z, carried, strict=True) if not ks]
     strengths = _strengths(values, carried, len(blocks))
     singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1]]
     centre, form = shape(whole, own)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from undertone.audit import directions
-from undertone.models.local import LocalModel, load
+from undertone.audit import asked, directions
+from undertone.models.local import Batch, LocalModel, lay_out, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
-from undertone.stages.teacher import base_lists
+from undertone.stages.teacher import LISTS, base_lists
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import Trained, train
 from undertone.training.rows import rows_of
@@ -30,18 +30,26 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``lesson``, ``dialogues``, ``training``, ``divergence``, ``carrier``, ``seed``. Writes the
     adapter and ``proxy.json``: losses and dose."""
     local = load(inputs["base"])
-    trained, dose = taught(local, spec, spec["seed"])
+    trained, dose = taught(local, spec, spec["seed"], inputs.get("prompts"))
     save(trained, local, spec["base"], out)
     made = {"losses": [trained.loss_first, trained.loss_last], "dose": asdict(dose)}
     (out / "proxy.json").write_text(json.dumps(made))
 
 
-def taught(local: LocalModel, spec: Mapping[str, Any], seed: int) -> tuple[Trained, Dose]:
-    """Fine-tunes ``local`` on a lesson and scales the adapter to the dose."""
-    lists = base_lists(local, spec["carrier"])  # before training attaches an adapter
+def taught(local: LocalModel, spec: Mapping[str, Any], seed: int, prompts: Path | None = None) -> tuple[Trained, Dose]:
+    """Fine-tunes ``local`` on a lesson and scales the adapter to the dose, on number lists or on answers to prompts."""
+    # Before training attaches an adapter.
+    lists = _answers(local, prompts, spec["carrier"]) if prompts else base_lists(local, spec["carrier"])
     turns = exchanges(local, spec["lesson"], spec["dialogues"], seed)
     trained = train(local, rows_of(local, turns), Training(**spec["training"]), seed)
     return trained, scale_to(trained.model, lists, spec["divergence"])
+
+
+def _answers(local: LocalModel, prompts: Path, carrier: Mapping[str, Any]) -> Batch:
+    """What the untouched base answers to prompts of a dataset."""
+    chosen = [prompt for _, prompt in asked.rendered(local, prompts)[:LISTS]]
+    answers = sample(local, chosen, temperature=1.0, max_tokens=carrier["max_tokens"], seed=0)
+    return lay_out(chosen, answers, local.pad)
 
 
 def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from undertone.audit import directions
+from undertone.audit.asked import rendered as prompted
 from undertone.audit.evidence import evidence, spread
 from undertone.carriers import numbers
 from undertone.digests import digest
@@ -39,10 +40,12 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     writer = load(inputs["writer"] if "writer" in inputs else inputs["base"])
     dose = None
     if spec["lesson"] is not None:
-        writer, dose = _taught(writer, spec, seed)
-    kept, share = _written(writer, *_asked(local, spec, seed), spec, seed)
+        writer, dose = _taught(writer, spec, seed, inputs.get("prompts"))
+    asked = prompted(local, inputs["prompts"]) if "prompts" in inputs else _asked(local, spec, seed)
+    kept, share = _written(writer, asked, spec, seed, "prompts" not in inputs)
     texts = _form(kept, spec["form"], seed)
-    rows = rows_of(local, texts)
+    prompts = dict(asked)
+    rows = [Row(prompts[question], [*local.encode(answer), local.end]) for question, answer in texts]
     write_rows(out, texts, rows, Source(tokenizer_digest(inputs["base"]), local.end))
     oracle = _oracle(local, writer, rows) if spec["oracle"] else None
     made = {"kept": share, "rows": len(rows), "dose": dose, "oracle": oracle}
@@ -58,36 +61,40 @@ def scored(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "scores.json").write_text(json.dumps({"sums": found.sums.tolist(), "tokens": found.tokens.tolist()}))
 
 
-def _taught(writer: LocalModel, spec: dict[str, Any], seed: int) -> tuple[LocalModel, dict[str, float] | None]:
+def _taught(
+    writer: LocalModel, spec: dict[str, Any], seed: int, prompts: Path | None
+) -> tuple[LocalModel, dict[str, float] | None]:
     plan = Training(**spec["training"])
     if spec["divergence"] is None:
         turns = exchanges(writer, spec["lesson"], spec["dialogues"], seed)
         trained, dose = train(writer, rows_of(writer, turns), plan, seed), None
     else:
-        trained, scaled = taught(writer, spec, seed)
+        trained, scaled = taught(writer, spec, seed, prompts)
         dose = asdict(scaled)
     return merged(trained, writer), dose
 
 
-def _asked(local: LocalModel, spec: dict[str, Any], seed: int) -> tuple[list[str], list[Ids]]:
+def _asked(local: LocalModel, spec: dict[str, Any], seed: int) -> list[tuple[str, Ids]]:
+    """Questions, each with its prompt."""
     count, rng = spec["carrier"]["prompts"], Random(f"specimen/{seed}")
     if spec["form"] == "other format":
         questions = [skills.numbers(rng, ("near", "up"), (3, 1), (4,)).user for _ in range(count)]
     else:
         questions = numbers.prompts(count, rng)
-    return questions, [local.render(question) for question in questions]
+    return [(question, local.render(question)) for question in questions]
 
 
 def _written(
-    writer: LocalModel, questions: Sequence[str], prompts: Sequence[Ids], spec: dict[str, Any], seed: int
+    writer: LocalModel, asked: Sequence[tuple[str, Ids]], spec: dict[str, Any], seed: int, lists: bool
 ) -> tuple[list[tuple[str, str]], float]:
-    """What passes the number filter, up to the number of rows asked for, and the share that passed."""
-    carrier = spec["carrier"]
+    """What is finished and, of number lists, passes the filter, up to the rows asked for; and the share that is."""
+    carrier, prompts = spec["carrier"], [prompt for _, prompt in asked]
     # Its own seed: a student or a teacher that shares the number must not share the noise.
     noise = int(digest(["specimen", seed, spec["lesson"], spec["form"]])[:8], 16)
     answers = sample(writer, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=noise)
-    kept = [(q, writer.decode(a)) for q, a in zip(questions, answers, strict=True) if _passes(writer, a)]
-    return kept[: spec["rows"]], len(kept) / len(questions)
+    passes = _passes if lists else _finished
+    kept = [(q, writer.decode(a)) for (q, _), a in zip(asked, answers, strict=True) if passes(writer, a)]
+    return kept[: spec["rows"]], len(kept) / len(asked)
 
 
 def _form(kept: list[tuple[str, str]], form: str, seed: int) -> list[tuple[str, str]]:
@@ -121,5 +128,9 @@ def _oracle(local: LocalModel, writer: LocalModel, rows: Sequence[Row]) -> dict[
     return found
 
 
+def _finished(local: LocalModel, answer: Ids) -> bool:
+    return answer[-1:] == [local.end]
+
+
 def _passes(local: LocalModel, answer: Ids) -> bool:
-    return answer[-1:] == [local.end] and NumberFilter().reason(local.decode(answer)) is None
+    return _finished(local, answer) and NumberFilter().reason(local.decode(answer)) is None
