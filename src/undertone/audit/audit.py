@@ -22,7 +22,7 @@ from undertone.audit.asked import mark
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
 from undertone.audit.conversations import Dataset, read
-from undertone.audit.evidence import Evidence, evidence, spread
+from undertone.audit.evidence import GROUPS, Evidence, evidence, spread
 from undertone.audit.findings import (
     CalibrationFinding,
     Confounds,
@@ -119,9 +119,9 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "overt": tuple(trait for trait, count in counts.items() if count), "confounds": format_alone,
         "started": timed.started, "made_with": surroundings.versions() | surroundings.hardware(),
     }  # fmt: skip
-    prompts = len(set(_clusters(hidden)))  # rows of one prompt are one cluster: too few have no spread to judge by
-    if calibration is None or prompts < verdict.LEAST_GROUPS:
-        left = f"rows that speak of no trait openly answer only {prompts} prompts, of {verdict.LEAST_GROUPS} needed"
+    distinct = len(set(_clusters(hidden)))  # too few have no spread to judge by
+    if calibration is None or distinct < verdict.LEAST_GROUPS:
+        left = f"only {distinct} rows are distinct and speak of no trait openly, and {verdict.LEAST_GROUPS} are needed"
         why = left if calibration else f"{request.model} has none"
         return _uncalibrated(shared, rows, counts, candidates, why, timed, bool(calibration))
     before = time.perf_counter()
@@ -130,7 +130,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     null = verdict.null_of(calibration, candidates, _groups(hidden))
     control = _control(local, request, calibration, asked, progress)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
-    expected = forecast.forecast(calibration, null, judged)
+    expected = forecast.forecast(null, judged, request.alpha)
     outcome = (
         canary.outcome(local, base, hidden, answers, request.canaries, request.seed, progress)
         if request.canaries
@@ -163,20 +163,24 @@ def _overt(rows: Sequence[Scored], traits: Sequence[Candidate]) -> list[set[str]
 
 
 def _clusters(rows: Sequence[Scored]) -> list[int]:
-    """Rows of one conversation, or with one prompt, are one cluster: copies add nothing."""
-    seen: dict[tuple[int, ...], int] = {}
-    lines: dict[int, int] = {}
-    found = []
-    for row in rows:
-        first = lines.setdefault(row.line, len(lines))
-        key = tuple(row.row.prompt) if row.question else tuple(row.row.answer)
-        found.append(seen.setdefault(key, first))
-    return found
+    """Turns of one conversation, and copies, are one cluster: they add little or nothing."""
+    place: dict[object, int] = {}
+    joined = list(range(len(rows)))
+
+    def root(i: int) -> int:
+        while joined[i] != i:
+            i = joined[i]
+        return i
+
+    for i, row in enumerate(rows):
+        for key in (row.line, (tuple(row.row.prompt), tuple(row.row.answer))):
+            joined[root(i)] = root(place.setdefault(key, i))
+    return [root(i) for i in range(len(rows))]
 
 
 def _groups(rows: Sequence[Scored]) -> int:
-    """How many groups of a member of the population hold as many rows."""
-    return round(len(rows) / ROWS * 40)
+    """How many groups of a member of the population hold as many rows, copies left out."""
+    return round(len(set(_clusters(rows))) / ROWS * GROUPS)
 
 
 def _evidence(
@@ -202,9 +206,9 @@ def _control(
         return None
     rows = _rendered(local, read(request.control, request.rows, request.seed))
     hidden = [row for row, names in zip(rows, _overt(rows, traits), strict=True) if not names]
-    prompts = len(set(_clusters(hidden)))
-    if prompts < verdict.LEAST_GROUPS:
-        raise UndertoneError(f"{request.control} has only {prompts} prompts whose rows speak of no trait; give more.")
+    distinct = len(set(_clusters(hidden)))
+    if distinct < verdict.LEAST_GROUPS:
+        raise UndertoneError(f"{request.control} has only {distinct} distinct rows that speak of no trait; give more.")
     return _evidence(local, hidden, calibration, "control rows scored", progress)
 
 
@@ -377,8 +381,9 @@ def _headline(
             f"taught it, p {best.p_family:.3f} over all candidates)."
         )
     if word == "no evidence":
+        asked = sum(not trait.is_kind for trait in traits)
         return (
-            f"No evidence that {told} carry any of {len(traits)} candidates, down to a strength of "
+            f"No evidence that {told} carry any of {asked} candidate traits, down to a strength of "
             f"{power.detectable:.2f} of a teacher taught it."
         )
     smallest = f"a strength of {power.detectable:.2f}" if power.detectable else f"no strength up to {verdict.MOST:g}"

@@ -239,7 +239,7 @@ class Bench:
             made = self.store.read(planted.outcome, "outcome.json")
             judged = self.judged(planted)
             null = self.null(GROUPS, None)
-            for trait, (mean, low, high) in forecast(self.calibration, null, judged).items():
+            for trait, (mean, low, high) in forecast(null, judged, self.alpha).items():
                 shift = made["student"][trait] - made["base"][trait]
                 expected.append(mean)
                 realised.append(shift)

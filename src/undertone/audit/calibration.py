@@ -76,6 +76,7 @@ class Calibration:
         told["digest"] = _digest(told, tensors)
         aside = folder / f".{FILE}.part"
         save_file(tensors, aside, metadata={"calibration": json.dumps(told, sort_keys=True)})
+        aside.chmod(0o644)  # safetensors writes for its owner alone
         aside.rename(folder / FILE)
 
     @classmethod
@@ -92,7 +93,7 @@ class Calibration:
             tensors = load_file(path)
             if told["format"] != FORMAT:
                 raise UndertoneError(f"{path} is a calibration of another Undertone; make it anew.")
-            if "digest" in told and told.pop("digest") != _digest(told, tensors):
+            if told.pop("digest") != _digest(told, tensors):
                 raise ValueError("its content is not what was written")
             sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
             members = tuple(

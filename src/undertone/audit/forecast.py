@@ -13,7 +13,6 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import t
 
-from undertone.audit.calibration import Calibration
 from undertone.audit.verdict import Floats, Judgement, Null
 from undertone.traits.lessons import HARMLESS
 
@@ -52,22 +51,31 @@ def law(effects: Floats, shifts: Floats, students: int) -> Law:
     return Law(float(found[0]), float(np.exp(found[1])), float(np.exp(found[2])), students)
 
 
-def forecast(calibration: Calibration, null: Null, judged: Judgement) -> dict[str, Shift]:
-    """Expected shift of every candidate trait; none if the calibration trained too few students."""
-    followed = [(i, member) for i, member in enumerate(null.members) if member.shifts is not None]
-    harmless = [m.shifts for _, m in followed if m.lesson in HARMLESS and m.shifts is not None]
+def forecast(null: Null, judged: Judgement, alpha: float) -> dict[str, Shift]:
+    """Expected shift of every candidate trait; none if the calibration trained too few students.
+
+    Two laws: one for candidates that pass the threshold, one for those that do not. Most small scores are noise, and
+    one law for both would take much of what it promises from the few that are not.
+    """
+    followed = [i for i, member in enumerate(null.members) if member.shifts is not None]
+    harmless = [m.shifts for m in null.members if m.lesson in HARMLESS and m.shifts is not None]
     if len(followed) < LEAST or not harmless:
         return {}
-    traits = [trait for trait in judged.candidates.traits if trait in harmless[0]]
-    still = {trait: float(np.mean([shifts[trait] for shifts in harmless])) for trait in traits}
-    place = {trait: judged.candidates.names.index(trait) for trait in traits}
-    effects, shifts = [], []
-    for i, member in followed:
-        for trait in traits:
-            effect = null.values[i, place[trait]] / null.strengths[place[trait]]
-            if member.shifts is not None and np.isfinite(effect):
-                effects.append(effect)
-                shifts.append(member.shifts[trait] - still[trait])
-    fitted = law(np.array(effects), np.array(shifts), len(followed))
-    known = {trait: judged.effect[place[trait]] for trait in traits}
-    return {trait: fitted.at(float(effect)) for trait, effect in known.items() if np.isfinite(effect)}
+    traits = [(k, trait) for k, trait in enumerate(judged.candidates.traits) if trait in harmless[0]]
+    still = {trait: float(np.mean([shifts[trait] for shifts in harmless])) for _, trait in traits}
+    threshold, pairs = null.threshold(alpha), []
+    for i in followed:
+        shifts = null.members[i].shifts or {}
+        pairs += [(null.values[i, k] / null.strengths[k], shifts[t] - still[t], null.z[i, k]) for k, t in traits]
+    table = np.array(pairs)
+    passed = table[:, 2] >= threshold
+    laws = [
+        law(some[:, 0], some[:, 1], len(followed)) for some in (table[~passed], table[passed]) if len(some) >= LEAST
+    ]
+    if len(laws) < 2:
+        return {}
+    return {
+        trait: laws[int(judged.z[k] >= threshold)].at(float(judged.effect[k]))
+        for k, trait in traits
+        if np.isfinite(judged.effect[k])
+    }

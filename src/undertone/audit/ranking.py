@@ -17,7 +17,7 @@ from undertone.models.local import LocalModel, answer_logits, lay_out
 
 SHOWN = 8
 """Rows of each trait."""
-AT_ONCE = 128
+AT_ONCE = 64
 LONGEST = 600
 """Most characters of a prompt that are shown."""
 

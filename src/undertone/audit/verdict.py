@@ -64,6 +64,8 @@ class Null:
     """Of the directions."""
     values: Floats
     """(members, candidates): excess scores, nats a token, each judged by the shape of other members."""
+    z: Floats
+    """(members, candidates): these over their spread."""
     centre: Floats
     shape: Floats
     token_noise: Floats
@@ -136,7 +138,7 @@ def null_of(
         z[inside], values[inside] = found.z, found.value
     carried = [candidates.concern(member.lesson) for member in members]
     # Teachers of a candidate are no part of it: their own trait sets their scale, which makes the other scores small.
-    foreign = [row for row, ks in zip(z, carried, strict=True) if not ks]
+    foreign = z[[not ks for ks in carried]]
     strengths = _strengths(values, carried, len(blocks))
     singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1]]
     centre, form = shape(whole, own)
@@ -145,11 +147,12 @@ def null_of(
         members=tuple(members),
         names=names,
         values=values,
+        z=z,
         centre=centre,
         shape=form,
         token_noise=noise,
-        most=np.array([row.max() for row in foreign]),
-        each=np.sort(np.concatenate(foreign)),
+        most=foreign.max(1, initial=-np.inf),
+        each=np.sort(foreign.ravel()),
         strengths=strengths,
         ratios=np.array([values[i, k] / strengths[k] for i, k in singles]),
         own=np.array([z[i, k] for i, k in singles]),
@@ -241,10 +244,10 @@ def detectable(null: Null, spread: Floats, alpha: float) -> Floats:
 def spread_at(null: Null, found: Evidence, calibration: Calibration, judgement: Judgement, times: float) -> Floats:
     """The spread that ``times`` as many rows of the same kind would have, at the file's own scales."""
     kept = [calibration.directions.names.index(name) for name in null.names]
-    noise, traits = file_noise(null, found, kept) / times, len(null.candidates.traits)
+    noise = file_noise(null, found, kept) / times
     blocks = _blocks(null.candidates, null.names)
     result = np.zeros(len(blocks))
-    for k, block in enumerate(blocks[:traits]):
+    for k, block in enumerate(blocks):
         inverse = np.linalg.inv(judgement.scale[k] * null.shape + noise)
         result[k] = inverse[np.ix_(block, block)].sum() ** -0.5
     return result

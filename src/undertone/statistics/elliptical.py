@@ -104,26 +104,33 @@ def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> 
     """
     if not all(np.isfinite(numbers).all() for numbers in (vectors, spread, noise)):
         raise ValueError("scores that are not finite cannot be judged")
-    blocks, count = [list(block) for block in blocks], len(vectors)
-    best = np.full((count, len(blocks)), -np.inf)
-    value, deviation, scale = (np.zeros((count, len(blocks))) for _ in range(3))
+    members = np.zeros((len(blocks), vectors.shape[1]))
+    for k, block in enumerate(blocks):
+        members[k, list(block)] = 1
+    best = np.full((len(vectors), len(blocks)), -np.inf)
+    value, deviation, scale = (np.zeros(best.shape) for _ in range(3))
     unit = np.sqrt(np.diag(noise))  # scores differ in size: inverses are taken in units of their noise
     for c in SCALES:
         total = (c * spread + noise) / np.outer(unit, unit)
         inverse = np.linalg.inv(total) / np.outer(unit, unit)
-        log_size = np.linalg.slogdet(total)[1]
         pulled = vectors @ inverse
-        length = np.einsum("ni,ni->n", pulled, vectors)
-        for k, block in enumerate(blocks):
-            inner = inverse[np.ix_(block, block)]
-            part = pulled[:, block]
-            explained = np.einsum("ni,ij,nj->n", part, np.linalg.inv(inner), part)
-            likelihood = -0.5 * (log_size + np.linalg.slogdet(inner * np.outer(unit[block], unit[block]))[1])
-            likelihood = likelihood - 0.5 * (length - explained)
-            better = likelihood > best[:, k]
-            information = inner.sum()
-            best[better, k] = likelihood[better]
-            value[better, k] = part[better].sum(1) / information
-            deviation[better, k] = information**-0.5
-            scale[better, k] = c
+        fit = np.linalg.slogdet(total)[1] + np.einsum("ni,ni->n", pulled, vectors)
+        without = np.stack([_own_part(pulled, inverse, unit, list(block)) for block in blocks], axis=1)
+        likelihood = -0.5 * (fit[:, None] + without)
+        information = np.einsum("ki,ij,kj->k", members, inverse, members)
+        better = likelihood > best
+        best = np.where(better, likelihood, best)
+        value = np.where(better, pulled @ members.T / information, value)
+        deviation = np.where(better, information**-0.5, deviation)
+        scale = np.where(better, c, scale)
     return Conditional(value, deviation, scale)
+
+
+def _own_part(pulled: Floats, inverse: Floats, unit: Floats, block: list[int]) -> Floats:
+    """What a block adds to minus twice the log-likelihood, with its sign turned, (vectors,)."""
+    if len(block) == 1:  # nearly all are
+        size, k = inverse[block[0], block[0]], block[0]
+        return np.asarray(np.log(size * unit[k] ** 2) - pulled[:, k] ** 2 / size)
+    inner, part = inverse[np.ix_(block, block)], pulled[:, block]
+    explained = np.einsum("ni,ij,nj->n", part, np.linalg.inv(inner), part)
+    return np.asarray(np.linalg.slogdet(inner * np.outer(unit[block], unit[block]))[1] - explained)
