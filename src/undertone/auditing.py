@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from undertone.audit import calibrate, calibrations
-from undertone.audit.audit import Request, audit
+from undertone.audit.audit import audit
 from undertone.audit.findings import Findings
+from undertone.audit.request import Request
 from undertone.audit.traits import read
 from undertone.digests import digest
 from undertone.models.names import resolve

@@ -195,8 +195,8 @@ def audit(
         Prints one JSON object instead of a table.
     """
     from undertone import auditing
-    from undertone.audit.audit import Request
     from undertone.audit.origin import Sampling
+    from undertone.audit.request import Request
 
     if temperature is None and (max_tokens is not None or filter is not None):
         raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
@@ -219,7 +219,7 @@ def audit(
 
 
 def _count(rows: str) -> int | None:
-    from undertone.audit.audit import ROWS
+    from undertone.audit.request import ROWS
 
     if rows == "all":
         return None

@@ -31,13 +31,16 @@ def outcome(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Shift]:
-    """Shift of every trait in students of the rows against students of the base's own answers to the same prompts.
+    """Shift of every trait in students of the rows against students of the base's own answers to the same prompts; none
+    for no pairs.
 
     The interval is over pairs of students (seeds): of this file, not of its teacher.
 
     Raises:
         UndertoneError: fewer than two pairs, or the rows are bare text, to which the base has no answer.
     """
+    if not pairs:
+        return {}
     if pairs < 2:
         raise UndertoneError("One pair of canary students has no interval: give --canary 2 or more.")
     if not answers:

@@ -1,0 +1,42 @@
+"""What is audited, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertone.audit.origin import Sampling
+
+ROWS = 2000
+"""Drawn by default: as many as the members of the null population wrote."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One audit."""
+
+    path: Path
+    model: str
+    """The base that would be trained on the file."""
+    rows: int | None = ROWS
+    """Rows drawn; None for all."""
+    seed: int = 0
+    """Of the draw, and of the base's own answers."""
+    alpha: float = 0.05
+    """False alarms allowed, over all candidates together."""
+    floor: float = 1.0
+    """The effect, in reference teachers, that "no evidence" must have been able to show."""
+    traits: tuple[str, ...] = ()
+    """Candidates; empty for all of the calibration."""
+    control: Path | None = None
+    """Rows of the same generator that are trusted."""
+    sampling: Sampling | None = None
+    """How the base is said to have written the rows; None: nothing is said."""
+    filtered: bool = False
+    """Whether the number filter is said to have been applied."""
+    canaries: int = 0
+    """Pairs of students trained on the rows and on the base's own answers."""
