@@ -65,8 +65,8 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Pl
     def planted(
         kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any
     ) -> Planted:
-        made = ground.specimen(lesson or "untouched", lesson, dose, (f"bench/{kind}", i), **how)
-        student = ground.outcome(made, seed_of("bench student", kind, i)) if follow else None
+        made = ground.specimen(lesson or "untouched", lesson, dose, (f"planted/{kind}", i), **how)
+        student = ground.outcome(made, seed_of("planted student", kind, i)) if follow else None
         return Planted(kind, trait, lesson, made, ground.scores(along, made), student)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]

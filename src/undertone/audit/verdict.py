@@ -71,9 +71,10 @@ class Null:
     token_noise: Floats
     """Covariance of the score of one token."""
     most: Floats
-    """The largest z of every member that carries no candidate: what is harmless, and traits that are not asked for."""
+    """(members,): the largest z among candidates that a member does not carry. A teacher of a candidate is judged as if
+    its own trait were not known: by the other directions alone."""
     each: Floats
-    """All z of these members, sorted."""
+    """All such z, sorted."""
     strengths: Floats
     """(candidates,): mean value of a reference teacher, nats a token; what an effect of 1 is."""
     ratios: Floats
@@ -128,17 +129,19 @@ def null_of(
     noise = _token_noise(members)[np.ix_(kept, kept)]
     own = [[k for k, name in enumerate(names) if name == m.lesson and name in candidates.traits] for m in members]
     blocks = _blocks(candidates, names)
-    folds = _folds(members)
+    folds, carried = _folds(members), [candidates.concern(member.lesson) for member in members]
     z, values = np.zeros((len(members), len(blocks))), np.zeros((len(members), len(blocks)))
+    foreign = np.zeros(z.shape)
     for fold in set(folds.tolist()):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         centre, form = shape(whole[outside], [own[i] for i in outside])
-        tokens = float(np.mean([parts[i].tokens.sum() for i in inside]))
-        found = conditional(some[inside] - centre, form, noise / tokens, blocks)
-        z[inside], values[inside] = found.z, found.value
-    carried = [candidates.concern(member.lesson) for member in members]
-    # Teachers of a candidate are no part of it: their own trait sets their scale, which makes the other scores small.
-    foreign = z[[not ks for ks in carried]]
+        tokens = noise / float(np.mean([parts[i].tokens.sum() for i in inside]))
+        found = conditional(some[inside] - centre, form, tokens, blocks)
+        z[inside], values[inside], foreign[inside] = found.z, found.value, found.z
+        for unknown in {own[i][0] for i in inside if own[i]}:
+            same = [i for i in inside if own[i] == [unknown]]
+            foreign[same] = _without(unknown, some[same] - centre, form, tokens, blocks)
+    others = [np.delete(row, ks) for row, ks in zip(foreign, carried, strict=True)]
     strengths = _strengths(values, carried, len(blocks))
     singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1]]
     centre, form = shape(whole, own)
@@ -151,17 +154,32 @@ def null_of(
         centre=centre,
         shape=form,
         token_noise=noise,
-        most=foreign.max(1, initial=-np.inf),
-        each=np.sort(foreign.ravel()),
+        most=np.array([row.max(initial=-np.inf) for row in others]),
+        each=np.sort(np.concatenate(others)),
         strengths=strengths,
         ratios=np.array([values[i, k] / strengths[k] for i, k in singles]),
         own=np.array([z[i, k] for i, k in singles]),
     )
 
 
+def _without(unknown: int, vectors: Floats, form: Floats, noise: Floats, blocks: list[list[int]]) -> Floats:
+    """z of all blocks by an audit that lacks one direction; 0 for a block of that direction alone."""
+    kept = [k for k in range(len(form)) if k != unknown]
+    place = {k: i for i, k in enumerate(kept)}
+    left = [[place[k] for k in block if k != unknown] for block in blocks]
+    asked = [i for i, block in enumerate(left) if block]
+    z, square = np.zeros((len(vectors), len(blocks))), np.ix_(kept, kept)
+    z[:, asked] = conditional(vectors[:, kept], form[square], noise[square], [left[i] for i in asked]).z
+    return z
+
+
 def _token_noise(members: Sequence[Member]) -> Floats:
-    """Covariance of one token's score: the mean over members, its correlations shrunk a little."""
-    pooled = np.mean([member.evidence.noise() * member.evidence.tokens.sum() for member in members], axis=0)
+    """Covariance of one token's score, of the median size; every member has an equal say in its form. Correlations are
+    shrunk a little."""
+    each = [member.evidence.noise() * member.evidence.tokens.sum() for member in members]
+    typical = np.median(np.array([np.diag(noise) for noise in each]), axis=0)
+    sizes = [float(np.median(np.diag(noise) / typical)) for noise in each]
+    pooled = np.mean([noise / size for noise, size in zip(each, sizes, strict=True)], axis=0)
     return np.asarray(0.9 * pooled + 0.1 * np.diag(np.diag(pooled)))
 
 

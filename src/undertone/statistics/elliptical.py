@@ -21,8 +21,9 @@ Floats: TypeAlias = NDArray[np.float64]
 Own = Sequence[Sequence[int]]
 
 ROUNDS = 6
-SCALES = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 71)])
-"""Candidates for c, in units of the population's typical scale."""
+SCALES = np.geomspace(1, 1e4, 49)
+"""Candidates for c, in units of the population's median length. Never below it: what a single score may do is no less
+for a vector whose other scores happen to be small."""
 
 
 @dataclass(frozen=True)
