@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertone.audit.origin import Sampling
+from undertone.errors import UndertoneError
 
 ROWS = 2000
 """Drawn by default: as many as the members of the null population wrote."""
@@ -40,3 +41,12 @@ class Request:
     """Whether the number filter is said to have been applied."""
     canaries: int = 0
     """Pairs of students trained on the rows and on the base's own answers."""
+
+    def __post_init__(self) -> None:
+        """Raises UndertoneError for a setting that no audit could have."""
+        if not 0 < self.alpha < 1:
+            raise UndertoneError(f"alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
+        if not 0 < self.floor < float("inf"):
+            raise UndertoneError(f"The effect asked for must be above 0, not {self.floor:g}.")
+        if self.canaries < 0 or self.canaries == 1:
+            raise UndertoneError("One pair of canary students has no interval: give --canary 2 or more, or none.")
