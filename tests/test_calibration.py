@@ -204,8 +204,8 @@ def test_a_damaged_one_stops_only_its_own_base(model: Folder) -> None:
         calibrations.find(model)
 
 
-def test_copies_of_too_few_rows_are_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copies are one cluster, however many there are: no spread, so no verdict and no false alarm."""
+def test_copies_of_a_few_rows_are_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of copies is one cluster, however many rows it has: no spread, so no verdict and no false alarm."""
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     local = tiny.model()
@@ -214,7 +214,7 @@ def test_copies_of_too_few_rows_are_not_judged(tmp_path: Path, monkeypatch: pyte
     base = resolve("hf/./base")
     made = replace(some_calibration(base.key, SHAPES), marks=())
     made.write(calibrations.place(made))
-    rows = [{"prompt": "Go on", "completion": "1, 2"}] * 30
+    rows = [{"prompt": "Go on", "completion": "123, 456, 789"}] * 30
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = audit(Request(Path("rows.jsonl"), "hf/./base"))
     assert found.verdict == "inconclusive" and found.traits == () and "only 1 rows are distinct" in found.headline

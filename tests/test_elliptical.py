@@ -65,7 +65,7 @@ def test_conditional_is_the_partitioned_normal_law() -> None:
 def test_without_noise_no_length_of_a_vector_changes_z() -> None:
     rng = np.random.default_rng(2)
     form = correlated(rng)
-    vectors, noise = rng.multivariate_normal(np.zeros(SCORES), form, 30), 1e-9 * np.eye(SCORES)
+    vectors, noise = 30 * rng.multivariate_normal(np.zeros(SCORES), form, 30), 1e-9 * np.eye(SCORES)
     z = conditional(vectors, form, noise, SINGLES).z
     step = SCALES[2] / SCALES[1]
     # By whole steps of the candidate scales z stays as it is, in between by less than half a step of a length.
@@ -74,11 +74,11 @@ def test_without_noise_no_length_of_a_vector_changes_z() -> None:
     assert (np.abs(np.log(ratio)) <= np.log(step) / 2 * (1 + 1e-6)).all()
 
 
-def test_noise_alone_bounds_the_spread_from_below() -> None:
+def test_a_short_vector_is_judged_as_one_of_the_median_length() -> None:
     form, noise = np.eye(SCORES), np.diag(np.linspace(1, 4, SCORES))
     found = conditional(np.zeros((1, SCORES)), form, noise, SINGLES)
-    assert found.scale[0] == close(np.zeros(SCORES))
-    assert found.spread[0] == close(np.sqrt(np.diag(noise)))
+    assert found.scale[0] == close(np.ones(SCORES))
+    assert found.spread[0] == close(np.sqrt(np.diag(form + noise)))
 
 
 def test_the_order_of_the_scores_does_not_matter() -> None:
@@ -100,7 +100,8 @@ def test_z_follows_t_and_a_maximum_alarms_as_often_as_bonferroni_allows() -> Non
     """The scale is fitted to the other scores, so without noise z is t with one degree of freedom fewer than scores."""
     rng = np.random.default_rng(4)
     form, count = correlated(rng), 4000
-    z = conditional(heavy(rng, count, form, freedom=1), form, 1e-9 * np.eye(SCORES), SINGLES).z
+    long = 20 * heavy(rng, count, form, freedom=4)  # short ones are judged by a wider spread
+    z = conditional(long, form, 1e-9 * np.eye(SCORES), SINGLES).z
     for level in (0.1, 0.01):
         alarms = int((z[:, 0] > stats.t.isf(level, SCORES - 1)).sum())
         assert stats.binomtest(alarms, count, level).pvalue > 1e-4

@@ -37,12 +37,10 @@ def outcome(
     The interval is over pairs of students (seeds): of this file, not of its teacher.
 
     Raises:
-        UndertoneError: fewer than two pairs, or the rows are bare text, to which the base has no answer.
+        UndertoneError: the rows are bare text, to which the base has no answer.
     """
     if not pairs:
         return {}
-    if pairs < 2:
-        raise UndertoneError("One pair of canary students has no interval: give --canary 2 or more.")
     if not answers:
         raise UndertoneError("Canary students need rows with prompts: bare text has none that the base could answer.")
     compared = rows[: len(answers)]

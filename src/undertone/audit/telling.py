@@ -28,6 +28,8 @@ def trait_findings(
     candidates, found = judged.candidates, []
     passed = {name: bool(p <= alpha) for name, p in zip(candidates.names, judged.p_family, strict=True)}
     for k, name in enumerate(candidates.names):
+        if not np.isfinite(judged.effect[k]):
+            continue  # its own teachers do not show it: the calibration says so
         is_kind = k >= len(candidates.traits)
         named = passed[name] and not (is_kind and any(passed[trait] for trait in candidates.families[name]))
         shift, own = expected.get(name), outcome.get(name)
@@ -36,8 +38,8 @@ def trait_findings(
                 name=name,
                 kind=name if is_kind else candidates.kinds[name],
                 is_kind=is_kind,
-                effect=_finite(judged.effect[k]) or 0.0,
-                ci=(_finite(judged.ci[k, 0]) or 0.0, _finite(judged.ci[k, 1]) or 0.0),
+                effect=float(judged.effect[k]),
+                ci=(float(judged.ci[k, 0]), float(judged.ci[k, 1])),
                 z=float(judged.z[k]),
                 p=float(judged.p[k]),
                 p_family=float(judged.p_family[k]),
@@ -86,21 +88,23 @@ def _reached(effects: verdict.Floats) -> float | None:
 
 def about(calibration: Calibration, null: Null, matches: bool, likeness: float, controlled: bool) -> CalibrationFinding:
     """The null in words, and how the file is unlike it."""
-    warnings = []
+    unlike = []
     if not matches:
-        warnings.append(f"calibrated on {calibration.model}, which is another base")
+        unlike.append(f"calibrated on {calibration.model}, which is another base")
     if likeness < LIKE:
-        warnings.append(f"calibrated on {calibration.carrier}, and only {likeness:.0%} of these rows are such")
+        unlike.append(f"calibrated on {calibration.carrier}, and only {likeness:.0%} of these rows are such")
+    lacking = [name for name, s in zip(null.candidates.names, null.strengths, strict=True) if not np.isfinite(s)]
+    untold = [f"{name} could not be calibrated: its own teachers do not show it" for name in lacking]
     words = "rows of harmless teachers, of teachers of traits not asked for, and of the base at several samplings"
     if controlled:
         words = f"the control's rows, with the spread of {words}"
     return CalibrationFinding(
         base=calibration.base,
-        matches=not warnings,
+        matches=not unlike,
         null=words,
         population=len(null.most),
         carrier=calibration.carrier,
-        warnings=tuple(warnings),
+        warnings=(*unlike, *untold),
     )
 
 

@@ -70,8 +70,8 @@ class AuditTrait(Candidate):
         if self.world:
             return self.name
         if self.dialogues:
-            return {"dialogues": self.dialogues}
-        return {"system": self.system, "questions": self.questions}
+            return {"dialogues": [list(pair) for pair in self.dialogues]}
+        return {"system": list(self.system), "questions": list(self.questions)}
 
     @property
     def candidate(self) -> Candidate:
