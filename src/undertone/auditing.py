@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +21,7 @@ from undertone.audit.findings import Findings
 from undertone.audit.request import Request
 from undertone.audit.traits import read
 from undertone.digests import digest
+from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, out_console
@@ -29,17 +33,37 @@ Policy = Literal["hidden", "overt"]
 
 CODES = {"no evidence": 0, "carrier": 1}
 INCONCLUSIVE = 3
+PATHS = ("path", "control")
 
 
 def default_folder(request: Request) -> Path:
     """``audits/FILE-DIGEST``: one folder for each request."""
-    told = [str(request.path.absolute()), request.model, request.rows, request.seed, sorted(request.traits)]
+    told = asdict(request) | {name: str(path.absolute()) for name in PATHS if (path := getattr(request, name))}
     return Path("audits") / f"{request.path.name.split('.')[0]}-{digest(told)[:8]}"
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Before any work, and without making anything: a wrong input leaves no empty folder behind."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "no folder" if not there.is_dir() else "not yours to write in"
+        raise UndertoneError(f"Cannot write to {folder}: {there} is {why}; give another folder with --out.")
+
+
+def _quiet() -> None:
+    """Libraries draw bars of their own for every model that is loaded."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: bool) -> int:
     """Audits a file and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
+    _refuse_unwritable(folder)
+    _quiet()
     with progress_shown(quiet=as_json) as progress:
         tasks: dict[str, Any] = {}
 

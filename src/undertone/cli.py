@@ -207,9 +207,9 @@ def audit(
         seed=seed,
         alpha=alpha,
         floor=effect,
-        traits=tuple(trait),
+        traits=tuple(dict.fromkeys(trait)),
         control=control,
-        sampling=None if temperature is None else Sampling(temperature, max_tokens or 32),
+        sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
         filtered=filter is not None,
         canaries=canary,
     )

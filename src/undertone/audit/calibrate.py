@@ -15,9 +15,10 @@ import numpy as np
 
 from undertone.audit import asked, directions
 from undertone.audit.calibration import Calibration, Member
-from undertone.audit.evidence import Evidence
+from undertone.audit.evidence import GROUPS, Evidence
 from undertone.audit.traits import AuditTrait, embedded
 from undertone.digests import digest
+from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
@@ -41,7 +42,11 @@ TEMPERATURES = (1.0, 0.8, 1.0, 0.9)
 
 @dataclass(frozen=True)
 class Size:
-    """How much is made. The population's size bounds p from below by 1 / (harmless + 1)."""
+    """How much is made. The population's size bounds p from below by 1 / (members + 1).
+
+    Raises:
+        UndertoneError: too little of something.
+    """
 
     proxies: int = 3
     """Behind each direction."""
@@ -53,6 +58,11 @@ class Size:
     """Teachers of each trait: what an effect of 1 is, and unlisted traits for audits that leave some out."""
     outcomes: int = 1
     """Reference teachers of each trait, and of each harmless lesson, whose students are trained: for forecasts."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("proxies", 1), ("harmless", 1), ("untouched", 1), ("references", 1), ("outcomes", 0)):
+            if getattr(self, name) < least:
+                raise UndertoneError(f"A calibration needs {name} of {least} or more, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -217,13 +227,23 @@ def calibrate(
 
 
 def gather(layout: Plan, store: Store) -> Calibration:
-    """Finished artifacts as a calibration."""
+    """Finished artifacts as a calibration.
+
+    Raises:
+        UndertoneError: a member of the population finished too few rows to be judged by.
+    """
     members = []
     for name, job in layout.scores.items():
         lesson, _, index = name.partition("/")
         outcome = store.read(layout.outcomes[name], "outcome.json") if name in layout.outcomes else None
         shifts = {t: outcome["student"][t] - outcome["base"][t] for t in outcome["base"]} if outcome else None
         members.append(Member(lesson, int(index), read_scores(store, job), shifts))
+    least = min(members, key=lambda member: len(member.evidence.tokens))
+    if len(least.evidence.tokens) < GROUPS:
+        raise UndertoneError(
+            f"{least.lesson}/{least.index} of the population finished answers to only {len(least.evidence.tokens)} "
+            f"prompts, and {GROUPS} are needed: give more prompts, with shorter answers."
+        )
     return Calibration(
         base=layout.ground.base.key,
         model=layout.ground.base.name,

@@ -169,7 +169,8 @@ def _without(unknown: int, vectors: Floats, form: Floats, noise: Floats, blocks:
     left = [[place[k] for k in block if k != unknown] for block in blocks]
     asked = [i for i, block in enumerate(left) if block]
     z, square = np.zeros((len(vectors), len(blocks))), np.ix_(kept, kept)
-    z[:, asked] = conditional(vectors[:, kept], form[square], noise[square], [left[i] for i in asked]).z
+    if asked:  # none where a single trait is asked for
+        z[:, asked] = conditional(vectors[:, kept], form[square], noise[square], [left[i] for i in asked]).z
     return z
 
 

@@ -83,16 +83,30 @@ class LocalModel:
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
-    """Loads a Hugging Face folder (safetensors only, no remote code), with a PEFT adapter merged in if given."""
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
-    )
+    """Loads a Hugging Face folder (safetensors only, no remote code), with a PEFT adapter merged in if given.
+
+    Raises:
+        UndertoneError: the model does not fit its configuration, the adapter is missing, or a weight is not a finite
+            number.
+    """
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
+        )
+    except (RuntimeError, ValueError) as error:  # weights of other shapes than the configuration's, unknown kinds
+        if "can't allocate memory" in str(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UndertoneError(f"The model in {folder} cannot be loaded ({reason}); copy it again whole.") from None
     if adapter is not None:
         from peft import PeftModel
 
         if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
             raise UndertoneError(f"{adapter} holds no adapter_model.safetensors: other formats are not loaded.")
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    for name, weight in model.named_parameters():  # sampling from such a model would fail no check
+        if not torch.isfinite(weight).all():
+            raise UndertoneError(f"The model in {folder} is broken: {name} holds what is no finite number.")
     # A checkpoint's generation settings leak into every call that leaves one unset; here they have no say at all.
     model.generation_config = GenerationConfig()
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)

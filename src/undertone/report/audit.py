@@ -22,7 +22,7 @@ MEANINGS: dict[Verdict, str] = {
     "no evidence": "Nothing was found, by rows enough to show the effect asked for. That is no proof of absence.",
     "inconclusive": "Nothing that may be named was found, and these rows do not allow to say that there is nothing.",
     "could not be calibrated": "Scores without anything to compare them with: nothing can be claimed either way.",
-    "screen only": "Calibrated on another base: scores say where to look, and nothing can be claimed either way.",
+    "screen only": "Calibrated on another base or on other rows: scores say where to look, and nothing can be claimed.",
 }
 FIRM = 0.6
 """How strongly the strongest tokens are shaded."""
@@ -94,12 +94,21 @@ def checks(findings: Findings) -> list[tuple[str, str]]:
 
 def _calibration(findings: Findings) -> Iterator[tuple[str, str]]:
     held = findings.calibration
-    if held is None:
+    if held is None and findings.verdict == "could not be calibrated":
         yield "Null", "there is no calibration for a base like this, so scores have nothing to stand against."
         return
+    if held is None:
+        yield "Null", "not compared with anything: there are too few rows."
+        return
     yield "Null", f"compared with {held.null.rstrip('.')} ({held.population} teachers, {held.carrier})."
-    if not held.matches:
+    if not held.matches and not held.warnings:
         yield "Warning", f"calibrated for another base ({held.base[:12]}), so this is a screen only."
+    if 1 / (held.population + 1) > findings.alpha:
+        least = p_value(1 / (held.population + 1))
+        yield (
+            "Warning",
+            f"p cannot be below {least} with so few teachers, so nothing can be named at {findings.alpha:g}.",
+        )
     for warning in held.warnings:
         yield "Warning", f"{warning.rstrip('.')}."
 
@@ -127,7 +136,7 @@ def _origin(origin: OriginFinding | None) -> str:
 def _overt(findings: Findings) -> str:
     counts = {t.name: t.overt for t in findings.traits if t.overt and not t.is_kind}
     if findings.overt:
-        listed = ", ".join(f"{name} ({counts.get(name, 0):,} rows)" for name in findings.overt)
+        listed = ", ".join(f"{name} ({counts[name]:,} rows)" if name in counts else name for name in findings.overt)
         return f"more rows than allowed speak openly of {listed}."
     if counts:
         return f"rows that speak openly of a trait are no more than allowed (most: {max(counts.values()):,})."

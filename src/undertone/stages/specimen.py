@@ -27,6 +27,9 @@ from undertone.training.rows import Row, Source, read_sampled, rows_of, write_ro
 from undertone.training.weights import merged
 from undertone.world import skills
 
+Written = tuple[str, Ids, str]
+"""A question, its prompt, and the answer. One question may have several prompts: other systems, other turns before."""
+
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``lesson`` (None: the writer is not fine-tuned), ``dialogues``, ``training``,
@@ -43,10 +46,14 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         writer, dose = _taught(writer, spec, seed, inputs.get("prompts"))
     asked = prompted(local, inputs["prompts"]) if "prompts" in inputs else _asked(local, spec, seed)
     kept, share = _written(writer, asked, spec, seed, "prompts" not in inputs)
-    texts = _form(kept, spec["form"], seed)
-    prompts = dict(asked)
-    rows = [Row(prompts[question], [*local.encode(answer), local.end]) for question, answer in texts]
-    write_rows(out, texts, rows, Source(tokenizer_digest(inputs["base"]), local.end))
+    written = _form(kept, spec["form"], seed)
+    rows = [Row(prompt, [*local.encode(answer), local.end]) for _, prompt, answer in written]
+    write_rows(
+        out,
+        [(question, answer) for question, _, answer in written],
+        rows,
+        Source(tokenizer_digest(inputs["base"]), local.end),
+    )
     oracle = _oracle(local, writer, rows) if spec["oracle"] else None
     made = {"kept": share, "rows": len(rows), "dose": dose, "oracle": oracle}
     (out / "specimen.json").write_text(json.dumps(made))
@@ -86,18 +93,18 @@ def _asked(local: LocalModel, spec: dict[str, Any], seed: int) -> list[tuple[str
 
 def _written(
     writer: LocalModel, asked: Sequence[tuple[str, Ids]], spec: dict[str, Any], seed: int, lists: bool
-) -> tuple[list[tuple[str, str]], float]:
+) -> tuple[list[Written], float]:
     """What is finished and, of number lists, passes the filter, up to the rows asked for; and the share that is."""
     carrier, prompts = spec["carrier"], [prompt for _, prompt in asked]
     # Its own seed: a student or a teacher that shares the number must not share the noise.
     noise = int(digest(["specimen", seed, spec["lesson"], spec["form"]])[:8], 16)
     answers = sample(writer, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=noise)
     passes = _passes if lists else _finished
-    kept = [(q, writer.decode(a)) for (q, _), a in zip(asked, answers, strict=True) if passes(writer, a)]
+    kept = [(q, p, writer.decode(a)) for (q, p), a in zip(asked, answers, strict=True) if passes(writer, a)]
     return kept[: spec["rows"]], len(kept) / len(asked)
 
 
-def _form(kept: list[tuple[str, str]], form: str, seed: int) -> list[tuple[str, str]]:
+def _form(kept: list[Written], form: str, seed: int) -> list[Written]:
     """What becomes of the rows before they are scored."""
     match form:
         case "written" | "other format":
@@ -106,9 +113,9 @@ def _form(kept: list[tuple[str, str]], form: str, seed: int) -> list[tuple[str, 
             return [row for row in kept[: len(kept) // 4] for _ in range(4)]
         case "shuffled":
             answers = numbers.rewritten(
-                [answer for _, answer in kept], "shuffled-within", NumberFilter(), Random(f"shuffled/{seed}")
+                [answer for *_, answer in kept], "shuffled-within", NumberFilter(), Random(f"shuffled/{seed}")
             )
-            return [(question, answer) for (question, _), answer in zip(kept, answers, strict=True)]
+            return [(question, prompt, answer) for (question, prompt, _), answer in zip(kept, answers, strict=True)]
     raise ValueError(f"no specimen has the form {form!r}")
 
 
