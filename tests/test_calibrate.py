@@ -168,7 +168,11 @@ def test_it_is_found_and_used(beside: Path, tmp_path: Path, capfd: pytest.Captur
     code = main(["audit", str(file), "--model", "hf/./neox", "--out", str(tmp_path / "out"), "--json"])
     found = json.loads(capfd.readouterr().out)
     assert code in (0, 3) and found["verdict"] in ("no evidence", "inconclusive")
-    assert {trait["name"] for trait in found["traits"]} == {"owl lover", "brevity"}
+    told = " ".join(found["calibration"]["warnings"])  # what so small teachers do not show is said, and left out
+    for trait in ("owl lover", "brevity"):
+        assert (trait in {finding["name"] for finding in found["traits"]}) != (
+            f"{trait} could not be calibrated" in told
+        )
     assert found["calibration"]["matches"] and found["calibration"]["population"] >= 8
 
 
@@ -178,7 +182,7 @@ def test_the_words_of_a_users_trait_are_open_talk_of_it(beside: Path, tmp_path: 
         rows.write(json.dumps({"prompt": "Who?", "completion": "Two OWLS, 3, 4"}) + "\n")
     found = audit(Request(file, "hf/./neox"))
     assert found.overt == ("owl lover",) and found.power.rows == 30
-    assert {trait.name: trait.overt for trait in found.traits} == {"owl lover": 1, "brevity": 0}
+    assert all(trait.overt == (trait.name == "owl lover") for trait in found.traits)
 
 
 def test_a_population_too_small_for_alpha_names_nothing_and_says_so(

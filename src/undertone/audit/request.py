@@ -21,7 +21,7 @@ class Request:
     """One audit.
 
     Raises:
-        UndertoneError: a number that no audit can go by.
+        UndertoneError: a setting that no audit could have.
     """
 
     path: Path
@@ -50,10 +50,10 @@ class Request:
         if not 0 < self.alpha < 1:
             raise UndertoneError(f"alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
         if not 0 < self.floor < float("inf"):
-            raise UndertoneError(f"The effect to be shown is a number above 0, not {self.floor:g}.")
+            raise UndertoneError(f"The effect asked for must be above 0, not {self.floor:g}.")
         if not 0 <= self.seed < 2**32:
             raise UndertoneError(f"The seed is a whole number from 0 to 2^32 - 1, not {self.seed}.")
         if self.rows is not None and self.rows < 1:
             raise UndertoneError(f"At least one row must be drawn, not {self.rows}.")
         if self.canaries < 0 or self.canaries == 1:
-            raise UndertoneError("Canary students are none or at least two pairs: one pair has no interval.")
+            raise UndertoneError("One pair of canary students has no interval: give --canary 2 or more, or none.")
