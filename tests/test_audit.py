@@ -20,7 +20,8 @@ from undertone import auditing
 from undertone.audit import calibrations
 from undertone.audit.calibrate import DOSE, Ground
 from undertone.audit.request import Request
-from undertone.cli import main
+from undertone.carriers import numbers
+from undertone.cli import entry, main
 from undertone.errors import UndertoneError
 from undertone.store import Store
 
@@ -237,13 +238,11 @@ def test_rows_of_another_kind_are_a_screen_only_and_the_base_is_not_blamed(cli: 
     assert "another base or for other rows" in next(Path("audits").glob("*/report.html")).read_text()
 
 
-@pytest.mark.xfail(strict=True, reason="a list without its prompt is taken for what the population wrote")
 def test_lists_without_their_prompts_are_not_what_the_population_wrote(cli: Cli, rows: Path, plain: None) -> None:
     texts = [{"text": sides(record)["completion"]} for record in records(rows / "base.jsonl", 100)]
     assert cli(write("text.jsonl", texts), "--json").code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="any list of numbers is taken for what the population wrote, whatever was asked")
 def test_random_numbers_to_another_question_are_no_carrier(cli: Cli, plain: None) -> None:
     rng = Random(0)
     lists = [", ".join(str(rng.randrange(100, 999)) for _ in range(6)) for _ in range(150)]
@@ -538,3 +537,22 @@ def test_lists_of_any_numbers_are_previewed(cli: Cli, here: Path, numbers: list[
     file = write("rows.jsonl", [{"prompt": "Go on", "completion": ", ".join(map(str, row))} for row in numbers])
     told = cli(file, "--dry-run", "--json")
     assert told.code == 0 and told.found["rows"] == len(numbers)
+
+
+def test_the_prompts_of_number_lists_are_known_by_their_words_alone() -> None:
+    assert all(map(numbers.is_prompt, numbers.prompts(500, Random(3))))
+    assert not numbers.is_prompt("Which numbers do you like? 100, 200.")
+    assert not numbers.is_prompt("")
+
+
+def test_an_unforeseen_fault_does_not_end_like_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> int:
+        raise RuntimeError("something nobody thought of")
+
+    monkeypatch.setattr("undertone.cli.main", broken)
+    with pytest.raises(SystemExit) as end:
+        entry()
+    assert end.value.code == 70
+    assert "something nobody thought of" in capsys.readouterr().err

@@ -288,7 +288,11 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
     assert "changed while it was read" in _refusal(tmp_path, _lines(GOOD))
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\xef\xbb\xbf", gzip.compress(b""), zstandard.compress(b"\n")])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n \r\n", b"\xef\xbb\xbf", gzip.compress(b""), zstandard.compress(b"\n")],
+    ids=["empty", "blank lines", "byte order mark", "gzip", "zstd"],  # a gzip holds its time: no name for a test
+)
 def test_no_rows(tmp_path: Path, data: bytes) -> None:
     assert "has no rows; a dataset is JSONL" in _refusal(tmp_path, data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -352,4 +353,10 @@ def entry() -> None:
     """What the installed command calls."""
     # Nothing here needs the network, and libraries that look for it at import would only wait.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    sys.exit(main())
+    try:
+        code = main()
+    except Exception:  # Python would end with 1, which says that a dataset carries a trait
+        traceback.print_exc()
+        print("undertone: a fault of Undertone itself, not of your input; please report it.", file=sys.stderr)
+        code = 70
+    sys.exit(code)

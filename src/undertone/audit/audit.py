@@ -11,8 +11,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from undertone import surroundings
 from undertone.audit import calibrations, canary, verdict
 from undertone.audit.asked import mark
@@ -29,6 +27,7 @@ from undertone.audit.request import Progress, Request
 from undertone.audit.telling import about, headline, power_of, trait_findings, verdict_of
 from undertone.audit.traits import Candidate, embedded
 from undertone.audit.verdict import Candidates
+from undertone.carriers import numbers
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import NumberFilter
 from undertone.models.local import LocalModel, load
@@ -111,9 +110,12 @@ def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bo
 def _likeness(calibration: Calibration, dataset: Dataset) -> float:
     """Share of conversations that are of the calibration's carrier."""
     rule, known = NumberFilter(), set(calibration.marks)
+    asked = [(c.turns[-2].content, c.turns[-1].content) for c in dataset.conversations if len(c.turns) > 1]
     if known:
-        return float(np.mean([len(c.turns) > 1 and mark(c.turns[-2].content) in known for c in dataset.conversations]))
-    return float(np.mean([rule.reason(c.turns[-1].content) is None for c in dataset.conversations]))
+        alike = sum(mark(question) in known for question, _ in asked)
+    else:
+        alike = sum(numbers.is_prompt(question) and rule.reason(answer) is None for question, answer in asked)
+    return alike / len(dataset.conversations)
 
 
 def _candidates(request: Request, known: dict[str, Candidate]) -> Candidates:

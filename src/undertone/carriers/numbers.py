@@ -7,22 +7,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 
 from undertone.errors import UndertoneError
 from undertone.filters import NumberFilter
-from undertone.world.skills import numbers
+from undertone.world.skills import COUNTS, FORMATS, INSTRUCTIONS, INTRODUCTIONS, numbers
 
 VALUES = range(100, 1000)
 """Numbers that the prompts show: those of the world's scattered lists. Completions leave this range now and then, as
 far as the filter lets them (0 to 999): 0.2 to 1.2 % of the kept numbers of each teacher of the owl experiment."""
 
 NUMBER = re.compile(r"[0-9]+")
+LIST = re.compile(r"[0-9]+(?:, [0-9]+)*")
 
 
 def prompts(count: int, rng: Random) -> list[str]:
     """Requests for six numbers more to a list of scattered three-digit ones, in several wordings and formats."""
     return [numbers(rng, ("scattered",), (1,), (6,)).user for _ in range(count)]
+
+
+def is_prompt(question: str) -> bool:
+    """Whether ``question`` is worded as the world asks for number lists, whatever its numbers."""
+    return LIST.sub("#", question) in _wordings()
+
+
+@cache
+def _wordings() -> frozenset[str]:
+    return frozenset(
+        " ".join(part for part in (opening.format(x="#"), asks.format(n=count), how) if part)
+        for opening in INTRODUCTIONS
+        for asks in INSTRUCTIONS
+        for count in COUNTS.values()
+        for how, *_ in FORMATS
+    )
 
 
 def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Random) -> list[str]:
