@@ -276,7 +276,7 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
         "Power: 6,000 rows (110,400 tokens) would have shown an effect of 0.29 with 80 % power, in 80 % of the "
         "traits; 0.30 was asked for.",
         "Origin: “answers of the untouched base” is rejected (p 0.0012, 480 pairs, 20 dropped).",
-        "Overt: more rows than allowed speak openly of green (214 rows).",
+        "Overt: rows speak openly of green (214 rows).",
         "Format: AUROC 0.57 [0.54, 0.60] of rows against the base's own answers; they differ in format, without any "
         "trait.",
     ]

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from tests import tiny
-from undertone.audit import directions
 from undertone.audit.conversations import Conversation, Turn
-from undertone.audit.directions import RANK, Directions
-from undertone.audit.evidence import Evidence, evidence, spread
 from undertone.audit.ranking import SHOWN, ranked
 from undertone.audit.scored import Scored, scored
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import Evidence, evidence, spread
 from undertone.models.local import LocalModel, load, score
 from undertone.specs import Training
+from undertone.training import directions
+from undertone.training.directions import RANK, Directions
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row
 
@@ -168,7 +168,7 @@ def test_scores_do_not_depend_on_passes_or_on_the_rows_beside(monkeypatch: pytes
     told: list[int] = []
     whole = evidence(local, rows, [list(range(13))], found, told.append)
     assert told == [13]
-    monkeypatch.setattr("undertone.audit.evidence.AT_ONCE", 4)
+    monkeypatch.setattr("undertone.measure.evidence.AT_ONCE", 4)
     split = evidence(local, rows, [list(range(13))], found, told.append)
     assert told[1:] == [4, 4, 4, 1]
     apart = evidence(local, rows, [[i] for i in range(13)], found)

@@ -14,16 +14,17 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from conftest import Once
 from tests import tiny
-from undertone.audit import asked, bench, calibrate, calibrations, verdict
+from undertone.audit import bench, calibrate, calibrations, verdict
 from undertone.audit.audit import audit
 from undertone.audit.bench import Bench, Planted, Rate
 from undertone.audit.calibrate import Ground, Size
 from undertone.audit.calibration import Calibration
-from undertone.audit.evidence import GROUPS, Evidence
 from undertone.audit.request import Request
 from undertone.audit.traits import TAKEN, Candidate, read
+from undertone.carriers import asked
 from undertone.cli import main
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import GROUPS, Evidence
 from undertone.measure.leaning import choices, leanings
 from undertone.models.local import load
 from undertone.specs import Training
@@ -33,7 +34,7 @@ from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
 from undertone.training.weights import merged
 from undertone.traits.lessons import HARMLESS, TRAITS, dialogues, lessons
-from undertone.workers import unique
+from undertone.workers import make, unique
 
 close = pytest.approx
 
@@ -90,7 +91,7 @@ def calibrated(once: Once, bases: Path) -> Path:
             command = [*CALIBRATE, "--trait", str(folder / "traits.toml")]
             with patch.context() as stopping:
                 stopping.setattr("undertone.audit.calibrate.gather", lambda *_: pytest.fail("it was not stopped"))
-                stopping.setattr("undertone.auditing.calibrate.run_jobs", stopped_after(7))
+                stopping.setattr("undertone.workers.run_jobs", stopped_after(7))
                 assert main(command) == 130
             before = made(store)
             assert main(command) == 0
@@ -222,7 +223,9 @@ def test_a_calibration_on_the_prompts_of_a_dataset(
     data = number_rows(tmp_path / "data.jsonl", 80)
     (tmp_path / "mine.toml").write_text(TRAITS_TOML.split("[[trait]]")[1])
     layout = calibrate.plan("hf/./neox", Size(1, 1, UNTOUCHED, 1), read([tmp_path / "mine.toml"]), data)
-    held = calibrate.calibrate(layout, Store(tmp_path / "store"), 1)
+    store = Store(tmp_path / "store")
+    make(layout.jobs, store, 1)
+    held = calibrate.gather(layout, store)
     assert "data.jsonl" in held.carrier and len(held.members) == 7
     held.write(calibrations.place(held))
     found = audit(Request(data, "hf/./neox"))
@@ -316,9 +319,9 @@ def test_a_missing_file_of_traits_is_one_sentence(tmp_path: Path, capfd: Any) ->
 
 
 def test_the_catalogue_is_read() -> None:
-    from undertone.audit.traits import CATALOGUE
+    catalogue = Path(calibrate.__file__).with_name("catalogue.toml")
 
-    traits = read([CATALOGUE])
+    traits = read([catalogue])
     assert len(traits) > 5 and not {trait.name for trait in traits} & set(TAKEN)
 
 

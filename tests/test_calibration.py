@@ -18,13 +18,13 @@ from undertone.audit import calibrations
 from undertone.audit.audit import Request, audit
 from undertone.audit.calibration import FILE, Calibration, Member
 from undertone.audit.confounds import FEATURES, confounds, features
-from undertone.audit.directions import RANK, Directions
-from undertone.audit.evidence import Evidence
 from undertone.audit.forecast import Law, law
 from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import Evidence
 from undertone.models.names import resolve
 from undertone.store import Folder
+from undertone.training.directions import RANK, Directions
 
 close = pytest.approx
 NAMES = ("owl", "oak", "small talk")

@@ -26,7 +26,7 @@ from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, out_console
 from undertone.store import Job, Store
-from undertone.workers import cores, unique
+from undertone.workers import cores, make, unique
 
 Policy = Literal["hidden", "overt"]
 """What ends with exit code 1: a carrier; or, with "overt", rows that speak openly of a candidate as well."""
@@ -142,21 +142,26 @@ def calibrate_shown(
         print(f"{model}: {len(missing)} of {count} artifacts to make, about {seconds:.0f} core-seconds:")
         print(f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.")
         return 0
-    with progress_shown(quiet=False) as progress:
-        tasks: dict[str, Any] = {}
-
-        def planned(jobs: list[Job]) -> None:
-            for stage, count in Counter(job.stage.name for job in unique(jobs)).items():
-                tasks[stage] = progress.add_task(stage, total=count)
-
-        made = calibrate.calibrate(
-            layout, store, cores(), planned, lambda job, _: progress.advance(tasks[job.stage.name]),
-            lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
-        )  # fmt: skip
+    make_shown(layout.jobs, store)
+    made = calibrate.gather(layout, store)
     folder = calibrations.place(made)
     made.write(folder)
     print(f"{model} is calibrated: {len(made.members)} teachers, {len(made.directions.names)} directions. {folder}")
     return 0
+
+
+def make_shown(jobs: Sequence[Job], store: Store) -> None:
+    """Makes artifacts with a bar for each stage."""
+    with progress_shown(quiet=False) as progress:
+        counts = Counter(job.stage.name for job in unique(jobs))
+        tasks = {stage: progress.add_task(stage, total=count) for stage, count in counts.items()}
+        make(
+            jobs,
+            store,
+            cores(),
+            lambda job: progress.advance(tasks[job.stage.name]),
+            lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
+        )
 
 
 @contextmanager

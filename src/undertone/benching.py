@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
-from undertone.audit import bench, calibrate, calibrations
-from undertone.audit.bench import ROWS, SHARES, Bench, Planted, Rate
-from undertone.audit.evidence import evidence, spread
-from undertone.auditing import progress_shown
+from undertone.audit import calibrate, calibrations
+from undertone.audit.bench import ROWS, SHARES, Bench, Planted, Rate, layout_of
+from undertone.auditing import make_shown
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import evidence, spread
 from undertone.models.local import load, score
 from undertone.models.names import resolve
-from undertone.store import Job, Store
+from undertone.store import Store
 from undertone.training.rows import read_sampled
-from undertone.workers import cores, unique
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
 """Whose teachers are those of another initialisation."""
@@ -29,19 +26,9 @@ def bench_shown(model: str, teachers: int) -> int:
     known, matches = calibrations.find(resolve(model))
     if not matches:
         raise UndertoneError(f"{model} has no calibration; make it with: undertone audit calibrate --model {model}")
-    store, along = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size())
-    with progress_shown(quiet=False) as progress:
-        tasks: dict[str, Any] = {}
-
-        def planned(jobs: list[Job]) -> None:
-            for stage, count in Counter(job.stage.name for job in unique(jobs)).items():
-                tasks[stage] = progress.add_task(stage, total=count)
-
-        layout = bench.make(
-            model, along, teachers, OTHER[model], store, cores(), planned,
-            lambda job, _: progress.advance(tasks[job.stage.name]),
-            lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
-        )  # fmt: skip
+    store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size())
+    layout = layout_of(model, made.directions, teachers, OTHER[model])
+    make_shown([*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)], store)
     for line in page(Bench(known[0], store), layout, model):
         print(line)
     return 0

@@ -60,6 +60,23 @@ def run_jobs(
         yield from _run(waiting, there, done, store, min(processes, missing), warn)
 
 
+def make(
+    jobs: Sequence[Job],
+    store: Store,
+    processes: int,
+    done: Callable[[Job], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Opens the store and makes every job's artifact; ``done`` is told of each. What was made before stays.
+
+    Raises:
+        UndertoneError: as :func:`run_jobs`, or the store cannot be written.
+    """
+    with store.opened(), contextlib.closing(run_jobs(jobs, store, processes, warn)) as finished:
+        for job, _ in finished:
+            done(job)
+
+
 def _settled(waiting: list[Job], there: set[str], done: set[str]) -> list[Job]:
     """Moves to ``done`` what is there already and waits for nothing: a damaged parent is made anew before its child."""
     settled = []

@@ -13,12 +13,10 @@ from typing import Any
 
 from undertone import surroundings
 from undertone.audit import calibrations, canary, verdict
-from undertone.audit.asked import mark
 from undertone.audit.beside import base_answers, claim_of_origin
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
 from undertone.audit.conversations import Dataset, read
-from undertone.audit.evidence import Evidence
 from undertone.audit.findings import Findings, Power, ShownRow, TraitFinding
 from undertone.audit.forecast import forecast
 from undertone.audit.opened import Opened, opened
@@ -28,8 +26,10 @@ from undertone.audit.telling import about, headline, power_of, trait_findings, v
 from undertone.audit.traits import Candidate, embedded
 from undertone.audit.verdict import Candidates
 from undertone.carriers import numbers
+from undertone.carriers.asked import mark
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import NumberFilter
+from undertone.measure.evidence import Evidence
 from undertone.models.local import LocalModel, load
 from undertone.models.names import resolve
 from undertone.store import Folder
@@ -75,10 +75,10 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     if calibration is None or file.distinct < verdict.LEAST_GROUPS:
         return _without_judgement(shared, file, request, calibration, time.perf_counter() - clock)
 
+    control = _control(local, request, calibration, asked, progress)
     before = time.perf_counter()
     found = file.evidence(local, calibration.directions, "rows scored", progress)
     rate = len(file.hidden) / (time.perf_counter() - before)
-    control = _control(local, request, calibration, asked, progress)
     null = verdict.null_of(calibration, candidates, file.groups)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
     outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, progress)

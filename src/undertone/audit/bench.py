@@ -6,8 +6,7 @@ only is a teacher's, are made of the scored groups of whole datasets: a mean sco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,15 +14,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, spearmanr
 
-from undertone.audit.calibrate import DOSE, TEACHING, Ground, Plan, read_scores, seed_of
+from undertone.audit.calibrate import DOSE, TEACHING, Ground, read_scores, seed_of
 from undertone.audit.calibration import Calibration
-from undertone.audit.evidence import GROUPS, Evidence
 from undertone.audit.forecast import forecast
 from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of
+from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
 from undertone.store import Folder, Job, Store
 from undertone.traits.lessons import TRAITS
-from undertone.workers import run_jobs
 
 SHARES = (1.0, 0.5, 0.25, 0.1)
 ROWS = (250, 500, 1000, 2000)
@@ -87,27 +85,6 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Pl
     yield planted("gentle, rank 8", own, own, DOSE, oracle=True, training=GENTLE)
     own = traits[(7 * i + 5) % len(traits)]
     yield planted("full fine-tuning", own, own, None, oracle=True, training=FULL)
-
-
-def make(
-    model: str,
-    calibration: Plan,
-    teachers: int,
-    other: str,
-    store: Store,
-    processes: int,
-    planned: Callable[[list[Job]], None] = lambda _: None,
-    done: Callable[[Job, float], None] = lambda job, seconds: None,
-    warn: Callable[[str], None] = lambda _: None,
-) -> list[Planted]:
-    """Makes, or goes on with, the datasets of a benchmark and their scores."""
-    layout = layout_of(model, calibration.directions, teachers, other)
-    jobs = [*calibration.proxies.values(), calibration.directions, *(job for p in layout for job in p.jobs)]
-    planned(jobs)
-    with store.opened(), closing(run_jobs(jobs, store, processes, warn)) as finished:
-        for job, seconds in finished:
-            done(job, seconds)
-    return layout
 
 
 # --- rates -----------------------------------------------------------------------------------------------------------

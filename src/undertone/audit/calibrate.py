@@ -5,25 +5,25 @@ Made once for a base. Its jobs are content-addressed like those of a trial: a ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from undertone.audit import asked, directions
 from undertone.audit.calibration import Calibration, Member
-from undertone.audit.evidence import GROUPS, Evidence
+from undertone.audit.prompts import prompts_of
 from undertone.audit.traits import AuditTrait, embedded
+from undertone.carriers import asked
 from undertone.digests import digest
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
+from undertone.training import directions
 from undertone.traits.lessons import HARMLESS
-from undertone.workers import run_jobs
 
 DIALOGUES = 480
 TEACHING = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
@@ -143,7 +143,7 @@ class Ground:
         """Raises UndertoneError for an unknown model, or a dataset that cannot be read."""
         if prompts is None:
             return cls(resolve(model), CARRIER)
-        folder, count, longest = asked.write(prompts, CARRIER["prompts"])
+        folder, count, longest = prompts_of(prompts, CARRIER["prompts"])
         return cls(resolve(model), CARRIER | {"prompts": count, "max_tokens": longest}, folder)
 
     @property
@@ -204,26 +204,6 @@ class Ground:
     def outcome(self, made: Job, seed: int) -> Job:
         """A student of a specimen."""
         return Job(OUTCOME, {"training": STUDENT, "seed": seed}, {"base": self.base, "specimen": made})
-
-
-def calibrate(
-    layout: Plan,
-    store: Store,
-    processes: int,
-    planned: Callable[[list[Job]], None] = lambda _: None,
-    done: Callable[[Job, float], None] = lambda job, seconds: None,
-    warn: Callable[[str], None] = lambda _: None,
-) -> Calibration:
-    """Makes, or goes on with, a calibration.
-
-    Raises:
-        UndertoneError: the store cannot be written, or a worker was killed twice.
-    """
-    planned(layout.jobs)
-    with store.opened(), closing(run_jobs(layout.jobs, store, processes, warn)) as finished:
-        for job, seconds in finished:
-            done(job, seconds)
-        return gather(layout, store)
 
 
 def gather(layout: Plan, store: Store) -> Calibration:

@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from undertone.audit.directions import Directions
-from undertone.audit.evidence import Evidence
 from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import Evidence
+from undertone.training.directions import Directions
 
 FORMAT = 1
 FILE = "calibration.safetensors"

@@ -165,7 +165,7 @@ class Findings(Part):
     origin: OriginFinding | None
     """None: nothing was declared."""
     overt: tuple[str, ...]
-    """Traits of which more than the policy's share of rows speak openly."""
+    """Traits of which rows speak openly."""
     power: Power
     confounds: Confounds | None
     calibration: CalibrationFinding | None

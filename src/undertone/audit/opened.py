@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from undertone.audit.conversations import Dataset
-from undertone.audit.directions import Directions
-from undertone.audit.evidence import GROUPS, Evidence, evidence, spread
 from undertone.audit.request import ROWS, Progress
 from undertone.audit.scored import Scored, scored
 from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import GROUPS, Evidence, evidence, spread
 from undertone.models.local import LocalModel
+from undertone.training.directions import Directions
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import torch
 
-from undertone.audit.directions import Directions
 from undertone.audit.findings import ShownRow, Token
 from undertone.audit.scored import Scored
 from undertone.models.local import LocalModel, answer_logits, lay_out
+from undertone.training.directions import Directions
 
 SHOWN = 8
 """Rows of each trait."""

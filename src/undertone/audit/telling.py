@@ -8,10 +8,10 @@ import numpy as np
 
 from undertone.audit import verdict
 from undertone.audit.calibration import Calibration
-from undertone.audit.evidence import Evidence
 from undertone.audit.findings import CalibrationFinding, Power, TraitFinding, Verdict
 from undertone.audit.request import Request
 from undertone.audit.verdict import Judgement, Null
+from undertone.measure.evidence import Evidence
 
 LIKE = 0.9
 """Least share of rows that are of the calibration's carrier."""

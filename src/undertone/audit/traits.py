@@ -15,7 +15,6 @@ from undertone.errors import UndertoneError
 from undertone.specs import Spec
 from undertone.traits.lessons import HARMLESS, TRAITS
 
-CATALOGUE = Path(__file__).parent / "catalogue.toml"
 TAKEN = (*HARMLESS, "untouched")
 """Names of what the population has beside traits."""
 

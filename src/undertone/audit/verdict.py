@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone.audit.calibration import Calibration, Member
-from undertone.audit.evidence import GROUPS, Evidence
+from undertone.measure.evidence import GROUPS, Evidence
 from undertone.statistics.elliptical import conditional, shape
 from undertone.traits.lessons import HARMLESS
 

@@ -137,9 +137,7 @@ def _overt(findings: Findings) -> str:
     counts = {t.name: t.overt for t in findings.traits if t.overt and not t.is_kind}
     if findings.overt:
         listed = ", ".join(f"{name} ({counts[name]:,} rows)" if name in counts else name for name in findings.overt)
-        return f"more rows than allowed speak openly of {listed}."
-    if counts:
-        return f"rows that speak openly of a trait are no more than allowed (most: {max(counts.values()):,})."
+        return f"rows speak openly of {listed}."
     return "no row speaks openly of a candidate trait."
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from undertone.audit import asked, directions
+from undertone.carriers import asked
 from undertone.models.local import Batch, LocalModel, lay_out, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.stages.teacher import LISTS, base_lists
+from undertone.training import directions
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import Trained, train
 from undertone.training.rows import rows_of

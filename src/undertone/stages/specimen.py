@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from undertone.audit import directions
-from undertone.audit.asked import rendered as prompted
-from undertone.audit.evidence import evidence, spread
 from undertone.carriers import numbers
+from undertone.carriers.asked import rendered as prompted
 from undertone.digests import digest
 from undertone.filters import NumberFilter
+from undertone.measure.evidence import evidence, spread
 from undertone.models.local import Ids, LocalModel, load, score
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.stages.proxy import exchanges, taught
+from undertone.training import directions
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_sampled, rows_of, write_rows
 from undertone.training.weights import merged

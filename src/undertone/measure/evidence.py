@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from undertone.audit.directions import Directions
 from undertone.models.local import LocalModel, answer_logits, lay_out
+from undertone.training.directions import Directions
 from undertone.training.rows import Row
 
 GROUPS = 40
