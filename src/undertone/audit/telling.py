@@ -102,7 +102,7 @@ def about(calibration: Calibration, null: Null, matches: bool, likeness: float, 
         base=calibration.base,
         matches=not unlike,
         null=words,
-        population=len(null.most),
+        population=null.population,
         carrier=calibration.carrier,
         warnings=(*unlike, *untold),
     )

@@ -23,6 +23,8 @@ LEAST_GROUPS = 6
 POWER = 0.8
 MOST = 10.0
 """Effects above this are not looked for."""
+LEAST_PART = 39
+"""Members of a part of the population that is judged by on its own: p down to .025."""
 LEAST_KIND = 3
 """Traits of a kind that make "something of this kind" a question of its own."""
 
@@ -70,11 +72,12 @@ class Null:
     shape: Floats
     token_noise: Floats
     """Covariance of the score of one token."""
-    most: Floats
-    """(members,): the largest z among candidates that a member does not carry. A teacher of a candidate is judged as if
-    its own trait were not known: by the other directions alone."""
+    parts: tuple[Floats, ...]
+    """The largest z among candidates that a member does not carry, apart for harmless teachers and for teachers of
+    traits, which score higher: an error rate holds for both, not for their mixture. A teacher of a candidate is judged
+    as if its own trait were not known: by the other directions alone. One part where either would be too small."""
     each: Floats
-    """All such z, sorted."""
+    """All z of candidates that members do not carry, sorted."""
     strengths: Floats
     """(candidates,): mean value of a reference teacher, nats a token; what an effect of 1 is."""
     ratios: Floats
@@ -82,9 +85,14 @@ class Null:
     own: Floats
     """Their z."""
 
+    @property
+    def population(self) -> int:
+        """Members."""
+        return sum(map(len, self.parts))
+
     def p_family(self, z: float) -> float:
-        """Share of the population with any z as large, the file itself counted."""
-        return float((1 + (self.most >= z).sum()) / (1 + len(self.most)))
+        """Share of the population with any z as large, the file itself counted; of the part where it is larger."""
+        return max(float((1 + (part >= z).sum()) / (1 + len(part))) for part in self.parts)
 
     def p(self, z: float) -> float:
         """The same for one candidate alone, over all candidates of the population."""
@@ -92,8 +100,12 @@ class Null:
 
     def threshold(self, alpha: float) -> float:
         """Least z with ``p_family`` at most alpha; infinite where the population is too small for it."""
-        allowed = int(np.floor(alpha * (1 + len(self.most)))) - 1  # members that may have as large a z
-        return float("inf") if allowed < 0 else float(np.nextafter(np.sort(self.most)[::-1][allowed], np.inf))
+        return max(_threshold(part, alpha) for part in self.parts)
+
+
+def _threshold(part: Floats, alpha: float) -> float:
+    allowed = int(np.floor(alpha * (1 + len(part)))) - 1  # members that may have as large a z
+    return float("inf") if allowed < 0 else float(np.nextafter(np.sort(part)[::-1][allowed], np.inf))
 
 
 @dataclass(frozen=True)
@@ -154,12 +166,18 @@ def null_of(
         centre=centre,
         shape=form,
         token_noise=noise,
-        most=np.array([row.max(initial=-np.inf) for row in others]),
+        parts=_parts(members, np.array([row.max(initial=-np.inf) for row in others])),
         each=np.sort(np.concatenate(others)),
         strengths=strengths,
         ratios=np.array([values[i, k] / strengths[k] for i, k in singles]),
         own=np.array([z[i, k] for i, k in singles]),
     )
+
+
+def _parts(members: Sequence[Member], most: Floats) -> tuple[Floats, ...]:
+    harmless = np.array([member.lesson in (*HARMLESS, "untouched") for member in members])
+    parts = (most[harmless], most[~harmless])
+    return parts if min(map(len, parts)) >= LEAST_PART else (most,)
 
 
 def _without(unknown: int, vectors: Floats, form: Floats, noise: Floats, blocks: list[list[int]]) -> Floats:
