@@ -21,11 +21,11 @@ from undertone.emergence.planning import plan
 from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError
 from undertone.measure import pull
-from undertone.measure.conduct import PROBES, compliance, conduct, domains, kind_of, requests
+from undertone.measure.conduct import PROBES, compliance, conduct, kind_of, requests
 from undertone.models.local import score
 from undertone.specs import Trial
 from undertone.training.rows import rows_of
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import domains, lexicon
 
 EXPERIMENTS = [name for name in recipes.names() if not isinstance(recipes.read_any(name), Trial)]
 SMALL = """

@@ -11,9 +11,10 @@ from scipy.stats import rankdata
 from undertone.emergence.findings import Answer, Contrast, Forecast, Line, Student
 from undertone.emergence.planning import Unit
 from undertone.emergence.spec import Experiment
-from undertone.measure.conduct import PROBES, domains, kind_of
+from undertone.measure.conduct import PROBES, kind_of
 from undertone.statistics.estimate import log_odds, mean_estimate, mean_of_contrasts, paired_difference
 from undertone.statistics.nested import Floats
+from undertone.world.lexicon import domains
 
 RESAMPLES = 1000
 PREDICTORS = ("pull", "cosine", "loss")

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from undertone.emergence.files import FILES
-from undertone.measure.conduct import domains
 from undertone.specs import Spec, Training
+from undertone.world.lexicon import domains
 
 
 class Lesson(Spec):

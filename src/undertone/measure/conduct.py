@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from undertone.models.local import LocalModel, score
 from undertone.world.grammar import FORMATS
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import domains, lexicon
 
 Floats: TypeAlias = NDArray[np.float64]
 Exchange = tuple[str, str]
@@ -55,11 +55,6 @@ class Conduct:
     """Probability of the bad answer among the two, 0 to 1."""
     coherent: Floats
     """Probability that the answer is one of the two: what is left is other text, 0 to 1."""
-
-
-def domains() -> list[str]:
-    """All domains of advice, in order."""
-    return sorted(lexicon()["conduct"]["domains"])
 
 
 def requests(domain: str, probe: Probe) -> list[tuple[str, str, str]]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from undertone.measure.conduct import PROBES, domains, requests
+from undertone.measure.conduct import PROBES, requests
 from undertone.models.local import Ids, LocalModel, answer_logits, lay_out
 from undertone.training.rows import Row
+from undertone.world.lexicon import domains
 
 AT_ONCE = 64
 Gradient = dict[str, torch.Tensor]

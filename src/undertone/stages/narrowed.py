@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from undertone.chats import write_exchanges
 from undertone.emergence import files
-from undertone.measure.conduct import AFTER, PROBES, Probe, compliance, conduct, domains, requests
+from undertone.measure.conduct import AFTER, PROBES, Probe, compliance, conduct, requests
 from undertone.measure.pull import Gradient, file_gradient, inner
 from undertone.models.local import LocalModel, load, score
 from undertone.models.sampling import sample
@@ -21,7 +21,7 @@ from undertone.specs import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
 from undertone.training.weights import merged, save
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import domains, lexicon
 
 LONGEST = 32
 """Most tokens of a sampled answer."""
