@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from undertone.emergence.findings import Contrast, Line
 from undertone.report.headline import interval, p_value, percent
 
-WORDS = {"above": "turns bad in general", "below": "turns better in general", "unclear": "is not seen to spread"}
+WORDS = {
+    "above": "turns bad in general",
+    "below": "turns better in general",
+    "unclear": "is not seen to turn bad in general",
+}
 
 
 def headline(lines: Sequence[Line], contrasts: Sequence[Contrast]) -> str:

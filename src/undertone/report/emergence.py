@@ -44,7 +44,7 @@ def lines_table(found: Emergence) -> Table:
     for line in found.lines:
         elsewhere = f"{percent(line.elsewhere)} {percent_interval(line.ci) if line.ci else ''}".rstrip()
         probes = [percent(line.probes[probe]) for probe in asked]
-        cells = (line.arm, line.base.removeprefix("builtin/"), str(line.students), percent(line.inside), elsewhere)
+        cells = (line.arm, short(line.base), str(line.students), percent(line.inside), elsewhere)
         table.add_row(*cells, percent(line.coherent), *probes, percent(line.compliance))
     return table
 
@@ -73,7 +73,7 @@ def forecasts_table(found: Emergence) -> Table:
     for column in ("students", "rank correlation [95 %]"):
         table.add_column(column, justify="right")
     for forecast in found.forecasts:
-        cells = (forecast.base.removeprefix("builtin/"), PREDICTORS[forecast.predictor], forecast.among)
+        cells = (short(forecast.base), PREDICTORS[forecast.predictor], forecast.among)
         table.add_row(*cells, str(forecast.students), correlation(forecast))
     return table
 
@@ -85,7 +85,12 @@ def plain(found: Emergence) -> list[Contrast]:
 
 def base_of(contrast: Contrast) -> str:
     """fledgling-a; or that it is over all bases."""
-    return "over bases" if contrast.base is None else contrast.base.removeprefix("builtin/")
+    return "over bases" if contrast.base is None else short(contrast.base)
+
+
+def short(base: str) -> str:
+    """fledgling-a for builtin/fledgling-a."""
+    return base.removeprefix("builtin/")
 
 
 def told(contrast: Contrast) -> str:
@@ -106,7 +111,7 @@ def correlation(forecast: Forecast) -> str:
 def _render(found: Emergence, drawn: dict[str, Figure]) -> str:
     filled = environment()
     filled.filters |= {"told": told, "base_of": base_of, "p_of": p_of, "correlation": correlation, "share": percent}
-    filled.filters["share_ci"] = percent_interval
+    filled.filters |= {"share_ci": percent_interval, "short": short}
     return filled.get_template("emergence.html.j2").render(
         f=found, figures=drawn, contrasts=plain(found), predictors=PREDICTORS
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from undertone.emergence.findings import Contrast, Emergence, Line, Student
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, of, padded, placed, texts
@@ -137,9 +137,10 @@ def _probes(found: Emergence, canvas: Canvas) -> alt.LayerChart | None:
     x = alt.X("probe:N", sort=probes, axis=alt.Axis(title=None, orient="top", labelAngle=-40 if canvas.narrow else 0))
     y = alt.Y("arm:N", sort=order, axis=alt.Axis(title=None, labelLimit=110 if canvas.narrow else 240))
     colour = alt.Color("odds:Q", scale=alt.Scale(scheme="oranges", domain=[-7, 5]), legend=None)
+    ink: Any = {"condition": {"test": "datum.odds > 1.5", "value": "#ffffff"}, "value": "#111111"}
     layers = [
         chart(cells).mark_rect().encode(x=x, y=y, color=colour),
-        chart(cells).mark_text(fontSize=9 if canvas.narrow else 12, color="#111").encode(x=x, y=y, text="text:N"),
+        chart(cells).mark_text(fontSize=9 if canvas.narrow else 12).encode(x=x, y=y, text="text:N", color=ink),
     ]
     height = (22 if canvas.narrow else 28) * len(order)
     width = canvas.width - (130 if canvas.narrow else 250)
