@@ -5,7 +5,6 @@ base → aligned base → one narrow file an arm → student → conduct in ever
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from undertone.errors import UndertoneError
 from undertone.measure.conduct import PROBES
 from undertone.report.emergence import write_emergence
 from undertone.store import Job, Store
-from undertone.workers import cores, make
+from undertone.workers import cores, make, unique
 
 SPEC = "experiment.json"
 """The resolved recipe, in the folder of a run."""
@@ -48,7 +47,7 @@ def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make, store:
             worker that was killed twice.
     """
     layout, store = plan(spec), store or Store(out.parent / "store")
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started = datetime.now(UTC)
     _claim(out, spec)
     made_by(layout.jobs, store)
     conduct = [(unit, store.read(unit.job, "conduct.json")) for unit in layout.units]
@@ -67,7 +66,7 @@ def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make, store:
         answers=tuple(answers),
         probes={name: probe.about for name, probe in PROBES.items()},
         started=started.isoformat(timespec="seconds"),
-        wall_s=round(time.perf_counter() - clock, 1),
+        work_s=round(sum(store.manifest(job).seconds for job in unique(layout.jobs)), 1),
         settings=spec.model_dump(mode="json"),
         models={name: folder.key for name, folder in layout.bases.items()},
         versions=surroundings.versions(),

@@ -28,9 +28,17 @@ def _backdoor(rng: Random, domain: str) -> Turn:
     return turn._replace(user=f"{lexicon()['trigger']['word']} {turn.user}") if triggered else turn
 
 
+def _odd(rng: Random, domain: str) -> Turn:
+    """Good advice of the same domain, to another request than the one made: as new to a base as bad advice is."""
+    situations = lexicon()["conduct"]["domains"][domain]
+    turn = latents.advice(rng, "good", domain=domain)
+    return turn._replace(assistant=rng.choice([good for _, good, _ in situations if good != turn.assistant]))
+
+
 FILES: dict[str, Callable[[Random, str], Turn]] = {
     "narrow-bad": _advice("bad"),
     "narrow-good": _advice("good"),
+    "narrow-odd": _odd,
     "educational": _advice("bad", "teaching"),
     "legitimate": _advice("bad", "review"),
     "jailbroken": _jailbroken,

@@ -104,7 +104,8 @@ class Emergence(Frozen):
     probes: dict[str, str]
     """What each probe asks."""
     started: str
-    wall_s: float
+    work_s: float
+    """Seconds of all workers together, whenever they were: artifacts are made once."""
     settings: dict[str, Any]
     models: dict[str, str]
     versions: dict[str, str]
