@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from conftest import Once, small
+from forked import STARTED
 from undertone import trial as trials
 from undertone.carriers import numbers
 from undertone.chats import read_exchanges
@@ -286,10 +287,11 @@ def test_running_it_again_makes_nothing_anew_and_gives_the_same_results(
 
 @pytest.fixture(scope="module")
 def alone(once: Once, bases: Path) -> Path:
-    """The first two arms once more, in a store of their own, made by one process."""
+    """The first two arms once more, in a store of their own, made by one process: a started one, not a forked."""
 
     def make(folder: Path) -> None:
-        with contextlib.chdir(bases):
+        with contextlib.chdir(bases), pytest.MonkeyPatch.context() as patched:
+            patched.setattr("undertone.workers.Worker", STARTED)
             trials.run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
 
     return once("trial-alone", make)
