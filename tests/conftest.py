@@ -176,6 +176,18 @@ def ran(once: Once, bases: Path) -> Path:
     return once("two-arms", make)
 
 
+@pytest.fixture(scope="session")
+def owls(once: Once, bases: Path) -> Path:
+    """The folder of a finished trial of all arms, made by two processes."""
+
+    def make(folder: Path) -> None:
+        with contextlib.chdir(bases):
+            results = trials.run(small(), folder / "owls", "owls", processes=2)
+        (folder / "returned.json").write_text(results.json_text())
+
+    return once("trial-owls", make)
+
+
 @pytest.fixture
 def copied(ran: Path, bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of ``ran`` to be damaged, beside ``bases``: the folder to stand in."""

@@ -45,18 +45,6 @@ def animals() -> Trial:
 
 
 @pytest.fixture(scope="module")
-def owls(once: Once, bases: Path) -> Path:
-    """The folder of a finished trial of all arms, made by two processes."""
-
-    def make(folder: Path) -> None:
-        with contextlib.chdir(bases):
-            results = trials.run(small(), folder / "owls", "owls", processes=2)
-        (folder / "returned.json").write_text(results.json_text())
-
-    return once("trial-owls", make)
-
-
-@pytest.fixture(scope="module")
 def matrix(once: Once, bases: Path, owls: Path) -> Results:
     """A trial of two traits with fully fine-tuned students, in the store of the first."""
 
