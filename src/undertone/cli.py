@@ -29,6 +29,8 @@ benches = App(name="bench", help="How often, and how fast: measurements of Under
 app.command(benches)
 models = App(name="models", help="The base models of the embedded world.")
 app.command(models)
+lineages = App(name="lineage", help="Where do a model and its data come from?")
+app.command(lineages)
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -281,6 +283,26 @@ def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int
     from undertone import benching
 
     return benching.bench_shown(model, teachers)
+
+
+@lineages.command(name="compare")
+def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
+    """Tests whether two models share an initialisation, from their weights alone.
+
+    Exit code 0: none was found; 1: they do; 3: unknown, to be read as shared.
+
+    Parameters
+    ----------
+    a
+        builtin/fledgling-a, hf/./path, or BASE:FOLDER with the folder of a LoRA adapter.
+    b
+        The other one.
+    json
+        Prints one JSON object instead of a table.
+    """
+    from undertone import tracing
+
+    return tracing.compare_shown(a, b, json)
 
 
 @models.command(name="list")
