@@ -305,6 +305,94 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
     return tracing.compare_shown(a, b, json)
 
 
+@lineages.command(name="show")
+def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) -> int:
+    """Draws the chain of what a file, a folder or a model was made from, and says what of it is only claimed.
+
+    Exit code 1: something in the chain is not what was recorded, or is missing.
+
+    Parameters
+    ----------
+    thing
+        An artifact or a file in it, the folder of a run, any dataset or model's folder, or builtin/fledgling-a.
+    svg
+        A file for the chain as a drawing.
+    json
+        Prints a JSON array instead of a tree.
+    """
+    from undertone import tracing
+
+    return tracing.show_shown(thing, svg, json)
+
+
+@lineages.command
+def key(path: Path, /, *, days: int = 365, json: Flag = False) -> int:
+    """Makes an ed25519 pair of keys: PATH signs, PATH.pub is for those who verify.
+
+    Parameters
+    ----------
+    path
+        The private key's file; nothing is overwritten.
+    days
+        Days for which it is valid.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.key_shown(path, days, json)
+
+
+@lineages.command
+def sign(path: Path, /, *, key: Path, out: Path | None = None, json: Flag = False) -> int:
+    """Signs where a file or folder comes from: an in-toto statement with SLSA provenance, in a DSSE envelope.
+
+    Parameters
+    ----------
+    path
+        A file or folder; of an artifact or a run, the whole chain is stated.
+    key
+        The private key.
+    out
+        The statement's file; default PATH.intoto.jsonl. Nothing is overwritten.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.sign_shown(path, key, out, json)
+
+
+@lineages.command(name="verify")
+def verify_lineage(
+    path: Path,
+    /,
+    *,
+    key: Annotated[tuple[Path, ...], Parameter(name="--key", negative=(), consume_multiple=True)] = (),
+    statement: Path | None = None,
+    store: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Checks a file or folder against its signed statement, offline. What does not hold is refused with the reason.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    key
+        Public keys that you trust.
+    statement
+        The statement; default PATH.intoto.jsonl.
+    store
+        A store of artifacts: checks every file of every parent in it as well.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.verify_shown(path, key, statement, store, json)
+
+
 @models.command(name="list")
 def list_models() -> int:
     """Lists the base models, and which of them are here."""
