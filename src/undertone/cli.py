@@ -393,6 +393,28 @@ def verify_lineage(
     return tracing.verify_shown(path, key, statement, store, json)
 
 
+@lineages.command(name="risk")
+def risk_of(data: Path, /, *, audit: Path, generator: str | None = None, json: Flag = False) -> int:
+    """Joins an audit with the generator's kinship to the base: may the dataset be trained on?
+
+    Exit code 0: allow; 1: refuse; 3: cannot tell.
+
+    Parameters
+    ----------
+    data
+        The dataset that was audited.
+    audit
+        The audit's report.json, or its folder.
+    generator
+        The model that wrote the rows; by default what the dataset's chain says, and kin if it says nothing.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.risk_shown(data, audit, generator, json)
+
+
 @models.command(name="list")
 def list_models() -> int:
     """Lists the base models, and which of them are here."""

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from undertone.audit.findings import Findings
 from undertone.disk import refusal, write_text
 from undertone.errors import UndertoneError
-from undertone.lineage import keys, kinship
+from undertone.lineage import keys, kinship, risk
 from undertone.lineage.chain import BAD, SUFFIX, Entry
 from undertone.lineage.envelope import sealed
 from undertone.lineage.show import entries
@@ -23,6 +24,7 @@ from undertone.report.hostile import one_line
 from undertone.running import out_console
 
 KIN_CODES = {"none found": 0, "shared": 1, "unknown": 3}
+RISK_CODES = {"allow": 0, "refuse": 1, "cannot tell": 3}
 STYLES = {"verified": "green", "recorded": "blue", "claimed": "yellow", "changed": "red", "missing": "red"}
 
 
@@ -126,6 +128,21 @@ def verify_shown(path: Path, trusted: Sequence[Path], signed: Path | None, store
         _say(f"How it was made is not on record; {found.claims} claims of others are passed on.")
     _say("A signature says who spoke, not that it is true.")
     return 0
+
+
+def risk_shown(data: Path, audit: Path, generator: str | None, as_json: bool) -> int:
+    """Says whether a dataset may be trained on, and why. Exit code 1: refused, 3: nobody can tell."""
+    report = audit / "report.json" if audit.is_dir() else audit
+    if not report.is_file():
+        raise UndertoneError(f"{report} is no audit's report: give the report.json that undertone audit wrote.")
+    found = risk.judge(data, Findings.load(report), generator)
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        _say(found.decision.capitalize() + ".")
+        for reason in found.reasons:
+            _say(f"- {one_line(reason)}")
+    return RISK_CODES[found.decision]
 
 
 def _beside(path: Path) -> Path:
