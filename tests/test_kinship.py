@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import kstest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests import kin
+from tests import kin, tiny
 from tests.conftest import Once
 from undertone.cli import main
 from undertone.lineage.kinship import Kinship, compare
@@ -125,6 +125,35 @@ def test_what_was_made_of_a_model_is_its_kin(change: Change, strangers: list[str
     assert found.verdict == "shared", found.headline
     assert min(test.p for test in found.tests) == FLOOR
     assert compare(made, strangers[0]).verdict == "shared"
+
+
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_the_units_of_every_architecture_are_found(architecture: str, tmp_path: Path) -> None:
+    names = []
+    for seed in (0, 0, 1):
+        model = tiny.model(architecture, seed).model
+        for parameter in model.parameters():
+            parameter.data += 0.1 * parameter.std().nan_to_num() * torch.randn_like(parameter)
+        model.save_pretrained(tmp_path / str(len(names)))
+        names.append(f"hf/{tmp_path / str(len(names))}")
+    tuned, stranger = compare(names[0], names[1]), compare(names[0], names[2])
+    assert [(test.units, test.groups) for test in tuned.tests] == [("hidden units", 2), ("residual dimensions", 1)]
+    assert {test.p for test in tuned.tests} == {FLOOR} and tuned.verdict == "shared"
+    assert stranger.verdict == "none found"
+
+
+def test_gate_and_up_in_one_matrix_have_as_many_units_as_apart(strangers: list[str], tmp_path: Path) -> None:
+    def joined(name: str) -> kin.Tensors:
+        model = load_file(Path(name[3:]) / "model.safetensors")
+        for stem in (f"model.layers.{layer}.mlp" for layer in range(kin.LAYERS)):
+            parts = [model.pop(f"{stem}.{part}_proj.weight") for part in ("gate", "up")]
+            model[f"{stem}.gate_up_proj.weight"] = torch.cat(parts)
+        return model
+
+    a, b = (kin.write(joined(name), tmp_path / str(i)) for i, name in enumerate(strangers[:2]))
+    assert compare(a, b).verdict == "none found"
+    tuned = kin.write({n: t + 0.1 * torch.randn_like(t) for n, t in joined(strangers[0]).items()}, tmp_path / "tuned")
+    assert (compare(a, tuned).p, compare(a, tuned).tests[0].equal) == (FLOOR, True)
 
 
 def test_models_that_share_only_their_initialisation_are_kin(tmp_path: Path) -> None:

@@ -171,6 +171,19 @@ def test_a_shipped_model_claims_its_seeds(capsys: Told) -> None:
 def test_nothing_has_no_origin(tmp_path: Path, capsys: Told) -> None:
     assert main(["lineage", "show", str(tmp_path / "nothing")]) == 2
     assert "give a file, a folder, or a model" in capsys.readouterr().err
-    (tmp_path / "manifest.json").write_text("{")
-    assert main(["lineage", "show", str(tmp_path)]) == 2
+    ours, foreign = tmp_path / f"dataset-{'0' * 20}", tmp_path / "site"
+    for folder in (ours, foreign):
+        folder.mkdir()
+        (folder / "manifest.json").write_text("{")
+    assert main(["lineage", "show", str(ours)]) == 2
     assert "tells nothing of its origin" in capsys.readouterr().err
+    assert [entry["standing"] for entry in _shown(capsys, foreign)] == ["claimed"]
+
+
+def test_a_file_put_into_an_artifact_is_no_part_of_it(copied: Path, capsys: Told) -> None:
+    folder = min(copied.glob("store/dataset-*"))
+    (folder / "more.jsonl").write_text("{}")
+    assert [entry["standing"] for entry in _shown(capsys, folder / "more.jsonl")] == ["claimed"]
+    make(Path("key"), 30)
+    assert main(["lineage", "sign", str(folder), "--key", "key"]) == 2
+    assert "more.jsonl is no part of dataset-" in capsys.readouterr().err

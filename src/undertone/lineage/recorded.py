@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +20,24 @@ from undertone.runfolder import Record, results_of
 from undertone.stages import COMPLETIONS
 from undertone.why import Link, chain
 
+ARTIFACT = re.compile(r"[a-z]+-[0-9a-f]{20}")
 OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
 """Small files of an artifact that say what became of its making: filter counts, doses."""
 
 
 def artifact_of(path: Path) -> Path | None:
-    """The folder of the artifact that a path is, or is in."""
-    return next((folder for folder in (path, *path.parents) if (folder / FILE).is_file()), None)
+    """The folder of the artifact that a path is, or is a part of; None for whatever else lies in such a folder."""
+    # By name: "manifest.json" is what others call their files too.
+    named = (p for p in (path, *path.parents) if ARTIFACT.fullmatch(p.name) and (p / FILE).is_file())
+    folder = next(named, None)
+    if folder is None or path in (folder, folder / FILE):
+        return folder
+    part = path.relative_to(folder).as_posix()
+    try:
+        files = Manifest.read(folder).files
+    except Damaged:
+        return folder
+    return folder if any(name == part or name.startswith(f"{part}/") for name in files) else None
 
 
 def artifact(folder: Path) -> Iterator[Entry]:

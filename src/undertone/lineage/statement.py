@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,13 @@ def statement(path: Path) -> Json:
     for entry in chain:
         if entry.standing in BAD:
             raise UndertoneError(f"{path} is not signed: its chain is broken at {entry.name} ({entry.note}).")
-    kind, parameters, resolved = _making(path)
+    files = subjects(path)
+    kind, parameters, resolved = _making(path, files)
     builder = {"id": HOW, "version": {"undertone": versions()["undertone"]}}
     claimed = [entry.model_dump() for entry in chain[1:] if entry.standing == "claimed"]
     return {
         "_type": STATEMENT,
-        "subject": [{"name": name, "digest": {"sha256": found}} for name, found in subjects(path).items()],
+        "subject": [{"name": name, "digest": {"sha256": found}} for name, found in files.items()],
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
@@ -78,11 +79,16 @@ def subjects(path: Path) -> dict[str, str]:
     return {p.relative_to(path).as_posix(): file_digest(p) for p in below}
 
 
-def _making(path: Path) -> tuple[str, Json, list[Json]]:
+def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]]:
     """Kind, parameters and dependencies of how something was made."""
     made = artifact_of(path.resolve())
     if made is not None:
         manifest = Manifest.read(made)
+        stray = next(
+            (name for name, found in files.items() if name != FILE and found not in manifest.files.values()), None
+        )
+        if stray is not None:
+            raise UndertoneError(f"{path} is not signed: {stray} is no part of {made.name}; move it away.")
         parameters = {
             "artifact": made.name,
             "stage": manifest.stage,
