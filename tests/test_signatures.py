@@ -27,6 +27,7 @@ from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.lineage import keys
 from undertone.lineage.envelope import opened, sealed
+from undertone.lineage.show import entries
 from undertone.lineage.statement import statement
 
 Told = pytest.CaptureFixture[str]
@@ -92,6 +93,23 @@ def test_the_statement_names_generator_sampler_filter_and_base(signed: Path, cap
     assert making["externalParameters"]["spec"]["rows"] == 20
     names = {one["name"].partition("-")[0] for one in making["resolvedDependencies"] if "content" in one}
     assert names == {"dataset", "completions", "teacher"}
+
+
+def test_croissant_is_written_along_and_read_back_as_a_claim(signed: Path, tmp_path: Path) -> None:
+    path = signed.with_name("rows.jsonl.croissant.json")
+    told = json.loads(path.read_text())
+    (file,) = told["distribution"]
+    assert (told["conformsTo"], file["@type"]) == ("http://mlcommons.org/croissant/1.0", "cr:FileObject")
+    assert file["sha256"] == hashlib.sha256(signed.read_bytes()).hexdigest()
+    (tmp_path / "away").mkdir()
+    for one in (signed, path):
+        shutil.copy(one, tmp_path / "away")
+    found = entries(str(tmp_path / "away" / "rows.jsonl"))
+    parents = {entry.name for entry in entries(str(signed)) if entry.depth}
+    assert {entry.name for entry in found if entry.role == "derived from"} == parents
+    assert [entry.note for entry in found if entry.role == "file"] == [f"its bytes have the digest in {path.name}"]
+    assert {entry.standing for entry in found} == {"claimed"}
+    assert main(["lineage", "sign", str(signed.parent), "--key", "key"]) == 0, "what was written along is no stray"
 
 
 def test_a_whole_run_is_signed_with_every_artifact_of_it(copied: Path, capsys: Told) -> None:

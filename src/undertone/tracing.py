@@ -17,6 +17,7 @@ from undertone.errors import UndertoneError
 from undertone.lineage import keys, kinship, risk
 from undertone.lineage.chain import BAD, SUFFIX, Entry
 from undertone.lineage.envelope import sealed
+from undertone.lineage.metadata import write_croissant
 from undertone.lineage.show import entries
 from undertone.lineage.statement import statement
 from undertone.lineage.verification import verify
@@ -104,10 +105,13 @@ def sign_shown(path: Path, key: Path, out: Path | None, as_json: bool) -> int:
         ) from None
     except OSError as error:
         raise refusal(error, target) from None
+    described = None if out else write_croissant(path, entries(str(path)))
     if as_json:
-        print(json.dumps({"statement": str(target), "key": signer.id}))
+        print(json.dumps({"statement": str(target), "key": signer.id, "croissant": described and str(described)}))
     else:
         _say(str(target))
+        if described:
+            _say(str(described))
     return 0
 
 

@@ -15,6 +15,8 @@ claimed: somebody says so, in a text that nothing binds to the bytes."""
 
 SUFFIX = ".intoto.jsonl"
 """Ending of the file beside a thing that holds the signed statement of its origin."""
+CROISSANT = ".croissant.json"
+"""Ending of the file beside a file of rows that describes it."""
 BAD = frozenset({"changed", "missing"})
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
-from undertone.lineage.chain import SUFFIX, Entry
+from undertone.lineage.chain import CROISSANT, SUFFIX, Entry
 from undertone.lineage.recorded import settings
 from undertone.manifest import Manifest
 
@@ -24,7 +24,7 @@ LONGEST = 2**20
 """Bytes of a card that are read."""
 MOST = 50
 """Names taken from one list."""
-CROISSANT = ("croissant.json", "metadata.json")
+CATALOGUED = ("croissant.json", "metadata.json")
 PARENTS = ("isBasedOn", "prov:wasDerivedFrom", "wasDerivedFrom")
 MAKERS = ("prov:wasGeneratedBy", "wasGeneratedBy", "prov:wasAttributedTo", "creator")
 
@@ -35,7 +35,7 @@ def claims(folder: Path, file: Path | None = None) -> Iterator[Entry]:
     yield from _adapter(folder)
     yield from _card(folder / "README.md")
     yield from _stated((file or folder).with_name((file or folder).name + SUFFIX))
-    names = [*([f"{file.name}.croissant.json"] if file else []), *CROISSANT]
+    names = [*([f"{file.name}{CROISSANT}"] if file else []), *CATALOGUED]
     for path in (folder / name for name in names):
         yield from _croissant(path, file)
 
