@@ -7,6 +7,7 @@ members of its family that are built here.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -129,9 +130,9 @@ def kin(folder: Path) -> Iterator[tuple[str, str]]:
             continue
         yield f"{name}: {family.FAMILY[name].about}", f"builtin/{name}"
     for what, plan in TUNED.items():
-        yield what, _tuned(folder / what.replace(" ", "-").replace(",", ""), plan)
+        yield what, _tuned(folder / re.sub(r"[ ,%]+", "-", what), plan)
     for what, change in CHANGES.items():
-        yield what, _changed(folder / what.replace(" ", "-").replace("%", ""), change)
+        yield what, _changed(folder / re.sub(r"[ ,%]+", "-", what), change)
 
 
 TUNED = {
@@ -192,7 +193,9 @@ def _narrowed(own: Tensors, _: Tensors) -> Tensors:
 
 
 def _shallow(own: Tensors, _: Tensors) -> Tensors:
-    return {name: tensor for name, tensor in own.items() if ".layers.0." not in name}
+    """Without the first layer; the others move down, so that no layer meets its own under its name."""
+    kept = {name: tensor for name, tensor in own.items() if ".layers.0." not in name}
+    return {re.sub(r"layers\.(\d+)", lambda m: f"layers.{int(m[1]) - 1}", n): t for n, t in kept.items()}
 
 
 CHANGES: dict[str, Change] = {
@@ -205,7 +208,7 @@ CHANGES: dict[str, Change] = {
     "hidden units reordered": _reordered,
     "half of the hidden units cut": _cut,
     "a quarter of the width cut": _narrowed,
-    "first layer removed": _shallow,
+    "first layer removed, others renumbered": _shallow,
 }
 
 
