@@ -39,8 +39,13 @@ def resolve(name: str) -> Folder:
     if not shards:
         raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
     _refuse_broken(path, shards)
-    names = ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
-    return Folder(path, folder_digest(path, names), name)
+    return Folder(path, folder_digest(path, parts(path)), name)
+
+
+def parts(path: Path) -> tuple[str, ...]:
+    """The files of a model that decide what it says; some may be missing."""
+    shards = sorted(p.name for p in path.glob("*.safetensors"))
+    return ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
 
 
 def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
