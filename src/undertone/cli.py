@@ -50,8 +50,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, a path ending in .toml, or the folder of a run: one that was stopped goes
-        on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
+        ``owls``, ``animals``, ``controls``, ``digits``, ``theorem``, a path ending in .toml, or the folder of a run:
+        one that was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit;
+        exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -76,6 +77,11 @@ def run(
         if changes or dry_run:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
         return running.run_again(Path(recipe), out, json)
+    experiment = recipes.experiment(recipe)
+    if experiment is not None:
+        from undertone import theorising
+
+        return theorising.run_shown(experiment, recipe, tuple(changes), out, dry_run, json)
     trial = recipes.read(recipe, tuple(changes))
     name = Path(recipe).stem
     folder = running.named(out) if out else running.default_folder(name, trial)
