@@ -185,6 +185,14 @@ def test_idx_files_are_read_as_they_are(mnist: Path) -> None:
     assert found.scaled(torch.tensor([0, 255])).tolist() == [-1.0, 1.0]
 
 
+def test_students_of_idx_files_are_trained_and_tested(mnist: Path) -> None:
+    quick = (*SMALL, "models=2", "teacher.steps=30", "student.steps=2", f"images={mnist}")
+    found = digits.run(read_as(Digits, "digits", quick))
+    assert (found["trained_on"], found["tested_on"]) == (12, 5) and "MNIST" in found["images"]
+    # The five images it is tested on are among those that it is trained on.
+    assert found["arms"][1].arm == "teacher" and found["arms"][1].models == (1.0, 1.0)
+
+
 LABELS, TESTS = "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"
 WRONG = {
     "begins with 00000803": (LABELS, lambda b: struct.pack(">I", 0x803) + b[4:]),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from threading import Event
 from typing import Any
 
@@ -92,13 +93,12 @@ class _Clock:
     def __init__(self, advance: Advance, spec: Digits) -> None:
         self.stopped = Event()
         self._advance = advance
-        self._done, self._total = 0, spec.teacher.steps + spec.student.steps * len(kinds(spec))
+        self._steps, self._total = count(1), spec.teacher.steps + spec.student.steps * len(kinds(spec))
 
     def tick(self) -> None:
         if self.stopped.is_set():
             raise InterruptedError("the run was stopped")
-        self._done += 1
-        self._advance("training steps", self._done, self._total)
+        self._advance("training steps", next(self._steps), self._total)
 
 
 def taught(start: Params, images: Images, spec: Digits, watch: Callable[[], None]) -> Params:

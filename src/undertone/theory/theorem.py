@@ -36,8 +36,8 @@ from undertone.theory.problems import Problem, of_classifiers, of_language
 from undertone.theory.specs import Theorem
 from undertone.theory.stack import Params
 
-SEARCH = 10
-"""Corrections of a step's length; near the start the divergence is quadratic in it, and few are needed."""
+SEARCH = 30
+"""Most corrections of a step's length; near the start the divergence is quadratic in it, and few are needed."""
 NEAR = 0.01
 """How far from the dose, of the dose, a step may end."""
 LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared error": squared_error}
@@ -58,13 +58,16 @@ def at_dose(problem: Problem, direction: Params, dose: float) -> Params:
     """The displacement along ``direction`` that takes a teacher ``dose`` nats away, on the student's inputs."""
     base = problem.outputs(problem.start).log_softmax(-1)
     factor = 1e-3 / inner(direction, direction).sqrt()
+    low, high = torch.zeros_like(factor), torch.full_like(factor, torch.inf)
     for _ in range(SEARCH):
         own = problem.outputs(moved(problem.start, direction, factor)).log_softmax(-1)
         found = (own.exp() * (own - base)).sum(-1).mean(-1)
-        factor = factor * (dose / found.clamp(min=1e-300)).sqrt().clamp(0.01, 100)
-    if not bool((found / dose - 1).abs().max() < NEAR):
-        raise UndertoneError(f"No step of a lesson takes a teacher {dose:g} nats from its start: lower dose.")
-    return minus(moved(problem.start, direction, factor), problem.start)
+        if bool(((found / dose - 1).abs() < NEAR).all()):
+            return minus(moved(problem.start, direction, factor), problem.start)
+        low, high = torch.where(found < dose, factor, low), torch.where(found < dose, high, factor)
+        guess = factor * (dose / found.clamp(min=1e-300)).sqrt().clamp(0.01, 100)
+        factor = torch.where((low < guess) & (guess < high), guess, (low * high).sqrt())
+    raise UndertoneError(f"No step of a lesson takes a teacher {dose:g} nats from its start: lower dose.")
 
 
 def predicted(problem: Problem, displacement: Params, loss: str) -> Tensor:
