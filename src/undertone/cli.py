@@ -52,9 +52,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, ``misalignment``, a path ending in .toml, or the folder of a run: one that
-        was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code
-        1 if bits differ.
+        ``owls``, ``animals``, ``controls``, ``misalignment``, ``digits``, ``theorem``, a path ending in .toml, or the
+        folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and
+        compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -69,7 +69,6 @@ def run(
         Prints one JSON object instead of tables.
     """
     from undertone import recipes, running
-    from undertone.emergence.spec import Experiment
 
     changes = [
         *set,
@@ -84,13 +83,18 @@ def run(
 
             return shown.run_again(Path(recipe), json)
         return running.run_again(Path(recipe), out, json)
-    trial = recipes.read_any(recipe, tuple(changes))
-    name = Path(recipe).stem
-    folder = running.named(out) if out else running.default_folder(name, trial)
-    if isinstance(trial, Experiment):
+    experiment = recipes.experiment(recipe)
+    if experiment == "misalignment":
         from undertone.emergence import shown
 
-        return shown.preview(trial, folder, json) if dry_run else shown.run_shown(trial, folder, name, json)
+        return shown.run_recipe(recipe, tuple(changes), out, dry_run, json)
+    if experiment is not None:
+        from undertone import theorising
+
+        return theorising.run_shown(experiment, recipe, tuple(changes), out, dry_run, json)
+    trial = recipes.read(recipe, tuple(changes))
+    name = Path(recipe).stem
+    folder = running.named(out) if out else running.default_folder(name, trial)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)
