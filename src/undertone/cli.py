@@ -268,7 +268,7 @@ def calibrate(
 
 
 @benches.command(name="audit")
-def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int:
+def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baselines: Flag = False) -> int:
     """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
 
     Parameters
@@ -277,10 +277,12 @@ def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int
         A calibrated base of the embedded world.
     teachers
         Teachers of each kind; 3 take minutes, 50 some hours.
+    baselines
+        Judges the datasets by simpler detectors too; makes the population's rows for it, if they are not there.
     """
     from undertone import benching
 
-    return benching.bench_shown(model, teachers)
+    return benching.bench_shown(model, teachers, baselines)
 
 
 @models.command(name="list")
