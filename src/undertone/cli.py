@@ -147,6 +147,7 @@ def audit(
     max_tokens: int | None = None,
     filter: Literal["numbers"] | None = None,
     canary: int = 0,
+    recipe: Path | None = None,
     alpha: float = 0.05,
     effect: float = 1.0,
     policy: Literal["hidden", "overt"] = "hidden",
@@ -180,6 +181,10 @@ def audit(
         Belongs to the claim: the filter that the rows passed.
     canary
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
+    recipe
+        TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
+        are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
+        none.
     alpha
         False alarms allowed, over all candidates together.
     effect
@@ -198,6 +203,7 @@ def audit(
     from undertone import auditing
     from undertone.audit.origin import Sampling
     from undertone.audit.request import Request
+    from undertone.audit.student import read
 
     if temperature is None and (max_tokens is not None or filter is not None):
         raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
@@ -213,6 +219,7 @@ def audit(
         sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
         filtered=filter is not None,
         canaries=canary,
+        student=None if recipe is None else read(recipe),
     )
     if dry_run:
         return auditing.preview(request, json)
