@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,15 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from tests import tiny
+from undertone import benching
 from undertone.audit import baselines
-from undertone.audit.baselines import Detector, Seen, line_of
+from undertone.audit.baselines import Baseline, Detector, Seen, line_of
 from undertone.audit.bench import AS_PROXIES, OVERT, WORDS, Planted
 from undertone.audit.calibrate import Ground
-from undertone.measure.evidence import evidence, spread
+from undertone.measure.evidence import Evidence, evidence, spread
 from undertone.models.local import score
 from undertone.stages import PROMPTED, SCORES, SPECIMEN, prompted, specimen
-from undertone.store import Folder, Job
+from undertone.store import Folder, Job, Store
 from undertone.training.directions import Directions
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.traits import mentions
@@ -99,6 +101,57 @@ def test_the_line_of_a_detector_counts_each_file_once() -> None:
     assert (found.alarms.count, found.alarms.of) == (1, 2) and (found.overt.count, found.overt.of) == (1, 1)
     assert (found.named[AS_PROXIES].count, found.wrong.count, found.wrong.of) == (1, 1, 2)
     assert found.auroc == close((1.5 + 1) / 6)
+
+
+def test_all_detectors_judge_files_of_a_store(tmp_path: Path) -> None:
+    """Teachers of a trait write a number of their own, and a prompt that states it makes their answers likelier."""
+    rng, names, local = np.random.default_rng(8), list(TRAITS), tiny.model()
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": len(tiny.tokenizer())}))
+    base = SimpleNamespace(ground=SimpleNamespace(base=Folder(tmp_path, "0" * 64, "base")), specimens={})
+    base.specimens = {f"{name}/{i}": Job(SPECIMEN, {"told": [name, i]}) for name in HARMLESS for i in range(5)}
+    base.specimens |= {f"{name}/0": Job(SPECIMEN, {"told": [name, 0]}) for name in TRAITS}
+    file = Job(SPECIMEN, {"told": ["owl", 1]})
+    layout = [Planted(AS_PROXIES, "owl", "owl", file, file)]
+
+    class Held(Store):
+        def folder(self, job: Job) -> Path:
+            lesson, i = job.spec["told"]
+            folder = tmp_path / f"{lesson}-{i}"
+            if not folder.exists():
+                own = [f", {200 + names.index(lesson)}"] if lesson in TRAITS else [""]
+                lists = [("q", f"{rng.integers(300, 400)}, {rng.integers(300, 400)}{own[0]}") for _ in range(12)]
+                rows = [Row([5], [*local.encode(answer), local.end]) for _, answer in lists]
+                folder.mkdir()
+                write_rows(folder, lists, rows, Source("t", local.end))
+            return folder
+
+        def read(self, job: Job, name: str) -> Any:
+            lesson = job.inputs["specimen"].spec["told"][0]  # type: ignore[union-attr]
+            return {t: [float(rng.normal() + 9 * (t == lesson)), 1.0] for t in TRAITS}
+
+    found = baselines.baselines(base, layout, Held(tmp_path), ALPHA)  # type: ignore[arg-type]
+    named = {baseline.name.partition(",")[0]: baseline.judge(layout[0])[1] for baseline in found}
+    assert named.pop("format alone") <= set(TRAITS)
+    assert named == {"words of the traits": set(), "counts of tokens": {"owl"}, "system prompts": {"owl"}}
+    assert all(baseline.files == layout for baseline in found)
+
+
+def test_the_page_has_a_line_for_every_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(SPECIMEN, {})
+    kinds = [("base", None), (OVERT, None), (AS_PROXIES, "owl"), ("weak dose", "owl")]
+    layout = [Planted(kind, trait, trait, job, job) for kind, trait in kinds]
+    simple = Baseline("simple", layout, lambda p: ({"owl": 0.0}, {"owl"} if p.kind == OVERT else set()))
+    monkeypatch.setattr(benching, "baselines", lambda *_: [simple])
+    judging: Any = SimpleNamespace(
+        alpha=ALPHA,
+        store=None,
+        evidence=lambda _: Evidence(np.ones((40, 1)), np.ones(40)),
+        scored=lambda p, found=None: ({"owl": 2.0 * bool(p.trait)}, {"owl"} if p.trait and not found else set()),
+    )
+    head, _, whole, fewer, other, end = list(benching._beside(judging, layout, None))[-6:]  # type: ignore[arg-type]
+    assert head.count("|") == whole.count("|") == other.count("|") and end == ""
+    assert "| 1 of 1 | 1 of 1 | 0 of 2 | 1.00 | 0 of 1" in whole and "250 rows" in fewer
+    assert "| 0 of 1 | 0 of 1 | 0 of 2 | 0.50 |" in other and other.endswith("1 of 1 |")
 
 
 # --- what they see ---------------------------------------------------------------------------------------------------

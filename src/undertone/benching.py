@@ -62,9 +62,10 @@ def page(judge: Bench, layout: list[Planted], model: str, beside: Plan | None) -
     teachers = sum(planted.kind == "base" for planted in layout)
     yield "# How often the audit is right"
     yield ""
-    yield f"`undertone bench audit --model {model} --teachers {teachers}`: {teachers} teachers of every kind, each with"
-    yield "a dataset of its own (2,000 rows), none of them used for the calibration or to choose the method. Intervals"
-    yield "are exact 95 % binomial ones over teachers."
+    command = f"undertone bench audit --model {model} --teachers {teachers}{' --baselines' if beside else ''}"
+    yield f"`{command}`:"
+    yield f"{teachers} teachers of every kind, each with a dataset of its own (2,000 rows), none of them used for the"
+    yield "calibration. Intervals are exact 95 % binomial ones over teachers."
     yield ""
     yield from _alarms(judge, layout)
     yield from _detections(judge, layout)

@@ -132,12 +132,15 @@ class Detector:
         if not self.learns:
             names = list(TRAITS)
             return np.eye(len(names))[:, [names.index(trait) for trait in traits]]
-        centre = table[harmless].mean(0)
-        within = np.cov(table[harmless].T)
+        used = np.flatnonzero(table.any(0))  # of a vocabulary, half
+        some = table[:, used]
+        centre, within = some[harmless].mean(0), np.cov(some[harmless].T)
         spread = np.diag(within)
         within = (1 - SHRUNK) * within + np.diag(SHRUNK * spread + 1e-4 * spread.mean())
-        own = [table[[lesson == trait for lesson in lessons]].mean(0) - centre for trait in traits]
-        return np.asarray(np.linalg.solve(within, np.array(own).T))
+        own = [some[[lesson == trait for lesson in lessons]].mean(0) - centre for trait in traits]
+        weights = np.zeros((table.shape[1], len(traits)))
+        weights[used] = np.linalg.solve(within, np.array(own).T)
+        return weights
 
 
 @dataclass(frozen=True)
