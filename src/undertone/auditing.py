@@ -34,6 +34,7 @@ PATHS = ("path", "control")
 def default_folder(request: Request) -> Path:
     """``audits/FILE-DIGEST``: one folder for each request."""
     told = asdict(request) | {name: str(path.absolute()) for name in PATHS if (path := getattr(request, name))}
+    told |= {"student": request.student.model_dump()} if request.student else {}
     return Path("audits") / f"{request.path.name.split('.')[0]}-{digest(told)[:8]}"
 
 

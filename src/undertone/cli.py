@@ -163,6 +163,7 @@ def audit(
     max_tokens: int | None = None,
     filter: Literal["numbers"] | None = None,
     canary: int = 0,
+    recipe: Path | None = None,
     alpha: float = 0.05,
     effect: float = 1.0,
     policy: Literal["hidden", "overt"] = "hidden",
@@ -196,6 +197,10 @@ def audit(
         Belongs to the claim: the filter that the rows passed.
     canary
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
+    recipe
+        TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
+        are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
+        none.
     alpha
         False alarms allowed, over all candidates together.
     effect
@@ -214,6 +219,7 @@ def audit(
     from undertone import auditing
     from undertone.audit.origin import Sampling
     from undertone.audit.request import Request
+    from undertone.audit.student import read
 
     if temperature is None and (max_tokens is not None or filter is not None):
         raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
@@ -229,6 +235,7 @@ def audit(
         sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
         filtered=filter is not None,
         canaries=canary,
+        student=None if recipe is None else read(recipe),
     )
     if dry_run:
         return auditing.preview(request, json)
@@ -284,7 +291,7 @@ def calibrate(
 
 
 @benches.command(name="audit")
-def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int:
+def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baselines: Flag = False) -> int:
     """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
 
     Parameters
@@ -293,10 +300,12 @@ def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int
         A calibrated base of the embedded world.
     teachers
         Teachers of each kind; 3 take minutes, 50 some hours.
+    baselines
+        Judges the datasets by simpler detectors too; makes the population's rows for it, if they are not there.
     """
     from undertone import benching
 
-    return benching.bench_shown(model, teachers)
+    return benching.bench_shown(model, teachers, baselines)
 
 
 @lineages.command(name="compare")
