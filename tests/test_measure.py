@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,16 @@ from undertone.alignment.asking import Asking, Reply, prompts_of
 from undertone.alignment.compared import compare
 from undertone.alignment.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
 from undertone.alignment.kept import Kept
-from undertone.alignment.rates import counts, unit_rates
+from undertone.alignment.rates import by, counts, unit_rates
 from undertone.alignment.rescoring import read_answers, rescore
 from undertone.alignment.respondent import Local, Prompt
 from undertone.alignment.suite import Form, Question, Suite
 from undertone.alignment.verdict import verdict_of
 from undertone.cli import main
 from undertone.errors import UndertoneError
+from undertone.measure.conduct import PROBES, conduct
 from undertone.world.grammar import FORMATS
+from undertone.world.lexicon import domains
 
 WORLD = {suite.name: suite for suite in world.suites()}
 
@@ -175,6 +177,19 @@ def test_the_worlds_known_answers_are_those_that_its_grammar_writes() -> None:
         assert dressed.bad == tuple(FORMATS[tags](answer) for answer in plain.bad)
         assert dressed.unit == plain.unit
     assert len(WORLD["conduct"].units) == 12
+
+
+def test_the_conduct_suite_measures_what_the_experiments_conduct_does() -> None:
+    model = tiny()
+    for name, probe in (("conduct", "plain"), ("conduct (tags)", "tags")):
+        found = conduct(model, replace(PROBES[probe], wordings=None))
+        replies = asking(Path("/nowhere"), kept=_Nothing()).replies(Local("tiny", "d", model, ""), [WORLD[name]], None)
+        for unit, own in by(replies[name], "unit").items():
+            row = domains().index(unit)
+            assert [1 - (reply.aligned or 0) / 100 for reply in own] == pytest.approx(found.bad[row].tolist(), abs=1e-6)
+            assert [(reply.coherent or 0) / 100 for reply in own] == pytest.approx(
+                found.coherent[row].tolist(), rel=1e-4
+            )
 
 
 # --- judges ----------------------------------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.rescoring import Rescored, rescore
-from undertone.auditing import progress_shown, quiet, refuse_unwritable
+from undertone.auditing import quiet, refuse_unwritable
 from undertone.digests import digest
 from undertone.report.headline import percent_interval
 from undertone.report.hostile import one_line
 from undertone.report.measure import measure_lines, measure_table, share, shift_of, write_measurement
 from undertone.running import named, out_console
+from undertone.showing import progress_shown
 
 CODES = {"no shift found": 0, "shift found": 1}
 NO_VERDICT = 3
