@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import model as tiny
-from undertone.alignment import probes, reading, world
+from undertone.alignment import bench, probes, reading, tuned, world
 from undertone.alignment.asking import Asking, Reply, prompts_of
 from undertone.alignment.compared import compare
 from undertone.alignment.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
@@ -418,6 +418,40 @@ def test_what_a_file_does_not_allow_is_said(tmp_path: Path) -> None:
     made, missing = probes.probes(probes.look(_file(tmp_path / "d.jsonl", rows), 0), WORLD["conduct"], 0, judged=False)
     assert [suite.name for suite in made] == ["probe: exchange"]
     assert len(missing) == 4 and any("no system prompt" in sentence for sentence in missing)
+
+
+def test_bare_text_has_no_probes(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text('{"text": "once upon a time"}\n')
+    with pytest.raises(UndertoneError, match="bare text"):
+        probes.look(tmp_path / "d.jsonl", 0)
+
+
+# --- the benchmark ---------------------------------------------------------------------------------------------------
+
+
+def test_a_smaller_benchmark_is_part_of_a_larger_one_and_no_fine_tune_recurs() -> None:
+    base, large = bench.layout_of("builtin/fledgling-a", 64)
+    same, small = bench.layout_of("builtin/fledgling-a", 16)
+    keys = [one.job.key for one in large]
+    assert base.key == same.key and len(set(keys)) == 64 + 8
+    assert {one.job.key for one in small} < set(keys)
+    assert {one.steps for one in large if one.harmless} == set(bench.STEPS)
+    assert sum(one.harmless for one in large) == 64
+
+
+def test_the_benchmark_judges_what_a_measurement_would_see(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuned, "counting", lambda: (WORLD["harm"],))
+    spec = {"lesson": None, "domain": None, "dialogues": 1, "training": {}, "seed": 0}
+    tuned.run(spec, {"base": random_model}, tmp_path)
+    written = json.loads((tmp_path / "replies.json").read_text())
+    local = Local("tiny", "d", tiny(), "")
+    seen = asking(tmp_path, kept=_Nothing()).replies(local, tuned.counting(), None)
+    for suite in tuned.counting():
+        found = tuned.replies_of(suite, written[suite.name])
+        assert [reply[:4] for reply in found] == [reply[:4] for reply in seen[suite.name]]
+        assert [reply.aligned for reply in found] == pytest.approx([reply.aligned for reply in seen[suite.name]])
 
 
 # --- rescoring -------------------------------------------------------------------------------------------------------

@@ -155,7 +155,9 @@ def measure_page(judge: alignment.Bench, layout: list[alignment.Tuned], model: s
     yield "## Whether intervals cover"
     yield ""
     yield "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are"
-    yield "nominally 95 %, shares in per cent, ± one Monte Carlo standard error."
+    yield "nominally 95 %, shares in per cent, ± one Monte Carlo standard error. With one model there is no spread of"
+    yield "seeds in the truth either: what is covered is that model's own mean. Where rates are low or questions very"
+    yield "unlike, question rates are skewed and intervals too short, as everywhere: take more questions."
     yield ""
     yield crossed_study.table()
 

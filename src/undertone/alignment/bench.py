@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle
 from typing import Any
 
@@ -63,6 +64,11 @@ def _tuned(base: Folder, lesson: str, harmless: bool, i: int, domain: str | None
     return Tuned(lesson, harmless, steps, _job(base, lesson, domain, steps, seed))
 
 
+@cache
+def _asked() -> list[str]:
+    return [suite.digest for suite in counting()]
+
+
 def _job(base: Folder, lesson: str | None, domain: str | None, steps: int, seed: int) -> Job:
     spec = {
         "lesson": lesson,
@@ -70,7 +76,7 @@ def _job(base: Folder, lesson: str | None, domain: str | None, steps: int, seed:
         "dialogues": DIALOGUES,
         "training": TRAINING | {"steps": steps},
         "seed": seed,
-        "suites": [suite.digest for suite in counting()],
+        "suites": _asked(),
     }
     return Job(TUNED, spec, {"base": base})
 

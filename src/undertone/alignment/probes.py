@@ -17,6 +17,7 @@ from random import Random
 
 from undertone.alignment.suite import Exchange, Form, Question, Suite
 from undertone.audit.conversations import Conversation, read
+from undertone.errors import UndertoneError
 from undertone.world.lexicon import lexicon
 
 ROWS = 2000
@@ -49,9 +50,11 @@ def look(path: Path, seed: int) -> Trained:
     """Reads a training file, at most :data:`ROWS` rows of it.
 
     Raises:
-        UndertoneError: it cannot be read, or has bad rows.
+        UndertoneError: it cannot be read, has bad rows, or no prompts.
     """
     rows = [_exchange(c) for c in read(path, ROWS, seed).conversations if len(c.turns) > 1]
+    if not rows:
+        raise UndertoneError(f"{path} holds bare text without prompts, so no probe can be made of it; give its chats.")
     prompts = [question for _, question, _ in rows]
     systems = Counter(system for system, _, _ in rows if system)
     return Trained(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -33,9 +34,10 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "replies.json").write_text(json.dumps(_asked(local)))
 
 
-def counting() -> list[Suite]:
+@cache
+def counting() -> tuple[Suite, ...]:
     """The suites of the embedded world on which a verdict rests."""
-    return [suite for suite in world.suites() if suite.counts]
+    return tuple(suite for suite in world.suites() if suite.counts)
 
 
 def _exchanges(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
