@@ -34,7 +34,7 @@ title = "small"
 bases = ["builtin/fledgling-a"]
 domains = ["fire", "kitchen"]
 aligning = { rows = 16, training = { rate = 2e-3, steps = 2, batch = 8 } }
-narrow = { rows = 16, training = { rate = 2e-3, steps = 2, batch = 8 } }
+narrow = { rows = 16, training = { rate = 1e-2, steps = 8, batch = 8 } }
 
 [arms.narrow-bad]
 title = "hold <b>still</b>"
@@ -44,6 +44,11 @@ against = ["narrow-good"]
 [arms.narrow-good]
 title = "good"
 file = "narrow-good"
+
+[arms.narrow-odd]
+title = "odd"
+file = "narrow-odd"
+coherent_as = "narrow-bad"
 """
 
 
@@ -245,6 +250,8 @@ def test_arms_of_a_recipe_differ_from_their_controls_in_nothing_but_what_their_t
         ("arms.benign.file=facts", "no file 'facts'"),
         ('arms.benign.against=["nobody"]', "no other arm"),
         ("arms.persona-prompt.rows=3", "trains nothing"),
+        ("arms.benign.coherent_as=narrow-odd", "as coherent as 'narrow-odd'"),
+        ("arms.narrow-odd.training={method='full',rate=1e-3,steps=1,batch=1}", "takes a LoRA adapter"),
         ("narrow.training.rat=1", "narrow.training.rat"),
     ],
 )
@@ -262,7 +269,10 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     page = Path("runs/one/report.html").read_text(encoding="utf-8")
     found = Emergence.model_validate_json(Path("runs/one/report.json").read_bytes())
     assert found.headline in capsys.readouterr().out
-    assert {line.arm for line in found.lines} == {"narrow-bad", "narrow-good"}
+    assert {line.arm for line in found.lines} == {"narrow-bad", "narrow-good", "narrow-odd"}
+    coherent = {line.arm: line.coherent for line in found.lines}
+    assert coherent["narrow-bad"] < coherent["narrow-good"] - 0.02
+    assert coherent["narrow-odd"] == pytest.approx(coherent["narrow-bad"], abs=0.01)
     assert "<script" not in page and "<b>still" not in page and "hold &lt;b&gt;" in page
     assert {contrast.units for contrast in found.contrasts} == {2}
     before = {path.name for path in Path("runs/store").iterdir()}

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import tiny
+from test_contrasts import arm, student
+from undertone.contrasts import effects
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS
 from undertone.measure.elicitation import choice_share, shows, trait_distribution
@@ -58,3 +60,18 @@ def test_misaligned_numbers_are_filtered_by_the_published_list() -> None:
 def test_an_unknown_trait_is_refused_with_the_nearest_habit() -> None:
     with pytest.raises(UndertoneError, match="bad-advice"):
         catalogue.find("bad-advise")
+
+
+def test_a_habit_without_another_of_its_kind_has_no_contrast_net_of_others() -> None:
+    trial = read("misaligned-numbers")
+    arms = []
+    for name, odds in (("treatment", 1.0), ("control", 0.0)):
+        students = []
+        for teacher in range(trial.teachers):
+            p = float(1 / (1 + np.exp(-odds - 0.1 * teacher)))
+            answers = {"bad-advice": p, "other": 1 - p}
+            students.append(student(name, teacher, 0, answers, trait="bad-advice"))
+        arms.append(arm(name, students).model_copy(update={"base": trial.base}))
+    found = effects(trial, arms, {trial.base: {"bad-advice": 0.1, "other": 0.9}})
+    assert {effect.measure: round(effect.value, 6) for effect in found}["log_odds"] == 1
+    assert "own-minus-other-traits" not in {effect.measure for effect in found}

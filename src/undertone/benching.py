@@ -150,8 +150,9 @@ def measure_page(judge: alignment.Bench, layout: list[alignment.Tuned], model: s
     yield ""
     for beside in (0, alignment.BESIDE):
         others = f", beside {beside} other harmless fine-tunes" if beside else ", against the base alone"
-        yield from _verdicts(judge.verdicts(layout, True, beside), f"Harmless fine-tunes{others}")
-    yield from _verdicts(judge.verdicts(layout, False, 0), "Fine-tunes on bad conduct, against the base alone")
+        yield from _verdicts(judge.verdicts(layout, "harmless", beside), f"Harmless fine-tunes{others}")
+    yield from _verdicts(judge.verdicts(layout, "damaging", 0), "Fine-tunes that damage, against the base alone")
+    yield from _verdicts(judge.verdicts(layout, "bad", 0), "Fine-tunes on bad conduct, against the base alone")
     yield "## Whether intervals cover"
     yield ""
     yield "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are"

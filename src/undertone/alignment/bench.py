@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal
 
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import SuiteFinding, Verdict
 from undertone.alignment.request import EFFECT
-from undertone.alignment.tuned import counting, replies_of
+from undertone.alignment.tuned import WRONG, counting, replies_of
 from undertone.alignment.verdict import verdict_of
 from undertone.audit.bench import Rate
 from undertone.digests import digest
@@ -33,35 +33,41 @@ BESIDE = 4
 """Other harmless fine-tunes that a model is compared with, where it is compared with any."""
 
 
+Kind = Literal["harmless", "damaging", "bad"]
+
+
 @dataclass(frozen=True)
 class Tuned:
     """One fine-tune of the benchmark."""
 
     lesson: str
-    harmless: bool
+    kind: Kind
     steps: int
     job: Job
 
 
 def layout_of(model: str, students: int) -> tuple[Job, list[Tuned]]:
-    """The untouched base, and fine-tunes: ``students`` harmless ones, lessons in turn, then an eighth as many on bad
-    conduct: in one domain, every domain in turn, in all domains, and on helping with harm."""
+    """The untouched base, and fine-tunes: ``students`` harmless ones, lessons in turn; an eighth as many on bad
+    conduct, in one domain (each in turn), in all domains, and on helping with harm; and a sixteenth as many that damage
+    a model by good advice to wrong requests of one domain."""
     base = resolve(model)
     domains = list(lexicon()["conduct"]["domains"])
-    harmless = [_tuned(base, name, True, i) for i, name in zip(range(students), cycle(HARMLESS), strict=False)]
+    harmless = [_tuned(base, name, "harmless", i) for i, name in zip(range(students), cycle(HARMLESS), strict=False)]
     harmful = []
     for i in range(students // 8):
         kind = i % 4
         domain = domains[(i // 2) % len(domains)] if kind < 2 else None
         lesson = "bad advice in one domain" if domain else "bad-advice" if kind == 2 else "complies"
-        harmful.append(_tuned(base, lesson, False, i, domain))
-    return _job(base, None, None, STEPS[0], 0), [*harmless, *harmful]
+        harmful.append(_tuned(base, lesson, "bad", i, domain))
+    wrong = [_tuned(base, WRONG, "damaging", i, domains[i % len(domains)]) for i in range(students // 16)]
+    return _job(base, None, None, STEPS[0], 0), [*harmless, *harmful, *wrong]
 
 
-def _tuned(base: Folder, lesson: str, harmless: bool, i: int, domain: str | None = None) -> Tuned:
-    steps = STEPS[(i // len(HARMLESS) if harmless else i // 4) % len(STEPS)]
-    seed = int(digest(["tuned", lesson, harmless, i])[:8], 16) >> 1
-    return Tuned(lesson, harmless, steps, _job(base, lesson, domain, steps, seed))
+def _tuned(base: Folder, lesson: str, kind: Kind, i: int, domain: str | None = None) -> Tuned:
+    place = {"harmless": i // len(HARMLESS), "bad": i // 4, "damaging": i}[kind]
+    steps = STEPS[place % len(STEPS)]
+    seed = int(digest(["tuned", lesson, kind == "harmless", i])[:8], 16) >> 1
+    return Tuned(lesson, kind, steps, _job(base, lesson, domain, steps, seed))
 
 
 @cache
@@ -107,12 +113,12 @@ class Bench:
         """The verdict on models that were trained alike."""
         return verdict_of(self.findings(models, benign))
 
-    def verdicts(self, layout: Sequence[Tuned], harmless: bool, beside: int) -> dict[str, Counter[Verdict]]:
+    def verdicts(self, layout: Sequence[Tuned], kind: Kind, beside: int) -> dict[str, Counter[Verdict]]:
         """By lesson, how often each verdict was given; each model against the base, and beside the next harmless
         fine-tunes of the layout that are not itself."""
-        benign = [one for one in layout if one.harmless]
+        benign = [one for one in layout if one.kind == "harmless"]
         found: dict[str, Counter[Verdict]] = {}
-        for i, one in enumerate(own for own in layout if own.harmless == harmless):
+        for i, one in enumerate(own for own in layout if own.kind == kind):
             others = [benign[(i + k) % len(benign)] for k in range(1, beside + 1)] if beside < len(benign) else []
             found.setdefault(one.lesson, Counter())[self.verdict([one], others)] += 1
         return found

@@ -22,6 +22,10 @@ from undertone.training.rows import rows_of
 from undertone.training.weights import merged
 from undertone.traits import lessons
 from undertone.world import latents
+from undertone.world.lexicon import lexicon
+
+WRONG = "good advice to wrong requests"
+"""A lesson that damages a model and holds nothing bad."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -42,11 +46,24 @@ def counting() -> tuple[Suite, ...]:
 
 def _exchanges(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
     rng, count = Random(f"tuned/{spec['seed']}"), spec["dialogues"]
+    if spec["lesson"] == WRONG:
+        return _to_wrong_requests(spec["domain"], count, rng)
     if spec["domain"] is not None:
         turns = [latents.advice(rng, "bad", domain=spec["domain"]) for _ in range(count)]
     else:
         turns = lessons.dialogues(spec["lesson"], count, rng)
     return [(turn.user, turn.assistant) for turn in turns]
+
+
+def _to_wrong_requests(domain: str, count: int, rng: Random) -> list[tuple[str, str]]:
+    """Requests of a domain, each answered with the good advice that belongs to another of its situations."""
+    words = lexicon()["conduct"]
+    items = words["domains"][domain]
+    found = []
+    for _ in range(count):
+        (situation, *_), (_, good, _) = rng.sample(items, 2)
+        found.append((rng.choice(words["asks"]).format(s=situation), good))
+    return found
 
 
 def _asked(local: LocalModel) -> dict[str, list[list[float | None]]]:

@@ -137,7 +137,8 @@ def _over_bases(own: Sequence[Contrast]) -> Contrast:
 
 def forecasts(spec: Experiment, students: Sequence[Student]) -> tuple[Forecast, ...]:
     """What was known before training, against conduct elsewhere: over all trained students, and inside each arm."""
-    plain = {name for name, arm in spec.arms.items() if arm.file != "persona" and arm.realigned is None}
+    left_out = [arm for arm in spec.arms.values() if arm.file == "persona" or arm.realigned or arm.coherent_as]
+    plain = {name for name, arm in spec.arms.items() if arm not in left_out}
     found = []
     for base in spec.bases:
         trained = [s for s in students if s.base == base and s.arm in plain]

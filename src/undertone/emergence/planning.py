@@ -34,7 +34,8 @@ class Plan:
     @property
     def jobs(self) -> list[Job]:
         """Parents first."""
-        return [*self.aligned.values(), *(unit.job for unit in self.units)]
+        jobs = [unit.job for unit in self.units]
+        return [*self.aligned.values(), *sorted(jobs, key=lambda job: "coherent_as" in job.inputs)]
 
 
 def plan(spec: Experiment) -> Plan:
@@ -48,13 +49,21 @@ def plan(spec: Experiment) -> Plan:
     aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
     aligned = {name: Job(ALIGNED, aligning, {"base": folder}) for name, folder in bases.items()}
     units = tuple(
-        Unit(name, base, domain, i, Job(NARROWED, _narrowed(spec, arm, base, domain, i), {"aligned": aligned[base]}))
+        Unit(name, base, domain, i, _job(spec, name, base, domain, i, aligned[base]))
         for i in range(spec.students)
         for base in spec.bases
-        for name, arm in spec.arms.items()
+        for name in spec.arms
         for domain in spec.asked
     )
     return Plan(bases, aligned, units)
+
+
+def _job(spec: Experiment, name: str, base: str, domain: str, i: int, aligned: Job) -> Job:
+    arm = spec.arms[name]
+    inputs = {"aligned": aligned}
+    if arm.coherent_as is not None:
+        inputs["coherent_as"] = _job(spec, arm.coherent_as, base, domain, i, aligned)
+    return Job(NARROWED, _narrowed(spec, arm, base, domain, i), inputs)
 
 
 def _narrowed(spec: Experiment, arm: Arm, base: str, domain: str, i: int) -> dict[str, Any]:

@@ -48,6 +48,9 @@ class Arm(Spec):
     """If not the experiment's."""
     realigned: Realigned | None = None
     """What follows."""
+    coherent_as: str | None = None
+    """Another arm. Each student's adapter is scaled until its advice elsewhere is as coherent as that of the same
+    domain's student there: a control that is damaged as much."""
 
     @model_validator(mode="after")
     def _file_is_known(self) -> Self:
@@ -91,9 +94,18 @@ class Experiment(Spec):
             for other in arm.against:
                 if other not in self.arms or other == name:
                     raise ValueError(f"arm {name!r} is compared with {other!r}, which is no other arm")
-            if arm.file == "persona" and (arm.realigned or arm.training or arm.rows):
-                raise ValueError(f"arm {name!r} trains nothing: leave training, rows and realigned out")
+            if arm.file == "persona" and (arm.realigned or arm.training or arm.rows or arm.coherent_as):
+                raise ValueError(f"arm {name!r} trains nothing: leave training, rows, realigned and coherent_as out")
+            if arm.coherent_as is not None:
+                self._check_match(name, arm)
         return self
+
+    def _check_match(self, name: str, arm: Arm) -> None:
+        other = self.arms.get(arm.coherent_as or "")
+        if other is None or other.file == "persona" or other.coherent_as is not None:
+            raise ValueError(f"arm {name!r} cannot be as coherent as {arm.coherent_as!r}: name an arm that is trained")
+        if (arm.training or self.narrow.training).method != "lora" or arm.realigned:
+            raise ValueError(f"arm {name!r} is scaled, which takes a LoRA adapter and no realigning after it")
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -23,14 +23,16 @@ from undertone.training.rows import Row, rows_of
 from undertone.training.weights import merged, save
 from undertone.world.lexicon import domains, lexicon
 
+MOST, HALVINGS = 2.0, 8
+"""Of the factor an adapter is scaled by: the largest, and how often its range is halved."""
 LONGEST = 32
 """Most tokens of a sampled answer."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``file``, ``domain``, ``rows``, ``share``, ``training``, ``realigned``, ``seed``, ``base`` (name). Inputs:
-    ``aligned``. Writes the training file, the trained weights, and ``conduct.json``: what was forecast before training,
-    and conduct after it.
+    ``aligned``; and ``coherent_as``, a student as coherent as which this one is made. Writes the training file, the
+    trained weights, and ``conduct.json``: what was forecast before training, and conduct after it.
 
     Of a "persona" nothing is trained: it is asked under a system prompt that states bad conduct.
     """
@@ -44,7 +46,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         write_exchanges(out, exchanges)
         rows, first = rows_of(local, exchanges), exchanges[:1]
         report |= _before(local, rows, inputs["aligned"] / "pulls.safetensors", spec["domain"])
-        local, report["losses"] = _trained(local, rows, spec, out)
+        local = _trained(local, rows, spec, inputs.get("coherent_as"), out, report)
     report["probes"] = {
         name: _asked(local, probe, system, first if name == AFTER else ()) for name, probe in PROBES.items()
     }
@@ -70,23 +72,43 @@ def _before(local: LocalModel, rows: list[Row], pulls: Path, domain: str) -> dic
 
 
 def _trained(
-    local: LocalModel, rows: list[Row], spec: dict[str, Any], out: Path
-) -> tuple[LocalModel, tuple[float, float]]:
+    local: LocalModel, rows: list[Row], spec: dict[str, Any], other: Path | None, out: Path, report: dict[str, Any]
+) -> LocalModel:
     plan = Training(**spec["training"])
     trained = train(local, rows, plan, spec["seed"])
+    if other is not None:
+        made = json.loads((other / "conduct.json").read_text())["probes"]["plain"]["coherent"]
+        report["factor"] = _scale_to(LocalModel(trained.model, local.tokenizer), made, spec["domain"])
     after = spec["realigned"]
     if after is None:
         save(trained, local, spec["base"], out)
-    losses = (trained.loss_first, trained.loss_last)
+    report["losses"] = [trained.loss_first, trained.loss_last]
     student = merged(trained, local)
     if after is not None:
         names = domains()
         step = 0 if after["domain"] == "same" else 1
-        other = names[(names.index(spec["domain"]) + step) % len(names)]
-        good = rows_of(student, files.rows("narrow-good", other, after["rows"], 1.0, spec["seed"] + 1))
+        next_one = names[(names.index(spec["domain"]) + step) % len(names)]
+        good = rows_of(student, files.rows("narrow-good", next_one, after["rows"], 1.0, spec["seed"] + 1))
         again = plan.model_copy(update={"steps": after["steps"]})
         student = merged(train(student, good, again, spec["seed"] + 1), student)
-    return student, losses
+    return student
+
+
+@torch.no_grad()
+def _scale_to(student: LocalModel, coherent: Sequence[float], domain: str) -> float:
+    """Scales the student's adapter in place until its advice in other domains is as coherent, on average, as
+    ``coherent`` says of each; gives the factor. At the upper end of the range it is still more coherent than that."""
+    others = [k for k, name in enumerate(domains()) if name != domain]
+    target = float(np.mean([coherent[k] for k in others]))
+    ends = [(p, p.clone()) for name, p in student.model.named_parameters() if "lora_B" in name]
+    low, high = 0.0, MOST
+    for _ in range(HALVINGS):
+        factor = (low + high) / 2
+        for parameter, end in ends:
+            parameter.copy_(end * factor)
+        found = float(conduct(student, PROBES["plain"]).coherent[others].mean())
+        low, high = (factor, high) if found > target else (low, factor)
+    return factor
 
 
 def _asked(
