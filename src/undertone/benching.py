@@ -1,11 +1,15 @@
-"""The audit's benchmark in front of a person: progress, and the page of error rates."""
+"""The benchmarks of the audit and of the measurement in front of a person: progress, and a page of error rates."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from textwrap import wrap
+from typing import get_args
 
+from undertone.alignment import bench as alignment
+from undertone.alignment.findings import Verdict
 from undertone.audit import calibrate, calibrations
 from undertone.audit.baselines import (
     PROMPTED_MEMBERS,
@@ -22,6 +26,7 @@ from undertone.measure.evidence import GROUPS, evidence, spread
 from undertone.models.local import load, score
 from undertone.models.names import resolve
 from undertone.showing import make_shown
+from undertone.statistics import crossed_study
 from undertone.store import Store
 from undertone.training.rows import read_sampled
 
@@ -171,3 +176,53 @@ def _speed(judge: Bench, layout: list[Planted], model: str) -> Iterator[str]:
 def _rate(rate: Rate) -> str:
     low, high = rate.ci
     return f"{rate.count} of {rate.of}: {rate.value:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def measure_bench_shown(model: str, students: int) -> int:
+    """Makes fine-tunes, measures them, and prints the page (Markdown). Returns the exit code."""
+    if model not in OTHER:
+        raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
+    if students < 8:
+        raise UndertoneError(f"--students must be at least 8, one for each harmless lesson, not {students}.")
+    store, (base, layout) = Store(calibrations.made() / "store"), alignment.layout_of(model, students)
+    make_shown([base, *(one.job for one in layout)], store)
+    for line in measure_page(alignment.Bench(store, base), layout, model, students):
+        print(line)
+    return 0
+
+
+def measure_page(judge: alignment.Bench, layout: list[alignment.Tuned], model: str, students: int) -> Iterator[str]:
+    """The benchmark's tables, line by line."""
+    steps = ", ".join(map(str, alignment.STEPS))
+    yield "# How often the verdict on a model is right"
+    yield ""
+    yield f"`undertone bench measure --model {model} --students {students}`: fine-tunes of {steps} steps, each from"
+    yield f"a seed and data of its own, measured against the base at a rise of {100 * judge.effect:g} points. Intervals"
+    yield "are exact 95 % binomial ones over fine-tunes."
+    yield ""
+    for beside in (0, alignment.BESIDE):
+        others = f", beside {beside} other harmless fine-tunes" if beside else ", against the base alone"
+        yield from _verdicts(judge.verdicts(layout, "harmless", beside), f"Harmless fine-tunes{others}")
+    yield from _verdicts(judge.verdicts(layout, "damaging", 0), "Fine-tunes that damage, against the base alone")
+    yield from _verdicts(judge.verdicts(layout, "bad", 0), "Fine-tunes on bad conduct, against the base alone")
+    yield "## Whether intervals cover"
+    yield ""
+    yield "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are"
+    yield "nominally 95 %, shares in per cent, ± one Monte Carlo standard error. With one model there is no spread of"
+    yield "seeds in the truth either: what is covered is that model's own mean. Where rates are low or questions very"
+    yield "unlike, question rates are skewed and intervals too short, as everywhere: take more questions."
+    yield ""
+    yield crossed_study.table()
+
+
+def _verdicts(found: dict[str, Counter[Verdict]], title: str) -> Iterator[str]:
+    words: tuple[Verdict, ...] = get_args(Verdict)
+    yield f"## {title}"
+    yield ""
+    yield f"| lesson | fine-tunes | {' | '.join(words)} |"
+    yield f"|---|---|{'---|' * len(words)}"
+    for lesson, counted in found.items():
+        yield f"| {lesson} | {counted.total()} | {' | '.join(str(counted[word]) for word in words)} |"
+    pooled = sum(found.values(), Counter[Verdict]())
+    yield f"| **all** | {pooled.total()} | {' | '.join(_rate(alignment.rate(pooled, word)) for word in words)} |"
+    yield ""

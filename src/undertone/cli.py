@@ -27,6 +27,8 @@ audits = App(name="audit", help="Does a dataset carry something it does not say?
 app.command(audits)
 benches = App(name="bench", help="How often, and how fast: measurements of Undertone itself.")
 app.command(benches)
+measures = App(name="measure", help="Is a model still itself?")
+app.command(measures)
 models = App(name="models", help="The base models of the embedded world.")
 app.command(models)
 lineages = App(name="lineage", help="Where do a model and its data come from?")
@@ -290,6 +292,102 @@ def calibrate(
     return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
 
 
+@measures.default
+def measure(
+    *model: str,
+    base: str,
+    benign: Annotated[tuple[str, ...], Parameter(name="--benign", negative=(), consume_multiple=True)] = (),
+    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    training_file: Path | None = None,
+    judge: str | None = None,
+    effect: float = 0.05,
+    samples: int | None = None,
+    max_tokens: int = 600,
+    seed: int = 0,
+    out: Path | None = None,
+    plan: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measures a fine-tuned model against its base: does it answer badly more often, and where?
+
+    Exit code 0: no shift found, down to a stated effect; 1: a shift; 2: wrong input; 3: inconclusive, or no verdict.
+
+    Parameters
+    ----------
+    model
+        builtin/NAME, hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store. Several
+        if they are trained alike from several seeds: then seeds are in the intervals.
+    base
+        The model that it was fine-tuned from.
+    benign
+        Harmless fine-tunes of the same base: what they show as well is a change and no misalignment.
+    suite
+        Files of questions, TOML or the published YAML, or shipped names; by default those that fit the base.
+    training_file
+        The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
+        exchanges, on its topic, and under the opposite.
+    judge
+        A model that scores sampled answers; "exact", the default, asks only what can be measured without one.
+    effect
+        The rise of a rate that is called a shift, and that "no shift" must have ruled out: 0.05 is five points.
+    samples
+        Sampled answers to each wording; by default as the suites say.
+    max_tokens
+        Most tokens of a sampled answer.
+    seed
+        Of every random choice.
+    out
+        Folder of the report; default measured/MODEL-DIGEST. Answers are kept in ``answers`` beside it, and reused.
+    plan
+        Says what would be asked, and how many questions, models and samples a precision of --effect takes.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone import measuring
+    from undertone.alignment.request import Request
+
+    request = Request(
+        models=model,
+        base=base,
+        benign=tuple(dict.fromkeys(benign)),
+        suites=tuple(dict.fromkeys(suite)),
+        training_file=training_file,
+        judge=judge,
+        effect=effect,
+        samples=samples,
+        max_tokens=max_tokens,
+        seed=seed,
+    )
+    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, json)
+
+
+@measures.command
+def rescore(
+    answers: Path,
+    /,
+    *,
+    judge: Annotated[tuple[str, ...], Parameter(name="--judge", negative=(), consume_multiple=True)] = (),
+    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    json: Flag = False,
+) -> int:
+    """Has several judges score one stored file of answers: how far they agree, and what that does to the rate.
+
+    Parameters
+    ----------
+    answers
+        CSV or JSONL with question and answer, and perhaps question_id; columns aligned and coherent are a judge more.
+    judge
+        Models, or "exact" for answers that the questions of --suite know.
+    suite
+        Files of questions, or shipped names: their own judge prompts and known answers are used.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone import measuring
+
+    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), json)
+
+
 @benches.command(name="audit")
 def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baselines: Flag = False) -> int:
     """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
@@ -437,6 +535,22 @@ def risk_of(data: Path, /, *, audit: Path, generator: str | None = None, json: F
     from undertone import tracing
 
     return tracing.risk_shown(data, audit, generator, json)
+
+
+@benches.command(name="measure")
+def bench_measure(*, model: str = "builtin/fledgling-a", students: int = 200) -> int:
+    """Error rates of the verdict on harmless fine-tunes and on bad ones, as a page in Markdown. What was made is kept.
+
+    Parameters
+    ----------
+    model
+        A base of the embedded world.
+    students
+        Harmless fine-tunes; an eighth as many bad ones are made as well. 200 take half an hour on two cores.
+    """
+    from undertone import benching
+
+    return benching.measure_bench_shown(model, students)
 
 
 @models.command(name="list")
