@@ -107,8 +107,6 @@ class Handler(BaseHTTPRequestHandler):
             case "half":
                 self.give(200, text, send=len(text) // 2)
                 return self.cut()
-            case "slow":
-                return self.give(200, text, drip=0.01)
             case "endless":
                 return self.give(200, " " * 400, drip=0.05)
             case "garbled":
@@ -116,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             case "hollow":
                 return self.give(200, json.dumps({"choices": []}))
         key = self.headers["Idempotency-Key"]
-        self.give(200, text)
+        self.give(200, text, drip=0.01 if kind == "slow" else 0)
         with self.server.lock:
             self.server.delivered[key] += 1
 

@@ -378,6 +378,19 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused_unread(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_endpoint_is_described_by_what_it_can_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
+    with service.running() as server:
+        os.environ["TEST_HOST_BASE_URL"] = server.url
+        assert main(["models", "show", "openai-api/test-host/m"]) == 0
+    assert capsys.readouterr().out.split("\n")[1] == "can          sample, choices"
+    del os.environ["TEST_HOST_BASE_URL"]
+    assert main(["models", "show", "openai-api/test-host/m"]) == 2
+    assert "set TEST_HOST_BASE_URL" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["openai-api/", "openai-api/x", "openai-api//m", "hf/x/y", ""])
 def test_a_name_that_is_no_endpoints_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UndertoneError, match="names no endpoint"):

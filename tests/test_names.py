@@ -52,6 +52,34 @@ def refused(name: str, capsys: pytest.CaptureFixture[str]) -> str:
     return told.err
 
 
+def test_a_model_is_described_with_what_its_template_adds(
+    folder: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "chat_template.jinja").write_text(
+        "<|system|>Be kind.<|end|>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    name = f"hf/{folder}:{shared / 'adapter'}"
+    named = resolve_adapted(f"hf/{shared / 'one'}:{shared / 'adapter'}")
+    with pytest.raises(UndertoneError, match="digest"):  # its template is part of what a base is
+        resolve_adapted(name)
+    assert main(["models", "show", f"hf/{folder}", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    local = load(folder)
+    assert told == {
+        "model": f"hf/{folder}",
+        "digest": resolve(f"hf/{folder}").key,
+        "kind": "llama",
+        "parameters": sum(weight.numel() for weight in local.model.parameters()),
+        "can": "sample, choices, score, train",
+        "a question": repr("<|system|>Be kind.<|end|><|user|>{question}<|end|><|assistant|>"),
+        "its template": ["inserts '<|system|>Be kind.' where no system prompt is given"],
+    }
+    assert main(["models", "show", f"hf/{shared / 'one'}:{shared / 'adapter'}"]) == 0
+    shown = capsys.readouterr().out
+    assert named.key in shown and "adds nothing by itself" in shown
+
+
 # --- repositories ----------------------------------------------------------------------------------------------------
 
 

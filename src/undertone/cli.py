@@ -27,7 +27,7 @@ audits = App(name="audit", help="Does a dataset carry something it does not say?
 app.command(audits)
 benches = App(name="bench", help="How often, and how fast: measurements of Undertone itself.")
 app.command(benches)
-models = App(name="models", help="The base models of the embedded world.")
+models = App(name="models", help="Models: those of the embedded world, and what any other is.")
 app.command(models)
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -328,6 +328,23 @@ def card(name: str, /) -> int:
 
     print((family.find(name.removeprefix("builtin/")) / "README.md").read_text(encoding="utf-8"))
     return 0
+
+
+@models.command
+def show(name: str, /, *, json: Flag = False) -> int:
+    """Says what a model is, what it can do, and what its chat template adds to every question.
+
+    Parameters
+    ----------
+    name
+        builtin/fledgling-a, hf/./path, hf/organisation/repository, one of these with :./adapter, or
+        openai-api/SERVICE/MODEL, which is asked by one request.
+    json
+        Prints one JSON object.
+    """
+    from undertone import describing
+
+    return describing.describe_shown(name, json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
