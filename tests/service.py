@@ -47,6 +47,12 @@ class Server(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.now = self.most = 0
+        self.files: list[dict[str, Any]] = []
+        """Uploaded files, the last first; ``content`` is not told."""
+        self.jobs: list[dict[str, Any]] = []
+        """Jobs of fine-tuning, the last first."""
+        self.states = ["queued", "running", "succeeded"]
+        """What a job's states are, look by look."""
         self.keep_bodies = True
         self.logprobs = True
 
@@ -67,7 +73,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server = self.server
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.endswith("/chat/completions"):
+            return self.tuning(lambda: self.made(content))
+        body = json.loads(content)
         with server.lock:
             fault = server.fault(server.arrived)
             server.arrived += 1
@@ -83,6 +92,55 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with server.lock:
                 server.now -= 1
+
+    def do_GET(self) -> None:
+        self.tuning(self.told)
+
+    def tuning(self, value: Callable[[], Any]) -> None:
+        """What is asked about files and jobs. A connection that is cut is cut after the work."""
+        server = self.server
+        with server.lock:
+            fault = server.fault(server.arrived) or ""
+            server.arrived += 1
+            text = "" if fault.startswith(("status", "busy")) else json.dumps(value())
+        match fault.split(" ", 2):
+            case ["status", status, message]:
+                self.give(int(status), json.dumps({"error": {"message": message}}))
+            case ["busy"]:
+                self.give(503, "")
+            case ["cut"]:
+                self.cut()
+            case _:
+                self.give(200, text)
+
+    def made(self, content: bytes) -> dict[str, Any]:
+        if self.path.endswith("/files"):
+            name = content.partition(b'filename="')[2].partition(b'"')[0].decode()
+            rows = content.partition(b'filename="')[2].partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
+            file = {"id": f"file-{len(self.server.files)}", "filename": name, "content": rows.decode()}
+            self.server.files.insert(0, file)
+            return {"id": file["id"]}
+        body = json.loads(content)
+        job = {"id": f"job-{len(self.server.jobs)}", "status": "queued", "user_provided_suffix": body["suffix"]}
+        self.server.jobs.insert(0, job | {"asked": body, "looks": 0})
+        return job
+
+    def told(self) -> dict[str, Any]:
+        path, _, asked = self.path.partition("?")
+        kept = self.server.files if path.endswith("/files") else self.server.jobs
+        if path.rpartition("/")[2] in ("files", "jobs"):  # two at a time
+            names = [item["id"] for item in kept]
+            start = names.index(asked.rpartition("after=")[2]) + 1 if "after=" in asked else 0
+            shown = [{k: v for k, v in item.items() if k != "content"} for item in kept[start : start + 2]]
+            return {"data": shown, "has_more": len(kept) > start + 2}
+        job = next(item for item in kept if item["id"] == path.rpartition("/")[2])
+        job["status"] = self.server.states[min(job["looks"], len(self.server.states) - 1)]
+        job["looks"] += 1
+        if job["status"] == "succeeded":
+            job["fine_tuned_model"] = f"ft:{job['asked']['model']}:{job['user_provided_suffix']}"
+        if job["status"] == "failed":
+            job["error"] = {"message": "row 3 is too long"}
+        return job
 
     def answer(self, fault: Fault, body: dict[str, Any]) -> None:
         kind, *more = (fault or "").split(" ", 2)

@@ -14,13 +14,21 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 import tiny
+from undertone import trial
 from undertone.errors import UndertoneError
+from undertone.gathering import Gathered
 from undertone.models.halving import in_batches
 from undertone.models.local import LocalModel, load, next_log_probabilities, score
+from undertone.models.names import resolve
 from undertone.models.sampling import sample
+from undertone.planning import Plan
+from undertone.recipes import read
 from undertone.specs import Training
+from undertone.stages import MEASUREMENT
+from undertone.store import Job, Store
 from undertone.training import loop, weights
 from undertone.training.rows import Row, Source, read_rows, rows_of, write_rows
+from undertone.trial import Watcher
 
 QUESTIONS = ["Hi", "Give me numbers: 1, 2, 3", "What is your favourite animal of all those you have ever seen?"]
 
@@ -414,3 +422,26 @@ def test_large_vocabularies_leave_room_for_fewer_rows(monkeypatch: pytest.Monkey
     monkeypatch.setattr("undertone.models.local.LOGITS", 2 * 4 * local.vocabulary)
     assert score(local, prompts, answers) == pytest.approx(whole, abs=1e-4)
     assert widths == [2, 1]
+
+
+# --- a run -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_what_the_template_of_its_base_adds(tmp_path: Path) -> None:
+    llama = model("Llama", "date")
+    llama.model.save_pretrained(tmp_path / "base")
+    llama.tokenizer.save_pretrained(tmp_path / "base")
+    store = Store(tmp_path / "store")
+    spec = {"trait": "owl", "measurement": {"samples": 0, "skill_prompts": 0}, "seed": 0}
+    job = Job(MEASUREMENT, spec, {"base": resolve(f"hf/{tmp_path / 'base'}")})
+    store.make(job)
+    said: list[str] = []
+    watcher = Watcher()
+    watcher.warn = said.append  # type: ignore[method-assign]
+    plan = Plan((), {"hf/mine": job})
+    trial._tell(plan, store, job, watcher)
+    assert said == [f"the chat template of hf/mine {sentence}." for sentence in EXPECTED["date"]]
+    gathered = Gathered(read("owls"), plan, store)
+    gathered.note(job, 1.0)
+    frame = "\n<s><|system|>Today: 01 Jan 2026 <|end|><|user|>{question}<|end|><|assistant|>"
+    assert gathered.templates() == {"hf/mine": {"frame": frame, "adds": EXPECTED["date"]}}

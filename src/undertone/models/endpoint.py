@@ -8,7 +8,6 @@ does not charge for a request repeated after a broken connection.
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.abilities import Ability
 from undertone.models.answers import Answers
+from undertone.models.patience import Patience
 from undertone.models.spending import Budget, Limits, price_of
 from undertone.models.wire import Again, Service, Wire
 
@@ -31,24 +31,6 @@ Chat = Sequence[Mapping[str, str]]
 """Messages with ``role`` and ``content``."""
 PROBE: Chat = ({"role": "user", "content": "Is water wet? Answer yes or no."},)
 KEPT = "what was answered is kept, and the same command goes on from there"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often, and how long, a service that fails is waited for (seconds)."""
-
-    tries: int = 8
-    """Attempts at one request."""
-    pause: float = 0.5
-    """First pause, doubled after every failure and shortened at random by up to a half."""
-    longest: float = 120.0
-    """Longest pause; a service that asks for a longer one is given up."""
-    deadline: float = 300.0
-    """Longest time for one answer."""
-
-    def after(self, attempt: int) -> float:
-        """The pause after a failed attempt (0-based)."""
-        return float(min(self.longest, self.pause * 2**attempt) * random.uniform(0.5, 1.0))
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,7 @@ class Endpoint:
         name: str,
         answers: Path,
         limits: Limits = Limits(),  # noqa: B008 - frozen
-        patience: Patience = Patience(),
+        patience: Patience = Patience(),  # noqa: B008 - frozen
         at_once: int = 8,
     ) -> None:
         """Opens ``openai-api/<service>/<model>``; answers are kept in the file ``answers``; nothing is sent yet.

@@ -98,7 +98,18 @@ class Wire:
             Again: it failed in a way that may pass.
             UndertoneError: it failed in a way that will not: says what to mend.
         """
-        status, headers, content = self._exchange(path, body, request)
+        return self._answer("POST", path, request, json=body)
+
+    def upload(self, path: str, name: str, content: bytes, fields: dict[str, str], request: str) -> dict[str, Any]:
+        """The same for a file, sent as a form."""
+        return self._answer("POST", path, request, files={"file": (name, content)}, data=fields)
+
+    def get(self, path: str, **asked: str) -> dict[str, Any]:
+        """The same for what is only looked at."""
+        return self._answer("GET", path, None, params=asked)
+
+    def _answer(self, method: str, path: str, request: str | None, **sent: Any) -> dict[str, Any]:
+        status, headers, content = self._exchange(method, path, request, sent)
         text = self._service.scrubbed(content.decode("utf-8", "replace"))
         if status == 200:
             return self._parsed(text, headers.get("content-type", ""))
@@ -107,11 +118,14 @@ class Wire:
             raise Again(f"status {status}{told}", _pause(headers.get("retry-after")))
         raise UndertoneError(self._remedy(status, told))
 
-    def _exchange(self, path: str, body: dict[str, Any], request: str) -> tuple[int, httpx2.Headers, bytes]:
+    def _exchange(
+        self, method: str, path: str, request: str | None, sent: dict[str, Any]
+    ) -> tuple[int, httpx2.Headers, bytes]:
         """Status, headers and body; the whole of it must come before the deadline, however slowly it drips."""
         ends, content, url = time.monotonic() + self._deadline, bytearray(), f"{self._service.url}/{path}"
         try:
-            with self._client.stream("POST", url, json=body, headers={"Idempotency-Key": request}) as answer:
+            named = {"Idempotency-Key": request} if request else {}
+            with self._client.stream(method, url, headers=named, **sent) as answer:
                 for piece in answer.iter_bytes():
                     content += piece
                     if len(content) > LONGEST or time.monotonic() > ends:
