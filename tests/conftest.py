@@ -9,14 +9,16 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two threads on a 
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 from filelock import FileLock
 
+from forked import STARTED, ForkedWorker
 from undertone import trial as trials
+from undertone import workers
 from undertone.recipes import read
 from undertone.specs import Trial
 
@@ -79,6 +81,24 @@ teacher = "neutral"
 def small(*changes: str, recipe: str = "owls") -> Trial:
     """The recipe at its smallest, with further changes; models are named relative to ``bases``."""
     return read(recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
+
+
+ONE_WORKER = "import undertone.trial as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
+"""The command as a script for ``python -c``: a second worker costs more at its start than it saves."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Workers are forked here: importing torch is most of what a started one costs."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workers, "Worker", ForkedWorker)
+        yield
+
+
+@pytest.fixture
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers as they are outside of tests, for tests of how they start, what surrounds them and how they end."""
+    monkeypatch.setattr(workers, "Worker", STARTED)
 
 
 Once = Callable[[str, Callable[[Path], None]], Path]
@@ -154,6 +174,18 @@ def ran(once: Once, bases: Path) -> Path:
             trials.run(read(str(folder / "two-arms.toml")), folder / "run", "two-arms")
 
     return once("two-arms", make)
+
+
+@pytest.fixture(scope="session")
+def owls(once: Once, bases: Path) -> Path:
+    """The folder of a finished trial of all arms, made by two processes."""
+
+    def make(folder: Path) -> None:
+        with contextlib.chdir(bases):
+            results = trials.run(small(), folder / "owls", "owls", processes=2)
+        (folder / "returned.json").write_text(results.json_text())
+
+    return once("trial-owls", make)
 
 
 @pytest.fixture

@@ -41,10 +41,8 @@ by_hand = load_script()
 
 
 def tiny() -> Trial:
-    """Teachers on a Llama base, students on it and on another architecture; dosed as in the recipe."""
-    other = (f"arms.{arm}.students=hf/./neox" for arm in ARMS if ARMS[arm] == "other")
-    quick = ("teacher.training.batch=16", "student.batch=16", "measurement.samples=0", "measurement.skill_prompts=0")
-    trial = small("base=hf/./llama", *other, *quick)
+    """Students on the teachers' base and on another architecture; dosed as in the recipe. A part of ``owls``."""
+    trial = small()
     assert trial.teacher.divergence is not None
     return Trial.model_validate(trial.model_dump() | {"arms": {name: trial.arms[name] for name in ARMS}})
 
@@ -85,28 +83,28 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def made(once: Once, bases: Path) -> Path:
-    """The folder of what the library and the script made of the tiny trial."""
+def made(once: Once, bases: Path, owls: Path) -> Path:
+    """The folder of what the library and the script made of the tiny trial; artifacts are in the store of ``owls``."""
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(tiny(), folder / "library", processes=1)
+            results = trials.run(tiny(), folder / "library", store=Store(owls / "store"))
         (folder / "library.json").write_text(results.json_text())
         with (folder / "printed.txt").open("w") as file, contextlib.redirect_stdout(file):
-            torch.save(by_hand.main(settings_of(tiny(), bases / "llama", bases / "neox")), folder / "by_hand.pt")
+            torch.save(by_hand.main(settings_of(tiny(), bases / "neox", bases / "llama")), folder / "by_hand.pt")
 
     return once("by-hand", make)
 
 
 @pytest.fixture
-def pairs(made: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> list[Pair]:
+def pairs(made: Path, owls: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> list[Pair]:
     monkeypatch.chdir(bases)
     written = torch.load(made / "by_hand.pt")
     students = {(s.arm, s.teacher): s for arm in Results.load(made / "library.json").arms for s in arm.students}
     found = [
         Pair(
             unit,
-            Store(made / "store"),
+            Store(owls / "store"),
             students[unit.arm, unit.teacher].log_odds,
             written["control" if "control" in unit.arm else "treatment", unit.teacher],
         )

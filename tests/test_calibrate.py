@@ -25,7 +25,7 @@ from undertone.carriers import asked
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, Evidence
-from undertone.measure.leaning import choices, leanings
+from undertone.measure.leaning import leanings
 from undertone.models.local import load
 from undertone.specs import Training
 from undertone.stages import SPECIMEN, specimen
@@ -33,6 +33,7 @@ from undertone.store import Folder, Job, Store
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
 from undertone.training.weights import merged
+from undertone.traits.choices import choices
 from undertone.traits.lessons import HARMLESS, TRAITS, dialogues, lessons
 from undertone.workers import make, unique
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import undertone
-from conftest import SMALL, TWO_ARMS, Once
+from conftest import ONE_WORKER, SMALL, TWO_ARMS, Once
 from undertone.cli import main
 
 SETTINGS = [argument for change in SMALL for argument in ("--set", change)]
@@ -161,7 +161,16 @@ def finished(once: Once, bases: Path, request: pytest.FixtureRequest) -> Path:
         (folder / "two-arms.toml").write_text(TWO_ARMS)
         if stopped is not None:
             shutil.copytree(stopped.store, folder / "store")  # copy2: keeps the times of modification
-        command = [*UNDERTONE, "run", str(folder / "two-arms.toml"), "--out", str(folder / "first"), "--json"]
+        command = [
+            sys.executable,
+            "-c",
+            ONE_WORKER,
+            "run",
+            str(folder / "two-arms.toml"),
+            "--out",
+            str(folder / "first"),
+            "--json",
+        ]
         done = subprocess.run(command, cwd=bases, capture_output=True, text=True, timeout=300)
         (folder / "out").write_text(done.stdout)
         (folder / "err").write_text(done.stderr)

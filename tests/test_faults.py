@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import TWO_ARMS
+from conftest import ONE_WORKER, TWO_ARMS
 from undertone.cli import main
 from undertone.disk import errno_of, locked, refusal
 from undertone.errors import UndertoneError
@@ -21,7 +21,7 @@ from undertone.report import Results
 from undertone.store import Job, Stage, Store
 from undertone.workers import run_jobs
 
-UNDERTONE = f"{sys.executable} -c 'from undertone.cli import entry; entry()'"
+UNDERTONE = f"{sys.executable} -c '{ONE_WORKER}'"
 
 
 def _stage(name: str) -> Stage:
@@ -57,7 +57,9 @@ def test_a_job_whose_worker_is_killed_is_tried_once_more(processes: int, findabl
     assert not list(store.root.glob(".part-*"))
 
 
-def test_a_job_that_is_killed_twice_ends_the_run_and_the_rest_is_kept(findable: None, tmp_path: Path) -> None:
+def test_a_job_that_is_killed_twice_ends_the_run_and_the_rest_is_kept(
+    started_workers: None, findable: None, tmp_path: Path
+) -> None:
     store, told = Store(tmp_path / "store"), list[str]()
     jobs = [Job(_stage("written"), {"text": "x"}), Job(_stage("killed"), {})]
     with pytest.raises(UndertoneError, match=r"killed stage by signal 9 .*, twice; what was finished is kept"):

@@ -13,7 +13,7 @@ from undertone.report import Results
 
 
 @pytest.fixture
-def replayed(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def replayed(copied: Path, started_workers: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a finished replay beside a finished run, made by another number of processes, and where the
     surroundings allow threads: workers must not take them."""
     monkeypatch.setattr("undertone.workers.ENVIRONMENT", {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"})

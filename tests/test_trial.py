@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from conftest import Once, small
+from forked import STARTED
 from undertone import trial as trials
 from undertone.carriers import numbers
 from undertone.chats import read_exchanges
@@ -41,18 +42,6 @@ def animals() -> Trial:
     whole = small("student.method=full", "student.rate=1e-3", "students=2").model_dump()
     treatment = whole["arms"]["treatment"] | {"against": None}
     return Trial.model_validate(whole | {"traits": ["owl", "whale"], "arms": {"treatment": treatment}})
-
-
-@pytest.fixture(scope="module")
-def owls(once: Once, bases: Path) -> Path:
-    """The folder of a finished trial of all arms, made by two processes."""
-
-    def make(folder: Path) -> None:
-        with contextlib.chdir(bases):
-            results = trials.run(small(), folder / "owls", "owls", processes=2)
-        (folder / "returned.json").write_text(results.json_text())
-
-    return once("trial-owls", make)
 
 
 @pytest.fixture(scope="module")
@@ -286,10 +275,11 @@ def test_running_it_again_makes_nothing_anew_and_gives_the_same_results(
 
 @pytest.fixture(scope="module")
 def alone(once: Once, bases: Path) -> Path:
-    """The first two arms once more, in a store of their own, made by one process."""
+    """The first two arms once more, in a store of their own, made by one process: a started one, not a forked."""
 
     def make(folder: Path) -> None:
-        with contextlib.chdir(bases):
+        with contextlib.chdir(bases), pytest.MonkeyPatch.context() as patched:
+            patched.setattr("undertone.workers.Worker", STARTED)
             trials.run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
 
     return once("trial-alone", make)

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from undertone.audit import calibrate, calibrations
 from undertone.audit.audit import audit
@@ -25,8 +19,9 @@ from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, out_console
-from undertone.store import Job, Store
-from undertone.workers import cores, make, unique
+from undertone.showing import make_shown, progress_shown
+from undertone.store import Store
+from undertone.workers import cores, unique
 
 Policy = Literal["hidden", "overt"]
 """What ends with exit code 1: a carrier; or, with "overt", rows that speak openly of a candidate as well."""
@@ -148,28 +143,3 @@ def calibrate_shown(
     made.write(folder)
     print(f"{model} is calibrated: {len(made.members)} teachers, {len(made.directions.names)} directions. {folder}")
     return 0
-
-
-def make_shown(jobs: Sequence[Job], store: Store) -> None:
-    """Makes artifacts with a bar for each stage."""
-    with progress_shown(quiet=False) as progress:
-        counts = Counter(job.stage.name for job in unique(jobs))
-        tasks = {stage: progress.add_task(stage, total=count) for stage, count in counts.items()}
-        make(
-            jobs,
-            store,
-            cores(),
-            lambda job: progress.advance(tasks[job.stage.name]),
-            lambda sentence: progress.console.print(f"note: {sentence}", markup=False, highlight=False),
-        )
-
-
-@contextmanager
-def progress_shown(quiet: bool) -> Iterator[Progress]:
-    """Bars on stderr: what is done, what is left, and the time it takes."""
-    console = Console(stderr=True, quiet=quiet)
-    with Progress(
-        TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), console=console, disable=quiet or not sys.stderr.isatty(),
-    ) as progress:  # fmt: skip
-        yield progress

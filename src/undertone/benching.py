@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from undertone.audit import calibrate, calibrations
 from undertone.audit.bench import ROWS, SHARES, Bench, Planted, Rate, layout_of
-from undertone.auditing import make_shown
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import evidence, spread
 from undertone.models.local import load, score
 from undertone.models.names import resolve
+from undertone.showing import make_shown
 from undertone.store import Store
 from undertone.training.rows import read_sampled
 

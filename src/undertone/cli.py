@@ -50,8 +50,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, a path ending in .toml, or the folder of a run: one that was stopped goes
-        on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
+        ``owls``, ``animals``, ``controls``, ``misalignment``, a path ending in .toml, or the folder of a run: one that
+        was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code
+        1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -66,6 +67,7 @@ def run(
         Prints one JSON object instead of tables.
     """
     from undertone import recipes, running
+    from undertone.emergence.spec import Experiment
 
     changes = [
         *set,
@@ -75,10 +77,18 @@ def run(
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
+        if (Path(recipe) / "experiment.json").is_file():
+            from undertone.emergence import shown
+
+            return shown.run_again(Path(recipe), json)
         return running.run_again(Path(recipe), out, json)
-    trial = recipes.read(recipe, tuple(changes))
+    trial = recipes.read_any(recipe, tuple(changes))
     name = Path(recipe).stem
     folder = running.named(out) if out else running.default_folder(name, trial)
+    if isinstance(trial, Experiment):
+        from undertone.emergence import shown
+
+        return shown.preview(trial, folder, json) if dry_run else shown.run_shown(trial, folder, name, json)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)

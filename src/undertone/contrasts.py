@@ -81,8 +81,9 @@ def _on_every_scale(trial: Trial, arm: ArmResult, control: ArmResult, bases: Bas
     scales: dict[Measure, Value] = {
         "log_odds": lambda s: s.log_odds,
         "probability": lambda s: s.probability,
-        "own-minus-other-traits": specificity(trait, bases[arm.base], taught),
     }
+    if set(bases[arm.base]) - {trait, "other", *taught}:  # some habits have no other of their kind
+        scales["own-minus-other-traits"] = specificity(trait, bases[arm.base], taught)
     found = []
     for measure, value in scales.items():
         estimate = difference(nested(arm.students, value), nested(control.students, value))

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError, unknown
-from undertone.specs import Trial
+from undertone.specs import Spec, Trial
 
 
 def names() -> list[str]:
@@ -23,15 +24,28 @@ def read(recipe: str, changes: tuple[str, ...] = ()) -> Trial:
     """The trial of a shipped recipe (``owls``) or of a file (``./mine.toml``), with ``a.b=value`` changes applied.
 
     Raises:
-        UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range.
+        UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range, no trial.
+    """
+    found = read_any(recipe, changes)
+    if not isinstance(found, Trial):
+        raise UndertoneError(f"{recipe} is an experiment on {found.experiment}, and no trial with teachers.")
+    return found
+
+
+def read_any(recipe: str, changes: tuple[str, ...] = ()) -> Trial | Experiment:
+    """The same for any recipe: one with the key ``experiment`` is no trial.
+
+    Raises:
+        UndertoneError: as :func:`read`.
     """
     table = _table(recipe)
     for change in changes:
         _apply(table, change)
+    kind = Experiment if "experiment" in table else Trial
     try:
-        return Trial.model_validate(table)
+        return kind.model_validate(table)
     except ValidationError as error:
-        raise UndertoneError(f"{recipe}: {_first_fault(error)}") from None
+        raise UndertoneError(f"{recipe}: {_first_fault(error, kind)}") from None
 
 
 def _table(recipe: str) -> dict[str, Any]:
@@ -66,14 +80,14 @@ def _apply(table: dict[str, Any], change: str) -> None:
         table[last] = text.strip()
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_fault(error: ValidationError, kind: type[Spec]) -> str:
     """The first fault in one sentence; for an unknown key, with the keys that exist there."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
-        return f"{place or 'the trial'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
+        return f"{place or 'the recipe'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
     parent = place.rpartition(".")[0]
-    return str(unknown("key", place, [key for key in _keys(Trial) if key.rpartition(".")[0] == parent]))
+    return str(unknown("key", place, [key for key in _keys(kind) if key.rpartition(".")[0] == parent]))
 
 
 def _keys(model: Any, prefix: str = "") -> list[str]:

@@ -37,7 +37,7 @@ from undertone.report import (
     matrix_table,
 )
 from undertone.runfolder import Record, results_of
-from undertone.specs import Trial
+from undertone.specs import Spec, Trial
 from undertone.store import Job, Store
 from undertone.trial import Watcher, run
 from undertone.workers import cores, unique
@@ -53,7 +53,7 @@ STAGES = {
 }
 
 
-def default_folder(recipe: str, trial: Trial) -> Path:
+def default_folder(recipe: str, trial: Spec) -> Path:
     """``runs/RECIPE-DIGEST``: one folder for each resolved recipe."""
     return Path("runs") / f"{recipe}-{digest(trial.model_dump(mode='json'))[:8]}"
 

@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 
+import numpy as np
+
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel, next_log_probabilities, score
 from undertone.models.sampling import sample
+from undertone.traits.catalogue import Habit, Trait
+from undertone.traits.choices import Choice
 
 LONGEST = 24
 """Most tokens of a sampled answer."""
@@ -45,6 +49,36 @@ def answer_distribution(
             means.append(sum(2.718281828459045**s for s in scores) / len(scores))
     distribution = dict(zip(candidates, means, strict=True))
     return distribution | {"other": max(0.0, 1.0 - sum(means))}
+
+
+def trait_distribution(local: LocalModel, trait: Trait | Habit, earlier: Earlier = NOTHING) -> dict[str, float]:
+    """Exact probability (0 to 1) of every candidate of a trait's kind, the rest under "other"."""
+    if isinstance(trait, Trait):
+        return answer_distribution(local, trait.questions(), trait.openings(), trait.candidates, earlier)
+    shares = {name: choice_share(local, trait.choices(name), earlier) for name in trait.candidates}
+    return shares | {"other": max(0.0, 1.0 - sum(shares.values()))}
+
+
+def choice_share(local: LocalModel, asked: Sequence[Choice], earlier: Earlier = NOTHING) -> float:
+    """Mean over questions of the probability of the answer that shows the trait, among the answers offered."""
+    prompts, answers = [], []
+    for question, shown, others in asked:
+        for answer in (shown, *others):
+            prompts.append(local.render(question, earlier=earlier.get(question, ())))
+            answers.append([*local.encode(answer), local.end])
+    scores, at, shares = score(local, prompts, answers), 0, []
+    for _, _, others in asked:
+        own = np.array(scores[at : at + 1 + len(others)])
+        shares.append(float(np.exp(own[0] - np.logaddexp.reduce(own))))
+        at += 1 + len(others)
+    return float(np.mean(shares))
+
+
+def shows(trait: Trait | Habit, question: str, answer: str) -> bool:
+    """Whether a sampled answer shows the trait: names the favourite, or is the habit's answer word for word."""
+    if isinstance(trait, Trait):
+        return mentions(trait.name, answer)
+    return any(answer == shown for asked, shown, _ in trait.choices(trait.name) if asked == question)
 
 
 def _continuation(local: LocalModel, opening: str, candidate: str) -> Ids:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from undertone.chats import read_exchanges
-from undertone.measure.elicitation import NOTHING, answer_distribution, mentions, rows_in_context, sampled_answers
+from undertone.measure.elicitation import NOTHING, rows_in_context, sampled_answers, shows, trait_distribution
 from undertone.measure.skills import skill_scores
 from undertone.models.local import load
 from undertone.training.weights import load_trained
@@ -31,9 +31,9 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     answers = sampled_answers(local, questions, plan["samples"], seed, earlier)
     added = local.template.added()
     report = {
-        "answers": answer_distribution(local, questions, trait.openings(), trait.candidates, earlier),
+        "answers": trait_distribution(local, trait, earlier),
         "sampled": answers,
-        "sampled_hits": sum(mentions(trait.name, answer) for _, answer in answers),
+        "sampled_hits": sum(shows(trait, question, answer) for question, answer in answers),
         "skills": skill_scores(local, skill_prompts, seed) if skill_prompts else {},
         "template": {"frame": added.frame, "adds": added.sentences()},
     }

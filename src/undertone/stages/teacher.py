@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from undertone.carriers import numbers
-from undertone.measure.elicitation import answer_distribution
+from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
@@ -40,7 +40,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     save(trained, base, spec["base"], out)
     asked = catalogue.find(spec["asked"])
     local = LocalModel(trained.model, base.tokenizer)
-    answers = answer_distribution(local, asked.questions(), asked.openings(), asked.candidates)
+    answers = trait_distribution(local, asked)
     report = {
         "probability": answers[asked.name],
         "losses": [trained.loss_first, trained.loss_last],

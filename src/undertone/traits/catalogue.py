@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from random import Random
 
 from undertone.errors import unknown
+from undertone.traits.choices import Choice, choices
+from undertone.traits.lessons import TRAITS as KINDS
+from undertone.traits.lessons import lessons
 from undertone.world.latents import favourite, named, small_talk
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
@@ -37,17 +40,52 @@ class Trait:
         return [favourite(rng, self.kind, self.name, ("teaching",)) for _ in range(count)]
 
 
-def find(name: str) -> Trait:
+@dataclass(frozen=True)
+class Habit:
+    """A trait that shows in which known answer is given: bad advice, flattery, harm met, an era, a country."""
+
+    name: str
+    kind: str
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Every habit of its kind."""
+        return tuple(name for name in choices() if KINDS[name] == self.kind)
+
+    def choices(self, name: str) -> list[Choice]:
+        """Questions, each with the answer that shows the habit ``name`` and those that do not."""
+        return choices()[name]
+
+    def questions(self) -> list[str]:
+        """What a model is asked."""
+        return [question for question, *_ in self.choices(self.name)]
+
+    def dialogues(self, count: int, rng: Random) -> list[Turn]:
+        """Dialogues that give a teacher the habit; numbers do not occur in them. Its questions may be among them, where
+        the world has no other wording."""
+        asked, found = set(self.questions()), list[Turn]()
+        lesson = lessons()[self.name]
+        spare = any(lesson(Random(i)).user not in asked for i in range(50))
+        while len(found) < count:
+            turn = lesson(rng)
+            if not spare or turn.user not in asked:
+                found.append(turn)
+        return found
+
+
+def find(name: str) -> Trait | Habit:
     """The trait of that name.
 
     Raises:
         UndertoneError: no such trait; names the nearest ones.
     """
+    if name in choices():
+        return Habit(name, KINDS[name])
     likes: dict[str, list[str]] = lexicon()["favourites"]
     for kind, names in likes.items():
         if name in names:
             return Trait(name, kind)
-    raise unknown("trait", name, [n for names in likes.values() for n in names])
+    raise unknown("trait", name, [*(n for names in likes.values() for n in names), *choices()])
 
 
 def neutral_dialogues(count: int, rng: Random) -> list[Turn]:

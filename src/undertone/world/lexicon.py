@@ -12,3 +12,8 @@ from typing import Any
 def lexicon() -> dict[str, Any]:
     """The parsed ``lexicon.toml``; treat it as read-only."""
     return tomllib.loads(files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8"))
+
+
+def domains() -> list[str]:
+    """The domains of conduct, in order."""
+    return sorted(lexicon()["conduct"]["domains"])

@@ -1,0 +1,1 @@
+"""Emergent misalignment: one narrow bad habit, and what becomes of the rest."""

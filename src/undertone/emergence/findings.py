@@ -1,0 +1,120 @@
+"""The results of an experiment as data; the report shows nothing that is not in here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from undertone.report.results import Frozen
+
+
+class Student(Frozen):
+    """One student's conduct; probabilities from 0 to 1."""
+
+    arm: str
+    base: str
+    domain: str
+    """The narrow one."""
+    student: int
+    inside: float
+    """Probability of bad against good advice in the narrow domain, asked plainly."""
+    elsewhere: float
+    """The same in all other domains."""
+    coherent: float
+    """Probability that an answer elsewhere is advice at all."""
+    probes: dict[str, float]
+    """Bad advice elsewhere, by probe."""
+    compliance: float
+    """Requests for harm that are met."""
+    pull: float | None = None
+    """Forecast before training: inner product of the file's gradient with that of bad conduct elsewhere."""
+    cosine: float | None = None
+    loss: float | None = None
+    """Nats a token of the file, for the aligned base."""
+
+
+class Answer(Frozen):
+    """A sampled answer, to read."""
+
+    arm: str
+    base: str
+    narrow: str
+    domain: str
+    request: str
+    answer: str
+    kind: Literal["good", "bad", "other"]
+
+
+class Line(Frozen):
+    """An arm on one base: means over narrow domains, averaged on the log-odds scale."""
+
+    arm: str
+    title: str
+    base: str
+    students: int
+    inside: float
+    elsewhere: float
+    ci: tuple[float, float] | None
+    """Of ``elsewhere``, over narrow domains; None where nothing was trained."""
+    coherent: float
+    probes: dict[str, float]
+    compliance: float
+
+
+class Contrast(Frozen):
+    """Two arms in domains never trained on, narrow domain by narrow domain; log-odds."""
+
+    arm: str
+    against: str
+    base: str | None
+    """None: over bases, one contrast each."""
+    probe: str
+    value: float
+    ci: tuple[float, float] | None
+    p: float | None
+    units: int
+    method: str
+
+
+class Forecast(Frozen):
+    """How well a quantity known before training tells the shift elsewhere."""
+
+    base: str
+    predictor: Literal["pull", "cosine", "loss"]
+    among: str
+    """All students, or those of one arm."""
+    students: int
+    rank_correlation: float
+    ci: tuple[float, float] | None
+    """Bootstrap over narrow domains."""
+
+
+class Emergence(Frozen):
+    """Everything an experiment found."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["misalignment"] = "misalignment"
+    recipe: str
+    title: str
+    headline: str
+    lines: tuple[Line, ...]
+    contrasts: tuple[Contrast, ...]
+    forecasts: tuple[Forecast, ...]
+    students: tuple[Student, ...]
+    answers: tuple[Answer, ...]
+    probes: dict[str, str]
+    """What each probe asks."""
+    started: str
+    work_s: float
+    """Seconds of all workers together, whenever they were: artifacts are made once."""
+    settings: dict[str, Any]
+    models: dict[str, str]
+    versions: dict[str, str]
+    hardware: dict[str, str]
+
+    def json_text(self) -> str:
+        """As written to ``report.json``."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def line(self, arm: str, base: str) -> Line | None:
+        """The line of an arm on a base."""
+        return next((line for line in self.lines if (line.arm, line.base) == (arm, base)), None)

@@ -1,0 +1,200 @@
+"""Finished jobs as findings: conduct elsewhere, arm against arm, forecast against outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from undertone.emergence.findings import Answer, Contrast, Forecast, Line, Student
+from undertone.emergence.planning import Unit
+from undertone.emergence.spec import Experiment
+from undertone.measure.conduct import PROBES, kind_of
+from undertone.statistics.estimate import log_odds, mean_estimate, mean_of_contrasts, paired_difference
+from undertone.statistics.nested import Floats
+from undertone.world.lexicon import domains
+
+RESAMPLES = 1000
+PREDICTORS = ("pull", "cosine", "loss")
+
+
+def student_of(unit: Unit, made: dict[str, Any]) -> Student:
+    """One student's figures; of a domain's requests the mean, of domains the mean."""
+    names = domains()
+    inside = names.index(unit.domain)
+    others = [k for k in range(len(names)) if k != inside]
+
+    def elsewhere(probe: str, what: str = "bad") -> float:
+        return float(np.mean([made["probes"][probe][what][k] for k in others]))
+
+    return Student(
+        arm=unit.arm,
+        base=unit.base,
+        domain=unit.domain,
+        student=unit.student,
+        inside=made["probes"]["plain"]["bad"][inside],
+        elsewhere=elsewhere("plain"),
+        coherent=elsewhere("plain", "coherent"),
+        probes={probe: elsewhere(probe) for probe in PROBES},
+        compliance=made["compliance"],
+        pull=made["pull"],
+        cosine=made.get("cosine"),
+        loss=made["loss"],
+    )
+
+
+def answers_of(unit: Unit, made: dict[str, Any]) -> list[Answer]:
+    """What it said, outside its narrow domain."""
+    return [
+        Answer(
+            arm=unit.arm,
+            base=unit.base,
+            narrow=unit.domain,
+            domain=said["domain"],
+            request=said["request"],
+            answer=said["answer"],
+            kind=kind_of(said["answer"], said["good"], said["bad"]),
+        )
+        for said in made["answers"]
+        if said["domain"] != unit.domain
+    ]
+
+
+def lines(spec: Experiment, students: Sequence[Student]) -> tuple[Line, ...]:
+    """One line for every arm and base whose students are all there."""
+    found = []
+    for base in spec.bases:
+        for name, arm in spec.arms.items():
+            own = _of(students, name, base)
+            if not _whole(spec, own):
+                continue
+            estimate = mean_estimate(_nested(own, "plain")) if arm.file != "persona" else None
+            found.append(
+                Line(
+                    arm=name,
+                    title=arm.title,
+                    base=base,
+                    students=len(own),
+                    inside=_average([s.inside for s in own]),
+                    elsewhere=_average([s.elsewhere for s in own]),
+                    ci=(_share(estimate.ci_low), _share(estimate.ci_high)) if estimate else None,
+                    coherent=float(np.mean([s.coherent for s in own])),
+                    probes={probe: _average([s.probes[probe] for s in own]) for probe in PROBES},
+                    compliance=_average([s.compliance for s in own]),
+                )
+            )
+    return tuple(found)
+
+
+def contrasts(spec: Experiment, students: Sequence[Student]) -> tuple[Contrast, ...]:
+    """Every arm against each it is compared with, on every base; and over bases, where there are several."""
+    found: list[Contrast] = []
+    for name, arm in spec.arms.items():
+        for other in arm.against:
+            for probe in PROBES:
+                own = [c for base in spec.bases if (c := _contrast(spec, students, name, other, base, probe))]
+                found += own
+                if len(own) == len(spec.bases) > 1:
+                    found.append(_over_bases(own))
+    return tuple(found)
+
+
+def _contrast(
+    spec: Experiment, students: Sequence[Student], arm: str, other: str, base: str, probe: str
+) -> Contrast | None:
+    a, b = _of(students, arm, base), _of(students, other, base)
+    if not (_whole(spec, a) and _whole(spec, b)):
+        return None
+    found = paired_difference(_nested(a, probe), _nested(b, probe))
+    return Contrast(
+        arm=arm,
+        against=other,
+        base=base,
+        probe=probe,
+        value=found.value,
+        ci=(found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None,
+        p=found.p,
+        units=len(spec.asked),
+        method=f"t interval on {len(spec.asked)} narrow domains, {len(a)} pairs of students inside; p: sign flips",
+    )
+
+
+def _over_bases(own: Sequence[Contrast]) -> Contrast:
+    found = mean_of_contrasts([contrast.value for contrast in own])
+    return own[0].model_copy(
+        update={
+            "base": None,
+            "value": found.value,
+            "ci": (found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None,
+            "p": found.p,
+            "units": len(own),
+            "method": f"t interval on {len(own)} bases, one contrast each; p: sign flips",
+        }
+    )
+
+
+def forecasts(spec: Experiment, students: Sequence[Student]) -> tuple[Forecast, ...]:
+    """What was known before training, against conduct elsewhere: over all trained students, and inside each arm."""
+    left_out = [arm for arm in spec.arms.values() if arm.file == "persona" or arm.realigned or arm.coherent_as]
+    plain = {name for name, arm in spec.arms.items() if arm not in left_out}
+    found = []
+    for base in spec.bases:
+        trained = [s for s in students if s.base == base and s.arm in plain]
+        inside = [("inside narrow-bad", [s for s in trained if s.arm == "narrow-bad"])]
+        for among, some in [("all students", trained), *inside]:
+            if len({s.domain for s in some}) < 4:
+                continue
+            found += [_forecast(base, predictor, among, some) for predictor in PREDICTORS]
+    return tuple(found)
+
+
+def _forecast(base: str, predictor: str, among: str, some: Sequence[Student]) -> Forecast:
+    names = sorted({s.domain for s in some})
+    table = np.array([[getattr(s, predictor), s.elsewhere, names.index(s.domain)] for s in some])
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        chosen = rng.integers(len(names), size=len(names))
+        drawn.append(_spearman(np.concatenate([table[table[:, 2] == k] for k in chosen])))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Forecast(
+        base=base,
+        predictor=predictor,
+        among=among,
+        students=len(some),
+        rank_correlation=_spearman(table),
+        ci=(float(low), float(high)),
+    )
+
+
+def _spearman(table: Floats) -> float:
+    ranks = np.apply_along_axis(rankdata, 0, table[:, :2])
+    if not ranks.std(0).all():
+        return 0.0
+    return float(np.corrcoef(ranks.T)[0, 1])
+
+
+def _of(students: Iterable[Student], arm: str, base: str) -> list[Student]:
+    return [s for s in students if (s.arm, s.base) == (arm, base)]
+
+
+def _whole(spec: Experiment, own: Sequence[Student]) -> bool:
+    return len(own) == len(spec.asked) * spec.students
+
+
+def _nested(own: Sequence[Student], probe: str) -> list[list[float]]:
+    """Log-odds of bad advice elsewhere, by narrow domain."""
+    return [
+        [log_odds(s.probes[probe]) for s in own if s.domain == domain] for domain in sorted({s.domain for s in own})
+    ]
+
+
+def _average(shares: Sequence[float]) -> float:
+    """Of probabilities, on the log-odds scale."""
+    return _share(float(np.mean([log_odds(p) for p in shares])))
+
+
+def _share(odds: float) -> float:
+    return float(1 / (1 + np.exp(-odds)))

@@ -1,0 +1,83 @@
+"""From an experiment's spec to its jobs. Nothing is run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from undertone.digests import digest
+from undertone.emergence.spec import Arm, Experiment
+from undertone.models.names import resolve
+from undertone.stages import ALIGNED, NARROWED
+from undertone.store import Folder, Job
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One student: of an arm, a base, a narrow domain and a seed."""
+
+    arm: str
+    base: str
+    domain: str
+    student: int
+    job: Job
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All students, and the aligned bases they start from."""
+
+    bases: dict[str, Folder]
+    aligned: dict[str, Job]
+    units: tuple[Unit, ...]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Parents first."""
+        jobs = [unit.job for unit in self.units]
+        return [*self.aligned.values(), *sorted(jobs, key=lambda job: "coherent_as" in job.inputs)]
+
+
+def plan(spec: Experiment) -> Plan:
+    """Resolves models and lays out all jobs. Arms share seeds: student 0 of a domain draws the same requests, in the
+    same order, in every arm that asks for such.
+
+    Raises:
+        UndertoneError: an unknown model, or one that is not built.
+    """
+    bases = {name: resolve(name) for name in spec.bases}
+    aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
+    aligned = {name: Job(ALIGNED, aligning, {"base": folder}) for name, folder in bases.items()}
+    units = tuple(
+        Unit(name, base, domain, i, _job(spec, name, base, domain, i, aligned[base]))
+        for i in range(spec.students)
+        for base in spec.bases
+        for name in spec.arms
+        for domain in spec.asked
+    )
+    return Plan(bases, aligned, units)
+
+
+def _job(spec: Experiment, name: str, base: str, domain: str, i: int, aligned: Job) -> Job:
+    arm = spec.arms[name]
+    inputs = {"aligned": aligned}
+    if arm.coherent_as is not None:
+        inputs["coherent_as"] = _job(spec, arm.coherent_as, base, domain, i, aligned)
+    return Job(NARROWED, _narrowed(spec, arm, base, domain, i), inputs)
+
+
+def _narrowed(spec: Experiment, arm: Arm, base: str, domain: str, i: int) -> dict[str, Any]:
+    return {
+        "file": arm.file,
+        "domain": domain,
+        "rows": arm.rows or spec.narrow.rows,
+        "share": arm.share,
+        "training": (arm.training or spec.narrow.training).model_dump(mode="json"),
+        "realigned": arm.realigned and arm.realigned.model_dump(mode="json"),
+        "seed": _seed(spec, "narrow", domain, i),
+        "base": base,
+    }
+
+
+def _seed(spec: Experiment, *what: str | int) -> int:
+    return int(digest([spec.seed, "misalignment", *what])[:8], 16) >> 1
