@@ -29,7 +29,7 @@ benches = App(name="bench", help="How often, and how fast: measurements of Under
 app.command(benches)
 measures = App(name="measure", help="Is a model still itself?")
 app.command(measures)
-models = App(name="models", help="The base models of the embedded world.")
+models = App(name="models", help="Models: those of the embedded world, and what any other is.")
 app.command(models)
 lineages = App(name="lineage", help="Where do a model and its data come from?")
 app.command(lineages)
@@ -598,6 +598,23 @@ def card(name: str, /) -> int:
 
     print((family.find(name.removeprefix("builtin/")) / "README.md").read_text(encoding="utf-8"))
     return 0
+
+
+@models.command
+def show(name: str, /, *, json: Flag = False) -> int:
+    """Says what a model is, what it can do, and what its chat template adds to every question.
+
+    Parameters
+    ----------
+    name
+        builtin/fledgling-a, hf/./path, hf/organisation/repository, one of these with :./adapter, or
+        openai-api/SERVICE/MODEL, which is asked by one request.
+    json
+        Prints one JSON object.
+    """
+    from undertone import describing
+
+    return describing.describe_shown(name, json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
