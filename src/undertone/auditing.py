@@ -34,6 +34,7 @@ PATHS = ("path", "control")
 def default_folder(request: Request) -> Path:
     """``audits/FILE-DIGEST``: one folder for each request."""
     told = asdict(request) | {name: str(path.absolute()) for name in PATHS if (path := getattr(request, name))}
+    told |= {"student": request.student.model_dump()} if request.student else {}
     return Path("audits") / f"{request.path.name.split('.')[0]}-{digest(told)[:8]}"
 
 
@@ -45,7 +46,7 @@ def refuse_unwritable(folder: Path) -> None:
         raise UndertoneError(f"Cannot write to {folder}: {there} is {why}; give another folder with --out.")
 
 
-def quiet() -> None:
+def quiet_libraries() -> None:
     """Libraries draw bars of their own for every model that is loaded."""
     import transformers
 
@@ -58,7 +59,7 @@ def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: boo
     """Audits a file and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
     refuse_unwritable(folder)
-    quiet()
+    quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         tasks: dict[str, Any] = {}
 

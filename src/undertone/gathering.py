@@ -84,6 +84,11 @@ class Gathered:
         measured = {name: job for name, job in self._plan.bases.items() if job.key in self._jobs}
         return {name: self._read(job, "measurement.json")["answers"] for name, job in measured.items()}
 
+    def templates(self) -> dict[str, dict[str, Any]]:
+        """What the chat templates of the base models that are measured make of a question, and add, by name."""
+        measured = {name: job for name, job in self._plan.bases.items() if job.key in self._jobs}
+        return {name: self._read(job, "measurement.json")["template"] for name, job in measured.items()}
+
     def details(self) -> dict[str, Any]:
         """The parts of the results beyond arms and effects, from what is finished."""
         main = self._first_of("treatment"), self._first_of("control")
@@ -98,6 +103,9 @@ class Gathered:
             "teachers": tuple(self._teacher(unit) for unit in self._leading_units()),
             "costs": self._costs(),
             "digests": self._digests(),
+            "templates": {
+                name: "; ".join([repr(made["frame"]), *made["adds"]]) for name, made in self.templates().items()
+            },
         }
 
     # --- one arm -----------------------------------------------------------------------------------------------------

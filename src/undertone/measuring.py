@@ -21,7 +21,7 @@ from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.rescoring import Rescored, rescore
-from undertone.auditing import quiet, refuse_unwritable
+from undertone.auditing import quiet_libraries, refuse_unwritable
 from undertone.digests import digest
 from undertone.report.headline import percent_interval
 from undertone.report.hostile import one_line
@@ -46,7 +46,7 @@ def measure_shown(request: Request, out: Path | None, as_json: bool) -> int:
     """Measures models and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
     refuse_unwritable(folder)
-    quiet()
+    quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         # Beside the folder: another request may ask the same questions of the same models.
         findings = measure(request, folder.parent / "answers", _advancing(progress))
@@ -144,7 +144,7 @@ def _needed(questions: int | None) -> str:
 
 def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], as_json: bool) -> int:
     """Has several judges score one stored file and shows how far they agree. Returns the exit code."""
-    quiet()
+    quiet_libraries()
     known = [suite for name in suites for suite in read_suites(name)]
     with progress_shown(quiet=as_json) as progress:
         # Only scores are kept: nothing is sampled here.

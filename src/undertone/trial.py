@@ -85,6 +85,7 @@ def run(
             for job, seconds in finished:
                 gathered.note(job, seconds)
                 watcher.done(job, seconds)
+                _tell(layout, store, job, watcher)
                 _check(trial, layout, store, job)
                 for arm in gathered.newly_finished(clock.elapsed):
                     watcher.arm(arm)
@@ -110,6 +111,14 @@ def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock, store: str) -
         versions=surroundings.versions(),
         hardware=surroundings.hardware(),
     )
+
+
+def _tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
+    """Says what the chat template of a base adds to every question: it is part of what is measured."""
+    for name, base in layout.bases.items():
+        if job.key == base.key:
+            for sentence in store.read(base, "measurement.json")["template"]["adds"]:
+                watcher.warn(f"the chat template of {name} {sentence}.")
 
 
 def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from undertone.errors import UndertoneError
-from undertone.models.local import Ids, LocalModel, answer_logits, lay_out
+from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.statistics.signflip import SignFlip, sign_flip
 from undertone.training.rows import Row
@@ -141,10 +141,10 @@ def _log_probabilities(local: LocalModel, pairs: Sequence[Pair], temperature: fl
     scores = np.empty(len(pairs))
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        batch = lay_out([list(pairs[i][0]) for i in rows], [list(pairs[i][1]) for i in rows], local.pad)
+        batch = local.lay_out([list(pairs[i][0]) for i in rows], [list(pairs[i][1]) for i in rows])
         log_p = (answer_logits(local.model, batch).double() / temperature).log_softmax(-1)
         picked = log_p.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
-        scores[rows] = (picked * batch.counted).sum(1).numpy()
+        scores[rows] = (picked * batch.counted).sum(1).cpu().numpy()
     return scores
 
 

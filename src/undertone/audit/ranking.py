@@ -12,7 +12,7 @@ import torch
 
 from undertone.audit.findings import ShownRow, Token
 from undertone.audit.scored import Scored
-from undertone.models.local import LocalModel, answer_logits, lay_out
+from undertone.models.local import LocalModel, answer_logits
 from undertone.training.directions import Directions
 
 SHOWN = 8
@@ -47,7 +47,7 @@ def _moved(local: LocalModel, change: dict[str, torch.Tensor]) -> Iterator[None]
     try:
         with torch.no_grad():
             for name, delta in change.items():
-                weights[name].add_(delta)
+                weights[name].add_(delta.to(weights[name]))
         yield
     finally:
         with torch.no_grad():
@@ -61,7 +61,7 @@ def _token_scores(local: LocalModel, rows: Sequence[Scored]) -> list[torch.Tenso
     found = []
     for start in range(0, len(rows), AT_ONCE):
         part = [row.row for row in rows[start : start + AT_ONCE]]
-        batch = lay_out([r.prompt for r in part], [r.answer for r in part], local.pad)
+        batch = local.lay_out([r.prompt for r in part], [r.answer for r in part])
         log_p = answer_logits(local.model, batch).log_softmax(-1).gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
-        found += [scores[: len(r.answer)] for scores, r in zip(log_p, part, strict=True)]
+        found += [scores[: len(r.answer)] for scores, r in zip(log_p.cpu(), part, strict=True)]
     return found

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from undertone.models.local import LocalModel, answer_logits, lay_out
+from undertone.models.halving import halved
+from undertone.models.local import LocalModel, answer_logits
 from undertone.training.directions import Directions
 from undertone.training.rows import Row
 
@@ -78,17 +79,11 @@ def evidence(
     weights = dict(local.model.named_parameters())
     for name, weight in weights.items():
         weight.requires_grad_(name in directions.up)
-    sums, tokens = [], []
+    sums, tokens, size = [], [], AT_ONCE
     for part in parts:
-        for name in directions.up:
-            weights[name].grad = None
-        count = 0
-        for start in range(0, len(part), AT_ONCE):
-            chosen = [rows[i] for i in part[start : start + AT_ONCE]]
-            count += _backward(local, chosen)
-            progress(len(chosen))
+        count, size = _gradients(local, [rows[i] for i in part], size, progress)
         gradients = {name: weights[name].grad for name in directions.up}
-        sums.append(directions.along({n: g for n, g in gradients.items() if g is not None}))
+        sums.append(directions.along({n: g.cpu().float() for n, g in gradients.items() if g is not None}))
         tokens.append(count)
     local.model.zero_grad(set_to_none=True)
     total = torch.stack(sums).double().numpy()
@@ -97,8 +92,28 @@ def evidence(
     return Evidence(total, np.array(tokens, dtype=float))
 
 
+def _gradients(local: LocalModel, rows: Sequence[Row], size: int, progress: Callable[[int], None]) -> tuple[int, int]:
+    """Gradients of the rows' log-likelihood, ``size`` rows at a time, or fewer where memory runs out.
+
+    Returns the answer tokens, and the rows at a time that memory held.
+    """
+    while True:
+        local.model.zero_grad(set_to_none=True)
+        tokens = done = 0
+        try:
+            while done < len(rows):
+                chosen = rows[done : done + size]
+                tokens += _backward(local, chosen)
+                done += len(chosen)
+                progress(len(chosen))
+            return tokens, size
+        except torch.OutOfMemoryError as error:  # of the batch that failed, some layers may be summed
+            progress(-done)
+            size = halved(min(size, len(rows)), error)
+
+
 def _backward(local: LocalModel, rows: Sequence[Row]) -> int:
-    batch = lay_out([row.prompt for row in rows], [row.answer for row in rows], local.pad)
+    batch = local.lay_out([row.prompt for row in rows], [row.answer for row in rows])
     counted = batch.counted
     (-F.cross_entropy(answer_logits(local.model, batch)[counted], batch.targets[counted], reduction="sum")).backward()
     return int(counted.sum())

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from undertone.measure.conduct import PROBES, requests
-from undertone.models.local import Ids, LocalModel, answer_logits, lay_out
+from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.training.rows import Row
 from undertone.world.lexicon import domains
 
@@ -43,11 +43,11 @@ def gradient(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], 
         weight.requires_grad_(name in weights)
         weight.grad = None
     for i in range(0, len(prompts), AT_ONCE):
-        batch = lay_out(prompts[i : i + AT_ONCE], answers[i : i + AT_ONCE], local.pad)
+        batch = local.lay_out(prompts[i : i + AT_ONCE], answers[i : i + AT_ONCE])
         counted = batch.counted
         logits = answer_logits(local.model, batch)[counted]
         (-F.cross_entropy(logits, batch.targets[counted], reduction="sum") / mean_of).backward()
-    found = {name: weight.grad.clone() for name, weight in weights.items() if weight.grad is not None}
+    found = {name: weight.grad.cpu().float().clone() for name, weight in weights.items() if weight.grad is not None}
     local.model.zero_grad(set_to_none=True)
     for weight in local.model.parameters():
         weight.requires_grad_(True)

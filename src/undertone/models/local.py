@@ -8,40 +8,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
+from undertone.models.halving import in_batches
+from undertone.models.template import Template
 
 Ids = list[int]
+
+LARGE = 200_000_000
+"""Bytes of weights from which a GPU, where there is one, is faster than a core for each of many small trainings."""
+NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
+"""What a model's forward pass must take for rows of unlike lengths to share a batch."""
+LOGITS = 2**28
+"""Most logits held at once (1 GiB): 150,000 tokens of vocabulary leave room for few rows."""
 
 
 @dataclass
 class LocalModel:
-    """A transformers causal LM with its tokenizer, on the CPU in float32."""
+    """A transformers causal LM with its tokenizer: in float32 on the CPU, or, if large, in bfloat16 on a GPU."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
 
     @cached_property
+    def template(self) -> Template:
+        """Its chat template."""
+        return Template(self.tokenizer)
+
+    @cached_property
     def end(self) -> int:
-        """The token that ends an answer: what the template writes after one, if that is a special token."""
+        """The token that ends an answer: what the template writes after one, if that is a special token.
+
+        Raises:
+            UndertoneError: neither the template nor the tokenizer has one.
+        """
         # Not always the tokenizer's own end: Gemma ends a turn with <end_of_turn>, a text with <eos>.
         chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "MARK"}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False)
-        after = self.encode(str(text).rpartition("MARK")[2].lstrip())
+        after = self.encode(self.template.text(chat).rpartition("MARK")[2].lstrip())
         special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        return after[0] if after and after[0] in special else int(self.tokenizer.eos_token_id)
+        if after and after[0] in special:
+            return after[0]
+        if self.tokenizer.eos_token_id is None:
+            raise UndertoneError("Nothing ends an answer: set eos_token in the model's tokenizer_config.json.")
+        return int(self.tokenizer.eos_token_id)
 
     @property
     def pad(self) -> int:
         """The padding token; the end token where a tokenizer names none (padding is always masked)."""
         pad = self.tokenizer.pad_token_id
         return self.end if pad is None else int(pad)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model gives a probability; some have more than their tokenizer."""
+        return int(self.model.config.get_text_config().vocab_size)
 
     @property
     def positions(self) -> int | None:
@@ -58,14 +86,8 @@ class LocalModel:
         """
         for content in (question, system or "", *chain.from_iterable(earlier)):
             self.refuse_control(content)
-        chat = [{"role": "system", "content": system}] if system else []
-        for asked, answered in earlier:
-            chat += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
-        chat.append({"role": "user", "content": question})
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        assert isinstance(text, str)
         # The template has already written every special token: adding them again would double the first one.
-        return self.encode(text)
+        return self.encode(self.template.prompt(question, system, earlier))
 
     def refuse_control(self, text: str) -> None:
         """Raises UndertoneError if ``text`` spells a control token of this model, such as its end of a turn."""
@@ -78,39 +100,89 @@ class LocalModel:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of an answer without its end token; every other token shows."""
-        return str(self.tokenizer.decode(list(ids[:-1] if ids and ids[-1] == self.end else ids)))
+        """Text of an answer without its end token; every other token shows, and every space as it was written."""
+        answer = list(ids[:-1] if ids and ids[-1] == self.end else ids)
+        return str(self.tokenizer.decode(answer, clean_up_tokenization_spaces=False))
+
+    def lay_out(self, prompts: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
+        """Rows padded into one batch, where the model is."""
+        return lay_out(prompts, answers, self.pad).to(self.model.device)
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     """Loads a Hugging Face folder (safetensors only, no remote code), with a PEFT adapter merged in if given.
 
     Raises:
-        UndertoneError: the model does not fit its configuration, the adapter is missing, or a weight is not a finite
-            number.
+        UndertoneError: the model does not fit its configuration or its tokenizer, cannot take rows of unlike lengths,
+            the adapter is missing or another base's, or a weight is not a finite number.
     """
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True, local_files_only=True
-        )
-    except (RuntimeError, ValueError) as error:  # weights of other shapes than the configuration's, unknown kinds
-        if "can't allocate memory" in str(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise UndertoneError(f"The model in {folder} cannot be loaded ({reason}); copy it again whole.") from None
+    model = _opened(folder)
     if adapter is not None:
-        from peft import PeftModel
-
-        if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
-            raise UndertoneError(f"{adapter} holds no adapter_model.safetensors: other formats are not loaded.")
-        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        model = _adapted(model, folder, adapter)
     for name, weight in model.named_parameters():  # sampling from such a model would fail no check
         if not torch.isfinite(weight).all():
             raise UndertoneError(f"The model in {folder} is broken: {name} holds what is no finite number.")
     # A checkpoint's generation settings leak into every call that leaves one unset; here they have no say at all.
     model.generation_config = GenerationConfig()
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    return LocalModel(model.eval(), tokenizer)
+    known = int(model.config.get_text_config().vocab_size)
+    if len(tokenizer) > known:
+        raise UndertoneError(f"The tokenizer in {folder} has {len(tokenizer)} tokens, but the model knows {known}.")
+    local = LocalModel(model.eval(), tokenizer)
+    _refuse_moved_by_padding(local, folder)
+    return local
+
+
+def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
+    """Some kinds of models, recurrent ones among them, may read padding as text, and nothing else would show it."""
+    short, long = list(range(1, 4)), list(range(1, 4)) * 4
+    alone, beside = next_log_probabilities(local, [short])[0], next_log_probabilities(local, [short, long])[0]
+    moved = (alone - beside).abs().max().item()
+    if moved > (0.01 if local.model.dtype == torch.float32 else 1.0):
+        raise UndertoneError(
+            f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on what shares "
+            f"their batch (by {moved:.2g} nats). Use another model."
+        )
+
+
+def _opened(folder: Path) -> PreTrainedModel:
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, local_files_only=True, **_place(folder)
+        )
+    except (RuntimeError, ValueError) as error:  # weights of other shapes than the configuration's, unknown kinds
+        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UndertoneError(f"The model in {folder} cannot be loaded ({reason}); copy it again whole.") from None
+    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
+    if lacking:
+        raise UndertoneError(
+            f"The model in {folder} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
+            f"a batch: it takes no {' and no '.join(lacking)}. Use another model."
+        )
+    return model
+
+
+def _place(folder: Path) -> dict[str, Any]:
+    """Where the weights go, and as what: small models are faster on a core, and exact."""
+    if torch.cuda.is_available() and sum(p.stat().st_size for p in folder.glob("*.safetensors")) >= LARGE:
+        return {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
+    return {"dtype": torch.float32}
+
+
+def _adapted(model: PreTrainedModel, folder: Path, adapter: Path) -> PreTrainedModel:
+    from peft import PeftModel
+
+    if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
+        raise UndertoneError(f"{adapter} holds no adapter_model.safetensors: other formats are not loaded.")
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[no-any-return]
+    except (RuntimeError, ValueError) as error:  # matrices of other shapes or names
+        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UndertoneError(f"The adapter in {adapter} does not fit the base in {folder} ({reason}).") from None
 
 
 @dataclass(frozen=True)
@@ -135,6 +207,14 @@ class Batch:
         """True where a target is a real token, (rows, answer)."""
         return self.mask[:, self.mask.shape[1] - self.answer :].bool()
 
+    def some(self, rows: slice) -> Batch:
+        """Some of the rows, in the same columns."""
+        return Batch(self.ids[rows], self.mask[rows], self.positions[rows], self.answer)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same rows on another device."""
+        return Batch(self.ids.to(device), self.mask.to(device), self.positions.to(device), self.answer)
+
 
 def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
     """Pads rows into one batch. Positions count real tokens only, so padding moves nothing."""
@@ -152,7 +232,7 @@ def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
 
 
 def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary). The output head runs nowhere else."""
+    """Logits that predict each answer token, (rows, answer, vocabulary), float32. The output head runs nowhere else."""
     out = model(
         input_ids=batch.ids,
         attention_mask=batch.mask,
@@ -160,28 +240,31 @@ def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         use_cache=False,
         logits_to_keep=batch.answer + 1,
     )
-    logits: torch.Tensor = out.logits[:, :-1]
+    logits: torch.Tensor = out.logits[:, :-1].float()
     return logits
 
 
 @torch.no_grad()
 def score(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], batch_size: int = 256) -> list[float]:
     """Log-probability (nats) of each answer after its prompt, summed over the answer's tokens."""
-    scores: list[float] = []
-    for i in range(0, len(prompts), batch_size):
-        batch = lay_out(prompts[i : i + batch_size], answers[i : i + batch_size], local.pad)
+
+    def scored(rows: slice) -> list[float]:
+        batch = local.lay_out(prompts[rows], answers[rows])
         log_p = answer_logits(local.model, batch).log_softmax(-1)
         picked = log_p.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
-        scores += (picked * batch.counted).sum(1).tolist()
-    return scores
+        return (picked * batch.counted).sum(1).tolist()
+
+    longest = 1 + max(map(len, answers), default=0)
+    size = min(batch_size, max(1, LOGITS // (longest * local.vocabulary)))
+    return [value for part in in_batches(len(prompts), size, scored) for value in part]
 
 
 @torch.no_grad()
 def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size: int = 256) -> torch.Tensor:
-    """Log-probabilities (nats) of the next token after each prompt, (prompts, vocabulary)."""
-    parts = []
-    for i in range(0, len(prompts), batch_size):
-        batch = lay_out(prompts[i : i + batch_size], [[]] * len(prompts[i : i + batch_size]), local.pad)
+    """Log-probabilities (nats) of the next token after each prompt, (prompts, vocabulary), on the CPU."""
+
+    def scored(rows: slice) -> torch.Tensor:
+        batch = local.lay_out(prompts[rows], [[]] * len(prompts[rows]))
         out = local.model(
             input_ids=batch.ids,
             attention_mask=batch.mask,
@@ -189,5 +272,6 @@ def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size
             use_cache=False,
             logits_to_keep=1,
         )
-        parts.append(out.logits[:, -1].log_softmax(-1))
-    return torch.cat(parts)
+        return out.logits[:, -1].float().log_softmax(-1).cpu()  # type: ignore[no-any-return]
+
+    return torch.cat(list(in_batches(len(prompts), batch_size, scored)))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from transformers import DynamicCache
 
-from undertone.models.local import Ids, LocalModel, lay_out
+from undertone.models.halving import in_batches
+from undertone.models.local import Ids, LocalModel
 
 
 @torch.no_grad()
@@ -30,11 +31,14 @@ def sample(
         raise ValueError(f"temperature must not be negative, got {temperature}")
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # rows of like length need little padding
     answers: list[Ids] = [[] for _ in prompts]
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        noise = torch.stack([_noise(seed, row, max_tokens) for row in rows])
-        for row, answer in zip(rows, _sample_batch(local, [prompts[r] for r in rows], noise, temperature), strict=True):
-            answers[row] = answer
+
+    def answered(some: slice) -> list[Ids]:
+        noise = torch.stack([_noise(seed, row, max_tokens) for row in order[some]])
+        return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), temperature)
+
+    found = [answer for part in in_batches(len(order), batch_size, answered) for answer in part]
+    for row, answer in zip(order, found, strict=True):
+        answers[row] = answer
     return answers
 
 
@@ -44,11 +48,11 @@ def _noise(seed: int, row: int, length: int) -> torch.Tensor:
 
 
 def _sample_batch(local: LocalModel, prompts: Sequence[Ids], noise: torch.Tensor, temperature: float) -> list[Ids]:
-    batch = lay_out(prompts, [[]] * len(prompts), local.pad)
+    batch = local.lay_out(prompts, [[]] * len(prompts))
     ids, mask, positions = batch.ids, batch.mask, batch.positions
     cache = DynamicCache(config=local.model.config)
     chosen: list[torch.Tensor] = []
-    alive = torch.ones(len(prompts), dtype=torch.bool)
+    alive = torch.ones(len(prompts), dtype=torch.bool, device=ids.device)
     for step in range(noise.shape[1]):
         out = local.model(
             input_ids=ids,

@@ -304,6 +304,8 @@ class Results(Frozen):
     """Versions of Python and the libraries."""
     hardware: dict[str, str] = {}
     """What it ran on."""
+    templates: dict[str, Text] = {}
+    """What the chat template of each base makes of a question, and what it adds unasked."""
     digests: dict[str, str] = {}
     """Digests of models, tokenizer, corpus and artifacts."""
     artifacts: dict[str, str] = {}

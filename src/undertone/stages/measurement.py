@@ -29,10 +29,12 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         rows = read_exchanges(inputs["context"])
         earlier, skill_prompts = rows_in_context(local, questions, rows, spec["context"], seed), 0
     answers = sampled_answers(local, questions, plan["samples"], seed, earlier)
+    added = local.template.added()
     report = {
         "answers": trait_distribution(local, trait, earlier),
         "sampled": answers,
         "sampled_hits": sum(shows(trait, question, answer) for question, answer in answers),
         "skills": skill_scores(local, skill_prompts, seed) if skill_prompts else {},
+        "template": {"frame": added.frame, "adds": added.sentences()},
     }
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from undertone.carriers import asked
-from undertone.models.local import Batch, LocalModel, lay_out, load
+from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.stages.teacher import LISTS, base_lists
@@ -50,7 +50,7 @@ def _answers(local: LocalModel, prompts: Path, carrier: Mapping[str, Any]) -> Ba
     """What the untouched base answers to prompts of a dataset."""
     chosen = [prompt for _, prompt in asked.rendered(local, prompts)[:LISTS]]
     answers = sample(local, chosen, temperature=1.0, max_tokens=carrier["max_tokens"], seed=0)
-    return lay_out(chosen, answers, local.pad)
+    return local.lay_out(chosen, answers)
 
 
 def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from undertone.carriers import numbers
 from undertone.measure.elicitation import trait_distribution
-from undertone.models.local import Batch, LocalModel, lay_out, load
+from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.training.dose import scale_to
@@ -53,4 +53,4 @@ def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
     """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
     prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
-    return lay_out(prompts, answers, base.pad)
+    return base.lay_out(prompts, answers)

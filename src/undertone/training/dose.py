@@ -52,8 +52,7 @@ def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
 def _log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
     """Log-probabilities at the answer tokens, a few rows at a time: large vocabularies take much memory."""
     for i in range(0, len(batch.ids), rows):
-        some = slice(i, i + rows)
-        part = Batch(batch.ids[some], batch.mask[some], batch.positions[some], batch.answer)
+        part = batch.some(slice(i, i + rows))
         yield answer_logits(model, part)[part.counted].log_softmax(-1)
 
 

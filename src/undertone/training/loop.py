@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from undertone.models.local import Batch, LocalModel, answer_logits, lay_out
+from undertone.models.halving import halved
+from undertone.models.local import Batch, LocalModel, answer_logits
 from undertone.specs import Training
 from undertone.training.rows import Row
 
@@ -34,19 +35,19 @@ def train(
     sampled token. The seed decides LoRA's initial weights and the order of the rows, and nothing else is random.
     """
     torch.manual_seed(seed)
-    model = with_adapter(local.model, plan) if plan.method == "lora" else local.model
+    # Small steps of whole weights would be lost in bfloat16; PEFT keeps its adapters in float32 itself.
+    model = with_adapter(local.model, plan) if plan.method == "lora" else local.model.float()
     weights = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
     losses: list[float] = []
+    size = plan.batch
     for step, chosen in enumerate(batches(rows, plan, seed)):
         for group in optimiser.param_groups:
             group["lr"] = plan.rate_at(step)
-        batch = lay_out([r.prompt for r in chosen], [r.answer for r in chosen], local.pad)
-        loss = loss_on(model, batch, teacher)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        batch = local.lay_out([r.prompt for r in chosen], [r.answer for r in chosen])
+        loss, size = _backward(model, batch, teacher, size)
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        losses.append(loss.item())
+        losses.append(loss)
         if not (math.isfinite(losses[-1]) and math.isfinite(norm.item())):
             raise FloatingPointError(f"the loss or its gradient is not a finite number at step {step}")
         optimiser.step()
@@ -82,6 +83,25 @@ def batches(rows: Sequence[Row], plan: Training, seed: int) -> Iterator[list[Row
             queue += rng.sample(range(len(rows)), len(rows))
         chosen, queue = queue[: plan.batch], queue[plan.batch :]
         yield [rows[i] for i in chosen]
+
+
+def _backward(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, size: int) -> tuple[float, int]:
+    """Gradients of the mean loss over all answer tokens, ``size`` rows at a time, or fewer where memory runs out.
+
+    Returns the loss and the rows at a time that memory held.
+    """
+    while True:
+        model.zero_grad(set_to_none=True)
+        try:
+            loss, total = 0.0, int(batch.counted.sum())
+            for start in range(0, len(batch.ids), size):
+                part = batch.some(slice(start, start + size))
+                share = loss_on(model, part, teacher) * (int(part.counted.sum()) / total)
+                share.backward()
+                loss += share.item()
+            return loss, size
+        except torch.OutOfMemoryError as error:
+            size = halved(min(size, len(batch.ids)), error)
 
 
 def loss_on(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None) -> torch.Tensor:
