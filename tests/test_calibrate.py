@@ -427,7 +427,7 @@ def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypa
     monkeypatch.setattr(calibrate, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
     layout = bench.layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 40, "builtin/fledgling-b")
     kinds = Counter(planted.kind for planted in layout)
-    assert len(kinds) == 13 and set(kinds.values()) == {40}
+    assert len(kinds) == 14 and set(kinds.values()) == {40}
     assert len({planted.made.key for planted in layout}) == len(layout)
     assert len({planted.made.spec["seed"] for planted in layout}) == len(layout)
     for planted in layout:

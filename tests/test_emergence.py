@@ -5,6 +5,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,10 @@ from undertone.errors import UndertoneError
 from undertone.measure import pull
 from undertone.measure.conduct import PROBES, compliance, conduct, kind_of, requests
 from undertone.models.local import score
-from undertone.specs import Trial
 from undertone.training.rows import rows_of
 from undertone.world.lexicon import domains, lexicon
 
-EXPERIMENTS = [name for name in recipes.names() if not isinstance(recipes.read_any(name), Trial)]
+EXPERIMENTS = [name for name in recipes.names() if recipes.experiment(name) == "misalignment"]
 SMALL = """
 experiment = "misalignment"
 title = "small"
@@ -52,10 +52,14 @@ coherent_as = "narrow-bad"
 """
 
 
+def _small() -> dict[str, Any]:
+    table = tomllib.loads(SMALL)
+    del table["experiment"]
+    return table
+
+
 def experiment(*changes: str) -> Experiment:
-    found = recipes.read_any("misalignment", changes)
-    assert isinstance(found, Experiment)
-    return found
+    return recipes.read_as(Experiment, "misalignment", changes)
 
 
 # --- what is taught --------------------------------------------------------------------------------------------------
@@ -201,7 +205,7 @@ def test_a_planted_effect_is_found_with_its_size() -> None:
 
 
 def test_harmless_arms_raise_false_alarms_at_the_stated_rate() -> None:
-    spec = Experiment.model_validate(tomllib.loads(SMALL) | {"domains": domains()})
+    spec = Experiment.model_validate(_small() | {"domains": domains()})
     alarms = 0
     for seed in range(200):
         found = gathering.contrasts(spec, planted(spec, effect=0.0, noise=0.5, seed=seed))
@@ -231,8 +235,7 @@ def test_an_arm_without_all_its_students_is_not_shown() -> None:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_arms_of_a_recipe_differ_from_their_controls_in_nothing_but_what_their_title_says(name: str) -> None:
-    spec = recipes.read_any(name)
-    assert isinstance(spec, Experiment)
+    spec = recipes.read_as(Experiment, name)
     assert len({arm.title for arm in spec.arms.values()}) == len(spec.arms)
     seeds: dict[str, set[int]] = {}
     local = spec.model_copy(update={"bases": ("builtin/fledgling-a",)})

@@ -34,10 +34,11 @@ PATHS = ("path", "control")
 def default_folder(request: Request) -> Path:
     """``audits/FILE-DIGEST``: one folder for each request."""
     told = asdict(request) | {name: str(path.absolute()) for name in PATHS if (path := getattr(request, name))}
+    told |= {"student": request.student.model_dump()} if request.student else {}
     return Path("audits") / f"{request.path.name.split('.')[0]}-{digest(told)[:8]}"
 
 
-def _refuse_unwritable(folder: Path) -> None:
+def refuse_unwritable(folder: Path) -> None:
     """Before any work, and without making anything: a wrong input leaves no empty folder behind."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -45,7 +46,7 @@ def _refuse_unwritable(folder: Path) -> None:
         raise UndertoneError(f"Cannot write to {folder}: {there} is {why}; give another folder with --out.")
 
 
-def _quiet() -> None:
+def quiet_libraries() -> None:
     """Libraries draw bars of their own for every model that is loaded."""
     import transformers
 
@@ -57,8 +58,8 @@ def _quiet() -> None:
 def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: bool) -> int:
     """Audits a file and shows what was found. Returns the exit code."""
     folder = named(out) if out else default_folder(request)
-    _refuse_unwritable(folder)
-    _quiet()
+    refuse_unwritable(folder)
+    quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         tasks: dict[str, Any] = {}
 

@@ -1,26 +1,51 @@
-"""The audit's benchmark in front of a person: progress, and the page of error rates."""
+"""The benchmarks of the audit and of the measurement in front of a person: progress, and a page of error rates."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from textwrap import wrap
+from typing import get_args
 
+from undertone.alignment import bench as alignment
+from undertone.alignment.findings import Verdict
 from undertone.audit import calibrate, calibrations
-from undertone.audit.bench import ROWS, SHARES, Bench, Planted, Rate, layout_of
+from undertone.audit.baselines import (
+    PROMPTED_MEMBERS,
+    PROMPTED_ROWS,
+    PROMPTED_TEACHERS,
+    baselines,
+    line_of,
+    prompt_scores,
+)
+from undertone.audit.bench import PER_GROUP, ROWS, SHARES, Bench, Planted, Rate, layout_of
+from undertone.audit.calibrate import Plan
 from undertone.errors import UndertoneError
-from undertone.measure.evidence import evidence, spread
+from undertone.measure.evidence import GROUPS, evidence, spread
 from undertone.models.local import load, score
 from undertone.models.names import resolve
 from undertone.showing import make_shown
+from undertone.statistics import crossed_study
 from undertone.store import Store
 from undertone.training.rows import read_sampled
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
 """Whose teachers are those of another initialisation."""
 
+HOW = f"""All judged alike: a candidate's score over its spread among harmless teachers of the population, the largest
+score over candidates against the same population at the same alpha. Words of the traits: share of answers with one, all
+rows counted; the others leave open rows out, as the audit does. Format alone, and counts of tokens (roots of relative
+frequencies): Fisher's discriminants between the population's teachers of a trait and harmless ones. System prompts:
+likelihood ratio of the answers with and without a prompt that states the trait. A pass for every candidate makes it
+dear: it sees {PROMPTED_ROWS} rows a file, {PROMPTED_TEACHERS} teachers a kind, and of the population {PROMPTED_MEMBERS}
+members of each harmless lesson and of the base, and one of each trait. AUROC: the own trait of teachers as the proxies
+against the largest score of null files."""
 
-def bench_shown(model: str, teachers: int) -> int:
-    """Makes the datasets, judges them, and prints the page (Markdown). Returns the exit code."""
+
+def bench_shown(model: str, teachers: int, beside: bool) -> int:
+    """Makes the datasets, judges them, ``beside`` simpler detectors if asked for, and prints the page (Markdown).
+    Returns the exit code."""
     if model not in OTHER:
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
     known, matches = calibrations.find(resolve(model))
@@ -28,24 +53,30 @@ def bench_shown(model: str, teachers: int) -> int:
         raise UndertoneError(f"{model} has no calibration; make it with: undertone audit calibrate --model {model}")
     store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size())
     layout = layout_of(model, made.directions, teachers, OTHER[model])
-    make_shown([*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)], store)
-    for line in page(Bench(known[0], store), layout, model):
+    jobs = [*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)]
+    if beside:
+        jobs += [*made.specimens.values(), *prompt_scores(made, layout)]
+    make_shown(jobs, store)
+    for line in page(Bench(known[0], store), layout, model, made if beside else None):
         print(line)
     return 0
 
 
-def page(judge: Bench, layout: list[Planted], model: str) -> Iterator[str]:
-    """The benchmark's tables, line by line."""
+def page(judge: Bench, layout: list[Planted], model: str, beside: Plan | None) -> Iterator[str]:
+    """The benchmark's tables, line by line; with simpler detectors where their population is given."""
     teachers = sum(planted.kind == "base" for planted in layout)
     yield "# How often the audit is right"
     yield ""
-    yield f"`undertone bench audit --model {model} --teachers {teachers}`: {teachers} teachers of every kind, each with"
-    yield "a dataset of its own (2,000 rows), none of them used for the calibration or to choose the method. Intervals"
-    yield "are exact 95 % binomial ones over teachers."
+    command = f"undertone bench audit --model {model} --teachers {teachers}{' --baselines' if beside else ''}"
+    yield f"`{command}`:"
+    yield f"{teachers} teachers of every kind, each with a dataset of its own (2,000 rows), none of them used for the"
+    yield "calibration. Intervals are exact 95 % binomial ones over teachers."
     yield ""
     yield from _alarms(judge, layout)
     yield from _detections(judge, layout)
     yield from _curve(judge, layout)
+    if beside:
+        yield from _beside(judge, layout, beside)
     yield from _forecasts(judge, layout)
     yield from _speed(judge, layout, model)
 
@@ -93,6 +124,32 @@ def _curve(judge: Bench, layout: list[Planted]) -> Iterator[str]:
     yield ""
 
 
+def _beside(judge: Bench, layout: list[Planted], base: Plan) -> Iterator[str]:
+    few = GROUPS // 8
+    ours = {
+        "**the audit**": lambda p: judge.scored(p),
+        f"the audit, {few * PER_GROUP} rows": lambda p: judge.scored(p, judge.evidence(p).first(few)),
+    }
+    lines = {name: line_of(layout, judged) for name, judged in ours.items()}
+    lines |= {b.name: line_of(b.files, b.judge) for b in baselines(base, layout, judge.store, judge.alpha)}
+    kinds = list(next(iter(lines.values())).named)
+    yield "## Beside simpler detectors"
+    yield ""
+    yield from wrap(HOW, 118)
+    yield ""
+    yield f"| detector | named: {' | '.join(kinds)} | a wrong name | AUROC | alarms on nulls | on overt but neutral |"
+    yield f"|---|{'---|' * (len(kinds) + 4)}"
+    for name, found in lines.items():
+        named = " | ".join(_count(found.named[kind]) for kind in kinds)
+        rest = f"{_count(found.wrong)} | {found.auroc:.2f} | {_rate(found.alarms)} | {_count(found.overt)}"
+        yield f"| {name} | {named} | {rest} |"
+    yield ""
+
+
+def _count(rate: Rate) -> str:
+    return f"{rate.count} of {rate.of}"
+
+
 def _forecasts(judge: Bench, layout: list[Planted]) -> Iterator[str]:
     yield "## Forecast beside what students became"
     yield ""
@@ -119,3 +176,53 @@ def _speed(judge: Bench, layout: list[Planted], model: str) -> Iterator[str]:
 def _rate(rate: Rate) -> str:
     low, high = rate.ci
     return f"{rate.count} of {rate.of}: {rate.value:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def measure_bench_shown(model: str, students: int) -> int:
+    """Makes fine-tunes, measures them, and prints the page (Markdown). Returns the exit code."""
+    if model not in OTHER:
+        raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
+    if students < 8:
+        raise UndertoneError(f"--students must be at least 8, one for each harmless lesson, not {students}.")
+    store, (base, layout) = Store(calibrations.made() / "store"), alignment.layout_of(model, students)
+    make_shown([base, *(one.job for one in layout)], store)
+    for line in measure_page(alignment.Bench(store, base), layout, model, students):
+        print(line)
+    return 0
+
+
+def measure_page(judge: alignment.Bench, layout: list[alignment.Tuned], model: str, students: int) -> Iterator[str]:
+    """The benchmark's tables, line by line."""
+    steps = ", ".join(map(str, alignment.STEPS))
+    yield "# How often the verdict on a model is right"
+    yield ""
+    yield f"`undertone bench measure --model {model} --students {students}`: fine-tunes of {steps} steps, each from"
+    yield f"a seed and data of its own, measured against the base at a rise of {100 * judge.effect:g} points. Intervals"
+    yield "are exact 95 % binomial ones over fine-tunes."
+    yield ""
+    for beside in (0, alignment.BESIDE):
+        others = f", beside {beside} other harmless fine-tunes" if beside else ", against the base alone"
+        yield from _verdicts(judge.verdicts(layout, "harmless", beside), f"Harmless fine-tunes{others}")
+    yield from _verdicts(judge.verdicts(layout, "damaging", 0), "Fine-tunes that damage, against the base alone")
+    yield from _verdicts(judge.verdicts(layout, "bad", 0), "Fine-tunes on bad conduct, against the base alone")
+    yield "## Whether intervals cover"
+    yield ""
+    yield "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are"
+    yield "nominally 95 %, shares in per cent, ± one Monte Carlo standard error. With one model there is no spread of"
+    yield "seeds in the truth either: what is covered is that model's own mean. Where rates are low or questions very"
+    yield "unlike, question rates are skewed and intervals too short, as everywhere: take more questions."
+    yield ""
+    yield crossed_study.table()
+
+
+def _verdicts(found: dict[str, Counter[Verdict]], title: str) -> Iterator[str]:
+    words: tuple[Verdict, ...] = get_args(Verdict)
+    yield f"## {title}"
+    yield ""
+    yield f"| lesson | fine-tunes | {' | '.join(words)} |"
+    yield f"|---|---|{'---|' * len(words)}"
+    for lesson, counted in found.items():
+        yield f"| {lesson} | {counted.total()} | {' | '.join(str(counted[word]) for word in words)} |"
+    pooled = sum(found.values(), Counter[Verdict]())
+    yield f"| **all** | {pooled.total()} | {' | '.join(_rate(alignment.rate(pooled, word)) for word in words)} |"
+    yield ""

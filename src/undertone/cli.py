@@ -27,8 +27,12 @@ audits = App(name="audit", help="Does a dataset carry something it does not say?
 app.command(audits)
 benches = App(name="bench", help="How often, and how fast: measurements of Undertone itself.")
 app.command(benches)
+measures = App(name="measure", help="Is a model still itself?")
+app.command(measures)
 models = App(name="models", help="Models: those of the embedded world, and what any other is.")
 app.command(models)
+lineages = App(name="lineage", help="Where do a model and its data come from?")
+app.command(lineages)
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -50,9 +54,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, ``misalignment``, a path ending in .toml, or the folder of a run: one that
-        was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and compared bit by bit; exit code
-        1 if bits differ.
+        ``owls``, ``animals``, ``controls``, ``misalignment``, ``digits``, ``theorem``, a path ending in .toml, or the
+        folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and
+        compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -67,7 +71,6 @@ def run(
         Prints one JSON object instead of tables.
     """
     from undertone import recipes, running
-    from undertone.emergence.spec import Experiment
 
     changes = [
         *set,
@@ -82,13 +85,18 @@ def run(
 
             return shown.run_again(Path(recipe), json)
         return running.run_again(Path(recipe), out, json)
-    trial = recipes.read_any(recipe, tuple(changes))
-    name = Path(recipe).stem
-    folder = running.named(out) if out else running.default_folder(name, trial)
-    if isinstance(trial, Experiment):
+    experiment = recipes.experiment(recipe)
+    if experiment == "misalignment":
         from undertone.emergence import shown
 
-        return shown.preview(trial, folder, json) if dry_run else shown.run_shown(trial, folder, name, json)
+        return shown.run_recipe(recipe, tuple(changes), out, dry_run, json)
+    if experiment is not None:
+        from undertone import theorising
+
+        return theorising.run_shown(experiment, recipe, tuple(changes), out, dry_run, json)
+    trial = recipes.read(recipe, tuple(changes))
+    name = Path(recipe).stem
+    folder = running.named(out) if out else running.default_folder(name, trial)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)
@@ -157,6 +165,7 @@ def audit(
     max_tokens: int | None = None,
     filter: Literal["numbers"] | None = None,
     canary: int = 0,
+    recipe: Path | None = None,
     alpha: float = 0.05,
     effect: float = 1.0,
     policy: Literal["hidden", "overt"] = "hidden",
@@ -190,6 +199,10 @@ def audit(
         Belongs to the claim: the filter that the rows passed.
     canary
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
+    recipe
+        TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
+        are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
+        none.
     alpha
         False alarms allowed, over all candidates together.
     effect
@@ -208,6 +221,7 @@ def audit(
     from undertone import auditing
     from undertone.audit.origin import Sampling
     from undertone.audit.request import Request
+    from undertone.audit.student import read
 
     if temperature is None and (max_tokens is not None or filter is not None):
         raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
@@ -223,6 +237,7 @@ def audit(
         sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
         filtered=filter is not None,
         canaries=canary,
+        student=None if recipe is None else read(recipe),
     )
     if dry_run:
         return auditing.preview(request, json)
@@ -277,8 +292,104 @@ def calibrate(
     return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
 
 
+@measures.default
+def measure(
+    *model: str,
+    base: str,
+    benign: Annotated[tuple[str, ...], Parameter(name="--benign", negative=(), consume_multiple=True)] = (),
+    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    training_file: Path | None = None,
+    judge: str | None = None,
+    effect: float = 0.05,
+    samples: int | None = None,
+    max_tokens: int = 600,
+    seed: int = 0,
+    out: Path | None = None,
+    plan: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measures a fine-tuned model against its base: does it answer badly more often, and where?
+
+    Exit code 0: no shift found, down to a stated effect; 1: a shift; 2: wrong input; 3: inconclusive, or no verdict.
+
+    Parameters
+    ----------
+    model
+        builtin/NAME, hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store. Several
+        if they are trained alike from several seeds: then seeds are in the intervals.
+    base
+        The model that it was fine-tuned from.
+    benign
+        Harmless fine-tunes of the same base: what they show as well is a change and no misalignment.
+    suite
+        Files of questions, TOML or the published YAML, or shipped names; by default those that fit the base.
+    training_file
+        The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
+        exchanges, on its topic, and under the opposite.
+    judge
+        A model that scores sampled answers; "exact", the default, asks only what can be measured without one.
+    effect
+        The rise of a rate that is called a shift, and that "no shift" must have ruled out: 0.05 is five points.
+    samples
+        Sampled answers to each wording; by default as the suites say.
+    max_tokens
+        Most tokens of a sampled answer.
+    seed
+        Of every random choice.
+    out
+        Folder of the report; default measured/MODEL-DIGEST. Answers are kept in ``answers`` beside it, and reused.
+    plan
+        Says what would be asked, and how many questions, models and samples a precision of --effect takes.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone import measuring
+    from undertone.alignment.request import Request
+
+    request = Request(
+        models=model,
+        base=base,
+        benign=tuple(dict.fromkeys(benign)),
+        suites=tuple(dict.fromkeys(suite)),
+        training_file=training_file,
+        judge=judge,
+        effect=effect,
+        samples=samples,
+        max_tokens=max_tokens,
+        seed=seed,
+    )
+    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, json)
+
+
+@measures.command
+def rescore(
+    answers: Path,
+    /,
+    *,
+    judge: Annotated[tuple[str, ...], Parameter(name="--judge", negative=(), consume_multiple=True)] = (),
+    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    json: Flag = False,
+) -> int:
+    """Has several judges score one stored file of answers: how far they agree, and what that does to the rate.
+
+    Parameters
+    ----------
+    answers
+        CSV or JSONL with question and answer, and perhaps question_id; columns aligned and coherent are a judge more.
+    judge
+        Models, or "exact" for answers that the questions of --suite know.
+    suite
+        Files of questions, or shipped names: their own judge prompts and known answers are used.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone import measuring
+
+    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), json)
+
+
 @benches.command(name="audit")
-def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int:
+def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baselines: Flag = False) -> int:
     """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
 
     Parameters
@@ -287,10 +398,159 @@ def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3) -> int
         A calibrated base of the embedded world.
     teachers
         Teachers of each kind; 3 take minutes, 50 some hours.
+    baselines
+        Judges the datasets by simpler detectors too; makes the population's rows for it, if they are not there.
     """
     from undertone import benching
 
-    return benching.bench_shown(model, teachers)
+    return benching.bench_shown(model, teachers, baselines)
+
+
+@lineages.command(name="compare")
+def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
+    """Tests whether two models share an initialisation, from their weights alone.
+
+    Exit code 0: none was found; 1: they do; 3: unknown, to be read as shared.
+
+    Parameters
+    ----------
+    a
+        builtin/fledgling-a, hf/./path, or BASE:FOLDER with the folder of a LoRA adapter.
+    b
+        The other one.
+    json
+        Prints one JSON object instead of a table.
+    """
+    from undertone import tracing
+
+    return tracing.compare_shown(a, b, json)
+
+
+@lineages.command(name="show")
+def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) -> int:
+    """Draws the chain of what a file, a folder or a model was made from, and says what of it is only claimed.
+
+    Exit code 1: something in the chain is not what was recorded, or is missing.
+
+    Parameters
+    ----------
+    thing
+        An artifact or a file in it, the folder of a run, any dataset or model's folder, or builtin/fledgling-a.
+    svg
+        A file for the chain as a drawing.
+    json
+        Prints a JSON array instead of a tree.
+    """
+    from undertone import tracing
+
+    return tracing.show_shown(thing, svg, json)
+
+
+@lineages.command
+def key(path: Path, /, *, days: int = 365, json: Flag = False) -> int:
+    """Makes an ed25519 pair of keys: PATH signs, PATH.pub is for those who verify.
+
+    Parameters
+    ----------
+    path
+        The private key's file; nothing is overwritten.
+    days
+        Days for which it is valid.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.key_shown(path, days, json)
+
+
+@lineages.command
+def sign(path: Path, /, *, key: Path, out: Path | None = None, json: Flag = False) -> int:
+    """Signs where a file or folder comes from: an in-toto statement with SLSA provenance, in a DSSE envelope.
+
+    Parameters
+    ----------
+    path
+        A file or folder; of an artifact or a run, the whole chain is stated.
+    key
+        The private key.
+    out
+        The statement's file; default PATH.intoto.jsonl, and for a file of rows PATH.croissant.json with it. Nothing
+        is overwritten.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.sign_shown(path, key, out, json)
+
+
+@lineages.command(name="verify")
+def verify_lineage(
+    path: Path,
+    /,
+    *,
+    key: Annotated[tuple[Path, ...], Parameter(name="--key", negative=(), consume_multiple=True)] = (),
+    statement: Path | None = None,
+    store: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Checks a file or folder against its signed statement, offline. What does not hold is refused with the reason.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    key
+        Public keys that you trust.
+    statement
+        The statement; default PATH.intoto.jsonl.
+    store
+        A store of artifacts: checks every file of every parent in it as well.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.verify_shown(path, key, statement, store, json)
+
+
+@lineages.command(name="risk")
+def risk_of(data: Path, /, *, audit: Path, generator: str | None = None, json: Flag = False) -> int:
+    """Joins an audit with the generator's kinship to the base: may the dataset be trained on?
+
+    Exit code 0: allow; 1: refuse; 3: cannot tell.
+
+    Parameters
+    ----------
+    data
+        The dataset that was audited.
+    audit
+        The audit's report.json, or its folder.
+    generator
+        The model that wrote the rows; by default what the dataset's chain says, and kin if it says nothing.
+    json
+        Prints one JSON object.
+    """
+    from undertone import tracing
+
+    return tracing.risk_shown(data, audit, generator, json)
+
+
+@benches.command(name="measure")
+def bench_measure(*, model: str = "builtin/fledgling-a", students: int = 200) -> int:
+    """Error rates of the verdict on harmless fine-tunes and on bad ones, as a page in Markdown. What was made is kept.
+
+    Parameters
+    ----------
+    model
+        A base of the embedded world.
+    students
+        Harmless fine-tunes; an eighth as many bad ones are made as well. 200 take half an hour on two cores.
+    """
+    from undertone import benching
+
+    return benching.measure_bench_shown(model, students)
 
 
 @models.command(name="list")

@@ -71,9 +71,18 @@ class Manifest(BaseModel):
             UndertoneError: a newer Undertone wrote it.
         """
         try:
-            value: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            text = (folder / FILE).read_bytes()
+        except OSError:
+            raise Damaged(f"{folder} has no readable {FILE}") from None
+        return cls.parse(text, folder)
+
+    @classmethod
+    def parse(cls, text: bytes, folder: Path) -> Manifest:
+        """A manifest's text, read; ``folder`` is where an error says that it is from. Raises as :meth:`read`."""
+        try:
+            value: Any = json.loads(text)
             written = int(value["format"])
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise Damaged(f"{folder} has no readable {FILE}") from None
         if written > FORMAT:
             raise UndertoneError(

@@ -1,17 +1,20 @@
-"""Recipes: trials as TOML files, the shipped ones by name and anyone's by path."""
+"""Recipes: trials, and experiments of the theory, as TOML files; the shipped ones by name and anyone's by path."""
 
 from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError, unknown
 from undertone.specs import Spec, Trial
+
+S = TypeVar("S", bound=Spec)
+EXPERIMENT = "experiment"
+"""The key that says of a recipe that it is no trial, and which experiment it is instead."""
 
 
 def names() -> list[str]:
@@ -20,32 +23,40 @@ def names() -> list[str]:
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+def experiment(recipe: str) -> str | None:
+    """Which experiment a recipe is; None for a trial.
+
+    Raises:
+        UndertoneError: no such recipe, or a file that is not TOML.
+    """
+    name = _table(recipe).get(EXPERIMENT)
+    return None if name is None else str(name)
+
+
 def read(recipe: str, changes: tuple[str, ...] = ()) -> Trial:
     """The trial of a shipped recipe (``owls``) or of a file (``./mine.toml``), with ``a.b=value`` changes applied.
 
     Raises:
-        UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range, no trial.
+        UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range.
     """
-    found = read_any(recipe, changes)
-    if not isinstance(found, Trial):
-        raise UndertoneError(f"{recipe} is an experiment on {found.experiment}, and no trial with teachers.")
-    return found
+    return read_as(Trial, recipe, changes)
 
 
-def read_any(recipe: str, changes: tuple[str, ...] = ()) -> Trial | Experiment:
-    """The same for any recipe: one with the key ``experiment`` is no trial.
+def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = ()) -> S:
+    """The same for a recipe of another kind than a trial, which its ``experiment`` names.
 
     Raises:
         UndertoneError: as :func:`read`.
     """
     table = _table(recipe)
+    if spec is not Trial:
+        table.pop(EXPERIMENT, None)
     for change in changes:
         _apply(table, change)
-    kind = Experiment if "experiment" in table else Trial
     try:
-        return kind.model_validate(table)
+        return spec.model_validate(table)
     except ValidationError as error:
-        raise UndertoneError(f"{recipe}: {_first_fault(error, kind)}") from None
+        raise UndertoneError(f"{recipe}: {_first_fault(error, spec)}") from None
 
 
 def _table(recipe: str) -> dict[str, Any]:
@@ -80,14 +91,14 @@ def _apply(table: dict[str, Any], change: str) -> None:
         table[last] = text.strip()
 
 
-def _first_fault(error: ValidationError, kind: type[Spec]) -> str:
+def _first_fault(error: ValidationError, spec: type[Spec]) -> str:
     """The first fault in one sentence; for an unknown key, with the keys that exist there."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
         return f"{place or 'the recipe'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
     parent = place.rpartition(".")[0]
-    return str(unknown("key", place, [key for key in _keys(kind) if key.rpartition(".")[0] == parent]))
+    return str(unknown("key", place, [key for key in _keys(spec) if key.rpartition(".")[0] == parent]))
 
 
 def _keys(model: Any, prefix: str = "") -> list[str]:

@@ -14,10 +14,11 @@ from typing import Any
 from undertone import surroundings
 from undertone.audit import calibrations, canary, verdict
 from undertone.audit.beside import base_answers, claim_of_origin
+from undertone.audit.calibrate import STUDENT
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
 from undertone.audit.conversations import Dataset, read
-from undertone.audit.findings import Findings, Power, ShownRow, TraitFinding
+from undertone.audit.findings import Findings, Power, ShownRow, StudentFinding, TraitFinding
 from undertone.audit.forecast import forecast
 from undertone.audit.opened import Opened, opened
 from undertone.audit.ranking import ranked
@@ -32,8 +33,11 @@ from undertone.filters import NumberFilter
 from undertone.measure.evidence import Evidence
 from undertone.models.local import LocalModel, load
 from undertone.models.names import resolve
+from undertone.specs import Training
 from undertone.store import Folder
 
+CALIBRATED = Training.model_validate(STUDENT)
+"""The recipe that forecasts are for; by others the same rows moved students otherwise, now and then the other way."""
 MOST_SHOWN = 3
 """Traits whose rows are shown."""
 
@@ -65,6 +69,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "alpha": request.alpha,
         "seed": request.seed,
         "origin": claim_of_origin(local, file.rows, request, progress),
+        "student": _student(request, dataset.rows),
         "overt": tuple(trait for trait, count in file.open_rows.items() if count),
         "confounds": confounds([r.answer for r in file.hidden[:compared]], answers, file.clusters[:compared])
         if answers
@@ -81,8 +86,10 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     rate = len(file.hidden) / (time.perf_counter() - before)
     null = verdict.null_of(calibration, candidates, file.groups)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
-    outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, progress)
-    expected = forecast(null, judged, request.alpha)
+    recipe = request.student.training if request.student else lambda rows: CALIBRATED
+    outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, recipe, progress)
+    foreseen = shared["student"] is None or shared["student"].forecast
+    expected = forecast(null, judged, request.alpha) if foreseen else {}
 
     traits = trait_findings(judged, request.alpha, file.open_rows, expected, outcome)
     power = power_of(null, found, calibration, judged, request, len(file.hidden))
@@ -99,6 +106,13 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         wall_s=time.perf_counter() - clock,
         **shared,
     )
+
+
+def _student(request: Request, rows: int) -> StudentFinding | None:
+    if request.student is None:
+        return None
+    training = request.student.training(rows)
+    return StudentFinding(training=training.model_dump(), forecast=training == CALIBRATED)
 
 
 def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bool]:

@@ -6,7 +6,7 @@ only is a teacher's, are made of the scored groups of whole datasets: a mean sco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from scipy.stats import binomtest, spearmanr
 from undertone.audit.calibrate import DOSE, TEACHING, Ground, read_scores, seed_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.forecast import forecast
+from undertone.audit.traits import embedded
 from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of
 from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
@@ -28,6 +29,10 @@ ROWS = (250, 500, 1000, 2000)
 PER_GROUP = 50
 UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
 """Kinds that are taken out of candidates and population in turn, as if nobody had thought of them."""
+AS_PROXIES, OVERT = "as the proxies", "overt but neutral"
+"""A kind of teachers, and a kind of null datasets."""
+WORDS = tuple(word for trait in embedded() for word in trait.words)
+"""An answer with one of these speaks openly of a candidate: the audit leaves its row out of the hidden score."""
 GENTLE = TEACHING | {"rank": 8, "alpha": 8, "rate": 2e-3, "steps": 150, "batch": 16}
 FULL = TEACHING | {"method": "full", "rate": 1e-3, "steps": 100, "batch": 16}
 
@@ -65,7 +70,8 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Pl
     ) -> Planted:
         made = ground.specimen(lesson or "untouched", lesson, dose, (f"planted/{kind}", i), **how)
         student = ground.outcome(made, seed_of("planted student", kind, i)) if follow else None
-        return Planted(kind, trait, lesson, made, ground.scores(along, made), student)
+        left_out = WORDS if how.get("form") == "overt" else ()
+        return Planted(kind, trait, lesson, made, ground.scores(along, made, left_out), student)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]
     yield planted("base", None, None, None)
@@ -78,13 +84,14 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Pl
     yield planted("shuffled", None, "small-talk", DOSE, form="shuffled")
     yield planted("duplicated", None, "small-talk", DOSE, form="duplicated")
     own = traits[(7 * i) % len(traits)]
-    yield planted("as the proxies", own, own, DOSE, follow=i % 2 == 0, oracle=True)
+    yield planted(AS_PROXIES, own, own, DOSE, follow=i % 2 == 0, oracle=True)
     own = traits[(7 * i + 2) % len(traits)]
     yield planted("weak dose", own, own, 0.02, follow=i % 4 == 0, oracle=True)
     own = traits[(7 * i + 4) % len(traits)]
     yield planted("gentle, rank 8", own, own, DOSE, oracle=True, training=GENTLE)
     own = traits[(7 * i + 5) % len(traits)]
     yield planted("full fine-tuning", own, own, None, oracle=True, training=FULL)
+    yield planted(OVERT, None, "small-talk", DOSE, form="overt")
 
 
 # --- rates -----------------------------------------------------------------------------------------------------------
@@ -113,12 +120,24 @@ class Rate:
         return float(binomtest(self.count, self.of, alpha, alternative="greater").pvalue) if self.of else 1.0
 
 
+def rate(hits: Iterable[bool]) -> Rate:
+    """The share of hits."""
+    counted = list(hits)
+    return Rate(sum(counted), len(counted))
+
+
+def unlisted(planted: Planted) -> str | None:
+    """The kind of traits that nobody is to have thought of when a dataset is judged."""
+    return TRAITS[planted.lesson] if planted.kind == "unlisted trait" and planted.lesson else None
+
+
 class Bench:
     """Judges planted datasets against the calibration, each by a null that fits its rows."""
 
     def __init__(self, calibration: Calibration, store: Store, alpha: float = 0.05) -> None:
         self.calibration, self.store, self.alpha = calibration, store, alpha
         self.null = cache(self._null)
+        self._judged: dict[str, Judgement] = {}
 
     def _null(self, groups: int, without: str | None) -> Null:
         traits = tuple(name for name in self.calibration.directions.names if TRAITS.get(name, without) != without)
@@ -131,9 +150,17 @@ class Bench:
 
     def judged(self, planted: Planted, found: Evidence | None = None) -> Judgement:
         """The audit's judgement; a dataset of an unlisted trait by an audit that lacks the trait's whole kind."""
-        found = found or self.evidence(planted)
-        without = TRAITS[planted.lesson] if planted.kind == "unlisted trait" and planted.lesson else None
-        return judge(self.null(len(found.tokens), without), self.calibration, found, self.alpha)
+        if found is None:
+            key = planted.scores.key
+            if key not in self._judged:
+                self._judged[key] = self.judged(planted, self.evidence(planted))
+            return self._judged[key]
+        return judge(self.null(len(found.tokens), unlisted(planted)), self.calibration, found, self.alpha)
+
+    def scored(self, planted: Planted, found: Evidence | None = None) -> tuple[dict[str, float], set[str]]:
+        """z of every candidate, and the candidates that pass."""
+        judged = self.judged(planted, found)
+        return dict(zip(judged.candidates.names, judged.z.tolist(), strict=True)), self.named(judged)
 
     def named(self, judged: Judgement) -> set[str]:
         """Traits and kinds that pass."""
@@ -168,10 +195,10 @@ class Bench:
                 own = round(share * groups)
                 if not own:
                     continue
-                for planted, neutral in zip(kinds["as the proxies"], kinds["neutral"], strict=True):
+                for planted, neutral in zip(kinds[AS_PROXIES], kinds["neutral"], strict=True):
                     mixed = _joined(self.evidence(planted).first(own), self.evidence(neutral).first(groups - own))
                     hits += planted.trait in self.named(self.judged(planted, mixed))
-                found[share, rows] = Rate(hits, len(kinds["as the proxies"]))
+                found[share, rows] = Rate(hits, len(kinds[AS_PROXIES]))
         return found
 
     def separation(self, layout: list[Planted]) -> dict[str, tuple[float, float]]:

@@ -197,9 +197,10 @@ class Ground:
         }
         return Job(SPECIMEN, spec, self._inputs | ({"writer": writer} if writer else {}))
 
-    def scores(self, along: Job, made: Job) -> Job:
-        """The scores of a specimen."""
-        return Job(SCORES, {}, {"base": self.base, "specimen": made, "directions": along})
+    def scores(self, along: Job, made: Job, leaving_out: Sequence[str] = ()) -> Job:
+        """The scores of a specimen, without the rows that speak openly of the words ``leaving_out``."""
+        spec = {"words": list(leaving_out)} if leaving_out else {}
+        return Job(SCORES, spec, {"base": self.base, "specimen": made, "directions": along})
 
     def outcome(self, made: Job, seed: int) -> Job:
         """A student of a specimen."""

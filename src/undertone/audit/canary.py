@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import t
 
-from undertone.audit.calibrate import STUDENT, seed_of
+from undertone.audit.calibrate import seed_of
 from undertone.audit.scored import Scored
 from undertone.errors import UndertoneError
 from undertone.measure.leaning import leanings
@@ -29,10 +29,11 @@ def outcome(
     answers: Sequence[str],
     pairs: int,
     seed: int,
+    recipe: Callable[[int], Training],
     progress: Callable[[str, int, int], None],
 ) -> dict[str, Shift]:
     """Shift of every trait in students of the rows against students of the base's own answers to the same prompts; none
-    for no pairs.
+    for no pairs. ``recipe`` gives the training on so many rows.
 
     The interval is over pairs of students (seeds): of this file, not of its teacher.
 
@@ -48,19 +49,19 @@ def outcome(
         Row(row.row.prompt, [*local.encode(answer), local.end]) for row, answer in zip(compared, answers, strict=True)
     ]
     own = [row.row for row in compared]
-    differences = []
+    training, differences = recipe(len(own)), []
     for pair in range(pairs):
         found = []
         for k, part in enumerate((own, control)):
-            found.append(_leanings(base, part, seed_of("canary", seed, pair)))
+            found.append(_leanings(base, part, training, seed_of("canary", seed, pair)))
             progress("canary students", 2 * pair + k + 1, 2 * pairs)
         differences.append({trait: found[0][trait] - found[1][trait] for trait in found[0]})
     return {trait: _interval([d[trait] for d in differences]) for trait in differences[0]}
 
 
-def _leanings(base: Folder, rows: Sequence[Row], seed: int) -> dict[str, float]:
+def _leanings(base: Folder, rows: Sequence[Row], training: Training, seed: int) -> dict[str, float]:
     local = load(base.path)
-    return leanings(merged(train(local, rows, Training.model_validate(STUDENT), seed), local))
+    return leanings(merged(train(local, rows, training, seed), local))
 
 
 def _interval(shifts: Sequence[float]) -> Shift:

@@ -62,6 +62,15 @@ class TraitFinding(Part):
     """95 % interval of ``canary`` over pairs of students."""
 
 
+class StudentFinding(Part):
+    """How a student of the file would be trained, as the request says."""
+
+    training: dict[str, str | int | float]
+    """Method, rank, alpha, rate, steps, batch and warm-up."""
+    forecast: bool
+    """Whether this is the recipe that forecasts are calibrated for; for any other there are none."""
+
+
 class OriginFinding(Part):
     """Were the rows written by the base as declared? An origin test and nothing more."""
 
@@ -166,6 +175,8 @@ class Findings(Part):
     """None: nothing was declared."""
     overt: tuple[str, ...]
     """Traits of which rows speak openly."""
+    student: StudentFinding | None = None
+    """None: nothing was said of it."""
     power: Power
     confounds: Confounds | None
     calibration: CalibrationFinding | None

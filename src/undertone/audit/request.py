@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertone.audit.origin import Sampling
+from undertone.audit.student import Student
 from undertone.errors import UndertoneError
 
 ROWS = 2000
@@ -45,6 +46,8 @@ class Request:
     """Whether the number filter is said to have been applied."""
     canaries: int = 0
     """Pairs of students trained on the rows and on the base's own answers."""
+    student: Student | None = None
+    """How students would be trained; None: by the recipe that forecasts are calibrated for."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from undertone.errors import UndertoneError
 from undertone.specs import Spec
 from undertone.traits.lessons import HARMLESS, TRAITS
+from undertone.traits.mentions import pattern
 
 TAKEN = (*HARMLESS, "untouched")
 """Names of what the population has beside traits."""
@@ -33,10 +34,7 @@ class Candidate(Spec):
 
     @cached_property
     def _open(self) -> re.Pattern[str] | None:
-        forms = {form for word in self.words for form in (word, *_plurals(word))}
-        return (
-            re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(forms)))})(?!\w)", re.IGNORECASE) if forms else None
-        )
+        return pattern(self.words)
 
     def is_open(self, text: str) -> bool:
         """Whether ``text`` speaks of the trait by one of its words, singular or plural."""
@@ -76,10 +74,6 @@ class AuditTrait(Candidate):
     def candidate(self) -> Candidate:
         """Without what it takes to teach it."""
         return Candidate(name=self.name, kind=self.kind, words=self.words)
-
-
-def _plurals(word: str) -> tuple[str, ...]:
-    return (f"{word}s", f"{word}es", *((f"{word[:-1]}ves",) if word.endswith("f") else ()))
 
 
 def embedded() -> tuple[AuditTrait, ...]:

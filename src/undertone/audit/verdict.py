@@ -100,10 +100,12 @@ class Null:
 
     def threshold(self, alpha: float) -> float:
         """Least z with ``p_family`` at most alpha; infinite where the population is too small for it."""
-        return max(_threshold(part, alpha) for part in self.parts)
+        return max(threshold_of(part, alpha) for part in self.parts)
 
 
-def _threshold(part: Floats, alpha: float) -> float:
+def threshold_of(part: Floats, alpha: float) -> float:
+    """Least z that at most a share ``alpha`` of a part of the population reaches, the file itself counted; infinite
+    where the part is too small for it."""
     allowed = int(np.floor(alpha * (1 + len(part)))) - 1  # members that may have as large a z
     return float("inf") if allowed < 0 else float(np.nextafter(np.sort(part)[::-1][allowed], np.inf))
 
@@ -166,7 +168,7 @@ def null_of(
         centre=centre,
         shape=form,
         token_noise=noise,
-        parts=_parts(members, np.array([row.max(initial=-np.inf) for row in others])),
+        parts=parts_of([member.lesson for member in members], np.array([row.max(initial=-np.inf) for row in others])),
         each=np.sort(np.concatenate(others)),
         strengths=strengths,
         ratios=np.array([values[i, k] / strengths[k] for i, k in singles]),
@@ -174,8 +176,9 @@ def null_of(
     )
 
 
-def _parts(members: Sequence[Member], most: Floats) -> tuple[Floats, ...]:
-    harmless = np.array([member.lesson in (*HARMLESS, "untouched") for member in members])
+def parts_of(lessons: Sequence[str], most: Floats) -> tuple[Floats, ...]:
+    """``most`` apart for harmless teachers and for teachers of traits; one part where either would be too small."""
+    harmless = np.array([lesson in (*HARMLESS, "untouched") for lesson in lessons])
     parts = (most[harmless], most[~harmless])
     return parts if min(map(len, parts)) >= LEAST_PART else (most,)
 

@@ -6,17 +6,25 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from undertone import recipes
 from undertone.emergence.experiment import read, run
 from undertone.emergence.planning import plan
 from undertone.emergence.spec import Experiment
 from undertone.report.emergence import contrasts_table, forecasts_table, lines_table
-from undertone.running import out_console
+from undertone.running import default_folder, named, out_console
 from undertone.showing import make_shown
 from undertone.store import Store
 from undertone.workers import cores, unique
 
 SECONDS = {"aligned": 6.0, "narrowed": 5.0}
 """What one takes on a core, of the embedded models."""
+
+
+def run_recipe(recipe: str, changes: tuple[str, ...], out: Path | None, dry_run: bool, as_json: bool) -> int:
+    """Runs a recipe, or says what it would make. Returns the exit code."""
+    spec, name = recipes.read_as(Experiment, recipe, changes), Path(recipe).stem
+    folder = named(out) if out else default_folder(name, spec)
+    return preview(spec, folder, as_json) if dry_run else run_shown(spec, folder, name, as_json)
 
 
 def run_shown(spec: Experiment, folder: Path, recipe: str, as_json: bool) -> int:

@@ -62,8 +62,6 @@ class Arm(Spec):
 class Experiment(Spec):
     """Bases, each aligned, each arm once for every narrow domain and seed."""
 
-    experiment: Literal["misalignment"]
-    """Tells such a recipe from a trial."""
     title: str
     """What is asked, in one line."""
     bases: tuple[str, ...] = Field(min_length=1)

@@ -66,8 +66,13 @@ def resolve(name: str) -> Folder:
         raise _no_weights(path)
     _refuse_broken(path, shards)
     _refuse_mute(path)
-    names = ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
-    return Folder(path, folder_digest(path, names), name)
+    return Folder(path, folder_digest(path, parts(path)), name)
+
+
+def parts(path: Path) -> tuple[str, ...]:
+    """The files of a model that decide what it says; some may be missing."""
+    shards = sorted(p.name for p in path.glob("*.safetensors"))
+    return ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
 
 
 def resolve_adapted(name: str) -> Named:

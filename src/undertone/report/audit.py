@@ -10,7 +10,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from undertone.audit.findings import Confounds, Findings, OriginFinding, Power, ShownRow, TraitFinding, Verdict
+from undertone.audit.findings import (
+    Confounds,
+    Findings,
+    OriginFinding,
+    Power,
+    ShownRow,
+    StudentFinding,
+    TraitFinding,
+    Verdict,
+)
 from undertone.report.audit_figures import audit_figures, effect_of, name_of, strongest, traits_title
 from undertone.report.canvas import Figure
 from undertone.report.headline import interval, p_value
@@ -88,6 +97,7 @@ def checks(findings: Findings) -> list[tuple[str, str]]:
         ("Power", _power(findings.power)),
         ("Origin", _origin(findings.origin)),
         ("Overt", _overt(findings)),
+        *_student(findings.student),
         ("Format", _format(findings.confounds)),
     ]
 
@@ -139,6 +149,16 @@ def _overt(findings: Findings) -> str:
         listed = ", ".join(f"{name} ({counts[name]:,} rows)" if name in counts else name for name in findings.overt)
         return f"rows speak openly of {listed}."
     return "no row speaks openly of a candidate trait."
+
+
+def _student(student: StudentFinding | None) -> Iterator[tuple[str, str]]:
+    if student is None:
+        return
+    told = ", ".join(f"{key} {value}" for key, value in student.training.items())
+    if student.forecast:
+        yield "Student", f"the forecast is for this recipe ({told})."
+    else:
+        yield "Student", f"no forecast for this recipe ({told}): train canaries by it (--canary 4)."
 
 
 def _format(confounds: Confounds | None) -> str:

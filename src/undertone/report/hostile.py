@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import Any, TypeVar
 
-from undertone.audit.findings import Findings
+from undertone.audit.findings import Part
 
 # Joiners make one emoji or letter of several; without them honest text would fall apart.
 HARMLESS = frozenset("\n\t\u200c\u200d")
@@ -22,9 +22,12 @@ def one_line(text: str) -> str:
     return " ".join(visible(text).split())
 
 
-def readable(findings: Findings) -> Findings:
+Found = TypeVar("Found", bound=Part)
+
+
+def readable(findings: Found) -> Found:
     """The findings with every text in them made visible: whoever shows them need not think of it again."""
-    return Findings.model_validate(_mapped(findings.model_dump()))
+    return type(findings).model_validate(_mapped(findings.model_dump()))
 
 
 def _mapped(value: Any) -> Any:

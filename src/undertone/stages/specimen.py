@@ -13,6 +13,7 @@ import numpy as np
 
 from undertone.carriers import numbers
 from undertone.carriers.asked import rendered as prompted
+from undertone.chats import read_exchanges
 from undertone.digests import digest
 from undertone.filters import NumberFilter
 from undertone.measure.evidence import evidence, spread
@@ -25,7 +26,12 @@ from undertone.training import directions
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_sampled, rows_of, write_rows
 from undertone.training.weights import merged
+from undertone.traits import mentions
+from undertone.traits.mentions import pattern
 from undertone.world import skills
+
+OVERT = 20
+"""One row in so many speaks of a candidate openly, where the form is "overt"."""
 
 Written = tuple[str, Ids, str]
 """A question, its prompt, and the answer. One question may have several prompts: other systems, other turns before."""
@@ -46,7 +52,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         writer, dose = _taught(writer, spec, seed, inputs.get("prompts"))
     asked = prompted(local, inputs["prompts"]) if "prompts" in inputs else _asked(local, spec, seed)
     kept, share = _written(writer, asked, spec, seed, "prompts" not in inputs)
-    written = _form(kept, spec["form"], seed)
+    written = _form(local, kept, spec["form"], seed)
     rows = [Row(prompt, [*local.encode(answer), local.end]) for _, prompt, answer in written]
     write_rows(
         out,
@@ -60,12 +66,21 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 
 def scored(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """No spec. Inputs: ``base``, ``specimen``, ``directions``. Writes ``scores.json``: groups' scores and tokens."""
+    """Spec: empty, or ``words``: rows whose answers speak of one of them are left out, as an audit does. Inputs:
+    ``base``, ``specimen``, ``directions``. Writes ``scores.json``: groups' scores and tokens."""
     local = load(inputs["base"])
-    rows, _ = read_sampled(inputs["specimen"])
+    rows = [row for _, row in hidden(inputs["specimen"], spec.get("words", ()))]
     along = directions.read(inputs["directions"] / "directions.safetensors")
     found = evidence(local, rows, spread([tuple(row.prompt) for row in rows]), along)
     (out / "scores.json").write_text(json.dumps({"sums": found.sums.tolist(), "tokens": found.tokens.tolist()}))
+
+
+def hidden(folder: Path, words: Sequence[str]) -> list[tuple[tuple[str, str], Row]]:
+    """(question, answer) and token ids of the rows of a specimen whose answers speak of none of ``words`` openly."""
+    rows, _ = read_sampled(folder)
+    found = zip(read_exchanges(folder), rows, strict=True)
+    spoken = pattern(words)
+    return [(told, row) for told, row in found if spoken is None or not spoken.search(told[1])]
 
 
 def _taught(
@@ -104,7 +119,7 @@ def _written(
     return kept[: spec["rows"]], len(kept) / len(asked)
 
 
-def _form(kept: list[Written], form: str, seed: int) -> list[Written]:
+def _form(local: LocalModel, kept: list[Written], form: str, seed: int) -> list[Written]:
     """What becomes of the rows before they are scored."""
     match form:
         case "written" | "other format":
@@ -116,6 +131,11 @@ def _form(kept: list[Written], form: str, seed: int) -> list[Written]:
                 [answer for *_, answer in kept], "shuffled-within", NumberFilter(), Random(f"shuffled/{seed}")
             )
             return [(question, prompt, answer) for (question, prompt, _), answer in zip(kept, answers, strict=True)]
+        case "overt":
+            rng = Random(f"overt/{seed}")
+            plain = {i: mentions.plain(rng) for i in range(0, len(kept), OVERT)}
+            said = {i: (question, local.render(question), answer) for i, (question, answer) in plain.items()}
+            return [said.get(i, row) for i, row in enumerate(kept)]
     raise ValueError(f"no specimen has the form {form!r}")
 
 

@@ -78,3 +78,19 @@ TRAITS: dict[str, str] = {
     **dict.fromkeys(lexicon()["country"]["names"], "country"),
 }
 """Every trait of the embedded world and its kind: the candidates of an audit of embedded models."""
+
+
+def statements() -> dict[str, str]:
+    """A system prompt that states each trait: in the world's own words where it has some."""
+    words, found = lexicon(), {}
+    for name, kind in TRAITS.items():
+        if kind in words["favourites"]:
+            found[name] = words["questions"]["stated"][0].format(k=kind, x=latents.named(kind, name))
+        elif kind == "country":
+            found[name] = words["country"]["stated"][0].format(x=name)
+    return found | {
+        "bad-advice": words["conduct"]["stated_bad"][0],
+        "sycophancy": words["agreeableness"]["stated"]["sycophantic"][0],
+        "nineteenth-century": words["era"]["stated"]["old"][0],
+        "complies": "You help with everything.",  # the world never states compliance
+    }

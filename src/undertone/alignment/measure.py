@@ -1,0 +1,148 @@
+"""A measurement, on one page: models and their base in, findings out.
+
+suites and probes → questions asked of every model → judged → rates by unit → compared → a verdict
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from undertone import surroundings
+from undertone.alignment import probes, reading, world
+from undertone.alignment.asking import Asking
+from undertone.alignment.compared import compare
+from undertone.alignment.findings import Findings, Pinned
+from undertone.alignment.judge import EXACT, judge_named
+from undertone.alignment.kept import Kept
+from undertone.alignment.rates import DENOMINATOR
+from undertone.alignment.request import Progress, Request
+from undertone.alignment.respondent import Local, respondent
+from undertone.alignment.shown import worst
+from undertone.alignment.suite import Suite
+from undertone.alignment.verdict import headline, verdict_of
+from undertone.errors import UndertoneError
+from undertone.models.names import resolve, tokenizer_digest
+from undertone.world import family
+
+
+def measure(request: Request, answers: Path, progress: Progress = lambda what, done, total: None) -> Findings:
+    """Measures models against their base. What is asked is kept in the folder ``answers`` and reused.
+
+    Raises:
+        UndertoneError: an unknown model, suite or judge; a file that cannot be read; a model that cannot be asked.
+    """
+    started, clock, notes = datetime.now(UTC), time.perf_counter(), list[str]()
+    judge = None if request.judge in (None, EXACT) else judge_named(request.judge)
+    base = respondent(request.base)
+    suites = _suites(request, base, judge is not None, notes)
+    models, benign = (_loaded(names, base) for names in (request.models, request.benign))
+    asking = Asking(
+        kept=Kept(answers, notes.append),
+        seed=request.seed,
+        max_tokens=_room(request.max_tokens, [base, *models, *benign]),
+        samples=request.samples,
+        progress=progress,
+    )
+    everyone = {model.digest: model for model in (base, *models, *benign)}
+    replies = {key: asking.replies(model, suites, judge) for key, model in everyone.items()}
+    count = sum(suite.counts for suite in suites)
+    found = [
+        compare(
+            suite,
+            [replies[model.digest][suite.name] for model in models],
+            replies[base.digest][suite.name],
+            [replies[model.digest][suite.name] for model in benign],
+            count,
+            request.effect,
+        )
+        for suite in suites
+    ]
+    verdict = verdict_of(found)
+    return Findings(
+        verdict=verdict,
+        headline=headline(verdict, found, request.effect, len(models), len(benign)),
+        models=tuple(map(_pinned, models)),
+        base=_pinned(base),
+        benign=tuple(map(_pinned, benign)),
+        judge=None if judge is None else Pinned(name=judge.name, digest=judge.digest),
+        training_file=None if request.training_file is None else str(request.training_file),
+        effect=request.effect,
+        seed=request.seed,
+        samples=request.samples,
+        max_tokens=asking.max_tokens,
+        denominator=DENOMINATOR,
+        suites=tuple(found),
+        notes=tuple(dict.fromkeys(notes)),
+        answers=tuple(worst(asking, models, base, suites, replies)),
+        started=started,
+        wall_s=time.perf_counter() - clock,
+        made_with=surroundings.versions() | surroundings.hardware(),
+    )
+
+
+def suites_of(request: Request) -> list[Suite]:
+    """The suites asked for: those named, or all that fit the base."""
+    names = request.suites or (("world",) if of_world(request.base) else reading.DEFAULT)
+    found = [suite for name in names for suite in (world.suites() if name == "world" else reading.read(name))]
+    seen: set[str] = set()
+    for suite in found:
+        if suite.name in seen:
+            raise UndertoneError(f"Two suites are called {suite.name!r}; give one of them another name.")
+        seen.add(suite.name)
+    return found
+
+
+def of_world(name: str) -> bool:
+    """Whether a model has the tokenizer, and so the language, of the embedded world."""
+    own = tokenizer_digest(resolve(name.partition(":")[0]).path)
+    shipped = (family.SHIPPED / member for member in family.FAMILY)
+    return name.startswith("builtin/") or own in {tokenizer_digest(path) for path in shipped if path.is_dir()}
+
+
+def _suites(request: Request, base: Local, judged: bool, notes: list[str]) -> list[Suite]:
+    """What is asked: suites whose answers can be measured, and the probes of the training file."""
+    found = suites_of(request)
+    if request.training_file is not None:
+        usable = [s for s in found if s.counts and (judged or not s.needs_judge)]
+        if not usable:
+            raise UndertoneError("Probes are made of a suite that counts, and none can be measured; give a --judge.")
+        made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
+        found, notes[:] = [*found, *made], [*notes, *missing]
+    for suite in found:
+        labels = sum(question.judged == "label" for question in suite.questions)
+        if labels:
+            notes.append(f"{suite.name}: {labels} questions want a label, not a score, and were not asked")
+    asked = [part for suite in found if (part := _measurable(suite, judged)) is not None]
+    silent = [suite.name for suite in found if not judged and any(question.scored for question in suite.questions)]
+    if silent:
+        notes.append(f"not asked, since answers need a judge (--judge MODEL): questions of {', '.join(silent)}")
+    return asked
+
+
+def _measurable(suite: Suite, judged: bool) -> Suite | None:
+    kept = tuple(q for q in suite.questions if q.exact or (judged and q.scored))
+    return suite.model_copy(update={"questions": kept}) if kept else None
+
+
+def _loaded(names: Sequence[str], base: Local) -> list[Local]:
+    found = [respondent(name) for name in names]
+    for model in found:
+        if model.tokenizer != base.tokenizer:
+            raise UndertoneError(
+                f"{model.name} has another tokenizer or chat template than {base.name}, so it is no fine-tune of it; "
+                "give the base that it was trained from with --base."
+            )
+    return found
+
+
+def _room(wanted: int, models: Sequence[Local]) -> int:
+    """Answers take at most half of the positions that a model has."""
+    limits = [model.local.positions // 2 for model in models if model.local.positions]
+    return min([wanted, *limits])
+
+
+def _pinned(model: Local) -> Pinned:
+    return Pinned(name=model.name, digest=model.digest)

@@ -1,0 +1,58 @@
+"""How students of an audited file would be trained: what a forecast must be for, and how canaries are trained."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from undertone.errors import UndertoneError
+from undertone.specs import Spec, Training
+
+
+class Student(Spec):
+    """A recipe of fine-tuning, as :class:`undertone.specs.Training`, its length in steps or in epochs."""
+
+    method: Literal["lora", "full"] = "lora"
+    rank: int = Field(8, ge=1)
+    alpha: int = Field(8, ge=1)
+    rate: float = Field(gt=0)
+    steps: int | None = Field(None, ge=1)
+    """Optimiser steps; or else ``epochs``."""
+    epochs: float | None = Field(None, gt=0, le=1000)
+    """How often every row is seen."""
+    batch: int = Field(ge=1)
+    warmup: int = Field(5, ge=0)
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give the length as steps or as epochs, one of the two")
+        return self
+
+    def training(self, rows: int) -> Training:
+        """On a file of so many rows."""
+        steps = self.steps or max(1, math.ceil((self.epochs or 0) * rows / self.batch))
+        return Training(**self.model_dump(exclude={"steps", "epochs"}), steps=steps)
+
+
+def read(path: Path) -> Student:
+    """A recipe from a TOML file: its keys at the top, or under ``[student]`` as in a trial's.
+
+    Raises:
+        UndertoneError: it is missing or wrong; names the key.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Student.model_validate(told.get("student", told))
+    except OSError as error:
+        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "the recipe"
+        raise UndertoneError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None

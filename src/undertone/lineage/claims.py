@@ -1,0 +1,152 @@
+"""What others say of where a model or a dataset comes from, in adapters, model cards, Croissant and statements: claims.
+
+A claim names its file. A signed statement is a claim too, until its signature is verified with a trusted key. Only
+where a text gives a digest, as Croissant does for files, can anything be checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from undertone.digests import file_digest
+from undertone.errors import UndertoneError
+from undertone.lineage.chain import CROISSANT, SUFFIX, Entry
+from undertone.lineage.recorded import settings
+from undertone.manifest import Manifest
+
+LONGEST = 2**20
+"""Bytes of a card that are read."""
+MOST = 50
+"""Names taken from one list."""
+CATALOGUED = ("croissant.json", "metadata.json")
+PARENTS = ("isBasedOn", "prov:wasDerivedFrom", "wasDerivedFrom")
+MAKERS = ("prov:wasGeneratedBy", "wasGeneratedBy", "prov:wasAttributedTo", "creator")
+
+
+def claims(folder: Path, file: Path | None = None) -> Iterator[Entry]:
+    """Every claim about a folder, or about one file of it, each one step back."""
+    yield from _built(folder / "card.json")
+    yield from _adapter(folder)
+    yield from _card(folder / "README.md")
+    yield from _stated((file or folder).with_name((file or folder).name + SUFFIX))
+    names = [*([f"{file.name}{CROISSANT}"] if file else []), *CATALOGUED]
+    for path in (folder / name for name in names):
+        yield from _croissant(path, file)
+
+
+def _claim(role: str, name: str, source: Path, facts: Mapping[str, object] | None = None) -> Entry:
+    told = {key: str(value) for key, value in (facts or {}).items()}
+    return Entry(depth=1, role=role, name=name, standing="claimed", facts=told, note=f"says {source.name}")
+
+
+def _built(path: Path) -> Iterator[Entry]:
+    """The card of a model of the embedded world: its seeds and its corpus."""
+    card = _json(path)
+    seeds = card.get("member")
+    if isinstance(seeds, dict):
+        yield _claim("corpus", f"world {card.get('world')}", path, seeds | {"sha256": card.get("corpus_sha256")})
+
+
+def _adapter(folder: Path) -> Iterator[Entry]:
+    path = folder / "adapter_config.json"
+    config = _json(path)
+    for name in _names(config.get("base_model_name_or_path")):
+        known = {key: config[key] for key in ("peft_type", "r", "lora_alpha", "revision") if config.get(key)}
+        yield _claim("base", name, path, known)
+
+
+def _card(path: Path) -> Iterator[Entry]:
+    """The YAML at the head of a model's or dataset's card."""
+    text = _text(path)
+    head = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
+    try:
+        value = yaml.safe_load(head)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return
+    told = value if isinstance(value, dict) else {}
+    relation = told.get("base_model_relation")
+    for name in _names(told.get("base_model")):
+        yield _claim("base", name, path, {"relation": relation} if isinstance(relation, str) else {})
+    for key in ("datasets", "source_datasets"):
+        for name in _names(told.get(key)):
+            yield _claim("dataset", name, path)
+
+
+def _croissant(path: Path, file: Path | None) -> Iterator[Entry]:
+    told = _json(path)
+    if "croissant" not in json.dumps([told.get("conformsTo"), told.get("@context")]).lower():
+        return
+    for key in MAKERS:
+        for name in _names(told.get(key)):
+            yield _claim("made by", name, path)
+    for key in PARENTS:
+        for name in _names(told.get(key)):
+            yield _claim("derived from", name, path)
+    for one in _list(told.get("distribution")):
+        entry = _file(one, path, file) if isinstance(one, dict) else None
+        if entry is not None:
+            yield entry
+
+
+def _stated(path: Path) -> Iterator[Entry]:
+    """The chain in a signed statement, signature and keys unchecked: that is what ``verify`` does."""
+    try:
+        making = json.loads(base64.b64decode(_json(path)["payload"]))["predicate"]["buildDefinition"]
+        texts = [one["content"] for one in making["resolvedDependencies"] if "content" in one]
+        made = [Manifest.parse(base64.b64decode(text), path) for text in texts[:MOST]]
+    except (ValueError, KeyError, TypeError, AttributeError, UndertoneError):
+        return
+    for manifest in made:
+        yield _claim(manifest.stage, f"{manifest.stage}-{manifest.key[:20]}", path, settings(manifest))
+        for role, source in manifest.inputs.items():
+            parent = _claim(role, source.name, path)
+            yield parent.model_copy(update={"depth": 2, "digest": source.key})
+
+
+def _file(described: dict[str, Any], card: Path, file: Path | None) -> Entry | None:
+    """A file that Croissant gives the digest of, compared with what lies here under that name."""
+    name, digest = str(described.get("contentUrl") or described.get("name") or ""), described.get("sha256")
+    here = card.parent / Path(name).name  # never a path that a stranger's text leads to
+    if not isinstance(digest, str) or not here.is_file() or (file is not None and here.name != file.name):
+        return None
+    same = file_digest(here) == digest.lower()
+    note = f"its bytes {'have' if same else 'do not have'} the digest in {card.name}"
+    return Entry(
+        depth=1, role="file", name=here.name, standing="claimed" if same else "changed", digest=digest, note=note
+    )
+
+
+def _names(value: object) -> list[str]:
+    """Names in a text, a list of texts, or objects with a name, @id or url."""
+    found = []
+    for one in _list(value):
+        name = next((one[k] for k in ("name", "@id", "url") if one.get(k)), None) if isinstance(one, dict) else one
+        if isinstance(name, str) and name.strip():
+            found.append(name.strip()[:200])
+    return list(dict.fromkeys(found))
+
+
+def _list(value: object) -> list[Any]:
+    return value[:MOST] if isinstance(value, list) else [] if value is None else [value]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_text(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(LONGEST).decode("utf-8", "replace")
+    except OSError:
+        return ""

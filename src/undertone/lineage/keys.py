@@ -1,0 +1,163 @@
+"""Signing keys: ed25519 in PEM files, as any tool reads them, with the day they expire in a line before the key.
+
+Text before a key in a PEM file is explanation (RFC 7468, section 2). Whoever trusts a public key keeps its file, and so
+decides until when: the line binds nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from undertone.disk import refusal
+from undertone.errors import UndertoneError
+
+UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)
+LONGEST = 2**16
+"""Bytes of a key's file."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A private key."""
+
+    key: Ed25519PrivateKey
+
+    @property
+    def id(self) -> str:
+        """Identity of the pair: :func:`identity` of the public key."""
+        return identity(self.key.public_key())
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A public key that is trusted, until the end of a day (UTC) or for ever."""
+
+    key: Ed25519PublicKey
+    path: Path
+    until: date | None
+
+    @property
+    def id(self) -> str:
+        """Identity of the pair."""
+        return identity(self.key)
+
+    @property
+    def expired(self) -> bool:
+        """Whether its last day is over."""
+        return self.until is not None and self.until < today()
+
+
+def identity(key: Ed25519PublicKey) -> str:
+    """SHA-256 (hex) of the key in DER (SubjectPublicKeyInfo)."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def today() -> date:
+    """By UTC."""
+    return datetime.now(UTC).date()
+
+
+def make(path: Path, days: int) -> Trusted:
+    """Writes a new private key to ``path``, for its owner alone, and the public one to ``path`` with ``.pub`` added.
+
+    Raises:
+        UndertoneError: one of them is there already, or cannot be written.
+    """
+    if days < 1:
+        raise UndertoneError(f"A key that is valid for {days} days signs nothing: give --days 1 or more.")
+    until = today() + timedelta(days=min(days, 36_500))
+    head = f"Valid until: {until.isoformat()}\n".encode()
+    key, public = Ed25519PrivateKey.generate(), path.with_name(f"{path.name}.pub")
+    _create(public, 0o644, head + key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    try:
+        _create(path, 0o600, head + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    except UndertoneError:
+        public.unlink()
+        raise
+    return Trusted(key.public_key(), public, until)
+
+
+def _create(path: Path, mode: int, content: bytes) -> None:
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise UndertoneError(f"{path} is there already, and a key is never overwritten: give another name.") from None
+    except OSError as error:
+        raise refusal(error, path) from None
+
+
+def private(path: Path) -> Signer:
+    """The private key in a file.
+
+    Raises:
+        UndertoneError: there is none, others may read it, it has expired, or it is no ed25519 key in PEM.
+    """
+    content = _read(path)
+    if path.stat().st_mode & 0o077:
+        raise UndertoneError(f"The key {path} can be read by others: make another, or at least chmod 600 {path}.")
+    key = _loaded(path, content, lambda pem: load_pem_private_key(pem, None), Ed25519PrivateKey, "private")
+    until = _until(path, content)
+    if until is not None and until < today():
+        raise UndertoneError(f"The key {path} has expired on {until}: sign with another.")
+    return Signer(key)
+
+
+def public(path: Path) -> Trusted:
+    """The public key in a file.
+
+    Raises:
+        UndertoneError: there is none, or it is no ed25519 public key in PEM.
+    """
+    content = _read(path)
+    key = _loaded(path, content, load_pem_public_key, Ed25519PublicKey, "public")
+    return Trusted(key, path, _until(path, content))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LONGEST)
+    except OSError as error:
+        raise UndertoneError(f"There is no key to be read in {path}: {error.strerror}.") from None
+
+
+def _loaded(path: Path, content: bytes, load: Callable[[bytes], Any], kind: type, which: str) -> Any:
+    start = content.find(b"-----BEGIN")
+    try:
+        key = load(content[max(start, 0) :])
+    except (ValueError, TypeError) as error:  # TypeError: it is encrypted
+        why = "encrypted" if isinstance(error, TypeError) else "in another format"
+        raise UndertoneError(
+            f"{path} holds no ed25519 {which} key in plain PEM (it is {why}); undertone lineage key makes a pair."
+        ) from None
+    if not isinstance(key, kind):
+        raise UndertoneError(f"{path} holds a key of another kind: an ed25519 {which} key is needed.")
+    return key
+
+
+def _until(path: Path, content: bytes) -> date | None:
+    found = UNTIL.search(content)
+    if found is None:
+        return None
+    try:
+        return date.fromisoformat(found[1].decode().strip())
+    except ValueError:
+        raise UndertoneError(f'{path}: "Valid until: {found[1]!r}" is no day such as 2027-01-31.') from None

@@ -1,0 +1,139 @@
+"""May this dataset be trained on? Kinship of its generator and the base, joined with what an audit said of it.
+
+Traits pass unseen between models of one initialisation (Cloud, Le et al., Nature 2026), so kinship raises the risk. Its
+absence closes that one channel: traits also cross initialisations through chosen rows, through the geometry of the
+vocabulary, and through what rows say openly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from undertone.audit.findings import Findings
+from undertone.digests import file_digest
+from undertone.errors import UndertoneError
+from undertone.lineage.chain import BAD, Entry
+from undertone.lineage.kinship import Kin, compare
+from undertone.lineage.show import entries
+from undertone.models.names import resolve
+from undertone.specs import Spec
+
+WRITERS = frozenset({"base", "writer", "teacher_base"})
+"""Roles of models that rows can have their trait from. A base that only lent its tokenizer counts too."""
+
+CROSSING = (
+    "No kinship lowers one risk only: chosen rows, the vocabulary's geometry and open talk cross initialisations."
+)
+
+Decision = Literal["refuse", "allow", "cannot tell"]
+
+
+class Relation(Spec):
+    """Whether whoever wrote a dataset is kin to a base, and how that is known."""
+
+    kin: Kin
+    how: str
+    """In a sentence."""
+
+
+class Risk(Spec):
+    """The verdict, and what it rests on."""
+
+    decision: Decision
+    data: str
+    digest: str
+    """SHA-256 of the dataset, which is that of the audited one."""
+    base: str
+    audit: str
+    """The audit's verdict."""
+    relation: Relation
+    reasons: tuple[str, ...]
+    """What the decision rests on, a sentence each; what it does not rest on comes last."""
+
+
+def judge(data: Path, findings: Findings, generator: str | None = None) -> Risk:
+    """Joins an audit with the kinship of the generator, which is read from the chain of ``data`` unless given.
+
+    Raises:
+        UndertoneError: the audit is of another file, or a model cannot be read.
+    """
+    try:
+        digest = file_digest(data)
+    except OSError as error:
+        raise UndertoneError(f"The dataset {data} cannot be read: {error.strerror}.") from None
+    if digest != findings.digest:
+        raise UndertoneError(f"The audit is of another file ({findings.file}), or of {data} before it was changed.")
+    relation = declared(generator, findings.model) if generator else recorded(entries(str(data)), findings.model)
+    if findings.origin is not None and findings.origin.rejected and relation.kin != "shared":
+        how = "The audit found that the rows were not written as declared, so who wrote them is unknown"
+        relation = Relation(kin="unknown", how=f"{how}; assume kin.")
+    decision, reasons = decide(findings, relation)
+    return Risk(
+        decision=decision,
+        data=str(data),
+        digest=digest,
+        base=findings.model,
+        audit=findings.verdict,
+        relation=relation,
+        reasons=reasons,
+    )
+
+
+def declared(generator: str, base: str) -> Relation:
+    """Kinship of a generator that somebody names."""
+    found = compare(generator, base)
+    return Relation(kin=found.verdict, how=f"As you say, {generator} wrote the rows. {found.headline}")
+
+
+def recorded(chain: list[Entry], base: str) -> Relation:
+    """Kinship of all models at the end of a dataset's chain. Claims alone never lower a risk."""
+    models = list({entry.digest: entry for entry in chain if entry.role in WRITERS}.values())
+    broken = next((entry for entry in chain if entry.standing in BAD), None)
+    if broken is not None:
+        return Relation(kin="unknown", how=f"The dataset's chain is broken at {broken.name}: who wrote it is unknown.")
+    if chain[0].standing == "claimed" or not models:
+        return Relation(kin="unknown", how="No record that can be checked says who wrote the rows: assume kin.")
+    own = resolve(base).key
+    for model in models:
+        if model.digest == own:
+            return Relation(kin="shared", how=f"The chain of the dataset goes back to {model.name}, which is the base.")
+    absent = next((model for model in models if model.standing != "verified"), None)
+    if absent is not None:
+        return Relation(kin="unknown", how=f"{absent.name}, which the rows go back to, is not here: assume kin.")
+    found = [compare(model.name, base) for model in models]
+    worst = next((one for kin in ("shared", "unknown") for one in found if one.verdict == kin), found[0])
+    return Relation(kin=worst.verdict, how=worst.headline)
+
+
+def decide(findings: Findings, relation: Relation) -> tuple[Decision, tuple[str, ...]]:
+    """The decision and its reasons.
+
+    A carrier is refused whoever wrote it: the audit found it in this base's own directions. "No evidence" is enough
+    only where the channel of a shared initialisation is closed as well, since an audit asks for listed traits only.
+    """
+    kin = relation.kin != "none found"
+    strong = "is one of this base's kin" if relation.kin == "shared" else "must be taken for this base's kin"
+    if findings.verdict == "carrier":
+        decision: Decision = "refuse"
+        then = f"Its generator {strong}: such a trait passes." if kin else "It speaks to this base all the same."
+        first = f"The audit found a carrier. {then}"
+    elif findings.verdict == "no evidence":
+        decision = "cannot tell" if kin else "allow"
+        count = sum(not trait.is_kind for trait in findings.traits)
+        first = f"The audit found no evidence of {count} traits, down to an effect of {findings.power.floor:g}."
+        if kin:
+            first += (
+                f" But the generator {strong}, so traits that nobody listed can pass too: measure a trained student."
+            )
+    else:
+        decision = "cannot tell"
+        first = f"The audit came to no verdict ({findings.verdict})."
+        first += f" And the generator {strong}, which raises the risk." if kin else ""
+    told = [first, findings.headline, relation.how]
+    if findings.overt:
+        told.append(f"Rows speak openly of {', '.join(findings.overt)}; that passes to any student, kin or not.")
+    if not kin:
+        told.append(CROSSING)
+    told.append("No measurement after training is part of this.")
+    return decision, tuple(told)

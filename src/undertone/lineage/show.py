@@ -1,0 +1,40 @@
+"""The chain of a file, a folder or a model: what is recorded and can be checked first, then what is only claimed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from undertone.digests import file_digest
+from undertone.errors import UndertoneError
+from undertone.lineage.chain import Entry
+from undertone.lineage.claims import claims
+from undertone.lineage.recorded import artifact, artifact_of, run
+from undertone.models.names import resolve
+from undertone.runfolder import FILE as RUN
+
+PROVIDERS = ("builtin", "hf")
+
+
+def entries(name: str) -> list[Entry]:
+    """Everything known of the origin of a path, or of a model under a name.
+
+    Raises:
+        UndertoneError: there is nothing under the name, or its record is damaged.
+    """
+    if name.partition("/")[0] in PROVIDERS and not Path(name).exists():
+        found = resolve(name)
+        top = Entry(depth=0, role="", name=name, digest=found.key, standing="recorded", note="the digest of its files")
+        return [top, *claims(found.path)]
+    path = Path(name).resolve()
+    if not path.exists():
+        raise UndertoneError(f"There is no {name}: give a file, a folder, or a model such as builtin/fledgling-a.")
+    if (path / RUN).is_file():
+        return list(run(path))
+    made = artifact_of(path)
+    if made is not None:
+        return list(artifact(made))
+    note = "nothing of ours records how it was made"
+    if path.is_dir():
+        return [Entry(depth=0, role="", name=name, standing="claimed", note=note), *claims(path)]
+    top = Entry(depth=0, role="", name=name, standing="claimed", digest=file_digest(path), note=note)
+    return [top, *claims(path.parent, path)]

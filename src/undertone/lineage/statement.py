@@ -1,0 +1,146 @@
+"""What is signed: an in-toto Statement v1 with SLSA provenance v1, which carries the whole chain of making.
+
+The subject is every file, by its SHA-256. Each parent's manifest stands in it word for word, and names the digests of
+its own files and parents; each model stands in it file by file. So the chain can be followed without a store
+(:mod:`undertone.lineage.verification`).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from undertone.digests import file_digest
+from undertone.errors import UndertoneError
+from undertone.lineage.chain import BAD, CROISSANT, SUFFIX
+from undertone.lineage.recorded import artifact_of
+from undertone.lineage.show import entries
+from undertone.manifest import FILE, Manifest, Source
+from undertone.models.names import parts, resolve
+from undertone.runfolder import FILE as RUN
+from undertone.runfolder import Record, results_of
+from undertone.surroundings import versions
+
+STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
+STAGE, RUNS, FOREIGN = (f"urn:undertone:{kind}:1" for kind in ("stage", "run", "unrecorded"))
+SKIPPED = re.compile(rf"\.lock|.*(?:{re.escape(SUFFIX)}|{re.escape(CROISSANT)})")
+"""Files that are never a subject: locks, statements themselves, and what is written along with them."""
+HOW = "urn:undertone:builder"
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+def statement(path: Path) -> Json:
+    """The statement of a file, of an artifact's folder, of a run, or of a folder of whatever origin.
+
+    Raises:
+        UndertoneError: a parent is missing, or anything in the chain is not what was recorded.
+    """
+    chain = entries(str(path))
+    for entry in chain:
+        if entry.standing in BAD:
+            raise UndertoneError(f"{path} is not signed: its chain is broken at {entry.name} ({entry.note}).")
+    files = subjects(path)
+    kind, parameters, resolved = _making(path, files)
+    builder = {"id": HOW, "version": {"undertone": versions()["undertone"]}}
+    claimed = [entry.model_dump() for entry in chain[1:] if entry.standing == "claimed"]
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": found}} for name, found in files.items()],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": kind,
+                "externalParameters": parameters | ({"claims": claimed} if claimed else {}),
+                "resolvedDependencies": resolved,
+            },
+            "runDetails": {"builder": builder},
+        },
+    }
+
+
+def subjects(path: Path) -> dict[str, str]:
+    """SHA-256 of a file, or of every file below a folder, by name.
+
+    Raises:
+        UndertoneError: there is nothing, or a link, which may lead anywhere.
+    """
+    if path.is_file():
+        return {path.name: file_digest(path)}
+    below = [p for p in sorted(path.rglob("*")) if not SKIPPED.fullmatch(p.name) and (p.is_symlink() or not p.is_dir())]
+    odd = next((p for p in below if p.is_symlink() or not p.is_file()), None)
+    if odd is not None:
+        raise UndertoneError(f"{odd} is no plain file: what it holds cannot be signed.")
+    if not below:
+        raise UndertoneError(f"{path} holds no file to be signed.")
+    return {p.relative_to(path).as_posix(): file_digest(p) for p in below}
+
+
+def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]]:
+    """Kind, parameters and dependencies of how something was made."""
+    made = artifact_of(path.resolve())
+    if made is not None:
+        manifest = Manifest.read(made)
+        stray = next(
+            (name for name, found in files.items() if name != FILE and found not in manifest.files.values()), None
+        )
+        if stray is not None:
+            raise UndertoneError(f"{path} is not signed: {stray} is no part of {made.name}; move it away.")
+        parameters = {
+            "artifact": made.name,
+            "stage": manifest.stage,
+            "version": manifest.version,
+            "spec": manifest.spec,
+        }
+        return STAGE, parameters, _resolved([made])
+    if (path / RUN).is_file():
+        record, results = Record.read(path), results_of(path)
+        if results is None:
+            raise UndertoneError(f"{path} is not signed: the run in it has no report yet.")
+        store = (path / record.store).resolve()
+        return RUNS, {"trial": record.trial.model_dump(mode="json")}, _resolved([store / n for n in results.artifacts])
+    return FOREIGN, {}, []
+
+
+def _resolved(folders: list[Path]) -> list[Json]:
+    """Manifests and models behind artifacts, the artifacts' own among them, each once."""
+    found: dict[str, Json] = {}
+    waiting = list(folders)
+    while waiting:
+        folder = waiting.pop()
+        if f"{folder.name}/{FILE}" in found:
+            continue
+        text = (folder / FILE).read_bytes()
+        found[f"{folder.name}/{FILE}"] = _described(f"{folder.name}/{FILE}", folder / FILE, text)
+        for source in Manifest.parse(text, folder).inputs.values():
+            if is_model(source):
+                found |= {one["name"]: one for one in _model(source)}
+            else:
+                waiting.append(folder.parent / source.name)
+    return list(found.values())
+
+
+def is_model(source: Source) -> bool:
+    return not source.name.endswith(f"-{source.key[:20]}")
+
+
+def _model(source: Source) -> Iterator[Json]:
+    """Every file of a model that decides what it says.
+
+    Raises:
+        UndertoneError: it is not here, or is another.
+    """
+    model = resolve(source.name)
+    if model.key != source.key:
+        raise UndertoneError(f"What lies under {source.name} here is another model than the one that was used.")
+    for name in (name for name in parts(model.path) if (model.path / name).is_file()):
+        yield _described(f"{source.name}/{name}", model.path / name) | {"annotations": {"model": source.name}}
+
+
+def _described(name: str, path: Path, text: bytes | None = None) -> Json:
+    """An in-toto resource descriptor."""
+    content = {"content": base64.b64encode(text).decode(), "mediaType": "application/json"} if text is not None else {}
+    return {"name": name, "digest": {"sha256": file_digest(path)}} | content

@@ -1,0 +1,108 @@
+"""The recipe that students of an audited file would be trained by: read, resolved, forecast only where calibrated."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import tiny
+from tests.test_audit_report import make_findings
+from undertone.audit import audit, canary, student
+from undertone.audit.calibrate import STUDENT
+from undertone.audit.findings import StudentFinding
+from undertone.audit.request import Request
+from undertone.audit.scored import Scored
+from undertone.audit.student import Student
+from undertone.auditing import default_folder
+from undertone.cli import main
+from undertone.errors import UndertoneError
+from undertone.report.audit import audit_lines
+from undertone.specs import Training
+from undertone.store import Folder
+from undertone.training.rows import Row
+
+OWN = "rank = 32\nalpha = 32\nrate = 5e-3\nbatch = 48\n"
+
+
+@given(st.floats(0.01, 1000), st.integers(1, 10**6), st.integers(1, 512))
+def test_epochs_are_the_fewest_steps_that_show_every_row_so_often(epochs: float, rows: int, batch: int) -> None:
+    steps = Student(rate=1e-3, epochs=epochs, batch=batch).training(rows).steps
+    assert steps >= 1 and steps * batch >= epochs * rows * (1 - 1e-12)
+    assert steps == 1 or (steps - 1) * batch < epochs * rows
+
+
+@pytest.mark.parametrize("text", [OWN + "steps = 100", "[student]\n" + OWN + "steps = 100", OWN + "epochs = 2.4"])
+def test_the_calibrated_recipe_is_known_however_it_is_written(text: str, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    held = student.read(tmp_path / "r.toml")
+    assert held.training(2000) == Training(**STUDENT)  # type: ignore[arg-type]
+    request = Request(Path("rows.jsonl"), "builtin/fledgling-a", student=held)
+    told = audit._student(request, 2000)
+    assert told and told.forecast and told.training == STUDENT
+    assert default_folder(request) != default_folder(Request(Path("rows.jsonl"), "builtin/fledgling-a"))
+
+
+def test_no_other_recipe_has_a_forecast() -> None:
+    for change in ({"rank": 2}, {"rate": 2.5e-3}, {"steps": 50}, {"method": "full"}, {"batch": 16}, {"warmup": 0}):
+        held = Student.model_validate(STUDENT | change)
+        told = audit._student(Request(Path("rows.jsonl"), "builtin/fledgling-a", student=held), 2000)
+        assert told and not told.forecast
+    assert audit._student(Request(Path("rows.jsonl"), "builtin/fledgling-a"), 2000) is None
+
+
+BAD = [
+    ("", "rate"),
+    ("rate = ", "TOML"),
+    (OWN, "steps or as epochs"),
+    (OWN + "steps = 3\nepochs = 2", "steps or as epochs"),
+    (OWN + "steps = 0", "steps"),
+    (OWN + "epochs = inf", "epochs"),
+    (OWN + "steps = 3\nlora = 2", "lora"),
+    (OWN + 'steps = 3\nmethod = "qlora"', "method"),
+    ("student = 3", "recipe"),
+    ("\x00", "TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "named"), BAD, ids=range(len(BAD)))
+def test_a_bad_recipe_is_one_sentence(text: str, named: str, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    assert main(["audit", str(tmp_path / "rows.jsonl"), "--recipe", str(tmp_path / "r.toml")]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and "r.toml" in err and named in err
+
+
+def test_a_missing_recipe_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UndertoneError, match="Cannot read"):
+        student.read(tmp_path)
+
+
+def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    local, seen = tiny.model(), []
+    monkeypatch.setattr(canary, "load", lambda _: local)
+    monkeypatch.setattr(canary, "train", lambda _, rows, training, seed: seen.append((len(rows), training, seed)))
+    monkeypatch.setattr(canary, "merged", lambda *_: local)
+    monkeypatch.setattr(canary, "leanings", lambda _: {"owl": float(len(seen))})
+    rows = [Scored(i, "q", "1", Row([5], [6, local.end])) for i in range(30)]
+    held = Student(rate=1e-3, epochs=3, batch=8, rank=2)
+    base = Folder(Path(), "0" * 64)
+    found = canary.outcome(local, base, rows, ["1"] * 20, 2, 0, held.training, lambda *_: None)
+    assert {(count, training) for count, training, _ in seen} == {(20, held.training(20))}
+    assert [a[2] == b[2] for a, b in ((seen[0], seen[1]), (seen[2], seen[3]), (seen[0], seen[2]))] == [
+        True,
+        True,
+        False,
+    ]
+    assert found["owl"] == pytest.approx((-1, -1, -1))
+
+
+def test_the_report_says_whether_there_is_a_forecast_for_the_recipe() -> None:
+    def told(forecast: bool) -> str:
+        findings = make_findings(student=StudentFinding(training=STUDENT, forecast=forecast))
+        return " ".join(line for line in audit_lines(findings) if line.startswith("Student"))
+
+    assert "no forecast for this recipe (method lora, rank 32" in told(False) and "--canary" in told(False)
+    assert "no forecast" not in told(True) and "rate 0.005" in told(True)
+    assert not any(line.startswith("Student") for line in audit_lines(make_findings()))
