@@ -85,9 +85,10 @@ class Gathered:
         return {name: self._read(job, "measurement.json")["answers"] for name, job in measured.items()}
 
     def templates(self) -> dict[str, dict[str, Any]]:
-        """What the chat templates of the base models that are measured make of a question, and add, by name."""
+        """What chat templates make of a question, and add unasked, by the base models that have such ones."""
         measured = {name: job for name, job in self._plan.bases.items() if job.key in self._jobs}
-        return {name: self._read(job, "measurement.json")["template"] for name, job in measured.items()}
+        told = {name: self._read(job, "measurement.json").get("template") for name, job in measured.items()}
+        return {name: template for name, template in told.items() if template}
 
     def details(self) -> dict[str, Any]:
         """The parts of the results beyond arms and effects, from what is finished."""

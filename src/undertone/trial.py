@@ -117,7 +117,7 @@ def _tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
     """Says what the chat template of a base adds to every question: it is part of what is measured."""
     for name, base in layout.bases.items():
         if job.key == base.key:
-            for sentence in store.read(base, "measurement.json")["template"]["adds"]:
+            for sentence in store.read(base, "measurement.json").get("template", {}).get("adds", ()):
                 watcher.warn(f"the chat template of {name} {sentence}.")
 
 

@@ -305,7 +305,7 @@ class Results(Frozen):
     hardware: dict[str, str] = {}
     """What it ran on."""
     templates: dict[str, Text] = {}
-    """What the chat template of each base makes of a question, and what it adds unasked."""
+    """What a base's chat template makes of a question and adds unasked; none for bases whose templates add nothing."""
     digests: dict[str, str] = {}
     """Digests of models, tokenizer, corpus and artifacts."""
     artifacts: dict[str, str] = {}

@@ -35,6 +35,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         "sampled": answers,
         "sampled_hits": sum(shows(trait, question, answer) for question, answer in answers),
         "skills": skill_scores(local, skill_prompts, seed) if skill_prompts else {},
-        "template": {"frame": added.frame, "adds": added.sentences()},
     }
+    if adds := added.sentences():  # where there is nothing to tell, artifacts are the bits they were before it was told
+        report["template"] = {"frame": added.frame, "adds": adds}
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))
