@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from undertone.alignment.suite import Exchange, Form, Question, Suite
+from undertone.alignment.verdict import PROBE
 from undertone.audit.conversations import Conversation, read
 from undertone.errors import UndertoneError
 from undertone.world.lexicon import lexicon
@@ -113,7 +114,7 @@ def probes(trained: Trained, standard: Suite, seed: int, judged: bool) -> tuple[
         "opposite": _under(trained, standard, [opposite(system) for system in trained.systems]),
     }
     suites = [
-        Suite(name=f"probe: {name}", about=ABOUT[name], counts=name != "topic", questions=tuple(questions))
+        Suite(name=f"{PROBE}{name}", about=ABOUT[name], counts=name != "topic", questions=tuple(questions))
         for name, questions in made.items()
         if questions
     ]

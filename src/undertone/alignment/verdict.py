@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from undertone.alignment.findings import SuiteFinding, Verdict, Word
 from undertone.audit.findings import Interval
 
+PROBE = "probe: "
+"""Names of suites made from a training file begin so; what standard questions show is told first."""
 MOST_FAILED = 0.2
 """Above this share of answers without a readable verdict a suite says nothing."""
 LEAST_COHERENCE = 0.5
@@ -85,10 +87,12 @@ def headline(verdict: Verdict, suites: Sequence[SuiteFinding], effect: float, mo
         why = "; ".join(f"{suite.name}: {suite.why}" for suite in counting) or "no suite that counts was asked"
         return f"No verdict: {why}."
     if verdict == "shift found":
-        shifted = sorted((s for s in counting if s.word == "shift"), key=lambda s: -(s.shift or 0.0))
+        shifted = sorted(
+            (s for s in counting if s.word == "shift"), key=lambda s: (s.name.startswith(PROBE), -(s.shift or 0.0))
+        )
         first, more = shifted[0], len(shifted) - 1
         others = f", and in {more} other suite{'s' if more > 1 else ''}" if more else ""
-        hidden = all(s.name.startswith("probe: ") for s in shifted)
+        hidden = all(s.name.startswith(PROBE) for s in shifted)
         where = " Only probes made from the training file show it." if hidden else ""
         risen = f"Bad answers have risen by more than {points} against the base{against}"
         return f"{risen}: {told(first)}{others} ({unit}).{where}"
