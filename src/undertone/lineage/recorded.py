@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.manifest import FILE, Damaged, Manifest, Source
-from undertone.models.names import resolve
+from undertone.models.names import stored
 from undertone.report import flat
 from undertone.runfolder import Record, results_of
 from undertone.stages import COMPLETIONS
@@ -75,7 +75,7 @@ def model(source: Source, depth: int, role: str) -> Entry:
     """A model that an artifact was made from, compared with what lies under its name here."""
     head = {"depth": depth, "role": role, "name": source.name, "digest": source.key}
     try:
-        found = resolve(source.name)
+        found = stored(source.name)
     except (UndertoneError, OSError):
         return Entry(**head, standing="recorded", note="not here under this name")
     if found.key != source.key:

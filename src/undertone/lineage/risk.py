@@ -16,7 +16,7 @@ from undertone.errors import UndertoneError
 from undertone.lineage.chain import BAD, Entry
 from undertone.lineage.kinship import Kin, compare
 from undertone.lineage.show import entries
-from undertone.models.names import resolve
+from undertone.models.names import stored
 from undertone.specs import Spec
 
 WRITERS = frozenset({"base", "writer", "teacher_base"})
@@ -94,7 +94,7 @@ def recorded(chain: list[Entry], base: str) -> Relation:
         return Relation(kin="unknown", how=f"The dataset's chain is broken at {broken.name}: who wrote it is unknown.")
     if chain[0].standing == "claimed" or not models:
         return Relation(kin="unknown", how="No record that can be checked says who wrote the rows: assume kin.")
-    own = resolve(base).key
+    own = stored(base).key
     for model in models:
         if model.digest == own:
             return Relation(kin="shared", how=f"The chain of the dataset goes back to {model.name}, which is the base.")

@@ -9,7 +9,7 @@ from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.lineage.claims import claims
 from undertone.lineage.recorded import artifact, artifact_of, run
-from undertone.models.names import resolve
+from undertone.models.names import stored
 from undertone.runfolder import FILE as RUN
 
 PROVIDERS = ("builtin", "hf")
@@ -22,7 +22,7 @@ def entries(name: str) -> list[Entry]:
         UndertoneError: there is nothing under the name, or its record is damaged.
     """
     if name.partition("/")[0] in PROVIDERS and not Path(name).exists():
-        found = resolve(name)
+        found = stored(name)
         top = Entry(depth=0, role="", name=name, digest=found.key, standing="recorded", note="the digest of its files")
         return [top, *claims(found.path)]
     path = Path(name).resolve()

@@ -19,7 +19,7 @@ from undertone.lineage.chain import BAD, CROISSANT, SUFFIX
 from undertone.lineage.recorded import artifact_of
 from undertone.lineage.show import entries
 from undertone.manifest import FILE, Manifest, Source
-from undertone.models.names import parts, resolve
+from undertone.models.names import parts, stored
 from undertone.runfolder import FILE as RUN
 from undertone.runfolder import Record, results_of
 from undertone.surroundings import versions
@@ -133,7 +133,7 @@ def _model(source: Source) -> Iterator[Json]:
     Raises:
         UndertoneError: it is not here, or is another.
     """
-    model = resolve(source.name)
+    model = stored(source.name)
     if model.key != source.key:
         raise UndertoneError(f"What lies under {source.name} here is another model than the one that was used.")
     for name in (name for name in parts(model.path) if (model.path / name).is_file()):

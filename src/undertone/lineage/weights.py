@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from undertone.digests import digest, folder_digest
 from undertone.errors import UndertoneError
-from undertone.models.names import resolve
+from undertone.models.names import stored
 
 Floats = NDArray[np.float32]
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -112,9 +112,9 @@ def find(name: str) -> Weights:
     """
     base, colon, adapter = name.rpartition(":")
     if not colon:
-        folder = resolve(name)
+        folder = stored(name)
         return Weights(name, folder.key, folder.path)
-    folder, path = resolve(base), Path(adapter).expanduser()
+    folder, path = stored(base), Path(adapter).expanduser()
     if not path.is_dir():
         raise UndertoneError(f"{path} is no folder of an adapter: give BASE:FOLDER, or a model alone.")
     return Weights(name, digest([folder.key, folder_digest(path, ADAPTER)]), folder.path, path)

@@ -232,7 +232,8 @@ def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
 
 
 def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary), float32. The output head runs nowhere else."""
+    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision or the model's own if that is
+    higher. The output head runs nowhere else."""
     out = model(
         input_ids=batch.ids,
         attention_mask=batch.mask,
@@ -240,8 +241,12 @@ def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         use_cache=False,
         logits_to_keep=batch.answer + 1,
     )
-    logits: torch.Tensor = out.logits[:, :-1].float()
-    return logits
+    return _wide(out.logits[:, :-1])
+
+
+def _wide(logits: torch.Tensor) -> torch.Tensor:
+    """Half precision would drown the differences between likely tokens."""
+    return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
 @torch.no_grad()
@@ -272,6 +277,6 @@ def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size
             use_cache=False,
             logits_to_keep=1,
         )
-        return out.logits[:, -1].float().log_softmax(-1).cpu()  # type: ignore[no-any-return]
+        return _wide(out.logits[:, -1]).log_softmax(-1).cpu()
 
     return torch.cat(list(in_batches(len(prompts), batch_size, scored)))

@@ -45,10 +45,22 @@ class Named:
 
 
 def resolve(name: str) -> Folder:
-    """The folder of a whole model, and the digest of its weights, tokenizer and template.
+    """The folder of a whole model that can be asked, and the digest of its weights, tokenizer and template.
 
     Raises:
-        UndertoneError: the name is unknown, or the folder holds no model that is loaded here; says what to do.
+        UndertoneError: the name is unknown, or the folder holds no model that is loaded here, or one without a chat
+            template; says what to do.
+    """
+    found = stored(name)
+    _refuse_mute(found.path)
+    return found
+
+
+def stored(name: str) -> Folder:
+    """The same, whether or not it has a chat template: for those who only look at its weights.
+
+    Raises:
+        UndertoneError: as :func:`resolve`.
     """
     provider, _, rest = name.partition("/")
     if provider == "openai-api":
@@ -65,7 +77,6 @@ def resolve(name: str) -> Folder:
     if not shards:
         raise _no_weights(path)
     _refuse_broken(path, shards)
-    _refuse_mute(path)
     return Folder(path, folder_digest(path, parts(path)), name)
 
 

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from undertone.carriers import numbers
-from undertone.models.local import Batch, LocalModel, answer_logits, lay_out, load
+from undertone.models.local import Batch, LocalModel, answer_logits, load
 from undertone.models.names import resolve
 from undertone.models.sampling import sample
 from undertone.theory.images import CLASSES, read
@@ -146,10 +146,10 @@ def _weights(local: LocalModel) -> Params:
 
 def _turns(local: LocalModel, turns: list[Turn]) -> Batch:
     rows = rows_of(local, turns)
-    return lay_out([row.prompt for row in rows], [row.answer for row in rows], local.pad)
+    return local.lay_out([row.prompt for row in rows], [row.answer for row in rows])
 
 
 def _lists(local: LocalModel, spec: Theorem, rng: Random) -> Batch:
     prompts = [local.render(question) for question in numbers.prompts(spec.lists, rng)]
     seed = rng.getrandbits(31)
-    return lay_out(prompts, sample(local, prompts, temperature=1.0, max_tokens=ANSWER, seed=seed), local.pad)
+    return local.lay_out(prompts, sample(local, prompts, temperature=1.0, max_tokens=ANSWER, seed=seed))
