@@ -232,8 +232,8 @@ def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
 
 
 def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision or the model's own if that is
-    higher. The output head runs nowhere else."""
+    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision, or in double if the model is.
+    The output head runs nowhere else."""
     out = model(
         input_ids=batch.ids,
         attention_mask=batch.mask,
