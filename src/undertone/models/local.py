@@ -232,7 +232,7 @@ def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
 
 
 def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision, or in double if the model is.
+    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision at least.
     The output head runs nowhere else."""
     out = model(
         input_ids=batch.ids,
