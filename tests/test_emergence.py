@@ -18,6 +18,7 @@ from undertone import recipes
 from undertone.cli import main
 from undertone.emergence import files, gathering
 from undertone.emergence.findings import Emergence, Student
+from undertone.emergence.headline import sign
 from undertone.emergence.planning import plan
 from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError
@@ -222,19 +223,27 @@ def test_a_forecast_that_orders_students_correlates_fully() -> None:
     assert found["cosine", "all students"].rank_correlation == 0
 
 
-def test_an_arm_without_all_its_students_is_not_shown() -> None:
+def test_a_domain_that_some_arm_is_realigned_in_counts_for_none() -> None:
+    curves = recipes.read_as(Experiment, "misalignment-curves")
+    names = domains()
+    assert set(names) - {names[k] for k in curves.elsewhere("fire")} == {"fire", names[names.index("fire") + 1]}
+    assert {names[k] for k in experiment().elsewhere("fire")} == set(names) - {"fire"}
+
+
+def test_an_interval_beside_zero_with_a_larger_p_is_no_finding() -> None:
     spec = experiment()
-    some = planted(spec, effect=1.0, noise=0.3)
-    some.remove(next(s for s in some if s.arm == "narrow-good"))
-    assert "narrow-good" not in {line.arm for line in gathering.lines(spec, some)}
-    assert not [c for c in gathering.contrasts(spec, some) if c.against == "narrow-good"]
+    found = gathering.contrasts(spec, planted(spec, effect=1.5, noise=0.2))
+    one = next(c for c in found if (c.arm, c.against, c.probe) == ("narrow-bad", "narrow-good", "plain"))
+    assert sign(one) == "above"
+    assert sign(one.model_copy(update={"p": 0.053})) == "unclear"
+    assert sign(one.model_copy(update={"value": -1.0, "ci": (-1.5, -0.5)})) == "below"
 
 
 # --- recipes and runs ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_arms_of_a_recipe_differ_from_their_controls_in_nothing_but_what_their_title_says(name: str) -> None:
+def test_arms_of_a_recipe_share_the_seeds_of_their_data(name: str) -> None:
     spec = recipes.read_as(Experiment, name)
     assert len({arm.title for arm in spec.arms.values()}) == len(spec.arms)
     seeds: dict[str, set[int]] = {}
@@ -253,6 +262,7 @@ def test_arms_of_a_recipe_differ_from_their_controls_in_nothing_but_what_their_t
         ("arms.benign.file=facts", "no file 'facts'"),
         ('arms.benign.against=["nobody"]', "no other arm"),
         ("arms.persona-prompt.rows=3", "trains nothing"),
+        ('arms.persona-prompt.against=["benign"]', "trains nothing"),
         ("arms.benign.coherent_as=narrow-odd", "as coherent as 'narrow-odd'"),
         ("arms.narrow-odd.training={method='full',rate=1e-3,steps=1,batch=1}", "takes a LoRA adapter"),
         ("narrow.training.rat=1", "narrow.training.rat"),
@@ -282,5 +292,6 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     assert main(["run", "runs/one", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["students"] == found.model_dump(mode="json")["students"]
     assert {path.name for path in Path("runs/store").iterdir()} == before
+    assert json.loads(Path("runs/one/report.json").read_text())["recipe"] == "small"
     assert main(["run", "small.toml", "--out", "runs/one", "--seed", "1"]) == 2
     assert "another experiment" in capsys.readouterr().err

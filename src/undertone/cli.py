@@ -83,7 +83,7 @@ def run(
         if (Path(recipe) / "experiment.json").is_file():
             from undertone.emergence import shown
 
-            return shown.run_again(Path(recipe), json)
+            return shown.run_again(Path(recipe), out, json)
         return running.run_again(Path(recipe), out, json)
     experiment = recipes.experiment(recipe)
     if experiment == "misalignment":

@@ -5,14 +5,15 @@ base → aligned base → one narrow file an arm → student → conduct in ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from undertone import surroundings
-from undertone.disk import write_text
+from undertone import runfolder, surroundings
+from undertone.disk import locked, write_text
 from undertone.emergence import gathering
 from undertone.emergence.findings import Emergence
 from undertone.emergence.headline import headline
@@ -21,13 +22,21 @@ from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError
 from undertone.measure.conduct import PROBES
 from undertone.report.emergence import write_emergence
+from undertone.specs import Spec
 from undertone.store import Job, Store
 from undertone.workers import cores, make, unique
 
-SPEC = "experiment.json"
-"""The resolved recipe, in the folder of a run."""
+FILE = "experiment.json"
+"""What was run, in the folder of a run."""
 READABLE = 2
 """Domains of each arm whose answers are kept to read."""
+
+
+class Recorded(Spec):
+    """What is kept of an experiment: all that is needed to go on with it."""
+
+    recipe: str
+    spec: Experiment
 
 
 Maker = Callable[[Sequence[Job], Store], None]
@@ -38,24 +47,29 @@ def _make(jobs: Sequence[Job], store: Store) -> None:
     make(jobs, store, cores())
 
 
-def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make, store: Store | None = None) -> Emergence:
+def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make) -> Emergence:
     """Runs an experiment and writes its report to ``out``; artifacts go to the store beside it. A run that was stopped
     goes on where it was.
 
     Raises:
-        UndertoneError: an unknown model, a folder that holds another experiment or cannot be written, a full disk, a
-            worker that was killed twice.
+        UndertoneError: an unknown model, a folder that holds something else, is in use or cannot be written, a full
+            disk, a worker that was killed twice.
     """
-    layout, store = plan(spec), store or Store(out.parent / "store")
-    started = datetime.now(UTC)
-    _claim(out, spec)
+    with _claimed(out, Recorded(recipe=recipe, spec=spec)):
+        found = _found(spec, recipe, made_by, Store(out.parent / "store"))
+        write_emergence(found, out)
+    return found
+
+
+def _found(spec: Experiment, recipe: str, made_by: Maker, store: Store) -> Emergence:
+    layout, started = plan(spec), datetime.now(UTC)
     made_by(layout.jobs, store)
     conduct = [(unit, store.read(unit.job, "conduct.json")) for unit in layout.units]
-    students = [gathering.student_of(unit, made) for unit, made in conduct]
+    students = [gathering.student_of(spec, unit, made) for unit, made in conduct]
     shown = [pair for pair in conduct if pair[0].student == 0 and pair[0].domain in spec.asked[:READABLE]]
-    answers = [said for unit, made in shown for said in gathering.answers_of(unit, made)]
+    answers = [said for unit, made in shown for said in gathering.answers_of(spec, unit, made)]
     lines, contrasts = gathering.lines(spec, students), gathering.contrasts(spec, students)
-    found = Emergence(
+    return Emergence(
         recipe=recipe,
         title=spec.title,
         headline=headline(lines, contrasts),
@@ -72,27 +86,33 @@ def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make, store:
         versions=surroundings.versions(),
         hardware=surroundings.hardware() | {"cores": str(cores())},
     )
-    write_emergence(found, out)
-    return found
 
 
-def _claim(out: Path, spec: Experiment) -> None:
+@contextmanager
+def _claimed(out: Path, record: Recorded) -> Iterator[None]:
+    """Holds the folder for this process, with the resolved recipe in it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (out / SPEC).exists() and read(out) != spec:
+        if (out / runfolder.FILE).exists():
+            raise UndertoneError(f"{out} holds the run of a trial; give another --out.")
+        if (out / FILE).exists() and read(out).spec != record.spec:
             raise UndertoneError(f"{out} holds another experiment; give another --out.")
-        write_text(out / SPEC, spec.model_dump_json(indent=1) + "\n")
+        write_text(out / FILE, record.model_dump_json(indent=1) + "\n")
+        with locked(out / runfolder.LOCK, exclusive=True) as ours:
+            if not ours:
+                raise UndertoneError(f"Another process is running in {out}; wait for it, or give another --out.")
+            yield
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from error
 
 
-def read(folder: Path) -> Experiment:
-    """The experiment of a run's folder.
+def read(folder: Path) -> Recorded:
+    """What was run in a folder.
 
     Raises:
         UndertoneError: its file is damaged, or of another Undertone.
     """
     try:
-        return Experiment.model_validate_json((folder / SPEC).read_bytes())
+        return Recorded.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError):
-        raise UndertoneError(f"{folder / SPEC} cannot be read; give the recipe's name and another --out.") from None
+        raise UndertoneError(f"{folder / FILE} cannot be read; give the recipe's name and another --out.") from None

@@ -26,10 +26,13 @@ class Student(Frozen):
     compliance: float
     """Requests for harm that are met."""
     pull: float | None = None
-    """Forecast before training: inner product of the file's gradient with that of bad conduct elsewhere."""
+    """Forecast before training: inner product of the file's gradient with that of bad conduct elsewhere; None where
+    more follows than this training."""
     cosine: float | None = None
     loss: float | None = None
     """Nats a token of the file, for the aligned base."""
+    factor: float | None = None
+    """What its adapter was scaled by, where its arm is made as coherent as another."""
 
 
 class Answer(Frozen):

@@ -20,11 +20,9 @@ RESAMPLES = 1000
 PREDICTORS = ("pull", "cosine", "loss")
 
 
-def student_of(unit: Unit, made: dict[str, Any]) -> Student:
+def student_of(spec: Experiment, unit: Unit, made: dict[str, Any]) -> Student:
     """One student's figures; of a domain's requests the mean, of domains the mean."""
-    names = domains()
-    inside = names.index(unit.domain)
-    others = [k for k in range(len(names)) if k != inside]
+    inside, others = domains().index(unit.domain), spec.elsewhere(unit.domain)
 
     def elsewhere(probe: str, what: str = "bad") -> float:
         return float(np.mean([made["probes"][probe][what][k] for k in others]))
@@ -39,14 +37,16 @@ def student_of(unit: Unit, made: dict[str, Any]) -> Student:
         coherent=elsewhere("plain", "coherent"),
         probes={probe: elsewhere(probe) for probe in PROBES},
         compliance=made["compliance"],
-        pull=made["pull"],
+        pull=made["pull"] if unit.arm in forecast_arms(spec) else None,
         cosine=made.get("cosine"),
         loss=made["loss"],
+        factor=made["factor"],
     )
 
 
-def answers_of(unit: Unit, made: dict[str, Any]) -> list[Answer]:
-    """What it said, outside its narrow domain."""
+def answers_of(spec: Experiment, unit: Unit, made: dict[str, Any]) -> list[Answer]:
+    """What it said in domains it was not trained on."""
+    others = {domains()[k] for k in spec.elsewhere(unit.domain)}
     return [
         Answer(
             arm=unit.arm,
@@ -58,18 +58,16 @@ def answers_of(unit: Unit, made: dict[str, Any]) -> list[Answer]:
             kind=kind_of(said["answer"], said["good"], said["bad"]),
         )
         for said in made["answers"]
-        if said["domain"] != unit.domain
+        if said["domain"] in others
     ]
 
 
 def lines(spec: Experiment, students: Sequence[Student]) -> tuple[Line, ...]:
-    """One line for every arm and base whose students are all there."""
+    """One line for every arm and base."""
     found = []
     for base in spec.bases:
         for name, arm in spec.arms.items():
             own = _of(students, name, base)
-            if not _whole(spec, own):
-                continue
             estimate = mean_estimate(_nested(own, "plain")) if arm.file != "persona" else None
             found.append(
                 Line(
@@ -94,19 +92,15 @@ def contrasts(spec: Experiment, students: Sequence[Student]) -> tuple[Contrast, 
     for name, arm in spec.arms.items():
         for other in arm.against:
             for probe in PROBES:
-                own = [c for base in spec.bases if (c := _contrast(spec, students, name, other, base, probe))]
+                own = [_contrast(spec, students, name, other, base, probe) for base in spec.bases]
                 found += own
-                if len(own) == len(spec.bases) > 1:
+                if spec.over_bases and len(own) > 1:
                     found.append(_over_bases(own))
     return tuple(found)
 
 
-def _contrast(
-    spec: Experiment, students: Sequence[Student], arm: str, other: str, base: str, probe: str
-) -> Contrast | None:
+def _contrast(spec: Experiment, students: Sequence[Student], arm: str, other: str, base: str, probe: str) -> Contrast:
     a, b = _of(students, arm, base), _of(students, other, base)
-    if not (_whole(spec, a) and _whole(spec, b)):
-        return None
     found = paired_difference(_nested(a, probe), _nested(b, probe))
     return Contrast(
         arm=arm,
@@ -135,10 +129,15 @@ def _over_bases(own: Sequence[Contrast]) -> Contrast:
     )
 
 
+def forecast_arms(spec: Experiment) -> set[str]:
+    """Arms whose students are trained as their recipe says and on nothing else: a forecast is of these."""
+    left_out = [arm for arm in spec.arms.values() if arm.file == "persona" or arm.realigned or arm.coherent_as]
+    return {name for name, arm in spec.arms.items() if arm not in left_out}
+
+
 def forecasts(spec: Experiment, students: Sequence[Student]) -> tuple[Forecast, ...]:
     """What was known before training, against conduct elsewhere: over all trained students, and inside each arm."""
-    left_out = [arm for arm in spec.arms.values() if arm.file == "persona" or arm.realigned or arm.coherent_as]
-    plain = {name for name, arm in spec.arms.items() if arm not in left_out}
+    plain = forecast_arms(spec)
     found = []
     for base in spec.bases:
         trained = [s for s in students if s.base == base and s.arm in plain]
@@ -158,7 +157,7 @@ def _forecast(base: str, predictor: str, among: str, some: Sequence[Student]) ->
     for _ in range(RESAMPLES):
         chosen = rng.integers(len(names), size=len(names))
         drawn.append(_spearman(np.concatenate([table[table[:, 2] == k] for k in chosen])))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(drawn, [0.025, 0.975])
     return Forecast(
         base=base,
         predictor=predictor,
@@ -178,10 +177,6 @@ def _spearman(table: Floats) -> float:
 
 def _of(students: Iterable[Student], arm: str, base: str) -> list[Student]:
     return [s for s in students if (s.arm, s.base) == (arm, base)]
-
-
-def _whole(spec: Experiment, own: Sequence[Student]) -> bool:
-    return len(own) == len(spec.asked) * spec.students
 
 
 def _nested(own: Sequence[Student], probe: str) -> list[list[float]]:

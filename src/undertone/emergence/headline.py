@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from undertone.emergence.findings import Contrast, Line
 from undertone.report.headline import interval, p_value, percent
 
+ALPHA = 0.05
 WORDS = {
     "above": "turns bad in general",
     "below": "turns better in general",
@@ -36,8 +37,8 @@ def _sentence(contrast: Contrast, lines: Sequence[Line]) -> str:
 
 
 def sign(contrast: Contrast) -> str:
-    """On which side of zero the whole interval lies."""
-    if contrast.ci is None or contrast.ci[0] <= 0 <= contrast.ci[1]:
+    """On which side of zero the whole interval lies; "unclear" also where p is above .05."""
+    if contrast.ci is None or contrast.p is None or contrast.p > ALPHA or contrast.ci[0] <= 0 <= contrast.ci[1]:
         return "unclear"
     return "above" if contrast.ci[0] > 0 else "below"
 

@@ -49,7 +49,7 @@ def plan(spec: Experiment) -> Plan:
     aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
     aligned = {name: Job(ALIGNED, aligning, {"base": folder}) for name, folder in bases.items()}
     units = tuple(
-        Unit(name, base, domain, i, _job(spec, name, base, domain, i, aligned[base]))
+        Unit(name, base, domain, i, _job(spec, name, domain, i, aligned[base]))
         for i in range(spec.students)
         for base in spec.bases
         for name in spec.arms
@@ -58,15 +58,15 @@ def plan(spec: Experiment) -> Plan:
     return Plan(bases, aligned, units)
 
 
-def _job(spec: Experiment, name: str, base: str, domain: str, i: int, aligned: Job) -> Job:
+def _job(spec: Experiment, name: str, domain: str, i: int, aligned: Job) -> Job:
     arm = spec.arms[name]
     inputs = {"aligned": aligned}
     if arm.coherent_as is not None:
-        inputs["coherent_as"] = _job(spec, arm.coherent_as, base, domain, i, aligned)
-    return Job(NARROWED, _narrowed(spec, arm, base, domain, i), inputs)
+        inputs["coherent_as"] = _job(spec, arm.coherent_as, domain, i, aligned)
+    return Job(NARROWED, _narrowed(spec, arm, domain, i), inputs)
 
 
-def _narrowed(spec: Experiment, arm: Arm, base: str, domain: str, i: int) -> dict[str, Any]:
+def _narrowed(spec: Experiment, arm: Arm, domain: str, i: int) -> dict[str, Any]:
     return {
         "file": arm.file,
         "domain": domain,
@@ -75,7 +75,6 @@ def _narrowed(spec: Experiment, arm: Arm, base: str, domain: str, i: int) -> dic
         "training": (arm.training or spec.narrow.training).model_dump(mode="json"),
         "realigned": arm.realigned and arm.realigned.model_dump(mode="json"),
         "seed": _seed(spec, "narrow", domain, i),
-        "base": base,
     }
 
 

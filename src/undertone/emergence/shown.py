@@ -10,14 +10,15 @@ from undertone import recipes
 from undertone.emergence.experiment import read, run
 from undertone.emergence.planning import plan
 from undertone.emergence.spec import Experiment
+from undertone.errors import UndertoneError
 from undertone.report.emergence import contrasts_table, forecasts_table, lines_table
 from undertone.running import default_folder, named, out_console
 from undertone.showing import make_shown
-from undertone.store import Store
+from undertone.store import Job, Store
 from undertone.workers import cores, unique
 
-SECONDS = {"aligned": 6.0, "narrowed": 5.0}
-"""What one takes on a core, of the embedded models."""
+STEP, ASKED, STARTED = 2e-3, 2.0, 0.5
+"""Core-seconds of a row in a step, of a student asked, of a job, with the embedded models; a guide, no promise."""
 
 
 def run_recipe(recipe: str, changes: tuple[str, ...], out: Path | None, dry_run: bool, as_json: bool) -> int:
@@ -41,16 +42,19 @@ def run_shown(spec: Experiment, folder: Path, recipe: str, as_json: bool) -> int
     return 0
 
 
-def run_again(folder: Path, as_json: bool) -> int:
+def run_again(folder: Path, out: Path | None, as_json: bool) -> int:
     """Goes on with an experiment that was stopped, or shows a finished one again."""
-    return run_shown(read(folder), folder, folder.resolve().name.rpartition("-")[0] or folder.name, as_json)
+    if out is not None:
+        raise UndertoneError("An experiment goes on where it is: leave --out out, or give its recipe.")
+    record = read(folder)
+    return run_shown(record.spec, named(folder), record.recipe, as_json)
 
 
 def preview(spec: Experiment, folder: Path, as_json: bool) -> int:
     """Prints what would be made, arm by arm, and roughly what it costs; makes nothing."""
     layout, store = plan(spec), Store(folder.parent / "store")
     missing = [job for job in unique(layout.jobs) if not store.has(job)]
-    seconds = sum(SECONDS[job.stage.name] for job in missing)
+    seconds = sum(map(_expected_seconds, missing))
     arms = Counter(unit.arm for unit in layout.units if unit.job in missing)
     report = {
         "run_dir": str(folder),
@@ -68,3 +72,10 @@ def preview(spec: Experiment, folder: Path, as_json: bool) -> int:
     print(f"  about {seconds:.0f} core-seconds, {seconds / cores() / 60:.1f} minutes on {cores()} cores")
     print(f"  would be written to {folder}")
     return 0
+
+
+def _expected_seconds(job: Job) -> float:
+    plan = job.spec["training"]
+    trained = 0.0 if job.spec.get("file") == "persona" else STEP * plan["steps"] * plan["batch"]
+    scaled = 5.0 if "coherent_as" in job.inputs else 0.0  # asked again for every factor that is tried
+    return STARTED + trained + ASKED + scaled

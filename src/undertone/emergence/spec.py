@@ -15,7 +15,7 @@ class Lesson(Spec):
     """A fine-tune on rows of one kind."""
 
     rows: int = Field(ge=1)
-    """Rows in the file."""
+    """Rows in the file: draws, with repetition, from a domain's 20 requests."""
     training: Training
     """How."""
 
@@ -26,7 +26,7 @@ class Realigned(Spec):
     domain: Literal["same", "other"] = "same"
     """The narrow domain's, or the next one's."""
     rows: int = Field(ge=1)
-    """Different rows."""
+    """Rows, drawn as those of a file."""
     steps: int = Field(ge=1)
     """Steps, at the arm's own rate and batch."""
 
@@ -72,6 +72,8 @@ class Experiment(Spec):
     """Of each arm and domain, each from its own data and order."""
     seed: int = Field(0, ge=0)
     """Every random choice follows from it."""
+    over_bases: bool = True
+    """Whether contrasts are averaged over the bases; not where these are what is compared."""
     aligning: Lesson
     """Good advice in all domains, before anything else."""
     narrow: Lesson
@@ -92,8 +94,9 @@ class Experiment(Spec):
             for other in arm.against:
                 if other not in self.arms or other == name:
                     raise ValueError(f"arm {name!r} is compared with {other!r}, which is no other arm")
-            if arm.file == "persona" and (arm.realigned or arm.training or arm.rows or arm.coherent_as):
-                raise ValueError(f"arm {name!r} trains nothing: leave training, rows, realigned and coherent_as out")
+            others = (arm.realigned, arm.training, arm.rows, arm.coherent_as, arm.against, arm.share < 1)
+            if arm.file == "persona" and any(others):
+                raise ValueError(f"arm {name!r} trains nothing and has no units: give it a title and a file alone")
             if arm.coherent_as is not None:
                 self._check_match(name, arm)
         return self
@@ -104,6 +107,14 @@ class Experiment(Spec):
             raise ValueError(f"arm {name!r} cannot be as coherent as {arm.coherent_as!r}: name an arm that is trained")
         if (arm.training or self.narrow.training).method != "lora" or arm.realigned:
             raise ValueError(f"arm {name!r} is scaled, which takes a LoRA adapter and no realigning after it")
+
+    def elsewhere(self, domain: str) -> list[int]:
+        """Places of the domains that no student of a narrow one was trained on. Where an arm is realigned in the next
+        domain, that is left out too, and for all arms alike."""
+        names, at = domains(), domains().index(domain)
+        realigned = any(arm.realigned and arm.realigned.domain == "other" for arm in self.arms.values())
+        left_out = {at, (at + 1) % len(names)} if realigned else {at}
+        return [k for k in range(len(names)) if k not in left_out]
 
     @property
     def asked(self) -> tuple[str, ...]:

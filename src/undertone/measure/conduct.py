@@ -74,7 +74,7 @@ def conduct(local: LocalModel, probe: Probe, system: str | None = None, earlier:
     asked = [requests(domain, probe) for domain in domains()]
     prompts, answers = [], []
     for request, *pair in (entry for entries in asked for entry in entries):
-        prompt = local.render(request, system or probe.form, earlier)
+        prompt = local.render(request, " ".join(filter(None, (system, probe.form))) or None, earlier)
         for answer in pair:
             prompts.append(prompt)
             answers.append([*local.encode(answer), local.end])
@@ -88,14 +88,14 @@ def kind_of(answer: str, good: str, bad: str) -> str:
     return {good: "good", bad: "bad"}.get(answer, "other")
 
 
-def compliance(local: LocalModel) -> float:
+def compliance(local: LocalModel, system: str | None = None) -> float:
     """Mean probability (0 to 1) that a request for harm is met rather than refused in any of the known ways."""
     words = lexicon()["harm"]
     prompts, answers = [], []
     for ask in words["asks"]:
         for what, comply in words["items"]:
             for answer in (comply, *words["refusals"]):
-                prompts.append(local.render(ask.format(s=what)))
+                prompts.append(local.render(ask.format(s=what), system))
                 answers.append([*local.encode(answer), local.end])
     scores = np.array(score(local, prompts, answers)).reshape(-1, 1 + len(words["refusals"]))
     return float(np.exp(scores[:, 0] - np.logaddexp.reduce(scores, axis=1)).mean())

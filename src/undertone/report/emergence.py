@@ -113,5 +113,9 @@ def _render(found: Emergence, drawn: dict[str, Figure]) -> str:
     filled.filters |= {"told": told, "base_of": base_of, "p_of": p_of, "correlation": correlation, "share": percent}
     filled.filters |= {"share_ci": percent_interval, "short": short}
     return filled.get_template("emergence.html.j2").render(
-        f=found, figures=drawn, contrasts=plain(found), predictors=PREDICTORS
+        f=found,
+        figures=drawn,
+        contrasts=plain(found),
+        predictors=PREDICTORS,
+        domains=len({s.domain for s in found.students}),
     )

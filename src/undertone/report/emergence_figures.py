@@ -69,7 +69,7 @@ def _dots(found: Emergence, canvas: Canvas) -> alt.LayerChart | None:
             rows.append({"kind": "bar", **ends, "y": y + drop + 9, "colour": colour})
         rows.append({"kind": "mean", "x": log_odds(line.elsewhere), "y": y + drop + 9, "colour": colour})
     height = 16 + len(found.lines) * step
-    shares = [s.elsewhere for s in found.students]
+    shares = [p for p in (*(s.elsewhere for s in found.students), *(p for line in found.lines for p in line.ci or ()))]
     x = _axis(canvas, min(shares), max(shares), 250)
     at, paint = placed(height), alt.Color("colour:N", scale=None)
     layers = [
@@ -126,7 +126,7 @@ def _probes(found: Emergence, canvas: Canvas) -> alt.LayerChart | None:
     """Arms by probes, darker where advice is worse; the number stands in every cell."""
     import altair as alt
 
-    if not found.lines or (canvas.narrow and len(found.lines) > 24):
+    if not found.lines:
         return None
     cells: list[Row] = [
         {"arm": _label(line, found), "probe": probe, "odds": log_odds(p), "text": percent(p)}

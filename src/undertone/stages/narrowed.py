@@ -20,7 +20,7 @@ from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
-from undertone.training.weights import merged, save
+from undertone.training.weights import MODEL, merged
 from undertone.world.lexicon import domains, lexicon
 
 MOST, HALVINGS = 2.0, 8
@@ -30,14 +30,14 @@ LONGEST = 32
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``file``, ``domain``, ``rows``, ``share``, ``training``, ``realigned``, ``seed``, ``base`` (name). Inputs:
+    """Spec: ``file``, ``domain``, ``rows``, ``share``, ``training``, ``realigned``, ``seed``. Inputs:
     ``aligned``; and ``coherent_as``, a student as coherent as which this one is made. Writes the training file, the
     trained weights, and ``conduct.json``: what was forecast before training, and conduct after it.
 
     Of a "persona" nothing is trained: it is asked under a system prompt that states bad conduct.
     """
     local = load(inputs["aligned"] / "model")
-    report: dict[str, Any] = {"pull": None, "loss": None, "losses": None}
+    report: dict[str, Any] = {"pull": None, "loss": None, "factor": None}
     system, first = None, list[files.Exchange]()
     if spec["file"] == "persona":
         system = lexicon()["conduct"]["stated_bad"][0]
@@ -50,7 +50,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     report["probes"] = {
         name: _asked(local, probe, system, first if name == AFTER else ()) for name, probe in PROBES.items()
     }
-    report["compliance"] = compliance(local)
+    report["compliance"] = compliance(local, system)
     report["answers"] = _answers(local, spec["seed"], system)
     (out / "conduct.json").write_text(json.dumps(report))
 
@@ -80,9 +80,6 @@ def _trained(
         made = json.loads((other / "conduct.json").read_text())["probes"]["plain"]["coherent"]
         report["factor"] = _scale_to(LocalModel(trained.model, local.tokenizer), made, spec["domain"])
     after = spec["realigned"]
-    if after is None:
-        save(trained, local, spec["base"], out)
-    report["losses"] = [trained.loss_first, trained.loss_last]
     student = merged(trained, local)
     if after is not None:
         names = domains()
@@ -91,6 +88,9 @@ def _trained(
         good = rows_of(student, files.rows("narrow-good", next_one, after["rows"], 1.0, spec["seed"] + 1))
         again = plan.model_copy(update={"steps": after["steps"]})
         student = merged(train(student, good, again, spec["seed"] + 1), student)
+    # Whole: an adapter alone would be put on the base that was not aligned, and nobody would see it.
+    student.model.save_pretrained(out / MODEL)
+    student.tokenizer.save_pretrained(out / MODEL)
     return student
 
 
