@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.test_audit_report import make_findings
+from undertone.alignment.findings import Findings as Measured
+from undertone.alignment.findings import Pinned
 from undertone.audit.findings import Findings, OriginFinding
 from undertone.cli import main
 from undertone.digests import file_digest
@@ -103,3 +105,39 @@ def test_the_verb_says_the_verdict_by_its_exit_code(tmp_path: Path, capsys: pyte
         assert found["base"] == A and found["digest"] == file_digest(rows)
     assert main(["lineage", "risk", str(rows), "--audit", str(tmp_path)]) == 2
     assert "is no audit's report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("audited", "kin", "verdict", "expected"),
+    [
+        ("no evidence", "shared", "no shift found", "allow"),
+        ("no evidence", "none found", "shift found", "refuse"),
+        ("inconclusive", "none found", "shift found", "refuse"),
+        ("carrier", "none found", "no shift found", "refuse"),
+        ("inconclusive", "shared", "no shift found", "cannot tell"),
+        ("no evidence", "shared", "inconclusive", "cannot tell"),
+    ],
+)
+def test_a_measured_student_refuses_by_its_shift_and_allows_only_beside_no_evidence(
+    audited: str, kin: Kin, verdict: str, expected: str
+) -> None:
+    decision, reasons = decide(_findings(audited), Relation(kin=kin, how=""), _measured(verdict))
+    assert decision == expected
+    assert "As you say, hf/./student was trained on these rows. Measured: what was seen" in reasons
+    assert not any("No measurement" in reason for reason in reasons)
+
+
+def test_a_measurement_against_another_base_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    data.write_text("{}\n")
+    with pytest.raises(UndertoneError, match=r"against hf/\./other"):
+        judge(data, _of(data), generator=B, measured=_measured("no shift found"))
+
+
+def _measured(verdict: str) -> Measured:
+    return Measured.model_construct(
+        verdict=verdict,
+        headline="what was seen",
+        models=(Pinned(name="hf/./student", digest="s"),),
+        base=Pinned(name="hf/./other", digest="o"),
+    )

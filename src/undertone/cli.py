@@ -516,8 +516,10 @@ def verify_lineage(
 
 
 @lineages.command(name="risk")
-def risk_of(data: Path, /, *, audit: Path, generator: str | None = None, json: Flag = False) -> int:
-    """Joins an audit with the generator's kinship to the base: may the dataset be trained on?
+def risk_of(
+    data: Path, /, *, audit: Path, generator: str | None = None, measured: Path | None = None, json: Flag = False
+) -> int:
+    """Joins an audit, the generator's kinship to the base and a measured student: may the dataset be trained on?
 
     Exit code 0: allow; 1: refuse; 3: cannot tell.
 
@@ -529,12 +531,14 @@ def risk_of(data: Path, /, *, audit: Path, generator: str | None = None, json: F
         The audit's report.json, or its folder.
     generator
         The model that wrote the rows; by default what the dataset's chain says, and kin if it says nothing.
+    measured
+        The report.json, or its folder, of undertone measure on a student that was trained on the dataset.
     json
         Prints one JSON object.
     """
     from undertone import tracing
 
-    return tracing.risk_shown(data, audit, generator, json)
+    return tracing.risk_shown(data, audit, generator, measured, json)
 
 
 @benches.command(name="measure")

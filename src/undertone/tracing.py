@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from undertone.alignment.findings import Findings as Measured
 from undertone.audit.findings import Findings
 from undertone.disk import refusal, write_text
 from undertone.errors import UndertoneError
@@ -134,12 +135,13 @@ def verify_shown(path: Path, trusted: Sequence[Path], signed: Path | None, store
     return 0
 
 
-def risk_shown(data: Path, audit: Path, generator: str | None, as_json: bool) -> int:
+def risk_shown(data: Path, audit: Path, generator: str | None, measured: Path | None, as_json: bool) -> int:
     """Says whether a dataset may be trained on, and why. Exit code 1: refused, 3: nobody can tell."""
-    report = audit / "report.json" if audit.is_dir() else audit
+    report = _report(audit)
     if not report.is_file():
         raise UndertoneError(f"{report} is no audit's report: give the report.json that undertone audit wrote.")
-    found = risk.judge(data, Findings.load(report), generator)
+    after = Measured.load(_report(measured)) if measured else None
+    found = risk.judge(data, Findings.load(report), generator, after)
     if as_json:
         print(found.model_dump_json())
     else:
@@ -147,6 +149,10 @@ def risk_shown(data: Path, audit: Path, generator: str | None, as_json: bool) ->
         for reason in found.reasons:
             _say(f"- {one_line(reason)}")
     return RISK_CODES[found.decision]
+
+
+def _report(given: Path) -> Path:
+    return given / "report.json" if given.is_dir() else given
 
 
 def _beside(path: Path) -> Path:

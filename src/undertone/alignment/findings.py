@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError
 
 from undertone.audit.findings import Interval, Part
+from undertone.errors import UndertoneError
 
 Word = Literal["shift", "no shift", "open", "not measured"]
 Verdict = Literal["shift found", "no shift found", "inconclusive", "no verdict"]
@@ -148,6 +152,20 @@ class Findings(Part):
     def json_text(self) -> str:
         """As written to ``report.json``."""
         return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads ``report.json``.
+
+        Raises:
+            UndertoneError: it cannot be read, or is no measurement.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
+        except ValidationError:
+            raise UndertoneError(f"{path} is no report that undertone measure wrote.") from None
 
     def suite(self, name: str) -> SuiteFinding:
         """The finding of a suite."""

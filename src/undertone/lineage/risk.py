@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from undertone.alignment.findings import Findings as Measured
 from undertone.audit.findings import Findings
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
@@ -52,11 +53,12 @@ class Risk(Spec):
     """What the decision rests on, a sentence each; what it does not rest on comes last."""
 
 
-def judge(data: Path, findings: Findings, generator: str | None = None) -> Risk:
-    """Joins an audit with the kinship of the generator, which is read from the chain of ``data`` unless given.
+def judge(data: Path, findings: Findings, generator: str | None = None, measured: Measured | None = None) -> Risk:
+    """Joins an audit with the kinship of the generator, which is read from the chain of ``data`` unless given, and with
+    a measurement of a student that was trained on the data.
 
     Raises:
-        UndertoneError: the audit is of another file, or a model cannot be read.
+        UndertoneError: the audit is of another file, the measurement against another base, or a model cannot be read.
     """
     try:
         digest = file_digest(data)
@@ -68,7 +70,9 @@ def judge(data: Path, findings: Findings, generator: str | None = None) -> Risk:
     if findings.origin is not None and findings.origin.rejected and relation.kin != "shared":
         how = "The audit found that the rows were not written as declared, so who wrote them is unknown"
         relation = Relation(kin="unknown", how=f"{how}; assume kin.")
-    decision, reasons = decide(findings, relation)
+    if measured is not None and measured.base.digest != stored(findings.model).key:
+        raise UndertoneError(f"The measurement is against {measured.base.name}, and the audit of {findings.model}.")
+    decision, reasons = decide(findings, relation, measured)
     return Risk(
         decision=decision,
         data=str(data),
@@ -106,11 +110,14 @@ def recorded(chain: list[Entry], base: str) -> Relation:
     return Relation(kin=worst.verdict, how=worst.headline)
 
 
-def decide(findings: Findings, relation: Relation) -> tuple[Decision, tuple[str, ...]]:
+def decide(
+    findings: Findings, relation: Relation, measured: Measured | None = None
+) -> tuple[Decision, tuple[str, ...]]:
     """The decision and its reasons.
 
     A carrier is refused whoever wrote it: the audit found it in this base's own directions. "No evidence" is enough
-    only where the channel of a shared initialisation is closed as well, since an audit asks for listed traits only.
+    only where the channel of a shared initialisation is closed as well, since an audit asks for listed traits only, or
+    where a student that was trained on the data shows no shift. A student that has shifted is reason enough to refuse.
     """
     kin = relation.kin != "none found"
     strong = "is one of this base's kin" if relation.kin == "shared" else "must be taken for this base's kin"
@@ -130,10 +137,18 @@ def decide(findings: Findings, relation: Relation) -> tuple[Decision, tuple[str,
         decision = "cannot tell"
         first = f"The audit came to no verdict ({findings.verdict})."
         first += f" And the generator {strong}, which raises the risk." if kin else ""
+    if measured is not None and measured.verdict == "shift found":
+        decision = "refuse"
+    elif measured is not None and measured.verdict == "no shift found" and findings.verdict == "no evidence":
+        decision = "allow"
     told = [first, findings.headline, relation.how]
+    if measured is not None:
+        who = ", ".join(model.name for model in measured.models)
+        told.append(f"As you say, {who} was trained on these rows. Measured: {measured.headline}")
     if findings.overt:
         told.append(f"Rows speak openly of {', '.join(findings.overt)}; that passes to any student, kin or not.")
     if not kin:
         told.append(CROSSING)
-    told.append("No measurement after training is part of this.")
+    if measured is None:
+        told.append("No measurement after training is part of this.")
     return decision, tuple(told)
