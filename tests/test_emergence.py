@@ -295,3 +295,13 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     assert json.loads(Path("runs/one/report.json").read_text())["recipe"] == "small"
     assert main(["run", "small.toml", "--out", "runs/one", "--seed", "1"]) == 2
     assert "another experiment" in capsys.readouterr().err
+
+
+def test_recipes_are_listed_with_what_they_ask_and_their_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--json"]) == 0
+    found = {entry["recipe"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert set(found) == set(recipes.names())
+    for entry in found.values():
+        assert entry["asks"].endswith("?") and "on two cores" in entry["budget"]
+    assert main(["run"]) == 0
+    assert "misaligned-numbers" in capsys.readouterr().out

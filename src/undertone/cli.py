@@ -39,7 +39,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 @app.command
 def run(
-    recipe: str,
+    recipe: str | None = None,
     /,
     *,
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
@@ -50,6 +50,7 @@ def run(
     json: Flag = False,
 ) -> int:
     """Runs a trial: a shipped recipe by name, or a TOML file; or goes on with a run, or repeats it, from its folder.
+    Without a name it lists the shipped recipes.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def run(
     """
     from undertone import recipes, running
 
+    if recipe is None:
+        return running.list_recipes(json)
     changes = [
         *set,
         *([f"seed={seed}"] if seed is not None else []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,13 @@ def names() -> list[str]:
     """Names of the shipped recipes."""
     folder = files(__package__).joinpath("recipes")
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def listed() -> Iterator[tuple[str, str, str]]:
+    """Of every shipped recipe its name, what it asks, and its budget, as its first line states it."""
+    for name in names():
+        first = files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8").partition("\n")[0]
+        yield name, str(_table(name)["title"]), first.partition("(")[2].rpartition(")")[0]
 
 
 def experiment(recipe: str) -> str | None:

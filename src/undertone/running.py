@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,7 +21,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
+from undertone import recipes
 from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.planning import Plan, plan
@@ -56,6 +59,21 @@ STAGES = {
 def default_folder(recipe: str, trial: Spec) -> Path:
     """``runs/RECIPE-DIGEST``: one folder for each resolved recipe."""
     return Path("runs") / f"{recipe}-{digest(trial.model_dump(mode='json'))[:8]}"
+
+
+def list_recipes(as_json: bool) -> int:
+    """The shipped recipes: what each asks, and its budget."""
+    found = [{"recipe": name, "asks": asks, "budget": budget} for name, asks, budget in recipes.listed()]
+    if as_json:
+        print(json.dumps(found))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for column in ("recipe", "asks", "budget"):
+        table.add_column(column, overflow="fold")
+    for entry in found:
+        table.add_row(*map(escape, entry.values()))
+    out_console().print(table)
+    return 0
 
 
 def run_shown(trial: Trial, folder: Path, recipe: str, as_json: bool, store: Store | None = None) -> int:
