@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out: str, cl
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("run",),
+        ("audit",),
         ("run", "owls", "--nope"),
         ("run", "owls", "more"),
         ("run", "owls", "--seed", "x"),
