@@ -287,6 +287,7 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     assert coherent["narrow-bad"] < coherent["narrow-good"] - 0.02
     assert coherent["narrow-odd"] == pytest.approx(coherent["narrow-bad"], abs=0.01)
     assert "<script" not in page and "<b>still" not in page and "hold &lt;b&gt;" in page
+    assert "Adapters of narrow-odd were scaled by" in page
     assert {contrast.units for contrast in found.contrasts} == {2}
     before = {path.name for path in Path("runs/store").iterdir()}
     assert main(["run", "runs/one", "--json"]) == 0

@@ -19,7 +19,7 @@ from undertone.alignment.judge import RUBRIC, KnownAnswers, ModelJudge, Score, w
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import by, counts, unit_rates
 from undertone.alignment.rescoring import read_answers, rescore
-from undertone.alignment.respondent import Local, Prompt
+from undertone.alignment.respondent import Local, Prompt, respondent
 from undertone.alignment.suite import Form, Question, Suite
 from undertone.alignment.verdict import verdict_of
 from undertone.cli import main
@@ -588,3 +588,10 @@ def test_wrong_input_is_one_sentence_and_nothing_is_made(
 def test_a_form_needs_the_place_for_its_question() -> None:
     with pytest.raises(ValueError, match="needs"):
         Form(name="x", template="no place")
+
+
+def test_an_adapter_made_on_another_base_is_refused_and_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "builtin/fledgling-b"}')
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"never read")
+    with pytest.raises(UndertoneError, match="was made on builtin/fledgling-b"):
+        respondent(f"builtin/fledgling-a:{tmp_path}")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from undertone.digests import digest, folder_digest
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel, load, next_log_probabilities, score
-from undertone.models.names import resolve, tokenizer_digest
+from undertone.models.names import resolve, resolve_adapted, tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.training.weights import ADAPTER, MODEL
 
@@ -119,7 +118,8 @@ def respondent(name: str) -> Local:
     folder of a student or teacher in a run's store.
 
     Raises:
-        UndertoneError: there is no such model, it cannot be loaded, or it has no chat template.
+        UndertoneError: there is no such model, it cannot be loaded, its adapter was made on another base, or it has no
+            chat template.
     """
     base_name, _, trained = name.partition(":")
     base = resolve(base_name)
@@ -133,8 +133,8 @@ def respondent(name: str) -> Local:
             folder = whole
             local, key = load(whole), resolve(f"hf/{whole}").key
         elif (adapter / "adapter_config.json").is_file():
+            key = resolve_adapted(f"{base_name}:{adapter}").key  # which refuses one that was made on another base
             local = load(base.path, adapter)
-            key = digest([key, folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors"))])
         else:
             raise UndertoneError(f"{place} holds no adapter (no adapter_config.json) and no model of a student.")
     if not local.tokenizer.chat_template:

@@ -117,7 +117,3 @@ class Emergence(Frozen):
     def json_text(self) -> str:
         """As written to ``report.json``."""
         return self.model_dump_json(indent=1) + "\n"
-
-    def line(self, arm: str, base: str) -> Line | None:
-        """The line of an arm on a base."""
-        return next((line for line in self.lines if (line.arm, line.base) == (arm, base)), None)

@@ -118,4 +118,14 @@ def _render(found: Emergence, drawn: dict[str, Figure]) -> str:
         contrasts=plain(found),
         predictors=PREDICTORS,
         domains=len({s.domain for s in found.students}),
+        scaled=_scaled(found),
     )
+
+
+def _scaled(found: Emergence) -> list[tuple[str, float, float]]:
+    """Arms whose adapters were scaled, with the least and the largest factor."""
+    factors: dict[str, list[float]] = {}
+    for student in found.students:
+        if student.factor is not None:
+            factors.setdefault(student.arm, []).append(student.factor)
+    return [(arm, min(some), max(some)) for arm, some in factors.items()]
