@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import ValidationError
-
-from undertone.audit.findings import Interval, Part
-from undertone.errors import UndertoneError
+from undertone.audit.findings import Interval, Part, Report
 
 Word = Literal["shift", "no shift", "open", "not measured"]
 Verdict = Literal["shift found", "no shift found", "inconclusive", "no verdict"]
@@ -125,8 +121,10 @@ class Pinned(Part):
     digest: str
 
 
-class Findings(Part):
+class Findings(Report):
     """A whole measurement."""
+
+    verb: ClassVar[str] = "measure"
 
     verdict: Verdict
     headline: str
@@ -148,24 +146,6 @@ class Findings(Part):
     started: datetime
     wall_s: float
     made_with: dict[str, str]
-
-    def json_text(self) -> str:
-        """As written to ``report.json``."""
-        return self.model_dump_json(indent=1) + "\n"
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads ``report.json``.
-
-        Raises:
-            UndertoneError: it cannot be read, or is no measurement.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
-        except ValidationError:
-            raise UndertoneError(f"{path} is no report that undertone measure wrote.") from None
 
     def suite(self, name: str) -> SuiteFinding:
         """The finding of a suite."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from undertone.errors import UndertoneError
 
@@ -24,6 +24,33 @@ class Part(BaseModel):
     def _whole(cls, value: Any) -> Any:
         """Names of files may hold half characters, which no JSON can: they must not lose a finished audit."""
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
+class Report(Part):
+    """The whole of a ``report.json``."""
+
+    verb: ClassVar[str]
+    """Which verb writes it."""
+
+    def json_text(self) -> str:
+        """As written to ``report.json``."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads ``report.json``.
+
+        Raises:
+            UndertoneError: it cannot be read, or is no report of this verb.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
+        except ValidationError:
+            raise UndertoneError(
+                f"{path} is no report that undertone {cls.verb} wrote, or a damaged one; give another."
+            ) from None
 
 
 class TraitFinding(Part):
@@ -154,8 +181,10 @@ class CalibrationFinding(Part):
 Verdict = Literal["carrier", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
 
 
-class Findings(Part):
+class Findings(Report):
     """A whole audit."""
+
+    verb: ClassVar[str] = "audit"
 
     verdict: Verdict
     headline: str
@@ -187,19 +216,3 @@ class Findings(Part):
     """Scored rows a second."""
     made_with: dict[str, str]
     """Versions and hardware."""
-
-    def json_text(self) -> str:
-        """As written to ``report.json``."""
-        return self.model_dump_json(indent=1) + "\n"
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads ``report.json``.
-
-        Raises:
-            UndertoneError: it is damaged.
-        """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UndertoneError(f"{path} is no audit's report: {str(error).splitlines()[0]}.") from None
