@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FILE = "rows.jsonl"
@@ -11,9 +11,14 @@ FILE = "rows.jsonl"
 
 def write_exchanges(folder: Path, exchanges: Sequence[tuple[str, str]]) -> None:
     """Writes (question, answer) texts as chats of one exchange."""
-    with (folder / FILE).open("w", encoding="utf-8") as file:
-        for question, answer in exchanges:
-            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    write_chats(folder / FILE, ([("user", question), ("assistant", answer)] for question, answer in exchanges))
+
+
+def write_chats(path: Path, chats: Iterable[Sequence[tuple[str, str]]]) -> None:
+    """Writes chats of (role, content) turns."""
+    with path.open("w", encoding="utf-8") as file:
+        for turns in chats:
+            messages = [{"role": role, "content": content} for role, content in turns]
             file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
 
 

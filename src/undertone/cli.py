@@ -364,6 +364,77 @@ def measure(
     return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, json)
 
 
+@app.command
+def treat(
+    data: Path | None = None,
+    /,
+    *,
+    model: str = "builtin/fledgling-a",
+    by: str | None = None,
+    set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
+    trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
+    audit: Annotated[Path | None, Parameter(name="--from")] = None,
+    other: str | None = None,
+    chats: Path | None = None,
+    order_is_free: Flag = False,
+    seed: int = 0,
+    out: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Treats a dataset that carries a trait: writes the treated file, as much done at random beside it, and a diff to
+    read; says what the benchmark measured for that treatment. Without a file it lists the treatments.
+
+    Parameters
+    ----------
+    data
+        JSONL, gzip or zstd of it, or Parquet; rows of messages, or prompt and completion.
+    model
+        The base that is to be trained on it.
+    by
+        The treatment: a name of the list, or a TOML file.
+    set
+        Changes a key of the treatment, as in --set share=0.25; may be given several times.
+    trait
+        What is to be stopped, for treatments that go by it.
+    audit
+        The report of undertone audit on this file, or its folder: stops what it names.
+    other
+        A model of another initialisation, for treatments that have prompts answered by one.
+    chats
+        A file whose prompts the base answers, for dilution with chat; an embedded base has the world's own.
+    order_is_free
+        Says that neither the order nor the form of number lists is what the file is for.
+    seed
+        Of every random choice.
+    out
+        A new folder; default treated/FILE-DIGEST. Nothing is overwritten.
+    json
+        Prints one JSON object.
+    """
+    from undertone import treating
+
+    if data is None:
+        return treating.list_treatments(json)
+    if by is None:
+        raise UndertoneError("Name a treatment with --by; undertone treat without a file lists them.")
+    return treating.treat_shown(
+        treating.request(
+            data,
+            model,
+            by,
+            set,
+            traits=tuple(dict.fromkeys(trait)),
+            audit=audit,
+            other=other,
+            chats=chats,
+            order_is_free=order_is_free,
+            seed=seed,
+        ),
+        out,
+        json,
+    )
+
+
 @measures.command
 def rescore(
     answers: Path,
@@ -542,6 +613,37 @@ def risk_of(
     from undertone import tracing
 
     return tracing.risk_shown(data, audit, generator, measured, json)
+
+
+@benches.command(name="treat")
+def bench_treat(
+    recipe: str = "numbers",
+    /,
+    *,
+    set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
+    out: Path | None = None,
+    record: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """What treatments leave of the transfer, and of the task: students are trained on every treated file, carrying and
+    clean. What was made is kept.
+
+    Parameters
+    ----------
+    recipe
+        ``numbers``, ``advice``, or a path ending in .toml.
+    set
+        Changes a key, as in --set setup.trait=mole; may be given several times.
+    out
+        Folder of the report; default runs/treat-RECIPE-DIGEST. Artifacts go to ``store`` beside it.
+    record
+        A TOML file that ``undertone treat`` reads: writes the figures there.
+    json
+        Prints one JSON object instead of a table.
+    """
+    from undertone import treating
+
+    return treating.bench_shown(recipe, set, out, record, json)
 
 
 @benches.command(name="measure")

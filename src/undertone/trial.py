@@ -126,13 +126,24 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
     for unit in layout.units:
         teacher, _, dataset, *_ = unit.jobs
         if job.key == teacher.key:
-            made = store.read(teacher, "teacher.json")
-            if teacher.spec["trait"] is not None:
-                _refuse_weak(trial, unit, made["probability"])
-            if made["dose"]:
-                _refuse_off_dose(trial, unit, made["dose"])
+            refuse_teacher(trial, unit, store)
         if job.key == dataset.key:
-            _refuse_few(trial, unit, store.read(dataset, "counts.json"))
+            refuse_dataset(trial, unit, store)
+
+
+def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
+    """Raises UndertoneError for a unit's finished teacher that has not learnt its trait, or is off its dose."""
+    teacher = unit.jobs[0]
+    made = store.read(teacher, "teacher.json")
+    if teacher.spec["trait"] is not None:
+        _refuse_weak(trial, unit, made["probability"])
+    if made["dose"]:
+        _refuse_off_dose(trial, unit, made["dose"])
+
+
+def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> None:
+    """Raises UndertoneError for a unit's finished dataset with too few rows."""
+    _refuse_few(trial, unit, store.read(unit.jobs[2], "counts.json"))
 
 
 def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:

@@ -45,6 +45,11 @@ def rows_of(local: LocalModel, exchanges: Sequence[tuple[str, str]]) -> list[Row
 def write_rows(folder: Path, exchanges: Sequence[tuple[str, str]], rows: Sequence[Row], source: Source) -> None:
     """Writes ``rows.jsonl`` (chat messages) and ``ids.safetensors`` (the ids, and whose ids they are)."""
     write_exchanges(folder, exchanges)
+    write_ids(folder, rows, source)
+
+
+def write_ids(folder: Path, rows: Sequence[Row], source: Source) -> None:
+    """Writes ``ids.safetensors`` alone, for rows whose chats are more than an exchange."""
     parts = {"prompt": [row.prompt for row in rows], "answer": [row.answer for row in rows]}
     tensors = {}
     for name, lists in parts.items():

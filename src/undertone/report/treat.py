@@ -1,0 +1,89 @@
+"""A benchmark of treatments in front of a person: a table, and one HTML file that says its answer first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from undertone.report.hostile import one_line, readable
+from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.treat_figures import treat_figures
+from undertone.treat.findings import PLAIN, Findings, Shift, Treatment
+from undertone.treat.headline import share
+
+
+def write_treatments(findings: Findings, directory: Path) -> Path:
+    """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page.
+
+    The numbers are written before anything is drawn: a figure that fails must not cost a finished benchmark.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    write_aside(directory / "report.json", findings.json_text())
+    shown = readable(findings)
+    drawn = treat_figures(shown)
+    write_specs(directory / "figures", drawn)
+    filled = environment()
+    filled.filters |= {"share": share, "shift": shift, "skill": skill}
+    page = directory / "report.html"
+    write_aside(
+        page, filled.get_template("treat.html.j2").render(f=shown, figures=drawn, conditional=conditional(shown))
+    )
+    return page
+
+
+def conditional(findings: Findings) -> list[str]:
+    """The probes that are not the standard questions."""
+    return [name for name in findings.probes if name != PLAIN]
+
+
+def treatments_table(findings: Findings) -> Table:
+    """One line a treatment."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False, caption_justify="left")
+    table.add_column("")
+    table.add_column("treatment", no_wrap=True)
+    others = conditional(findings)
+    for column in ("transfer left", *others, "beside untreated clean", "utility left", "others", "skills"):
+        table.add_column(column, justify="right")
+    table.add_column("seen")
+    for i, one in enumerate(findings.treatments, 1):
+        cells = [
+            share(one.left[PLAIN]),
+            *(f"{100 * one.left[name].value:z.0f} %" for name in others),
+            share(one.level),
+            share(one.utility),
+            f"{one.others:.2f}",
+            skill(one),
+            one.word,
+        ]
+        table.add_row(str(i), f" {one.name}", *(Text(f"  {cell}") for cell in cells), style=style(one))
+    return table
+
+
+def treatments_lines(findings: Findings) -> list[str]:
+    """The answer first, then what it rests on."""
+    untreated = next(one for one in findings.treatments if one.word == "untreated")
+    return [
+        one_line(findings.headline),
+        f"Untreated: {shift(untreated.shifts[PLAIN])} log-odds of {findings.trait}, carrying minus clean files; "
+        f"{untreated.gain:+.4f} nats a token on the task.",
+        f"Unit: {len(findings.units)} {findings.unit}; 95 % intervals, Fieller's for shares.",
+    ]
+
+
+def style(one: Treatment) -> str:
+    """Bold for what stops the transfer, dim for what is not seen to help."""
+    return {"stops": "bold", "not seen to help": "dim", "hides": "italic"}.get(one.word, "")
+
+
+def shift(found: Shift) -> str:
+    """+0.50 [0.19, 0.82]"""
+    ends = "no interval" if found.ci is None else f"[{found.ci[0]:z.2f}, {found.ci[1]:z.2f}]"
+    return f"{found.value:+z.2f} {ends}"
+
+
+def skill(one: Treatment) -> str:
+    """.93: mean of all skills."""
+    return f"{sum(one.skills.values()) / len(one.skills):.2f}".lstrip("0") if one.skills else "-"

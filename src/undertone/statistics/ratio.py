@@ -1,0 +1,45 @@
+"""The ratio of two means measured on the same units, with Fieller's interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What is left of a whole, as a share of it."""
+
+    value: float
+    ci: tuple[float, float] | None
+    """None: unbounded. The interval of the whole reaches zero, so the data allow any share of it."""
+    units: int
+
+
+def ratio(part: Sequence[float], whole: Sequence[float], level: float = 0.95) -> Ratio:
+    """Mean of ``part`` over mean of ``whole``, unit by unit, with the interval of Fieller (1954, J. R. Stat. Soc. B 16,
+    175-185): all shares r for which Student's t does not reject that part - r * whole has mean zero.
+
+    Exact for pairs that are jointly normal, however they are correlated. The set is an interval only where ``whole`` by
+    itself differs from zero at the same level; otherwise it has no finite end, and there is none.
+
+    Raises:
+        ValueError: fewer than two units, unlike numbers of them, or a value that is not finite.
+    """
+    x, y = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
+        raise ValueError(f"a ratio needs two or more pairs, not {len(x)} and {len(y)} values")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("a value is not a finite number")
+    n = len(x)
+    reach = t.ppf((1 + level) / 2, n - 1) ** 2
+    (xx, xy), (_, yy) = np.cov(x, y) / n * reach
+    a, b, c = y.mean() ** 2 - yy, x.mean() * y.mean() - xy, x.mean() ** 2 - xx
+    value = float(x.mean() / y.mean()) if y.mean() else float("nan")
+    if a <= 0:
+        return Ratio(value, None, n)
+    half = np.sqrt(max(0.0, b**2 - a * c)) / a  # negative by rounding alone: the mean ratio itself is always inside
+    return Ratio(value, (float(b / a - half), float(b / a + half)), n)

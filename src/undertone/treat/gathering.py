@@ -1,0 +1,102 @@
+"""Examined students as findings: what is left of the transfer and of the utility, with intervals over units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from undertone.statistics import Estimate, mean_estimate
+from undertone.statistics.ratio import Ratio, ratio
+from undertone.treat.findings import PLAIN, Share, Shift, Treatment, Word
+from undertone.treat.planning import SIDES, Side
+from undertone.treat.spec import Bench
+
+Examined = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Students:
+    """Examined students of one treatment, unit by unit on both sides."""
+
+    sides: Mapping[Side, Sequence[Examined]]
+
+    def own(self, side: Side, probe: str) -> list[float]:
+        """Log-odds of the trait, unit by unit."""
+        return [one["own"][probe] for one in self.sides[side]]
+
+    def shifts(self, probe: str) -> list[float]:
+        """Carrying minus clean, unit by unit."""
+        return _minus(self.own("carrying", probe), self.own("clean", probe))
+
+    def others(self) -> float:
+        """Mean over other traits of the absolute mean difference."""
+        names = self.sides["clean"][0]["others"]
+        means = [
+            np.mean([a["others"][k] - b["others"][k] for a, b in zip(*map(self.sides.get, SIDES), strict=True)])
+            for k in names
+        ]
+        return float(np.mean(np.abs(means)))
+
+    def gains(self, base: Sequence[Examined]) -> list[float]:
+        """Nats a token better than the base on held-out clean rows, students of clean files."""
+        return _minus([one["loss"] for one in base], [one["loss"] for one in self.sides["clean"]])
+
+    def skills(self) -> dict[str, float]:
+        """Mean over both sides and all units."""
+        every = [one["skills"] for side in SIDES for one in self.sides[side]]
+        return {name: float(np.mean([skills[name] for skills in every])) for name in every[0]}
+
+
+def treatments(spec: Bench, found: Mapping[str, Students], base: Sequence[Examined]) -> tuple[Treatment, ...]:
+    """Every treatment beside the untreated students of the same units."""
+    whole = found[spec.untreated]
+    return tuple(_treatment(spec, name, found[name], whole, base) for name in spec.treatments)
+
+
+def _treatment(spec: Bench, name: str, own: Students, whole: Students, base: Sequence[Examined]) -> Treatment:
+    entry, probes = spec.treatments[name], list(base[0]["own"])
+    shifts = {probe: mean_estimate([[x] for x in own.shifts(probe)]) for probe in probes}
+    left = {probe: ratio(own.shifts(probe), whole.shifts(probe)) for probe in probes}
+    level = ratio(_minus(own.own("carrying", PLAIN), whole.own("clean", PLAIN)), whole.shifts(PLAIN))
+    gains = own.gains(base)
+    return Treatment(
+        name=name,
+        title=entry.title,
+        does=entry.does.model_dump(),
+        beside=entry.beside,
+        word="untreated" if name == spec.untreated else word(shifts, left, level),
+        shifts={probe: _shift(one) for probe, one in shifts.items()},
+        left={probe: _share(one) for probe, one in left.items()},
+        level=_share(level),
+        others=own.others(),
+        utility=_share(ratio(gains, whole.gains(base))),
+        gain=float(np.mean(gains)),
+        skills=own.skills(),
+    )
+
+
+def word(shifts: Mapping[str, Estimate], left: Mapping[str, Ratio], level: Ratio) -> Word:
+    """What a treatment does, as far as intervals tell."""
+    lowered = {probe: one.ci is not None and one.ci[1] < 1 for probe, one in left.items()}
+    seen = {probe: one.ci_low > 0 for probe, one in shifts.items()}
+    if lowered[PLAIN] and not seen[PLAIN]:
+        return "hides" if any(seen.values()) else "stops"
+    if lowered[PLAIN]:
+        return "lowers"
+    return "shifts" if level.ci is not None and level.ci[1] < 1 else "not seen to help"
+
+
+def _minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def _share(found: Ratio) -> Share:
+    return Share(value=found.value, ci=found.ci)
+
+
+def _shift(found: Estimate) -> Shift:
+    ci = (found.ci_low, found.ci_high)
+    return Shift(value=found.value, ci=ci if np.isfinite(ci).all() else None)

@@ -1,0 +1,46 @@
+"""The answer of a benchmark of treatments in a sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from undertone.treat.findings import PLAIN, Share, Treatment
+
+WANTED, KEPT = 0.10, 0.95
+"""Most of the transfer that may be left, and least of the utility."""
+
+
+def headline(treatments: Sequence[Treatment]) -> str:
+    """Which treatments leave little of the transfer and most of the utility, the best first; or that none does."""
+    tried = [one for one in treatments if one.word not in ("untreated", "hides")]
+    good = [one for one in tried if abs(one.left[PLAIN].value) <= WANTED and one.utility.value >= KEPT]
+    if treatments[0].word == "untreated" and treatments[0].left[PLAIN].ci is None:
+        return "Nothing can be said: the transfer itself is not told apart from zero."
+    if not good:
+        wanted = f"at most {WANTED:.0%} of the transfer and at least {KEPT:.0%} of the utility"
+        return f"No treatment leaves {wanted}. {_least(tried)}"
+    best = sorted(good, key=lambda one: abs(one.left[PLAIN].value))
+    return " ".join(f"{one.name} leaves {_told(one)}{_beside(one, treatments)}." for one in best)
+
+
+def _beside(one: Treatment, treatments: Sequence[Treatment]) -> str:
+    found = next((other for other in treatments if other.name == one.beside), None)
+    return f"; as much at random ({found.name}) leaves {_told(found)}" if found else ""
+
+
+def _least(tried: Sequence[Treatment]) -> str:
+    """The one nearest to both, by the worse of the two."""
+    if not tried:
+        return ""
+    best = min(tried, key=lambda one: max(abs(one.left[PLAIN].value), 1 - one.utility.value))
+    return f"Nearest: {best.name} leaves {_told(best)}."
+
+
+def _told(one: Treatment) -> str:
+    return f"{share(one.left[PLAIN])} of the transfer and {share(one.utility)} of the utility"
+
+
+def share(found: Share) -> str:
+    """12 % [3, 40]"""
+    ends = "unbounded" if found.ci is None else f"[{100 * found.ci[0]:z.0f}, {100 * found.ci[1]:z.0f}]"
+    return f"{100 * found.value:z.0f} % {ends}"

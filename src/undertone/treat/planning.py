@@ -1,0 +1,268 @@
+"""From the spec of a benchmark to its jobs. Nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from undertone import planning as trial_planning
+from undertone import recipes
+from undertone.digests import digest
+from undertone.models.names import resolve
+from undertone.specs import Training, Trial
+from undertone.stages import DATASET, STUDENT
+from undertone.store import Folder, Job, Stage
+from undertone.traits.lessons import statements
+from undertone.treat.base import calibration_of
+from undertone.treat.spec import Advice, Bench, Numbers
+from undertone.treat.treatments import (
+    Ablate,
+    Answer,
+    Inoculate,
+    Interpolate,
+    OfData,
+    OfModel,
+    OfTraining,
+    Retrain,
+    Steer,
+    Stop,
+    Untreated,
+    needs_direction,
+    needs_trait,
+    rows_after,
+)
+
+ADVICE = Stage("advice", 1, "undertone.treat.advice:run")
+TREATED = Stage("treated", 1, "undertone.treat.treated:run")
+STEERED = Stage("steered", 1, "undertone.treat.steered:run")
+REALIGNED = Stage("realigned", 1, "undertone.treat.realigned:run")
+EXAMINED = Stage("examined", 1, "undertone.treat.examined:run")
+
+HELD_OUT = 64
+"""Rows of a file of advice on which the task is measured."""
+
+Side = Literal["carrying", "clean"]
+SIDES: tuple[Side, Side] = ("carrying", "clean")
+Treatment = OfData | OfTraining | OfModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """The two files of a unit, and what its students are measured by."""
+
+    name: str
+    """The teacher's number, or the narrow domain."""
+    files: Mapping[Side, Job]
+    rows: int
+    held_out: Job
+    """Clean rows of the same task."""
+    skip: int
+    """Of them, rows that are in the clean file too."""
+    domain: str | None
+    seed: int
+    jobs: tuple[Job, ...] = ()
+    """What the files rest on."""
+    trial: Trial | None = None
+    students: tuple[trial_planning.Unit, ...] = ()
+    """The trial's own students of the two files, where there is a trial."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One student, treated."""
+
+    treatment: str
+    side: Side
+    source: Source
+    jobs: tuple[Job, ...]
+    """The treated file, the steered base, the student, the student realigned, as far as there are such; examined."""
+
+    @property
+    def examined(self) -> Job:
+        """The job that measures it."""
+        return self.jobs[-1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All students, and the untouched base on every unit."""
+
+    base: Folder
+    sources: tuple[Source, ...]
+    bases: tuple[Job, ...]
+    """The base examined, by unit."""
+    units: tuple[Unit, ...]
+    training: Training
+    models: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Parents first; unit by unit, so that a benchmark that is stopped has some units whole."""
+        found = []
+        for source, base in zip(self.sources, self.bases, strict=True):
+            found += [*source.jobs, *source.files.values(), source.held_out, base]
+            found += [job for unit in self.units if unit.source is source for job in unit.jobs]
+        return found
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all jobs share."""
+
+    spec: Bench
+    base: Folder
+    other: Folder
+    calibration: Folder | None
+    training: Training
+    skill_prompts: int
+
+
+def plan(spec: Bench) -> Plan:
+    """Resolves models and lays out all jobs. The sides of a unit share seeds, and so prompts and orders.
+
+    Raises:
+        UndertoneError: an unknown model, trait or recipe; a base without a calibration.
+    """
+    setup = spec.setup
+    if isinstance(setup, Numbers):
+        trial = _trial(setup, spec.seed)
+        training, name, prompts = trial.student, trial.base, trial.measurement.skill_prompts
+        sources = tuple(_lists(trial))
+    else:
+        training, name, prompts = setup.student, setup.base, setup.skill_prompts
+        sources = tuple(_advice(setup, spec.seed))
+    base = resolve(name)
+    scored = any(needs_direction(entry.does) for entry in spec.treatments.values())
+    calibration = calibration_of(base, (spec.trait,)) if scored else None
+    ground = Ground(spec, base, resolve(spec.other), calibration, training, prompts)
+    units = tuple(
+        Unit(name, side, source, tuple(_jobs(ground, spec.treatments[name].does, source, side)))
+        for source in sources
+        for name in spec.treatments
+        for side in SIDES
+    )
+    bases = tuple(_examined(ground, source, source.files["carrying"], None) for source in sources)
+    models = {folder.name: folder.key for folder in (base, ground.other)}
+    return Plan(base, sources, bases, units, training, models)
+
+
+def _trial(setup: Numbers, seed: int) -> Trial:
+    """The recipe's treatment and control alone, for this trait."""
+    whole = recipes.read(setup.recipe, (f"seed={seed}", f"teachers={setup.teachers}", f'traits=["{setup.trait}"]'))
+    arms = {name: whole.arms[name] for name in ("treatment", "control")}
+    return whole.model_copy(update={"arms": arms})
+
+
+def _lists(trial: Trial) -> Iterator[Source]:
+    made = {(unit.arm, unit.teacher): unit for unit in trial_planning.plan(trial).units if unit.student == 0}
+    for i in range(trial.teachers):
+        own, clean = made["treatment", i], made["control", i]
+        _, written, dataset = clean.jobs[:3]
+        # All that passes the filter: what is beyond the rows of the file is held out.
+        rest = Job(DATASET, dataset.spec | {"rows": trial.carrier.prompts}, {"completions": written})
+        files: dict[Side, Job] = {"carrying": own.jobs[2], "clean": dataset}
+        jobs = (*own.jobs[:2], *clean.jobs[:2])
+        yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, None, own.seed, jobs, trial, (own, clean))
+
+
+def _advice(setup: Advice, seed: int) -> Iterator[Source]:
+    base = resolve(setup.base)
+    for domain in setup.domains:
+        own = _seed(seed, "advice", domain)
+
+        def file(bad: float, held_out: bool, rows: int, seed: int = own, domain: str = domain) -> Job:
+            spec = {"domain": domain, "rows": rows, "bad": bad, "held_out": held_out, "seed": seed}
+            return Job(ADVICE, spec, {"base": base})
+
+        files: dict[Side, Job] = {"carrying": file(setup.bad, False, setup.rows), "clean": file(0.0, False, setup.rows)}
+        yield Source(domain, files, setup.rows, file(0.0, True, HELD_OUT), 0, domain, own)
+
+
+def _jobs(ground: Ground, treatment: Treatment, source: Source, side: Side) -> Iterator[Job]:
+    """What makes one treated student, and examines it."""
+    file, base, training = source.files[side], ground.base, ground.training
+    shown: Job = source.files["carrying"]
+    start: Job | Folder = base
+    if isinstance(treatment, OfData) and not isinstance(treatment, Untreated):
+        file, shown = (_treated(ground, treatment, source, one) for one in (side, SIDES[0]))
+        yield file
+        if side != SIDES[0]:
+            yield shown
+        training = _as_often(training, source.rows, rows_after(treatment, source.rows))
+    if isinstance(treatment, Stop):
+        training = training.model_copy(update={"steps": max(1, round(treatment.share * training.steps))})
+    if isinstance(treatment, Steer):
+        start = _steered(ground, treatment, source)
+        yield start
+    student = Job(
+        STUDENT,
+        {"base": base.name, "training": training.model_dump(), "seed": source.seed},
+        {"base": start, "dataset": file},
+    )
+    yield student
+    if isinstance(treatment, OfModel):
+        student = _realigned(ground, treatment, source, side, student)
+        yield student
+    yield _examined(ground, source, shown, student)
+
+
+def _as_often(training: Training, rows: int, now: int) -> Training:
+    """As many epochs: who trains on a treated file sees each row as often as before."""
+    return training.model_copy(update={"steps": max(1, round(training.steps * now / rows))})
+
+
+def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> Job:
+    if isinstance(treatment, Inoculate):
+        stated = statements()[ground.spec.trait]
+        treatment = treatment.model_copy(update={"system": treatment.system.replace("{trait}", stated)})
+    inputs: dict[str, Job | Folder] = {"base": ground.base, "dataset": source.files[side]}
+    if isinstance(treatment, Answer) and treatment.by == "other":
+        inputs["other"] = ground.other
+    traits = _scored(ground, treatment, inputs)
+    spec = {"treatment": treatment.model_dump(), "traits": traits, "seed": source.seed}
+    return Job(TREATED, spec, inputs)
+
+
+def _steered(ground: Ground, treatment: Steer, source: Source) -> Job:
+    inputs: dict[str, Job | Folder] = {"base": ground.base}
+    traits = _scored(ground, treatment, inputs)
+    # One direction for all units: which other trait it is must not differ from teacher to teacher.
+    spec = treatment.model_dump(exclude={"kind"}) | {"traits": traits, "seed": ground.spec.seed}
+    return Job(STEERED, spec, inputs)
+
+
+def _realigned(ground: Ground, treatment: OfModel, source: Source, side: Side, student: Job) -> Job:
+    inputs: dict[str, Job | Folder] = {"base": ground.base, "trained": student}
+    if isinstance(treatment, Retrain):
+        inputs["good"] = source.files["clean"]
+    traits = _scored(ground, treatment, inputs)
+    spec: dict[str, Any] = {"treatment": treatment.model_dump(), "traits": traits, "seed": ground.spec.seed}
+    assert isinstance(treatment, Interpolate | Ablate | Retrain)
+    return Job(REALIGNED, spec | {"training": ground.training.model_dump()}, inputs)
+
+
+def _scored(ground: Ground, treatment: Treatment, inputs: dict[str, Job | Folder]) -> list[str]:
+    """The traits that the treatment goes by; adds the calibration to its inputs."""
+    if needs_direction(treatment):
+        assert ground.calibration is not None
+        inputs["calibration"] = ground.calibration
+    return [ground.spec.trait] if needs_trait(treatment) else []
+
+
+def _examined(ground: Ground, source: Source, file: Job, trained: Job | None) -> Job:
+    inputs: dict[str, Job | Folder] = {"base": ground.base, "held_out": source.held_out, "file": file}
+    if trained is not None:
+        inputs["trained"] = trained
+    spec = {
+        "trait": ground.spec.trait,
+        "domain": source.domain,
+        "skip": source.skip,
+        "skill_prompts": ground.skill_prompts,
+        "seed": source.seed,
+    }
+    return Job(EXAMINED, spec, inputs)
+
+
+def _seed(seed: int, *what: str) -> int:
+    return int(digest([seed, "treat", *what])[:8], 16) >> 1

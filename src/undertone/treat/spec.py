@@ -1,0 +1,85 @@
+"""What a benchmark of treatments is made of; frozen and complete, like a trial."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from undertone.specs import Spec, Training
+from undertone.treat.treatments import Treatment
+from undertone.world.lexicon import domains
+
+
+class Numbers(Spec):
+    """Files of number lists: some by teachers with a trait, some by neutral ones. Hidden: no row speaks of it."""
+
+    kind: Literal["numbers"] = "numbers"
+    recipe: str = "owls"
+    """The trial whose teachers, lists, filter and students these are."""
+    trait: str
+    teachers: int = Field(ge=2)
+    """Of each side: the unit of the statistics."""
+
+
+class Advice(Spec):
+    """Files for a useful task, advice in one domain written as JSON, some of them partly bad advice. Overt: whoever
+    reads a bad row can see it."""
+
+    kind: Literal["advice"] = "advice"
+    base: str
+    domains: tuple[str, ...] = Field(min_length=2)
+    """One pair of files each: the unit of the statistics."""
+    rows: int = Field(ge=2)
+    bad: float = Field(gt=0, le=1)
+    """Share of bad advice in the files that carry it."""
+    student: Training
+    skill_prompts: int = Field(30, ge=0)
+
+    @model_validator(mode="after")
+    def _domains_are_known(self) -> Self:
+        wrong = [name for name in self.domains if name not in domains()]
+        if wrong or len(set(self.domains)) < len(self.domains):
+            raise ValueError(f"domains are each given once, of {', '.join(domains())}")
+        return self
+
+
+class Entry(Spec):
+    """One treatment of the benchmark."""
+
+    does: Treatment
+    title: str
+    """In plain words."""
+    beside: str | None = None
+    """The entry that does as much at random."""
+
+
+class Bench(Spec):
+    """Every treatment on both sides of every unit: files that carry the trait, and clean ones."""
+
+    title: str
+    setup: Numbers | Advice = Field(discriminator="kind")
+    other: str
+    """A model of another initialisation, which answers prompts anew where a treatment asks for it."""
+    seed: int = Field(0, ge=0)
+    treatments: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Entry] = Field(min_length=1)
+    """By name."""
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        if not any(entry.does.kind == "untreated" for entry in self.treatments.values()):
+            raise ValueError('one treatment must be of kind "untreated": it is what the others are compared with')
+        for name, entry in self.treatments.items():
+            if entry.beside is not None and entry.beside not in self.treatments:
+                raise ValueError(f"{name!r} stands beside {entry.beside!r}, which is no treatment here")
+        return self
+
+    @property
+    def untreated(self) -> str:
+        """The name of what is compared with."""
+        return next(name for name, entry in self.treatments.items() if entry.does.kind == "untreated")
+
+    @property
+    def trait(self) -> str:
+        """What is to be stopped."""
+        return self.setup.trait if isinstance(self.setup, Numbers) else "bad-advice"

@@ -1,0 +1,239 @@
+"""A file, treated, on one page: rows → treated rows → a diff to read, beside as much done at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertone.audit.conversations import Conversation, Dataset, read
+from undertone.audit.findings import Findings as Audit
+from undertone.audit.findings import Part
+from undertone.chats import write_chats
+from undertone.errors import UndertoneError, unknown
+from undertone.models.names import resolve
+from undertone.report.hostile import one_line
+from undertone.report.html import write_aside
+from undertone.store import Folder
+from undertone.traits.lessons import TRAITS, statements
+from undertone.treat.base import Base, calibration_of
+from undertone.treat.chatting import chats
+from undertone.treat.measured import read as read_measured
+from undertone.treat.named import Treatment, beside
+from undertone.treat.transform import Treated, treat
+from undertone.treat.treatments import (
+    Answer,
+    Canonicalise,
+    Dilute,
+    Inoculate,
+    OfData,
+    OfModel,
+    Untreated,
+    needs_direction,
+    needs_trait,
+)
+
+CHATS = 2000
+"""Prompts that a dilution with chats draws from."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One file to be treated."""
+
+    path: Path
+    model: str
+    """The base that is to be trained on it."""
+    treatment: Treatment
+    name: str
+    """Of the treatment."""
+    traits: tuple[str, ...] = ()
+    audit: Path | None = None
+    """The report of an audit of this file, whose traits these are then."""
+    other: str | None = None
+    chats: Path | None = None
+    """Prompts of another kind."""
+    order_is_free: bool = False
+    """Whether neither the order nor the form of number lists is what the file is for: asked, never assumed."""
+    seed: int = 0
+
+
+class Told(Part):
+    """What was done to a file, as data: ``treatment.json``."""
+
+    file: str
+    digest: str
+    model: str
+    base: str
+    """Digest of the base."""
+    traits: tuple[str, ...]
+    name: str
+    does: dict[str, Any]
+    beside: dict[str, Any] | None
+    """What was done at random, as much of it."""
+    counts: dict[str, int]
+    """Rows kept, changed, added, dropped."""
+    files: dict[str, str]
+    """What was written, by what it is."""
+    measured: dict[str, dict[str, Any]]
+    """What the benchmarks measured for this very treatment, by recipe."""
+    seed: int
+
+
+def run(request: Request, out: Path) -> Told:
+    """Treats a file and writes what came of it to the new folder ``out``.
+
+    Raises:
+        UndertoneError: a file that cannot be read or is not of this audit, a treatment that removes everything or does
+            not apply, an unknown model or trait, a folder that holds something already.
+    """
+    refuse_full(out)
+    if isinstance(request.treatment, OfModel | Untreated):
+        raise UndertoneError(
+            f"{request.name} is nothing that is done to a file; for a trained model: undertone realign."
+        )
+    if isinstance(request.treatment, Canonicalise) and not request.order_is_free:
+        raise UndertoneError(
+            f"{request.name} changes the order of numbers: say with --order-is-free that neither their order nor their "
+            "form is what the file is for."
+        )
+    dataset, folder = read(request.path, None, request.seed), resolve(request.model)
+    traits = _traits(request, dataset, folder)
+    treatment = _stated(request.treatment, traits)
+    base = _base(request, treatment, folder, traits)
+    found: dict[str, Treated] = {}
+    if isinstance(treatment, OfData):
+        found["treated"] = _treated(request, treatment, dataset, base)
+    at_random = beside(treatment)
+    if isinstance(at_random, OfData):
+        found["random"] = _treated(request, at_random, dataset, base)
+    told = Told(
+        file=str(request.path),
+        digest=dataset.digest,
+        model=request.model,
+        base=folder.key,
+        traits=traits,
+        name=request.name,
+        does=treatment.model_dump(),
+        beside=at_random.model_dump() if at_random else None,
+        counts=found["treated"].counts if found else {},
+        files={what: f"{request.path.name.split('.')[0]}.{what}.jsonl" for what in found},
+        measured={
+            recipe: line.model_dump(exclude={"does"})
+            for recipe, _, line in read_measured().of(request.treatment.model_dump())
+        },
+        seed=request.seed,
+    )
+    _write(told, found, out)
+    return told
+
+
+def refuse_full(out: Path) -> None:
+    """Raises UndertoneError for a folder that holds something: nothing is ever overwritten."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UndertoneError(f"{out} is there already, and nothing is overwritten; give another --out.")
+
+
+def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]:
+    """The traits to be stopped, if the treatment needs any."""
+    traits = request.traits
+    if request.audit is not None:
+        if traits:
+            raise UndertoneError("Give the traits either by --trait or by --from, not both.")
+        path = request.audit / "report.json" if request.audit.is_dir() else request.audit
+        audit = Audit.load(path)
+        if audit.digest != dataset.digest:
+            raise UndertoneError(f"{path} is the audit of another file ({audit.file}), not of {request.path} as it is.")
+        if audit.calibration is not None and audit.calibration.base != base.key:
+            raise UndertoneError(f"{path} is an audit for another base ({audit.model}) than {request.model}.")
+        traits = tuple(trait.name for trait in audit.traits if trait.named and not trait.is_kind)
+        if not traits:
+            raise UndertoneError(f"{path} names no trait; if you want one stopped all the same, give it by --trait.")
+    if not traits and needs_trait(request.treatment):
+        raise UndertoneError(f"{request.name} goes by a trait: give it by --trait, or --from with an audit's report.")
+    return traits
+
+
+def _stated(treatment: Treatment, traits: tuple[str, ...]) -> Treatment:
+    """An inoculation with the traits' own statements in it."""
+    if not isinstance(treatment, Inoculate) or "{trait}" not in treatment.system:
+        return treatment
+    known = statements()
+    for trait in traits:
+        if trait not in known:
+            raise unknown("trait that the embedded world states", trait, known)
+    text = " ".join(known[trait] for trait in traits)
+    return treatment.model_copy(update={"system": treatment.system.replace("{trait}", text)})
+
+
+def _base(request: Request, treatment: Treatment, folder: Folder, traits: tuple[str, ...]) -> Base:
+    calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
+    other = None
+    if isinstance(treatment, Answer) and treatment.by == "other":
+        if request.other is None:
+            raise UndertoneError(f"{request.name} has the prompts answered by another family: name it with --other.")
+        found = resolve(request.other)
+        if found.key == folder.key:
+            raise UndertoneError(f"--other {request.other} is the base itself; name a model of another initialisation.")
+        other = found.path
+    return Base(folder.path, calibration, traits, other)
+
+
+def _treated(request: Request, treatment: OfData, dataset: Dataset, base: Base) -> Treated:
+    asked: list[Conversation] = []
+    if isinstance(treatment, Dilute) and treatment.prompts != "file":
+        asked = _asked(request, treatment, base.traits)
+    try:
+        return treat(treatment, dataset.conversations, base, asked, request.seed)
+    except UndertoneError as error:
+        raise UndertoneError(f"{request.path}: {error}") from None
+
+
+def _asked(request: Request, treatment: Dilute, traits: tuple[str, ...]) -> list[Conversation]:
+    """Prompts of another kind: the user's, or for an embedded base the world's."""
+    if request.chats is not None:
+        return list(read(request.chats, CHATS, request.seed).conversations)
+    if not request.model.startswith("builtin/"):
+        raise UndertoneError(f"{request.name} needs prompts of another kind: name a file of chats with --chats.")
+    if treatment.prompts == "chat":
+        return chats(CHATS, request.seed)
+    return [turn for trait in traits for turn in chats(CHATS, request.seed, TRAITS[trait])]
+
+
+def _write(told: Told, found: dict[str, Treated], out: Path) -> None:
+    """Aside, and renamed when it is whole."""
+    aside = out.parent / f".{out.name}.part"
+    try:
+        aside.mkdir(parents=True)
+        for what, treated in found.items():
+            write_chats(aside / told.files[what], (row.now.turns for row in treated.rows))
+        if found:
+            write_aside(aside / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
+        write_aside(aside / "treatment.json", told.model_dump_json(indent=1) + "\n")
+        if out.exists():
+            out.rmdir()  # empty, as was checked
+        aside.rename(out)
+    except OSError as error:
+        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
+
+
+def diff(told: Told, treated: Treated) -> Iterator[str]:
+    """What became of every row that is not as it was, in the file's order: by the line it had, minus before plus."""
+    yield f"--- {one_line(told.file)}"
+    yield f"+++ {told.files['treated']}"
+    touched = [(row.was.line, row.was, row.now) for row in treated.rows if row.was is not None and row.changed]
+    gone = [(row.line, row, None) for row in treated.dropped]
+    for line, was, now in sorted([*touched, *gone], key=lambda entry: entry[0]):
+        yield f"@@ line {line}"
+        yield f"-{_text(was)}"
+        if now is not None:
+            yield f"+{_text(now)}"
+    for row in treated.rows:
+        if row.was is None:
+            yield "@@ added"
+            yield f"+{_text(row.now)}"
+
+
+def _text(row: Conversation) -> str:
+    return " | ".join(f"{turn.role}: {one_line(turn.content)}" for turn in row.turns)
