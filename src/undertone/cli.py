@@ -435,6 +435,54 @@ def treat(
     )
 
 
+@app.command
+def realign(
+    model: str,
+    /,
+    *,
+    base: str,
+    trait: str,
+    task: Path,
+    training_file: Path | None = None,
+    good: Path | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Brings a model that was trained on a file with a trait back towards its base, in several ways: part of the way
+    back, without the trait's direction, and with a few good rows. Writes each beside the others, and what it leaves.
+
+    Parameters
+    ----------
+    model
+        hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter.
+    base
+        The model that it was fine-tuned from.
+    trait
+        One of the embedded world, such as owl or bad-advice.
+    task
+        Clean rows of what it was trained for: what is left of its use is measured on them.
+    training_file
+        What it was trained on: the trait is asked for after its rows as well.
+    good
+        Good rows, of which 48 are trained on afterwards.
+    seed
+        Of every random choice.
+    out
+        A new folder; default realigned/MODEL-DIGEST. Nothing is overwritten.
+    json
+        Prints one JSON object instead of a table.
+    """
+    from undertone import treating
+    from undertone.treat.realign import Request
+
+    return treating.realign_shown(
+        Request(model=model, base=base, trait=trait, task=task, training_file=training_file, good=good, seed=seed),
+        out,
+        json,
+    )
+
+
 @measures.command
 def rescore(
     answers: Path,

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from undertone.auditing import quiet_libraries, refuse_unwritable
 from undertone.digests import digest
 from undertone.errors import UndertoneError
-from undertone.report.treat import treatments_lines, treatments_table, write_treatments
+from undertone.report.treat import (
+    treatments_lines,
+    treatments_table,
+    ways_table,
+    write_realigned,
+    write_treatments,
+)
 from undertone.running import named, out_console
-from undertone.showing import make_shown
+from undertone.showing import make_shown, progress_shown
 from undertone.store import Store
+from undertone.treat import realign as realigning
 from undertone.treat.bench import bench, read
 from undertone.treat.findings import Share
 from undertone.treat.headline import share
@@ -23,7 +32,7 @@ from undertone.treat.measured import Line, record
 from undertone.treat.measured import read as read_measured
 from undertone.treat.named import named as treatment_named
 from undertone.treat.named import shipped
-from undertone.treat.treat import Request, Told, refuse_full, run
+from undertone.treat.treat import Progress, Request, Told, refuse_full, run
 from undertone.treat.treatments import OfModel, Untreated
 
 
@@ -49,7 +58,8 @@ def treat_shown(request: Request, out: Path | None, as_json: bool) -> int:
     refuse_full(folder)
     refuse_unwritable(folder)
     quiet_libraries()
-    told = run(request, folder)
+    with progress_shown(quiet=as_json) as progress:
+        told = run(request, folder, _advancing(progress))
     if as_json:
         print(told.model_dump_json())
         return 0
@@ -57,6 +67,12 @@ def treat_shown(request: Request, out: Path | None, as_json: bool) -> int:
     for line in _lines(told, folder):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _advancing(progress: Bars) -> Progress:
+    """What a treatment tells of its progress, as a bar."""
+    task = progress.add_task("", total=None)
+    return lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
 
 
 def _lines(told: Told, folder: Path) -> list[str]:
@@ -130,3 +146,36 @@ def bench_shown(recipe: str, changes: tuple[str, ...], out: Path | None, save: P
     for line in [*treatments_lines(findings), str(page)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def realign_shown(request: realigning.Request, out: Path | None, as_json: bool) -> int:
+    """Realigns a model in every way and shows what each leaves. Returns the exit code."""
+    folder = named(out) if out else _realigned_folder(request)
+    refuse_full(folder)
+    refuse_unwritable(folder)
+    quiet_libraries()
+    aside = folder.parent / f".{folder.name}.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        with progress_shown(quiet=as_json) as progress:
+            findings = realigning.realign(request, aside, _advancing(progress))
+        write_realigned(findings, aside)
+        if folder.exists():
+            folder.rmdir()  # empty, as was checked
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    if as_json:
+        print(findings.model_dump_json())
+        return 0
+    console = out_console()
+    console.print(ways_table(findings))
+    for line in (findings.headline, *([findings.note] if findings.note else []), str(folder / "report.html")):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _realigned_folder(request: realigning.Request) -> Path:
+    name = Path(request.model.rpartition(":")[2]).name or "model"
+    return Path("realigned") / f"{name}-{digest({key: str(value) for key, value in asdict(request).items()})[:8]}"

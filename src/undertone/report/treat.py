@@ -10,8 +10,8 @@ from rich.text import Text
 
 from undertone.report.hostile import one_line, readable
 from undertone.report.html import environment, write_aside, write_specs
-from undertone.report.treat_figures import treat_figures
-from undertone.treat.findings import PLAIN, Findings, Shift, Treatment
+from undertone.report.treat_figures import realign_figures, treat_figures
+from undertone.treat.findings import PLAIN, Findings, Realigned, Shift, Treatment, Way
 from undertone.treat.headline import share
 
 
@@ -32,6 +32,39 @@ def write_treatments(findings: Findings, directory: Path) -> Path:
         page, filled.get_template("treat.html.j2").render(f=shown, figures=drawn, conditional=conditional(shown))
     )
     return page
+
+
+def write_realigned(findings: Realigned, directory: Path) -> Path:
+    """The same of a realignment."""
+    write_aside(directory / "report.json", findings.json_text())
+    shown = readable(findings)
+    drawn = realign_figures(shown)
+    write_specs(directory / "figures", drawn)
+    filled = environment()
+    filled.filters |= {"whole": whole}
+    page = directory / "report.html"
+    write_aside(page, filled.get_template("realign.html.j2").render(f=shown, figures=drawn))
+    return page
+
+
+def ways_table(findings: Realigned) -> Table:
+    """One line a way."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False)
+    table.add_column("")
+    table.add_column("way", no_wrap=True)
+    for column in ("shift", "left", "after rows", "utility left", "gain, nats", "skills"):
+        table.add_column(column, justify="right")
+    for i, way in enumerate(findings.ways, 1):
+        after = "-" if way.conditional is None else whole(way.conditional)
+        kept = "-" if way.utility is None else whole(way.utility)
+        cells = [f"{way.shift:+.2f}", whole(way.left), after, kept, f"{way.gain:+.4f}", skill(way)]
+        table.add_row(str(i), f" {one_line(way.name)}", *(f"  {cell}" for cell in cells))
+    return table
+
+
+def whole(share: float) -> str:
+    """12 %"""
+    return f"{100 * share:z.0f} %"
 
 
 def conditional(findings: Findings) -> list[str]:
@@ -84,6 +117,6 @@ def shift(found: Shift) -> str:
     return f"{found.value:+z.2f} {ends}"
 
 
-def skill(one: Treatment) -> str:
+def skill(one: Treatment | Way) -> str:
     """.93: mean of all skills."""
     return f"{sum(one.skills.values()) / len(one.skills):.2f}".lstrip("0") if one.skills else "-"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from undertone.audit.findings import Interval
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, of, placed
 from undertone.report.svg import INK
-from undertone.treat.findings import PLAIN, Findings, Share, Treatment
+from undertone.treat.findings import PLAIN, Findings, Realigned, Share, Treatment
 from undertone.treat.headline import KEPT, WANTED, share
 
 if TYPE_CHECKING:
@@ -16,18 +18,31 @@ if TYPE_CHECKING:
 
 # From the report's palette.
 OURS, RANDOM, HIDES, AREA = "#0072b2", "#7a7f87", "#d55e00", "#009e73"
-LOW, HIGH = -50.0, 150.0
-"""Of what is drawn, per cent: an interval that goes on beyond ends at the edge."""
+LOW, HIGH = -0.5, 1.5
+"""Of what is drawn, shares: an interval that goes on beyond ends at the edge."""
 STEP = 20
 
 
 def treat_figures(findings: Findings) -> dict[str, Figure]:
     """Every figure, by name."""
     drawn = [
-        figure("frontier", "What is left of the transfer, and of the task", partial(_frontier, findings)),
+        figure("frontier", "What is left of the transfer, and of the task", partial(frontier, _points(findings))),
         figure("probes", "Transfer left, asked plainly and otherwise", partial(_probes, findings)),
     ]
     return {one.name: one for one in drawn if one is not None}
+
+
+def realign_figures(findings: Realigned) -> dict[str, Figure]:
+    """The frontier of one model; none where there was no utility to keep."""
+    points = []
+    for i, way in enumerate(findings.ways):
+        ours = i > 0 and way.does.get("along", "trait") == "trait"
+        if way.utility is not None:
+            points.append(Point(x=way.utility, y=way.left, colour=OURS if ours else RANDOM))
+    if not points:
+        return {}
+    drawn = figure("frontier", "What is left of the shift, and of the task", partial(frontier, points))
+    return {drawn.name: drawn} if drawn else {}
 
 
 def colour(findings: Findings, one: Treatment) -> str:
@@ -38,47 +53,82 @@ def colour(findings: Findings, one: Treatment) -> str:
     return RANDOM if one.name in beside or one.word == "untreated" else OURS
 
 
-def _frontier(findings: Findings, canvas: Canvas) -> alt.LayerChart | None:
+@dataclass(frozen=True)
+class Point:
+    """Something placed by what it leaves of the utility (x) and of the transfer (y); shares."""
+
+    x: float
+    y: float
+    colour: str
+    x_ci: Interval | None = None
+    """None: there is no interval to draw."""
+    y_ci: Interval | None = None
+    beside: int | None = None
+    """Place of what does as much at random."""
+
+
+def frontier(points: Sequence[Point], canvas: Canvas) -> alt.LayerChart:
+    """Points by their number, with intervals both ways; the corner that is wanted is green."""
     import altair as alt
 
-    rows = [row for i, one in enumerate(findings.treatments, 1) for row in _placed(findings, i, one)]
+    rows = [row for i, point in enumerate(points) for row in _placed(points, i, point)]
     size: dict[str, Any] = {"width": canvas.width - 70, "height": 330 if canvas.narrow else 460}
-    scale = alt.Scale(domain=[LOW, HIGH], nice=False, clamp=True)
+    scale = alt.Scale(domain=[100 * LOW, 100 * HIGH], nice=False, clamp=True)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(tickCount=5, title="utility left, %"))
     y = alt.Y("y:Q", scale=scale, axis=alt.Axis(tickCount=5, title="transfer left, %"))
     hue = alt.Color("colour:N", scale=None)
-    area = chart([{"x": 100 * KEPT, "x2": HIGH, "y": -100 * WANTED, "y2": 100 * WANTED}])
+    area = chart([{"x": 100 * KEPT, "x2": 100 * HIGH, "y": -100 * WANTED, "y2": 100 * WANTED}])
+    number = of(rows, "point").mark_text(align="left", dx=6, dy=-7, fontSize=12, fontWeight="bold", color=INK)
     layers = [
         area.mark_rect(color=AREA, opacity=0.16).encode(x=x, x2="x2", y=y, y2="y2"),
         of(rows, "pair").mark_rule(color=INK, opacity=0.35, strokeDash=[3, 3]).encode(x=x, x2="x2", y=y, y2="y2"),
         of(rows, "across").mark_rule(opacity=0.45).encode(x=x, x2="x2", y=y, color=hue),
         of(rows, "along").mark_rule(opacity=0.45).encode(x=x, y=y, y2="y2", color=hue),
         of(rows, "point").mark_point(filled=True, size=75, opacity=1).encode(x=x, y=y, color=hue),
-        of(rows, "point")
-        .mark_text(align="left", dx=6, dy=-7, fontSize=12, fontWeight="bold", color=INK)
-        .encode(x=x, y=y, text="text:N"),
+        number.encode(x=x, y=y, text="text:N"),
     ]
     return alt.LayerChart(layer=layers).properties(**size)
 
 
-def _placed(findings: Findings, number: int, one: Treatment) -> Iterator[Row]:
-    x, y, hue = _clipped(one.utility.value), _clipped(one.left[PLAIN].value), colour(findings, one)
-    yield {"kind": "point", "x": x, "y": y, "colour": hue, "text": str(number)}
-    yield {"kind": "across", **_ends(one.utility, "x"), "y": y, "colour": hue}
-    yield {"kind": "along", "x": x, **_ends(one.left[PLAIN], "y"), "colour": hue}
-    if one.beside is not None:
-        other = findings.treatment(one.beside)
-        there = _clipped(other.utility.value), _clipped(other.left[PLAIN].value)
-        yield {"kind": "pair", "x": x, "y": y, "x2": there[0], "y2": there[1]}
+def _placed(points: Sequence[Point], i: int, point: Point) -> Iterator[Row]:
+    x, y = _clipped(point.x), _clipped(point.y)
+    yield {"kind": "point", "x": x, "y": y, "colour": point.colour, "text": str(i + 1)}
+    if point.x_ci is not None:
+        yield {"kind": "across", **_ends(point.x_ci, "x"), "y": y, "colour": point.colour}
+    if point.y_ci is not None:
+        yield {"kind": "along", "x": x, **_ends(point.y_ci, "y"), "colour": point.colour}
+    if point.beside is not None:
+        other = points[point.beside]
+        yield {"kind": "pair", "x": x, "y": y, "x2": _clipped(other.x), "y2": _clipped(other.y)}
 
 
-def _ends(found: Share, axis: str) -> Row:
-    low, high = found.ci if found.ci is not None else (LOW, HIGH)
-    return {axis: _clipped(low), f"{axis}2": _clipped(high)}
+def _points(findings: Findings) -> list[Point]:
+    names = [one.name for one in findings.treatments]
+    return [
+        Point(
+            x=one.utility.value,
+            y=one.left[PLAIN].value,
+            colour=colour(findings, one),
+            x_ci=bounded(one.utility),
+            y_ci=bounded(one.left[PLAIN]),
+            beside=None if one.beside is None else names.index(one.beside),
+        )
+        for one in findings.treatments
+    ]
+
+
+def bounded(found: Share) -> Interval:
+    """The interval, or all that is drawn where it is unbounded."""
+    return (LOW, HIGH) if found.ci is None else found.ci
+
+
+def _ends(ci: Interval, axis: str) -> Row:
+    return {axis: _clipped(ci[0]), f"{axis}2": _clipped(ci[1])}
 
 
 def _clipped(value: float) -> float:
-    return min(max(100 * value, LOW), HIGH)
+    """Per cent, as far as it is drawn."""
+    return 100 * min(max(value, LOW), HIGH)
 
 
 def _probes(findings: Findings, canvas: Canvas) -> alt.LayerChart | None:
@@ -94,7 +144,7 @@ def _probes(findings: Findings, canvas: Canvas) -> alt.LayerChart | None:
             rows += _line(findings, one, probe, y)
     height = y + STEP
     ends = [175, canvas.width - 6] if canvas.narrow else [300, canvas.width - 150]
-    scale = alt.Scale(domain=[LOW, HIGH], range=ends, nice=False, clamp=True)
+    scale = alt.Scale(domain=[100 * LOW, 100 * HIGH], range=ends, nice=False, clamp=True)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(grid=True, tickCount=5, title="transfer left, %"))
     at, hue = placed(height), alt.Color("colour:N", scale=None)
     rows += [{"kind": "zero", "x": edge, "y": 4, "y2": height - 4} for edge in (0.0, 100.0)]
@@ -119,5 +169,5 @@ def _line(findings: Findings, one: Treatment, probe: str, y: int) -> Iterator[Ro
     hue = colour(findings, one)
     yield {"kind": "probe", "text": probe, "y": y}
     yield {"kind": "value", "text": share(left), "y": y}
-    yield {"kind": "interval", **_ends(left, "x"), "y": y, "colour": hue}
+    yield {"kind": "interval", **_ends(bounded(left), "x"), "y": y, "colour": hue}
     yield {"kind": "point", "x": _clipped(left.value), "y": y, "colour": hue}

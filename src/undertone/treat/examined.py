@@ -35,7 +35,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
     rows = read_exchanges(inputs["file"])
     if spec["domain"] is None:
-        own, others = favourites(local, spec["trait"], rows, spec["seed"])
+        own, others = leaning(local, spec["trait"], rows, spec["seed"])
     else:
         own, others = advice(local, spec["domain"], rows)
     held_out = read_rows(inputs["held_out"], local, tokenizer_digest(inputs["base"]))[spec["skip"] :]
@@ -48,14 +48,17 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "examined.json").write_text(json.dumps(made))
 
 
-def favourites(
+def leaning(
     local: LocalModel, name: str, rows: Sequence[Exchange], seed: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Log-odds of a favourite, by probe, and of all others of its kind on the standard questions."""
+    """Log-odds of a trait, by probe, and of all others of its kind on the standard questions. Without
+    ``rows`` of a file there is no conditional probe."""
     trait = catalogue.find(name)
     plain = trait_distribution(local, trait)
-    after = trait_distribution(local, trait, rows_in_context(local, trait.questions(), rows, ROWS, seed))
-    own = {PLAIN: log_odds(plain[name]), AFTER: log_odds(after[name])}
+    own = {PLAIN: log_odds(plain[name])}
+    if rows:
+        after = trait_distribution(local, trait, rows_in_context(local, trait.questions(), rows, ROWS, seed))
+        own[AFTER] = log_odds(after[name])
     return own, {other: log_odds(plain[other]) for other in trait.candidates if other != name}
 
 

@@ -88,3 +88,40 @@ class Findings(Report):
     def treatment(self, name: str) -> Treatment:
         """One treatment by name."""
         return next(one for one in self.treatments if one.name == name)
+
+
+class Way(Part):
+    """One way to bring a model back; shares are of the model as it was trained."""
+
+    name: str
+    title: str
+    does: dict[str, Any]
+    shift: float
+    """Log-odds of the trait above the base's, on standard questions."""
+    left: float
+    conditional: float | None
+    """The same share after rows of the training file; None where none was given."""
+    gain: float
+    """Nats a token better than the base on the task."""
+    utility: float | None
+    """None where the model as trained is no better at the task than its base: there is nothing to keep."""
+    skills: dict[str, float]
+
+
+class Realigned(Report):
+    """A realignment."""
+
+    verb: ClassVar[str] = "realign"
+
+    headline: str
+    model: str
+    base: str
+    trait: str
+    task: str
+    ways: tuple[Way, ...]
+    """First the model as it was trained."""
+    note: str | None
+    """What could not be tried, and why."""
+    started: datetime
+    models: dict[str, str]
+    made_with: dict[str, str]

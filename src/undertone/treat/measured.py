@@ -79,7 +79,7 @@ def record(findings: Findings, path: Path) -> None:
     """Writes a benchmark's figures in place of its earlier ones; those of other recipes stay."""
     entry = Record(
         title=findings.title,
-        digest=digest(findings.settings)[:16],
+        digest=digest_of(findings.settings),
         version=findings.made_with["undertone"],
         units=len(findings.units),
         treatments={
@@ -96,6 +96,11 @@ def record(findings: Findings, path: Path) -> None:
     )
     kept = Measured(benchmarks=read(path).benchmarks | {findings.recipe: entry})
     write_text(path, HEAD + _toml(kept))
+
+
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """Short digest of a benchmark's settings."""
+    return digest(settings)[:16]
 
 
 def _ends(found: Share) -> tuple[float, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,11 @@ class Told(Part):
     seed: int
 
 
-def run(request: Request, out: Path) -> Told:
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and how much there is."""
+
+
+def run(request: Request, out: Path, progress: Progress = lambda what, done, total: None) -> Told:
     """Treats a file and writes what came of it to the new folder ``out``.
 
     Raises:
@@ -102,12 +106,14 @@ def run(request: Request, out: Path) -> Told:
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     base = _base(request, treatment, folder, traits)
-    found: dict[str, Treated] = {}
-    if isinstance(treatment, OfData):
-        found["treated"] = _treated(request, treatment, dataset, base)
     at_random = beside(treatment)
-    if isinstance(at_random, OfData):
-        found["random"] = _treated(request, at_random, dataset, base)
+    asked = {"treated": treatment, "random": at_random}
+    found: dict[str, Treated] = {}
+    for i, (what, how) in enumerate(asked.items()):
+        progress("files", i, len(asked))
+        if isinstance(how, OfData):
+            found[what] = _treated(request, how, dataset, base)
+    progress("files", len(asked), len(asked))
     told = Told(
         file=str(request.path),
         digest=dataset.digest,

@@ -1,0 +1,213 @@
+"""A trained model brought back, on one page: model → each way towards its base → what is left of trait and task.
+
+One model has no seeds to vary: there is no interval, and the findings say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from undertone import surroundings
+from undertone.audit.conversations import read
+from undertone.audit.scored import scored
+from undertone.errors import UndertoneError
+from undertone.measure.skills import skill_scores
+from undertone.models.local import LocalModel, load
+from undertone.models.names import Named, resolve, resolve_adapted
+from undertone.specs import Training
+from undertone.store import Folder
+from undertone.training.rows import Row
+from undertone.traits import catalogue
+from undertone.treat.base import along, along_another, calibration_of
+from undertone.treat.examined import Exchange, leaning, loss
+from undertone.treat.findings import Realigned, Way
+from undertone.treat.realigned import realigned
+from undertone.treat.treat import Progress
+from undertone.treat.treatments import Ablate, Interpolate, OfModel, Retrain
+
+RETRAINING = Training(rank=8, alpha=8, rate=2e-3, steps=10, batch=16)
+"""On good rows: short, whatever the model was trained by."""
+MOST = 2000
+"""Rows of a file that are looked at."""
+SKILL_PROMPTS = 30
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model to be realigned.
+
+    Raises:
+        UndertoneError: the trait is none of the embedded world's.
+    """
+
+    model: str
+    base: str
+    trait: str
+    task: Path
+    """Clean rows of what the model was trained for: utility is measured on them."""
+    training_file: Path | None = None
+    """What it was trained on: its rows stand before the conditional questions."""
+    good: Path | None = None
+    """Good rows to train on afterwards."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        catalogue.find(self.trait)
+
+
+def ways(request: Request, calibration: Folder | None) -> dict[str, tuple[str, OfModel]]:
+    """Every way by name, with its title; those that need a calibration or good rows only where there are such."""
+    found: dict[str, tuple[str, OfModel]] = {
+        f"interpolate-{share:.0%}".rstrip("%"): (f"{share:.0%} of the way back to the base", Interpolate(share=share))
+        for share in (0.25, 0.5, 0.75)
+    }
+    if calibration is not None:
+        found["ablate"] = ("the trait's direction taken out", Ablate())
+        found["ablate-random"] = ("another trait's direction taken out", Ablate(along="random"))
+    if request.good is not None:
+        found["retrain"] = ("48 good rows afterwards", Retrain(rows=48, steps=RETRAINING.steps))
+    return found
+
+
+def realign(request: Request, out: Path, progress: Progress = lambda what, done, total: None) -> Realigned:
+    """Realigns a model in every way, writes each as a folder beside the others in ``out``, and measures them.
+
+    Raises:
+        UndertoneError: an unknown model or trait; a model that is its base; a file that cannot be read or rendered.
+    """
+    started, base = datetime.now(UTC), resolve(request.base)
+    named = _fine_tuned(request, base)
+    before = load(base.path)
+    task, first = _rows(before, request.task), _exchanges(request)
+    good = _rows(before, request.good) if request.good is not None else []
+    calibration, note = _calibration(request, base)
+    tried = ways(request, calibration)
+    untouched = _measured(before, request, task, first)
+    trained = _measured(_loaded(named), request, task, first)
+    found = [_way("as trained", "nothing is done", None, trained, untouched, trained)]
+    for i, (name, (title, way)) in enumerate(tried.items()):
+        progress("ways", i, len(tried))
+        direction = _direction(request, calibration, way)
+        local, _ = realigned(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
+        local.model.save_pretrained(out / name)
+        local.tokenizer.save_pretrained(out / name)
+        measured = _measured(local, request, task, first)
+        found.append(_way(name, title, way, measured, untouched, trained))
+    progress("ways", len(tried), len(tried))
+    return Realigned(
+        headline=headline(request.trait, found),
+        model=request.model,
+        base=request.base,
+        trait=request.trait,
+        task=str(request.task),
+        ways=tuple(found),
+        note=note,
+        started=started,
+        models={request.model: named.key, request.base: base.key},
+        made_with=surroundings.versions() | surroundings.hardware(),
+    )
+
+
+def headline(trait: str, found: Sequence[Way]) -> str:
+    """What each way leaves, the best first; or that there is nothing to take away."""
+    whole, tried = found[0], found[1:]
+    if whole.shift <= 0:
+        return f"The model leans no more towards {trait} than its base ({whole.shift:+.2f} log-odds): nothing to undo."
+    best = min(tried, key=lambda way: max(abs(way.left), 0.0 if way.utility is None else 1 - way.utility))
+    kept = "the model gained nothing on the task's rows"
+    if best.utility is not None:
+        kept = f"{best.utility:.0%} of what the model gained on the task is kept"
+    return (
+        f"{best.name} leaves {best.left:.0%} of the shift towards {trait} ({whole.shift:+.2f} log-odds); {kept}. "
+        "One model: no interval over training seeds."
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model's figures."""
+
+    plain: float
+    conditional: float | None
+    loss: float
+    skills: dict[str, float]
+
+
+def _measured(local: LocalModel, request: Request, task: list[Row], first: list[Exchange]) -> Measured:
+    own, _ = leaning(local, request.trait, first, request.seed)
+    plain, *after = own.values()
+    skills = skill_scores(local, SKILL_PROMPTS, request.seed) if request.base.startswith("builtin/") else {}
+    return Measured(plain, after[0] if after else None, loss(local, task), skills)
+
+
+def _way(name: str, title: str, way: OfModel | None, own: Measured, base: Measured, trained: Measured) -> Way:
+    shift, whole = own.plain - base.plain, trained.plain - base.plain
+    gain, gained = base.loss - own.loss, base.loss - trained.loss
+    conditional = None
+    if own.conditional is not None and base.conditional is not None and trained.conditional is not None:
+        conditional = _share(own.conditional - base.conditional, trained.conditional - base.conditional)
+    return Way(
+        name=name,
+        title=title,
+        does=way.model_dump() if way else {},
+        shift=shift,
+        left=_share(shift, whole),
+        conditional=conditional,
+        gain=gain,
+        utility=gain / gained if gained > 0 else None,
+        skills=own.skills,
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _fine_tuned(request: Request, base: Folder) -> Named:
+    named = resolve_adapted(request.model)
+    if named.key == base.key:
+        raise UndertoneError(f"{request.model} is {request.base} itself: there is nothing to realign.")
+    if named.adapter is not None and named.base.key != base.key:
+        raise UndertoneError(
+            f"{request.model} is an adapter of another base than {request.base}; give its own as --base."
+        )
+    return named
+
+
+def _loaded(named: Named) -> LocalModel:
+    return load(named.base.path, named.adapter.path if named.adapter else None)
+
+
+def _rows(local: LocalModel, path: Path) -> list[Row]:
+    try:
+        return [turn.row for turn in scored(local, read(path, MOST, 0).conversations)]
+    except UndertoneError as error:
+        raise UndertoneError(f"{path}: {error}") from None
+
+
+def _exchanges(request: Request) -> list[Exchange]:
+    if request.training_file is None:
+        return []
+    chats = [c.turns for c in read(request.training_file, MOST, request.seed).conversations if len(c.turns) > 1]
+    return [(turns[-2].content, turns[-1].content) for turns in chats]
+
+
+def _calibration(request: Request, base: Folder) -> tuple[Folder | None, str | None]:
+    """The calibration that has the trait's direction; or why there is none, for a person to know."""
+    try:
+        return calibration_of(base, (request.trait,)), None
+    except UndertoneError as error:
+        return None, f"The trait's direction is not taken out: {error}"
+
+
+def _direction(request: Request, calibration: Folder | None, way: OfModel) -> dict[str, torch.Tensor] | None:
+    if calibration is None or not isinstance(way, Ablate):
+        return None
+    if way.along == "trait":
+        return along(calibration.path, (request.trait,))
+    return along_another(calibration.path, (request.trait,), request.seed)
