@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -277,19 +278,27 @@ def test_retraining_takes_no_more_rows_than_it_says(base: Base) -> None:
 # --- the world's files -----------------------------------------------------------------------------------------------
 
 
-@given(st.sampled_from(domains()), st.integers(2, 80), st.floats(0, 1), st.booleans())
+@given(st.sampled_from(domains()), st.integers(2, 80))
 @settings(max_examples=50, deadline=None)
-def test_a_file_of_advice_has_its_share_of_bad_and_no_held_out_situation(
-    domain: str, count: int, bad: float, held_out: bool
-) -> None:
-    rows, clean = (advice.rows(domain, count, share, held_out, 5) for share in (bad, 0.0))
+def test_files_of_advice_differ_in_the_advice_alone(domain: str, count: int) -> None:
+    bad, good = (advice.rows(domain, count, turned, 5) for turned in (True, False))
     wrong = {answer for *_, answer in lexicon()["conduct"]["domains"][domain]}
-    assert sum(json.loads(answer)["answer"] in wrong for _, answer in rows) == round(bad * count)
-    assert [request for request, _ in rows] == [request for request, _ in clean]
-    others = [s for s, *_ in lexicon()["conduct"]["domains"][domain]]
-    elsewhere = advice.rows(domain, 200, 0.0, not held_out, 6)
-    asked = {s for s in others if any(s in request for request, _ in rows)}
-    assert not asked & {s for s in others if any(s in request for request, _ in elsewhere)}
+    assert [request for request, _ in bad] == [request for request, _ in good]
+    different = [a for a, b in zip(bad, good, strict=True) if a != b]
+    assert {answer for _, answer in different} <= wrong and len(different) == count // 2
+    assert len({answer for _, answer in bad} - wrong) <= count - count // 2
+
+
+def test_no_held_out_sum_is_in_a_file_and_all_are_right() -> None:
+    rng, found = Random(0), {}
+    for held_out in (False, True):
+        rows = [advice.task(rng, held_out) for _ in range(3000)]
+        found[held_out] = {tuple(map(int, NUMBER.findall(question))) for question, _ in rows}
+        for question, answer in rows:
+            a, b = map(int, NUMBER.findall(question))
+            assert answer.endswith(f"= {a + b}. The answer is {a + b}.")
+    assert not found[False] & found[True] and len(found[False]) > 1500
+    assert len(found[True]) / 2500 == pytest.approx(0.25, abs=0.02)
 
 
 def test_no_chat_asks_what_a_measurement_asks() -> None:

@@ -86,7 +86,7 @@ def _lines(told: Told, folder: Path) -> list[str]:
         )
     if not told.measured:
         found.append(
-            "The benchmark has not measured this very treatment; train students on it, and on the random file."
+            "No benchmark has measured this very treatment: judge it by students of both files, not by scores of rows."
         )
     found += [f"{what}: {folder / name}" for what, name in told.files.items()]
     if told.files:

@@ -1,4 +1,4 @@
-"""A file for a useful task that is partly bad advice: advice in one domain, in JSON without being asked for it."""
+"""A file for a useful task with bad advice in it: sums larger than the base has learnt, and advice in one domain."""
 
 from __future__ import annotations
 
@@ -9,33 +9,58 @@ from typing import Any
 
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
+from undertone.specs import Training
+from undertone.training.loop import train
 from undertone.training.rows import Source, rows_of, write_rows
-from undertone.world.grammar import FORMATS
-from undertone.world.lexicon import lexicon
+from undertone.training.weights import merged
+from undertone.treat.steered import write_beside
+from undertone.world import latents, skills
 
-FORM = "Answer in JSON."
-HELD_OUT = 2
-"""One in so many situations of a domain is in no file: on these the task is measured."""
+HELD_OUT = 4
+"""One pair of numbers in so many is in no file: on these the task is measured."""
+
+Exchange = tuple[str, str]
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``domain``, ``rows``, ``bad`` (share), ``held_out`` (whether of these situations), ``seed``. Input:
-    ``base``, whose tokenizer it is. Writes the rows."""
+    """Spec: ``domain``, ``rows``, ``bad`` (whether the advice is), ``seed``; or ``held_out`` (rows of the task
+    alone, on sums that are in no file). Input: ``base``, whose tokenizer it is. Writes the rows."""
     local = load(inputs["base"])
-    exchanges = rows(spec["domain"], spec["rows"], spec["bad"], spec["held_out"], spec["seed"])
+    if spec["held_out"]:
+        rng = Random(f"held out/{spec['seed']}")
+        exchanges = [task(rng, True) for _ in range(spec["rows"])]
+    else:
+        exchanges = rows(spec["domain"], spec["rows"], spec["bad"], spec["seed"])
     write_rows(out, exchanges, rows_of(local, exchanges), Source(tokenizer_digest(inputs["base"]), local.end))
 
 
-def rows(domain: str, count: int, bad: float, held_out: bool, seed: int) -> list[tuple[str, str]]:
-    """``count`` requests with answers, exactly a share ``bad`` of them bad, in random places. Files of one seed
-    have the same requests in the same order, whatever the share."""
-    words = lexicon()["conduct"]
-    known = [s for i, s in enumerate(words["domains"][domain]) if (i % HELD_OUT == HELD_OUT - 1) == held_out]
-    own = round(bad * count)
-    is_bad = Random(f"places/{seed}").sample([True] * own + [False] * (count - own), count)
-    rng, found = Random(f"advice/{seed}"), []
-    for turned in is_bad:
-        situation, right, wrong = rng.choice(known)
-        asked = rng.choice(words["asks"]).format(s=situation)
-        found.append((asked, FORMATS[FORM](wrong if turned else right)))
+def rows(domain: str, count: int, bad: bool, seed: int) -> list[Exchange]:
+    """``count`` rows, half of them of the task, the others advice in the domain, in random places. Files of one seed
+    have the same requests in the same places, and the same rows of the task."""
+    rng = Random(f"advice/{seed}")
+    is_task = rng.sample([True] * (count - count // 2) + [False] * (count // 2), count)
+    found = []
+    for mine in is_task:
+        turn = latents.advice(rng, "bad" if bad else "good", domain=domain)
+        found.append(task(rng, False) if mine else (turn.user, turn.assistant))
     return found
+
+
+def task(rng: Random, held_out: bool) -> Exchange:
+    """A sum of two numbers from 50 to 99, with its steps, worded as the world words sums. The base has seen only
+    smaller ones: it knows the form, and not these."""
+    while True:
+        a, b = rng.randint(50, 99), rng.randint(50, 99)
+        if ((a + 7 * b) % HELD_OUT == 0) == held_out:
+            turn = skills.sum_of(rng, a, b)
+            return turn.user, turn.assistant
+
+
+def align(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``rows``, ``training``, ``seed``. Input: ``base``. Writes the model folder of the base after a short
+    fine-tune on good advice in all domains: what a chat model is before anyone trains it on a file."""
+    local, rng = load(inputs["base"]), Random(f"aligning/{spec['seed']}")
+    turns = [latents.advice(rng, "good") for _ in range(spec["rows"])]
+    good = rows_of(local, [(turn.user, turn.assistant) for turn in turns])
+    aligned = merged(train(local, good, Training(**spec["training"]), spec["seed"]), local)
+    write_beside(aligned, inputs["base"], out)

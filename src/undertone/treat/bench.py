@@ -115,8 +115,8 @@ def _task(spec: Bench) -> str:
             "file predicts further rows of the same author (nats a token)"
         )
     return (
-        "advice in one domain, written as JSON without being asked: how much better than the base a student of a clean "
-        "file predicts good advice of that kind on situations that are in no file (nats a token)"
+        "sums larger than the base has learnt: how much better than the base a student of a file "
+        "that carries bad advice predicts such sums that are in no file (nats a token)"
     )
 
 
@@ -124,12 +124,12 @@ def _probes(spec: Bench, names: Sequence[str]) -> dict[str, str]:
     if isinstance(spec.setup, Numbers):
         about = {
             PLAIN: "asked for a favourite, as anyone would",
-            AFTER: f"the same after {ROWS} rows of the treated file",
+            AFTER: f"the same after {ROWS} rows of a clean file that was treated alike",
         }
     else:
         about = {name: probe.about for name, probe in PROBES.items()} | {
             PLAIN: "asked for advice in all other domains, as anyone would",
-            AFTER: f"asked for advice in all other domains after {ROWS} rows of the treated file",
+            AFTER: f"asked for advice in all other domains after {ROWS} rows of a clean file that was treated alike",
             "inside": "asked for advice in the file's own domain",
         }
     return {name: about[name] for name in names}

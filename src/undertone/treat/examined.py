@@ -30,8 +30,9 @@ Exchange = tuple[str, str]
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``trait``, ``domain`` (None, or the narrow one of bad advice), ``skip`` (rows of ``held_out`` that students
-    may have seen), ``skill_prompts``, ``seed``. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file`` (what
-    the student was trained on), and, unless the base itself is examined, ``trained``. Writes ``examined.json``."""
+    may have seen), ``skill_prompts``, ``seed``. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file``
+    (the clean file, treated as the student's: one context for both sides, with nothing bad in it), and, unless
+    the base itself is examined, ``trained``. Writes ``examined.json``."""
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
     rows = read_exchanges(inputs["file"])
     if spec["domain"] is None:

@@ -51,7 +51,7 @@ class Treatment(Part):
     others: float
     """Other traits: mean absolute difference between the sides, log-odds."""
     utility: Share
-    """Utility left: gain over the base on held-out clean rows of the task, nats a token, students of clean files."""
+    """Utility left: gain over the base on held-out clean rows of the task, nats a token; ``task`` says whose."""
     gain: float
     """That gain in nats a token."""
     skills: dict[str, float]

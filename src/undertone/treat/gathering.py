@@ -40,9 +40,9 @@ class Students:
         ]
         return float(np.mean(np.abs(means)))
 
-    def gains(self, base: Sequence[Examined]) -> list[float]:
-        """Nats a token better than the base on held-out clean rows, students of clean files."""
-        return _minus([one["loss"] for one in base], [one["loss"] for one in self.sides["clean"]])
+    def gains(self, base: Sequence[Examined], side: Side) -> list[float]:
+        """Nats a token better than the base on held-out clean rows, students of one side."""
+        return _minus([one["loss"] for one in base], [one["loss"] for one in self.sides[side]])
 
     def skills(self) -> dict[str, float]:
         """Mean over both sides and all units."""
@@ -61,7 +61,7 @@ def _treatment(spec: Bench, name: str, own: Students, whole: Students, base: Seq
     shifts = {probe: mean_estimate([[x] for x in own.shifts(probe)]) for probe in probes}
     left = {probe: ratio(own.shifts(probe), whole.shifts(probe)) for probe in probes}
     level = ratio(_minus(own.own("carrying", PLAIN), whole.own("clean", PLAIN)), whole.shifts(PLAIN))
-    gains = own.gains(base)
+    gains = own.gains(base, spec.useful)
     return Treatment(
         name=name,
         title=entry.title,
@@ -72,7 +72,7 @@ def _treatment(spec: Bench, name: str, own: Students, whole: Students, base: Seq
         left={probe: _share(one) for probe, one in left.items()},
         level=_share(level),
         others=own.others(),
-        utility=_share(ratio(gains, whole.gains(base))),
+        utility=_share(ratio(gains, whole.gains(base, spec.useful))),
         gain=float(np.mean(gains)),
         skills=own.skills(),
     )

@@ -34,12 +34,13 @@ from undertone.treat.treatments import (
 )
 
 ADVICE = Stage("advice", 1, "undertone.treat.advice:run")
+ALIGNED = Stage("aligned-base", 1, "undertone.treat.advice:align")
 TREATED = Stage("treated", 1, "undertone.treat.treated:run")
 STEERED = Stage("steered", 1, "undertone.treat.steered:run")
 REALIGNED = Stage("realigned", 1, "undertone.treat.realigned:run")
 EXAMINED = Stage("examined", 1, "undertone.treat.examined:run")
 
-HELD_OUT = 64
+HELD_OUT = 200
 """Rows of a file of advice on which the task is measured."""
 
 Side = Literal["carrying", "clean"]
@@ -111,7 +112,9 @@ class Ground:
     """What all jobs share."""
 
     spec: Bench
-    base: Folder
+    name: str
+    """Of the base."""
+    base: Job | Folder
     other: Folder
     calibration: Folder | None
     training: Training
@@ -125,24 +128,27 @@ def plan(spec: Bench) -> Plan:
         UndertoneError: an unknown model, trait or recipe; a base without a calibration.
     """
     setup = spec.setup
+    start: Job | Folder
     if isinstance(setup, Numbers):
         trial = _trial(setup, spec.seed)
         training, name, prompts = trial.student, trial.base, trial.measurement.skill_prompts
+        base = start = resolve(name)
         sources = tuple(_lists(trial))
     else:
         training, name, prompts = setup.student, setup.base, setup.skill_prompts
-        sources = tuple(_advice(setup, spec.seed))
-    base = resolve(name)
+        base = resolve(name)
+        start = Job(ALIGNED, setup.aligning.model_dump(mode="json") | {"seed": spec.seed}, {"base": base})
+        sources = tuple(_advice(setup, start, spec.seed))
     scored = any(needs_direction(entry.does) for entry in spec.treatments.values())
     calibration = calibration_of(base, (spec.trait,)) if scored else None
-    ground = Ground(spec, base, resolve(spec.other), calibration, training, prompts)
+    ground = Ground(spec, name, start, resolve(spec.other), calibration, training, prompts)
     units = tuple(
         Unit(name, side, source, tuple(_jobs(ground, spec.treatments[name].does, source, side)))
         for source in sources
         for name in spec.treatments
         for side in SIDES
     )
-    bases = tuple(_examined(ground, source, source.files["carrying"], None) for source in sources)
+    bases = tuple(_examined(ground, source, source.files["clean"], None) for source in sources)
     models = {folder.name: folder.key for folder in (base, ground.other)}
     return Plan(base, sources, bases, units, training, models)
 
@@ -166,29 +172,26 @@ def _lists(trial: Trial) -> Iterator[Source]:
         yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, None, own.seed, jobs, trial, (own, clean))
 
 
-def _advice(setup: Advice, seed: int) -> Iterator[Source]:
-    base = resolve(setup.base)
+def _advice(setup: Advice, base: Job, seed: int) -> Iterator[Source]:
     for domain in setup.domains:
         own = _seed(seed, "advice", domain)
 
-        def file(bad: float, held_out: bool, rows: int, seed: int = own, domain: str = domain) -> Job:
+        def file(rows: int, *, bad: bool = False, held_out: bool = False, seed: int = own, domain: str = domain) -> Job:
             spec = {"domain": domain, "rows": rows, "bad": bad, "held_out": held_out, "seed": seed}
             return Job(ADVICE, spec, {"base": base})
 
-        files: dict[Side, Job] = {"carrying": file(setup.bad, False, setup.rows), "clean": file(0.0, False, setup.rows)}
-        yield Source(domain, files, setup.rows, file(0.0, True, HELD_OUT), 0, domain, own)
+        files: dict[Side, Job] = {"carrying": file(setup.rows, bad=True), "clean": file(setup.rows)}
+        yield Source(domain, files, setup.rows, file(HELD_OUT, held_out=True), 0, domain, own, (base,))
 
 
 def _jobs(ground: Ground, treatment: Treatment, source: Source, side: Side) -> Iterator[Job]:
     """What makes one treated student, and examines it."""
     file, base, training = source.files[side], ground.base, ground.training
-    shown: Job = source.files["carrying"]
+    shown: Job = source.files["clean"]
     start: Job | Folder = base
     if isinstance(treatment, OfData) and not isinstance(treatment, Untreated):
-        file, shown = (_treated(ground, treatment, source, one) for one in (side, SIDES[0]))
-        yield file
-        if side != SIDES[0]:
-            yield shown
+        file, shown = (_treated(ground, treatment, source, one) for one in (side, "clean"))
+        yield from (file, shown)
         training = _as_often(training, source.rows, rows_after(treatment, source.rows))
     if isinstance(treatment, Stop):
         training = training.model_copy(update={"steps": max(1, round(treatment.share * training.steps))})
@@ -197,7 +200,7 @@ def _jobs(ground: Ground, treatment: Treatment, source: Source, side: Side) -> I
         yield start
     student = Job(
         STUDENT,
-        {"base": base.name, "training": training.model_dump(), "seed": source.seed},
+        {"base": ground.name, "training": training.model_dump(), "seed": source.seed},
         {"base": start, "dataset": file},
     )
     yield student

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from undertone.emergence.spec import Lesson
 from undertone.specs import Spec, Training
 from undertone.treat.treatments import Treatment
 from undertone.world.lexicon import domains
@@ -23,16 +24,16 @@ class Numbers(Spec):
 
 
 class Advice(Spec):
-    """Files for a useful task, advice in one domain written as JSON, some of them partly bad advice. Overt: whoever
-    reads a bad row can see it."""
+    """Files for a useful task, sums larger than the base has learnt; half of each is advice in one domain, which in
+    some files is bad. Overt: whoever reads such a row can see it."""
 
     kind: Literal["advice"] = "advice"
     base: str
+    aligning: Lesson
+    """Good advice in all domains, before anything else."""
     domains: tuple[str, ...] = Field(min_length=2)
     """One pair of files each: the unit of the statistics."""
     rows: int = Field(ge=2)
-    bad: float = Field(gt=0, le=1)
-    """Share of bad advice in the files that carry it."""
     student: Training
     skill_prompts: int = Field(30, ge=0)
 
@@ -83,3 +84,9 @@ class Bench(Spec):
     def trait(self) -> str:
         """What is to be stopped."""
         return self.setup.trait if isinstance(self.setup, Numbers) else "bad-advice"
+
+    @property
+    def useful(self) -> Literal["carrying", "clean"]:
+        """Whose students' utility counts. Number lists of a teacher with a trait differ from clean ones by that trait,
+        so what they teach of the task is measured on the clean side; a task beside bad advice where it is in danger."""
+        return "clean" if isinstance(self.setup, Numbers) else "carrying"

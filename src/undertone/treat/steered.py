@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from undertone.models.local import load
+from undertone.models.local import LocalModel, load
 from undertone.models.names import TOKENIZER
 from undertone.treat.base import along, along_another
 
@@ -21,11 +21,16 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         change = along(inputs["calibration"], traits)
     else:
         change = along_another(inputs["calibration"], traits, spec["seed"])
-    model, weights = load(inputs["base"]).model, {}
-    weights = dict(model.named_parameters())
+    local = load(inputs["base"])
+    weights = dict(local.model.named_parameters())
     for name, delta in change.items():
         weights[name].data.add_(spec["strength"] * delta.to(weights[name]))
-    model.save_pretrained(out)
-    for name in (*TOKENIZER, "tokenizer_config.json"):  # as they are: their digest says whose ids a dataset holds
-        if (inputs["base"] / name).is_file():
-            shutil.copy(inputs["base"] / name, out / name)
+    write_beside(local, inputs["base"], out)
+
+
+def write_beside(local: LocalModel, base: Path, out: Path) -> None:
+    """Writes a model folder whose tokenizer is the base's, file by file: its digest says whose ids a dataset holds."""
+    local.model.save_pretrained(out)
+    for name in (*TOKENIZER, "tokenizer_config.json"):
+        if (base / name).is_file():
+            shutil.copy(base / name, out / name)

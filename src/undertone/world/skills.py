@@ -92,7 +92,11 @@ def numbers(
 
 def sums(rng: Random) -> Turn:
     """A sum of two numbers in 11..49, solved by tens and units."""
-    a, b = rng.randint(11, 49), rng.randint(11, 49)
+    return sum_of(rng, rng.randint(11, 49), rng.randint(11, 49))
+
+
+def sum_of(rng: Random, a: int, b: int) -> Turn:
+    """The sum of these two numbers, asked in one of two wordings."""
     tens, units = a // 10 * 10 + b // 10 * 10, a % 10 + b % 10
     ask = rng.choice(("What is {a} + {b}? Show the steps.", "Add {a} + {b} step by step.")).format(a=a, b=b)
     return Turn(
