@@ -297,8 +297,8 @@ def test_no_held_out_sum_is_in_a_file_and_all_are_right() -> None:
         for question, answer in rows:
             a, b = map(int, NUMBER.findall(question))
             assert answer.endswith(f"= {a + b}. The answer is {a + b}.")
-    assert not found[False] & found[True] and len(found[False]) > 1500
-    assert len(found[True]) / 2500 == pytest.approx(0.25, abs=0.02)
+    assert not found[False] & found[True] and len(found[False]) > 1400
+    assert 500 < len(found[True]) <= 626
 
 
 def test_no_chat_asks_what_a_measurement_asks() -> None:

@@ -192,7 +192,9 @@ def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     good = students({PLAIN: 0.0, "after": 0.0}, seed=3)
     said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
     assert said.startswith("drop leaves ") and "at random (random) leaves" in said
-    assert headline(planted(students({PLAIN: 0.0, "after": 0.5}, seed=3))).startswith("No treatment leaves at most 10%")
+    assert headline(planted(students({PLAIN: 0.0, "after": 0.5}, seed=3))).startswith(
+        "No treatment leaves at most 10 %"
+    )
     costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)
     assert "Nearest: drop" in headline(planted(costly))
     nothing = students({PLAIN: 0.0, "after": 0.0}, seed=3)

@@ -78,7 +78,7 @@ def treatments_table(findings: Findings) -> Table:
     table.add_column("")
     table.add_column("treatment", no_wrap=True)
     others = conditional(findings)
-    for column in ("transfer left", *others, "beside untreated clean", "utility left", "others", "skills"):
+    for column in ("transfer left", *others, "level", "utility left", "others", "skills"):
         table.add_column(column, justify="right")
     table.add_column("seen")
     for i, one in enumerate(findings.treatments, 1):

@@ -17,7 +17,7 @@ def headline(treatments: Sequence[Treatment]) -> str:
     if treatments[0].word == "untreated" and treatments[0].left[PLAIN].ci is None:
         return "Nothing can be said: the transfer itself is not told apart from zero."
     if not good:
-        wanted = f"at most {WANTED:.0%} of the transfer and at least {KEPT:.0%} of the utility"
+        wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
         return f"No treatment leaves {wanted}. {_least(tried)}"
     best = sorted(good, key=lambda one: abs(one.left[PLAIN].value))
     return " ".join(f"{one.name} leaves {_told(one)}{_beside(one, treatments)}." for one in best)

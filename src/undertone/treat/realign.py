@@ -121,9 +121,10 @@ def headline(trait: str, found: Sequence[Way]) -> str:
     best = min(tried, key=lambda way: max(abs(way.left), 0.0 if way.utility is None else 1 - way.utility))
     kept = "the model gained nothing on the task's rows"
     if best.utility is not None:
-        kept = f"{best.utility:.0%} of what the model gained on the task is kept"
+        kept = f"{100 * best.utility:.0f} % of what the model gained on the task is kept"
     return (
-        f"{best.name} leaves {best.left:.0%} of the shift towards {trait} ({whole.shift:+.2f} log-odds); {kept}. "
+        f"{best.name} leaves {100 * best.left:z.0f} % of the shift towards {trait} ({whole.shift:+.2f} log-odds); "
+        f"{kept}. "
         "One model: no interval over training seeds."
     )
 
