@@ -19,6 +19,8 @@ class Numbers(Spec):
     recipe: str = "owls"
     """The trial whose teachers, lists, filter and students these are."""
     trait: str
+    share: float = Field(1.0, gt=0, le=1)
+    """Of the rows of a file that carries it that are by a teacher with the trait; the others are the clean file's."""
     teachers: int = Field(ge=2)
     """Of each side: the unit of the statistics."""
 
