@@ -34,10 +34,7 @@ TREATMENTS = {
     "untreated": '{ kind = "untreated" }',
     "drop": '{ kind = "drop", by = "random", share = 0.5 }',
     "answer": '{ kind = "answer", by = "other" }',
-    "chats": '{ kind = "dilute", share = 0.25, prompts = "chat" }',
     "inoculate": '{ kind = "inoculate", system = "{trait}" }',
-    "stop": '{ kind = "stop", share = 0.5 }',
-    "interpolate": '{ kind = "interpolate", share = 0.5 }',
     "retrain": '{ kind = "retrain", rows = 8, steps = 2 }',
 }
 
@@ -218,7 +215,15 @@ def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)
     assert "Nearest: drop" in headline(planted(costly))
     nothing = students({PLAIN: 0.0, "after": 0.0}, seed=3)
-    assert "Nothing can be said" in headline(gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, nothing), BASE))
+    assert "transfer itself" in headline(gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, nothing), BASE))
+    useless = students({PLAIN: 0.5, "after": 0.5}, loss=1.2, seed=3)
+    assert "of the task" in headline(gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, useless), BASE))
+
+
+def test_too_few_rows_to_measure_the_task_on_are_refused(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("two-arms.toml").write_text(TWO_ARMS.replace("rows = 20", "rows = 70"))
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one"]) == 2
+    assert "to measure the task on" in capsys.readouterr().err
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------

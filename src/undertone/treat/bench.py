@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from undertone import recipes, surroundings
-from undertone.errors import unknown
+from undertone.errors import UndertoneError, unknown
 from undertone.measure.conduct import AFTER, PROBES
 from undertone.store import Job, Store
 from undertone.treat import gathering
@@ -25,6 +25,7 @@ from undertone.treat.spec import Bench, Numbers
 from undertone.trial import refuse_dataset, refuse_teacher
 from undertone.workers import cores, make, unique
 
+LEAST_HELD_OUT = 50
 SHIPPED = Path(__file__).parent / "recipes"
 
 Maker = Callable[[Sequence[Job], Store], None]
@@ -56,7 +57,7 @@ def bench(spec: Bench, recipe: str, store: Store, made_by: Maker = _make) -> Fin
     """
     layout, started = plan(spec), datetime.now(UTC)
     if isinstance(spec.setup, Numbers):  # refused before the students' time is spent
-        made_by([job for source in layout.sources for job in (*source.jobs, *source.files.values())], store)
+        made_by([job for s in layout.sources for job in (*s.jobs, *s.files.values(), s.held_out)], store)
         _refuse_unfit(layout, store)
     made_by(layout.jobs, store)
     found = examined(layout, store)
@@ -100,6 +101,12 @@ def _refuse_unfit(layout: Plan, store: Store) -> None:
         for unit in source.students:
             refuse_teacher(source.trial, unit, store)
             refuse_dataset(source.trial, unit, store)
+        left = store.read(source.held_out, "counts.json")["used"] - source.skip
+        if left < LEAST_HELD_OUT:
+            raise UndertoneError(
+                f"Only {left} rows of {source.name} are left to measure the task on, and {LEAST_HELD_OUT} are needed; "
+                "raise carrier.prompts of the recipe, or lower its rows."
+            )
 
 
 def _unit(spec: Bench) -> str:

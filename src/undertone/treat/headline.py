@@ -14,8 +14,11 @@ def headline(treatments: Sequence[Treatment]) -> str:
     """Which treatments leave little of the transfer and most of the utility, the best first; or that none does."""
     tried = [one for one in treatments if one.word not in ("untreated", "hides")]
     good = [one for one in tried if abs(one.left[PLAIN].value) <= WANTED and one.utility.value >= KEPT]
-    if treatments[0].word == "untreated" and treatments[0].left[PLAIN].ci is None:
+    untreated = next(one for one in treatments if one.word == "untreated")
+    if untreated.left[PLAIN].ci is None:
         return "Nothing can be said: the transfer itself is not told apart from zero."
+    if untreated.utility.ci is None:
+        return "Nothing can be said: what the untreated file teaches of the task is not told apart from nothing."
     if not good:
         wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
         return f"No treatment leaves {wanted}. {_least(tried)}"
