@@ -261,6 +261,8 @@ def test_a_benchmark_runs_shows_and_records_itself(small: Path, capsys: pytest.C
     again = json.loads(capsys.readouterr().out)
     assert again["treatments"] == found.model_dump(mode="json")["treatments"]
     assert {path.name for path in Path("runs/store").iterdir()} == before
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--set", "seed=1"]) == 2
+    assert "another benchmark" in capsys.readouterr().err
 
 
 def test_what_was_recorded_of_another_recipe_stays(tmp_path: Path) -> None:

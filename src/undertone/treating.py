@@ -26,12 +26,13 @@ from undertone.showing import make_shown, progress_shown
 from undertone.store import Store
 from undertone.treat import realign as realigning
 from undertone.treat.bench import bench, read
-from undertone.treat.findings import Share
+from undertone.treat.findings import Findings, Share
 from undertone.treat.headline import share
 from undertone.treat.measured import Line, record
 from undertone.treat.measured import read as read_measured
 from undertone.treat.named import named as treatment_named
 from undertone.treat.named import shipped
+from undertone.treat.spec import Bench
 from undertone.treat.treat import Progress, Request, Told, refuse_full, run
 from undertone.treat.treatments import OfModel, Untreated
 
@@ -79,11 +80,8 @@ def _lines(told: Told, folder: Path) -> list[str]:
     counts = ", ".join(f"{count:,} {what}" for what, count in told.counts.items() if count)
     found = [f"{told.name}: {counts} rows." if counts else _of_training(told)]
     for recipe, values in told.measured.items():
-        line = Line.model_validate(values | {"does": told.does})
-        left, kept = Share(value=line.left, ci=line.left_ci), Share(value=line.utility, ci=line.utility_ci)
-        found.append(
-            f"bench treat {recipe}: {line.word}; {share(left)} of the transfer left, {share(kept)} of the utility."
-        )
+        left, kept, word = _figures(Line.model_validate(values | {"does": told.does}))
+        found.append(f"bench treat {recipe}: {word}; {left} of the transfer left, {kept} of the utility.")
     if not told.measured:
         found.append(
             "No benchmark has measured this very treatment: judge it by students of both files, not by scores of rows."
@@ -130,6 +128,7 @@ def bench_shown(recipe: str, changes: tuple[str, ...], out: Path | None, save: P
     spec, name = read(recipe, changes)
     folder = named(out) if out else Path("runs") / f"treat-{name}-{digest(spec.model_dump(mode='json'))[:8]}"
     refuse_unwritable(folder)
+    _refuse_other(folder, spec)
     if save is not None and save.suffix != ".toml":
         raise UndertoneError(f"--record {save} is no TOML file; name one.")
     quiet_libraries()
@@ -146,6 +145,13 @@ def bench_shown(recipe: str, changes: tuple[str, ...], out: Path | None, save: P
     for line in [*treatments_lines(findings), str(page)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _refuse_other(folder: Path, spec: Bench) -> None:
+    """A report is written over by the same benchmark alone."""
+    there = folder / "report.json"
+    if there.exists() and Findings.load(there).settings != spec.model_dump(mode="json"):
+        raise UndertoneError(f"{folder} holds another benchmark; give another --out.")
 
 
 def realign_shown(request: realigning.Request, out: Path | None, as_json: bool) -> int:
