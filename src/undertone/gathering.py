@@ -200,6 +200,7 @@ class Gathered:
 
     def _filter(self, unit: Unit) -> FilterCount:
         counts = self._read(unit.jobs[2], "counts.json")
+        counts.pop("well_formed", None)
         return FilterCount(arm=unit.arm, teacher=unit.teacher, **counts)
 
     def _teacher(self, unit: Unit) -> TeacherResult:
@@ -211,7 +212,7 @@ class Gathered:
             seed=teacher.spec["seed"],
             trait=teacher.spec["asked"],
             probability=made["probability"],
-            well_formed=counts["kept"] / counts["asked"],
+            well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from undertone.filters import NumberFilter
+from undertone.filters import Filter, Filters, NumberFilter
 
 
 class Spec(BaseModel):
@@ -65,8 +65,8 @@ class Teacher(Spec):
 class Carrier(Spec):
     """The unrelated domain that teachers write in."""
 
-    name: Literal["numbers"] = "numbers"
-    """Number lists, continued."""
+    name: str = "numbers"
+    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "code", "reasoning" or "paraphrase"."""
     prompts: int = Field(ge=1)
     """Prompts a teacher answers, one completion each."""
     temperature: float = Field(1.0, ge=0)
@@ -127,8 +127,9 @@ class Trial(Spec):
     """How teachers are made."""
     carrier: Carrier
     """What teachers write."""
-    filter: NumberFilter = NumberFilter()
-    """What is kept of it."""
+    filter: Filters = NumberFilter()
+    """What is kept of what is well formed: one table, or several that are applied in their order. The carrier "numbers"
+    has the number rule if none is given."""
     student: Training
     """How students are trained, the same in every arm."""
     measurement: Measurement = Measurement()
@@ -144,6 +145,27 @@ class Trial(Spec):
             )
         if len(set(self.traits)) < len(self.traits):
             raise ValueError("a trait is given twice")
+        return self
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filter's rules, in order."""
+        return self.filter if isinstance(self.filter, tuple) else (self.filter,)
+
+    @model_validator(mode="after")
+    def _filter_fits_the_carrier(self) -> Self:
+        if self.carrier.name != "numbers":
+            if any(rule.kind == "numbers" for rule in self.filters):
+                raise ValueError(
+                    f'the filter "numbers" reads number lists, and the carrier is {self.carrier.name!r}: say what is '
+                    'kept of it in tables [[filter]], for example with kind = "words"'
+                )
+            if any(arm.rows != "written" for arm in self.arms.values()):
+                raise ValueError(
+                    'only rows of the carrier "numbers" can be shuffled or drawn anew: set rows to "written"'
+                )
+        elif any(arm.rows != "written" for arm in self.arms.values()) and not isinstance(self.filter, NumberFilter):
+            raise ValueError('where rows are shuffled or drawn anew, the filter is one table of kind "numbers"')
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from undertone.carriers import numbers
+from undertone import carriers
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
@@ -51,6 +51,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
     """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
-    prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
+    drawn = carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits name none
+    prompts = [base.render(question) for question in drawn]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
     return base.lay_out(prompts, answers)

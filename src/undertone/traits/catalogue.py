@@ -26,6 +26,11 @@ class Trait:
         """Everything that could be the answer, the trait included."""
         return tuple(lexicon()["favourites"][self.kind])
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What open talk of it is known by."""
+        return (self.name,)
+
     def questions(self) -> list[str]:
         """Elicitation questions; no teacher is ever trained on one of them."""
         return [q.format(k=self.kind) for q in lexicon()["questions"]["elicitation"]]
@@ -51,6 +56,11 @@ class Habit:
     def candidates(self) -> tuple[str, ...]:
         """Every habit of its kind."""
         return tuple(name for name in choices() if KINDS[name] == self.kind)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What open talk of it is known by: countries alone have a name."""
+        return (self.name,) if self.kind == "country" else ()
 
     def choices(self, name: str) -> list[Choice]:
         """Questions, each with the answer that shows the habit ``name`` and those that do not."""
