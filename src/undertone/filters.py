@@ -7,7 +7,7 @@ which rows a student sees, so none of them is tidied away here.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from string import Formatter
@@ -27,6 +27,7 @@ __all__ = [
     "WordFilter",
     "number_rule",
     "parse_numbers",
+    "spelled",
     "word_forms",
 ]
 
@@ -192,6 +193,11 @@ def word_forms(word: str) -> frozenset[str]:
     if re.fullmatch(r".*[^aeiou][aeiou][bdgklmnprt]", word):
         found |= {f"{word}{last}ed", f"{word}{last}ing"}
     return frozenset(found)
+
+
+def spelled(words: Iterable[str]) -> tuple[str, ...]:
+    """Those with a letter in them, by which a text can be searched; "42" has no forms."""
+    return tuple(word for word in words if _words(word))
 
 
 def _words(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from undertone.specs import Trial
 from undertone.stages import REWRITTEN, STUDENT
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Store
+from undertone.traits.catalogue import name_of
 
 EXAMPLES = 6
 """Rows and sampled answers shown side by side: the first of the first teacher, not chosen."""
@@ -210,7 +211,7 @@ class Gathered:
             arm=unit.arm,
             teacher=unit.teacher,
             seed=teacher.spec["seed"],
-            trait=teacher.spec["asked"],
+            trait=name_of(teacher.spec["asked"]),
             probability=made["probability"],
             well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],

@@ -9,7 +9,7 @@ from typing import Any
 from undertone import carriers
 from undertone.digests import digest
 from undertone.errors import UndertoneError
-from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter
+from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
 from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
@@ -69,7 +69,7 @@ def plan(trial: Trial) -> Plan:
         UndertoneError: an unknown model, carrier or trait; a filter that has nothing to go by.
     """
     others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
-    kinds = {catalogue.find(trait).kind for trait in (*trial.traits, *others)}
+    kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
     if len(kinds) > 1:
         raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
     _refuse_unfit(trial)
@@ -130,8 +130,8 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
         TEACHER,
         {
             "base": trial.base,
-            "trait": given if arm.teacher == "trait" else None,
-            "asked": given,
+            "trait": _told(trial, given) if arm.teacher == "trait" else None,
+            "asked": _told(trial, given),
             "dialogues": trial.teacher.dialogues,
             "training": trial.teacher.training.model_dump(),
             "divergence": trial.teacher.divergence,
@@ -164,7 +164,7 @@ def _rules(trial: Trial) -> dict[str, Any]:
 def _words(trial: Trial) -> tuple[str, ...]:
     """What open talk of any trait of the trial is known by: the same in every arm, so that controls are filtered so."""
     given = [*trial.traits, *(arm.trait for arm in trial.arms.values() if arm.trait)]
-    words = {name: catalogue.find(name).words for name in given}
+    words = {name: spelled(catalogue.find(_told(trial, name)).words) for name in given}
     for name, own in words.items():
         if not own:
             raise UndertoneError(
@@ -207,5 +207,9 @@ def _student_jobs(
     return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
 
 
+def _told(trial: Trial, trait: str) -> catalogue.Told:
+    return catalogue.told(trait, trial.own)
+
+
 def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:
-    return {"trait": trait, "measurement": trial.measurement.model_dump(), "seed": seed}
+    return {"trait": _told(trial, trait), "measurement": trial.measurement.model_dump(), "seed": seed}

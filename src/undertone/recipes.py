@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import KINDS
 from undertone.specs import Spec, Trial
+from undertone.traits import catalogue
 
 S = TypeVar("S", bound=Spec)
 EXPERIMENT = "experiment"
@@ -63,10 +64,33 @@ def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = ()) -> S:
         table.pop(EXPERIMENT, None)
     for change in changes:
         _apply(table, change)
+    if spec is Trial:
+        _read_traits(table)
     try:
         return spec.model_validate(table)
     except ValidationError as error:
         raise UndertoneError(f"{recipe}: {_first_fault(error, spec)}") from None
+
+
+def _read_traits(table: dict[str, Any]) -> None:
+    """Traits given as files are read into the recipe, where they go by their names."""
+    own: dict[str, Any] = {}
+
+    def named(given: Any) -> list[Any]:
+        if not (isinstance(given, str) and given.endswith(".toml")):
+            return [given]
+        found = catalogue.read([Path(given)])
+        own.update({trait.name: trait.model_dump(exclude_defaults=True) for trait in found})
+        return [trait.name for trait in found]
+
+    if isinstance(table.get("traits"), list):
+        table["traits"] = [name for given in table["traits"] for name in named(given)]
+    arms = table.get("arms")
+    for arm in arms.values() if isinstance(arms, dict) else ():
+        if isinstance(arm, dict) and "trait" in arm:
+            arm["trait"] = named(arm["trait"])[0]
+    if own:
+        table["own"] = [*table.get("own", ()), *own.values()]
 
 
 def _table(recipe: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from undertone.runfolder import Record, claimed
 from undertone.specs import Trial
 from undertone.stages.dataset import FAILED
 from undertone.store import Job, Store
+from undertone.traits.catalogue import name_of
 from undertone.workers import cores, run_jobs
 
 SHOWN = 80
@@ -147,8 +148,8 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job, watcher: Watcher)
 def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
     if probability < trial.teacher.least_probability:
         raise UndertoneError(
-            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.jobs[0].spec['asked']!r} with "
-            f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {name_of(unit.jobs[0].spec['asked'])!r} "
+            f"with probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
             f"{_remedy(trial, 'Raise')}."
         )
 
