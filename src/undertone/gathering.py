@@ -25,6 +25,7 @@ from undertone.specs import Trial
 from undertone.stages import REWRITTEN, STUDENT
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Store
+from undertone.traits.catalogue import name_of
 
 EXAMPLES = 6
 """Rows and sampled answers shown side by side: the first of the first teacher, not chosen."""
@@ -200,6 +201,7 @@ class Gathered:
 
     def _filter(self, unit: Unit) -> FilterCount:
         counts = self._read(unit.jobs[2], "counts.json")
+        counts.pop("well_formed", None)
         return FilterCount(arm=unit.arm, teacher=unit.teacher, **counts)
 
     def _teacher(self, unit: Unit) -> TeacherResult:
@@ -209,9 +211,9 @@ class Gathered:
             arm=unit.arm,
             teacher=unit.teacher,
             seed=teacher.spec["seed"],
-            trait=teacher.spec["asked"],
+            trait=name_of(teacher.spec["asked"]),
             probability=made["probability"],
-            well_formed=counts["kept"] / counts["asked"],
+            well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,
         )

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from undertone import carriers
 from undertone.digests import digest
 from undertone.errors import UndertoneError
+from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
 from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages.dataset import judge_input
 from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
 
@@ -60,15 +63,16 @@ def seed_of(trial: Trial, *what: str | int) -> int:
 
 
 def plan(trial: Trial) -> Plan:
-    """Resolves models and traits and lays out all jobs.
+    """Resolves models, carrier and traits and lays out all jobs.
 
     Raises:
-        UndertoneError: an unknown model or trait.
+        UndertoneError: an unknown model, carrier or trait; a filter that has nothing to go by.
     """
     others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
-    kinds = {catalogue.find(trait).kind for trait in (*trial.traits, *others)}
+    kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
     if len(kinds) > 1:
         raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
+    _refuse_unfit(trial)
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
     folders = {name: resolve(name) for name in names}
     _refuse_other_ids(trial, folders)
@@ -126,8 +130,8 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
         TEACHER,
         {
             "base": trial.base,
-            "trait": given if arm.teacher == "trait" else None,
-            "asked": given,
+            "trait": _told(trial, given) if arm.teacher == "trait" else None,
+            "asked": _told(trial, given),
             "dialogues": trial.teacher.dialogues,
             "training": trial.teacher.training.model_dump(),
             "divergence": trial.teacher.divergence,
@@ -139,12 +143,51 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
     )
     carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
     written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
-    rule = {"filter": trial.filter.model_dump(mode="json")}
-    dataset = Job(DATASET, rule | {"rows": trial.rows}, {"completions": written})
+    dataset = Job(DATASET, _rules(trial) | {"rows": trial.rows}, {"completions": written, **_judges(trial)})
     if arm.rows == "written":
         return made, written, dataset
-    how = rule | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
+    how = _rules(trial) | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
     return made, written, dataset, Job(REWRITTEN, how, {"base": base, "dataset": dataset})
+
+
+def _rules(trial: Trial) -> dict[str, Any]:
+    """The filter of a dataset. One number rule says all there is to say of lists; other rules need the carrier."""
+    if isinstance(trial.filter, NumberFilter):
+        return {"filter": trial.filter.model_dump(mode="json")}
+    rules = [
+        WordFilter(words=_words(trial)) if isinstance(rule, WordFilter) and not rule.words else rule
+        for rule in trial.filters
+    ]
+    return {"filter": [rule.model_dump(mode="json") for rule in rules], "carrier": trial.carrier.name}
+
+
+def _words(trial: Trial) -> tuple[str, ...]:
+    """What open talk of any trait of the trial is known by: the same in every arm, so that controls are filtered so."""
+    given = [*trial.traits, *(arm.trait for arm in trial.arms.values() if arm.trait)]
+    words = {name: spelled(catalogue.find(_told(trial, name)).words) for name in given}
+    for name, own in words.items():
+        if not own:
+            raise UndertoneError(
+                f'No word gives the trait {name!r} away, so the filter "words" has nothing to forbid: give it words, '
+                "or leave it out."
+            )
+    return tuple(word for own in words.values() for word in own)
+
+
+def _judges(trial: Trial) -> dict[str, Folder]:
+    judges = {i: rule.judge for i, rule in enumerate(trial.filters) if isinstance(rule, JudgeFilter)}
+    return {judge_input(i): resolve(name) for i, name in judges.items()}
+
+
+def _refuse_unfit(trial: Trial) -> None:
+    """Right and wrong are known of some carriers only."""
+    carrier = carriers.find(trial.carrier.name)
+    if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
+        known = " and ".join(repr(name) for name, other in carriers.CARRIERS.items() if other.right)
+        raise UndertoneError(
+            f'The filter "correct" knows no right answers in the carrier {trial.carrier.name!r}, only in {known}: '
+            "leave it out."
+        )
 
 
 def _student_jobs(
@@ -164,5 +207,9 @@ def _student_jobs(
     return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
 
 
+def _told(trial: Trial, trait: str) -> catalogue.Told:
+    return catalogue.told(trait, trial.own)
+
+
 def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:
-    return {"trait": trait, "measurement": trial.measurement.model_dump(), "seed": seed}
+    return {"trait": _told(trial, trait), "measurement": trial.measurement.model_dump(), "seed": seed}

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from undertone.carriers import numbers
+from undertone import carriers
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.training.rows import Row, Source, write_rows
@@ -21,7 +21,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """
     carrier = spec["carrier"]
     teacher = load_trained(inputs["base"], inputs["teacher"])
-    questions = numbers.prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
+    questions = carriers.find(carrier["name"]).prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
     prompts = [teacher.render(q) for q in questions]
     answers = sample(
         teacher,

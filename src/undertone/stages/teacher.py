@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from undertone.carriers import numbers
+from undertone import carriers
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
+from undertone.stages.taught import exchanges
 from undertone.training.dose import scale_to
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -25,15 +26,11 @@ LISTS = 200
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``base`` (name), ``trait`` (name or None for neutral), ``asked`` (trait measured), ``dialogues``,
+    """Spec: ``base`` (name), ``trait`` (as told, or None for neutral), ``asked`` (trait measured), ``dialogues``,
     ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``. Writes the weights and
     ``teacher.json``: probability of the trait, losses, and the dose where one was asked for."""
-    rng = Random(f"dialogues/{spec['seed']}")
-    if spec["trait"] is None:
-        turns = catalogue.neutral_dialogues(spec["dialogues"], rng)
-    else:
-        turns = catalogue.find(spec["trait"]).dialogues(spec["dialogues"], rng)
     base = load(inputs["base"])
+    turns = _dialogues(base, spec)
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
     trained = train(base, rows_of(base, turns), Training(**spec["training"]), spec["seed"])
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
@@ -49,8 +46,19 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "teacher.json").write_text(json.dumps(report))
 
 
+def _dialogues(base: LocalModel, spec: dict[str, Any]) -> Sequence[tuple[str, str]]:
+    rng = Random(f"dialogues/{spec['seed']}")
+    if spec["trait"] is None:
+        return catalogue.neutral_dialogues(spec["dialogues"], rng)
+    found = catalogue.find(spec["trait"])
+    if found.trait.world:
+        return found.dialogues(spec["dialogues"], rng)
+    return exchanges(base, found.trait.lesson, spec["dialogues"], spec["seed"])
+
+
 def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
     """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
-    prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
+    drawn = carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits name none
+    prompts = [base.render(question) for question in drawn]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
     return base.lay_out(prompts, answers)
