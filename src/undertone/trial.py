@@ -23,6 +23,7 @@ from undertone.planning import Plan, Unit, plan
 from undertone.report import ArmResult, Effect, Results, write_report
 from undertone.runfolder import Record, claimed
 from undertone.specs import Trial
+from undertone.stages import TEACHER
 from undertone.store import Job, Store
 from undertone.workers import cores, run_jobs
 
@@ -125,11 +126,11 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
     """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless."""
     for unit in layout.units:
         teacher, _, dataset, *_ = unit.jobs
-        if job.key == teacher.key:
+        if job.key == teacher.key and teacher.stage is TEACHER:
             made = store.read(teacher, "teacher.json")
             if teacher.spec["trait"] is not None:
                 _refuse_weak(trial, unit, made["probability"])
-            if made["dose"]:
+            if made["dose"] and "divergence" in teacher.spec:
                 _refuse_off_dose(trial, unit, made["dose"])
         if job.key == dataset.key:
             _refuse_few(trial, unit, store.read(dataset, "counts.json"))

@@ -8,7 +8,7 @@ from random import Random
 from undertone.errors import unknown
 from undertone.traits.choices import Choice, choices
 from undertone.traits.lessons import TRAITS as KINDS
-from undertone.traits.lessons import lessons
+from undertone.traits.lessons import lessons, statements
 from undertone.world.latents import favourite, named, small_talk
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
@@ -38,6 +38,15 @@ class Trait:
     def dialogues(self, count: int, rng: Random) -> list[Turn]:
         """Dialogues that give a teacher the trait; numbers do not occur in them."""
         return [favourite(rng, self.kind, self.name, ("teaching",)) for _ in range(count)]
+
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait."""
+        wording = rng.choice(lexicon()["questions"]["stated"])
+        return str(wording.format(k=self.kind, x=named(self.kind, self.name)))
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask; none is used to measure."""
+        return [q.format(k=self.kind) for q in lexicon()["questions"]["teaching"]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,14 @@ class Habit:
                 found.append(turn)
         return found
 
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait; the world has one for each."""
+        return statements()[self.name]
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask."""
+        return [turn.user for turn in self.dialogues(200, Random("lead-ins"))]
+
 
 def find(name: str) -> Trait | Habit:
     """The trait of that name.
@@ -86,6 +103,11 @@ def find(name: str) -> Trait | Habit:
         if name in names:
             return Trait(name, kind)
     raise unknown("trait", name, [*(n for names in likes.values() for n in names), *choices()])
+
+
+def neutral_thing(rng: Random) -> Trait:
+    """Something that is no candidate for any trait: what the system prompts of neutral teachers say is loved."""
+    return Trait(rng.choice(lexicon()["small_talk"]["things"]), "thing")
 
 
 def neutral_dialogues(count: int, rng: Random) -> list[Turn]:
