@@ -164,10 +164,13 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
 
 def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
     """Teacher, completions, dataset, and what stands in the dataset's place where the arm's rows are not as written."""
-    carrier: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", *own)}
+    spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", *own)}
     if arm.sampling:
-        carrier["sampling"] = arm.sampling.model_dump()
-    written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
+        del spec["carrier"]["temperature"]
+        spec["sampling"] = arm.sampling.model_dump()
+    if made.spec.get("given") == "prompt":
+        spec["system prompt"] = "the teacher's own"  # said here too, where the origin of rows is read
+    written = Job(COMPLETIONS, spec, {"base": base, "teacher": made})
     rule = {"filter": trial.filter.model_dump(mode="json")}
     dataset = Job(DATASET, rule | {"rows": trial.rows}, {"completions": written})
     match arm.rows:

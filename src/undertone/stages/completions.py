@@ -26,7 +26,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     teacher = load_trained(inputs["base"], inputs["teacher"])
     questions = numbers.prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
     prompts = [teacher.render(q) for q in questions]
-    how = spec.get("sampling", {"temperature": carrier["temperature"]})
+    how = spec.get("sampling") or {"temperature": carrier["temperature"]}
     answers = sample(teacher, prompts, max_tokens=carrier["max_tokens"], seed=spec["seed"], **how)
     exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
     told = replace(teacher, system=None)

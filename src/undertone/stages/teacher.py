@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from undertone.carriers import numbers
-from undertone.chats import write_exchanges
+from undertone.chats import SYSTEM, write_exchanges
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
@@ -21,7 +21,7 @@ from undertone.training.dose import Dose, divergence, log_probabilities, scale_t
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.steering import contrast, steer_to
-from undertone.training.weights import SYSTEM, save
+from undertone.training.weights import save
 from undertone.traits import catalogue
 from undertone.world.skills import Turn
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from peft import PeftModel
 
+from undertone.chats import SYSTEM
 from undertone.models.local import LocalModel, load
 from undertone.training import steering
 from undertone.training.loop import Trained
 
-ADAPTER, MODEL, SYSTEM = "adapter", "model", "system.txt"
+ADAPTER, MODEL = "adapter", "model"
 
 
 def save(trained: Trained, local: LocalModel, base: str, folder: Path) -> None:
