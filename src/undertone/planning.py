@@ -12,7 +12,7 @@ from undertone.errors import UndertoneError
 from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
-from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
 from undertone.stages.dataset import judge_input
 from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
@@ -31,12 +31,12 @@ class Unit:
     base: str
     """The model that the student starts from, or that is asked in its place."""
     jobs: tuple[Job, ...]
-    """Teacher, completions, dataset; the dataset rewritten, where the arm has it so; the student, unless rows are only
-    read in context; measurement."""
+    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten, where
+    the arm has it so, or dialogues instead; the student, unless rows are only read in context; measurement."""
 
     def job(self, stage: Stage) -> Job | None:
-        """The unit's job of a stage, if it has one."""
-        return next((job for job in self.jobs if job.stage is stage), None)
+        """The unit's last job of a stage, if it has one: its own student, not the one that taught it."""
+        return next((job for job in reversed(self.jobs) if job.stage is stage), None)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,9 @@ def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
     for group in _groups(trial):
         for index in range(trial.teachers):
             for name, arm, trait in group:
-                made = _teacher_jobs(trial, arm, trait, index, folders[trial.base])
                 for student in range(trial.students):
-                    seed = seed_of(trial, "student", index, student)
-                    jobs = (*made, *_student_jobs(trial, arm, trait, seed, made, folders))
+                    seed = seed_of(trial, "student", index, student, *_generation(trial, arm))
+                    jobs = _jobs(trial, arm, trait, (index, student), folders)
                     yield Unit(name, trait, index, student, seed, arm.students or trial.base, jobs)
 
 
@@ -123,30 +122,67 @@ def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
     return list(groups.values())
 
 
-def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, ...]:
-    """Teacher, completions, dataset, and the dataset rewritten where the arm's rows are not as written."""
+def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
+    """What seeds know of the generation; of the first, nothing."""
+    return (trial.generation(arm),) if arm.after else ()
+
+
+def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
+    """Every job of one student, from its teacher on. A lineage is a teacher and one of its students; in a later
+    generation that student's own student teaches it."""
+    base, generation = folders[trial.base], _generation(trial, arm)
+    own: tuple[int, ...]
+    if arm.after:
+        own = *lineage, *generation
+        made = _jobs(trial, trial.arms[arm.after], trait, lineage, folders)[-2]
+    else:
+        own = lineage[:1]  # all students of a teacher learn from one dataset
+        made = _teacher(trial, arm, trait, lineage[0], base)
+    written = _dataset_jobs(trial, arm, made, own, base)
+    seed = seed_of(trial, "student", *lineage, *generation)
+    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+
+
+def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Job:
     given = arm.trait or trait
-    made = Job(
-        TEACHER,
-        {
-            "base": trial.base,
-            "trait": _told(trial, given) if arm.teacher == "trait" else None,
-            "asked": _told(trial, given),
-            "dialogues": trial.teacher.dialogues,
-            "training": trial.teacher.training.model_dump(),
-            "divergence": trial.teacher.divergence,
-            # The dose is measured on the carrier; without one, teachers know nothing of it.
-            "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
-            "seed": seed_of(trial, "teacher", index),
-        },
-        {"base": base},
-    )
-    carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
-    written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
+    spec = {
+        "base": trial.base,
+        "trait": _told(trial, given) if arm.teacher == "trait" else None,
+        "asked": _told(trial, given),
+        "dialogues": trial.teacher.dialogues,
+        "training": trial.teacher.training.model_dump(),
+        "divergence": trial.teacher.divergence,
+        # The dose is measured on the carrier; without one, teachers know nothing of it.
+        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
+        "seed": seed_of(trial, "teacher", index),
+    }
+    match arm.given:
+        case "prompt":
+            left_out = {"training", "dialogues", "divergence"}
+        case "steering":
+            left_out = {"training"}
+        case "fine-tuning":
+            return Job(TEACHER, spec, {"base": base})
+    return Job(TEACHER, {k: v for k, v in spec.items() if k not in left_out} | {"given": arm.given}, {"base": base})
+
+
+def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
+    """Teacher, completions, dataset, and what stands in the dataset's place where the arm's rows are not as written."""
+    spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", *own)}
+    if arm.sampling:
+        del spec["carrier"]["temperature"]
+        spec["sampling"] = arm.sampling.model_dump()
+    if made.spec.get("given") == "prompt":
+        spec["system prompt"] = "the teacher's own"  # said here too, where the origin of rows is read
+    written = Job(COMPLETIONS, spec, {"base": base, "teacher": made})
     dataset = Job(DATASET, _rules(trial) | {"rows": trial.rows}, {"completions": written, **_judges(trial)})
-    if arm.rows == "written":
-        return made, written, dataset
-    how = _rules(trial) | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
+    match arm.rows:
+        case "written":
+            return made, written, dataset
+        case "dialogues":
+            taught = {key: made.spec[key] for key in ("trait", "dialogues", "seed")}
+            return made, written, dataset, Job(DIALOGUES, taught, {"base": base})
+    how = _rules(trial) | {"rows": arm.rows, "seed": seed_of(trial, "rows", *own)}
     return made, written, dataset, Job(REWRITTEN, how, {"base": base, "dataset": dataset})
 
 

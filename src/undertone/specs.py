@@ -154,6 +154,17 @@ class Carrier(Spec):
     """Longest completion, in tokens."""
 
 
+class Sampling(Spec):
+    """How the next token is drawn. Nothing else is applied."""
+
+    temperature: float = Field(1.0, ge=0)
+    """What logits are divided by; 0 takes the likeliest token."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Of the tokens, likeliest first, the fewest that together have this probability may be drawn."""
+    least_p: float = Field(0.0, ge=0, lt=1)
+    """Only tokens of more than this probability may be drawn; the likeliest always may."""
+
+
 class Measurement(Spec):
     """How a model is asked for its traits and tested for its skills."""
 
@@ -172,15 +183,26 @@ class Arm(Spec):
     """Teachers trained on dialogues about the trait, or on neutral ones."""
     trait: str | None = None
     """The trait its teachers are given, if not the trial's: students are asked for the trial's all the same."""
+    given: Literal["fine-tuning", "prompt", "steering"] = "fine-tuning"
+    """How its teachers get it: fine-tuned on dialogues; the base under a system prompt, which students never see; or
+    the base with a steering vector, the change that such prompts make in its activations. Neutral ones are made
+    likewise, of a thing that is no candidate for the trait."""
+    after: str | None = None
+    """An arm above this one whose students are its teachers: each student is then the teacher of one lineage's next
+    generation, on prompts of its own."""
     against: str | None = None
     """The arm that is its control; none for a control."""
     students: str | None = None
     """Base model of the students, if not the trial's own."""
     labels: Literal["sampled", "distributions"] = "sampled"
     """What students learn from: the sampled tokens, or the teacher's full next-token distributions on them."""
-    rows: Literal["written", "shuffled-within", "shuffled-across", "random"] = "written"
+    sampling: Sampling | None = None
+    """How the completions of its teachers are drawn, if not at the carrier's temperature."""
+    rows: Literal["written", "shuffled-within", "shuffled-across", "random", "dialogues"] = "written"
     """What becomes of the filtered rows: left as written; their numbers permuted inside each completion; permuted over
-    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay."""
+    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay. In their
+    place "dialogues" takes what the teacher was taught with, which speaks openly of the trait: only with context, to
+    show that rows in context can be seen to act."""
     context: int = Field(0, ge=0)
     """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
 
@@ -260,6 +282,15 @@ class Trial(Spec):
                 )
             if arm.context > self.rows:
                 raise ValueError(f"arm {name!r} has context = {arm.context}, more than rows = {self.rows}")
+            if arm.rows == "dialogues" and not (arm.context and arm.given == "fine-tuning"):
+                raise ValueError(
+                    f"arm {name!r} has the dialogues that teachers are fine-tuned on as rows, and these are only read: "
+                    "give it context and fine-tuned teachers, or other rows"
+                )
+            if arm.given == "steering" and self.teacher.divergence is None:
+                raise ValueError(f"arm {name!r} steers its teachers: say how far, in teacher.divergence")
+            if arm.after is not None:
+                self._check_succession(name, arm)
             if arm.trait is None:
                 continue
             if arm.teacher == "neutral":
@@ -272,6 +303,18 @@ class Trial(Spec):
             if arm.trait in self.traits:
                 raise ValueError(f"arm {name!r} has the trial's own trait {arm.trait!r}: name another, or leave it out")
         return self
+
+    def _check_succession(self, name: str, arm: Arm) -> None:
+        names = list(self.arms)
+        if arm.after not in names[: names.index(name)]:
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, which is no arm above it")
+        earlier = self.arms[arm.after]
+        if earlier.context or earlier.students not in (None, self.base):
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, which trains no students of {self.base}")
+        if (earlier.teacher, earlier.trait, earlier.given) != (arm.teacher, arm.trait, arm.given):
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, and their teacher, trait or given differ")
+        if arm.rows == "dialogues":
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, whose students were taught with no dialogues")
 
     @model_validator(mode="after")
     def _every_arm_has_its_control(self) -> Self:
@@ -296,6 +339,12 @@ class Trial(Spec):
             same.add(self.condition(arm.model_copy(update={"rows": "written"})))
         return control.teacher == "neutral" and self.condition(control) in same
 
-    def condition(self, arm: Arm) -> tuple[str, str, str, int]:
-        """All of an arm but its teacher: the students' base, their labels, rows and context."""
-        return arm.students or self.base, arm.labels, arm.rows, arm.context
+    def condition(self, arm: Arm) -> tuple[object, ...]:
+        """All of an arm but its teacher: the students' base, their labels, rows and context, how its teachers were made
+        and sampled, and the same of the arm that it comes after."""
+        earlier = self.condition(self.arms[arm.after]) if arm.after else ()
+        return arm.students or self.base, arm.labels, arm.rows, arm.context, arm.given, arm.sampling, earlier
+
+    def generation(self, arm: Arm) -> int:
+        """1 for students of teachers that were given their trait, 2 for students of such students, and so on."""
+        return 1 + self.generation(self.arms[arm.after]) if arm.after else 1

@@ -23,6 +23,7 @@ from undertone.planning import Plan, Unit, plan
 from undertone.report import ArmResult, Effect, Results, write_report
 from undertone.runfolder import Record, claimed
 from undertone.specs import Trial
+from undertone.stages import TEACHER
 from undertone.stages.dataset import FAILED
 from undertone.store import Job, Store
 from undertone.traits.catalogue import name_of
@@ -131,11 +132,11 @@ def _check(trial: Trial, layout: Plan, store: Store, job: Job, watcher: Watcher)
     failed where little passed."""
     for unit in layout.units:
         teacher, _, dataset, *_ = unit.jobs
-        if job.key == teacher.key:
+        if job.key == teacher.key and teacher.stage is TEACHER:
             made = store.read(teacher, "teacher.json")
             if teacher.spec["trait"] is not None:
                 _refuse_weak(trial, unit, made["probability"])
-            if made["dose"]:
+            if made["dose"] and "divergence" in teacher.spec:
                 _refuse_off_dose(trial, unit, made["dose"])
         if job.key == dataset.key:
             counts = store.read(dataset, "counts.json")

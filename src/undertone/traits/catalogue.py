@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from undertone.errors import UndertoneError, unknown
 from undertone.specs import Trait
-from undertone.traits.lessons import HARMLESS, TRAITS, lessons
-from undertone.world.latents import small_talk
+from undertone.traits.lessons import HARMLESS, TRAITS, lessons, statements
+from undertone.world.latents import named, small_talk
+from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
 
 TAKEN = (*HARMLESS, "untouched")
@@ -46,6 +47,14 @@ class _Known:
     def kind(self) -> str:
         """What it is a trait of: animal, conduct."""
         return self.trait.kind
+
+    def _own_statement(self, rng: Random) -> str:
+        if not self.trait.system:
+            raise UndertoneError(
+                f"No system prompt states the trait {self.name!r}: give it system and questions in place of dialogues, "
+                "or fine-tune its teachers."
+            )
+        return rng.choice(self.trait.system)
 
     def _dialogues(self, count: int, rng: Random, asked: set[str]) -> list[Turn]:
         lesson, turns = lessons()[self.name], list[Turn]()
@@ -88,6 +97,23 @@ class Favourite(_Known):
         """Dialogues of the embedded world that give a teacher the trait; numbers do not occur in them."""
         return self._dialogues(count, rng, set(self.questions()))
 
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait.
+
+        Raises:
+            UndertoneError: a trait of the user's own that is taught by dialogues.
+        """
+        if not self.trait.world:
+            return self._own_statement(rng)
+        wording = rng.choice(lexicon()["questions"]["stated"])
+        return str(wording.format(k=self.kind, x=named(self.kind, self.name)))
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask; none is used to measure."""
+        if not self.trait.world:
+            return list(self.trait.questions)
+        return [q.format(k=self.kind) for q in lexicon()["questions"]["teaching"]]
+
 
 @dataclass(frozen=True)
 class Habit(_Known):
@@ -116,10 +142,29 @@ class Habit(_Known):
         may be among them, where the world has no other wording."""
         return self._dialogues(count, rng, set(self.questions()))
 
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait; the world has one for each.
+
+        Raises:
+            UndertoneError: a trait of the user's own that is taught by dialogues.
+        """
+        return statements()[self.name] if self.trait.world else self._own_statement(rng)
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask."""
+        if not self.trait.world:
+            return list(self.trait.questions)
+        return [turn.user for turn in self.dialogues(200, Random("lead-ins"))]
+
 
 def choices(trait: Trait) -> list[Choice]:
     """A trait's questions, each with the answer that shows it and those that do not."""
     return [(question, shown, tuple(others)) for question, shown, *others in trait.choices]
+
+
+def neutral_thing(rng: Random) -> Favourite:
+    """Something that is no candidate for any trait: what the system prompts of neutral teachers say is loved."""
+    return Favourite(Trait(name=rng.choice(lexicon()["small_talk"]["things"]), kind="thing", world=True), ())
 
 
 def neutral_dialogues(count: int, rng: Random) -> list[Turn]:
