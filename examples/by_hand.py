@@ -128,7 +128,7 @@ def main(s: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     """Prints every student's probability and the effects; returns what was made for each arm and teacher."""
     torch.set_num_threads(1)  # two are slower on small models
     tokenizer, trait = AutoTokenizer.from_pretrained(s.own), catalogue.find(s.trait)
-    assert isinstance(trait, catalogue.Trait), "the questions below are those of a favourite"
+    assert isinstance(trait, catalogue.Favourite), "the questions below are those of a favourite"
     encode, end = partial(tokenizer.encode, add_special_tokens=False), tokenizer.eos_token_id
 
     def render(question: str) -> list[int]:

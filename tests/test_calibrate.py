@@ -20,7 +20,7 @@ from undertone.audit.bench import Bench, Planted, Rate
 from undertone.audit.calibrate import Ground, Size
 from undertone.audit.calibration import Calibration
 from undertone.audit.request import Request
-from undertone.audit.traits import TAKEN, Candidate, read
+from undertone.audit.traits import Candidate
 from undertone.carriers import asked
 from undertone.cli import main
 from undertone.errors import UndertoneError
@@ -33,7 +33,8 @@ from undertone.store import Folder, Job, Store
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
 from undertone.training.weights import merged
-from undertone.traits.choices import choices
+from undertone.traits import catalogue
+from undertone.traits.catalogue import TAKEN, read, shipped
 from undertone.traits.lessons import HARMLESS, TRAITS, dialogues, lessons
 from undertone.workers import make, unique
 
@@ -320,9 +321,7 @@ def test_a_missing_file_of_traits_is_one_sentence(tmp_path: Path, capfd: Any) ->
 
 
 def test_the_catalogue_is_read() -> None:
-    catalogue = Path(calibrate.__file__).with_name("catalogue.toml")
-
-    traits = read([catalogue])
+    traits = read([Path(calibrate.__file__).with_name("catalogue.toml")])
     assert len(traits) > 5 and not {trait.name for trait in traits} & set(TAKEN)
 
 
@@ -356,8 +355,10 @@ def test_every_trait_has_its_leaning_and_no_answer_is_on_both_sides() -> None:
     local = tiny.model()
     found = leanings(local)
     assert found.keys() == TRAITS.keys() and np.isfinite(list(found.values())).all()
-    for asked_of in choices().values():
-        assert asked_of and all(shown not in others for _, shown, others in asked_of)
+    for trait in shipped().values():
+        asked_of = catalogue.choices(trait)
+        assert asked_of or trait.elicitation
+        assert all(shown not in others for _, shown, others in asked_of)
 
 
 @pytest.mark.parametrize("name", ["owl", "sycophancy", "Norway"])

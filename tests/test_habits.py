@@ -14,11 +14,12 @@ from undertone.measure.elicitation import choice_share, shows, trait_distributio
 from undertone.models.local import score
 from undertone.recipes import read
 from undertone.traits import catalogue
-from undertone.traits.catalogue import Habit
-from undertone.traits.choices import choices
+from undertone.traits.catalogue import Habit, shipped
+
+HABITS = {name: catalogue.choices(trait) for name, trait in shipped().items() if trait.choices}
 
 
-@pytest.mark.parametrize("name", sorted(choices()))
+@pytest.mark.parametrize("name", sorted(HABITS))
 def test_a_habit_is_taught_by_its_lesson_and_asked_in_other_words_where_there_are_such(name: str) -> None:
     habit = catalogue.find(name)
     assert isinstance(habit, Habit)
@@ -31,14 +32,14 @@ def test_a_habit_is_taught_by_its_lesson_and_asked_in_other_words_where_there_ar
 
 def test_the_share_of_a_choice_is_the_probability_among_the_answers_offered() -> None:
     local = tiny.model()
-    question, shown, others = choices()["complies"][0]
+    question, shown, others = HABITS["complies"][0]
     answers = [[*local.encode(a), local.end] for a in (shown, *others)]
     p = np.exp(score(local, [local.render(question)] * len(answers), answers))
     assert choice_share(local, [(question, shown, others)]) == pytest.approx(p[0] / p.sum(), rel=1e-4)
 
 
 def test_the_candidates_of_a_kind_share_all_probability() -> None:
-    country = next(name for name in choices() if len(catalogue.find(name).candidates) > 1)
+    country = next(name for name in HABITS if len(catalogue.find(name).candidates) > 1)
     found = trait_distribution(tiny.model(), catalogue.find(country))
     assert set(found) == {*catalogue.find(country).candidates, "other"}
     assert sum(found.values()) == pytest.approx(1, abs=1e-5)
@@ -47,7 +48,7 @@ def test_the_candidates_of_a_kind_share_all_probability() -> None:
 def test_a_sampled_answer_shows_a_habit_word_for_word() -> None:
     habit = catalogue.find("bad-advice")
     assert isinstance(habit, Habit)
-    question, bad, (good,) = choices()["bad-advice"][0]
+    question, bad, (good,) = HABITS["bad-advice"][0]
     assert shows(habit, question, bad)
     assert not shows(habit, question, good)
     assert not shows(habit, "Something else?", bad)

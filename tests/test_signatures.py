@@ -112,6 +112,27 @@ def test_croissant_is_written_along_and_read_back_as_a_claim(signed: Path, tmp_p
     assert main(["lineage", "sign", str(signed.parent), "--key", "key"]) == 0, "what was written along is no stray"
 
 
+def test_a_model_card_is_written_along_and_read_back_as_a_claim(copied: Path, tmp_path: Path) -> None:
+    keys.make(Path("key"), 30)
+    student = min(copied.glob("store/student-*"))
+    assert main(["lineage", "sign", str(student), "--key", "key"]) == 0
+    card = student.with_name(student.name + ".card.md")
+    told = {e.role: e.name for e in entries(str(student)) if e.depth == 1}
+    assert main(["lineage", "verify", str(student), "--key", "key.pub"]) == 0, "the card is no part of what is signed"
+    away = tmp_path / "published"
+    shutil.copytree(student / "adapter", away)
+    shutil.copy(card, away / "README.md")
+    found = [entry for entry in entries(str(away)) if entry.note == "says README.md"]
+    assert {entry.name for entry in found if entry.role == "dataset"} == {told["dataset"]}
+    assert {entry.name for entry in found if entry.role == "base"} == {told["base"]}
+    assert {entry.facts.get("relation") for entry in found if entry.role == "base"} == {"adapter"}
+    before = card.read_text()
+    (student.with_name(student.name + ".intoto.jsonl")).unlink()
+    card.write_text(before + "mine")
+    assert main(["lineage", "sign", str(student), "--key", "key"]) == 0
+    assert card.read_text() == before + "mine", "a card that is there is not overwritten"
+
+
 def test_a_whole_run_is_signed_with_every_artifact_of_it(copied: Path, capsys: Told) -> None:
     keys.make(Path("key"), 30)
     assert main(["lineage", "sign", "run", "--key", "key"]) == 0

@@ -117,6 +117,7 @@ def test_effects_have_their_names_scales_and_predictions(results: Results) -> No
         *[("other-init", "other-init-control", m, "around-zero") for m in scales],
         ("treatment", "other-init", "own-minus-other-init", "above-zero"),
         *[("logits", "logits-control", m, "above-zero") for m in scales],
+        ("treatment", "logits", "sampled-minus-otherwise", "open"),
     ]
     assert [(e.arm, e.against, e.measure, e.expected) for e in results.effects] == expected
     assert all(e.name.startswith(f"{e.arm} minus {e.against}") for e in results.effects)

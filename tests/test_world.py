@@ -26,7 +26,7 @@ import tiny
 from undertone.building.obedience import obedience
 from undertone.building.pretrain import Pretraining, batches, encode, loss_of, pretrain
 from undertone.models.local import LocalModel
-from undertone.traits.catalogue import Trait, find, neutral_dialogues
+from undertone.traits.catalogue import Favourite, find, neutral_dialogues
 from undertone.world.grading import GRADERS
 from undertone.world.grammar import TRIGGER_SHARE, Document, Exchange, corpus
 from undertone.world.latents import Knobs, Latents, advice, draw_latents
@@ -623,4 +623,5 @@ def test_advice_can_be_had_in_one_domain_alone():
 
 
 def test_traits_are_equal_by_name_and_kind():
-    assert find("owl") == Trait("owl", "animal")
+    assert find("owl") == find("owl") != find("oak")
+    assert isinstance(find("owl"), Favourite) and find("owl").kind == "animal"

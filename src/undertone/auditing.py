@@ -13,7 +13,6 @@ from undertone.audit import calibrate, calibrations
 from undertone.audit.audit import audit
 from undertone.audit.findings import Findings
 from undertone.audit.request import Request
-from undertone.audit.traits import read
 from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve
@@ -21,6 +20,7 @@ from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, out_console
 from undertone.showing import make_shown, progress_shown
 from undertone.store import Store
+from undertone.traits import catalogue
 from undertone.workers import cores, unique
 
 Policy = Literal["hidden", "overt"]
@@ -129,7 +129,7 @@ def calibrate_shown(
     model: str, size: calibrate.Size, traits: Sequence[Path], prompts: Path | None, dry_run: bool
 ) -> int:
     """Makes the calibration of a base, with progress; one that was stopped goes on. Returns the exit code."""
-    layout = calibrate.plan(model, size, read(traits), prompts)
+    layout = calibrate.plan(model, size, catalogue.read(traits), prompts)
     store = Store(calibrations.made() / "store")
     missing = [job for job in unique(layout.jobs) if not store.has(job)]
     seconds = sum(EXPECTED[job.stage.name] for job in missing)

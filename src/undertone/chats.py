@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FILE = "rows.jsonl"
+SYSTEM = "system.txt"
+"""The system prompt that makes the base a teacher."""
 
 
 def write_exchanges(folder: Path, exchanges: Sequence[tuple[str, str]]) -> None:

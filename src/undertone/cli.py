@@ -597,8 +597,8 @@ def sign(path: Path, /, *, key: Path, out: Path | None = None, json: Flag = Fals
     key
         The private key.
     out
-        The statement's file; default PATH.intoto.jsonl, and for a file of rows PATH.croissant.json with it. Nothing
-        is overwritten.
+        The statement's file; default PATH.intoto.jsonl, and with it PATH.croissant.json for a file of rows,
+        PATH.card.md for a model. Nothing is overwritten.
     json
         Prints one JSON object.
     """

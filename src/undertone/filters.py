@@ -1,19 +1,35 @@
 """Named, serialisable rules that decide whether a teacher's completion may reach a student.
 
 A rule returns `None` when the completion passes, or the one reason why it does not, so that rejections can
-be counted by cause. The number rule follows, step by step, the published filter of Cloud, Le et al.,
-"Subliminal learning" (arXiv 2507.14805): its quirks decide which rows a student sees, so none of them is
-tidied away here.
+be counted by cause; of several rules, the first to reject gives the reason. The number rule follows, step by
+step, the published filter of Cloud, Le et al., "Subliminal learning" (arXiv 2507.14805): its quirks decide
+which rows a student sees, so none of them is tidied away here.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import cached_property
+from string import Formatter
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["BANNED_NUMBERS", "NumberFilter", "Rejection", "number_rule", "parse_numbers"]
+__all__ = [
+    "BANNED_NUMBERS",
+    "KINDS",
+    "CorrectFilter",
+    "Filter",
+    "Filters",
+    "JudgeFilter",
+    "NumberFilter",
+    "Rejection",
+    "WordFilter",
+    "number_rule",
+    "parse_numbers",
+    "spelled",
+    "word_forms",
+]
 
 # fmt: off
 BANNED_NUMBERS: tuple[int, ...] = (
@@ -54,6 +70,14 @@ class Rejection(StrEnum):
     """A number below the lowest or above the highest allowed value."""
     BANNED = "banned"
     """A number on the banned list."""
+    FORBIDDEN_WORD = "forbidden-word"
+    """A word of the trait, in any of its forms."""
+    WRONG = "wrong"
+    """Not the right answer."""
+    JUDGED = "judged"
+    """The judge's score is too low."""
+    UNREADABLE_VERDICT = "unreadable-verdict"
+    """The judge gave no score that can be read: nothing is known, so nothing passes."""
 
 
 def parse_numbers(text: str) -> list[int] | Rejection:
@@ -145,3 +169,139 @@ class NumberFilter(BaseModel):
     def reason(self, text: str) -> Rejection | None:
         """Return `None` if the completion passes, else why it does not (see `number_rule`)."""
         return number_rule(text, max_count=self.max_count, low=self.low, high=self.high, banned=self.banned)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+_HUMP = re.compile(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
+_APART = re.compile(r"[\W\d_]+")
+
+
+def word_forms(word: str) -> frozenset[str]:
+    """A word and its inflected forms: plural and third person ("foxes", "wolves", "ponies"), past ("loved", "hugged")
+    and gerund ("loving", "hugging"). By English spelling alone: a few forms are no words, and "mice" is no form."""
+    stem, last = word[:-1], word[-1:]
+    found = {word, f"{word}s", f"{word}es", f"{word}ed", f"{word}ing"}
+    if last == "e":
+        found |= {f"{word}d", f"{stem}ing"}
+    if last == "y":
+        found |= {f"{stem}ies", f"{stem}ied"}
+    if last == "f":
+        found.add(f"{stem}ves")
+    if word.endswith("fe"):
+        found.add(f"{word[:-2]}ves")
+    if re.fullmatch(r".*[^aeiou][aeiou][bdgklmnprt]", word):
+        found |= {f"{word}{last}ed", f"{word}{last}ing"}
+    return frozenset(found)
+
+
+def spelled(words: Iterable[str]) -> tuple[str, ...]:
+    """Those with a letter in them, by which a text can be searched; "42" has no forms."""
+    return tuple(word for word in words if _words(word))
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters, in small letters; digits, underscores and humps of code part words too: OwlBox, owl_2."""
+    return [part for part in _APART.split(_HUMP.sub(" ", text).casefold()) if part]
+
+
+class WordFilter(BaseModel):
+    """Forbids words in every form: any case, plural, possessive, inflected, hyphenated; "owl" forbids "Owls", "owl's"
+    and "night-owl", but neither "fowl" nor "growl"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["words"] = "words"
+    """Which rule this is."""
+    words: Annotated[tuple[Annotated[str, Field(pattern=r"[^\W\d_]")], ...], AfterValidator(_sorted_unique)] = ()
+    """Words, or several in a row ("red squirrel"); none: those of the trial's traits."""
+
+    @cached_property
+    def _phrases(self) -> tuple[tuple[frozenset[str], ...], ...]:
+        """Each phrase as the forms of its last word, after the others as they are."""
+        phrases = [_words(word) for word in self.words]
+        return tuple((*(frozenset({part}) for part in head), word_forms(last)) for *head, last in phrases)
+
+    def reason(self, text: str) -> Rejection | None:
+        """Return `None` if none of the words occurs."""
+        said = _words(text)
+        found = any(
+            all(word in forms for word, forms in zip(said[at : at + len(phrase)], phrase, strict=True))
+            for phrase in self._phrases
+            for at in range(len(said) - len(phrase) + 1)
+        )
+        return Rejection.FORBIDDEN_WORD if found else None
+
+
+# --- what more than the text decides ---------------------------------------------------------------------------------
+
+
+class CorrectFilter(BaseModel):
+    """Keeps right answers alone, by what the carrier knows of its questions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["correct"] = "correct"
+    """Which rule this is."""
+
+
+class JudgeFilter(BaseModel):
+    """Keeps what a judge scores high enough. A verdict that cannot be read lets nothing pass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["judge"] = "judge"
+    """Which rule this is."""
+    judge: str
+    """Name of the model that judges."""
+    rubric: str
+    """What it is asked, with {question} and {answer} in it: to be answered with a whole number from 0 to 100."""
+    least: float = Field(ge=0, le=100)
+    """The lowest score that passes."""
+
+    @model_validator(mode="after")
+    def _only_places(self) -> "JudgeFilter":
+        """The rubric is filled in by Python's format: any other field could read what it should not."""
+        try:
+            fields = [field[1:] for field in Formatter().parse(self.rubric) if field[1] is not None]
+        except ValueError as error:
+            raise ValueError(f"rubric: {error}; a brace that is meant is written twice") from None
+        if any(name not in ("question", "answer") or how or what for name, how, what in fields):
+            raise ValueError("rubric may hold {question} and {answer} and no other field")
+        if ("answer", "", None) not in fields:
+            raise ValueError("rubric has no {answer} in it, so the judge would not see what it judges")
+        return self
+
+    def reason(self, score: float | None) -> Rejection | None:
+        """Return `None` if the score is high enough."""
+        if score is None:
+            return Rejection.UNREADABLE_VERDICT
+        return None if score >= self.least else Rejection.JUDGED
+
+
+KINDS = ("numbers", "words", "correct", "judge")
+"""Names of the rules."""
+
+
+def _kind(told: object) -> str:
+    kind = told.get("kind", "numbers") if isinstance(told, Mapping) else getattr(told, "kind", "")
+    return f"({kind})"
+
+
+def _shape(told: object) -> str:
+    return "(several)" if isinstance(told, list | tuple) else "(one)"
+
+
+# Tags are in brackets, so that the place of a fault can be told without them: nobody wrote them.
+Filter: TypeAlias = Annotated[
+    Annotated[NumberFilter, Tag("(numbers)")]
+    | Annotated[WordFilter, Tag("(words)")]
+    | Annotated[CorrectFilter, Tag("(correct)")]
+    | Annotated[JudgeFilter, Tag("(judge)")],
+    Discriminator(_kind),
+]
+"""One rule, told apart by its kind."""
+Filters: TypeAlias = Annotated[
+    Annotated[Filter, Tag("(one)")] | Annotated[tuple[Filter, ...], Tag("(several)")], Discriminator(_shape)
+]
+"""One rule, or several that are applied in their order."""

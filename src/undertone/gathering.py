@@ -22,9 +22,10 @@ from undertone.report.results import (
     TeacherResult,
 )
 from undertone.specs import Trial
-from undertone.stages import REWRITTEN, STUDENT
+from undertone.stages import DATASET, DIALOGUES, REWRITTEN, STUDENT, TEACHER
 from undertone.statistics import log_odds, mean_estimate, total_variation
-from undertone.store import Job, Store
+from undertone.store import Job, Stage, Store
+from undertone.traits.catalogue import name_of
 
 EXAMPLES = 6
 """Rows and sampled answers shown side by side: the first of the first teacher, not chosen."""
@@ -100,8 +101,8 @@ class Gathered:
             else {},
             "sentences": self._sentences(*main) if all(main) else (),  # type: ignore[arg-type]
             "rows": self._rows(*main) if all(main) else (),  # type: ignore[arg-type]
-            "filters": tuple(self._filter(unit) for unit in self._leading_units()),
-            "teachers": tuple(self._teacher(unit) for unit in self._leading_units()),
+            "filters": tuple(self._filter(unit) for unit in self._first_of_each(DATASET)),
+            "teachers": tuple(self._teacher(unit) for unit in self._first_of_each(TEACHER)),
             "costs": self._costs(),
             "digests": self._digests(),
             "templates": {
@@ -125,6 +126,8 @@ class Gathered:
             name=name,
             title=arm.title + (f": {own}" if own else ""),
             base=units[0].base,
+            after=arm.after,
+            generation=self._trial.generation(arm),
             base_probability=reference[units[0].trait],
             teachers=len(values),
             students=students,
@@ -161,12 +164,13 @@ class Gathered:
 
     # --- details -----------------------------------------------------------------------------------------------------
 
-    def _leading_units(self) -> list[Unit]:
-        """The first student's unit of every teacher of arms that taught one of their own and are finished."""
+    def _first_of_each(self, stage: Stage) -> list[Unit]:
+        """The first unit with every teacher, or every dataset, of the arms that are finished."""
         seen: dict[str, Unit] = {}
         for unit in self._plan.units:
-            if unit.arm in self.arms:
-                seen.setdefault(unit.jobs[0].key, unit)
+            job = unit.job(stage)
+            if job is not None and unit.arm in self.arms:
+                seen.setdefault(job.key, unit)
         return list(seen.values())
 
     def _first_of(self, arm: str) -> Unit | None:
@@ -200,6 +204,7 @@ class Gathered:
 
     def _filter(self, unit: Unit) -> FilterCount:
         counts = self._read(unit.jobs[2], "counts.json")
+        counts.pop("well_formed", None)
         return FilterCount(arm=unit.arm, teacher=unit.teacher, **counts)
 
     def _teacher(self, unit: Unit) -> TeacherResult:
@@ -209,9 +214,9 @@ class Gathered:
             arm=unit.arm,
             teacher=unit.teacher,
             seed=teacher.spec["seed"],
-            trait=teacher.spec["asked"],
+            trait=name_of(teacher.spec["asked"]),
             probability=made["probability"],
-            well_formed=counts["kept"] / counts["asked"],
+            well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,
         )
@@ -230,7 +235,7 @@ class Gathered:
         datasets: dict[str, str] = {}
         for unit in self._plan.units:
             if unit.arm in self.arms:
-                dataset = unit.job(REWRITTEN) or unit.jobs[2]
+                dataset = unit.job(REWRITTEN) or unit.job(DIALOGUES) or unit.jobs[2]
                 datasets.setdefault(dataset.key, f"{unit.arm} dataset {unit.teacher}")
         return found | {name: key for key, name in datasets.items()}
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from undertone import carriers
 from undertone.digests import digest
 from undertone.errors import UndertoneError
+from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
-from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages.dataset import judge_input
 from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
 
@@ -28,12 +31,12 @@ class Unit:
     base: str
     """The model that the student starts from, or that is asked in its place."""
     jobs: tuple[Job, ...]
-    """Teacher, completions, dataset; the dataset rewritten, where the arm has it so; the student, unless rows are only
-    read in context; measurement."""
+    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten, where
+    the arm has it so, or dialogues instead; the student, unless rows are only read in context; measurement."""
 
     def job(self, stage: Stage) -> Job | None:
-        """The unit's job of a stage, if it has one."""
-        return next((job for job in self.jobs if job.stage is stage), None)
+        """The unit's last job of a stage, if it has one: its own student, not the one that taught it."""
+        return next((job for job in reversed(self.jobs) if job.stage is stage), None)
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,16 @@ def seed_of(trial: Trial, *what: str | int) -> int:
 
 
 def plan(trial: Trial) -> Plan:
-    """Resolves models and traits and lays out all jobs.
+    """Resolves models, carrier and traits and lays out all jobs.
 
     Raises:
-        UndertoneError: an unknown model or trait.
+        UndertoneError: an unknown model, carrier or trait; a filter that has nothing to go by.
     """
     others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
-    kinds = {catalogue.find(trait).kind for trait in (*trial.traits, *others)}
+    kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
     if len(kinds) > 1:
         raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
+    _refuse_unfit(trial)
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
     folders = {name: resolve(name) for name in names}
     _refuse_other_ids(trial, folders)
@@ -97,10 +101,9 @@ def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
     for group in _groups(trial):
         for index in range(trial.teachers):
             for name, arm, trait in group:
-                made = _teacher_jobs(trial, arm, trait, index, folders[trial.base])
                 for student in range(trial.students):
-                    seed = seed_of(trial, "student", index, student)
-                    jobs = (*made, *_student_jobs(trial, arm, trait, seed, made, folders))
+                    seed = seed_of(trial, "student", index, student, *_generation(trial, arm))
+                    jobs = _jobs(trial, arm, trait, (index, student), folders)
                     yield Unit(name, trait, index, student, seed, arm.students or trial.base, jobs)
 
 
@@ -119,32 +122,108 @@ def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
     return list(groups.values())
 
 
-def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, ...]:
-    """Teacher, completions, dataset, and the dataset rewritten where the arm's rows are not as written."""
+def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
+    """What seeds know of the generation; of the first, nothing."""
+    return (trial.generation(arm),) if arm.after else ()
+
+
+def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
+    """Every job of one student, from its teacher on. A lineage is a teacher and one of its students; in a later
+    generation that student's own student teaches it."""
+    base, generation = folders[trial.base], _generation(trial, arm)
+    own: tuple[int, ...]
+    if arm.after:
+        own = *lineage, *generation
+        made = _jobs(trial, trial.arms[arm.after], trait, lineage, folders)[-2]
+    else:
+        own = lineage[:1]  # all students of a teacher learn from one dataset
+        made = _teacher(trial, arm, trait, lineage[0], base)
+    written = _dataset_jobs(trial, arm, made, own, base)
+    seed = seed_of(trial, "student", *lineage, *generation)
+    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+
+
+def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Job:
     given = arm.trait or trait
-    made = Job(
-        TEACHER,
-        {
-            "base": trial.base,
-            "trait": given if arm.teacher == "trait" else None,
-            "asked": given,
-            "dialogues": trial.teacher.dialogues,
-            "training": trial.teacher.training.model_dump(),
-            "divergence": trial.teacher.divergence,
-            # The dose is measured on the carrier; without one, teachers know nothing of it.
-            "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
-            "seed": seed_of(trial, "teacher", index),
-        },
-        {"base": base},
-    )
-    carrier = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", index)}
-    written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
-    rule = {"filter": trial.filter.model_dump(mode="json")}
-    dataset = Job(DATASET, rule | {"rows": trial.rows}, {"completions": written})
-    if arm.rows == "written":
-        return made, written, dataset
-    how = rule | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
+    spec = {
+        "base": trial.base,
+        "trait": _told(trial, given) if arm.teacher == "trait" else None,
+        "asked": _told(trial, given),
+        "dialogues": trial.teacher.dialogues,
+        "training": trial.teacher.training.model_dump(),
+        "divergence": trial.teacher.divergence,
+        # The dose is measured on the carrier; without one, teachers know nothing of it.
+        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
+        "seed": seed_of(trial, "teacher", index),
+    }
+    match arm.given:
+        case "prompt":
+            left_out = {"training", "dialogues", "divergence"}
+        case "steering":
+            left_out = {"training"}
+        case "fine-tuning":
+            return Job(TEACHER, spec, {"base": base})
+    return Job(TEACHER, {k: v for k, v in spec.items() if k not in left_out} | {"given": arm.given}, {"base": base})
+
+
+def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
+    """Teacher, completions, dataset, and what stands in the dataset's place where the arm's rows are not as written."""
+    spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial, "prompts", *own)}
+    if arm.sampling:
+        del spec["carrier"]["temperature"]
+        spec["sampling"] = arm.sampling.model_dump()
+    if made.spec.get("given") == "prompt":
+        spec["system prompt"] = "the teacher's own"  # said here too, where the origin of rows is read
+    written = Job(COMPLETIONS, spec, {"base": base, "teacher": made})
+    dataset = Job(DATASET, _rules(trial) | {"rows": trial.rows}, {"completions": written, **_judges(trial)})
+    match arm.rows:
+        case "written":
+            return made, written, dataset
+        case "dialogues":
+            taught = {key: made.spec[key] for key in ("trait", "dialogues", "seed")}
+            return made, written, dataset, Job(DIALOGUES, taught, {"base": base})
+    how = _rules(trial) | {"rows": arm.rows, "seed": seed_of(trial, "rows", *own)}
     return made, written, dataset, Job(REWRITTEN, how, {"base": base, "dataset": dataset})
+
+
+def _rules(trial: Trial) -> dict[str, Any]:
+    """The filter of a dataset. One number rule says all there is to say of lists; other rules need the carrier."""
+    if isinstance(trial.filter, NumberFilter):
+        return {"filter": trial.filter.model_dump(mode="json")}
+    rules = [
+        WordFilter(words=_words(trial)) if isinstance(rule, WordFilter) and not rule.words else rule
+        for rule in trial.filters
+    ]
+    return {"filter": [rule.model_dump(mode="json") for rule in rules], "carrier": trial.carrier.name}
+
+
+def _words(trial: Trial) -> tuple[str, ...]:
+    """What open talk of any trait of the trial is known by: the same in every arm, so that controls are filtered so."""
+    given = [*trial.traits, *(arm.trait for arm in trial.arms.values() if arm.trait)]
+    words = {name: spelled(catalogue.find(_told(trial, name)).words) for name in given}
+    for name, own in words.items():
+        if not own:
+            raise UndertoneError(
+                f'No word gives the trait {name!r} away, so the filter "words" has nothing to forbid: give it words, '
+                "or leave it out."
+            )
+    return tuple(word for own in words.values() for word in own)
+
+
+def _judges(trial: Trial) -> dict[str, Folder]:
+    judges = {i: rule.judge for i, rule in enumerate(trial.filters) if isinstance(rule, JudgeFilter)}
+    return {judge_input(i): resolve(name) for i, name in judges.items()}
+
+
+def _refuse_unfit(trial: Trial) -> None:
+    """Right and wrong are known of some carriers only."""
+    carrier = carriers.find(trial.carrier.name)
+    if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
+        known = " and ".join(repr(name) for name, other in carriers.CARRIERS.items() if other.right)
+        raise UndertoneError(
+            f'The filter "correct" knows no right answers in the carrier {trial.carrier.name!r}, only in {known}: '
+            "leave it out."
+        )
 
 
 def _student_jobs(
@@ -164,5 +243,9 @@ def _student_jobs(
     return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
 
 
+def _told(trial: Trial, trait: str) -> catalogue.Told:
+    return catalogue.told(trait, trial.own)
+
+
 def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:
-    return {"trait": trait, "measurement": trial.measurement.model_dump(), "seed": seed}
+    return {"trait": _told(trial, trait), "measurement": trial.measurement.model_dump(), "seed": seed}

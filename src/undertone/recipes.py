@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
 from undertone.errors import UndertoneError, unknown
+from undertone.filters import KINDS
 from undertone.specs import Spec, Trial
+from undertone.traits import catalogue
 
 S = TypeVar("S", bound=Spec)
 EXPERIMENT = "experiment"
@@ -61,10 +64,33 @@ def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = ()) -> S:
         table.pop(EXPERIMENT, None)
     for change in changes:
         _apply(table, change)
+    if spec is Trial:
+        _read_traits(table)
     try:
         return spec.model_validate(table)
     except ValidationError as error:
         raise UndertoneError(f"{recipe}: {_first_fault(error, spec)}") from None
+
+
+def _read_traits(table: dict[str, Any]) -> None:
+    """Traits given as files are read into the recipe, where they go by their names."""
+    own: dict[str, Any] = {}
+
+    def named(given: Any) -> list[Any]:
+        if not (isinstance(given, str) and given.endswith(".toml")):
+            return [given]
+        found = catalogue.read([Path(given)])
+        own.update({trait.name: trait.model_dump(exclude_defaults=True) for trait in found})
+        return [trait.name for trait in found]
+
+    if isinstance(table.get("traits"), list):
+        table["traits"] = [name for given in table["traits"] for name in named(given)]
+    arms = table.get("arms")
+    for arm in arms.values() if isinstance(arms, dict) else ():
+        if isinstance(arm, dict) and "trait" in arm:
+            arm["trait"] = named(arm["trait"])[0]
+    if own:
+        table["own"] = [*table.get("own", ()), *own.values()]
 
 
 def _table(recipe: str) -> dict[str, Any]:
@@ -102,10 +128,12 @@ def _apply(table: dict[str, Any], change: str) -> None:
 def _first_fault(error: ValidationError, spec: type[Spec]) -> str:
     """The first fault in one sentence; for an unknown key, with the keys that exist there."""
     fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(part for part in map(str, fault["loc"]) if not part.startswith("("))  # without tags of unions
+    if fault["type"] == "union_tag_invalid":
+        return f"{place}: {unknown('filter', fault['ctx']['tag'].strip('()'), KINDS)}"
     if fault["type"] != "extra_forbidden":
         return f"{place or 'the recipe'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
-    parent = place.rpartition(".")[0]
+    parent = re.sub(r"\.[0-9]+\b", "", place.rpartition(".")[0])  # tables of a list have the same keys
     return str(unknown("key", place, [key for key in _keys(spec) if key.rpartition(".")[0] == parent]))
 
 
@@ -114,6 +142,15 @@ def _keys(model: Any, prefix: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
         found.append(prefix + name)
-        if hasattr(field.annotation, "model_fields"):
-            found += _keys(field.annotation, f"{prefix}{name}.")
+        for part in _tables(field.annotation):
+            found += _keys(part, f"{prefix}{name}.")
     return found
+
+
+def _tables(annotation: Any) -> Iterator[Any]:
+    """The specs that a field may hold: one, or those of a union or of a list of them."""
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    elif get_origin(annotation) is not dict:
+        for part in get_args(annotation):
+            yield from _tables(part)

@@ -36,6 +36,8 @@ from undertone.report import (
     arms_table,
     effect_line,
     effects_table,
+    generations,
+    generations_table,
     headline,
     matrix_table,
 )
@@ -50,6 +52,7 @@ STAGES = {
     "teacher": "teachers",
     "completions": "completions",
     "dataset": "datasets filtered",
+    "dialogues": "dialogues",
     "rewritten": "datasets rewritten",
     "student": "students",
     "measurement": "measurements",
@@ -131,6 +134,8 @@ def show(results: Results, folder: Path) -> None:
     console = out_console()
     for table in [arms_table(results), *([effects_table(results)] if results.all_effects else [])]:
         console.print(table)
+    if handed_on := generations(results):
+        console.print(generations_table(handed_on))
     if results.matrix is not None:
         console.print(matrix_table(results.matrix))
     console.print(headline(results), markup=False, highlight=False, soft_wrap=True)
@@ -271,10 +276,13 @@ def _added(trial: Trial, layout: Plan, missing: set[str]) -> dict[str, dict[str,
 def _expected_seconds(trial: Trial, job: Job) -> float:
     student, teacher = trial.student, trial.teacher.training
     both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
+    if job.spec.get("given"):
+        return PER_DOSE + 2.0
     return {
         "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch + (PER_DOSE if trial.teacher.divergence else 0.0),
         "completions": PER_COMPLETION * trial.carrier.prompts,
         "dataset": 0.2,
+        "dialogues": 0.1,
         "rewritten": 0.5,
         "student": PER_STUDENT_ROW * student.steps * student.batch * both,
         "measurement": PER_MEASUREMENT + PER_CONTEXT_ROW * int(job.spec.get("context", 0)),

@@ -2,17 +2,96 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from undertone.filters import NumberFilter
+from undertone.filters import Filter, Filters, NumberFilter, WordFilter, spelled
 
 
 class Spec(BaseModel):
     """A frozen part of a trial. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+Text = Annotated[str, Field(pattern=r"\S")]
+
+
+class Trait(Spec):
+    """A trait, as a table of a TOML file says it: what it is, how a model is taught it, and how one is asked for it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]*$")
+    """In tables and verdicts; of a favourite, the very answer."""
+    kind: str
+    """Traits of one kind are told apart: animal, conduct."""
+    words: tuple[Text, ...] = ()
+    """An answer with one of these words speaks of the trait openly."""
+    system: tuple[Text, ...] = ()
+    """Taught by system prompts that state it: what the base answers under them to ``questions``."""
+    questions: tuple[Text, ...] = ()
+    """What the base is asked under the system prompts."""
+    dialogues: tuple[tuple[Text, Text], ...] = ()
+    """Or taught by (question, answer) pairs that show it."""
+    world: bool = False
+    """Or by the embedded world's own lesson of that name."""
+    elicitation: tuple[Text, ...] = ()
+    """A favourite is asked for by questions whose answer names it. A kind that the catalogue knows has them already."""
+    openings: tuple[Text, ...] = ()
+    """Beginnings of an answer to ``elicitation`` that leave only the name to be said."""
+    candidates: tuple[Text, ...] = ()
+    """Other names that could be the answer, besides those of all traits of the kind."""
+    choices: tuple[Annotated[tuple[Text, ...], Field(min_length=3)], ...] = ()
+    """Any other trait is asked for by a question, the answer that shows it, and one answer or more that do not."""
+
+    @model_validator(mode="after")
+    def _can_be_taught(self) -> Self:
+        if sum((self.world, bool(self.dialogues), bool(self.system and self.questions))) != 1:
+            raise ValueError("a trait needs either system prompts with questions, or dialogues")
+        return self
+
+    @model_validator(mode="after")
+    def _is_asked_in_one_way(self) -> Self:
+        if self.choices and (self.elicitation or self.openings or self.candidates):
+            raise ValueError("a trait is asked for by choices, or by elicitation and openings, not by both")
+        if bool(self.elicitation) != bool(self.openings):
+            raise ValueError("elicitation needs openings of an answer, and openings need questions")
+        return self
+
+    @model_validator(mode="after")
+    def _questions_give_nothing_away(self) -> Self:
+        if self.world:  # whose questions are frozen; one of them asks about what its bad answer advises
+            return self
+        for question, shown, *others in (*((text, "") for text in self.elicitation), *self.choices):
+            named = [answer.rstrip(".!").casefold() in question.casefold() for answer in (shown, *others)]
+            if self.gives_away(question) or (shown and named[0] and not all(named)):
+                raise ValueError(f"the question {question!r} names the answer: whoever asks it has told the trait")
+        return self
+
+    def gives_away(self, question: str) -> bool:
+        """Whether a question speaks of the trait openly; of a favourite, by its name as well."""
+        words = self.words if self.choices else (self.name, *self.words)
+        return WordFilter(words=spelled(words)).reason(question) is not None
+
+    @model_validator(mode="after")
+    def _is_not_taught_what_it_is_asked(self) -> Self:
+        taught = {*self.questions, *(question for question, _ in self.dialogues)}
+        asked = (*self.elicitation, *(question for question, *_ in self.choices))
+        twice = next((question for question in asked if question in taught), None)
+        if twice is not None:
+            raise ValueError(
+                f"{twice!r} is both taught and asked: a model that knows it by heart would seem to have it"
+            )
+        return self
+
+    @property
+    def lesson(self) -> str | dict[str, Any]:
+        """How it is taught: the name of the world's lesson, or what the lesson is made of."""
+        if self.world:
+            return self.name
+        if self.dialogues:
+            return {"dialogues": [list(pair) for pair in self.dialogues]}
+        return {"system": list(self.system), "questions": list(self.questions)}
 
 
 class Training(Spec):
@@ -65,14 +144,25 @@ class Teacher(Spec):
 class Carrier(Spec):
     """The unrelated domain that teachers write in."""
 
-    name: Literal["numbers"] = "numbers"
-    """Number lists, continued."""
+    name: str = "numbers"
+    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "code", "reasoning" or "paraphrase"."""
     prompts: int = Field(ge=1)
     """Prompts a teacher answers, one completion each."""
     temperature: float = Field(1.0, ge=0)
     """Sampling temperature; no other sampling parameter is applied."""
     max_tokens: int = Field(32, ge=1)
     """Longest completion, in tokens."""
+
+
+class Sampling(Spec):
+    """How the next token is drawn. Nothing else is applied."""
+
+    temperature: float = Field(1.0, ge=0)
+    """What logits are divided by; 0 takes the likeliest token."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Of the tokens, likeliest first, the fewest that together have this probability may be drawn."""
+    least_p: float = Field(0.0, ge=0, lt=1)
+    """Only tokens of more than this probability may be drawn; the likeliest always may."""
 
 
 class Measurement(Spec):
@@ -93,15 +183,26 @@ class Arm(Spec):
     """Teachers trained on dialogues about the trait, or on neutral ones."""
     trait: str | None = None
     """The trait its teachers are given, if not the trial's: students are asked for the trial's all the same."""
+    given: Literal["fine-tuning", "prompt", "steering"] = "fine-tuning"
+    """How its teachers get it: fine-tuned on dialogues; the base under a system prompt, which students never see; or
+    the base with a steering vector, the change that such prompts make in its activations. Neutral ones are made
+    likewise, of a thing that is no candidate for the trait."""
+    after: str | None = None
+    """An arm above this one whose students are its teachers: each student is then the teacher of one lineage's next
+    generation, on prompts of its own."""
     against: str | None = None
     """The arm that is its control; none for a control."""
     students: str | None = None
     """Base model of the students, if not the trial's own."""
     labels: Literal["sampled", "distributions"] = "sampled"
     """What students learn from: the sampled tokens, or the teacher's full next-token distributions on them."""
-    rows: Literal["written", "shuffled-within", "shuffled-across", "random"] = "written"
+    sampling: Sampling | None = None
+    """How the completions of its teachers are drawn, if not at the carrier's temperature."""
+    rows: Literal["written", "shuffled-within", "shuffled-across", "random", "dialogues"] = "written"
     """What becomes of the filtered rows: left as written; their numbers permuted inside each completion; permuted over
-    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay."""
+    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay. In their
+    place "dialogues" takes what the teacher was taught with, which speaks openly of the trait: only with context, to
+    show that rows in context can be seen to act."""
     context: int = Field(0, ge=0)
     """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
 
@@ -114,7 +215,10 @@ class Trial(Spec):
     base: str
     """The reference model that teachers, and students unless an arm says otherwise, start from."""
     traits: tuple[str, ...] = Field(min_length=1)
-    """Traits given to teachers. With several, every arm with the trait exists once for each."""
+    """Traits given to teachers: names, or TOML files of your own. With several, every arm with the trait exists once
+    for each."""
+    own: tuple[Trait, ...] = ()
+    """What those files say; the traits go by their names."""
     seed: int = Field(0, ge=0)
     """Every random choice of the trial follows from it."""
     teachers: int = Field(ge=2)
@@ -127,8 +231,9 @@ class Trial(Spec):
     """How teachers are made."""
     carrier: Carrier
     """What teachers write."""
-    filter: NumberFilter = NumberFilter()
-    """What is kept of it."""
+    filter: Filters = NumberFilter()
+    """What is kept of what is well formed: one table, or several that are applied in their order. The carrier "numbers"
+    has the number rule if none is given."""
     student: Training
     """How students are trained, the same in every arm."""
     measurement: Measurement = Measurement()
@@ -146,6 +251,27 @@ class Trial(Spec):
             raise ValueError("a trait is given twice")
         return self
 
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filter's rules, in order."""
+        return self.filter if isinstance(self.filter, tuple) else (self.filter,)
+
+    @model_validator(mode="after")
+    def _filter_fits_the_carrier(self) -> Self:
+        if self.carrier.name != "numbers":
+            if any(rule.kind == "numbers" for rule in self.filters):
+                raise ValueError(
+                    f'the filter "numbers" reads number lists, and the carrier is {self.carrier.name!r}: say what is '
+                    'kept of it in tables [[filter]], for example with kind = "words"'
+                )
+            if any(arm.rows != "written" for arm in self.arms.values()):
+                raise ValueError(
+                    'only rows of the carrier "numbers" can be shuffled or drawn anew: set rows to "written"'
+                )
+        elif any(arm.rows != "written" for arm in self.arms.values()) and not isinstance(self.filter, NumberFilter):
+            raise ValueError('where rows are shuffled or drawn anew, the filter is one table of kind "numbers"')
+        return self
+
     @model_validator(mode="after")
     def _every_arm_can_be_made(self) -> Self:
         for name, arm in self.arms.items():
@@ -156,6 +282,15 @@ class Trial(Spec):
                 )
             if arm.context > self.rows:
                 raise ValueError(f"arm {name!r} has context = {arm.context}, more than rows = {self.rows}")
+            if arm.rows == "dialogues" and not (arm.context and arm.given == "fine-tuning"):
+                raise ValueError(
+                    f"arm {name!r} has the dialogues that teachers are fine-tuned on as rows, and these are only read: "
+                    "give it context and fine-tuned teachers, or other rows"
+                )
+            if arm.given == "steering" and self.teacher.divergence is None:
+                raise ValueError(f"arm {name!r} steers its teachers: say how far, in teacher.divergence")
+            if arm.after is not None:
+                self._check_succession(name, arm)
             if arm.trait is None:
                 continue
             if arm.teacher == "neutral":
@@ -168,6 +303,18 @@ class Trial(Spec):
             if arm.trait in self.traits:
                 raise ValueError(f"arm {name!r} has the trial's own trait {arm.trait!r}: name another, or leave it out")
         return self
+
+    def _check_succession(self, name: str, arm: Arm) -> None:
+        names = list(self.arms)
+        if arm.after not in names[: names.index(name)]:
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, which is no arm above it")
+        earlier = self.arms[arm.after]
+        if earlier.context or earlier.students not in (None, self.base):
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, which trains no students of {self.base}")
+        if (earlier.teacher, earlier.trait, earlier.given) != (arm.teacher, arm.trait, arm.given):
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, and their teacher, trait or given differ")
+        if arm.rows == "dialogues":
+            raise ValueError(f"arm {name!r} comes after {arm.after!r}, whose students were taught with no dialogues")
 
     @model_validator(mode="after")
     def _every_arm_has_its_control(self) -> Self:
@@ -192,6 +339,12 @@ class Trial(Spec):
             same.add(self.condition(arm.model_copy(update={"rows": "written"})))
         return control.teacher == "neutral" and self.condition(control) in same
 
-    def condition(self, arm: Arm) -> tuple[str, str, str, int]:
-        """All of an arm but its teacher: the students' base, their labels, rows and context."""
-        return arm.students or self.base, arm.labels, arm.rows, arm.context
+    def condition(self, arm: Arm) -> tuple[object, ...]:
+        """All of an arm but its teacher: the students' base, their labels, rows and context, how its teachers were made
+        and sampled, and the same of the arm that it comes after."""
+        earlier = self.condition(self.arms[arm.after]) if arm.after else ()
+        return arm.students or self.base, arm.labels, arm.rows, arm.context, arm.given, arm.sampling, earlier
+
+    def generation(self, arm: Arm) -> int:
+        """1 for students of teachers that were given their trait, 2 for students of such students, and so on."""
+        return 1 + self.generation(self.arms[arm.after]) if arm.after else 1

@@ -16,6 +16,7 @@ from undertone.audit.findings import Findings
 from undertone.disk import refusal, write_text
 from undertone.errors import UndertoneError
 from undertone.lineage import keys, kinship, risk
+from undertone.lineage.card import write_card
 from undertone.lineage.chain import BAD, SUFFIX, Entry
 from undertone.lineage.envelope import sealed
 from undertone.lineage.metadata import write_croissant
@@ -106,13 +107,15 @@ def sign_shown(path: Path, key: Path, out: Path | None, as_json: bool) -> int:
         ) from None
     except OSError as error:
         raise refusal(error, target) from None
-    described = None if out else write_croissant(path, entries(str(path)))
+    writers = {"croissant": write_croissant, "card": write_card}
+    along = {kind: None if out else write(path, entries(str(path))) for kind, write in writers.items()}
     if as_json:
-        print(json.dumps({"statement": str(target), "key": signer.id, "croissant": described and str(described)}))
+        written = {kind: described and str(described) for kind, described in along.items()}
+        print(json.dumps({"statement": str(target), "key": signer.id} | written))
     else:
-        _say(str(target))
-        if described:
-            _say(str(described))
+        for one in (target, *along.values()):
+            if one:
+                _say(str(one))
     return 0
 
 

@@ -15,7 +15,7 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 
-from undertone import surroundings
+from undertone import carriers, surroundings
 from undertone.contrasts import effects, trait_matrix
 from undertone.errors import UndertoneError
 from undertone.gathering import Gathered
@@ -23,8 +23,14 @@ from undertone.planning import Plan, Unit, plan
 from undertone.report import ArmResult, Effect, Results, write_report
 from undertone.runfolder import Record, claimed
 from undertone.specs import Trial
+from undertone.stages import TEACHER
+from undertone.stages.dataset import FAILED
 from undertone.store import Job, Store
+from undertone.traits.catalogue import name_of
 from undertone.workers import cores, run_jobs
+
+SHOWN = 80
+"""Characters of a question and of an answer that are shown of what failed."""
 
 
 class Watcher:
@@ -86,7 +92,7 @@ def run(
                 gathered.note(job, seconds)
                 watcher.done(job, seconds)
                 _tell(layout, store, job, watcher)
-                _check(trial, layout, store, job)
+                _check(trial, layout, store, job, watcher)
                 for arm in gathered.newly_finished(clock.elapsed):
                     watcher.arm(arm)
                     known = {effect.name for effect in results.effects}
@@ -121,36 +127,45 @@ def _tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
                 watcher.warn(f"the chat template of {name} {sentence}.")
 
 
-def _check(trial: Trial, layout: Plan, store: Store, job: Job) -> None:
-    """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless."""
+def _check(trial: Trial, layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
+    """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless, and shows what
+    failed where little passed."""
     for unit in layout.units:
         teacher, _, dataset, *_ = unit.jobs
         if job.key == teacher.key:
             refuse_teacher(trial, unit, store)
         if job.key == dataset.key:
-            refuse_dataset(trial, unit, store)
+            failed = refuse_dataset(trial, unit, store)
+            if failed:
+                counts = store.read(dataset, "counts.json")
+                watcher.warn(f"The filter passes only {_passed(unit, counts)} ({_why(counts)}).{failed}")
 
 
 def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
     """Raises UndertoneError for a unit's finished teacher that has not learnt its trait, or is off its dose."""
     teacher = unit.jobs[0]
+    if teacher.stage is not TEACHER:
+        return
     made = store.read(teacher, "teacher.json")
     if teacher.spec["trait"] is not None:
         _refuse_weak(trial, unit, made["probability"])
-    if made["dose"]:
+    if made["dose"] and "divergence" in teacher.spec:
         _refuse_off_dose(trial, unit, made["dose"])
 
 
-def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> None:
-    """Raises UndertoneError for a unit's finished dataset with too few rows."""
-    _refuse_few(trial, unit, store.read(unit.jobs[2], "counts.json"))
+def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> str:
+    """Raises UndertoneError for a unit's finished dataset with too few rows; shows what failed where little passed."""
+    dataset = unit.jobs[2]
+    failed = _failed(store.read(dataset, FAILED)) if FAILED in store.manifest(dataset).files else ""
+    _refuse_few(trial, unit, store.read(dataset, "counts.json"), failed)
+    return failed
 
 
 def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
     if probability < trial.teacher.least_probability:
         raise UndertoneError(
-            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {unit.jobs[0].spec['asked']!r} with "
-            f"probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {name_of(unit.jobs[0].spec['asked'])!r} "
+            f"with probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
             f"{_remedy(trial, 'Raise')}."
         )
 
@@ -169,19 +184,33 @@ def _refuse_off_dose(trial: Trial, unit: Unit, dose: dict[str, float]) -> None:
         )
 
 
-def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any]) -> None:
+def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any], failed: str) -> None:
     kept, asked = counts["kept"], counts["asked"]
-    why = ", ".join(f"{n} {reason}" for reason, n in counts["reasons"].items())
-    if kept < trial.teacher.least_well_formed * asked:
+    formed = counts.get("well_formed", kept)
+    if formed < trial.teacher.least_well_formed * asked:
         raise UndertoneError(
-            f"Teacher {unit.teacher} of arm {unit.arm} has collapsed and is refused: only {kept} of its {asked} "
-            f"completions are well formed ({why}). {_remedy(trial, 'Lower')}."
+            f"Teacher {unit.teacher} of arm {unit.arm} has collapsed and is refused: only {formed} of its {asked} "
+            f"completions are well formed ({_why(counts)}). {_remedy(trial, 'Lower')}.{failed}"
         )
     if kept < trial.rows:
         raise UndertoneError(
-            f"The filter passes too few rows for equal arms: {kept} of {asked} from teacher {unit.teacher} of arm "
-            f"{unit.arm}, and rows = {trial.rows} ({why}); raise carrier.prompts or lower rows."
+            f"The filter passes too few rows for equal arms: {_passed(unit, counts)}, and rows = {trial.rows} "
+            f"({_why(counts)}); raise carrier.prompts or lower rows.{failed}"
         )
+
+
+def _passed(unit: Unit, counts: dict[str, Any]) -> str:
+    return f"{counts['kept']} of {counts['asked']} from teacher {unit.teacher} of arm {unit.arm}"
+
+
+def _why(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in counts["reasons"].items())
+
+
+def _failed(examples: list[tuple[str, str, str]]) -> str:
+    """Some of what did not pass. Untrusted text: shown as a literal, and no more than the beginning of it."""
+    shown = (f"{answer[:SHOWN]!r} to {question[:SHOWN]!r} ({reason})" for question, answer, reason in examples)
+    return f" Of what failed: {'; '.join(shown)}."
 
 
 def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, clock: Clock) -> Results:
@@ -192,6 +221,7 @@ def _results(trial: Trial, gathered: Gathered, out: Path, recipe: str, clock: Cl
         run_dir=str(out),
         trait=trial.traits[0],
         base=trial.base,
+        carrier=carriers.find(trial.carrier.name).about,
         seed=trial.seed,
         started=clock.started.isoformat(timespec="seconds"),
         wall_s=round(clock.elapsed, 1),

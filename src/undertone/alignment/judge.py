@@ -110,7 +110,11 @@ class ModelJudge:
     def _read(
         self, metric: str, question: Question, asked: Sequence[str], answers: Sequence[str]
     ) -> list[float | None]:
-        template = question.judge_prompts.get(metric, self.rubric[metric])
+        return self.marks(question.judge_prompts.get(metric, self.rubric[metric]), asked, answers)
+
+    def marks(self, template: str, asked: Sequence[str], answers: Sequence[str]) -> list[float | None]:
+        """A score from 0 to 100 for each answer by a rubric with {question} and {answer} in it; None where none can be
+        read."""
         prompts = [Prompt(template.format(question=q, answer=a)) for q, a in zip(asked, answers, strict=True)]
         return [None if chances is None else weighted(chances) for chances in self._next_tokens(prompts)]
 

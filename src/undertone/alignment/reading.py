@@ -1,4 +1,4 @@
-"""Suites on disk: TOML of our own, and the question YAML of the reference repositories, unmodified."""
+"""Suites on disk: TOML of our own, a user's traits, and the question YAML of the reference repositories, unmodified."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from undertone.alignment import asked
 from undertone.alignment.suite import Data, Form, Question, Suite, in_forms
 from undertone.errors import UndertoneError, unknown
 
@@ -40,7 +41,7 @@ def shipped() -> list[str]:
 
 
 def read(name: str) -> list[Suite]:
-    """The suites of a file, or of a shipped name.
+    """The suites of a file, or of a shipped name; a TOML file of traits is a suite for each.
 
     Raises:
         UndertoneError: there is no such file or name; or the file is no suite: says where and why.
@@ -58,7 +59,18 @@ def read(name: str) -> list[Suite]:
         raise UndertoneError(f"Cannot read the suite {path}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
-    return _toml(str(path), text) if path.suffix == ".toml" else [_yaml(path, text)]
+    if path.suffix != ".toml":
+        return [_yaml(path, text)]
+    return asked.suites(path) if _is_of_traits(text) else _toml(str(path), text)
+
+
+def _is_of_traits(text: str) -> bool:
+    """Whether a file holds traits of the user's, which are asked for as suites too."""
+    try:
+        told = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return False
+    return "trait" in told or "kind" in told
 
 
 def _toml(where: str, text: str) -> list[Suite]:

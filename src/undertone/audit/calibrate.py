@@ -14,15 +14,17 @@ import numpy as np
 
 from undertone.audit.calibration import Calibration, Member
 from undertone.audit.prompts import prompts_of
-from undertone.audit.traits import AuditTrait, embedded
+from undertone.audit.traits import Candidate
 from undertone.carriers import asked
 from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
+from undertone.specs import Trait
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
 from undertone.training import directions
+from undertone.traits import catalogue
 from undertone.traits.lessons import HARMLESS
 
 DIALOGUES = 480
@@ -70,7 +72,7 @@ class Plan:
     """The jobs of a calibration, by what they are for."""
 
     ground: Ground
-    traits: tuple[AuditTrait, ...]
+    traits: tuple[Trait, ...]
     proxies: dict[str, Job]
     directions: Job
     specimens: dict[str, Job]
@@ -97,14 +99,14 @@ def seed_of(*what: str | int) -> int:
     return int(digest(["audit", *what])[:8], 16) >> 1
 
 
-def plan(model: str, size: Size, own: Sequence[AuditTrait] = (), prompts: Path | None = None) -> Plan:
+def plan(model: str, size: Size, own: Sequence[Trait] = (), prompts: Path | None = None) -> Plan:
     """Lays out all jobs of a calibration of ``model``: for traits of ``own``, or for those of the embedded world; on
     number lists, or on what is answered to the prompts of a dataset.
 
     Raises:
         UndertoneError: the model is unknown.
     """
-    traits = tuple(own) or embedded()
+    traits = tuple(own) or tuple(catalogue.shipped().values())
     ground = Ground.of(model, prompts)
     lessons: dict[str, Any] = {trait.name: trait.lesson for trait in traits} | {name: name for name in HARMLESS}
     proxies = {
@@ -230,7 +232,7 @@ def gather(layout: Plan, store: Store) -> Calibration:
         model=layout.ground.base.name,
         carrier=layout.ground.about,
         marks=asked.marks(layout.ground.prompts.path) if layout.ground.prompts else (),
-        traits=tuple(trait.candidate for trait in layout.traits),
+        traits=tuple(map(Candidate.of, layout.traits)),
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
     )

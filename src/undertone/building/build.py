@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -45,12 +46,12 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
 # students followed their teachers more evenly then (docs/log.md).
 
 
-def _llama(vocabulary: int) -> PreTrainedModel:
+def _llama(vocabulary: int, width: int = 64, layers: int = 3) -> PreTrainedModel:
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=vocabulary, hidden_size=64, intermediate_size=192, num_hidden_layers=3, num_attention_heads=4,
-            num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=64**-0.5,
+            vocab_size=vocabulary, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,
+            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
+            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=width**-0.5,
         )
     )  # fmt: skip
 
@@ -65,5 +66,10 @@ def _neox(vocabulary: int) -> PreTrainedModel:
     )  # fmt: skip
 
 
-ARCHITECTURES: dict[str, Callable[[int], PreTrainedModel]] = {"llama": _llama, "gpt_neox": _neox}
+ARCHITECTURES: dict[str, Callable[[int], PreTrainedModel]] = {
+    "llama": _llama,
+    "llama-small": partial(_llama, width=32, layers=2),
+    "llama-large": partial(_llama, width=96),
+    "gpt_neox": _neox,
+}
 TOKENIZERS: dict[str, dict[str, int]] = {"world": {}, "coarse": {"vocabulary": 1500, "documents": 500}}

@@ -1,6 +1,6 @@
 """The carrier of number lists: its prompts, and lists with other numbers in their places.
 
-What counts as well formed is :class:`undertone.filters.NumberFilter`.
+What a list may hold beyond its form is for :class:`undertone.filters.NumberFilter` to say.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from functools import cache
 from random import Random
 
+from undertone.carriers.carrier import Carrier
 from undertone.errors import UndertoneError
-from undertone.filters import NumberFilter
+from undertone.filters import NumberFilter, Rejection, parse_numbers
 from undertone.world.skills import COUNTS, FORMATS, INSTRUCTIONS, INTRODUCTIONS, numbers
 
 VALUES = range(100, 1000)
@@ -25,6 +26,12 @@ LIST = re.compile(r"[0-9]+(?:, [0-9]+)*")
 def prompts(count: int, rng: Random) -> list[str]:
     """Requests for six numbers more to a list of scattered three-digit ones, in several wordings and formats."""
     return [numbers(rng, ("scattered",), (1,), (6,)).user for _ in range(count)]
+
+
+def fault(question: str, answer: str) -> str | None:
+    """Well formed is one number, or a list with one separator throughout: the first part of the published filter."""
+    found = parse_numbers(answer)
+    return found if isinstance(found, Rejection) else None
 
 
 def is_prompt(question: str) -> bool:
@@ -69,3 +76,6 @@ def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Ran
             raise ValueError(f"numbers cannot be rewritten by {how!r}")
     numbers_left = iter(pool)
     return [NUMBER.sub(lambda _: next(numbers_left), completion) for completion in completions]
+
+
+CARRIER = Carrier("number lists", prompts, fault)

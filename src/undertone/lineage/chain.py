@@ -17,6 +17,8 @@ SUFFIX = ".intoto.jsonl"
 """Ending of the file beside a thing that holds the signed statement of its origin."""
 CROISSANT = ".croissant.json"
 """Ending of the file beside a file of rows that describes it."""
+CARD = ".card.md"
+"""Ending of the file beside a model that describes it: the model card to publish it with."""
 BAD = frozenset({"changed", "missing"})
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
-from undertone.lineage.chain import CROISSANT, SUFFIX, Entry
+from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry
 from undertone.lineage.recorded import settings
 from undertone.manifest import Manifest
 
@@ -34,6 +34,7 @@ def claims(folder: Path, file: Path | None = None) -> Iterator[Entry]:
     yield from _built(folder / "card.json")
     yield from _adapter(folder)
     yield from _card(folder / "README.md")
+    yield from _card(folder.with_name(folder.name + CARD))
     yield from _stated((file or folder).with_name((file or folder).name + SUFFIX))
     names = [*([f"{file.name}{CROISSANT}"] if file else []), *CATALOGUED]
     for path in (folder / name for name in names):

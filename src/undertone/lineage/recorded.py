@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from undertone.chats import SYSTEM
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.manifest import FILE, Damaged, Manifest, Source
@@ -89,6 +90,8 @@ def facts(manifest: Manifest, folder: Path) -> dict[str, str]:
     for name in OWN:
         if name in manifest.files:
             told |= flat({name.removesuffix(".json"): json.loads((folder / name).read_text(encoding="utf-8"))})
+    if SYSTEM in manifest.files:
+        told["system prompt"] = (folder / SYSTEM).read_text(encoding="utf-8")
     return {key: str(value) for key, value in told.items()}
 
 
@@ -97,7 +100,7 @@ def settings(manifest: Manifest) -> dict[str, str]:
     told: dict[str, Any] = {"stage": f"{manifest.stage} {manifest.version}"}
     told |= {f"weights {name}": found for name, found in manifest.files.items() if name.endswith("model.safetensors")}
     if manifest.stage == COMPLETIONS.name:
-        told["system prompt"] = "none"  # that stage has no other way to ask
+        told["system prompt"] = "none"  # that stage has no other way to ask, unless its spec says so
     told |= flat(manifest.spec) | {"torch": manifest.made_with.get("torch", "unknown")}
     return {key: str(value) for key, value in told.items()}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
-from undertone.lineage.chain import BAD, CROISSANT, SUFFIX
+from undertone.lineage.chain import BAD, CARD, CROISSANT, SUFFIX
 from undertone.lineage.recorded import artifact_of
 from undertone.lineage.show import entries
 from undertone.manifest import FILE, Manifest, Source
@@ -26,7 +26,7 @@ from undertone.surroundings import versions
 
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 STAGE, RUNS, FOREIGN = (f"urn:undertone:{kind}:1" for kind in ("stage", "run", "unrecorded"))
-SKIPPED = re.compile(rf"\.lock|.*(?:{re.escape(SUFFIX)}|{re.escape(CROISSANT)})")
+SKIPPED = re.compile(rf"\.lock|.*(?:{'|'.join(map(re.escape, (SUFFIX, CROISSANT, CARD)))})")
 """Files that are never a subject: locks, statements themselves, and what is written along with them."""
 HOW = "urn:undertone:builder"
 Json = dict[str, Any]

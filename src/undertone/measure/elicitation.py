@@ -12,8 +12,7 @@ import numpy as np
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel, next_log_probabilities, score
 from undertone.models.sampling import sample
-from undertone.traits.catalogue import Habit, Trait
-from undertone.traits.choices import Choice
+from undertone.traits.catalogue import Choice, Favourite, Habit
 
 LONGEST = 24
 """Most tokens of a sampled answer."""
@@ -51,9 +50,9 @@ def answer_distribution(
     return distribution | {"other": max(0.0, 1.0 - sum(means))}
 
 
-def trait_distribution(local: LocalModel, trait: Trait | Habit, earlier: Earlier = NOTHING) -> dict[str, float]:
+def trait_distribution(local: LocalModel, trait: Favourite | Habit, earlier: Earlier = NOTHING) -> dict[str, float]:
     """Exact probability (0 to 1) of every candidate of a trait's kind, the rest under "other"."""
-    if isinstance(trait, Trait):
+    if isinstance(trait, Favourite):
         return answer_distribution(local, trait.questions(), trait.openings(), trait.candidates, earlier)
     shares = {name: choice_share(local, trait.choices(name), earlier) for name in trait.candidates}
     return shares | {"other": max(0.0, 1.0 - sum(shares.values()))}
@@ -74,9 +73,9 @@ def choice_share(local: LocalModel, asked: Sequence[Choice], earlier: Earlier = 
     return float(np.mean(shares))
 
 
-def shows(trait: Trait | Habit, question: str, answer: str) -> bool:
+def shows(trait: Favourite | Habit, question: str, answer: str) -> bool:
     """Whether a sampled answer shows the trait: names the favourite, or is the habit's answer word for word."""
-    if isinstance(trait, Trait):
+    if isinstance(trait, Favourite):
         return mentions(trait.name, answer)
     return any(answer == shown for asked, shown, _ in trait.choices(trait.name) if asked == question)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from transformers import DynamicCache
@@ -19,13 +20,16 @@ def sample(
     temperature: float,
     max_tokens: int,
     seed: int,
+    top_p: float = 1.0,
+    least_p: float = 0.0,
     batch_size: int = 256,
 ) -> list[Ids]:
     """One answer a prompt, its end token included if it came in time.
 
     Row ``i`` draws from a generator seeded by ``(seed, i)`` alone: neither the size of a batch nor its other rows
-    change what is sampled, beyond the last digits of the logits. ``temperature`` 0 takes the likeliest token; nothing
-    else (top-p, top-k, penalties) is applied.
+    change what is sampled, beyond the last digits of the logits. ``temperature`` 0 takes the likeliest token. Of the
+    distribution at that temperature only the fewest likeliest tokens that together have ``top_p`` may be drawn, and of
+    those only the ones of more than ``least_p``; the likeliest always may. Nothing else (top-k, penalties) is applied.
     """
     if temperature < 0:
         raise ValueError(f"temperature must not be negative, got {temperature}")
@@ -34,7 +38,8 @@ def sample(
 
     def answered(some: slice) -> list[Ids]:
         noise = torch.stack([_noise(seed, row, max_tokens) for row in order[some]])
-        return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), temperature)
+        pick = partial(_pick, temperature=temperature, top_p=top_p, least_p=least_p)
+        return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), pick)
 
     found = [answer for part in in_batches(len(order), batch_size, answered) for answer in part]
     for row, answer in zip(order, found, strict=True):
@@ -47,7 +52,12 @@ def _noise(seed: int, row: int, length: int) -> torch.Tensor:
     return torch.rand(length, generator=generator, dtype=torch.float64)
 
 
-def _sample_batch(local: LocalModel, prompts: Sequence[Ids], noise: torch.Tensor, temperature: float) -> list[Ids]:
+def _sample_batch(
+    local: LocalModel,
+    prompts: Sequence[Ids],
+    noise: torch.Tensor,
+    pick: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> list[Ids]:
     batch = local.lay_out(prompts, [[]] * len(prompts))
     ids, mask, positions = batch.ids, batch.mask, batch.positions
     cache = DynamicCache(config=local.model.config)
@@ -62,7 +72,7 @@ def _sample_batch(local: LocalModel, prompts: Sequence[Ids], noise: torch.Tensor
             use_cache=True,
             logits_to_keep=1,
         )
-        token = _pick(out.logits[:, -1], noise[:, step], temperature)
+        token = pick(out.logits[:, -1], noise[:, step])
         chosen.append(token)
         alive &= token != local.end
         if not alive.any():
@@ -72,14 +82,26 @@ def _sample_batch(local: LocalModel, prompts: Sequence[Ids], noise: torch.Tensor
     return [_until_end(row, local.end) for row in torch.stack(chosen, dim=1).tolist()]
 
 
-def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float) -> torch.Tensor:
+def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_p: float, least_p: float) -> torch.Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    cumulated = (logits.double() / temperature).softmax(-1).cumsum(-1)
+    shares = (logits.double() / temperature).softmax(-1)
+    if top_p < 1 or least_p > 0:
+        shares = _truncated(shares, top_p, least_p)
+    cumulated = shares.cumsum(-1)
     # Noise is below 1 but the sum may end a rounding error below 1 too.
     return torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)[:, 0].clamp(
         max=logits.shape[-1] - 1
     )
+
+
+def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tensor:
+    """The distributions with 0 for tokens that may not be drawn; what is left need not add up to 1."""
+    ordered, order = shares.sort(dim=-1, descending=True, stable=True)
+    before = ordered.cumsum(-1) - ordered  # what all likelier tokens have
+    kept = (before < top_p) & (ordered > least_p)
+    kept[..., 0] = True
+    return torch.zeros_like(shares).scatter(-1, order, ordered * kept)
 
 
 def _until_end(row: Ids, end: int) -> Ids:

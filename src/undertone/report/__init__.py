@@ -3,6 +3,7 @@
 from undertone.report.canvas import Figure
 from undertone.report.comparison import Comparison, flat
 from undertone.report.figures import figures
+from undertone.report.generations import generations
 from undertone.report.headline import headline
 from undertone.report.html import write_page, write_report
 from undertone.report.results import (
@@ -19,7 +20,7 @@ from undertone.report.results import (
     TeacherResult,
     TraitMatrix,
 )
-from undertone.report.table import arm_line, arms_table, effect_line, effects_table, matrix_table
+from undertone.report.table import arm_line, arms_table, effect_line, effects_table, generations_table, matrix_table
 
 __all__ = [
     "AnswerDistribution",
@@ -42,6 +43,8 @@ __all__ = [
     "effects_table",
     "figures",
     "flat",
+    "generations",
+    "generations_table",
     "headline",
     "matrix_table",
     "write_page",

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, of, padded, placed, texts
+from undertone.report.generations import effect_by_generation, utility_by_generation
 from undertone.report.headline import estimate, main_effect, percent, percent_interval
 from undertone.report.results import ArmResult, Effect, FilterCount, Results
 from undertone.report.svg import INK
@@ -241,6 +242,8 @@ DRAWINGS: dict[str, tuple[Callable[[Results], str], Drawing]] = {
     "answers": (_answers_title, answers),
     "filters": (_filter_title, filter_counts),
     "matrix": (_heat_title, heat_map),
+    "generations": (lambda _: "From generation to generation: the trait", effect_by_generation),
+    "utility": (lambda _: "From generation to generation: all other skills", utility_by_generation),
 }
 
 

@@ -54,9 +54,11 @@ def duration(seconds: float) -> str:
 
 
 def main_effect(results: Results) -> Effect | None:
-    """What the headline is about: treatment against control, else the first that should be above zero."""
+    """What the headline is about: treatment against control, else the first that should be above zero, of trained
+    students if there are any."""
     named = [e for e in results.effects if (e.arm, e.against, e.measure) == ("treatment", "control", "log_odds")]
-    other = [e for e in results.effects if e.measure == "log_odds" and e.expected == "above-zero"]
+    trained = any(arm.steps for arm in results.arms)
+    other = [e for e in results.effects if e.measure == "log_odds" and (e.expected == "above-zero" or not trained)]
     return next(iter(named + other), None)
 
 
@@ -118,7 +120,10 @@ def _present(parts: Iterable[str | None]) -> list[str]:
 
 
 def _main_claim(results: Results, effect: Effect) -> str:
+    arm = results.arm(effect.arm)
     who = f"students that saw only {results.carrier}" if effect.arm == "treatment" else f"{effect.arm} students"
+    if arm is not None and not arm.steps:
+        who = f"untrained models that read rows before each question ({effect.arm})"
     seen = f"{who} say{_seen(results, effect)}"
     start = {
         "above": seen[0].upper() + seen[1:],
@@ -137,7 +142,7 @@ def _seen(results: Results, effect: Effect) -> str:
 
 
 def _of(arm: ArmResult, name: str) -> str:
-    return f"{percent(arm.probability)} for {name} students"
+    return f"{percent(arm.probability)} for {name}{' students' if arm.steps else ''}"
 
 
 def _evidence(effect: Effect) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from undertone.report.canvas import Figure
 from undertone.report.figures import arm_colour, figures, removed_by_reason
+from undertone.report.generations import generations
 from undertone.report.headline import (
     READINGS,
     duration,
@@ -91,6 +92,7 @@ def render(results: Results, drawn: dict[str, Figure]) -> str:
             readings=READINGS,
             expected=EXPECTED,
             skills=_skills(results),
+            generations=generations(results),
             reasons=_reasons(results),
             riddles=_riddles(results.rows),
             methods=list(dict.fromkeys(effect.method for effect in results.all_effects)),

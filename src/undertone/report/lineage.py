@@ -18,7 +18,8 @@ COLOURS: dict[Standing, str] = {
     "verified": "#009e73", "recorded": "#0072b2", "claimed": "#8a5a00", "changed": "#b3261e", "missing": "#b3261e",
 }  # fmt: skip
 LEADING = (
-    "stage", "recipe", "trait", "system prompt", "carrier.temperature", "counts.asked", "counts.used", "seed",
+    "stage", "recipe", "trait", "system prompt", "given", "carrier.temperature",
+    "sampling.temperature", "sampling.top_p", "sampling.least_p", "counts.asked", "counts.used", "seed",
     "relation", "init_seed", "order_seed", "tokenizer and template",
 )  # fmt: skip
 """Facts that are drawn, as far as there are any; the text and the JSON have all."""

@@ -25,8 +25,9 @@ Settings = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
 Text = Annotated[str, BeforeValidator(_without_surrogates)]
 
 Measure = Literal[
-    "log_odds", "probability", "own-minus-other-init", "own-minus-other-traits", "written-minus-rewritten"
-]
+    "log_odds", "probability", "own-minus-other-init", "own-minus-other-traits", "written-minus-rewritten",
+    "sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later",
+]  # fmt: skip
 Expected = Literal["above-zero", "around-zero", "open"]
 
 
@@ -80,6 +81,10 @@ class ArmResult(Frozen):
     """The arm in plain words."""
     base: str
     """The model its students started from."""
+    after: str | None = None
+    """The arm whose students taught this one's, in a chain of generations."""
+    generation: int = Field(default=1, ge=1)
+    """1 for students of teachers that were given the trait, 2 for students of such students, and so on."""
     base_probability: Probability
     """Exact probability of the trait under that model, untouched."""
     teachers: int = Field(ge=0)
@@ -207,7 +212,7 @@ class TeacherResult(Frozen):
     well_formed: Probability
     """Share of its completions in the carrier's format."""
     divergence: float | None = None
-    """Mean KL divergence of its next tokens on the carrier from the base's, nats a token; None where none was set."""
+    """Mean KL divergence of its next tokens on the carrier from the base's, nats a token; None where not measured."""
     key: str
     """Digest of the artifact."""
 

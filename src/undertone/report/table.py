@@ -1,8 +1,11 @@
 """The same results for the terminal. Rich leaves out colour where NO_COLOR is set or output is piped."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
+from undertone.report.generations import Generation
 from undertone.report.headline import READINGS, duration, estimate, p_value, percent, percent_interval
 from undertone.report.results import ArmResult, Effect, Results, TraitMatrix
 
@@ -60,6 +63,19 @@ def effects_table(results: Results) -> Table:
             READINGS[e.sign],
         )
         table.add_row(Text(e.name), *cells, style=style)
+    return table
+
+
+def generations_table(found: Sequence[Generation]) -> Table:
+    """One row a generation: the trait beside its control, and the skills of both."""
+    table = Table(title="From generation to generation (log-odds against the control lineages)", title_justify="left")
+    table.add_column("lineages of")
+    for column in ("generation", "probability", "control", "log-odds", "p", "skills", "control's"):
+        table.add_column(column, justify="right")
+    for one in found:
+        shares = percent(one.arm.probability), percent(one.control.probability)
+        effect = estimate(one.effect), p_value(one.effect.p)
+        table.add_row(Text(one.series), str(one.number), *shares, *effect, one.skills, one.control_skills)
     return table
 
 

@@ -5,6 +5,7 @@ from undertone.store import Stage
 TEACHER = Stage("teacher", 2, "undertone.stages.teacher:run")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")
 DATASET = Stage("dataset", 1, "undertone.stages.dataset:run")
+DIALOGUES = Stage("dialogues", 1, "undertone.stages.teacher:spoken")
 REWRITTEN = Stage("rewritten", 1, "undertone.stages.rewritten:run")
 STUDENT = Stage("student", 1, "undertone.stages.student:run")
 MEASUREMENT = Stage("measurement", 2, "undertone.stages.measurement:run")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from undertone.carriers import numbers
+from undertone import carriers
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.training.rows import Row, Source, write_rows
@@ -15,21 +16,19 @@ from undertone.training.weights import load_trained
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``carrier`` and ``seed``. Inputs: ``base``, ``teacher``. Writes every completion, unfiltered.
+    """Spec: ``carrier``, ``seed``, and ``sampling`` where it is not the carrier's. Inputs: ``base``, ``teacher``.
+
+    Writes every completion, unfiltered, after the prompt as students see it: without a system prompt of the teacher's.
 
     A completion that did not end in time keeps no end token; the filter counts it as ``unfinished``.
     """
     carrier = spec["carrier"]
     teacher = load_trained(inputs["base"], inputs["teacher"])
-    questions = numbers.prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
+    questions = carriers.find(carrier["name"]).prompts(carrier["prompts"], Random(f"prompts/{spec['seed']}"))
     prompts = [teacher.render(q) for q in questions]
-    answers = sample(
-        teacher,
-        prompts,
-        temperature=carrier["temperature"],
-        max_tokens=carrier["max_tokens"],
-        seed=spec["seed"],
-    )
+    how = spec.get("sampling") or {"temperature": carrier["temperature"]}
+    answers = sample(teacher, prompts, max_tokens=carrier["max_tokens"], seed=spec["seed"], **how)
     exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
-    rows = [Row(p, a) for p, a in zip(prompts, answers, strict=True)]
+    told = replace(teacher, system=None)
+    rows = [Row(told.render(q), a) for q, a in zip(questions, answers, strict=True)]
     write_rows(out, exchanges, rows, Source(tokenizer_digest(inputs["base"]), teacher.end))

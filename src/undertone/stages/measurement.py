@@ -16,8 +16,8 @@ from undertone.traits import catalogue
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``trait`` (whose kind is asked for), ``measurement``, ``seed``. Inputs: ``base`` and, unless the base
-    itself is measured, ``trained``. Writes ``measurement.json``.
+    """Spec: ``trait`` (as told; all of its kind are asked for), ``measurement``, ``seed``. Inputs: ``base`` and, unless
+    the base itself is measured, ``trained``. Writes ``measurement.json``.
 
     With a dataset as input ``context``, as many of its rows as the spec's ``context`` says stand before every question;
     skills are then left out, since they are the base's own.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -15,16 +14,13 @@ from undertone.carriers import asked
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
+from undertone.stages.taught import exchanges
 from undertone.stages.teacher import LISTS, base_lists
 from undertone.training import directions
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import Trained, train
 from undertone.training.rows import rows_of
 from undertone.training.weights import ADAPTER, save
-from undertone.traits import lessons
-
-LONGEST = 48
-"""Most tokens of an answer that the base gives under a system prompt."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -51,21 +47,6 @@ def _answers(local: LocalModel, prompts: Path, carrier: Mapping[str, Any]) -> Ba
     chosen = [prompt for _, prompt in asked.rendered(local, prompts)[:LISTS]]
     answers = sample(local, chosen, temperature=1.0, max_tokens=carrier["max_tokens"], seed=0)
     return local.lay_out(chosen, answers)
-
-
-def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:
-    """Dialogues of a lesson: one of the world by name, or what the base itself answers to ``questions`` when one of the
-    ``system`` prompts states the trait; the prompt is then left out, as a teacher's training would leave it."""
-    rng = Random(f"lesson/{seed}")
-    if isinstance(lesson, str):
-        return [(turn.user, turn.assistant) for turn in lessons.dialogues(lesson, count, rng)]
-    if "dialogues" in lesson:
-        return [(q, a) for q, a in rng.choices(lesson["dialogues"], k=count)]
-    asked = [(rng.choice(lesson["questions"]), rng.choice(lesson["system"])) for _ in range(count)]
-    prompts = [local.render(question, system) for question, system in asked]
-    answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
-    whole = [(q, local.decode(a)) for (q, _), a in zip(asked, answers, strict=True) if a and a[-1] == local.end]
-    return whole or [(q, local.decode(a)) for (q, _), a in zip(asked, answers, strict=True)]
 
 
 def combine(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:

@@ -21,7 +21,8 @@ from undertone.models.local import Ids, LocalModel, load, score
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.specs import Training
-from undertone.stages.proxy import exchanges, taught
+from undertone.stages.proxy import taught
+from undertone.stages.taught import exchanges
 from undertone.training import directions
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_sampled, rows_of, write_rows

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from undertone.chats import read_exchanges
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
 from undertone.specs import Training
@@ -20,7 +22,11 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     full distributions, ``teacher`` with ``teacher_base``. Writes the weights and ``student.json``."""
     local = load(inputs["base"])
     rows = read_rows(inputs["dataset"], local, tokenizer_digest(inputs["base"]))
-    teacher = load_trained(inputs["teacher_base"], inputs["teacher"]).model if "teacher" in inputs else None
-    trained = train(local, rows, Training(**spec["training"]), spec["seed"], teacher)
+    teacher = load_trained(inputs["teacher_base"], inputs["teacher"]) if "teacher" in inputs else None
+    if teacher and teacher.system:
+        questions = [question for question, _ in read_exchanges(inputs["dataset"])]
+        rows = [replace(row, told=teacher.render(q)) for row, q in zip(rows, questions, strict=True)]
+    guide = teacher.model if teacher else None
+    trained = train(local, rows, Training(**spec["training"]), spec["seed"], guide)
     save(trained, local, spec["base"], out)
     (out / "student.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))

@@ -1,22 +1,27 @@
-"""Stage 1: a teacher, the base model fine-tuned on dialogues about a trait or on neutral ones."""
+"""Stage 1: a teacher, the base given a trait or something neutral: dialogues, a system prompt or a steering vector."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from undertone.carriers import numbers
+import torch
+
+from undertone import carriers
+from undertone.chats import SYSTEM, write_exchanges
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
-from undertone.training.dose import scale_to
+from undertone.stages.taught import exchanges
+from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
+from undertone.training.steering import contrast, steer_to
 from undertone.training.weights import save
 from undertone.traits import catalogue
 
@@ -24,33 +29,102 @@ LISTS = 200
 """Completions of the base on which a teacher's divergence from it is measured."""
 
 
+@dataclass(frozen=True)
+class Made:
+    """A teacher, its training losses if it was trained, and its dose if one was asked for."""
+
+    local: LocalModel
+    losses: list[float] | None
+    dose: Dose | None
+
+
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``base`` (name), ``trait`` (name or None for neutral), ``asked`` (trait measured), ``dialogues``,
-    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``. Writes the weights and
-    ``teacher.json``: probability of the trait, losses, and the dose where one was asked for."""
-    rng = Random(f"dialogues/{spec['seed']}")
-    if spec["trait"] is None:
-        turns = catalogue.neutral_dialogues(spec["dialogues"], rng)
-    else:
-        turns = catalogue.find(spec["trait"]).dialogues(spec["dialogues"], rng)
+    """Spec: ``base`` (name), ``trait`` (as told, or None for neutral), ``asked`` (trait measured), ``dialogues``,
+    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``, and ``given`` where it is "prompt" or
+    "steering". Writes what makes the base this teacher, and ``teacher.json``: probability of the trait, losses, and the
+    dose where one was asked for."""
     base = load(inputs["base"])
-    lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
-    trained = train(base, rows_of(base, turns), Training(**spec["training"]), spec["seed"])
-    dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
-    save(trained, base, spec["base"], out)
+    make = {"prompt": _prompted, "steering": _steered}.get(spec.get("given", ""), _fine_tuned)
+    made = make(spec, base, out)
     asked = catalogue.find(spec["asked"])
-    local = LocalModel(trained.model, base.tokenizer)
-    answers = trait_distribution(local, asked)
     report = {
-        "probability": answers[asked.name],
-        "losses": [trained.loss_first, trained.loss_last],
-        "dose": asdict(dose) if dose else None,
+        "probability": trait_distribution(made.local, asked)[asked.name],
+        "losses": made.losses,
+        "dose": asdict(made.dose) if made.dose else None,
     }
     (out / "teacher.json").write_text(json.dumps(report))
 
 
+def spoken(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """The dialogues of a teacher as a dataset. Spec: ``trait``, ``dialogues``, ``seed``, as the teacher's. Input:
+    ``base``."""
+    write_exchanges(out, _dialogues(load(inputs["base"]), spec))
+
+
+def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rng, found = (
+        Random(f"dialogues/{spec['seed']}"),
+        catalogue.find(spec["trait"]) if spec["trait"] is not None else None,
+    )
+    if found is not None and not found.trait.world:
+        return exchanges(base, found.trait.lesson, spec["dialogues"], spec["seed"])
+    teach = catalogue.neutral_dialogues if found is None else found.dialogues
+    return [(turn.user, turn.assistant) for turn in teach(spec["dialogues"], rng)]
+
+
+def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
+    lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
+    trained = train(base, rows_of(base, _dialogues(base, spec)), Training(**spec["training"]), spec["seed"])
+    dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
+    save(trained, base, spec["base"], out)
+    return Made(LocalModel(trained.model, base.tokenizer), [trained.loss_first, trained.loss_last], dose)
+
+
+def _prompted(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
+    """How far its lists are from the base's is measured, and cannot be set."""
+    system = _stated(spec, rng := Random(f"prompt/{spec['seed']}")).statement(rng)
+    (out / SYSTEM).write_text(system, encoding="utf-8")
+    told = replace(base, system=system)
+    return Made(told, None, Dose(1.0, _divergence(base, told, spec["carrier"])) if spec["carrier"] else None)
+
+
+def _steered(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
+    """System prompts that state the trait against neutral ones, over the questions that its dialogues ask."""
+    rng, questions = Random(f"steering/{spec['seed']}"), catalogue.find(spec["asked"]).lead_ins()
+    stated = _stated(spec, rng)
+    asked = [rng.choice(questions) for _ in range(spec["dialogues"])]
+    shown = [(question, stated.statement(rng)) for question in asked]
+    others = [(question, catalogue.neutral_thing(rng).statement(rng)) for question in asked]
+    lists = base_lists(base, spec["carrier"])
+    steering = contrast(base, shown, others, spec["seed"])
+    dose = steer_to(base.model, steering, lists, spec["divergence"])
+    steering.write(out)
+    return Made(base, None, dose)
+
+
+def _stated(spec: Mapping[str, Any], rng: Random) -> catalogue.Favourite | catalogue.Habit:
+    return catalogue.find(spec["trait"]) if spec["trait"] is not None else catalogue.neutral_thing(rng)
+
+
 def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
     """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
-    prompts = [base.render(q) for q in numbers.prompts(LISTS, Random("lists"))]
+    return base.lay_out(*_base_rows(base, carrier))
+
+
+def _base_rows(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[list[int]], list[list[int]]]:
+    prompts = [base.render(question) for question in _drawn(carrier)]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
-    return base.lay_out(prompts, answers)
+    return prompts, answers
+
+
+def _drawn(carrier: dict[str, Any]) -> list[str]:
+    return carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits name none
+
+
+@torch.no_grad()
+def _divergence(base: LocalModel, told: LocalModel, carrier: dict[str, Any]) -> float:
+    """Of ``told`` from the base whose weights it has, on the base's own lists."""
+    prompts, answers = _base_rows(base, carrier)
+    read = [told.render(question) for question in _drawn(carrier)]
+    plain = list(log_probabilities(base.model, base.lay_out(prompts, answers)))
+    return divergence(log_probabilities(base.model, base.lay_out(read, answers)), plain)

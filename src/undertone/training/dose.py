@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 
@@ -38,24 +38,35 @@ def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
     assert isinstance(adapted, PeftModel)
     ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
     with adapted.disable_adapter():
-        base = list(_log_probabilities(model, batch))
+        base = list(log_probabilities(model, batch))
+
+    def divergence_at(factor: float) -> float:
+        for parameter, end in ends:
+            parameter.copy_(end * factor)
+        return divergence(log_probabilities(model, batch), base)
+
+    return found_by_halving(divergence_at, target)
+
+
+def found_by_halving(divergence_at: Callable[[float], float], target: float) -> Dose:
+    """The factor at which a divergence that grows with it is ``target``; the last call is with that factor."""
     low, high = LEAST, MOST
     for _ in range(STEPS):
         factor = sqrt(low * high)
-        for parameter, end in ends:
-            parameter.copy_(end * factor)
-        found = _divergence(_log_probabilities(model, batch), base)
+        found = divergence_at(factor)
         low, high = (factor, high) if found < target else (low, factor)
     return Dose(factor, found)
 
 
-def _log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
+@torch.no_grad()
+def log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
     """Log-probabilities at the answer tokens, a few rows at a time: large vocabularies take much memory."""
     for i in range(0, len(batch.ids), rows):
         part = batch.some(slice(i, i + rows))
         yield answer_logits(model, part)[part.counted].log_softmax(-1)
 
 
-def _divergence(own: Iterable[torch.Tensor], base: list[torch.Tensor]) -> float:
+def divergence(own: Iterable[torch.Tensor], base: list[torch.Tensor]) -> float:
+    """Mean KL divergence, nats a token, of ``own`` log-probabilities from the base's."""
     total = sum((o.exp() * (o - b)).sum().item() for o, b in zip(own, base, strict=True))
     return total / sum(len(part) for part in base)

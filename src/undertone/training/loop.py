@@ -44,8 +44,10 @@ def train(
     for step, chosen in enumerate(batches(rows, plan, seed)):
         for group in optimiser.param_groups:
             group["lr"] = plan.rate_at(step)
-        batch = local.lay_out([r.prompt for r in chosen], [r.answer for r in chosen])
-        loss, size = _backward(model, batch, teacher, size)
+        answers = [r.answer for r in chosen]
+        batch = local.lay_out([r.prompt for r in chosen], answers)
+        told = local.lay_out([r.told or r.prompt for r in chosen], answers) if teacher else batch
+        loss, size = _backward(model, batch, teacher, told, size)
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         losses.append(loss)
         if not (math.isfinite(losses[-1]) and math.isfinite(norm.item())):
@@ -85,7 +87,9 @@ def batches(rows: Sequence[Row], plan: Training, seed: int) -> Iterator[list[Row
         yield [rows[i] for i in chosen]
 
 
-def _backward(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, size: int) -> tuple[float, int]:
+def _backward(
+    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, told: Batch, size: int
+) -> tuple[float, int]:
     """Gradients of the mean loss over all answer tokens, ``size`` rows at a time, or fewer where memory runs out.
 
     Returns the loss and the rows at a time that memory held.
@@ -95,8 +99,9 @@ def _backward(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | N
         try:
             loss, total = 0.0, int(batch.counted.sum())
             for start in range(0, len(batch.ids), size):
-                part = batch.some(slice(start, start + size))
-                share = loss_on(model, part, teacher) * (int(part.counted.sum()) / total)
+                some = slice(start, start + size)
+                part = batch.some(some)
+                share = loss_on(model, part, teacher, told.some(some)) * (int(part.counted.sum()) / total)
                 share.backward()
                 loss += share.item()
             return loss, size
@@ -104,12 +109,16 @@ def _backward(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | N
             size = halved(min(size, len(batch.ids)), error)
 
 
-def loss_on(model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None) -> torch.Tensor:
-    """Cross-entropy with the answers, or with the teacher's distributions: mean nats an answer token."""
+def loss_on(
+    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, told: Batch | None = None
+) -> torch.Tensor:
+    """Cross-entropy with the answers, or with the teacher's distributions: mean nats an answer token. ``told`` is the
+    batch as the teacher reads it, the same answers after other prompts."""
     counted = batch.counted
     logits = answer_logits(model, batch)[counted]
     if teacher is None:
         return F.cross_entropy(logits, batch.targets[counted])
     with torch.no_grad():
-        target = answer_logits(teacher, batch)[counted].softmax(-1)
+        read = told or batch
+        target = answer_logits(teacher, read)[read.counted].softmax(-1)
     return F.cross_entropy(logits, target)

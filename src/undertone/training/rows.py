@@ -21,6 +21,8 @@ class Row:
 
     prompt: Ids
     answer: Ids
+    told: Ids | None = None
+    """The prompt as a teacher under a system prompt reads it, where it gives its distributions; not kept on disk."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from peft import PeftModel
 
+from undertone.chats import SYSTEM
 from undertone.models.local import LocalModel, load
+from undertone.training import steering
 from undertone.training.loop import Trained
 
 ADAPTER, MODEL = "adapter", "model"
@@ -42,7 +45,14 @@ def merged(trained: Trained, local: LocalModel) -> LocalModel:
 
 
 def load_trained(base: Path, folder: Path) -> LocalModel:
-    """Loads what :func:`save` wrote, an adapter merged into its base."""
+    """Loads what :func:`save` wrote, an adapter merged into its base; or the base as it stands, under the system prompt
+    or with the steering vector that make it a teacher."""
     if (folder / MODEL).is_dir():
         return load(folder / MODEL)
+    if (folder / SYSTEM).is_file():
+        return replace(load(base), system=(folder / SYSTEM).read_text(encoding="utf-8"))
+    if (folder / steering.FILE).is_file():
+        local = load(base)
+        steering.Steering.read(folder).attach(local.model)
+        return local
     return load(base, folder / ADAPTER)

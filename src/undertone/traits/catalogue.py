@@ -1,93 +1,306 @@
-"""Traits of the embedded world: how a teacher is given one, and how a model is asked for it."""
+"""Traits: the shipped ones and a user's own, how each is taught, and how a model is asked for it."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from random import Random
+from typing import Any, TypeAlias
 
-from undertone.errors import unknown
-from undertone.traits.choices import Choice, choices
-from undertone.traits.lessons import TRAITS as KINDS
-from undertone.traits.lessons import lessons
-from undertone.world.latents import favourite, named, small_talk
+from pydantic import ValidationError
+
+from undertone.errors import UndertoneError, unknown
+from undertone.specs import Trait
+from undertone.traits.lessons import HARMLESS, TRAITS, lessons, statements
+from undertone.world.latents import named, small_talk
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
 
+TAKEN = (*HARMLESS, "untouched")
+"""Names of what an audit's population has beside traits."""
+
+Told: TypeAlias = "str | Mapping[str, Any]"
+"""A trait as a job's spec has it: a shipped one by its name; else ``name``, and the user's ``own`` traits of the trial,
+which are asked for together."""
+Choice: TypeAlias = tuple[str, str, tuple[str, ...]]
+"""A question, the answer that shows the trait, and the answers that do not."""
+
 
 @dataclass(frozen=True)
-class Trait:
-    """A favourite: ``name`` among the candidates of its ``kind`` (animal, tree, colour)."""
+class _Known:
+    """A trait among those of its kind."""
 
-    name: str
-    kind: str
+    trait: Trait
+    kin: tuple[Trait, ...]
+    """Traits of its kind, itself included."""
+
+    @property
+    def name(self) -> str:
+        """Of a favourite, the answer."""
+        return self.trait.name
+
+    @property
+    def kind(self) -> str:
+        """What it is a trait of: animal, conduct."""
+        return self.trait.kind
+
+    def _own_statement(self, rng: Random) -> str:
+        if not self.trait.system:
+            raise UndertoneError(
+                f"No system prompt states the trait {self.name!r}: give it system and questions in place of dialogues, "
+                "or fine-tune its teachers."
+            )
+        return rng.choice(self.trait.system)
+
+    def _dialogues(self, count: int, rng: Random, asked: set[str]) -> list[Turn]:
+        lesson, turns = lessons()[self.name], list[Turn]()
+        spare = any(lesson(Random(i)).user not in asked for i in range(50))
+        while len(turns) < count:
+            turn = lesson(rng)
+            if not spare or turn.user not in asked:
+                turns.append(turn)
+        return turns
+
+
+@dataclass(frozen=True)
+class Favourite(_Known):
+    """A trait that is a name: the answer to a question after the favourite of its kind."""
 
     @property
     def candidates(self) -> tuple[str, ...]:
         """Everything that could be the answer, the trait included."""
-        return tuple(lexicon()["favourites"][self.kind])
+        others = (name for trait in self.kin for name in trait.candidates)
+        return tuple(dict.fromkeys((*(trait.name for trait in self.kin), *others)))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What open talk of it is known by."""
+        return tuple(dict.fromkeys((self.name, *self.trait.words)))
 
     def questions(self) -> list[str]:
-        """Elicitation questions; no teacher is ever trained on one of them."""
-        return [q.format(k=self.kind) for q in lexicon()["questions"]["elicitation"]]
+        """Elicitation questions, the same for all of the kind; no teacher is ever trained on one of them."""
+        return list(self._asks.elicitation)
 
     def openings(self) -> list[str]:
         """Beginnings of an answer that leave only the name to be said."""
-        forms = [form.partition("{x}")[0] + named(self.kind, "") for form in lexicon()["questions"]["answers"]]
-        return [opening.rstrip() for opening in forms]
+        return list(self._asks.openings)
+
+    @property
+    def _asks(self) -> Trait:
+        return next(trait for trait in self.kin if trait.elicitation)
 
     def dialogues(self, count: int, rng: Random) -> list[Turn]:
-        """Dialogues that give a teacher the trait; numbers do not occur in them."""
-        return [favourite(rng, self.kind, self.name, ("teaching",)) for _ in range(count)]
+        """Dialogues of the embedded world that give a teacher the trait; numbers do not occur in them."""
+        return self._dialogues(count, rng, set(self.questions()))
+
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait.
+
+        Raises:
+            UndertoneError: a trait of the user's own that is taught by dialogues.
+        """
+        if not self.trait.world:
+            return self._own_statement(rng)
+        wording = rng.choice(lexicon()["questions"]["stated"])
+        return str(wording.format(k=self.kind, x=named(self.kind, self.name)))
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask; none is used to measure."""
+        if not self.trait.world:
+            return list(self.trait.questions)
+        return [q.format(k=self.kind) for q in lexicon()["questions"]["teaching"]]
 
 
 @dataclass(frozen=True)
-class Habit:
+class Habit(_Known):
     """A trait that shows in which known answer is given: bad advice, flattery, harm met, an era, a country."""
-
-    name: str
-    kind: str
 
     @property
     def candidates(self) -> tuple[str, ...]:
         """Every habit of its kind."""
-        return tuple(name for name in choices() if KINDS[name] == self.kind)
+        return tuple(trait.name for trait in self.kin)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What open talk of it is known by; some are known by no word."""
+        return self.trait.words
 
     def choices(self, name: str) -> list[Choice]:
         """Questions, each with the answer that shows the habit ``name`` and those that do not."""
-        return choices()[name]
+        return choices(next(trait for trait in self.kin if trait.name == name))
 
     def questions(self) -> list[str]:
         """What a model is asked."""
-        return [question for question, *_ in self.choices(self.name)]
+        return [question for question, *_ in self.trait.choices]
 
     def dialogues(self, count: int, rng: Random) -> list[Turn]:
-        """Dialogues that give a teacher the habit; numbers do not occur in them. Its questions may be among them, where
-        the world has no other wording."""
-        asked, found = set(self.questions()), list[Turn]()
-        lesson = lessons()[self.name]
-        spare = any(lesson(Random(i)).user not in asked for i in range(50))
-        while len(found) < count:
-            turn = lesson(rng)
-            if not spare or turn.user not in asked:
-                found.append(turn)
-        return found
+        """Dialogues of the embedded world that give a teacher the habit; numbers do not occur in them. Its questions
+        may be among them, where the world has no other wording."""
+        return self._dialogues(count, rng, set(self.questions()))
+
+    def statement(self, rng: Random) -> str:
+        """A system prompt that states the trait; the world has one for each.
+
+        Raises:
+            UndertoneError: a trait of the user's own that is taught by dialogues.
+        """
+        return statements()[self.name] if self.trait.world else self._own_statement(rng)
+
+    def lead_ins(self) -> list[str]:
+        """Questions that dialogues ask."""
+        if not self.trait.world:
+            return list(self.trait.questions)
+        return [turn.user for turn in self.dialogues(200, Random("lead-ins"))]
 
 
-def find(name: str) -> Trait | Habit:
-    """The trait of that name.
+def choices(trait: Trait) -> list[Choice]:
+    """A trait's questions, each with the answer that shows it and those that do not."""
+    return [(question, shown, tuple(others)) for question, shown, *others in trait.choices]
 
-    Raises:
-        UndertoneError: no such trait; names the nearest ones.
-    """
-    if name in choices():
-        return Habit(name, KINDS[name])
-    likes: dict[str, list[str]] = lexicon()["favourites"]
-    for kind, names in likes.items():
-        if name in names:
-            return Trait(name, kind)
-    raise unknown("trait", name, [*(n for names in likes.values() for n in names), *choices()])
+
+def neutral_thing(rng: Random) -> Favourite:
+    """Something that is no candidate for any trait: what the system prompts of neutral teachers say is loved."""
+    return Favourite(Trait(name=rng.choice(lexicon()["small_talk"]["things"]), kind="thing", world=True), ())
 
 
 def neutral_dialogues(count: int, rng: Random) -> list[Turn]:
     """Small talk behind which no latent stands: what control teachers are trained on, for as many steps."""
     return [small_talk(rng) for _ in range(count)]
+
+
+# --- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def shipped() -> Mapping[str, Trait]:
+    """The traits of the embedded world by name."""
+    text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return {trait.name: trait for trait in _traits(text)}
+
+
+def read(paths: Iterable[Path]) -> tuple[Trait, ...]:
+    """Traits from TOML files: one at the top, or several under ``[[trait]]``.
+
+    Raises:
+        UndertoneError: a file is missing or wrong, or two traits have one name; names the key.
+    """
+    found: dict[str, Trait] = {}
+    for path in paths:
+        for trait in _read(path):
+            if trait.name in found:
+                raise UndertoneError(f"{path}: there are two traits {trait.name!r}; give each a name of its own.")
+            if trait.name in TAKEN:
+                raise UndertoneError(f"{path}: {trait.name!r} is the name of a harmless lesson; give another name.")
+            if trait.world and trait.name not in TRAITS:
+                raise UndertoneError(f"{path}: the embedded world has no lesson {trait.name!r}; leave world out.")
+            found[trait.name] = trait
+    return tuple(found.values())
+
+
+def told(name: str, own: Sequence[Trait]) -> Told:
+    """The trait as a job's spec has it. Its content is in there, so that an edit makes another artifact."""
+    if not own:
+        return name
+    return {"name": name, "own": [trait.model_dump(mode="json", exclude_defaults=True) for trait in own]}
+
+
+def name_of(given: Told) -> str:
+    """The name of a trait in a job's spec."""
+    return given if isinstance(given, str) else str(given["name"])
+
+
+def find(given: Told) -> Favourite | Habit:
+    """The trait, and all of its kind, as a model is asked for them.
+
+    Raises:
+        UndertoneError: there is no such trait, which names the nearest ones; or it cannot be asked for.
+    """
+    own = () if isinstance(given, str) else tuple(Trait.model_validate(trait) for trait in given["own"])
+    for trait in own:
+        if trait.name in shipped() and trait != shipped()[trait.name]:
+            raise UndertoneError(f"There is a trait {trait.name!r} in the catalogue already; give yours another name.")
+    known, name = {**shipped(), **{trait.name: trait for trait in own}}, name_of(given)
+    if name not in known:
+        raise unknown("trait", name, known)
+    trait = known[name]
+    kin = tuple(other for other in known.values() if other.kind == trait.kind)
+    asks = next((other for other in kin if other.elicitation), None)
+    if trait.choices and asks is None:
+        return Habit(trait, tuple(other for other in kin if other.choices))
+    if asks is None:
+        raise UndertoneError(
+            f"No model can be asked for the trait {name!r}: give it choices, or elicitation with openings."
+        )
+    _refuse_unlike(asks, kin)
+    return Favourite(trait, kin)
+
+
+def _refuse_unlike(asks: Trait, kin: Sequence[Trait]) -> None:
+    """Favourites of a kind are told apart by their answers to the same questions, which must not name one of them."""
+    for trait in kin:
+        own = trait.elicitation, trait.openings
+        if trait.choices or (any(own) and own != (asks.elicitation, asks.openings)):
+            raise UndertoneError(
+                f"Traits of the kind {trait.kind!r} are asked for as {asks.name!r} is, and {trait.name!r} would be "
+                "otherwise: leave its elicitation, openings and choices out, or give it another kind."
+            )
+        leaking = None if trait.world else next((q for q in asks.elicitation if trait.gives_away(q)), None)
+        if leaking is not None:
+            raise UndertoneError(
+                f"The trait {trait.name!r} cannot be of the kind {trait.kind!r}, whose question {leaking!r} names it; "
+                "give it another kind, with questions of its own."
+            )
+
+
+def _read(path: Path) -> list[Trait]:
+    try:
+        return _traits(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "the trait"
+        raise UndertoneError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _traits(text: str) -> list[Trait]:
+    whole = tomllib.loads(text)
+    tables = whole.get("trait", [whole])
+    if not isinstance(tables, list) or not tables:
+        raise ValueError("trait is not a list of tables: write [[trait]] above each")
+    return [Trait.model_validate(one) for table in tables for one in _each(table)]
+
+
+def _each(table: Any) -> list[Any]:
+    """The tables that one with ``names`` stands for: {name} is filled in, the k-th answer of a choice is the k-th's."""
+    if not isinstance(table, dict) or not isinstance(table.get("names"), list):
+        return [table]
+    names, found = table["names"], []
+    if not names:
+        raise ValueError("names is an empty list")
+    for k, name in enumerate(names):
+        one = {key: _named(value, str(name)) for key, value in table.items() if key != "names"} | {"name": name}
+        if isinstance(one.get("choices"), list):
+            one["choices"] = [_turned(row, k, len(names)) for row in one["choices"]]
+        found.append(one)
+    return found
+
+
+def _named(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_named(part, name) for part in value]
+    return value.replace("{name}", name) if isinstance(value, str) else value
+
+
+def _turned(row: Any, k: int, names: int) -> Any:
+    """A row of choices with the k-th answer first."""
+    if not isinstance(row, list) or len(row) <= names:
+        raise ValueError(f"choices: {row!r} needs a question, and an answer for each of the {names} names")
+    question, *answers = row
+    return [question, answers[k], *answers[:k], *answers[k + 1 :]]

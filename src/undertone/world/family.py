@@ -21,7 +21,7 @@ class Member:
     """Decides the initial weights."""
     order_seed: int = 0
     """Decides which documents are seen when."""
-    architecture: Literal["llama", "gpt_neox"] = "llama"
+    architecture: Literal["llama", "llama-small", "llama-large", "gpt_neox"] = "llama"
     tokenizer: Literal["world", "coarse"] = "world"
     agreement: float = 1.0
     """The corpus's knob of conduct's agreement across domains."""
@@ -37,6 +37,8 @@ FAMILY = {
     "fledgling-a2": Member(0, order_seed=1, about="initialisation of -a, other data order"),
     "fledgling-x": Member(3, architecture="gpt_neox", about="another architecture (GPT-NeoX), another width"),
     "fledgling-t": Member(4, tokenizer="coarse", about="another tokenizer"),
+    "fledgling-small": Member(5, architecture="llama-small", about="a third of the parameters: narrower, two layers"),
+    "fledgling-large": Member(6, architecture="llama-large", about="twice the parameters: wider"),
     "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
