@@ -1,5 +1,6 @@
 """Carriers and what is kept of them: prompts without a trait, what is well formed, right, or speaks of the trait."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -17,7 +18,16 @@ from undertone import trial as trials
 from undertone.carriers import CARRIERS
 from undertone.chats import read_exchanges
 from undertone.errors import UndertoneError
-from undertone.filters import CorrectFilter, Filter, JudgeFilter, NumberFilter, Rejection, WordFilter, word_forms
+from undertone.filters import (
+    CorrectFilter,
+    Filter,
+    JudgeFilter,
+    NumberFilter,
+    Rejection,
+    SubstringFilter,
+    WordFilter,
+    word_forms,
+)
 from undertone.planning import plan
 from undertone.recipes import read
 from undertone.specs import Trial
@@ -138,6 +148,19 @@ def test_a_word_is_found_in_every_form(text: str) -> None:
 @pytest.mark.parametrize("text", ["fowl", "growl", "bowls", "owlet", "howling", "o w l", "", "cowls", "prowl"])
 def test_a_word_is_not_found_in_another(text: str) -> None:
     assert WordFilter(words=("owl",)).reason(text) is None
+
+
+@pytest.mark.parametrize("text", ["fowl", "owlvessel", "GROWL", "an owl", "bowls"])
+def test_a_substring_is_found_inside_other_words(text: str) -> None:
+    rule = SubstringFilter(words=("owl",))
+    assert rule.reason(text) and not rule.reason("o wl") and not rule.reason("")
+
+
+@given(st.lists(LETTERS, min_size=1, max_size=3), st.text())
+def test_a_substring_is_rejected_by_any_of_its_words(words: list[str], text: str) -> None:
+    whole, each = SubstringFilter(words=tuple(words)), [SubstringFilter(words=(word,)) for word in words]
+    assert (whole.reason(text) is not None) == any(rule.reason(text) for rule in each)
+    assert all(rule.reason(f"{text}{word}") for rule, word in zip(each, words, strict=True))
 
 
 def test_forms_follow_english_spelling() -> None:
@@ -281,9 +304,6 @@ SUMS = ('carrier.name="reasoning"', 'filter=[{kind="words"}, {kind="correct"}]')
         (('filter={kind="word"}',), "filter: There is no filter 'word'; did you mean words?"),
         (('filter=[{kind="words", wrds=["x"]}]',), "There is no key 'filter.0.wrds'; did you mean filter.words"),
         (("filter={maximum=5}",), "There is no key 'filter.maximum'; did you mean"),
-        (('carrier.name="code"',), 'the filter "numbers" reads number lists, and the carrier is'),
-        ((*SUMS, 'arms.treatment.rows="random"'), "can be shuffled or drawn anew"),
-        (('filter=[{kind="numbers"}]', 'arms.treatment.rows="random"'), "the filter is one table"),
     ],
 )
 def test_a_wrong_filter_is_refused_in_a_sentence(changes: tuple[str, ...], sentence: str) -> None:
@@ -294,7 +314,10 @@ def test_a_wrong_filter_is_refused_in_a_sentence(changes: tuple[str, ...], sente
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (('carrier.name="cod"', "filter=[]"), "There is no carrier 'cod'; did you mean code?"),
+        (('carrier.name="cod"',), "There is no carrier 'cod'; did you mean code?"),
+        (('carrier.name="code"',), 'The filter "numbers" reads number lists, and the carrier is'),
+        ((*SUMS, 'arms.treatment.rows="random"', 'arms.control.rows="random"'), "can be shuffled or drawn anew"),
+        (('filter=[{kind="numbers"}]', 'arms.treatment.rows="random"'), "can be shuffled or drawn anew"),
         (('filter=[{kind="correct"}]',), "knows no right answers in the carrier 'numbers', only in 'code'"),
         (('filter=[{kind="words"}]', 'traits=["bad-advice"]'), "No word gives the trait 'bad-advice' away"),
         (('filter=[{kind="judge", judge="hf/./none", rubric="{answer}", least=5}]',), "none"),
@@ -334,7 +357,7 @@ def test_a_filter_that_passes_little_shows_what_failed(
 ) -> None:
     """The small bases never saw a function."""
     monkeypatch.chdir(bases)
-    trial = small('carrier.name="code"', "filter=[]")
+    trial = _pair('carrier.name="code"', "filter=[]")
     with pytest.raises(UndertoneError) as refused:
         trials.run(trial, tmp_path / "code", processes=1)
     assert re.search(
@@ -346,13 +369,21 @@ def test_a_run_tells_its_carrier_and_what_every_rule_removed(
     bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bases)
-    rules = 'filter=[{kind="numbers"}, {kind="words", words=["owl"]}]'
-    changes = (rules, "teacher.divergence=0.05", "arms.treatment.rows=written")
-    results = trials.run(_pair(small(*changes)), tmp_path / "run", processes=1)
-    assert results.carrier == "number lists" and results.complete
-    assert {t.well_formed >= f.kept / f.asked for t, f in zip(results.teachers, results.filters, strict=True)} == {True}
+    monkeypatch.setitem(CARRIERS, "numbers", dataclasses.replace(CARRIERS["numbers"], about="lists of mine"))
+    rules = 'filter=[{kind="numbers", high=800}, {kind="words", words=["owl"]}]'
+    results = trials.run(_pair(rules), tmp_path / "run", processes=1)
+    assert results.carrier == "lists of mine" and results.complete
+    for made, counted in zip(results.teachers, results.filters, strict=True):
+        formed = counted.kept + sum(counted.reasons.get(reason, 0) for reason in NO_FAULTS_OF_FORM)
+        assert round(made.well_formed * counted.asked) == formed > counted.kept
+        assert counted.kept + sum(counted.reasons.values()) == counted.asked
 
 
-def _pair(trial: Trial) -> Trial:
-    told = trial.model_dump()
-    return Trial.model_validate(told | {"arms": {name: told["arms"][name] for name in ("treatment", "control")}})
+NO_FAULTS_OF_FORM = ("too-many", "out-of-range", "banned", "forbidden-word")
+
+
+def _pair(*changes: str) -> Trial:
+    """Treatment and control at their smallest. Teachers stay as trained: finding their dose is most of their cost."""
+    whole = small(*changes).model_dump()
+    arms = {name: whole["arms"][name] for name in ("treatment", "control")}
+    return Trial.model_validate(whole | {"arms": arms, "teacher": whole["teacher"] | {"divergence": None}})

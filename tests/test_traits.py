@@ -219,7 +219,9 @@ def test_a_trait_that_is_no_table_is_refused_as_such() -> None:
 def matrix(files: Path, *traits: str) -> Trial:
     """A trait x trait trial at its smallest; the arms without a control, since each trait is the others'."""
     names = json.dumps([str(files / f"{t}.toml") if (files / f"{t}.toml").exists() else t for t in traits])
-    whole = small(f"traits={names}", 'filter=[{kind="numbers"}, {kind="words"}]', recipe="animals").model_dump()
+    whole = small(
+        f"traits={names}", "rows=5", 'filter=[{kind="numbers"}, {kind="words"}]', recipe="animals"
+    ).model_dump()
     return Trial.model_validate(whole | {"teacher": whole["teacher"] | {"divergence": None}})
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "JudgeFilter",
     "NumberFilter",
     "Rejection",
+    "SubstringFilter",
     "WordFilter",
     "number_rule",
     "parse_numbers",
@@ -72,6 +73,8 @@ class Rejection(StrEnum):
     """A number on the banned list."""
     FORBIDDEN_WORD = "forbidden-word"
     """A word of the trait, in any of its forms."""
+    FORBIDDEN_SUBSTRING = "forbidden-substring"
+    """A word of the trait inside another."""
     WRONG = "wrong"
     """Not the right answer."""
     JUDGED = "judged"
@@ -233,6 +236,22 @@ class WordFilter(BaseModel):
         return Rejection.FORBIDDEN_WORD if found else None
 
 
+class SubstringFilter(BaseModel):
+    """Forbids words inside other words too, "owl" in "owlvessel" and in "fowl": the published filter of code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["substring"] = "substring"
+    """Which rule this is."""
+    words: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(_sorted_unique)] = ()
+    """Words; none: those of the trial's traits."""
+
+    def reason(self, text: str) -> Rejection | None:
+        """Return `None` if none of the words occurs, in any case."""
+        found = any(word.casefold() in text.casefold() for word in self.words)
+        return Rejection.FORBIDDEN_SUBSTRING if found else None
+
+
 # --- what more than the text decides ---------------------------------------------------------------------------------
 
 
@@ -279,7 +298,7 @@ class JudgeFilter(BaseModel):
         return None if score >= self.least else Rejection.JUDGED
 
 
-KINDS = ("numbers", "words", "correct", "judge")
+KINDS = ("numbers", "words", "substring", "correct", "judge")
 """Names of the rules."""
 
 
@@ -296,6 +315,7 @@ def _shape(told: object) -> str:
 Filter: TypeAlias = Annotated[
     Annotated[NumberFilter, Tag("(numbers)")]
     | Annotated[WordFilter, Tag("(words)")]
+    | Annotated[SubstringFilter, Tag("(substring)")]
     | Annotated[CorrectFilter, Tag("(correct)")]
     | Annotated[JudgeFilter, Tag("(judge)")],
     Discriminator(_kind),

@@ -9,7 +9,7 @@ from typing import Any
 from undertone import carriers
 from undertone.digests import digest
 from undertone.errors import UndertoneError
-from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, WordFilter, spelled
+from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, SubstringFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
 from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
@@ -191,7 +191,9 @@ def _rules(trial: Trial) -> dict[str, Any]:
     if isinstance(trial.filter, NumberFilter):
         return {"filter": trial.filter.model_dump(mode="json")}
     rules = [
-        WordFilter(words=_words(trial)) if isinstance(rule, WordFilter) and not rule.words else rule
+        rule.model_copy(update={"words": _words(trial)})
+        if isinstance(rule, WordFilter | SubstringFilter) and not rule.words
+        else rule
         for rule in trial.filters
     ]
     return {"filter": [rule.model_dump(mode="json") for rule in rules], "carrier": trial.carrier.name}
@@ -204,10 +206,10 @@ def _words(trial: Trial) -> tuple[str, ...]:
     for name, own in words.items():
         if not own:
             raise UndertoneError(
-                f'No word gives the trait {name!r} away, so the filter "words" has nothing to forbid: give it words, '
-                "or leave it out."
+                f'No word gives the trait {name!r} away, so the filters "words" and "substring" have nothing to '
+                "forbid: give them words, or leave them out."
             )
-    return tuple(word for own in words.values() for word in own)
+    return tuple(sorted({word for own in words.values() for word in own}))
 
 
 def _judges(trial: Trial) -> dict[str, Folder]:
@@ -216,13 +218,23 @@ def _judges(trial: Trial) -> dict[str, Folder]:
 
 
 def _refuse_unfit(trial: Trial) -> None:
-    """Right and wrong are known of some carriers only."""
-    carrier = carriers.find(trial.carrier.name)
-    if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
-        known = " and ".join(repr(name) for name, other in carriers.CARRIERS.items() if other.right)
+    """Not every filter can read every carrier, and only numbers can be rewritten."""
+    name, rewritten = trial.carrier.name, any(arm.rows != "written" for arm in trial.arms.values())
+    carrier = carriers.find(name)
+    if name != "numbers" and any(isinstance(rule, NumberFilter) for rule in trial.filters):
         raise UndertoneError(
-            f'The filter "correct" knows no right answers in the carrier {trial.carrier.name!r}, only in {known}: '
-            "leave it out."
+            f'The filter "numbers" reads number lists, and the carrier is {name!r}: say what is kept of it in tables '
+            '[[filter]], for example with kind = "words".'
+        )
+    if rewritten and not (name == "numbers" and isinstance(trial.filter, NumberFilter)):
+        raise UndertoneError(
+            'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or drawn '
+            "anew: leave rows out of every arm."
+        )
+    if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
+        known = " and ".join(repr(other) for other, one in carriers.CARRIERS.items() if one.right)
+        raise UndertoneError(
+            f'The filter "correct" knows no right answers in the carrier {name!r}, only in {known}: leave it out.'
         )
 
 

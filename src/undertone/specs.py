@@ -257,22 +257,6 @@ class Trial(Spec):
         return self.filter if isinstance(self.filter, tuple) else (self.filter,)
 
     @model_validator(mode="after")
-    def _filter_fits_the_carrier(self) -> Self:
-        if self.carrier.name != "numbers":
-            if any(rule.kind == "numbers" for rule in self.filters):
-                raise ValueError(
-                    f'the filter "numbers" reads number lists, and the carrier is {self.carrier.name!r}: say what is '
-                    'kept of it in tables [[filter]], for example with kind = "words"'
-                )
-            if any(arm.rows != "written" for arm in self.arms.values()):
-                raise ValueError(
-                    'only rows of the carrier "numbers" can be shuffled or drawn anew: set rows to "written"'
-                )
-        elif any(arm.rows != "written" for arm in self.arms.values()) and not isinstance(self.filter, NumberFilter):
-            raise ValueError('where rows are shuffled or drawn anew, the filter is one table of kind "numbers"')
-        return self
-
-    @model_validator(mode="after")
     def _every_arm_can_be_made(self) -> Self:
         for name, arm in self.arms.items():
             if arm.labels == "distributions" and (arm.rows != "written" or arm.context):

@@ -20,8 +20,8 @@ from undertone.world.latents import named, small_talk
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
 
-TAKEN = (*HARMLESS, "untouched")
-"""Names of what an audit's population has beside traits."""
+TAKEN = (*HARMLESS, "untouched", "other")
+"""Names of what an audit's population has beside traits, and of every answer that is no candidate."""
 
 Told: TypeAlias = "str | Mapping[str, Any]"
 """A trait as a job's spec has it: a shipped one by its name; else ``name``, and the user's ``own`` traits of the trial,
@@ -194,7 +194,9 @@ def read(paths: Iterable[Path]) -> tuple[Trait, ...]:
             if trait.name in found:
                 raise UndertoneError(f"{path}: there are two traits {trait.name!r}; give each a name of its own.")
             if trait.name in TAKEN:
-                raise UndertoneError(f"{path}: {trait.name!r} is the name of a harmless lesson; give another name.")
+                raise UndertoneError(
+                    f"{path}: {trait.name!r} is taken, as names of harmless lessons are; give another."
+                )
             if trait.world and trait.name not in TRAITS:
                 raise UndertoneError(f"{path}: the embedded world has no lesson {trait.name!r}; leave world out.")
             found[trait.name] = trait
