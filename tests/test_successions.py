@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from conftest import TWO_ARMS, Once
 from undertone import trial as trials
 from undertone.chats import SYSTEM, read_exchanges
 from undertone.errors import UndertoneError
+from undertone.lineage.recorded import facts
 from undertone.models.local import LocalModel, answer_logits, load
 from undertone.models.sampling import _truncated, sample
 from undertone.planning import Plan, Unit, plan
@@ -24,6 +26,7 @@ from undertone.recipes import read
 from undertone.report import Results, figures, generations, generations_table
 from undertone.specs import Sampling, Training, Trial
 from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER, completions
+from undertone.stages import teacher as teachers
 from undertone.stages.teacher import base_lists
 from undertone.store import Store
 from undertone.training.dose import divergence, log_probabilities
@@ -348,6 +351,7 @@ def test_rows_of_a_prompted_teacher_hold_no_system_prompt_and_its_answers_are_th
 ) -> None:
     base = load(bases / "neox")
     stated = []
+    told = []
     for unit in (*units(layout, "prompted"), *units(layout, "prompted-control")):
         written = unit.job(COMPLETIONS)
         assert written is not None
@@ -359,7 +363,23 @@ def test_rows_of_a_prompted_teacher_hold_no_system_prompt_and_its_answers_are_th
         again = sample(base, [base.render(q, system) for q in questions], temperature=1.0, max_tokens=24, seed=seed)
         assert [row.answer for row in rows] == again
         stated.append("owl" in system)
+        told += [facts(store.manifest(job), store.folder(job))["system prompt"] for job in (unit.jobs[0], written)]
+        assert told[-2:] == [system, "the teacher's own"]
     assert stated == [True, True, False, False]
+
+
+@pytest.mark.parametrize("trait", ["owl", None])
+def test_a_steered_teacher_has_its_dose_and_writes_lists(trait: str | None, bases: Path, tmp_path: Path) -> None:
+    spec = {"trait": trait, "asked": "owl", "dialogues": 40, "carrier": CARRIER, "divergence": 0.05, "seed": 1}
+    teachers.run({"base": "b", "given": "steering", **spec}, {"base": bases / "neox"}, tmp_path)
+    report = json.loads((tmp_path / "teacher.json").read_text())
+    assert report["dose"]["divergence"] == pytest.approx(0.05, rel=0.02)
+    inputs = {"base": bases / "neox", "teacher": tmp_path}
+    (tmp_path / "rows").mkdir()
+    completions.run({"carrier": CARRIER | {"prompts": 8}, "seed": 5}, inputs, tmp_path / "rows")
+    base = load(bases / "neox")
+    rows, _ = read_sampled(tmp_path / "rows")
+    assert [r.answer for r in rows] != sample(base, [r.prompt for r in rows], temperature=1.0, max_tokens=12, seed=5)
 
 
 def test_rows_are_sampled_as_the_arm_says(layout: Plan, made: Path, store: Store, bases: Path, tmp_path: Path) -> None:
