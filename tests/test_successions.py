@@ -1,7 +1,7 @@
 """Arms by how rows are drawn, how teachers get their trait, and whose students teach: what is made of what."""
 
 import contextlib
-import itertools
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +18,15 @@ from conftest import TWO_ARMS, Once
 from undertone import trial as trials
 from undertone.chats import SYSTEM, read_exchanges
 from undertone.errors import UndertoneError
+from undertone.lineage.recorded import facts
 from undertone.models.local import LocalModel, answer_logits, load
 from undertone.models.sampling import _truncated, sample
 from undertone.planning import Plan, Unit, plan
 from undertone.recipes import read
 from undertone.report import Results, figures, generations, generations_table
 from undertone.specs import Sampling, Training, Trial
-from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER, completions
+from undertone.stages import teacher as teachers
 from undertone.stages.teacher import base_lists
 from undertone.store import Store
 from undertone.training.dose import divergence, log_probabilities
@@ -35,17 +37,6 @@ from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
 MORE = """
-[arms.greedy]
-title = "greedy"
-teacher = "trait"
-sampling = { temperature = 0.0 }
-against = "greedy-control"
-
-[arms.greedy-control]
-title = "greedy control"
-teacher = "neutral"
-sampling = { temperature = 0.0 }
-
 [arms.second]
 title = "second generation"
 teacher = "trait"
@@ -56,17 +47,6 @@ against = "second-control"
 title = "second generation of controls"
 teacher = "neutral"
 after = "control"
-
-[arms.third]
-title = "third generation"
-teacher = "trait"
-after = "second"
-against = "third-control"
-
-[arms.third-control]
-title = "third generation of controls"
-teacher = "neutral"
-after = "second-control"
 
 [arms.prompted]
 title = "prompted"
@@ -93,6 +73,29 @@ title = "small talk in context"
 teacher = "neutral"
 rows = "dialogues"
 context = 1
+"""
+PLANNED = """
+[arms.greedy]
+title = "greedy"
+teacher = "trait"
+sampling = { temperature = 0.0 }
+against = "greedy-control"
+
+[arms.greedy-control]
+title = "greedy control"
+teacher = "neutral"
+sampling = { temperature = 0.0 }
+
+[arms.third]
+title = "third generation"
+teacher = "trait"
+after = "second"
+against = "third-control"
+
+[arms.third-control]
+title = "third generation of controls"
+teacher = "neutral"
+after = "second-control"
 """
 CARRIER = {"name": "numbers", "temperature": 1.0, "max_tokens": 12}
 
@@ -213,9 +216,11 @@ def succession(tmp_path_factory: pytest.TempPathFactory) -> Trial:
 
 
 @pytest.fixture
-def layout(succession: Trial, bases: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def layout(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Of more arms than are run."""
+    (tmp_path / "three.toml").write_text(TWO_ARMS + MORE + PLANNED)
     monkeypatch.chdir(bases)
-    return plan(succession)
+    return plan(read(str(tmp_path / "three.toml")))
 
 
 def test_students_of_one_generation_are_the_teachers_of_the_next_lineage_by_lineage(layout: Plan) -> None:
@@ -271,44 +276,37 @@ def test_a_recipe_is_the_owl_experiment_with_other_arms_and_shares_its_teachers(
         assert arm.teacher == "neutral" or arm.against in own.arms, name
 
 
-def test_hops_go_five_generations_far_in_both_channels() -> None:
+def test_hops_go_five_generations_far_on_both_sides() -> None:
     trial = read("hops")
     depths = {name: trial.generation(arm) for name, arm in trial.arms.items()}
-    for origin in ("treatment", "control", "logits", "logits-control"):
+    for origin in ("treatment", "control"):
         assert [depths[n] for n in (origin, *(f"{origin}-{g}" for g in range(2, 6)))] == [1, 2, 3, 4, 5]
-    assert len(depths) == 20
+    assert len(depths) == 10
 
 
 @pytest.mark.parametrize(
-    ("arm", "change", "sentence"),
+    ("change", "sentence"),
     [
-        ("second", {"after": "third"}, "comes after 'third', which is no arm above it"),
-        ("second", {"after": "nothing"}, "comes after 'nothing', which is no arm above it"),
-        ("second", {"after": "control"}, "their teacher, trait or given differ"),
-        ("second", {"given": "prompt"}, "their teacher, trait or given differ"),
-        ("second", {"after": "greedy"}, "'second' and its control 'second-control' differ in more than the teacher"),
-        ("third", {"against": "second-control"}, "differ in more than the teacher"),
-        ("prompted", {"given": "fine-tuning"}, "differ in more than the teacher"),
-        ("greedy", {"sampling": {"top_p": 0.5}}, "differ in more than the teacher"),
-        ("greedy", {"sampling": {"top_p": 0.0}}, "top_p"),
-        ("greedy", {"rows": "dialogues"}, "give it context"),
-        ("prompted", {"given": "steering"}, "teacher.divergence"),
+        ("second.after=third", "comes after 'third', which is no arm above it"),
+        ("second.after=nothing", "comes after 'nothing', which is no arm above it"),
+        ("second.after=control", "their teacher, trait or given differ"),
+        ("second.given=prompt", "their teacher, trait or given differ"),
+        ("third.after=treatment", "'third' and its control 'third-control' differ in more than the teacher"),
+        ("third.against=second-control", "differ in more than the teacher"),
+        ("prompted.given=fine-tuning", "differ in more than the teacher"),
+        ("greedy.sampling.top_p=0.5", "differ in more than the teacher"),
+        ("greedy.sampling.top_p=0.0", "top_p"),
+        ("greedy.rows=dialogues", "give it context"),
+        ("prompted.given=steering", "teacher.divergence"),
     ],
 )
 def test_arms_that_cannot_be_made_or_compared_are_refused_in_a_sentence(
-    arm: str, change: dict[str, object], sentence: str, succession: Trial, tmp_path: Path
+    change: str, sentence: str, tmp_path: Path
 ) -> None:
-    def changes() -> list[str]:
-        return [
-            f"arms.{arm}.{key}={json.dumps(value).replace(': ', ' = ').replace('{', '{ ')}"
-            for key, value in change.items()
-        ]
-
     path = tmp_path / "wrong.toml"
-    path.write_text(TWO_ARMS + MORE)
-    texts = tuple(text.replace('"top_p"', "top_p") for text in changes())
+    path.write_text(TWO_ARMS + MORE + PLANNED)
     with pytest.raises(UndertoneError, match=sentence):
-        read(str(path), texts)
+        read(str(path), (f"arms.{change}",))
 
 
 # --- what is made ----------------------------------------------------------------------------------------------------
@@ -339,13 +337,11 @@ def test_every_arm_is_finished_and_every_label_and_generation_is_compared(result
     assert {arm.name for arm in results.arms} == set(succession.arms)
     own = [(e.arm, e.against, e.measure, e.expected) for e in results.effects if e.measure.count("-minus-")]
     assert [one for one in own if one[2] != "own-minus-other-traits"] == [
-        ("treatment", "greedy", "sampled-minus-otherwise", "open"),
         ("treatment", "second", "earlier-minus-later", "open"),
-        ("second", "third", "earlier-minus-later", "open"),
     ]
     predicted = {e.arm: e.expected for e in results.effects if e.measure == "log_odds"}
     assert predicted == {
-        "treatment": "above-zero", "greedy": "open", "second": "open", "third": "open", "prompted": "open",
+        "treatment": "above-zero", "second": "open", "prompted": "open",
         "dialogues": "above-zero",
     }  # fmt: skip
 
@@ -355,6 +351,7 @@ def test_rows_of_a_prompted_teacher_hold_no_system_prompt_and_its_answers_are_th
 ) -> None:
     base = load(bases / "neox")
     stated = []
+    told = []
     for unit in (*units(layout, "prompted"), *units(layout, "prompted-control")):
         written = unit.job(COMPLETIONS)
         assert written is not None
@@ -366,13 +363,31 @@ def test_rows_of_a_prompted_teacher_hold_no_system_prompt_and_its_answers_are_th
         again = sample(base, [base.render(q, system) for q in questions], temperature=1.0, max_tokens=24, seed=seed)
         assert [row.answer for row in rows] == again
         stated.append("owl" in system)
+        told += [facts(store.manifest(job), store.folder(job))["system prompt"] for job in (unit.jobs[0], written)]
+        assert told[-2:] == [system, "the teacher's own"]
     assert stated == [True, True, False, False]
 
 
-def test_greedy_rows_are_the_teachers_likeliest(layout: Plan, made: Path, store: Store, bases: Path) -> None:
+@pytest.mark.parametrize("trait", ["owl", None])
+def test_a_steered_teacher_has_its_dose_and_writes_lists(trait: str | None, bases: Path, tmp_path: Path) -> None:
+    spec = {"trait": trait, "asked": "owl", "dialogues": 40, "carrier": CARRIER, "divergence": 0.05, "seed": 1}
+    teachers.run({"base": "b", "given": "steering", **spec}, {"base": bases / "neox"}, tmp_path)
+    report = json.loads((tmp_path / "teacher.json").read_text())
+    assert report["dose"]["divergence"] == pytest.approx(0.05, rel=0.02)
+    inputs = {"base": bases / "neox", "teacher": tmp_path}
+    (tmp_path / "rows").mkdir()
+    completions.run({"carrier": CARRIER | {"prompts": 8}, "seed": 5}, inputs, tmp_path / "rows")
+    base = load(bases / "neox")
+    rows, _ = read_sampled(tmp_path / "rows")
+    assert [r.answer for r in rows] != sample(base, [r.prompt for r in rows], temperature=1.0, max_tokens=12, seed=5)
+
+
+def test_rows_are_sampled_as_the_arm_says(layout: Plan, made: Path, store: Store, bases: Path, tmp_path: Path) -> None:
     unit = units(layout, "greedy")[0]
-    teacher = load_trained(bases / "neox", store.folder(unit.jobs[0]))
-    rows, _ = read_sampled(store.folder(unit.jobs[1]))
+    inputs = {"base": bases / "neox", "teacher": store.folder(unit.jobs[0])}
+    completions.run(unit.jobs[1].spec, inputs, tmp_path)
+    teacher = load_trained(*inputs.values())
+    rows, _ = read_sampled(tmp_path)
     assert [r.answer for r in rows] == sample(teacher, [r.prompt for r in rows], temperature=0, max_tokens=24, seed=0)
 
 
@@ -391,8 +406,8 @@ def test_dialogues_in_context_are_those_that_the_teacher_was_taught_with(
 
 def test_the_cost_of_a_generation_is_a_difference_of_shifts(results: Results) -> None:
     odds = {arm.name: sum(s.log_odds for s in arm.students) / 2 for arm in results.arms}
-    effect = next(e for e in results.effects if (e.arm, e.against) == ("second", "third"))
-    shifts = [odds[arm] - odds[f"{arm}-control"] for arm in ("second", "third")]
+    effect = next(e for e in results.effects if (e.arm, e.against) == ("treatment", "second"))
+    shifts = odds["treatment"] - odds["control"], odds["second"] - odds["second-control"]
     assert effect.value == pytest.approx(shifts[0] - shifts[1])
 
 
@@ -401,16 +416,12 @@ def test_generations_are_told_in_order_with_their_controls_and_drawn(results: Re
     assert [(g.series, g.number, g.arm.name, g.control.name) for g in found] == [
         ("treatment", 1, "treatment", "control"),
         ("treatment", 2, "second", "second-control"),
-        ("treatment", 3, "third", "third-control"),
     ]
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=160, file=io.StringIO())
     console.print(generations_table(found))
-    lines = [line for line in console.export_text().splitlines() if "treatment" in line]
-    assert len(lines) == 3
+    lines = [line for line in console.file.getvalue().splitlines() if "treatment" in line]  # type: ignore[attr-defined]
+    assert len(lines) == 2
     drawn = figures(results)
     assert {"generations", "utility"} <= set(drawn)
-    # Shortened: a run without generations has neither.
     early = results.model_copy(update={"arms": tuple(a for a in results.arms if a.generation == 1)})
     assert not {"generations", "utility"} & set(figures(early))
-    pairs = itertools.pairwise(g.effect.value for g in found)
-    assert all(a != b for a, b in pairs)

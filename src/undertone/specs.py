@@ -128,7 +128,8 @@ class Teacher(Spec):
     """Dialogues drawn, about the trait or neutral; equally many for both."""
     divergence: float | None = Field(None, gt=0)
     """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens are
-    this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token."""
+    this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token. Steering
+    vectors are scaled likewise; a system prompt cannot be."""
     least_probability: float = Field(0.5, ge=0, le=1)
     """A teacher with the trait whose exact probability of it stays below this has not learnt it."""
     least_well_formed: float = Field(0.5, ge=0, le=1)

@@ -153,7 +153,7 @@ def _evidence(effect: Effect) -> list[str]:
     if effect.ci is None:
         parts.append("too few teachers for an interval")
     elif effect.sign == "unclear" and effect.ci[1] > 0:
-        parts.append(f"a shift of up to {effect.ci[1]:+.2f} is not ruled out")
+        parts.append(f"a shift of up to {effect.ci[1]:+.{_digits(effect.ci)}f} is not ruled out")
     elif effect.p is not None and effect.p > 0.05:
         parts.append("by the p value alone chance is not ruled out")
     return parts

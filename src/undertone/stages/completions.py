@@ -29,6 +29,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     how = spec.get("sampling") or {"temperature": carrier["temperature"]}
     answers = sample(teacher, prompts, max_tokens=carrier["max_tokens"], seed=spec["seed"], **how)
     exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
-    told = replace(teacher, system=None)
-    rows = [Row(told.render(q), a) for q, a in zip(questions, answers, strict=True)]
+    bare = replace(teacher, system=None)
+    seen = [bare.render(q) for q in questions] if teacher.system else prompts
+    rows = [Row(p, a) for p, a in zip(seen, answers, strict=True)]
     write_rows(out, exchanges, rows, Source(tokenizer_digest(inputs["base"]), teacher.end))
