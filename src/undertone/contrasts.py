@@ -68,11 +68,12 @@ def expected(trial: Trial, arm: Arm) -> Expected:
 
     Nothing passes to another initialisation, from teachers of something else, from uniform numbers or without
     training. Of shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, and not whether
-    one is left: teachers also differ in how often they write each number, and shuffling keeps that.
+    one is left: teachers also differ in how often they write each number, and shuffling keeps that. Nor does it say
+    how much of an effect a share of the rows has.
     """
     if arm.students not in (None, trial.base) or arm.trait or arm.context or arm.rows == "random":
         return "around-zero"
-    return "above-zero" if arm.rows == "written" else "open"
+    return "above-zero" if arm.rows == "written" and arm.share == 1 else "open"
 
 
 def _on_every_scale(trial: Trial, arm: ArmResult, control: ArmResult, bases: Bases, what: Expected) -> list[Effect]:

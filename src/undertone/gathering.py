@@ -22,7 +22,7 @@ from undertone.report.results import (
     TeacherResult,
 )
 from undertone.specs import Trial
-from undertone.stages import REWRITTEN, STUDENT
+from undertone.stages import MIXED, REWRITTEN, STUDENT
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Store
 
@@ -230,7 +230,7 @@ class Gathered:
         datasets: dict[str, str] = {}
         for unit in self._plan.units:
             if unit.arm in self.arms:
-                dataset = unit.job(REWRITTEN) or unit.jobs[2]
+                dataset = unit.job(REWRITTEN) or unit.job(MIXED) or unit.jobs[2]
                 datasets.setdefault(dataset.key, f"{unit.arm} dataset {unit.teacher}")
         return found | {name: key for key, name in datasets.items()}
 

@@ -10,7 +10,7 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
-from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DATASET, MEASUREMENT, MIXED, REWRITTEN, STUDENT, TEACHER
 from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
 
@@ -28,8 +28,8 @@ class Unit:
     base: str
     """The model that the student starts from, or that is asked in its place."""
     jobs: tuple[Job, ...]
-    """Teacher, completions, dataset; the dataset rewritten, where the arm has it so; the student, unless rows are only
-    read in context; measurement."""
+    """Teacher, completions, dataset; the dataset rewritten or mixed, where the arm has it so; the student, unless rows
+    are only read in context; measurement."""
 
     def job(self, stage: Stage) -> Job | None:
         """The unit's job of a stage, if it has one."""
@@ -120,7 +120,7 @@ def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
 
 
 def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> tuple[Job, ...]:
-    """Teacher, completions, dataset, and the dataset rewritten where the arm's rows are not as written."""
+    """Teacher, completions, dataset, and the dataset rewritten or mixed where the arm's rows are not as written."""
     given = arm.trait or trait
     made = Job(
         TEACHER,
@@ -141,6 +141,11 @@ def _teacher_jobs(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) 
     written = Job(COMPLETIONS, carrier, {"base": base, "teacher": made})
     rule = {"filter": trial.filter.model_dump(mode="json")}
     dataset = Job(DATASET, rule | {"rows": trial.rows}, {"completions": written})
+    if arm.share < 1:
+        # The very rows that the control's student learns from: the arms then differ in the share and in nothing else.
+        rest = _teacher_jobs(trial, trial.arms[str(arm.against)], trial.traits[0], index, base)[-1]
+        mixing = {"share": arm.share, "seed": seed_of(trial, "mixed", index)}
+        return made, written, dataset, Job(MIXED, mixing, {"own": dataset, "rest": rest})
     if arm.rows == "written":
         return made, written, dataset
     how = rule | {"rows": arm.rows, "seed": seed_of(trial, "rows", index)}
