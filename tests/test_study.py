@@ -187,6 +187,19 @@ def test_permuting_models_raises_no_more_false_alarms_than_it_says() -> None:
     assert alarms / 300 <= 0.1 + 3 * (0.09 / 300) ** 0.5
 
 
+@pytest.mark.parametrize(("teachers", "students"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.2, 0.2)])
+def test_the_interval_of_own_minus_strangers_covers_whatever_else_varies(teachers: float, students: float) -> None:
+    """Normal models; a mark of each model's teachers and of its students, beside what is its own."""
+    rng, count, own = np.random.default_rng(7), 9, 0.4
+    covered = 0
+    for _ in range(400):
+        shifts = rng.normal(0, 0.1, (count, count)) + np.diag(rng.normal(own, 0.3, count))
+        shifts += rng.normal(0, teachers, (count, 1)) + rng.normal(0, students, (1, count))
+        low, high = crossing.over_models(shifts, _strangers(count))["difference"].ci
+        covered += low <= own <= high
+    assert covered / 400 >= 0.95 - 3 * (0.0475 / 400) ** 0.5
+
+
 # --- specs ------------------------------------------------------------------------------------------------------------
 
 
@@ -208,16 +221,17 @@ def test_a_sweep_that_cannot_be_made_is_refused_in_a_sentence(change: str, said:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("changes", "said"),
     [
-        ("models=['hf/./a','hf/./b']", "at least 3"),
-        ("models=['hf/./a','hf/./b','hf/./b']", "given twice"),
-        ("kin=[['hf/./a','hf/./b']]", "no pair of models"),
+        (("models=['a','b']",), "at least 3"),
+        (("models=['a','b','b']",), "given twice"),
+        (("kin=[['a','b']]",), "no pair of models"),
+        (("models=['a','b','c']", "kin=[['a','b'],['c','a']]"), "no stranger"),
     ],
 )
-def test_pairs_of_models_that_cannot_be_made_are_refused(change: str, said: str) -> None:
+def test_pairs_of_models_that_cannot_be_made_are_refused(changes: tuple[str, ...], said: str) -> None:
     with pytest.raises(UndertoneError, match=said):
-        read_as(Kin, "kin", (change,))
+        read_as(Kin, "kin", changes)
 
 
 def test_points_of_the_shipped_sweeps_share_the_teachers_of_owls() -> None:

@@ -64,7 +64,7 @@ def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
         (*columns, "skills", "control's", "loss"),
         tuple((point.label, *_cells(point.made)) for point in axis.points),
     )
-    changes = [("slope", axis.slope, None), ("bend", axis.bend, None)]
+    changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
     changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in axis.steps]
     trends = Grid(
         f"{axis.name}: how the effect changes",

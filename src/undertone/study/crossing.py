@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from undertone.statistics import mean_estimate
 from undertone.statistics.nested import Floats
-from undertone.study.findings import Cell, Measured
+from undertone.study.findings import Cell
 from undertone.study.point import Result
 from undertone.study.spec import Key, Kin
+from undertone.theory.findings import Measured
 
 DRAWS = 99_999
 """Random permutations. With the observed one 100,000, so p is a round number."""
@@ -38,29 +39,34 @@ def _relation(kin: Kin, one: str, other: str) -> Literal["own", "kin", "stranger
 
 
 def compared(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
-    """Own against strangers, from shifts and relations of teachers' models (rows) to students' models (columns).
+    """Own against strangers, from shifts and relations of teachers' models (rows) to students' models (columns)."""
+    found, models = over_models(shifts, relations), np.arange(len(shifts))
+    method = f"{found['difference'].method}; p: {DRAWS:,} random permutations of the students' models"
+    tested = found["difference"].model_copy(update={"p": permuted_p(shifts), "method": method})
+    largest = tuple(int((shifts.argmax(axis) == models).sum()) for axis in (1, 0))
+    return found | {"difference": tested, "largest": largest}
 
-    A model is the unit: its teachers, and every student of them, stand or fall with it.
+
+def over_models(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
+    """Means over models: a model is the unit, since its teachers, and every student of them, stand or fall with it.
+
+    Students that any lists move make contrasts of models differ more than their mean does, so the interval covers
+    95 % where only what is own varies, and more where students vary too (a test simulates it).
     """
-    strange = relations == "stranger"
+    strange, related, own = relations == "stranger", relations == "kin", np.diagonal(shifts)
     others = np.where(strange, shifts, 0.0).sum(1) / strange.sum(1)
-    own = np.diagonal(shifts)
-    difference = Measured.of(mean_estimate([[value] for value in own - others]))
-    related = relations == "kin"
-    kin = [[shifts[i, related[i]].mean() - others[i]] for i in range(len(shifts)) if related[i].any()]
+    kin = [shifts[i, related[i]].mean() - others[i] for i in range(len(shifts)) if related[i].any()]
     return {
-        "own": Measured.of(mean_estimate([[value] for value in own])),
-        "strangers": Measured.of(mean_estimate([[value] for value in others])),
-        "difference": difference.model_copy(
-            update={
-                "p": permuted_p(shifts),
-                "method": f"{difference.method}; p: {DRAWS:,} random permutations of the students' models",
-            }
-        ),
-        "kin": Measured.of(mean_estimate(kin)) if len(kin) > 1 else None,
-        "largest": (int((shifts.argmax(1) == np.arange(len(shifts))).sum()),
-                    int((shifts.argmax(0) == np.arange(len(shifts))).sum())),
-    }  # fmt: skip
+        "own": _mean(own),
+        "strangers": _mean(others),
+        "difference": _mean(own - others),
+        "kin": _mean(kin) if len(kin) > 1 else None,
+    }
+
+
+def _mean(values: Iterable[float]) -> Measured:
+    estimate = Measured.of(mean_estimate([[float(value)] for value in values]))
+    return estimate.model_copy(update={"method": f"t interval on {estimate.units} models"})
 
 
 def permuted_p(shifts: Floats, draws: int = DRAWS) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from undertone.contrasts import nested
 from undertone.report.results import ArmResult, Effect, StudentResult
 from undertone.statistics import Estimate, difference
-from undertone.study.findings import Made, Measured
+from undertone.study.findings import Made
+from undertone.theory.findings import Measured
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,9 @@ class Kin(Study):
         for pair in self.kin:
             if len(set(pair)) < 2 or not set(pair) <= set(self.models):
                 raise ValueError(f"kin names {list(pair)}, which is no pair of models")
+        for one in self.models:
+            if all(other == one or self.related(one, other) for other in self.models):
+                raise ValueError(f"{one!r} is kin of all other models, so there is no stranger to compare with")
         return self
 
     def related(self, one: str, other: str) -> bool:

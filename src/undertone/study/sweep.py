@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from undertone.statistics import holm
-from undertone.study.findings import AxisFound, Measured, PointFound, StepFound
+from undertone.study.findings import AxisFound, PointFound, StepFound
 from undertone.study.point import Result, combined
 from undertone.study.spec import Axis, Key, Sweep
+from undertone.theory.findings import Measured
 
 PLACES_OF_A_TREND = 3
 """Fewer points on an axis have a step between them and no trend."""
