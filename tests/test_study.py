@@ -32,8 +32,12 @@ from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.trial import Watcher
 from undertone.workers import unique
 
+POINT = TWO_ARMS.replace("steps = 20", "steps = 3").replace(
+    "samples = 1\nskill_prompts = 2", "samples = 0\nskill_prompts = 0"
+)
+"""The trial of every point here: that its teachers learn much is not what is tested."""
 SWEEP = (
-    TWO_ARMS.replace("two arms", "does it grow?")
+    POINT
     + """
 [axes.share]
 title = "share"
@@ -53,7 +57,7 @@ points = [
 ]
 """
 )
-KIN = "models = ['hf/./neox', 'hf/./llama', 'hf/./cousin']\nkin = [['hf/./llama', 'hf/./cousin']]\n" + TWO_ARMS
+KIN = "models = ['hf/./neox', 'hf/./llama', 'hf/./cousin']\nkin = [['hf/./llama', 'hf/./cousin']]\n" + POINT
 
 
 # --- mixed rows -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -49,14 +50,7 @@ class Gathered:
 
     def made_elsewhere(self) -> list[str]:
         """A sentence for each way in which artifacts were made with other versions or hardware than are here now."""
-        here = surroundings.versions() | surroundings.hardware()
-        found = Counter(
-            f"{what} {made.get(what, 'unknown')} (here {now})"
-            for made in self._made_with.values()
-            for what, now in here.items()
-            if made.get(what) != now
-        )
-        return [f"{n} of {len(self.contents)} artifacts were made before, with {how}." for how, n in found.items()]
+        return made_elsewhere(list(self._made_with.values()))
 
     @property
     def complete(self) -> bool:
@@ -236,6 +230,18 @@ class Gathered:
 
     def _read(self, job: Job, name: str) -> Any:
         return self._store.read(job, name)
+
+
+def made_elsewhere(made_with: Sequence[Mapping[str, str]]) -> list[str]:
+    """A sentence for each way in which what artifacts were made with is not what is here now."""
+    here = surroundings.versions() | surroundings.hardware()
+    found = Counter(
+        f"{what} {made.get(what, 'unknown')} (here {now})"
+        for made in made_with
+        for what, now in here.items()
+        if made.get(what) != now
+    )
+    return [f"{n} of {len(made_with)} artifacts were made before, with {how}." for how, n in found.items()]
 
 
 def _probability(odds: float) -> float:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from undertone import surroundings
 from undertone.contrasts import effects
 from undertone.errors import UndertoneError
-from undertone.gathering import Gathered
+from undertone.gathering import Gathered, made_elsewhere
 from undertone.planning import Plan, plan
 from undertone.report.results import Effect
 from undertone.report.study import write_study
@@ -98,22 +98,21 @@ def _made(
     for key, layout in layouts.items():
         for job in unique(layout.jobs):
             points.setdefault(job.key, []).append(key)
-    told: set[str] = set()
     results: dict[Key, Result] = {}
     watcher.planned(jobs)
     with store.opened(), closing(run_jobs(jobs, store, cores(), watcher.warn)) as finished:
         for job, seconds in finished:
             watcher.done(job, seconds)
+            tell(layouts[points[job.key][0]], store, job, watcher)
             for key in points[job.key]:
                 gathered[key].note(job, seconds)
                 check(trials[key], layouts[key], store, job)
-                if job.key not in told:
-                    tell(layouts[key], store, job, watcher)
                 gathered[key].newly_finished(0.0)
-                if gathered[key].complete:
+                if gathered[key].complete and key not in results:
                     results[key] = _result(study, trials[key], gathered[key])
                     watcher.effect(_named(results[key], key))
-            told.add(job.key)
+    for sentence in made_elsewhere([store.manifest(job).made_with for job in jobs]):
+        watcher.warn(sentence)
     return results
 
 
