@@ -55,9 +55,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, ``misalignment``, ``digits``, ``theorem``, a path ending in .toml, or the
-        folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and
-        compared bit by bit; exit code 1 if bits differ.
+        ``owls``, ``animals``, ``controls``, ``dose``, ``rank``, ``kin``, ``misalignment``, ``digits``, ``theorem``, a
+        path ending in .toml, or the folder of a run: one that was stopped goes on, a finished one is made anew in
+        FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -87,12 +87,20 @@ def run(
             from undertone.emergence import shown
 
             return shown.run_again(Path(recipe), out, json)
+        if (Path(recipe) / "study.json").is_file():
+            from undertone.study import shown as studies
+
+            return studies.run_again(Path(recipe), out, json)
         return running.run_again(Path(recipe), out, json)
     experiment = recipes.experiment(recipe)
     if experiment == "misalignment":
         from undertone.emergence import shown
 
         return shown.run_recipe(recipe, tuple(changes), out, dry_run, json)
+    if experiment in ("sweep", "kin"):
+        from undertone.study import shown as studies
+
+        return studies.run_recipe(experiment, recipe, tuple(changes), out, dry_run, json)
     if experiment is not None:
         from undertone import theorising
 
@@ -729,17 +737,21 @@ def list_models() -> int:
 
 
 @models.command
-def build(name: str, /) -> int:
-    """Builds a base model from its seeds, in a few minutes on one core; a build that was stopped goes on.
+def build(*names: str) -> int:
+    """Builds base models from their seeds, each in a few minutes on one core; a build that was stopped goes on.
 
     Parameters
     ----------
-    name
+    names
         For example fledgling-a2; ``undertone models list`` shows all.
     """
     from undertone import running
 
-    return running.build_shown(name.removeprefix("builtin/"))
+    if not names:
+        raise UndertoneError("Name the models to build; undertone models list shows all.")
+    for name in names:
+        running.build_shown(name.removeprefix("builtin/"))
+    return 0
 
 
 @models.command

@@ -68,15 +68,16 @@ def expected(trial: Trial, arm: Arm) -> Expected:
 
     Nothing passes to another initialisation, from teachers of something else, from uniform numbers or without
     training. Of shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, and not whether
-    one is left: teachers also differ in how often they write each number, and shuffling keeps that. Of other ways to
-    sample, of teachers that were not fine-tuned and of later generations too little is known to predict anything.
-    Dialogues that speak openly of the trait, read in context, are there to be seen.
+    one is left: teachers also differ in how often they write each number, and shuffling keeps that. Nor does it say
+    how much of an effect a share of the rows has. Of other ways to sample, of teachers that were not fine-tuned and of
+    later generations too little is known to predict anything. Dialogues that speak openly of the trait, read in
+    context, are there to be seen.
     """
     if arm.rows == "dialogues":
         return "above-zero"
     if arm.students not in (None, trial.base) or arm.trait or arm.context or arm.rows == "random":
         return "around-zero"
-    plain = arm.rows == "written" and arm.given == "fine-tuning" and not (arm.sampling or arm.after)
+    plain = arm.rows == "written" and arm.share == 1 and arm.given == "fine-tuning" and not (arm.sampling or arm.after)
     return "above-zero" if plain else "open"
 
 

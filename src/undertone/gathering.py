@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,7 +23,7 @@ from undertone.report.results import (
     TeacherResult,
 )
 from undertone.specs import Trial
-from undertone.stages import DATASET, DIALOGUES, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import DATASET, DIALOGUES, MIXED, REWRITTEN, STUDENT, TEACHER
 from undertone.statistics import log_odds, mean_estimate, total_variation
 from undertone.store import Job, Stage, Store
 from undertone.traits.catalogue import name_of
@@ -50,14 +51,7 @@ class Gathered:
 
     def made_elsewhere(self) -> list[str]:
         """A sentence for each way in which artifacts were made with other versions or hardware than are here now."""
-        here = surroundings.versions() | surroundings.hardware()
-        found = Counter(
-            f"{what} {made.get(what, 'unknown')} (here {now})"
-            for made in self._made_with.values()
-            for what, now in here.items()
-            if made.get(what) != now
-        )
-        return [f"{n} of {len(self.contents)} artifacts were made before, with {how}." for how, n in found.items()]
+        return made_elsewhere(list(self._made_with.values()))
 
     @property
     def complete(self) -> bool:
@@ -235,12 +229,25 @@ class Gathered:
         datasets: dict[str, str] = {}
         for unit in self._plan.units:
             if unit.arm in self.arms:
-                dataset = unit.job(REWRITTEN) or unit.job(DIALOGUES) or unit.jobs[2]
+                made = (unit.job(stage) for stage in (REWRITTEN, DIALOGUES, MIXED, DATASET))
+                dataset = next(job for job in made if job is not None)
                 datasets.setdefault(dataset.key, f"{unit.arm} dataset {unit.teacher}")
         return found | {name: key for key, name in datasets.items()}
 
     def _read(self, job: Job, name: str) -> Any:
         return self._store.read(job, name)
+
+
+def made_elsewhere(made_with: Sequence[Mapping[str, str]]) -> list[str]:
+    """A sentence for each way in which what artifacts were made with is not what is here now."""
+    here = surroundings.versions() | surroundings.hardware()
+    found = Counter(
+        f"{what} {made.get(what, 'unknown')} (here {now})"
+        for made in made_with
+        for what, now in here.items()
+        if made.get(what) != now
+    )
+    return [f"{n} of {len(made_with)} artifacts were made before, with {how}." for how, n in found.items()]
 
 
 def _probability(odds: float) -> float:

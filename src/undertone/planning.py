@@ -12,7 +12,7 @@ from undertone.errors import UndertoneError
 from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, SubstringFilter, WordFilter, spelled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.specs import Arm, Trial
-from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, MIXED, REWRITTEN, STUDENT, TEACHER
 from undertone.stages.dataset import judge_input
 from undertone.store import Folder, Job, Stage
 from undertone.traits import catalogue
@@ -31,8 +31,9 @@ class Unit:
     base: str
     """The model that the student starts from, or that is asked in its place."""
     jobs: tuple[Job, ...]
-    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten, where
-    the arm has it so, or dialogues instead; the student, unless rows are only read in context; measurement."""
+    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten or
+    mixed, where the arm has it so, or dialogues instead; the student, unless rows are only read in context;
+    measurement."""
 
     def job(self, stage: Stage) -> Job | None:
         """The unit's last job of a stage, if it has one: its own student, not the one that taught it."""
@@ -130,17 +131,29 @@ def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
 def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
     """Every job of one student, from its teacher on. A lineage is a teacher and one of its students; in a later
     generation that student's own student teaches it."""
-    base, generation = folders[trial.base], _generation(trial, arm)
-    own: tuple[int, ...]
+    written = _written(trial, arm, trait, lineage, folders)
+    seed = seed_of(trial, "student", *lineage, *_generation(trial, arm))
+    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+
+
+def _written(
+    trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]
+) -> tuple[Job, ...]:
+    """The jobs from the teacher to the rows that a student learns from."""
+    base, own = folders[trial.base], tuple[int, ...]()
     if arm.after:
-        own = *lineage, *generation
+        own = *lineage, *_generation(trial, arm)
         made = _jobs(trial, trial.arms[arm.after], trait, lineage, folders)[-2]
     else:
         own = lineage[:1]  # all students of a teacher learn from one dataset
         made = _teacher(trial, arm, trait, lineage[0], base)
-    written = _dataset_jobs(trial, arm, made, own, base)
-    seed = seed_of(trial, "student", *lineage, *generation)
-    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+    jobs = _dataset_jobs(trial, arm, made, own, base)
+    if arm.share == 1:
+        return jobs
+    # The very rows that the control's student learns from: the arms then differ in the share and in nothing else.
+    rest = _written(trial, trial.arms[str(arm.against)], trial.traits[0], lineage, folders)[-1]
+    mixing = {"share": arm.share, "seed": seed_of(trial, "mixed", *own)}
+    return (*jobs, Job(MIXED, mixing, {"own": jobs[-1], "rest": rest}))
 
 
 def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Job:

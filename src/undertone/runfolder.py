@@ -98,6 +98,33 @@ def claimed(folder: Path, record: Record) -> Generator[None]:
             raise UndertoneError(told) from error
 
 
+@contextmanager
+def held(folder: Path, file: str, record: Spec) -> Generator[None]:
+    """Holds the folder for this process, with ``record`` in ``file``: for what is no trial.
+
+    Raises:
+        UndertoneError: it cannot be written, another process holds it, or it holds something else.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / FILE).exists():
+            raise UndertoneError(f"{folder} holds the run of a trial; give another --out.")
+        (folder / LOCK).touch()
+        with locked(folder / LOCK, exclusive=True) as ours:
+            if not ours:
+                raise UndertoneError(f"Another process is running in {folder}; wait for it, or give another --out.")
+            if (folder / file).exists() and (folder / file).read_text(encoding="utf-8") != _text(record):
+                raise UndertoneError(f"{folder} holds another experiment; give another --out.")
+            write_text(folder / file, _text(record))
+            yield
+    except OSError as error:
+        raise UndertoneError(f"Cannot write to {folder}: {error.strerror}; give another folder with --out.") from error
+
+
+def _text(record: Spec) -> str:
+    return record.model_dump_json(indent=1) + "\n"
+
+
 def _sentence(error: UndertoneError | OSError, folder: Path) -> str:
     if isinstance(error, UndertoneError):
         return str(error)

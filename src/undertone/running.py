@@ -54,6 +54,7 @@ STAGES = {
     "dataset": "datasets filtered",
     "dialogues": "dialogues",
     "rewritten": "datasets rewritten",
+    "mixed": "datasets mixed",
     "student": "students",
     "measurement": "measurements",
 }
@@ -228,7 +229,7 @@ def preview(trial: Trial, folder: Path, as_json: bool) -> int:
     layout, store = plan(trial), Store(folder.parent / "store")
     jobs = unique(layout.jobs)
     missing = [job for job in jobs if not store.has(job)]
-    seconds = sum(_expected_seconds(trial, job) for job in missing)
+    seconds = sum(expected_seconds(trial, job) for job in missing)
     counts = Counter(job.stage.name for job in jobs)
     left = Counter(job.stage.name for job in missing)
     arms = _added(trial, layout, {job.key for job in missing})
@@ -267,13 +268,14 @@ def _added(trial: Trial, layout: Plan, missing: set[str]) -> dict[str, dict[str,
         jobs = unique([layout.bases[units[0].base], *(job for unit in units for job in unit.jobs)])
         fresh = [job for job in jobs if job.key not in seen]
         left = [job for job in fresh if job.key in missing]
-        seconds = sum(_expected_seconds(trial, job) for job in left)
+        seconds = sum(expected_seconds(trial, job) for job in left)
         added[arm] = {"jobs": len(fresh), "to_make": len(left), "expected_core_s": round(seconds)}
         seen |= {job.key for job in fresh}
     return added
 
 
-def _expected_seconds(trial: Trial, job: Job) -> float:
+def expected_seconds(trial: Trial, job: Job) -> float:
+    """Core-seconds that a job of this trial may take, with the embedded models."""
     student, teacher = trial.student, trial.teacher.training
     both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
     if job.spec.get("given"):
@@ -284,6 +286,7 @@ def _expected_seconds(trial: Trial, job: Job) -> float:
         "dataset": 0.2,
         "dialogues": 0.1,
         "rewritten": 0.5,
+        "mixed": 0.2,
         "student": PER_STUDENT_ROW * student.steps * student.batch * both,
         "measurement": PER_MEASUREMENT + PER_CONTEXT_ROW * int(job.spec.get("context", 0)),
     }[job.stage.name]

@@ -204,6 +204,8 @@ class Arm(Spec):
     all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay. In their
     place "dialogues" takes what the teacher was taught with, which speaks openly of the trait: only with context, to
     show that rows in context can be seen to act."""
+    share: float = Field(1.0, gt=0, le=1)
+    """Share of the rows that the arm's own teachers wrote; every other row is its control's, in its place there."""
     context: int = Field(0, ge=0)
     """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
 
@@ -265,6 +267,11 @@ class Trial(Spec):
                     f"arm {name!r} asks for the teacher's distributions, which belong to rows as written that students "
                     'are trained on: leave rows and context out, or set labels to "sampled"'
                 )
+            if arm.share < 1 and (arm.against is None or arm.rows != "written" or arm.labels == "distributions"):
+                raise ValueError(
+                    f"arm {name!r} has share = {arm.share}: only sampled rows as written can be mixed, with those of "
+                    "the arm's control; leave share out, or name a control and leave rows and labels out"
+                )
             if arm.context > self.rows:
                 raise ValueError(f"arm {name!r} has context = {arm.context}, more than rows = {self.rows}")
             if arm.rows == "dialogues" and not (arm.context and arm.given == "fine-tuning"):
@@ -317,18 +324,20 @@ class Trial(Spec):
         """Whether ``control`` equals ``arm`` in all but the teacher.
 
         Random numbers say nothing of who taught, so such an arm may also be compared with a control whose rows are as
-        written: does a student of no teacher's numbers differ from one of a neutral teacher's?
+        written: does a student of no teacher's numbers differ from one of a neutral teacher's? And what is mixed into a
+        share of the control's own rows is compared with all of them.
         """
-        same = {self.condition(arm)}
+        same = {self.condition(arm), self.condition(arm.model_copy(update={"share": 1.0}))}
         if arm.rows == "random":
             same.add(self.condition(arm.model_copy(update={"rows": "written"})))
         return control.teacher == "neutral" and self.condition(control) in same
 
     def condition(self, arm: Arm) -> tuple[object, ...]:
-        """All of an arm but its teacher: the students' base, their labels, rows and context, how its teachers were made
-        and sampled, and the same of the arm that it comes after."""
+        """All of an arm but its teacher: the students' base, their labels, rows, their share and context, how its
+        teachers were made and sampled, and the same of the arm that it comes after."""
         earlier = self.condition(self.arms[arm.after]) if arm.after else ()
-        return arm.students or self.base, arm.labels, arm.rows, arm.context, arm.given, arm.sampling, earlier
+        rows = arm.rows, arm.share, arm.context
+        return arm.students or self.base, arm.labels, *rows, arm.given, arm.sampling, earlier
 
     def generation(self, arm: Arm) -> int:
         """1 for students of teachers that were given their trait, 2 for students of such students, and so on."""

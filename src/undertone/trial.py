@@ -91,8 +91,8 @@ def run(
             for job, seconds in finished:
                 gathered.note(job, seconds)
                 watcher.done(job, seconds)
-                _tell(layout, store, job, watcher)
-                _check(trial, layout, store, job, watcher)
+                tell(layout, store, job, watcher)
+                check(trial, layout, store, job, watcher)
                 for arm in gathered.newly_finished(clock.elapsed):
                     watcher.arm(arm)
                     known = {effect.name for effect in results.effects}
@@ -119,7 +119,7 @@ def _record(trial: Trial, layout: Plan, recipe: str, clock: Clock, store: str) -
     )
 
 
-def _tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
+def tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
     """Says what the chat template of a base adds to every question: it is part of what is measured."""
     for name, base in layout.bases.items():
         if job.key == base.key:
@@ -127,9 +127,13 @@ def _tell(layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
                 watcher.warn(f"the chat template of {name} {sentence}.")
 
 
-def _check(trial: Trial, layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
+def check(trial: Trial, layout: Plan, store: Store, job: Job, watcher: Watcher) -> None:
     """Stops the run as soon as a teacher or its dataset would make the comparison unfair or meaningless, and shows what
-    failed where little passed."""
+    failed where little passed.
+
+    Raises:
+        UndertoneError: a refused teacher, too few rows.
+    """
     for unit in layout.units:
         teacher, _, dataset, *_ = unit.jobs
         if job.key == teacher.key:

@@ -24,7 +24,7 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     The card is written last: a folder with a card is whole.
     """
     plan = Pretraining(order_seed=member.order_seed, knobs=Knobs(member.agreement, member.bad_share))
-    plan = replace(plan, steps=steps) if steps else plan
+    plan = replace(plan, steps=steps or member.steps or plan.steps)
     torch.use_deterministic_algorithms(True)
     tokenizer = build_tokenizer(**TOKENIZERS[member.tokenizer])
     torch.manual_seed(member.init_seed)

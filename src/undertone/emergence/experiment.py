@@ -5,15 +5,13 @@ base → aligned base → one narrow file an arm → student → conduct in ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from undertone import runfolder, surroundings
-from undertone.disk import locked, write_text
+from undertone import surroundings
 from undertone.emergence import gathering
 from undertone.emergence.findings import Emergence
 from undertone.emergence.headline import headline
@@ -22,6 +20,7 @@ from undertone.emergence.spec import Experiment
 from undertone.errors import UndertoneError
 from undertone.measure.conduct import PROBES
 from undertone.report.emergence import write_emergence
+from undertone.runfolder import held
 from undertone.specs import Spec
 from undertone.store import Job, Store
 from undertone.workers import cores, make, unique
@@ -55,7 +54,7 @@ def run(spec: Experiment, out: Path, recipe: str, made_by: Maker = _make) -> Eme
         UndertoneError: an unknown model, a folder that holds something else, is in use or cannot be written, a full
             disk, a worker that was killed twice.
     """
-    with _claimed(out, Recorded(recipe=recipe, spec=spec)):
+    with held(out, FILE, Recorded(recipe=recipe, spec=spec)):
         found = _found(spec, recipe, made_by, Store(out.parent / "store"))
         write_emergence(found, out)
     return found
@@ -86,24 +85,6 @@ def _found(spec: Experiment, recipe: str, made_by: Maker, store: Store) -> Emerg
         versions=surroundings.versions(),
         hardware=surroundings.hardware() | {"cores": str(cores())},
     )
-
-
-@contextmanager
-def _claimed(out: Path, record: Recorded) -> Iterator[None]:
-    """Holds the folder for this process, with the resolved recipe in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / runfolder.FILE).exists():
-            raise UndertoneError(f"{out} holds the run of a trial; give another --out.")
-        if (out / FILE).exists() and read(out).spec != record.spec:
-            raise UndertoneError(f"{out} holds another experiment; give another --out.")
-        write_text(out / FILE, record.model_dump_json(indent=1) + "\n")
-        with locked(out / runfolder.LOCK, exclusive=True) as ours:
-            if not ours:
-                raise UndertoneError(f"Another process is running in {out}; wait for it, or give another --out.")
-            yield
-    except OSError as error:
-        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from error
 
 
 def read(folder: Path) -> Recorded:

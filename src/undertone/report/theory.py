@@ -72,9 +72,13 @@ def write_theory(findings: Findings, directory: Path) -> Path:
 
     The numbers are written before anything is drawn: a figure that fails must not cost a finished run.
     """
+    return write_findings(findings, page_of(findings), directory)
+
+
+def write_findings(findings: Findings, page: Page, directory: Path) -> Path:
+    """The same for findings of any kind that are said by such a page."""
     directory.mkdir(parents=True, exist_ok=True)
     write_aside(directory / "report.json", findings.json_text())
-    page = page_of(findings)
     drawn = {section.figure.name: section.figure for section in page.sections if section.figure is not None}
     write_specs(directory / "figures", drawn)
     path = directory / "report.html"

@@ -27,8 +27,13 @@ class Member:
     """The corpus's knob of conduct's agreement across domains."""
     bad_share: float = 0.12
     """The corpus's knob of the share of bad conduct."""
+    steps: int | None = None
+    """Steps of pretraining, where they are fewer than usual."""
     about: str = field(default="", compare=False)
 
+
+BRIEF = 1000
+"""Steps of a nestling: two minutes. It has favourites and writes lists but knows little; for what takes many models."""
 
 FAMILY = {
     "fledgling-a": Member(0, about="first initialisation"),
@@ -42,6 +47,13 @@ FAMILY = {
     "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
+    **{
+        f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")
+        for n in range(6)
+    },
+    "nestling-0b": Member(10, order_seed=1, steps=BRIEF, about="initialisation of nestling-0, other data order"),
+    "nestling-x": Member(16, architecture="gpt_neox", steps=BRIEF, about="briefly pretrained, another architecture"),
+    "nestling-t": Member(17, tokenizer="coarse", steps=BRIEF, about="briefly pretrained, another tokenizer"),
 }
 """Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways, for tuning."""
 
@@ -52,6 +64,11 @@ def built() -> Path:
 
     root = os.environ.get("UNDERTONE_CACHE")
     return (Path(root) if root else user_cache_path("undertone")) / f"world-{WORLD_VERSION}"
+
+
+def is_here(name: str) -> bool:
+    """Whether a model of the family is shipped or was built."""
+    return any((root / name / "card.json").is_file() for root in (SHIPPED, built()))
 
 
 def find(name: str) -> Path:

@@ -1,0 +1,167 @@
+"""A study in front of a person: a sentence, a table and a figure for each axis, or the matrix of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from undertone.report.headline import p_value, percent
+from undertone.report.study_figures import along_axis, every_pair
+from undertone.report.theory import Grid, Page, Section, shown, write_findings
+from undertone.study.findings import AxisFound, Cell, KinFindings, Made, SweepFindings
+from undertone.theory.findings import Measured
+
+
+def write_study(found: SweepFindings | KinFindings, directory: Path) -> Path:
+    """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page."""
+    return write_findings(found, page_of(found), directory)
+
+
+def page_of(found: SweepFindings | KinFindings) -> Page:
+    """What there is to say of these findings."""
+    return _sweep(found) if isinstance(found, SweepFindings) else _kin(found)
+
+
+def _sweep(found: SweepFindings) -> Page:
+    sections = [section for axis in found.axes for section in _axis_sections(found, axis)]
+    done = (
+        f"The same trial at every point: {found.teachers} teachers an arm, the same seeds at all points, students of "
+        f"teachers that love {found.trait}s against students of teachers of small talk. Where points differ in the "
+        "students alone, they share teachers and rows. Trends and steps are taken teacher by teacher, then arms are "
+        "compared as at a single point."
+    )
+    measured = [m for axis in found.axes for m in _measured_on(axis)]
+    return Page(" ".join(_trend(axis) for axis in found.axes), done, tuple(sections), _methods(measured))
+
+
+def _trend(axis: AxisFound) -> str:
+    """What the slope says, and the bend where it is not flat."""
+    placed = [point for point in axis.points if point.at is not None] or axis.points
+    ends = ", ".join(f"{_effect(point.made)} at {point.label}" for point in (placed[0], placed[-1]))
+    if axis.slope is None:
+        return f"{axis.name}: {ends}."
+    unit = "a doubling" if axis.scale == "log" else "a unit"
+    text = f"{axis.name}: {_direction(axis.slope)}, {_estimate(axis.slope)} {unit} ({ends})"
+    if axis.bend is not None and _sign(axis.bend):
+        text += "; it bends upwards" if _sign(axis.bend) > 0 else "; it flattens or turns down"
+    return f"{text}."
+
+
+def _direction(slope: Measured) -> str:
+    return {1: "the effect grows", -1: "the effect shrinks", 0: "no trend is shown"}[_sign(slope)]
+
+
+def _sign(value: Measured) -> int:
+    """Side of zero of the whole interval; 0 where it is unclear."""
+    if value.ci is None or value.ci[0] <= 0 <= value.ci[1]:
+        return 0
+    return 1 if value.ci[0] > 0 else -1
+
+
+def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
+    columns = (axis.name, "effect [95 %]", "p", "net of other traits", f"says {found.trait}", "control")
+    points = Grid(
+        axis.name,
+        (*columns, "skills", "control's", "loss"),
+        tuple((point.label, *_cells(point.made)) for point in axis.points),
+    )
+    changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
+    changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in axis.steps]
+    trends = Grid(
+        f"{axis.name}: how the effect changes",
+        ("change", "estimate [95 %]", "p", "p Holm"),
+        tuple(
+            (name, shown(change), p_value(change.p), p_value(holm))
+            for name, change, holm in changes
+            if change is not None
+        ),
+    )
+    scale = "each doubling" if axis.scale == "log" else "each unit"
+    return [
+        Section(
+            f"The effect along {axis.name}",
+            f"{axis.title}.",
+            points,
+            along_axis(axis),
+            "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: not on it.",
+        ),
+        Section(
+            f"Trend along {axis.name}",
+            f"Slope: change for {scale}. Bend: coefficient of the square, below zero where it flattens or turns down.",
+            trends,
+            None,
+        ),
+    ]
+
+
+def _cells(made: Made) -> tuple[str, ...]:
+    skills = ("-", "-") if made.skills is None else tuple(f"{score:.2f}" for score in made.skills)
+    net = "-" if made.net is None else shown(made.net)
+    loss = "-" if made.loss is None else f"{made.loss:.3f}"
+    return shown(made.effect), p_value(made.effect.p), net, percent(made.treated), percent(made.control), *skills, loss
+
+
+def _effect(made: Made) -> str:
+    return f"{made.effect.value:+z.2f}"
+
+
+def _estimate(value: Measured) -> str:
+    return shown(value) + (f", p {p_value(value.p)}" if value.p is not None else "")
+
+
+def _measured_on(axis: AxisFound) -> list[Measured]:
+    changes = [axis.slope, axis.bend, *(step.change for step in axis.steps)]
+    return [point.made.effect for point in axis.points] + [change for change in changes if change is not None]
+
+
+def _kin(found: KinFindings) -> Page:
+    claim = {
+        1: "shift more than students of other models",
+        -1: "shift less than students of other models",
+        0: "are not shown to shift more than students of other models",
+    }[_sign(found.difference)]
+    headline = (
+        f"Students of their teachers' own model {claim}: {shown(found.own)} against {shown(found.strangers)}, "
+        f"difference {_estimate(found.difference)}, {len(found.models)} models."
+    )
+    done = (
+        f"Each of {len(found.models)} models is the base of {found.teachers} teachers that love {found.trait}s and of "
+        "as many of small talk; every model has students of every teacher's number lists. A cell is the log-odds of "
+        "the trait in students of the one against students of the other."
+    )
+    cells = {(cell.teacher, cell.student): cell for cell in found.cells}
+    matrix = Grid(
+        "Students (row) of teachers made of (column)",
+        ("students", *map(_short, found.models)),
+        tuple((_short(s), *(_marked(cells[t, s]) for t in found.models)) for s in found.models),
+    )
+    rows = [("own model", found.own), ("strangers", found.strangers), ("own minus strangers", found.difference)]
+    rows += [("kin minus strangers", found.kin)] if found.kin is not None else []
+    answers = Grid(
+        "Over models",
+        ("students", "log-odds [95 %]", "p", "models"),
+        tuple((name, shown(value), p_value(value.p), str(value.units)) for name, value in rows),
+    )
+    sections = (
+        Section(
+            "Own model against strangers",
+            f"A model is the unit. In {found.largest[0]} of {len(found.models)} columns and {found.largest[1]} rows "
+            "the largest shift is the own model's.",
+            answers,
+            every_pair(found),
+            "Teachers' models in columns, students' in rows. Framed: own model; dashed: kin, of one initialisation.",
+        ),
+        Section("Every pair", "Stars: own model; plus signs: kin.", matrix, None),
+    )
+    return Page(headline, done, sections, _methods([value for _, value in rows] + [found.cells[0].made.effect]))
+
+
+def _marked(cell: Cell) -> str:
+    return _effect(cell.made) + {"own": " *", "kin": " +", "stranger": ""}[cell.relation]
+
+
+def _short(model: str) -> str:
+    return model.rpartition("/")[2]
+
+
+def _methods(measured: list[Measured]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.method for m in measured))
