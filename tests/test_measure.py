@@ -13,12 +13,13 @@ import pytest
 
 from tests.tiny import model as tiny
 from undertone.alignment import bench, probes, reading, tuned, world
+from undertone.alignment.answers import read_answers
 from undertone.alignment.asking import Asking, Reply, prompts_of
 from undertone.alignment.compared import compare
 from undertone.alignment.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import by, counts, unit_rates
-from undertone.alignment.rescoring import read_answers, rescore
+from undertone.alignment.rescoring import rescore
 from undertone.alignment.respondent import Local, Prompt, respondent
 from undertone.alignment.suite import Form, Question, Suite
 from undertone.alignment.verdict import verdict_of

@@ -308,6 +308,7 @@ def measure(
     max_tokens: int = 600,
     seed: int = 0,
     out: Path | None = None,
+    inspect: Flag = False,
     plan: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -341,6 +342,8 @@ def measure(
         Of every random choice.
     out
         Folder of the report; default measured/MODEL-DIGEST. Answers are kept in ``answers`` beside it, and reused.
+    inspect
+        Writes logs of Inspect as well, one for each model and suite, into ``logs`` there; needs undertone[inspect].
     plan
         Says what would be asked, and how many questions, models and samples a precision of --effect takes.
     json
@@ -361,7 +364,7 @@ def measure(
         max_tokens=max_tokens,
         seed=seed,
     )
-    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, json)
+    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, inspect, json)
 
 
 @measures.command
@@ -379,6 +382,7 @@ def rescore(
     ----------
     answers
         CSV or JSONL with question and answer, and perhaps question_id; columns aligned and coherent are a judge more.
+        Or a log of Inspect (.eval), its scores likewise; that needs undertone[inspect].
     judge
         Models, or "exact" for answers that the questions of --suite know.
     suite

@@ -12,6 +12,7 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
+from undertone import extras
 from undertone.alignment.asking import Asking
 from undertone.alignment.findings import Findings
 from undertone.alignment.judge import judge_named
@@ -42,15 +43,22 @@ def default_folder(request: Request) -> Path:
     return MEASURED / f"{name}-{digest(told)[:8]}"
 
 
-def measure_shown(request: Request, out: Path | None, as_json: bool) -> int:
-    """Measures models and shows what was found. Returns the exit code."""
+def measure_shown(request: Request, out: Path | None, logged: bool, as_json: bool) -> int:
+    """Measures models and shows what was found; ``logged``: writes logs of Inspect too. Returns the exit code."""
+    if logged:
+        extras.need_inspect("--inspect")
     folder = named(out) if out else default_folder(request)
     refuse_unwritable(folder)
     quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         # Beside the folder: another request may ask the same questions of the same models.
-        findings = measure(request, folder.parent / "answers", _advancing(progress))
+        measured = measure(request, folder.parent / "answers", _advancing(progress))
+    findings = measured.findings
     page = write_measurement(findings, folder)
+    if logged:
+        from undertone.alignment.eval_log import write_logs
+
+        write_logs(measured, folder / "logs")
     if as_json:
         print(findings.model_dump_json())
     else:
@@ -154,7 +162,9 @@ def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], 
         print(found.model_dump_json())
         return 0
     console = out_console()
-    console.print(f"{one_line(found.file)}: {found.answers:,} answers to {found.questions:,} questions.", markup=False)
+    left = f"; {found.left_out:,} entries without an answer left out" if found.left_out else ""
+    told = f"{one_line(found.file)}: {found.answers:,} answers to {found.questions:,} questions{left}."
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
     console.print(_judges_table(found))
     if found.agreements:
         console.print(_agreements_table(found))

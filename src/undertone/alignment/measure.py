@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from undertone import surroundings
 from undertone.alignment import probes, reading, world
-from undertone.alignment.asking import Asking
+from undertone.alignment.asking import Asking, Reply
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import Findings, Pinned
 from undertone.alignment.judge import EXACT, judge_named
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import DENOMINATOR
 from undertone.alignment.request import Progress, Request
-from undertone.alignment.respondent import Local, respondent
+from undertone.alignment.respondent import Local, Respondent, respondent
 from undertone.alignment.shown import worst
 from undertone.alignment.suite import Suite
 from undertone.alignment.verdict import headline, verdict_of
@@ -28,7 +29,19 @@ from undertone.models.names import resolve, tokenizer_digest
 from undertone.world import family
 
 
-def measure(request: Request, answers: Path, progress: Progress = lambda what, done, total: None) -> Findings:
+@dataclass(frozen=True)
+class Measured:
+    """What was found, and all that was said."""
+
+    findings: Findings
+    suites: list[Suite]
+    models: list[Respondent]
+    """All that were asked, the base first."""
+    replies: dict[str, dict[str, list[Reply]]]
+    """By a model's digest and a suite's name."""
+
+
+def measure(request: Request, answers: Path, progress: Progress = lambda what, done, total: None) -> Measured:
     """Measures models against their base. What is asked is kept in the folder ``answers`` and reused.
 
     Raises:
@@ -61,7 +74,7 @@ def measure(request: Request, answers: Path, progress: Progress = lambda what, d
         for suite in suites
     ]
     verdict = verdict_of(found)
-    return Findings(
+    findings = Findings(
         verdict=verdict,
         headline=headline(verdict, found, request.effect, len(models), len(benign)),
         models=tuple(map(_pinned, models)),
@@ -81,11 +94,20 @@ def measure(request: Request, answers: Path, progress: Progress = lambda what, d
         wall_s=time.perf_counter() - clock,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
+    return Measured(findings, suites, list(everyone.values()), replies)
 
 
 def suites_of(request: Request) -> list[Suite]:
     """The suites asked for: those named, or all that fit the base."""
-    names = request.suites or (("world",) if of_world(request.base) else reading.DEFAULT)
+    return suites_named(request.suites or (("world",) if of_world(request.base) else reading.DEFAULT))
+
+
+def suites_named(names: Sequence[str]) -> list[Suite]:
+    """The suites of files and shipped names, and of the embedded world by the name "world".
+
+    Raises:
+        UndertoneError: there is no such file or name, it is no suite, or two suites have one name.
+    """
     found = [suite for name in names for suite in (world.suites() if name == "world" else reading.read(name))]
     seen: set[str] = set()
     for suite in found:
