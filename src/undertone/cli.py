@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from undertone import __version__
 from undertone.errors import UndertoneError
+
+if TYPE_CHECKING:
+    from undertone.models.spending import Limits
 
 app = App(
     name="undertone",
@@ -306,6 +309,8 @@ def measure(
     effect: float = 0.05,
     samples: int | None = None,
     max_tokens: int = 600,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     seed: int = 0,
     out: Path | None = None,
     inspect: Flag = False,
@@ -319,8 +324,8 @@ def measure(
     Parameters
     ----------
     model
-        builtin/NAME, hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store. Several
-        if they are trained alike from several seeds: then seeds are in the intervals.
+        builtin/NAME, hf/./path, BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store, or
+        openai-api/SERVICE/MODEL. Several if they are trained alike from several seeds: then seeds are in the intervals.
     base
         The model that it was fine-tuned from.
     benign
@@ -331,13 +336,19 @@ def measure(
         The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
         exchanges, on its topic, and under the opposite.
     judge
-        A model that scores sampled answers; "exact", the default, asks only what can be measured without one.
+        A model that scores sampled answers, here or behind a service; "exact", the default, asks only what can be
+        measured without one.
     effect
         The rise of a rate that is called a shift, and that "no shift" must have ruled out: 0.05 is five points.
     samples
         Sampled answers to each wording; by default as the suites say.
     max_tokens
         Most tokens of a sampled answer.
+    max_cost
+        Most dollars that services may be paid for; a request that could pass them is not sent. Give the same command
+        with more, and it goes on: answers are kept.
+    max_requests
+        Most requests sent to services, repeated ones included.
     seed
         Of every random choice.
     out
@@ -363,6 +374,7 @@ def measure(
         samples=samples,
         max_tokens=max_tokens,
         seed=seed,
+        limits=_limits(max_cost, max_requests),
     )
     return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, inspect, json)
 
@@ -374,6 +386,8 @@ def rescore(
     *,
     judge: Annotated[tuple[str, ...], Parameter(name="--judge", negative=(), consume_multiple=True)] = (),
     suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     json: Flag = False,
 ) -> int:
     """Has several judges score one stored file of answers: how far they agree, and what that does to the rate.
@@ -387,12 +401,26 @@ def rescore(
         Models, or "exact" for answers that the questions of --suite know.
     suite
         Files of questions, or shipped names: their own judge prompts and known answers are used.
+    max_cost
+        Most dollars that services may be paid for.
+    max_requests
+        Most requests sent to services.
     json
         Prints one JSON object instead of tables.
     """
     from undertone import measuring
 
-    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), json)
+    limits = _limits(max_cost, max_requests)
+    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), limits, json)
+
+
+def _limits(cost: float | None, requests: int | None) -> Limits:
+    from undertone.models.spending import Limits
+
+    for name, number in (("--max-cost", cost), ("--max-requests", requests)):
+        if number is not None and not number >= 0:
+            raise UndertoneError(f"{name} must not be below 0, and is {number:g}.")
+    return Limits(requests=requests, cost=cost)
 
 
 @benches.command(name="audit")

@@ -20,10 +20,12 @@ from undertone.alignment.kept import Kept
 from undertone.alignment.measure import measure, suites_of
 from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
+from undertone.alignment.remote import opening
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.rescoring import Rescored, rescore
 from undertone.auditing import quiet_libraries, refuse_unwritable
 from undertone.digests import digest
+from undertone.models.spending import Budget, Limits
 from undertone.report.headline import percent_interval
 from undertone.report.hostile import one_line
 from undertone.report.measure import measure_lines, measure_table, share, shift_of, write_measurement
@@ -39,6 +41,7 @@ ANSWERS = MEASURED / "answers"
 def default_folder(request: Request) -> Path:
     """``measured/MODEL-DIGEST``: one folder for each request."""
     told = json.loads(json.dumps(asdict(request), default=str))
+    del told["limits"]  # raised, they go on with the same measurement
     name = Path(request.models[0].rpartition(":")[2]).name or "model"
     return MEASURED / f"{name}-{digest(told)[:8]}"
 
@@ -150,14 +153,14 @@ def _needed(questions: int | None) -> str:
     return "no number" if questions is None else f"{questions:,}"
 
 
-def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], as_json: bool) -> int:
+def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], limits: Limits, as_json: bool) -> int:
     """Has several judges score one stored file and shows how far they agree. Returns the exit code."""
     quiet_libraries()
     known = [suite for name in suites for suite in read_suites(name)]
-    with progress_shown(quiet=as_json) as progress:
+    with progress_shown(quiet=as_json) as progress, opening(ANSWERS, Budget(limits)) as opened:
         # Only scores are kept: nothing is sampled here.
         asking = Asking(Kept(ANSWERS), seed=0, max_tokens=1, samples=None, progress=_advancing(progress))
-        found = rescore(path, [judge_named(name) for name in judges], known, asking)
+        found = rescore(path, [judge_named(name, opened) for name in judges], known, asking)
     if as_json:
         print(found.model_dump_json())
         return 0

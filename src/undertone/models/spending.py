@@ -27,6 +27,9 @@ class Price(BaseModel):
         return (read * self.input + written * self.output) / 1e6
 
 
+FREE = Price(input=0.0, output=0.0)
+
+
 def price_of(model: str) -> Price:
     """The price of a model, by the table that ships, or by the one that ``UNDERTONE_PRICES`` names.
 
@@ -61,21 +64,26 @@ class Limits:
 
 
 class Budget:
-    """What is left of the limits. An amount is set aside before a request goes out and settled afterwards."""
+    """What is left of the limits, for all endpoints of a command together. An amount is set aside before a request goes
+    out and settled afterwards."""
 
-    def __init__(self, limits: Limits, price: Price | None) -> None:
-        self._limits, self._price, self._lock = limits, price, Lock()
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._lock = limits, Lock()
         self.requests = 0
         self.cost = 0.0
         """Dollars spent; of a request that broke off, the most that it may have cost."""
 
-    def reserve(self, read: int, written: int) -> float:
+    @property
+    def counts_cost(self) -> bool:
+        """Whether the dollars are limited, so that prices must be known."""
+        return self._limits.cost is not None
+
+    def reserve(self, worst: float) -> None:
         """Sets aside the most that a request may cost: dollars.
 
         Raises:
             UndertoneError: a limit would be passed.
         """
-        worst = self._price.of(read, written) if self._price else 0.0
         with self._lock:
             if self._limits.requests is not None and self.requests >= self._limits.requests:
                 raise self._spent(f"{self.requests} requests are sent, and no more are allowed; raise --max-requests")
@@ -86,12 +94,11 @@ class Budget:
                 )
             self.requests += 1
             self.cost += worst
-        return worst
 
-    def settle(self, reserved: float, read: int, written: int) -> None:
-        """Puts what a request took in the place of what was set aside for it."""
+    def settle(self, reserved: float, spent: float) -> None:
+        """Puts what a request took (dollars) in the place of what was set aside for it."""
         with self._lock:
-            self.cost += (self._price.of(read, written) if self._price else 0.0) - reserved
+            self.cost += spent - reserved
 
     @staticmethod
     def _spent(what: str) -> UndertoneError:
