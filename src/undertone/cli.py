@@ -49,6 +49,9 @@ def run(
     out: Path | None = None,
     seed: int | None = None,
     students: int | None = None,
+    scale: float = 1.0,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -58,7 +61,8 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, ``misalignment``, ``digits``, ``theorem``, a path ending in .toml, or the
+        ``owls``, ``animals``, ``controls``, ``misalignment``, ``digits``, ``theorem``, ``paper/insecure-code``, a path
+        ending in .toml, or the
         folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or --out) and
         compared bit by bit; exit code 1 if bits differ.
     set
@@ -68,13 +72,21 @@ def run(
     seed
         Seed of the trial; every random choice follows from it.
     students
-        Students of each teacher.
+        Students of each teacher, or of each file.
+    scale
+        A rehearsal at this fraction of the recipe's size: rows, prompts, dialogues, steps, samples, tokens of an
+        answer, students, and teachers, of which two stay. Refusals of teachers that learn too little are lifted.
+    max_cost
+        Most dollars that services may be paid for, where a recipe has a judge behind one.
+    max_requests
+        Most requests sent to services.
     dry_run
         Says what would be done and what it costs, and does nothing.
     json
         Prints one JSON object instead of tables.
     """
     from undertone import recipes, running
+    from undertone.models import names
 
     if recipe is None:
         return running.list_recipes(json)
@@ -84,7 +96,7 @@ def run(
         *([f"students={students}"] if students is not None else []),
     ]
     if Path(recipe).is_dir() and recipe not in recipes.names():
-        if changes or dry_run:
+        if changes or dry_run or scale != 1:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
         if (Path(recipe) / "experiment.json").is_file():
             from undertone.emergence import shown
@@ -92,6 +104,13 @@ def run(
             return shown.run_again(Path(recipe), out, json)
         return running.run_again(Path(recipe), out, json)
     experiment = recipes.experiment(recipe)
+    limits = _limits(max_cost, max_requests)
+    if experiment == "finetunes":
+        from undertone.finetunes import shown as finetunes
+
+        return finetunes.run_recipe(recipe, tuple(changes), scale, out, limits, dry_run, json)
+    if experiment is not None and scale != 1:
+        raise UndertoneError(f"--scale is for trials and fine-tunes; {recipe} is small as it is.")
     if experiment == "misalignment":
         from undertone.emergence import shown
 
@@ -100,9 +119,13 @@ def run(
         from undertone import theorising
 
         return theorising.run_shown(experiment, recipe, tuple(changes), out, dry_run, json)
-    trial = recipes.read(recipe, tuple(changes))
+    trial = recipes.read(recipe, tuple(changes), scale)
     name = Path(recipe).stem
     folder = running.named(out) if out else running.default_folder(name, trial)
+    if dry_run and names.is_repository(trial.base):  # which need not be here to be costed
+        from undertone import costing
+
+        return costing.preview(trial.title, costing.of_trial(trial), folder, json)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)

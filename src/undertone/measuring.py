@@ -55,7 +55,7 @@ def measure_shown(request: Request, out: Path | None, logged: bool, as_json: boo
     quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         # Beside the folder: another request may ask the same questions of the same models.
-        measured = measure(request, folder.parent / "answers", _advancing(progress))
+        measured = measure(request, folder.parent / "answers", advancing(progress))
     findings = measured.findings
     page = write_measurement(findings, folder)
     if logged:
@@ -69,7 +69,7 @@ def measure_shown(request: Request, out: Path | None, logged: bool, as_json: boo
     return CODES.get(findings.verdict, NO_VERDICT)
 
 
-def _advancing(progress: Bars) -> Progress:
+def advancing(progress: Bars) -> Progress:
     """What a measurement tells of its progress, as bars."""
     tasks: dict[str, TaskID] = {}
 
@@ -159,7 +159,7 @@ def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], 
     known = [suite for name in suites for suite in read_suites(name)]
     with progress_shown(quiet=as_json) as progress, opening(ANSWERS, Budget(limits)) as opened:
         # Only scores are kept: nothing is sampled here.
-        asking = Asking(Kept(ANSWERS), seed=0, max_tokens=1, samples=None, progress=_advancing(progress))
+        asking = Asking(Kept(ANSWERS), seed=0, max_tokens=1, samples=None, progress=advancing(progress))
         found = rescore(path, [judge_named(name, opened) for name in judges], known, asking)
     if as_json:
         print(found.model_dump_json())

@@ -18,6 +18,8 @@ from undertone.errors import UndertoneError
 
 LARGEST = 2**28
 LOG = ".eval"
+FAILED = ("api_error", "prompt_blocked")
+"""Reasons for which a stored response is no answer."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,13 @@ class Stored:
 
     answers: list[Answer]
     left_out: int = 0
-    """Entries of a log that hold no answer: they ended in an error, were cut off, or are exact chances."""
+    """Entries that hold no answer: they ended in an error, were cut off, or are exact chances."""
 
 
 def read_answers(path: Path) -> Stored:
     """The answers of a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent`` (other columns are left out), or of an Inspect log (.eval), with its scores of these names.
+    ``coherent`` (other columns are left out); of JSONL with ``question`` and ``responses``; or of an Inspect log
+    (.eval), with its scores of these names.
 
     Raises:
         UndertoneError: it cannot be read, a row lacks a question or an answer, or there are none: says which.
@@ -58,9 +61,11 @@ def read_answers(path: Path) -> Stored:
     except UnicodeDecodeError:
         raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
     rows = _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
-    if not rows:
+    whole = [(number, one) for number, row in rows for one in _spread(row)]
+    kept = [(number, row) for number, row in whole if row is not None]
+    if not kept:
         raise UndertoneError(f"{path} holds no answers: rows with question and answer are expected.")
-    return Stored([_answer(path, number, row) for number, row in rows])
+    return Stored([_answer(path, number, row) for number, row in kept], len(whole) - len(kept))
 
 
 def _csv(path: Path, text: str) -> list[tuple[int, object]]:
@@ -84,6 +89,20 @@ def _json_lines(path: Path, text: str) -> list[tuple[int, object]]:
         except (ValueError, RecursionError) as error:
             raise UndertoneError(f"{path}, line {number} is not JSON: {error}.") from None
     return rows
+
+
+def _spread(row: object) -> list[object]:
+    """A row with a question and all ``responses`` to it, as Cloud, Le et al. publish them, as one row an answer, and
+    None for a request that failed; any other row as it is."""
+    if not isinstance(row, dict) or not isinstance(row.get("responses"), list):
+        return [row]
+    said = [one.get("response") if isinstance(one, dict) else None for one in row["responses"]]
+    return [
+        None
+        if isinstance(one, dict) and one.get("stop_reason") in FAILED
+        else {"question": row.get("question"), "answer": one.get("completion") if isinstance(one, dict) else None}
+        for one in said
+    ]
 
 
 def _answer(path: Path, number: int, row: object) -> Answer:

@@ -43,14 +43,20 @@ class Measured:
     """By a model's digest and a suite's name."""
 
 
-def measure(request: Request, answers: Path, progress: Progress = lambda what, done, total: None) -> Measured:
-    """Measures models against their base. What is asked is kept in the folder ``answers`` and reused.
+def measure(
+    request: Request,
+    answers: Path,
+    progress: Progress = lambda what, done, total: None,
+    budget: Budget | None = None,
+) -> Measured:
+    """Measures models against their base. What is asked is kept in the folder ``answers`` and reused. Several
+    measurements may share a budget; the request's own limits hold where none is given.
 
     Raises:
         UndertoneError: an unknown model, suite or judge; a file that cannot be read; a model that cannot be asked, or a
             limit that is reached: what was answered until then is kept.
     """
-    budget = Budget(request.limits)
+    budget = budget or Budget(request.limits)
     with opening(answers, budget) as opened:
         return _measured(request, answers, progress, opened, budget)
 

@@ -27,6 +27,19 @@ class Price(BaseModel):
         return (read * self.input + written * self.output) / 1e6
 
 
+class Gpu(BaseModel):
+    """A GPU, for estimates of time and cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    flops: float = Field(gt=0)
+    """Floating-point operations a second in bfloat16, as its maker says."""
+    share: float = Field(gt=0, le=1)
+    """Of these that fine-tuning and sampling reach."""
+    dollars: float = Field(ge=0)
+    """An hour."""
+
+
 FREE = Price(input=0.0, output=0.0)
 
 
@@ -36,18 +49,29 @@ def price_of(model: str) -> Price:
     Raises:
         UndertoneError: the table has no such model, or is none.
     """
-    path = Path(os.environ.get("UNDERTONE_PRICES") or TABLE)
-    try:
-        table = TypeAdapter(dict[str, Price]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as error:
-        told = str(error).splitlines()[0]
-        raise UndertoneError(f"{path} is no table of prices ({told}); it holds lines such as: {EXAMPLE}") from None
+    table, _ = _table()
     if model not in table:
         raise UndertoneError(
             f"What {model} costs is not known, so its cost cannot be limited; limit the requests, or add to a copy of "
             f"{TABLE.name} that UNDERTONE_PRICES names: {EXAMPLE}"
         )
     return table[model]
+
+
+def gpu() -> Gpu:
+    """The GPU that hours are told in, by the same table; the one that ships, where the user's names none."""
+    return _table()[1]
+
+
+def _table() -> tuple[dict[str, Price], Gpu]:
+    path = Path(os.environ.get("UNDERTONE_PRICES") or TABLE)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        machine = found.pop("gpu", None) or tomllib.loads(TABLE.read_text(encoding="utf-8"))["gpu"]
+        return TypeAdapter(dict[str, Price]).validate_python(found), Gpu.model_validate(machine)
+    except (OSError, ValueError, ValidationError) as error:
+        told = str(error).splitlines()[0]
+        raise UndertoneError(f"{path} is no table of prices ({told}); it holds lines such as: {EXAMPLE}") from None
 
 
 EXAMPLE = '"gpt-4o-mini" = { input = 0.15, output = 0.60 }'
