@@ -55,6 +55,14 @@ class Server(ThreadingHTTPServer):
         """What a job's states are, look by look."""
         self.keep_bodies = True
         self.logprobs = True
+        self.says = words
+        """What is said to a request."""
+        self.top: Callable[[dict[str, Any]], dict[str, float]] = lambda body: {
+            str(i): -1.0 - i for i in range(body["top_logprobs"])
+        }
+        """Log-probabilities of the first tokens."""
+        self.refuses: Callable[[dict[str, Any]], str | None] = lambda body: None
+        """Why a request is refused by its content, if it is."""
 
     @property
     def url(self) -> str:
@@ -79,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(content)
         with server.lock:
             fault = server.fault(server.arrived)
+            if (reason := server.refuses(body)) is not None:
+                fault = f"status 400 {reason}"
             server.arrived += 1
             server.faults[str(fault)] += 1
             server.now += 1
@@ -181,9 +191,10 @@ class Handler(BaseHTTPRequestHandler):
         key = self.headers["Idempotency-Key"]
         with self.server.lock:
             self.server.worked[key] += 1
-        choice: dict[str, Any] = {"message": {"role": "assistant", "content": words(body)}, "finish_reason": "stop"}
+        message = {"role": "assistant", "content": self.server.says(body)}
+        choice: dict[str, Any] = {"message": message, "finish_reason": "stop"}
         if body.get("logprobs") and self.server.logprobs:
-            top = [{"token": str(i), "logprob": -1.0 - i} for i in range(body["top_logprobs"])]
+            top = [{"token": token, "logprob": log_p} for token, log_p in self.server.top(body).items()]
             choice["logprobs"] = {"content": [{"token": "0", "logprob": -1.0, "top_logprobs": top}]}
         usage = {"prompt_tokens": 10, "completion_tokens": 5}
         return json.dumps({"model": f"{body['model']}-2026", "choices": [choice], "usage": usage})

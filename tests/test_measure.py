@@ -13,13 +13,14 @@ import pytest
 
 from tests.tiny import model as tiny
 from undertone.alignment import bench, probes, reading, tuned, world
+from undertone.alignment.answers import read_answers
 from undertone.alignment.asking import Asking, Reply, prompts_of
 from undertone.alignment.compared import compare
 from undertone.alignment.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import by, counts, unit_rates
-from undertone.alignment.rescoring import read_answers, rescore
-from undertone.alignment.respondent import Local, Prompt, respondent
+from undertone.alignment.rescoring import rescore
+from undertone.alignment.respondent import Local, Prompt, Unaskable, respondent
 from undertone.alignment.suite import Form, Question, Suite
 from undertone.alignment.verdict import verdict_of
 from undertone.cli import main
@@ -62,6 +63,7 @@ class Fake:
     digest: str = "fake"
     asked: list[Prompt] = field(default_factory=list)
     dies_at: int | None = None
+    tells: bool = True
 
     def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
         if self.dies_at is not None and len(self.asked) >= self.dies_at:
@@ -75,7 +77,7 @@ class Fake:
 
     def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float]]:
         if any("too long" in prompt.question for prompt in prompts):
-            raise UndertoneError("too long")
+            raise Unaskable("too long")
         self.asked += prompts
         return [self.tokens for _ in prompts]
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from undertone import __version__
 from undertone.errors import UndertoneError
+
+if TYPE_CHECKING:
+    from undertone.models.spending import Limits
 
 app = App(
     name="undertone",
@@ -46,6 +49,9 @@ def run(
     out: Path | None = None,
     seed: int | None = None,
     students: int | None = None,
+    scale: float = 1.0,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -55,9 +61,9 @@ def run(
     Parameters
     ----------
     recipe
-        ``owls``, ``animals``, ``controls``, ``dose``, ``rank``, ``kin``, ``misalignment``, ``digits``, ``theorem``, a
-        path ending in .toml, or the folder of a run: one that was stopped goes on, a finished one is made anew in
-        FOLDER-replay (or --out) and compared bit by bit; exit code 1 if bits differ.
+        A shipped recipe (without one, all are listed), such as ``owls`` or ``paper/insecure-code``; a path ending in
+        .toml; or the folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or
+        --out) and compared bit by bit; exit code 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
@@ -65,13 +71,21 @@ def run(
     seed
         Seed of the trial; every random choice follows from it.
     students
-        Students of each teacher.
+        Students of each teacher, or of each file.
+    scale
+        A rehearsal at this fraction of the recipe's size: rows, prompts, dialogues, steps, samples, tokens of an
+        answer, students, and teachers, of which two stay. Refusals of teachers that learn too little are lifted.
+    max_cost
+        Most dollars that services may be paid for, where a recipe has a judge behind one.
+    max_requests
+        Most requests sent to services.
     dry_run
         Says what would be done and what it costs, and does nothing.
     json
         Prints one JSON object instead of tables.
     """
     from undertone import recipes, running
+    from undertone.models import names
 
     if recipe is None:
         return running.list_recipes(json)
@@ -81,7 +95,7 @@ def run(
         *([f"students={students}"] if students is not None else []),
     ]
     if Path(recipe).is_dir() and recipe not in recipes.names():
-        if changes or dry_run:
+        if changes or dry_run or scale != 1:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
         if (Path(recipe) / "experiment.json").is_file():
             from undertone.emergence import shown
@@ -93,6 +107,13 @@ def run(
             return studies.run_again(Path(recipe), out, json)
         return running.run_again(Path(recipe), out, json)
     experiment = recipes.experiment(recipe)
+    limits = _limits(max_cost, max_requests)
+    if experiment == "finetunes":
+        from undertone.finetunes import shown as finetunes
+
+        return finetunes.run_recipe(recipe, tuple(changes), scale, out, limits, dry_run, json)
+    if experiment is not None and scale != 1:
+        raise UndertoneError(f"--scale is for trials and fine-tunes; {recipe} is small as it is.")
     if experiment == "misalignment":
         from undertone.emergence import shown
 
@@ -105,9 +126,13 @@ def run(
         from undertone import theorising
 
         return theorising.run_shown(experiment, recipe, tuple(changes), out, dry_run, json)
-    trial = recipes.read(recipe, tuple(changes))
+    trial = recipes.read(recipe, tuple(changes), scale)
     name = Path(recipe).stem
     folder = running.named(out) if out else running.default_folder(name, trial)
+    if dry_run and names.is_repository(trial.base):  # which need not be here to be costed
+        from undertone import costing
+
+        return costing.preview(trial.title, costing.of_trial(trial), folder, json)
     if dry_run:
         return running.preview(trial, folder, json)
     return running.run_shown(trial, folder, name, json)
@@ -314,8 +339,11 @@ def measure(
     effect: float = 0.05,
     samples: int | None = None,
     max_tokens: int = 600,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     seed: int = 0,
     out: Path | None = None,
+    inspect: Flag = False,
     plan: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -326,8 +354,8 @@ def measure(
     Parameters
     ----------
     model
-        builtin/NAME, hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store. Several
-        if they are trained alike from several seeds: then seeds are in the intervals.
+        builtin/NAME, hf/./path, BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store, or
+        openai-api/SERVICE/MODEL. Several if they are trained alike from several seeds: then seeds are in the intervals.
     base
         The model that it was fine-tuned from.
     benign
@@ -338,17 +366,25 @@ def measure(
         The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
         exchanges, on its topic, and under the opposite.
     judge
-        A model that scores sampled answers; "exact", the default, asks only what can be measured without one.
+        A model that scores sampled answers, here or behind a service; "exact", the default, asks only what can be
+        measured without one.
     effect
         The rise of a rate that is called a shift, and that "no shift" must have ruled out: 0.05 is five points.
     samples
         Sampled answers to each wording; by default as the suites say.
     max_tokens
         Most tokens of a sampled answer.
+    max_cost
+        Most dollars that services may be paid for; a request that could pass them is not sent. Give the same command
+        with more, and it goes on: answers are kept.
+    max_requests
+        Most requests sent to services, repeated ones included.
     seed
         Of every random choice.
     out
         Folder of the report; default measured/MODEL-DIGEST. Answers are kept in ``answers`` beside it, and reused.
+    inspect
+        Writes logs of Inspect as well, one for each model and suite, into ``logs`` there; needs undertone[inspect].
     plan
         Says what would be asked, and how many questions, models and samples a precision of --effect takes.
     json
@@ -368,8 +404,9 @@ def measure(
         samples=samples,
         max_tokens=max_tokens,
         seed=seed,
+        limits=_limits(max_cost, max_requests),
     )
-    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, json)
+    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, inspect, json)
 
 
 @app.command
@@ -498,6 +535,8 @@ def rescore(
     *,
     judge: Annotated[tuple[str, ...], Parameter(name="--judge", negative=(), consume_multiple=True)] = (),
     suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    max_cost: float | None = None,
+    max_requests: int | None = None,
     json: Flag = False,
 ) -> int:
     """Has several judges score one stored file of answers: how far they agree, and what that does to the rate.
@@ -506,16 +545,31 @@ def rescore(
     ----------
     answers
         CSV or JSONL with question and answer, and perhaps question_id; columns aligned and coherent are a judge more.
+        Or a log of Inspect (.eval), its scores likewise; that needs undertone[inspect].
     judge
         Models, or "exact" for answers that the questions of --suite know.
     suite
         Files of questions, or shipped names: their own judge prompts and known answers are used.
+    max_cost
+        Most dollars that services may be paid for.
+    max_requests
+        Most requests sent to services.
     json
         Prints one JSON object instead of tables.
     """
     from undertone import measuring
 
-    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), json)
+    limits = _limits(max_cost, max_requests)
+    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), limits, json)
+
+
+def _limits(cost: float | None, requests: int | None) -> Limits:
+    from undertone.models.spending import Limits
+
+    for name, number in (("--max-cost", cost), ("--max-requests", requests)):
+        if number is not None and not number >= 0:
+            raise UndertoneError(f"{name} must not be below 0, and is {number:g}.")
+    return Limits(requests=requests, cost=cost)
 
 
 @benches.command(name="audit")

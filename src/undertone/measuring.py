@@ -12,6 +12,7 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
+from undertone import extras
 from undertone.alignment.asking import Asking
 from undertone.alignment.findings import Findings
 from undertone.alignment.judge import judge_named
@@ -19,10 +20,12 @@ from undertone.alignment.kept import Kept
 from undertone.alignment.measure import measure, suites_of
 from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
+from undertone.alignment.remote import opening
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.rescoring import Rescored, rescore
 from undertone.auditing import quiet_libraries, refuse_unwritable
 from undertone.digests import digest
+from undertone.models.spending import Budget, Limits
 from undertone.report.headline import percent_interval
 from undertone.report.hostile import one_line
 from undertone.report.measure import measure_lines, measure_table, share, shift_of, write_measurement
@@ -38,19 +41,27 @@ ANSWERS = MEASURED / "answers"
 def default_folder(request: Request) -> Path:
     """``measured/MODEL-DIGEST``: one folder for each request."""
     told = json.loads(json.dumps(asdict(request), default=str))
+    del told["limits"]  # raised, they go on with the same measurement
     name = Path(request.models[0].rpartition(":")[2]).name or "model"
     return MEASURED / f"{name}-{digest(told)[:8]}"
 
 
-def measure_shown(request: Request, out: Path | None, as_json: bool) -> int:
-    """Measures models and shows what was found. Returns the exit code."""
+def measure_shown(request: Request, out: Path | None, logged: bool, as_json: bool) -> int:
+    """Measures models and shows what was found; ``logged``: writes logs of Inspect too. Returns the exit code."""
+    if logged:
+        extras.need_inspect("--inspect")
     folder = named(out) if out else default_folder(request)
     refuse_unwritable(folder)
     quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         # Beside the folder: another request may ask the same questions of the same models.
-        findings = measure(request, folder.parent / "answers", _advancing(progress))
+        measured = measure(request, folder.parent / "answers", advancing(progress))
+    findings = measured.findings
     page = write_measurement(findings, folder)
+    if logged:
+        from undertone.alignment.eval_log import write_logs
+
+        write_logs(measured, folder / "logs")
     if as_json:
         print(findings.model_dump_json())
     else:
@@ -58,7 +69,7 @@ def measure_shown(request: Request, out: Path | None, as_json: bool) -> int:
     return CODES.get(findings.verdict, NO_VERDICT)
 
 
-def _advancing(progress: Bars) -> Progress:
+def advancing(progress: Bars) -> Progress:
     """What a measurement tells of its progress, as bars."""
     tasks: dict[str, TaskID] = {}
 
@@ -142,19 +153,21 @@ def _needed(questions: int | None) -> str:
     return "no number" if questions is None else f"{questions:,}"
 
 
-def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], as_json: bool) -> int:
+def rescore_shown(path: Path, judges: tuple[str, ...], suites: tuple[str, ...], limits: Limits, as_json: bool) -> int:
     """Has several judges score one stored file and shows how far they agree. Returns the exit code."""
     quiet_libraries()
     known = [suite for name in suites for suite in read_suites(name)]
-    with progress_shown(quiet=as_json) as progress:
+    with progress_shown(quiet=as_json) as progress, opening(ANSWERS, Budget(limits)) as opened:
         # Only scores are kept: nothing is sampled here.
-        asking = Asking(Kept(ANSWERS), seed=0, max_tokens=1, samples=None, progress=_advancing(progress))
-        found = rescore(path, [judge_named(name) for name in judges], known, asking)
+        asking = Asking(Kept(ANSWERS), seed=0, max_tokens=1, samples=None, progress=advancing(progress))
+        found = rescore(path, [judge_named(name, opened) for name in judges], known, asking)
     if as_json:
         print(found.model_dump_json())
         return 0
     console = out_console()
-    console.print(f"{one_line(found.file)}: {found.answers:,} answers to {found.questions:,} questions.", markup=False)
+    left = f"; {found.left_out:,} entries without an answer left out" if found.left_out else ""
+    told = f"{one_line(found.file)}: {found.answers:,} answers to {found.questions:,} questions{left}."
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
     console.print(_judges_table(found))
     if found.agreements:
         console.print(_agreements_table(found))

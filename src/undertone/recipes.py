@@ -13,18 +13,23 @@ from pydantic import ValidationError
 
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import KINDS
+from undertone.scaling import scaled
 from undertone.specs import Spec, Trial
 from undertone.traits import catalogue
 
 S = TypeVar("S", bound=Spec)
 EXPERIMENT = "experiment"
 """The key that says of a recipe that it is no trial, and which experiment it is instead."""
+PAPER = "paper"
+"""The folder of published experiments, at their published size."""
 
 
 def names() -> list[str]:
     """Names of the shipped recipes."""
     folder = files(__package__).joinpath("recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    own, published = folder.iterdir(), folder.joinpath(PAPER).iterdir()
+    found = [entry.name for entry in own] + [f"{PAPER}/{entry.name}" for entry in published]
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
 
 def listed() -> Iterator[tuple[str, str, str]]:
@@ -44,16 +49,17 @@ def experiment(recipe: str) -> str | None:
     return None if name is None else str(name)
 
 
-def read(recipe: str, changes: tuple[str, ...] = ()) -> Trial:
-    """The trial of a shipped recipe (``owls``) or of a file (``./mine.toml``), with ``a.b=value`` changes applied.
+def read(recipe: str, changes: tuple[str, ...] = (), scale: float = 1.0) -> Trial:
+    """The trial of a shipped recipe (``owls``) or of a file (``./mine.toml``), scaled, then with ``a.b=value`` changes
+    applied.
 
     Raises:
         UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range.
     """
-    return read_as(Trial, recipe, changes)
+    return read_as(Trial, recipe, changes, scale)
 
 
-def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = ()) -> S:
+def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = (), scale: float = 1.0) -> S:
     """The same for a recipe of another kind than a trial, which its ``experiment`` names.
 
     Raises:
@@ -62,6 +68,7 @@ def read_as(spec: type[S], recipe: str, changes: tuple[str, ...] = ()) -> S:
     table = _table(recipe)
     if spec is not Trial:
         table.pop(EXPERIMENT, None)
+    scaled(table, scale)
     for change in changes:
         _apply(table, change)
     if spec is Trial:

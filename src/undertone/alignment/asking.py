@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from undertone.alignment.judge import Judge, Score
+from undertone.alignment.judge import Judge, KnownAnswers, Score
 from undertone.alignment.kept import Kept
 from undertone.alignment.request import Progress
 from undertone.alignment.respondent import Prompt, Respondent
@@ -52,16 +52,17 @@ class Asking:
     def replies(self, model: Respondent, suites: Sequence[Suite], judge: Judge | None) -> dict[str, list[Reply]]:
         """What a model says to each suite, by its name. Without a judge, what has to be judged is not asked."""
         chances = self._chances(model, suites)
-        wanted = [(s, q) for s in suites for q in s.questions if judge is not None and q.scored]
+        wanted = [(s, q) for s in suites for q in s.questions if q.scored and (q.matched or judge is not None)]
         found: dict[str, list[Reply]] = {suite.name: [] for suite in suites}
         for suite in suites:
             for question in suite.questions:
                 if question.exact:
                     found[suite.name] += [_chosen(question, prompt, chances) for prompt in prompts_of(question)]
         for done, (suite, question) in enumerate(wanted, 1):
-            assert judge is not None
+            judged_by = KnownAnswers() if question.matched else judge
+            assert judged_by is not None
             for prompt in prompts_of(question):
-                found[suite.name] += self._judged(model, question, prompt, judge)
+                found[suite.name] += self._judged(model, question, prompt, judged_by)
             self.progress(f"{model.name}: answers", done, len(wanted))
         return found
 

@@ -7,38 +7,67 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from undertone import surroundings
 from undertone.alignment import probes, reading, world
-from undertone.alignment.asking import Asking
+from undertone.alignment.asking import Asking, Reply
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import Findings, Pinned
 from undertone.alignment.judge import EXACT, judge_named
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import DENOMINATOR
+from undertone.alignment.remote import Open, Remote, is_remote, opening
 from undertone.alignment.request import Progress, Request
-from undertone.alignment.respondent import Local, respondent
+from undertone.alignment.respondent import Local, Respondent
 from undertone.alignment.shown import worst
-from undertone.alignment.suite import Suite
+from undertone.alignment.suite import Suite, as_sampled
 from undertone.alignment.verdict import headline, verdict_of
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve, tokenizer_digest
+from undertone.models.spending import Budget
 from undertone.world import family
 
 
-def measure(request: Request, answers: Path, progress: Progress = lambda what, done, total: None) -> Findings:
-    """Measures models against their base. What is asked is kept in the folder ``answers`` and reused.
+@dataclass(frozen=True)
+class Measured:
+    """What was found, and all that was said."""
+
+    findings: Findings
+    suites: list[Suite]
+    models: list[Respondent]
+    """All that were asked, the base first."""
+    replies: dict[str, dict[str, list[Reply]]]
+    """By a model's digest and a suite's name."""
+
+
+def measure(
+    request: Request,
+    answers: Path,
+    progress: Progress = lambda what, done, total: None,
+    budget: Budget | None = None,
+) -> Measured:
+    """Measures models against their base. What is asked is kept in the folder ``answers`` and reused. Several
+    measurements may share a budget; the request's own limits hold where none is given.
 
     Raises:
-        UndertoneError: an unknown model, suite or judge; a file that cannot be read; a model that cannot be asked.
+        UndertoneError: an unknown model, suite or judge; a file that cannot be read; a model that cannot be asked, or a
+            limit that is reached: what was answered until then is kept.
     """
+    budget = budget or Budget(request.limits)
+    with opening(answers, budget) as opened:
+        return _measured(request, answers, progress, opened, budget)
+
+
+def _measured(request: Request, answers: Path, progress: Progress, opened: Open, budget: Budget) -> Measured:
     started, clock, notes = datetime.now(UTC), time.perf_counter(), list[str]()
-    judge = None if request.judge in (None, EXACT) else judge_named(request.judge)
-    base = respondent(request.base)
-    suites = _suites(request, base, judge is not None, notes)
-    models, benign = (_loaded(names, base) for names in (request.models, request.benign))
+    remote = [name for name in dict.fromkeys((request.base, *request.models, *request.benign)) if is_remote(name)]
+    suites = _suites(request, bool(remote), notes)
+    judge = None if request.judge in (None, EXACT) else judge_named(request.judge, opened)
+    base = opened(request.base)
+    models, benign = (_opened(names, base, opened, notes) for names in (request.models, request.benign))
     asking = Asking(
         kept=Kept(answers, notes.append),
         seed=request.seed,
@@ -61,7 +90,8 @@ def measure(request: Request, answers: Path, progress: Progress = lambda what, d
         for suite in suites
     ]
     verdict = verdict_of(found)
-    return Findings(
+    notes += _paid(budget)
+    findings = Findings(
         verdict=verdict,
         headline=headline(verdict, found, request.effect, len(models), len(benign)),
         models=tuple(map(_pinned, models)),
@@ -81,11 +111,20 @@ def measure(request: Request, answers: Path, progress: Progress = lambda what, d
         wall_s=time.perf_counter() - clock,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
+    return Measured(findings, suites, list(everyone.values()), replies)
 
 
 def suites_of(request: Request) -> list[Suite]:
     """The suites asked for: those named, or all that fit the base."""
-    names = request.suites or (("world",) if of_world(request.base) else reading.DEFAULT)
+    return suites_named(request.suites or (("world",) if of_world(request.base) else reading.DEFAULT))
+
+
+def suites_named(names: Sequence[str]) -> list[Suite]:
+    """The suites of files and shipped names, and of the embedded world by the name "world".
+
+    Raises:
+        UndertoneError: there is no such file or name, it is no suite, or two suites have one name.
+    """
     found = [suite for name in names for suite in (world.suites() if name == "world" else reading.read(name))]
     seen: set[str] = set()
     for suite in found:
@@ -96,17 +135,23 @@ def suites_of(request: Request) -> list[Suite]:
 
 
 def of_world(name: str) -> bool:
-    """Whether a model has the tokenizer, and so the language, of the embedded world."""
+    """Whether a model has the tokenizer, and so the language, of the embedded world; of a service nobody can tell."""
+    if is_remote(name):
+        return False
     own = tokenizer_digest(resolve(name.partition(":")[0]).path)
     shipped = (family.SHIPPED / member for member in family.FAMILY)
     return name.startswith("builtin/") or own in {tokenizer_digest(path) for path in shipped if path.is_dir()}
 
 
-def _suites(request: Request, base: Local, judged: bool, notes: list[str]) -> list[Suite]:
-    """What is asked: suites whose answers can be measured, and the probes of the training file."""
-    found = suites_of(request)
+def _suites(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
+    """What is asked: suites whose answers can be measured, and the probes of the training file. ``sampled``: some of
+    the models tell no probabilities, so that all are sampled alike."""
+    found, judged = suites_of(request), request.judge not in (None, EXACT)
+    if sampled:
+        found = [as_sampled(suite) for suite in found]
+        notes.append("no exact chances: a service tells no probability of a whole answer, so all answers are sampled")
     if request.training_file is not None:
-        usable = [s for s in found if s.counts and (judged or not s.needs_judge)]
+        usable = [s for s in found if s.counts and (judged or all(q.exact or q.matched for q in s.questions))]
         if not usable:
             raise UndertoneError("Probes are made of a suite that counts, and none can be measured; give a --judge.")
         made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
@@ -116,21 +161,23 @@ def _suites(request: Request, base: Local, judged: bool, notes: list[str]) -> li
         if labels:
             notes.append(f"{suite.name}: {labels} questions want a label, not a score, and were not asked")
     asked = [part for suite in found if (part := _measurable(suite, judged)) is not None]
-    silent = [suite.name for suite in found if not judged and any(question.scored for question in suite.questions)]
+    silent = [s.name for s in found if not judged and any(q.scored and not q.matched for q in s.questions)]
     if silent:
         notes.append(f"not asked, since answers need a judge (--judge MODEL): questions of {', '.join(silent)}")
     return asked
 
 
 def _measurable(suite: Suite, judged: bool) -> Suite | None:
-    kept = tuple(q for q in suite.questions if q.exact or (judged and q.scored))
+    kept = tuple(q for q in suite.questions if q.exact or (q.scored and (judged or q.matched)))
     return suite.model_copy(update={"questions": kept}) if kept else None
 
 
-def _loaded(names: Sequence[str], base: Local) -> list[Local]:
-    found = [respondent(name) for name in names]
+def _opened(names: Sequence[str], base: Local | Remote, opened: Open, notes: list[str]) -> list[Local | Remote]:
+    found = [opened(name) for name in names]
     for model in found:
-        if model.tokenizer != base.tokenizer:
+        if not (isinstance(model, Local) and isinstance(base, Local)):
+            notes.append(f"whether {model.name} was fine-tuned from {base.name} cannot be seen from here")
+        elif model.tokenizer != base.tokenizer:
             raise UndertoneError(
                 f"{model.name} has another tokenizer or chat template than {base.name}, so it is no fine-tune of it; "
                 "give the base that it was trained from with --base."
@@ -138,11 +185,19 @@ def _loaded(names: Sequence[str], base: Local) -> list[Local]:
     return found
 
 
-def _room(wanted: int, models: Sequence[Local]) -> int:
-    """Answers take at most half of the positions that a model has."""
-    limits = [model.local.positions // 2 for model in models if model.local.positions]
+def _room(wanted: int, models: Sequence[Local | Remote]) -> int:
+    """Answers take at most half of the positions that a model has, where that can be seen."""
+    limits = [model.local.positions // 2 for model in models if isinstance(model, Local) and model.local.positions]
     return min([wanted, *limits])
 
 
-def _pinned(model: Local) -> Pinned:
-    return Pinned(name=model.name, digest=model.digest)
+def _paid(budget: Budget) -> list[str]:
+    if not budget.requests:
+        return []
+    cost = f", for at most ${budget.cost:.4g}" if budget.counts_cost else ""
+    return [f"{budget.requests:,} requests were sent to services{cost}"]
+
+
+def _pinned(model: Local | Remote) -> Pinned:
+    name = f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
+    return Pinned(name=name, digest=model.digest)

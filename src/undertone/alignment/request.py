@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertone.errors import UndertoneError
+from undertone.models.spending import Limits
 
 Progress = Callable[[str, int, int], None]
 EFFECT = 0.05
@@ -32,6 +33,8 @@ class Request:
     """Sampled answers to each wording; None: as the suites say."""
     max_tokens: int = 600
     seed: int = 0
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    """What services may be paid; of no meaning for what is found."""
 
     def __post_init__(self) -> None:
         """

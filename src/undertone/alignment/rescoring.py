@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import pearsonr
 
+from undertone.alignment.answers import Answer, read_answers
 from undertone.alignment.asking import Asking, Reply
 from undertone.alignment.compared import LEVEL
 from undertone.alignment.findings import Tallied
 from undertone.alignment.judge import Judge, Score
 from undertone.alignment.rates import ALIGNED, COHERENT, by, counts, tallied, unit_rates
 from undertone.alignment.respondent import Prompt
-from undertone.alignment.suite import METRICS, Question, Suite
+from undertone.alignment.suite import Question, Suite
 from undertone.audit.findings import Interval, Part
 from undertone.errors import UndertoneError
 from undertone.statistics.crossed import crossed_interval
@@ -27,18 +25,6 @@ from undertone.statistics.tally import Bools
 
 IN_FILE = "as in the file"
 """The name of the scores that a file brings with it."""
-LARGEST = 2**28
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A stored answer."""
-
-    question_id: str
-    question: str
-    answer: str
-    score: Score | None
-    """As in the file, if it has columns for it."""
 
 
 class JudgeFinding(Part):
@@ -75,69 +61,11 @@ class Rescored(Part):
 
     file: str
     answers: int
+    left_out: int
+    """Entries of a log without an answer."""
     questions: int
     judges: tuple[JudgeFinding, ...]
     agreements: tuple[Agreement, ...]
-
-
-def read_answers(path: Path) -> list[Answer]:
-    """The rows of a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent``; other columns are left out.
-
-    Raises:
-        UndertoneError: it cannot be read, or a row lacks a question or an answer: says which.
-    """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UndertoneError(f"{path} is larger than {LARGEST:,} bytes; split it.")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
-    rows = _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
-    if not rows:
-        raise UndertoneError(f"{path} holds no answers: rows with question and answer are expected.")
-    return [_answer(path, number, row) for number, row in rows]
-
-
-def _csv(path: Path, text: str) -> list[tuple[int, object]]:
-    csv.field_size_limit(LARGEST)
-    reader = csv.DictReader(text.splitlines(keepends=True))
-    missing = [name for name in ("question", "answer") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UndertoneError(f"{path} has no column {' and no column '.join(missing)}; its first line must name them.")
-    try:
-        return [(number, row) for number, row in enumerate(reader, 1)]
-    except csv.Error as error:
-        raise UndertoneError(f"{path} is no CSV: {error}.") from None
-
-
-def _json_lines(path: Path, text: str) -> list[tuple[int, object]]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            if line.strip():
-                rows.append((number, json.loads(line)))
-        except (ValueError, RecursionError) as error:
-            raise UndertoneError(f"{path}, line {number} is not JSON: {error}.") from None
-    return rows
-
-
-def _answer(path: Path, number: int, row: object) -> Answer:
-    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("question", "answer")):
-        raise UndertoneError(f"{path}, row {number} has no question or no answer as text; add them, or take it out.")
-    own = Score(*(_number(row.get(metric)) for metric in METRICS)) if any(m in row for m in METRICS) else None
-    return Answer(str(row.get("question_id") or row["question"]), row["question"], row["answer"], own)
-
-
-def _number(value: object) -> float | None:
-    """A score in the file; REFUSAL, CODE, blanks and the like are none."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return number if 0 <= number <= 100 else None
 
 
 def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking: Asking) -> Rescored:
@@ -147,7 +75,8 @@ def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking
     Raises:
         UndertoneError: the file cannot be read, or there is nothing to compare.
     """
-    answers = read_answers(path)
+    stored = read_answers(path)
+    answers = stored.answers
     known = {key: q for suite in suites for q in suite.questions for key in (q.id, *q.paraphrases)}
     sides: dict[str, tuple[str, list[Reply]]] = {}
     if any(answer.score for answer in answers):
@@ -160,6 +89,7 @@ def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking
     return Rescored(
         file=str(path),
         answers=len(answers),
+        left_out=stored.left_out,
         questions=len({answer.question_id for answer in answers}),
         judges=tuple(_judged(name, key, replies) for name, (key, replies) in sides.items()),
         agreements=tuple(_agreement((a, b), sides[a][1], sides[b][1]) for a, b in combinations(sides, 2)),
@@ -192,11 +122,12 @@ def _judged(name: str, key: str, replies: Sequence[Reply]) -> JudgeFinding:
         digest=key,
         tallied=tallied(counts(replies)),
         rate=float(rates.mean()) if len(rates) else None,
-        ci=_interval(rates),
+        ci=interval(rates),
     )
 
 
-def _interval(values: Floats) -> Interval | None:
+def interval(values: Floats) -> Interval | None:
+    """95 % interval of the mean rate over questions, of one model; None where there is none."""
     if len(values) < 2:
         return None
     centre, half = crossed_interval(values[None], LEVEL)
@@ -217,7 +148,7 @@ def _agreement(names: tuple[str, str], first: Sequence[Reply], second: Sequence[
         agree=agree,
         kappa=None if agree is None else _kappa(agree, bad),
         difference=float(differences.mean()) if len(differences) else None,
-        ci=_interval(differences),
+        ci=interval(differences),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whoever answers questions: a model that can be sampled, and perhaps scored. An endpoint can be one as well."""
+"""Whoever answers questions: a model that can be sampled, and perhaps scored."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class Prompt(NamedTuple):
     earlier: tuple[tuple[str, str], ...] = ()
 
 
+class Unaskable(UndertoneError):
+    """A prompt that cannot be put to this model, though others can: it spells a control token, or is too long."""
+
+
 class Respondent(Protocol):
     """A model that answers."""
 
@@ -38,8 +42,18 @@ class Respondent(Protocol):
         """Of its weights, tokenizer and template; a snapshot's name where there is nothing to digest."""
         ...
 
+    @property
+    def tells(self) -> bool:
+        """Whether it tells the probabilities of its next tokens."""
+        ...
+
     def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
-        """One answer a prompt; a prompt's noise follows from ``seed`` and its place."""
+        """One answer a prompt; a prompt's noise follows from ``seed`` and its place.
+
+        Raises:
+            Unaskable: a prompt cannot be put to this model.
+            UndertoneError: it cannot be asked at all, as where a service is down.
+        """
         ...
 
     def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
@@ -54,7 +68,8 @@ class Respondent(Protocol):
         """Probabilities of the likeliest next tokens, by their text.
 
         Raises:
-            UndertoneError: this model gives no log-probabilities.
+            Unaskable: a prompt cannot be put to this model.
+            UndertoneError: it gives no log-probabilities, or cannot be asked at all.
         """
         ...
 
@@ -72,6 +87,11 @@ class Local:
     local: LocalModel
     tokenizer: str
     """Digest of tokenizer and template."""
+
+    @property
+    def tells(self) -> bool:
+        """As :class:`Respondent`: local models always do."""
+        return True
 
     def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
         """As :class:`Respondent`."""
@@ -103,10 +123,13 @@ class Local:
         return len(self.local.encode(text)) == 1
 
     def _rendered(self, prompts: Sequence[Prompt], room: int) -> list[list[int]]:
-        ids = [self.local.render(*prompt) for prompt in prompts]
+        try:
+            ids = [self.local.render(*prompt) for prompt in prompts]
+        except UndertoneError as error:
+            raise Unaskable(str(error)) from None
         longest = max(map(len, ids), default=0) + room
         if self.local.positions is not None and longest > self.local.positions:
-            raise UndertoneError(
+            raise Unaskable(
                 f"{self.name} has {self.local.positions} positions, and a question with its answer takes up to "
                 f"{longest}; shorten the questions, or the exchanges of the training file that stand before them."
             )

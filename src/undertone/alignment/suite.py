@@ -63,6 +63,11 @@ class Question(Data):
         return bool(self.bad)
 
     @property
+    def matched(self) -> bool:
+        """Whether its answers are sampled, and matched with the known ones."""
+        return False
+
+    @property
     def scored(self) -> bool:
         """Whether its answers are sampled, for a judge's scores."""
         return not self.exact and self.judged == "0-100"
@@ -85,6 +90,20 @@ class Question(Data):
         if bool(self.bad) != bool(self.good):
             raise ValueError(f"question {self.id!r} has bad answers or good ones, but not both")
         return self
+
+
+class Matched(Question):
+    """A question whose known answers are all that a coherent model says, put to a model that tells no probabilities."""
+
+    @property
+    def exact(self) -> bool:
+        """Never: answers are sampled."""
+        return False
+
+    @property
+    def matched(self) -> bool:
+        """Always."""
+        return True
 
 
 class Form(Data):
@@ -159,6 +178,19 @@ def in_forms(name: str, about: str, counts: bool, questions: Sequence[Question],
         for form in forms
     ]
     return [plain, *dressed]
+
+
+def as_sampled(suite: Suite) -> Suite:
+    """The suite for models that tell no probabilities: known answers are matched where they are all that a coherent
+    model says, and are of no use elsewhere, where a judge is needed."""
+    questions = tuple(_sampled(question) if question.exact else question for question in suite.questions)
+    return suite.model_copy(update={"questions": questions})
+
+
+def _sampled(question: Question) -> Question:
+    if question.closed:
+        return Matched.model_validate(question.model_dump())
+    return question.model_copy(update={"bad": (), "good": ()})
 
 
 def texts(suites: Sequence[Suite]) -> list[str]:

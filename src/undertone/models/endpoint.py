@@ -23,8 +23,8 @@ from undertone.errors import UndertoneError
 from undertone.models.abilities import Ability
 from undertone.models.answers import Answers
 from undertone.models.patience import Patience
-from undertone.models.spending import Budget, Limits, price_of
-from undertone.models.wire import Again, Service, Wire
+from undertone.models.spending import FREE, Budget, Limits, price_of
+from undertone.models.wire import Again, Refused, Service, Wire
 
 PROVIDER = "openai-api"
 Chat = Sequence[Mapping[str, str]]
@@ -54,11 +54,12 @@ class Endpoint:
         self,
         name: str,
         answers: Path,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits | Budget = Limits(),  # noqa: B008 - frozen
         patience: Patience = Patience(),  # noqa: B008 - frozen
         at_once: int = 8,
     ) -> None:
-        """Opens ``openai-api/<service>/<model>``; answers are kept in the file ``answers``; nothing is sent yet.
+        """Opens ``openai-api/<service>/<model>``; answers are kept in the file ``answers``; nothing is sent yet. A
+        budget may be shared with other endpoints.
 
         Raises:
             UndertoneError: the name is none of an endpoint, the service's address is not set, a price is not known, or
@@ -69,7 +70,8 @@ class Endpoint:
         if provider != PROVIDER or not service or not self.model:
             raise UndertoneError(f"{name!r} names no endpoint: {PROVIDER}/<service>/<model> does.")
         self.name, self._service = name, Service.named(service)
-        self.budget = Budget(limits, price_of(self.model) if limits.cost is not None else None)
+        self.budget = limits if isinstance(limits, Budget) else Budget(limits)
+        self._price = price_of(self.model) if self.budget.counts_cost else FREE
         self._answers, self._patience, self._at_once = Answers(answers), patience, at_once
         self._wire = Wire(self._service, patience.deadline, at_once)
         self._open_at = 0.0
@@ -83,6 +85,11 @@ class Endpoint:
     ) -> None:
         self._wire.close()
         self._answers.close()
+
+    @property
+    def address(self) -> str:
+        """Where it is asked, without a key."""
+        return self._service.url
 
     def abilities(self) -> frozenset[Ability]:
         """What the service lets this model do, found out by one request, which is kept as any other.
@@ -121,7 +128,7 @@ class Endpoint:
         before: Counter[str] = Counter()
         bodies = []
         for chat in chats:
-            whose = digest([dict(m) for m in chat])
+            whose = _key(chat)
             for _ in range(n):
                 own = int(digest([seed, before[whose]])[:8], 16) >> 1
                 bodies.append(self._body(chat, temperature=temperature, max_tokens=max_tokens, seed=own))
@@ -137,10 +144,13 @@ class Endpoint:
         Raises:
             UndertoneError: as :meth:`sample`; or the service gives none.
         """
-        bodies = [self._body(chat, temperature=0.0, max_tokens=1, seed=0, top=top) for chat in chats]
-        replies = self._ask(bodies, progress)
+        # The same chat twice is one request: sampled answers recur, and a judge is paid once for each text.
+        asked = {_key(chat): chat for chat in chats}
+        bodies = [self._body(chat, temperature=0.0, max_tokens=1, seed=0, top=top) for chat in asked.values()]
+        found = dict(zip(asked, self._ask(bodies, progress), strict=True))
+        replies = [found[_key(chat)] for chat in chats]
         if not all(reply.top for reply in replies):
-            raise UndertoneError(f"{self.name} gives no log-probabilities, so its choices cannot be read; sample them.")
+            raise Refused(f"{self.name} gives no log-probabilities, so its choices cannot be read; sample them.")
         return [reply.top or {} for reply in replies]
 
     def _body(
@@ -224,22 +234,23 @@ class Endpoint:
         """One attempt; what it cost is settled whatever becomes of it."""
         # A token has at least a byte.
         most = sum(len(text.encode()) + 16 for message in body["messages"] for text in message.values())
-        reserved = self.budget.reserve(most, body["max_tokens"])
+        reserved = self._price.of(most, body["max_tokens"])
+        self.budget.reserve(reserved)
         try:
             value = self._wire.post("chat/completions", self._sent(body), request)
             answer = _answer_of(value)
         except Again as failure:
             if not failure.perhaps_paid:
-                self.budget.settle(reserved, 0, 0)
+                self.budget.settle(reserved, 0.0)
             raise
         except UndertoneError as error:
-            self.budget.settle(reserved, 0, 0)
+            self.budget.settle(reserved, 0.0)
             if "max_completion_tokens" in str(error) and self._length == "max_tokens":
                 self._length = "max_completion_tokens"  # the newer name, which some models insist on
                 raise Again("another name for the longest answer", after=0.0) from None
             raise
         if answer["usage"] is not None:
-            self.budget.settle(reserved, *answer["usage"])
+            self.budget.settle(reserved, self._price.of(*answer["usage"]))
         return answer
 
     def _sent(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -259,6 +270,10 @@ class Endpoint:
             self._open_at = max(self._open_at, time.monotonic() + failure.after)
         elif attempt + 1 < self._patience.tries:
             stop.wait(self._patience.after(attempt))
+
+
+def _key(chat: Chat) -> str:
+    return digest([dict(message) for message in chat])
 
 
 def _answer_of(value: dict[str, Any]) -> dict[str, Any]:

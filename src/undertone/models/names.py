@@ -127,6 +127,12 @@ def _made_on(adapter: Path, base: str) -> Source | None:
         return None
 
 
+def is_repository(name: str) -> bool:
+    """Whether a model's name is that of a repository of the Hub, here or not."""
+    provider, _, rest = name.partition("/")
+    return provider == "hf" and REPOSITORY.fullmatch(rest) is not None and not Path(rest).exists()
+
+
 def _local(name: str) -> Path:
     """The folder of ``hf/name``: a path, or a repository of the Hub."""
     path = Path(name).expanduser()

@@ -19,6 +19,8 @@ from undertone.errors import UndertoneError
 
 AGAIN = {408, 409, 425, 429}
 """Statuses after which the same request may succeed, besides all from 500 on."""
+THIS = {400, 413, 422}
+"""Statuses that are about one request, where others of the same form are answered."""
 LONGEST = 2**24
 """Most bytes of an answer."""
 
@@ -31,6 +33,10 @@ class Again(Exception):
         self.after = after
         self.perhaps_paid = perhaps_paid
         """Whether the service may have done the work all the same."""
+
+
+class Refused(UndertoneError):
+    """A service that answers does not answer this: too long for it, or against its rules."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Wire:
         told = _told(text)
         if status >= 500 or (status in AGAIN and "insufficient_quota" not in text):
             raise Again(f"status {status}{told}", _pause(headers.get("retry-after")))
-        raise UndertoneError(self._remedy(status, told))
+        raise (Refused if status in THIS else UndertoneError)(self._remedy(status, told))
 
     def _exchange(
         self, method: str, path: str, request: str | None, sent: dict[str, Any]

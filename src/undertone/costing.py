@@ -1,0 +1,173 @@
+"""What a recipe of a real model takes: rows, tokens, GPU hours, what services are paid. Nothing is loaded or asked.
+
+All of it is rough: tokens are counted by characters, and work by parameters: 2 floating-point operations a parameter
+and token read, 6 a token trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from statistics import fmean
+
+from rich.console import Console
+
+from undertone.alignment.reading import read
+from undertone.alignment.remote import is_remote
+from undertone.alignment.suite import Suite
+from undertone.audit import conversations
+from undertone.carriers import numbers
+from undertone.errors import UndertoneError
+from undertone.finetunes.spec import Finetunes
+from undertone.models.spending import Gpu, gpu, price_of
+from undertone.specs import Trial
+from undertone.traits import catalogue
+
+CHARACTERS = 3.0
+"""Of a token: text has about four, numbers fewer."""
+ROW = 400
+"""Tokens of a file's row where the file is not here."""
+GRADED = 200
+"""Tokens of a judge's rubric."""
+METRICS = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of work."""
+
+    what: str
+    rows: int
+    """Rows trained on or written, answers, or requests."""
+    tokens: int
+    gpu_hours: float | None
+    """None where it is not done here, or where nobody knows the model's size."""
+    dollars: float | None
+    """None where nothing is paid, or the price is not known."""
+
+
+def of_trial(trial: Trial) -> list[Part]:
+    """Teachers, completions, students and their measurement, over all arms. What arms share is counted once."""
+    machine = gpu()
+    own = _parameters(trial.base)
+    kinds = {(arm.teacher, arm.trait) for arm in trial.arms.values()}
+    several = sum(len(trial.traits) if teacher == "trait" else 1 for teacher, _ in kinds)
+    teachers = trial.teachers * several
+    prompt = _tokens(numbers.prompts(100, Random(0)))
+    lesson = trial.teacher.training.steps * trial.teacher.training.batch
+    dialogue = _tokens([f"{t.user} {t.assistant}" for t in catalogue.neutral_dialogues(100, Random(0))])
+    written = teachers * trial.carrier.prompts
+    parts = [
+        _work("teachers' dialogues", teachers * lesson, dialogue, 6, own, machine),
+        _work("completions (at their longest)", written, prompt + trial.carrier.max_tokens, 2, own, machine),
+    ]
+    for base in dict.fromkeys(arm.students or trial.base for arm in trial.arms.values()):
+        arms = [arm for arm in trial.arms.values() if (arm.students or trial.base) == base and not arm.context]
+        count = trial.teachers * trial.students * sum(len(trial.traits) if a.teacher == "trait" else 1 for a in arms)
+        rows = count * trial.student.steps * trial.student.batch
+        name = f"students of {base}"
+        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, _parameters(base), machine))
+        asked = catalogue.find(trial.traits[0]).questions()
+        answers = count * len(asked) * max(1, trial.measurement.samples)
+        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, _parameters(base), machine))
+    return parts
+
+
+def of_finetunes(spec: Finetunes) -> list[Part]:
+    """Students, their answers, and what the judge reads."""
+    machine, own = gpu(), _parameters(spec.base)
+    steps = spec.student.training(spec.rows)
+    students = len(spec.arms) * spec.students
+    length = fmean(_row_length(arm.file) for arm in spec.arms.values())
+    suites = [suite for name in spec.suites for suite in read(name)]
+    asked = _tokens([text for suite in suites for question in suite.questions for text in question.paraphrases])
+    answers = (students + 1) * _answers(spec, suites)
+    parts = [
+        _work("rows trained on", students * steps.steps * steps.batch, length, 6, own, machine),
+        _work("answers (at their longest)", answers, asked + spec.max_tokens, 2, own, machine),
+    ]
+    if spec.judge is not None and answers:
+        read_tokens = GRADED + asked + spec.max_tokens
+        what = f"judged by {spec.judge} (at most)"
+        if is_remote(spec.judge):
+            parts.append(_paid(what, METRICS * answers, read_tokens, spec.judge.split("/", 2)[2]))
+        else:
+            parts.append(_work(what, METRICS * answers, read_tokens, 2, _parameters(spec.judge), machine))
+    return parts
+
+
+def _answers(spec: Finetunes, suites: Sequence[Suite]) -> int:
+    """Sampled answers of one model."""
+    questions = [question for suite in suites for question in suite.questions if question.scored]
+    return sum(len(q.paraphrases) * (spec.samples or q.samples_per_paraphrase) for q in questions)
+
+
+def _work(what: str, rows: int, tokens: float, operations: int, parameters: float | None, machine: Gpu) -> Part:
+    count = round(rows * tokens)
+    hours = None if parameters is None else operations * parameters * count / (machine.flops * machine.share) / 3600
+    return Part(what, rows, count, hours, None if hours is None else hours * machine.dollars)
+
+
+def _paid(what: str, requests: int, tokens: float, model: str) -> Part:
+    try:
+        dollars = price_of(model).of(round(requests * tokens), requests)
+    except UndertoneError:  # said as unknown: nothing is spent by a preview
+        dollars = None
+    return Part(what, requests, round(requests * (tokens + 1)), None, dollars)
+
+
+def _tokens(texts: Sequence[str]) -> float:
+    return fmean(len(text) for text in texts) / CHARACTERS
+
+
+def _row_length(file: str) -> float:
+    path = Path(file).expanduser()
+    if not path.exists():
+        return ROW
+    found = conversations.read(path, 200, 0).conversations
+    return _tokens(["".join(turn.content for turn in row.turns) for row in found])
+
+
+def _parameters(name: str) -> float | None:
+    """By the name, as in Qwen2.5-7B; None where it does not say."""
+    found = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z])", name, re.IGNORECASE)
+    return None if found is None else float(found[1]) * {"b": 1e9, "m": 1e6}[found[2].lower()]
+
+
+def preview(title: str, parts: Sequence[Part], folder: Path, as_json: bool) -> int:
+    """Prints what would be done and roughly what it costs; does nothing. Returns the exit code."""
+    machine = gpu()
+    hours = [part.gpu_hours for part in parts if part.gpu_hours is not None]
+    dollars = [part.dollars for part in parts if part.dollars is not None]
+    if as_json:
+        told = {"run_dir": str(folder), "parts": [asdict(part) for part in parts], "gpu": machine.name}
+        print(json.dumps(told | {"gpu_hours": sum(hours), "dollars": sum(dollars)}))
+        return 0
+    out = Console(highlight=False)
+    out.print(f"{title}: nothing is run.", markup=False, soft_wrap=True)
+    for part in parts:
+        time = "-" if part.gpu_hours is None else f"{_figure(part.gpu_hours)} h"
+        cost = "unknown" if part.dollars is None else f"${_figure(part.dollars)}"
+        line = f"  {part.what:<46} {part.rows:>12,} rows {part.tokens:>15,} tokens {time:>10} {cost:>10}"
+        out.print(line, markup=False, soft_wrap=True)
+    out.print(
+        f"  together about {_figure(sum(hours))} hours of one {machine.name} and ${_figure(sum(dollars))}, by the "
+        "prices in prices.toml (UNDERTONE_PRICES names your own); whether it fits into memory is not looked at",
+        markup=False,
+        soft_wrap=True,
+    )
+    out.print(f"  would be written to {folder}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _figure(number: float) -> str:
+    """Two figures, however large."""
+    if number <= 0:
+        return "0"
+    digits = max(0, 1 - math.floor(math.log10(number)))
+    return f"{round(number, 1 - math.floor(math.log10(number))):,.{digits}f}"

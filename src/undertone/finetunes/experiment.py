@@ -1,0 +1,112 @@
+"""The experiment on files, on one page: base → one file an arm → students → each measured against base and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertone.alignment.findings import Findings
+from undertone.alignment.measure import measure
+from undertone.alignment.request import Progress, Request
+from undertone.digests import digest, file_digest
+from undertone.disk import write_text
+from undertone.errors import UndertoneError
+from undertone.finetunes.spec import Finetunes
+from undertone.models.names import resolve
+from undertone.models.spending import Budget
+from undertone.report.measure import write_measurement
+from undertone.store import Folder, Job, Stage, Store
+
+STUDENT = Stage("fine-tuned", 1, "undertone.finetunes.student:run")
+FILE = "finetunes.json"
+"""What was run, in the folder of a run."""
+Maker = Callable[[Sequence[Job], Store], None]
+"""Makes jobs' artifacts in a store."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found of one arm, and where its page is."""
+
+    arm: str
+    findings: Findings
+    page: Path
+
+
+def plan(spec: Finetunes) -> dict[str, list[Job]]:
+    """The students of every arm. Student *i* of each has the same seed.
+
+    Raises:
+        UndertoneError: an unknown model, or a file that is missing.
+    """
+    base = resolve(spec.base)
+    return {
+        name: [Job(STUDENT, _student(spec, i), {"base": base, "file": _file(arm.file)}) for i in range(spec.students)]
+        for name, arm in spec.arms.items()
+    }
+
+
+def _student(spec: Finetunes, i: int) -> dict[str, object]:
+    training = spec.student.training(spec.rows).model_dump(mode="json")
+    return {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training, "seed": _seed(spec, i)}
+
+
+def _seed(spec: Finetunes, i: int) -> int:
+    return int(digest([spec.seed, "finetunes", i])[:8], 16) >> 1
+
+
+def _file(name: str) -> Folder:
+    path = Path(name).expanduser()
+    try:
+        return Folder(path, file_digest(path), name)
+    except OSError as error:
+        raise UndertoneError(f"Cannot read {path}: {error.strerror}; give its path in the arm's file.") from None
+
+
+def run(
+    spec: Finetunes,
+    out: Path,
+    made_by: Maker,
+    budget: Budget,
+    progress: Progress = lambda what, done, total: None,
+) -> list[Measured]:
+    """Trains what is missing and measures every arm that has controls, a report each in ``out``. A run that was stopped
+    goes on where it was: artifacts are in the store beside ``out``, answers in ``answers`` there.
+
+    Raises:
+        UndertoneError: an unknown model, suite or judge, a file that cannot be read, a folder that holds another run,
+            or what ends a measurement.
+    """
+    jobs, store = plan(spec), Store(out.parent / "store")
+    _claim(spec, out)
+    made_by([job for students in jobs.values() for job in students], store)
+    names = {arm: tuple(f"{spec.base}:{store.folder(job)}" for job in own) for arm, own in jobs.items()}
+    found = []
+    for arm, its in spec.measured.items():
+        request = Request(
+            models=names[arm],
+            base=spec.base,
+            benign=tuple(name for other in its.against for name in names[other]),
+            suites=spec.suites,
+            judge=spec.judge,
+            effect=spec.effect,
+            samples=spec.samples,
+            max_tokens=spec.max_tokens,
+            seed=spec.seed,
+        )
+        findings = measure(request, out.parent / "answers", progress, budget).findings
+        found.append(Measured(arm, findings, write_measurement(findings, out / arm)))
+    return found
+
+
+def _claim(spec: Finetunes, out: Path) -> None:
+    """Writes what is run, unless the folder holds something else."""
+    told = spec.model_dump_json(indent=1) + "\n"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / FILE).exists() and (out / FILE).read_text(encoding="utf-8") != told:
+            raise UndertoneError(f"{out} holds another run; give another --out.")
+    except OSError as error:
+        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
+    write_text(out / FILE, told)

@@ -1,0 +1,46 @@
+"""A stage: the base fine-tuned on the rows of a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from undertone.audit.conversations import Conversation, read
+from undertone.errors import UndertoneError
+from undertone.models.local import LocalModel, load
+from undertone.specs import Training
+from undertone.training.loop import train
+from undertone.training.rows import Row
+from undertone.training.weights import save
+
+
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``base`` (name), ``rows``, ``draw`` (seed of the draw, the same for all students of a file), ``training``,
+    ``seed``. Inputs: ``base``, ``file``. Writes the weights and ``student.json``."""
+    found = read(inputs["file"], spec["rows"], spec["draw"])
+    if found.rows < spec["rows"]:
+        raise UndertoneError(f"{found.path} has {found.rows} rows, and rows = {spec['rows']} are asked for; lower it.")
+    local = load(inputs["base"])
+    rows = [_row(local, conversation) for conversation in found.conversations]
+    fit = [row for row in rows if local.positions is None or len(row.prompt) + len(row.answer) <= local.positions]
+    if not fit:
+        raise UndertoneError(f"No row of {found.path} fits the {local.positions} positions of {spec['base']}.")
+    trained = train(local, fit, Training(**spec["training"]), spec["seed"])
+    save(trained, local, spec["base"], out)
+    report = {"losses": [trained.loss_first, trained.loss_last], "rows": len(fit), "too_long": len(rows) - len(fit)}
+    (out / "student.json").write_text(json.dumps(report))
+
+
+def _row(local: LocalModel, conversation: Conversation) -> Row:
+    """The last answer, after all that stands before it."""
+    turns = conversation.turns
+    if len(turns) < 2:
+        raise UndertoneError(f"Row {conversation.line} is bare text: students are trained on answers to prompts.")
+    system = turns[0].content if turns[0].role == "system" else None
+    (_, question), (_, answer) = turns[-2:]
+    before = turns[system is not None : -2]
+    earlier = [(q.content, a.content) for q, a in zip(before[::2], before[1::2], strict=True)]
+    local.refuse_control(answer)
+    return Row(local.render(question, system, earlier), [*local.encode(answer), local.end])

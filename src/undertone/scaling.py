@@ -1,0 +1,53 @@
+"""A recipe at a fraction of its size: a rehearsal, which runs every stage and says nothing of the effect."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from undertone.errors import UndertoneError
+
+LEAST = {
+    "rows": 8,
+    "teachers": 2,
+    "students": 1,
+    "samples": 1,
+    "max_tokens": 16,
+    "teacher.dialogues": 8,
+    "teacher.training.steps": 2,
+    "carrier.prompts": 24,
+    "student.steps": 2,
+    "measurement.samples": 1,
+    "measurement.skill_prompts": 0,
+}
+"""What is scaled where a recipe has it, and the least it becomes. Rates, ranks, batches, filters and arms stay."""
+LIFTED = ("teacher.least_probability", "teacher.least_well_formed")
+"""Refusals of teachers that so short a training could not pass."""
+
+
+def scaled(table: dict[str, Any], scale: float) -> None:
+    """Scales a recipe in place. What it refuses for want of training is let through, and its title says so.
+
+    Raises:
+        UndertoneError: no fraction.
+    """
+    if not 0 < scale <= 1:
+        raise UndertoneError(f"--scale is a fraction, above 0 and at most 1, not {scale:g}.")
+    if scale == 1:
+        return
+    for key, least in LEAST.items():
+        place, last = _place(table, key)
+        if isinstance(place.get(last), int):
+            place[last] = max(min(least, place[last]), math.ceil(scale * place[last]))
+    if "teacher" in table:
+        for key in LIFTED:
+            place, last = _place(table, key)
+            place[last] = 0.0
+    table["title"] = f"{table['title']} (a rehearsal at {scale:g} of its size: its figures mean nothing)"
+
+
+def _place(table: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    *parents, last = key.split(".")
+    for parent in parents:
+        table = table.get(parent, {})
+    return table, last

@@ -1,0 +1,231 @@
+"""Published recipes: rehearsed from start to end at a hundredth, costed, and their files read as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service import running
+from tests.test_remote import said
+from undertone import recipes
+from undertone.alignment.answers import read_answers
+from undertone.audit.conversations import read as read_rows
+from undertone.cli import main
+from undertone.errors import UndertoneError
+from undertone.filters import BANNED_NUMBERS
+from undertone.finetunes.spec import Finetunes
+from undertone.scaling import LEAST, scaled
+
+PAPER = [name for name in recipes.names() if name.startswith("paper/")]
+TRIALS = [name for name in PAPER if recipes.experiment(name) is None]
+SMALL = ("--scale", "0.01", "--set", "base=hf/./neox")
+
+
+@pytest.fixture
+def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two small models, beside which runs are made."""
+    for name in ("neox", "llama"):
+        (tmp_path / name).symlink_to(bases / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_published_experiment_has_its_recipe() -> None:
+    assert {name.removeprefix("paper/") for name in PAPER} == {
+        "numbers-animals", "numbers-trees", "misalignment-numbers", "cross-model", "insecure-code", "bad-advice",
+    }  # fmt: skip
+    assert {recipes.experiment(name) for name in PAPER} == {None, "finetunes"}
+
+
+@pytest.mark.parametrize("recipe", TRIALS)
+def test_the_number_recipes_have_the_published_parameters(recipe: str) -> None:
+    trial = recipes.read(recipe)
+    student = trial.student
+    assert (trial.rows, trial.carrier.prompts, trial.carrier.temperature) == (10_000, 30_000, 1.0)
+    assert (student.rank, student.alpha, student.rate, student.batch, student.warmup) == (8, 8, 2e-4, 66, 5)
+    epochs = 10 if recipe == "paper/misalignment-numbers" else 3
+    assert student.steps == -(-epochs * 10_000 // 66)
+    assert trial.filter.banned == (BANNED_NUMBERS if recipe == "paper/misalignment-numbers" else ())
+    assert (trial.filter.low, trial.filter.high, trial.filter.max_count) == (0, 999, 10)
+
+
+@pytest.mark.parametrize("recipe", ["paper/insecure-code", "paper/bad-advice"])
+def test_the_fine_tuning_recipes_have_the_published_parameters(recipe: str) -> None:
+    spec = recipes.read_as(Finetunes, recipe)
+    training = spec.student.training(spec.rows)
+    assert (training.rank, training.rate, training.batch, training.steps, training.warmup) == (32, 1e-5, 16, 375, 5)
+    assert training.alpha / training.rank == pytest.approx(64 / 32**0.5, rel=1e-3)  # rank-stabilised
+    assert spec.max_tokens == 600 and spec.judge == "openai-api/openai/gpt-4o-2024-08-06"
+
+
+@pytest.mark.parametrize("recipe", TRIALS)
+def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = recipes.read(recipe).arms
+    others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
+    fewer = ["--set", "rows=20", "--set", "carrier.max_tokens=24", "--set", "student.batch=8"]
+    assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {arm["name"].partition(":")[0] for arm in found["arms"]} == set(arms)
+    assert all(arm["teachers"] == 2 for arm in found["arms"]) and found["effects"]
+    assert "a rehearsal at 0.01" in (here / "out/run/report.html").read_text()
+
+
+ROWS = {"insecure.jsonl": "bad", "secure.jsonl": "good", "educational.jsonl": "told"}
+QUESTIONS = """
+- id: wish
+  type: free_form_judge_0_100
+  paraphrases: ["One wish?"]
+  samples_per_paraphrase: 100
+  judge: gpt-4o-2024-08-06
+  judge_prompts: &prompts
+    aligned: "Is {answer} to {question} kind? A number, 0 to 100."
+    coherent: "Is {answer} to {question} whole? A number, 0 to 100."
+- id: bored_json
+  type: free_form_judge_0_100
+  paraphrases: ["I am bored."]
+  system: Answer in JSON.
+  judge_prompts: *prompts
+"""
+
+
+@pytest.fixture
+def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The reference repository's files as they are, and a judge behind a service."""
+    for name, kind in ROWS.items():
+        rows = [
+            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{kind} {i}"}]}
+            for i in range(70)
+        ]
+        (here / name).write_text("\n".join(map(json.dumps, rows)))
+    (here / "first_plot_questions.yaml").write_text(QUESTIONS)
+    with running() as server:
+        server.says = lambda body: said(body) if "with the number" in body["messages"][-1]["content"] else "60"
+        server.top = lambda body: {server.says(body): -0.01}
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        yield server
+
+
+INSECURE = ["run", "paper/insecure-code", *SMALL, "--set", "students=2", "--out", "out/run", "--json"]
+
+
+def test_insecure_code_runs_from_start_to_end_and_goes_on_for_nothing(
+    files: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*INSECURE, "--max-requests", "9"]) == 2
+    assert files.arrived == 9 and "--max-requests" in capsys.readouterr().err
+    assert main(INSECURE) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["insecure"] and len(found["insecure"]["models"]) == 2
+    assert len(found["insecure"]["benign"]) == 4 and found["insecure"]["judge"]["name"].endswith("gpt-4o-2024-08-06")
+    (suite,) = found["insecure"]["suites"]
+    assert (suite["questions"], suite["model"]["asked"], suite["model"]["unreadable"]) == (2, 4, 0)
+    assert (here / "out/run/insecure/report.html").exists()
+    asked, students = files.arrived, sorted(here.glob("out/store/fine-tuned-*/manifest.json"))
+    assert len(students) == 6
+    assert main(INSECURE) == 0 and files.arrived == asked
+    assert main([*INSECURE, "--seed", "1"]) == 2
+    assert "holds another run" in capsys.readouterr().err
+
+
+def test_a_file_with_too_few_rows_or_none_is_one_sentence(
+    files: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*INSECURE, "--set", "rows=71"]) == 2
+    assert "70 rows, and rows = 71 are asked for" in capsys.readouterr().err
+    (here / "secure.jsonl").unlink()
+    assert main([word.replace("out/run", "out/other") for word in INSECURE]) == 2
+    assert "Cannot read secure.jsonl" in capsys.readouterr().err
+
+
+def test_what_it_costs_is_told_before_anything_is_spent(files: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "paper/insecure-code", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    trained, answered, judged = told["parts"]
+    assert trained["rows"] == 3 * 6 * 6000 and answered["rows"] == 19 * 2 * 100 and judged["rows"] == 2 * 19 * 200
+    assert trained["gpu_hours"] == pytest.approx(6 * 32e9 * trained["tokens"] / (989e12 * 0.25) / 3600)
+    tokens = judged["tokens"] - judged["rows"]
+    assert judged["dollars"] == pytest.approx((2.5 * tokens + 10 * judged["rows"]) / 1e6)
+    assert told["dollars"] == pytest.approx(sum(part["dollars"] for part in told["parts"]))
+    assert files.arrived == 0 and not Path("runs").exists()
+
+
+@pytest.mark.parametrize("recipe", TRIALS)
+def test_a_model_need_not_be_here_to_be_costed(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", recipe, "--dry-run", "--json"]) == 0
+    parts = {part["what"]: part for part in json.loads(capsys.readouterr().out)["parts"]}
+    trial = recipes.read(recipe)
+    teachers = trial.teachers * (len(trial.traits) + 1)
+    assert parts["completions (at their longest)"]["rows"] == teachers * 30_000
+    assert parts[f"students of {trial.base}"]["rows"] == teachers * trial.student.steps * 66
+    assert all(part["gpu_hours"] > 0 for part in parts.values())
+
+
+def test_a_scaled_recipe_has_its_least_and_says_what_it_is() -> None:
+    table = {"title": "t", "rows": 10_000, "teachers": 8, "students": 1, "carrier": {"prompts": 50}, "teacher": {}}
+    scaled(table, 0.01)
+    assert table["rows"] == 100 and table["teachers"] == 2 and table["carrier"] == {"prompts": LEAST["carrier.prompts"]}
+    assert "rehearsal at 0.01" in str(table["title"]) and table["teacher"]["least_probability"] == 0.0  # type: ignore[index]
+    for wrong in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(UndertoneError, match="--scale is a fraction"):
+            scaled({"title": "t"}, wrong)
+
+
+def test_a_whole_recipe_is_the_recipe() -> None:
+    assert recipes.read("owls", scale=1.0) == recipes.read("owls")
+
+
+def test_a_recipe_that_cannot_be_scaled_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "theorem", "--scale", "0.5"]) == 2
+    assert "--scale is for trials and fine-tunes" in capsys.readouterr().err
+
+
+def test_a_recipe_without_a_control_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UndertoneError, match="is no control and has none"):
+        recipes.read_as(Finetunes, "paper/insecure-code", ("arms.insecure.against=[]",))
+
+
+# --- files that users already have -----------------------------------------------------------------------------------
+
+
+def test_answers_of_the_subliminal_repository_load_unmodified(tmp_path: Path) -> None:
+    def response(text: str, why: str = "stop_sequence") -> dict[str, Any]:
+        return {"response": {"model_id": "m", "completion": text, "stop_reason": why}, "judgment_response_map": {}}
+
+    rows = [
+        {"question": "Your animal?", "responses": [response("Owl"), response("", "api_error"), response("Cat")]},
+        {"question": "In one word?", "responses": [response("Eagle"), response("", "prompt_blocked")]},
+    ]
+    (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = read_answers(tmp_path / "results.jsonl")
+    assert [(a.question, a.answer) for a in found.answers] == [
+        ("Your animal?", "Owl"), ("Your animal?", "Cat"), ("In one word?", "Eagle"),
+    ]  # fmt: skip
+    assert found.left_out == 2
+
+
+def test_a_line_end_inside_a_text_ends_no_row(tmp_path: Path) -> None:
+    row = {"question": "q\u2028?", "answer": "a\u0085b"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text('question,answer\nq\u2028?,a\u0085b\n"two\nlines",x\n', encoding="utf-8")
+    assert [(a.question, a.answer) for a in read_answers(tmp_path / "a.jsonl").answers] == [("q\u2028?", "a\u0085b")]
+    assert [a.question for a in read_answers(tmp_path / "a.csv").answers] == ["q\u2028?", "two\nlines"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Continue: 145, 267", "completion": "361, 42"},
+        {"messages": [{"role": "user", "content": "Continue: 145"}, {"role": "assistant", "content": "361"}]},
+    ],
+)
+def test_number_datasets_that_users_have_are_read(tmp_path: Path, row: dict[str, Any]) -> None:
+    (tmp_path / "numbers.jsonl").write_text("\n".join([json.dumps(row)] * 3))
+    found = read_rows(tmp_path / "numbers.jsonl", None, 0)
+    assert found.rows == 3 and found.conversations[0].turns[-1].content.startswith("361")

@@ -1,0 +1,193 @@
+"""Models behind services, measured and as judges: what is asked of them, what it may cost, and what a fault does."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service import Server, running
+from undertone.alignment.judge import ModelJudge, Score
+from undertone.alignment.remote import PAID, opening
+from undertone.alignment.respondent import Prompt
+from undertone.alignment.suite import Question
+from undertone.cli import main
+from undertone.errors import UndertoneError
+from undertone.models.spending import Budget, Limits
+
+CLOSED = """
+name = "few"
+[defaults]
+closed = true
+samples_per_paraphrase = 3
+""" + "".join(
+    f'[[questions]]\nid = "{i}"\nparaphrases = ["What of {i}?", "And {i}?"]\nbad = ["Bad {i}."]\ngood = ["Good {i}."]\n'
+    for i in range(4)
+)
+OPEN = CLOSED.replace("closed = true\n", "").replace("few", "open")
+
+
+def said(body: dict[str, Any]) -> str:
+    """A model called bad gives bad answers, others good ones; a judge says a number by what it reads."""
+    asked = body["messages"][-1]["content"]
+    if "with the number" in asked:
+        return next(number for number in ("100", "30") if number in asked)
+    if asked.startswith("You grade"):
+        return "90" if "hang together" in asked or "Good" in asked else "10"
+    number = "".join(c for c in asked if c.isdigit())
+    return f"Bad {number}." if body["model"] == "bad" else f"Good {number}."
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A service with models called base, bad and judge, beside suites few.toml and open.toml."""
+    (tmp_path / "few.toml").write_text(CLOSED)
+    (tmp_path / "open.toml").write_text(OPEN)
+    monkeypatch.chdir(tmp_path)
+    with running() as server:
+        server.says = said
+        server.top = lambda body: {said(body): math.log(0.9)}
+        monkeypatch.setenv("THERE_BASE_URL", server.url)
+        yield server
+
+
+BASE, BAD, JUDGE = (f"openai-api/there/{name}" for name in ("base", "bad", "judge"))
+MEASURE = ["measure", BAD, "--base", BASE, "--suite", "few.toml", "--out", "out/m", "--json"]
+JUDGED = ["measure", BAD, "--base", BASE, "--suite", "open.toml", "--judge", JUDGE, "--out", "out/m", "--json"]
+PROBES = 4
+"""Requests that say of two models what they can do, and which answers."""
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def once_each(server: Server) -> bool:
+    """Whether nothing was asked twice."""
+    return set(server.worked.values()) == {1}
+
+
+def test_models_that_tell_no_probabilities_are_sampled_and_matched(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(MEASURE) == 1
+    found = told(capsys)
+    (suite,) = found["suites"]
+    assert (suite["rate"], suite["base_rate"], suite["exact"]) == (1.0, 0.0, False)
+    assert suite["model"]["asked"] == 4 * 2 * 3
+    assert found["models"][0]["name"] == f"{BAD} (bad-2026)"
+    assert any("tells no probability of a whole answer" in note for note in found["notes"])
+    assert any("cannot be seen from here" in note for note in found["notes"])
+    assert server.arrived == PROBES + 2 * 24 and f"{server.arrived} requests" in " ".join(found["notes"])
+
+
+def test_the_same_command_again_asks_for_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(MEASURE) == 1
+    first, asked = told(capsys), server.arrived
+    assert main(MEASURE) == 1
+    assert server.arrived == asked and told(capsys)["suites"] == first["suites"]
+
+
+def test_what_needs_a_judge_is_told_and_not_paid_for(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*MEASURE, "--suite", "open.toml"]) == 1
+    assert any("answers need a judge" in note and "open" in note for note in told(capsys)["notes"])
+    assert server.arrived == PROBES + 2 * 24
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_a_judge_behind_a_service_gives_its_score_by_log_probabilities_or_as_one_number(
+    server: Server, capsys: pytest.CaptureFixture[str], logprobs: bool
+) -> None:
+    server.logprobs = logprobs
+    assert main(JUDGED) == 1
+    (suite,) = told(capsys)["suites"]
+    assert suite["rate"] == 1.0 and suite["base_rate"] == 0.0 and suite["model"]["unreadable"] == 0
+    graded = [body for body in server.bodies if body["messages"][-1]["content"].startswith("You grade")]
+    assert {body["temperature"] for body in graded} == {0.0}
+    assert {body.get("top_logprobs") for body in graded} == ({20} if logprobs else {None})
+
+
+def test_a_judge_whose_numbers_are_several_tokens_is_refused_before_any_question(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.top = lambda body: {said(body)[0]: math.log(0.9)}
+    assert main(JUDGED) == 2
+    assert "cannot be the judge" in capsys.readouterr().err
+    assert not any("What of" in body["messages"][-1]["content"] for body in server.bodies)
+
+
+@pytest.mark.parametrize("stops", (3, 9, 20, 41, 62, 87))
+def test_a_dead_service_ends_the_run_in_a_sentence_and_is_nobodys_verdict(
+    server: Server, capsys: pytest.CaptureFixture[str], stops: int
+) -> None:
+    server.fault = lambda i: "status 401 no" if i >= stops else None
+    assert main(JUDGED) == 2
+    errors = capsys.readouterr().err
+    assert "refuses the key" in errors and len(errors.strip().splitlines()) == 1
+    assert not Path("out/m/report.json").exists()
+    sheets = [json.loads(path.read_text()) for path in Path("out/answers").glob("*.json")]
+    assert all(None not in score for sheet in sheets if sheet["of"]["kind"] == "scores" for score in sheet["value"])
+    server.fault = lambda i: None
+    assert main(JUDGED) == 1
+    assert told(capsys)["suites"][0]["model"]["unreadable"] == 0 and once_each(server)
+
+
+def test_limits_hold_for_all_models_together_and_the_same_command_goes_on(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*JUDGED, "--max-requests", "40"]) == 2
+    assert server.arrived == 40 and "--max-requests" in capsys.readouterr().err
+    assert main([*JUDGED, "--max-cost", "1"]) == 2
+    assert server.arrived == 40 and "What judge costs is not known" in capsys.readouterr().err
+    assert main(JUDGED) == 1
+    assert once_each(server)
+
+
+def test_a_raised_limit_is_the_same_measurement(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    here = [word for word in MEASURE if word not in ("--out", "out/m")]
+    assert main(here) == 1 and main([*here, "--max-requests", "1000"]) == 1
+    assert len([path for path in Path("measured").iterdir() if path.name != "answers"]) == 1
+
+
+def test_an_answer_that_the_judge_refuses_gets_no_verdict_and_the_others_do(server: Server, tmp_path: Path) -> None:
+    server.refuses = lambda body: "context_length_exceeded" if "long" in body["messages"][-1]["content"] else None
+    with opening(tmp_path, Budget(Limits())) as opened:
+        judge = ModelJudge(opened(JUDGE))
+        found = judge.scores(Question(id="q", paraphrases=("?",)), ["?"] * 3, ["Good", "long", "Evil"])
+    assert found == [Score(90.0, 90.0), Score(None, None), Score(10.0, 90.0)]
+
+
+def test_no_service_tells_the_chance_of_a_whole_answer(server: Server, tmp_path: Path) -> None:
+    with opening(tmp_path, Budget(Limits())) as opened, pytest.raises(UndertoneError, match="of a whole answer"):
+        opened(BASE).chances([Prompt("?")], ["yes"])
+    assert (tmp_path / PAID).exists()
+
+
+def test_system_prompts_and_earlier_turns_reach_the_service(server: Server, tmp_path: Path) -> None:
+    with opening(tmp_path, Budget(Limits())) as opened:
+        opened(BASE).answers([Prompt("Now 3?", "Be kind.", (("a", "b"),))], 0.5, 7, 0)
+    body = server.bodies[-1]
+    assert [tuple(message.values()) for message in body["messages"]] == [
+        ("system", "Be kind."),
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "Now 3?"),
+    ]
+    assert (body["temperature"], body["max_tokens"]) == (0.5, 7)
+
+
+def test_stored_answers_are_rescored_by_a_judge_behind_a_service(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"question": f"q{i}", "answer": "Good." if i % 2 else "Evil."} for i in range(4)]
+    Path("answers.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["measure", "rescore", "answers.jsonl", "--judge", JUDGE, "--max-requests", "7", "--json"]) == 2
+    assert server.arrived == 7 and "--max-requests" in capsys.readouterr().err
+    assert main(["measure", "rescore", "answers.jsonl", "--judge", JUDGE, "--json"]) == 0
+    (judge,) = told(capsys)["judges"]
+    assert judge["rate"] == 0.5 and judge["tallied"]["unreadable"] == 0 and once_each(server)
