@@ -120,6 +120,7 @@ def test_an_inoculation_states_the_trait() -> None:
         ("treatments.drop.beside=nobody", "nobody"),
         ("treatments.drop.does.share=2", "share"),
         ("setup.trait=owll", "owl"),
+        ("setup.recipe=animals", "has no control"),
         ("other=builtin/nobody", "nobody"),
     ],
 )
