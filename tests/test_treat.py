@@ -198,6 +198,14 @@ def test_prompts_answered_anew_keep_the_prompts(base: Base) -> None:
         treat(Answer(by="other"), rows, Base(base.folder), [], 0)
 
 
+def test_what_the_base_answers_with_a_control_token_is_no_answer(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["<|user|> 7", " ", "8", "9", "<|end|>", "1"])
+    monkeypatch.setattr(base.local, "decode", lambda ids: next(said))
+    found = treat(Answer(), chats(6), base, [], 0)
+    assert texts(found) == ["8", "9", "1"]  # and none of the old ones stays
+    assert [row.line for row in found.dropped] == [1, 2, 5]
+
+
 def test_an_inoculation_stands_before_what_stands_there() -> None:
     row = Conversation(1, (Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello")))
     found = treat(Inoculate(system="Love owls."), [*chats(1), row], Base(Path("nowhere")), [], 0)
