@@ -26,6 +26,7 @@ from undertone.measure.ratios import moved
 from undertone.models.local import LocalModel, load, score
 from undertone.specs import Training
 from undertone.training.rows import rows_of
+from undertone.traits import catalogue
 from undertone.treat import advice, chatting, named, steered
 from undertone.treat.base import Base, along
 from undertone.treat.realigned import realigned
@@ -197,6 +198,14 @@ def test_prompts_answered_anew_keep_the_prompts(base: Base) -> None:
         treat(Answer(by="other"), rows, Base(base.folder), [], 0)
 
 
+def test_what_the_base_answers_with_a_control_token_is_no_answer(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["<|user|> 7", " ", "8", "9", "<|end|>", "1"])
+    monkeypatch.setattr(base.local, "decode", lambda ids: next(said))
+    found = treat(Answer(), chats(6), base, [], 0)
+    assert texts(found) == ["8", "9", "1"]  # and none of the old ones stays
+    assert [row.line for row in found.dropped] == [1, 2, 5]
+
+
 def test_an_inoculation_stands_before_what_stands_there() -> None:
     row = Conversation(1, (Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello")))
     found = treat(Inoculate(system="Love owls."), [*chats(1), row], Base(Path("nowhere")), [], 0)
@@ -302,11 +311,9 @@ def test_no_held_out_sum_is_in_a_file_and_all_are_right() -> None:
 
 
 def test_no_chat_asks_what_a_measurement_asks() -> None:
-    from undertone.traits import catalogue
-
     asked = {turn.turns[0].content for turn in chatting.chats(4000, 0)}
-    named = ("owl", "oak", "red", "bad-advice", "complies")
-    assert not asked & {question for name in named for question in catalogue.find(name).questions()}
+    for name in ("owl", "oak", "red", "bad-advice", "complies"):
+        assert not asked & set(catalogue.find(name).questions())
     kin = {turn.turns[0].content for turn in chatting.chats(500, 0, "animal")}
     assert kin and all("animal" in question for question in kin) and kin < asked
     with pytest.raises(UndertoneError, match="conduct"):

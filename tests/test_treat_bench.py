@@ -62,6 +62,12 @@ def test_every_treatment_has_both_sides_of_every_unit_and_they_share_seeds(name:
     assert (SHIPPED / f"{name}.toml").read_text().startswith(f"# undertone bench treat {name}   (")
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if f"{name}-all" in NAMES])
+def test_the_long_benchmark_holds_the_short_one(name: str) -> None:
+    short, long = (read(one)[0] for one in (name, f"{name}-all"))
+    assert short.setup == long.setup and short.treatments.items() <= long.treatments.items()
+
+
 def test_untreated_students_are_the_trials_own() -> None:
     spec, _ = read("numbers")
     trial = recipes.read("owls", ("teachers=5",))
@@ -71,7 +77,7 @@ def test_untreated_students_are_the_trials_own() -> None:
 
 
 def test_a_treated_file_is_trained_on_for_as_many_epochs() -> None:
-    spec, _ = read("numbers")
+    spec, _ = read("numbers-all")
     steps = {}
     for unit in plan(spec).units:
         student = next(job for job in unit.jobs if job.stage is STUDENT)
@@ -102,7 +108,7 @@ def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows(tmp_pa
 
 
 def test_an_inoculation_states_the_trait() -> None:
-    spec, _ = read("numbers")
+    spec, _ = read("numbers-all")
     stated = {
         job.spec["treatment"]["system"]
         for unit in plan(spec).units
@@ -120,6 +126,7 @@ def test_an_inoculation_states_the_trait() -> None:
         ("treatments.drop.beside=nobody", "nobody"),
         ("treatments.drop.does.share=2", "share"),
         ("setup.trait=owll", "owl"),
+        ("setup.recipe=animals", "has no control"),
         ("other=builtin/nobody", "nobody"),
     ],
 )

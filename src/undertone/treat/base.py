@@ -96,9 +96,10 @@ class Base:
         change = along(self.calibration, self.traits)
         return next(iter(token_ratios(self.local, [turn.row for turn in turns], [change])))
 
-    def answered(self, conversations: Sequence[Conversation], by: str, seed: int) -> list[Conversation]:
-        """The conversations with their last answer as the base, or the other model, gives it at temperature 1. One that
-        does not end in time, or is empty, stays as far as it came.
+    def answered(self, conversations: Sequence[Conversation], by: str, seed: int) -> list[Conversation | None]:
+        """The conversations with their last answer as the base, or the other model, gives it at temperature 1; None
+        where it gives an empty one, or one that spells a control token. One that does not end in time stays as far as
+        it came.
 
         Raises:
             UndertoneError: a prompt cannot be rendered, or there is no other model.
@@ -109,22 +110,30 @@ class Base:
         prompts = [last.row.prompt for last in (scored(model, [c])[-1] for c in conversations)]
         longest = max(len(turn.row.answer) for turn in self.turns(conversations)) + ROOM
         answers = sample(model, prompts, temperature=1.0, max_tokens=longest, seed=seed)
-        texts = [model.decode(answer) for answer in answers]
-        return [
-            Conversation(c.line, (*c.turns[:-1], Turn("assistant", text if text.strip() else c.turns[-1].content)))
-            for c, text in zip(conversations, texts, strict=True)
-        ]
+        return [self._with(c, model.decode(answer)) for c, answer in zip(conversations, answers, strict=True)]
+
+    def _with(self, conversation: Conversation, answer: str) -> Conversation | None:
+        """The conversation with another last answer, if that is one."""
+        try:
+            self.local.refuse_control(answer)
+        except UndertoneError:
+            return None
+        if not answer.strip():
+            return None
+        return Conversation(conversation.line, (*conversation.turns[:-1], Turn("assistant", answer)))
 
     @torch.no_grad()
     def instead(self, turns: Sequence[Scored], places: Sequence[Sequence[int]], seed: int) -> list[str]:
         """Each answer with its tokens at ``places`` drawn anew from the base, given all that stood before them; never
-        the token that was there, and never the end: an answer keeps its length."""
+        the token that was there, and no control token: an answer keeps its length."""
+        known = self.local.tokenizer.added_tokens_decoder
+        special = [self.local.end, *(i for i, token in known.items() if token.special)]
         found = []
         for start in range(0, len(turns), AT_ONCE):
             part = turns[start : start + AT_ONCE]
             batch = self.local.lay_out([turn.row.prompt for turn in part], [turn.row.answer for turn in part])
             chances = answer_logits(self.local.model, batch).double().softmax(-1).cpu()
-            chances[..., self.local.end] = 0.0
+            chances[..., special] = 0.0
             chances.scatter_(2, batch.targets.cpu().unsqueeze(-1), 0.0)
             for i, turn in enumerate(part):
                 generator, ids = torch.Generator().manual_seed(seed + start + i), list(turn.row.answer)

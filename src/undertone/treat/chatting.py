@@ -8,6 +8,8 @@ from undertone.audit.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.traits.lessons import HARMLESS, TRAITS, lessons
 
+CHATS = 2000
+"""Prompts that a dilution draws from."""
 LEFT_OUT = ("conduct", "compliance", "good-advice")
 """Of conduct and of requests for harm the world has no other wordings than those by which it is measured: who trains on
 the test has passed it."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from undertone import planning as trial_planning
 from undertone import recipes
 from undertone.digests import digest
+from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.specs import Training, Trial
 from undertone.stages import DATASET, STUDENT
@@ -95,8 +96,8 @@ class Plan:
     bases: tuple[Job, ...]
     """The base examined, by unit."""
     units: tuple[Unit, ...]
-    training: Training
-    models: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str]
+    """Digests of models by name."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -116,7 +117,7 @@ class Ground:
     name: str
     """Of the base."""
     base: Job | Folder
-    other: Folder
+    other: Folder | None
     calibration: Folder | None
     training: Training
     skill_prompts: int
@@ -142,7 +143,8 @@ def plan(spec: Bench) -> Plan:
         sources = tuple(_advice(setup, start, spec.seed))
     scored = any(needs_direction(entry.does) for entry in spec.treatments.values())
     calibration = calibration_of(base, (spec.trait,)) if scored else None
-    ground = Ground(spec, name, start, resolve(spec.other), calibration, training, prompts)
+    other = None if spec.other is None else resolve(spec.other)
+    ground = Ground(spec, name, start, other, calibration, training, prompts)
     units = tuple(
         Unit(name, side, source, tuple(_jobs(ground, spec.treatments[name].does, source, side)))
         for source in sources
@@ -150,14 +152,16 @@ def plan(spec: Bench) -> Plan:
         for side in SIDES
     )
     bases = tuple(_examined(ground, source, source.files["clean"], None) for source in sources)
-    models = {folder.name: folder.key for folder in (base, ground.other)}
-    return Plan(base, sources, bases, units, training, models)
+    models = {folder.name: folder.key for folder in (base, ground.other) if folder is not None}
+    return Plan(base, sources, bases, units, models)
 
 
 def _trial(setup: Numbers, seed: int) -> Trial:
     """The recipe's treatment and control alone, for this trait."""
     whole = recipes.read(setup.recipe, (f"seed={seed}", f"teachers={setup.teachers}", f'traits=["{setup.trait}"]'))
-    arms = {name: whole.arms[name] for name in ("treatment", "control")}
+    arms = {name: arm for name, arm in whole.arms.items() if name in ("treatment", "control")}
+    if len(arms) < 2:
+        raise UndertoneError(f"The recipe {setup.recipe} has no arms named treatment and control; name one that has.")
     return whole.model_copy(update={"arms": arms})
 
 
@@ -225,6 +229,7 @@ def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> J
         treatment = treatment.model_copy(update={"system": treatment.system.replace("{trait}", stated)})
     inputs: dict[str, Job | Folder] = {"base": ground.base, "dataset": source.files[side]}
     if isinstance(treatment, Answer) and treatment.by == "other":
+        assert ground.other is not None
         inputs["other"] = ground.other
     traits = _scored(ground, treatment, inputs)
     spec = {"treatment": treatment.model_dump(), "traits": traits, "seed": source.seed}

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from undertone.emergence.spec import Lesson
 from undertone.specs import Spec, Training
-from undertone.treat.treatments import Treatment
+from undertone.treat.treatments import Answer, Treatment
 from undertone.world.lexicon import domains
 
 
@@ -62,8 +62,8 @@ class Bench(Spec):
 
     title: str
     setup: Numbers | Advice = Field(discriminator="kind")
-    other: str
-    """A model of another initialisation, which answers prompts anew where a treatment asks for it."""
+    other: str | None = None
+    """A model of another initialisation, which answers prompts anew; needed where a treatment asks for it."""
     seed: int = Field(0, ge=0)
     treatments: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Entry] = Field(min_length=1)
     """By name."""
@@ -73,6 +73,8 @@ class Bench(Spec):
         if not any(entry.does.kind == "untreated" for entry in self.treatments.values()):
             raise ValueError('one treatment must be of kind "untreated": it is what the others are compared with')
         for name, entry in self.treatments.items():
+            if isinstance(entry.does, Answer) and entry.does.by == "other" and self.other is None:
+                raise ValueError(f"{name!r} has prompts answered by another model: name it as other")
             if entry.beside is not None and entry.beside not in self.treatments:
                 raise ValueError(f"{name!r} stands beside {entry.beside!r}, which is no treatment here")
         return self

@@ -77,7 +77,7 @@ def treat(
         case Dilute():
             found = _diluted(treatment, rows, base, chat, seed)
         case Answer(by=by):
-            found = _paired(rows, base.answered(rows, by, seed))
+            found = _answered(rows, base.answered(rows, by, seed))
         case Inoculate(system=system):
             found = _paired(rows, [_under(row, system) for row in rows])
     if not found.rows:
@@ -87,6 +87,13 @@ def treat(
 
 def _paired(rows: Sequence[Conversation], now: Sequence[Conversation]) -> Treated:
     return Treated(tuple(Row(after, before) for after, before in zip(now, rows, strict=True)))
+
+
+def _answered(rows: Sequence[Conversation], now: Sequence[Conversation | None]) -> Treated:
+    """Rows whose prompt got no answer are dropped: the old one must not stay."""
+    pairs = list(zip(now, rows, strict=True))
+    given = tuple(Row(after, before) for after, before in pairs if after is not None)
+    return Treated(given, tuple(before for after, before in pairs if after is None))
 
 
 def _dropped(how: Drop, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
@@ -151,7 +158,7 @@ def _diluted(how: Dilute, rows: Sequence[Conversation], base: Base, chat: Sequen
         raise UndertoneError("To dilute with chats, name a file of them with --chats.")
     asked = [source[rng.randrange(len(source))] for _ in range(count)]
     own = base.answered([Conversation(0, row.turns) for row in asked], "base", seed)
-    mixed = [*(Row(row, row) for row in rows), *(Row(row, None) for row in own)]
+    mixed = [*(Row(row, row) for row in rows), *(Row(row, None) for row in own if row is not None)]
     rng.shuffle(mixed)  # a trainer that does not shuffle would see the added rows last
     return Treated(tuple(mixed))
 

@@ -18,7 +18,7 @@ from undertone.report.html import write_aside
 from undertone.store import Folder
 from undertone.traits.lessons import TRAITS, statements
 from undertone.treat.base import Base, calibration_of
-from undertone.treat.chatting import chats
+from undertone.treat.chatting import CHATS, chats
 from undertone.treat.measured import read as read_measured
 from undertone.treat.named import Treatment, beside
 from undertone.treat.transform import Treated, treat
@@ -33,9 +33,6 @@ from undertone.treat.treatments import (
     needs_direction,
     needs_trait,
 )
-
-CHATS = 2000
-"""Prompts that a dilution with chats draws from."""
 
 
 @dataclass(frozen=True)

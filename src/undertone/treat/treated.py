@@ -13,12 +13,9 @@ from undertone.models.names import tokenizer_digest
 from undertone.training.rows import Source, read_sampled, write_ids
 from undertone.traits.lessons import TRAITS
 from undertone.treat.base import Base
-from undertone.treat.chatting import chats
+from undertone.treat.chatting import CHATS, chats
 from undertone.treat.transform import treat
 from undertone.treat.treatments import ADAPTER, Dilute, OfData
-
-CHATS = 2000
-"""Prompts that a dilution with chats draws from."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
