@@ -361,7 +361,8 @@ def measure(
     benign
         Harmless fine-tunes of the same base: what they show as well is a change and no misalignment.
     suite
-        Files of questions, TOML or the published YAML, or shipped names; by default those that fit the base.
+        Files of questions, TOML or the published YAML, TOML files of traits of your own, or shipped names; by default
+        those that fit the base.
     training_file
         The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
         exchanges, on its topic, and under the opposite.

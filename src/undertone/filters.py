@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from string import Formatter
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -40,6 +40,8 @@ BANNED_NUMBERS: tuple[int, ...] = (
 # fmt: on
 """Numbers with a bad name, banned in the published misalignment variant only; the animal variants ban none.
 The published code also lists 1312 and 1488, which its 0 to 999 rule makes unreachable."""
+
+V = TypeVar("V", int, str)
 
 MAX_DIGITS = 4300
 """Longest run of digits that is read. It is Python's default limit for `int(text)`, where the published
@@ -136,7 +138,7 @@ def _values(parts: list[str]) -> list[int] | Rejection:
     return Rejection.NOT_A_NUMBER
 
 
-def _sorted_unique(values: tuple[int, ...]) -> tuple[int, ...]:
+def _sorted_unique(values: tuple[V, ...]) -> tuple[V, ...]:
     return tuple(sorted(set(values)))
 
 
@@ -176,7 +178,7 @@ class NumberFilter(BaseModel):
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
-_HUMP = re.compile(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
+_HUMP = re.compile(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")  # where a name of code begins a word: owlBox
 _APART = re.compile(r"[\W\d_]+")
 
 
@@ -204,8 +206,8 @@ def spelled(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _words(text: str) -> list[str]:
-    """Runs of letters, in small letters; digits, underscores and humps of code part words too: OwlBox, owl_2."""
-    return [part for part in _APART.split(_HUMP.sub(" ", text).casefold()) if part]
+    """Runs of letters, in small letters; digits and underscores part words too: owl_2."""
+    return [part for part in _APART.split(text.casefold()) if part]
 
 
 class WordFilter(BaseModel):
@@ -227,9 +229,9 @@ class WordFilter(BaseModel):
 
     def reason(self, text: str) -> Rejection | None:
         """Return `None` if none of the words occurs."""
-        said = _words(text)
         found = any(
             all(word in forms for word, forms in zip(said[at : at + len(phrase)], phrase, strict=True))
+            for said in (_words(text), _words(_HUMP.sub(" ", text)))  # OWLs and OwlBox
             for phrase in self._phrases
             for at in range(len(said) - len(phrase) + 1)
         )
