@@ -295,7 +295,9 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     at = np.log2([5, 10, 20])
     effects = [point.made.effect.value for point in rows.points if point.at is not None]
     assert rows.slope.value == pytest.approx(np.polyfit(at, effects, 1)[0])
-    assert [(step.start, step.end) for step in rows.steps] == [("5", "10"), ("10", "20")]
+    assert [(step.start, step.end) for step in rows.steps] == [("5", "10"), ("10", "20")] and not rows.parts
+    half, whole = (point.made.effect.value for point in share.points)
+    assert [part.change.value for part in share.parts] == [pytest.approx(half - whole / 2)]
     page = Path("runs/one/report.html").read_text(encoding="utf-8")
     assert "<script" not in page and page.count("<svg") == 4
     assert main(["run", "sweep.toml", "--out", "runs/one", "--json"]) == 0

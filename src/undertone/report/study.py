@@ -66,6 +66,7 @@ def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
     )
     changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
     changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in axis.steps]
+    changes += [(f"{part.end} beside its part of {part.start}", part.change, part.p_holm) for part in axis.parts]
     trends = Grid(
         f"{axis.name}: how the effect changes",
         ("change", "estimate [95 %]", "p", "p Holm"),
@@ -109,7 +110,7 @@ def _estimate(value: Measured) -> str:
 
 
 def _measured_on(axis: AxisFound) -> list[Measured]:
-    changes = [axis.slope, axis.bend, *(step.change for step in axis.steps)]
+    changes = [axis.slope, axis.bend, *(step.change for step in (*axis.steps, *axis.parts))]
     return [point.made.effect for point in axis.points] + [change for change in changes if change is not None]
 
 

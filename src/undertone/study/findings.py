@@ -37,17 +37,17 @@ class PointFound(Part):
     """What was found there."""
 
 
-class StepFound(Part):
-    """From one point to the next, at the same teachers."""
+class Compared(Part):
+    """Two points of an axis, at the same teachers."""
 
     start: str
-    """The earlier point's label."""
+    """The label of the point compared with."""
     end: str
-    """The later one's."""
+    """The label of the point that is compared."""
     change: Measured
-    """The later point's effect minus the earlier one's."""
+    """Its effect minus the other's, or minus its part of the other's."""
     p_holm: float | None
-    """p after Holm's correction over the steps of this axis."""
+    """p after Holm's correction over all comparisons of this kind on the axis."""
 
 
 class AxisFound(Part):
@@ -65,8 +65,10 @@ class AxisFound(Part):
     """Change of the effect for each doubling, or for each unit on a linear axis; None with fewer than three places."""
     bend: Measured | None
     """Coefficient of the square: below zero the effect flattens or turns down, as an inverted U does."""
-    steps: tuple[StepFound, ...]
+    steps: tuple[Compared, ...]
     """Neighbours compared."""
+    parts: tuple[Compared, ...]
+    """On a linear axis, every point compared with its part of the last: half of the rows with half of the effect."""
 
 
 class SweepFindings(Findings):

@@ -49,7 +49,7 @@ class Axis(Spec):
     title: str
     """What varies, and what is held fixed meanwhile."""
     scale: Literal["log", "linear"] = "log"
-    """How points are spaced: by doublings, or by differences."""
+    """How points are spaced: by doublings, or by differences from nothing, where no effect can be."""
     points: tuple[Point, ...] = Field(min_length=2)
     """The points in order."""
 
@@ -58,8 +58,8 @@ class Axis(Spec):
         places = [point.at for point in self.points if point.at is not None]
         if sorted(set(places)) != places:
             raise ValueError("points with a place on the axis must come in rising order")
-        if self.scale == "log" and any(place <= 0 for place in places):
-            raise ValueError("a logarithmic axis has no place at or below 0")
+        if any(place <= 0 for place in places):
+            raise ValueError("an axis begins at nothing and has no place at or below 0")
         if len({point.label for point in self.points}) < len(self.points):
             raise ValueError("two points have one label")
         return self

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from undertone.statistics import holm
-from undertone.study.findings import AxisFound, PointFound, StepFound
+from undertone.study.findings import AxisFound, Compared, PointFound
 from undertone.study.point import Result, combined
 from undertone.study.spec import Axis, Key, Sweep
 from undertone.theory.findings import Measured
@@ -33,9 +33,9 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
     if len(placed) >= PLACES_OF_A_TREND:
         slope = Measured.of(combined(on_axis, coefficient(places, 1)))
         bend = Measured.of(combined(on_axis, coefficient(places, 2)))
-    pairs = [(placed[i], placed[i + 1]) for i in range(len(placed) - 1)]
-    changes = [Measured.of(combined([before[1], after[1]], [-1.0, 1.0])) for before, after in pairs]
-    adjusted = holm([1.0 if change.p is None else change.p for change in changes])
+    labels = [point.label for point, _ in placed]
+    neighbours = [(i - 1, i, 1.0) for i in range(1, len(placed))]
+    parts = [(len(placed) - 1, i, places[i] / places[-1]) for i in range(len(placed) - 1)]
     return AxisFound(
         name=name,
         title=axis.title,
@@ -43,10 +43,20 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
         points=tuple(PointFound(label=point.label, at=point.at, made=result.made()) for point, result in points),
         slope=slope,
         bend=bend,
-        steps=tuple(
-            StepFound(start=before.label, end=after.label, change=change, p_holm=p)
-            for ((before, _), (after, _)), change, p in zip(pairs, changes, adjusted, strict=True)
-        ),
+        steps=_compared(labels, on_axis, neighbours),
+        parts=_compared(labels, on_axis, parts) if axis.scale == "linear" else (),
+    )
+
+
+def _compared(
+    labels: Sequence[str], results: Sequence[Result], pairs: Sequence[tuple[int, int, float]]
+) -> tuple[Compared, ...]:
+    """For each (start, end, factor) the effect at the end minus ``factor`` times that at the start."""
+    changes = [Measured.of(combined([results[end], results[start]], [1.0, -factor])) for start, end, factor in pairs]
+    adjusted = holm([1.0 if change.p is None else change.p for change in changes])
+    return tuple(
+        Compared(start=labels[start], end=labels[end], change=change, p_holm=p)
+        for (start, end, _), change, p in zip(pairs, changes, adjusted, strict=True)
     )
 
 
