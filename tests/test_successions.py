@@ -3,10 +3,12 @@
 import contextlib
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -17,13 +19,14 @@ import tiny
 from conftest import TWO_ARMS, Once
 from undertone import trial as trials
 from undertone.chats import SYSTEM, read_exchanges
+from undertone.contrasts import effects
 from undertone.errors import UndertoneError
 from undertone.lineage.recorded import facts
 from undertone.models.local import LocalModel, answer_logits, load
 from undertone.models.sampling import _truncated, sample
 from undertone.planning import Plan, Unit, plan
 from undertone.recipes import read
-from undertone.report import Results, figures, generations, generations_table
+from undertone.report import ArmResult, Results, StudentResult, figures, generations, generations_table
 from undertone.specs import Sampling, Training, Trial
 from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER, completions
 from undertone.stages import teacher as teachers
@@ -409,6 +412,39 @@ def test_the_cost_of_a_generation_is_a_difference_of_shifts(results: Results) ->
     effect = next(e for e in results.effects if (e.arm, e.against) == ("treatment", "second"))
     shifts = odds["treatment"] - odds["control"], odds["second"] - odds["second-control"]
     assert effect.value == pytest.approx(shifts[0] - shifts[1])
+
+
+def of_lineages(name: str, odds: list[list[float]]) -> ArmResult:
+    """An arm with the log-odds of these students, by teacher and student."""
+    students = tuple(
+        StudentResult(
+            arm=name, teacher=t, student=s, seed=0, trait="owl", probability=1 / (1 + math.exp(-x)), log_odds=x,
+            answers={"owl": 1 / (1 + math.exp(-x)), "other": 0.0}, sampled_hits=0, sampled_n=0, total_variation=0,
+            skills={}, loss_first=1, loss_last=1, key="",
+        )
+        for t, values in enumerate(odds)
+        for s, x in enumerate(values)
+    )  # fmt: skip
+    return ArmResult(
+        name=name, title=name, base="b", base_probability=0.1, teachers=len(odds), students=students, probability=0.1,
+        ci=None, rows=1, steps=1, finished_s=0, core_s=0,
+    )  # fmt: skip
+
+
+def test_the_change_per_generation_is_the_mean_slope_of_lineages_less_that_of_control_lineages() -> None:
+    """Known answer: numpy's least squares, lineage by lineage."""
+    rng, trial = np.random.default_rng(0), read("hops")
+    odds = {name: rng.normal(size=(6, 2)) for name in trial.arms}
+    arms = [of_lineages(name, values.tolist()) for name, values in odds.items()]
+    found = [e for e in effects(trial, arms, {"b": {"owl": 0.1}}) if e.measure == "change-per-generation"]
+    slopes = []
+    for origin in ("treatment", "control"):
+        chain = np.stack([odds[n] for n in (origin, *(f"{origin}-{g}" for g in range(2, 6)))])
+        slopes.append(np.polyfit(range(5), chain.reshape(5, -1), 1)[0].mean())
+    assert [(e.arm, e.against, e.units, e.expected) for e in found] == [("treatment-5", "control-5", (6, 6), "open")]
+    assert found[0].value == pytest.approx(slopes[0] - slopes[1])
+    unfinished = [arm for arm in arms if arm.name != "control-3"]
+    assert not [e for e in effects(trial, unfinished, {"b": {"owl": 0.1}}) if e.measure == "change-per-generation"]
 
 
 def test_generations_are_told_in_order_with_their_controls_and_drawn(results: Results) -> None:

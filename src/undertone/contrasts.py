@@ -56,6 +56,7 @@ def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effe
         found += _on_every_scale(trial, arm, control, bases, expected(trial, spec))
         for measure, counterpart in _counterparts(trial, name):
             found += _net_of_controls(trial, counterpart, name, measure, by_name)
+        found += _change_per_generation(trial, name, by_name)
     for name in trial.arms:  # stricter than a neutral control: its teachers love something too
         own, other = by_name.get(_twin(trial, name, trait=None) or ""), by_name.get(name)
         if own is not None and other is not None:
@@ -136,6 +137,35 @@ def _net_of_controls(
     estimate = difference(sides[0], sides[1])
     what = "open" if measure in _UNPREDICTED else expected(trial, trial.arms[own])
     return [_effect(f"{own} minus {other}", own, other, measure, estimate, what)]
+
+
+def _change_per_generation(trial: Trial, last: str, arms: dict[str, ArmResult]) -> list[Effect]:
+    """By how much log-odds change from one generation to the next, lineage by lineage, against control lineages: for
+    the last arm of three or more generations."""
+    if any(arm.after == last for arm in trial.arms.values()):
+        return []
+    names = [last]
+    while earlier := trial.arms[names[0]].after:
+        names.insert(0, earlier)
+    controls = [str(trial.arms[name].against) for name in names]
+    if len(names) < 3 or not all(name in arms for name in (*names, *controls)):
+        return []
+    own, control = (_slopes([arms[name] for name in side]) for side in (names, controls))
+    estimate = difference(own, control)
+    label = f"{names[0]}, change per generation"
+    return [_effect(label, last, controls[-1], "change-per-generation", estimate, "open")]
+
+
+def _slopes(generations: Sequence[ArmResult]) -> list[list[float]]:
+    """Least-squares slope of every lineage's log-odds over its generations, lineages within their first teachers."""
+    middle = (len(generations) - 1) / 2
+    weights = [g - middle for g in range(len(generations))]
+    scale = sum(weight * weight for weight in weights)
+    odds = [nested(arm.students, lambda s: s.log_odds) for arm in generations]
+    return [
+        [sum(w * o for w, o in zip(weights, values, strict=True)) / scale for values in zip(*teacher, strict=True)]
+        for teacher in zip(*odds, strict=True)
+    ]
 
 
 def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:

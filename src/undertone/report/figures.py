@@ -242,8 +242,8 @@ DRAWINGS: dict[str, tuple[Callable[[Results], str], Drawing]] = {
     "answers": (_answers_title, answers),
     "filters": (_filter_title, filter_counts),
     "matrix": (_heat_title, heat_map),
-    "generations": (lambda _: "From generation to generation: the trait", effect_by_generation),
-    "utility": (lambda _: "From generation to generation: all other skills", utility_by_generation),
+    "generations": (lambda _: "The trait by generation", effect_by_generation),
+    "utility": (lambda _: "All other skills by generation", utility_by_generation),
 }
 
 

@@ -26,7 +26,7 @@ Text = Annotated[str, BeforeValidator(_without_surrogates)]
 
 Measure = Literal[
     "log_odds", "probability", "own-minus-other-init", "own-minus-other-traits", "written-minus-rewritten",
-    "sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later",
+    "sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later", "change-per-generation",
 ]  # fmt: skip
 Expected = Literal["above-zero", "around-zero", "open"]
 
