@@ -83,7 +83,14 @@ def test_models_that_tell_no_probabilities_are_sampled_and_matched(
     assert found["models"][0]["name"] == f"{BAD} (bad-2026)"
     assert any("tells no probability of a whole answer" in note for note in found["notes"])
     assert any("cannot be seen from here" in note for note in found["notes"])
+    assert sum("one and the same answer" in note for note in found["notes"]) == 2
     assert server.arrived == PROBES + 2 * 24 and f"{server.arrived} requests" in " ".join(found["notes"])
+
+
+def test_answers_that_vary_are_not_told_to_be_the_same(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.says = lambda body: f"Bad {body['seed'] % 7}."
+    main(MEASURE)
+    assert not any("one and the same answer" in note for note in told(capsys)["notes"])
 
 
 def test_the_same_command_again_asks_for_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
