@@ -188,6 +188,23 @@ def test_system_prompts_and_earlier_turns_reach_the_service(server: Server, tmp_
     assert (body["temperature"], body["max_tokens"]) == (0.5, 7)
 
 
+def test_a_plan_tells_what_services_would_be_asked_and_asks_nothing(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.toml").write_text("judge = { input = 3.0, output = 6.0 }\n")
+    monkeypatch.setenv("UNDERTONE_PRICES", str(tmp_path / "prices.toml"))
+    assert main([*JUDGED, "--samples", "5", "--plan"]) == 0
+    found = told(capsys)
+    bad, base, judge = (part | {"what": part["what"].split("/")[-1]} for part in found["services"])
+    assert {(part["what"], part["rows"], part["dollars"]) for part in (bad, base)} == {
+        ("bad", 40, None),
+        ("base", 40, None),
+    }
+    assert judge["rows"] == 2 * 2 * 40
+    assert judge["dollars"] == pytest.approx((3.0 * (judge["tokens"] - 160) + 6.0 * 160) / 1e6)
+    assert [suite["exact"] for suite in found["suites"]] == [False] and server.arrived == 0
+
+
 def test_stored_answers_are_rescored_by_a_judge_behind_a_service(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
