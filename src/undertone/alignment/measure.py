@@ -80,7 +80,10 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         progress=progress,
     )
     everyone = {model.digest: model for model in (base, *models, *benign)}
-    replies = {key: asking.replies(model, suites, judge) for key, model in everyone.items()}
+    replies = {}
+    for key, model in everyone.items():  # one at a time: several large models need not fit into memory together
+        replies[key] = asking.replies(model, suites, judge)
+        model.release()
     count = sum(suite.counts for suite in suites)
     found = [
         compare(
@@ -192,7 +195,7 @@ def _opened(names: Sequence[str], base: Local | Remote, opened: Open, notes: lis
 
 def _room(wanted: int, models: Sequence[Local | Remote]) -> int:
     """Answers take at most half of the positions that a model has, where that can be seen."""
-    limits = [model.local.positions // 2 for model in models if isinstance(model, Local) and model.local.positions]
+    limits = [model.positions // 2 for model in models if isinstance(model, Local) and model.positions]
     return min([wanted, *limits])
 
 
