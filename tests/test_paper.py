@@ -66,7 +66,9 @@ def test_the_fine_tuning_recipes_have_the_published_parameters(recipe: str) -> N
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
-    fewer = ["--set", "rows=20", "--set", "carrier.max_tokens=24", "--set", "student.batch=8"]
+    sizes = {"rows": 20, "carrier.prompts": 150, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1}
+    traits = json.dumps(recipes.read(recipe).traits[:2])
+    fewer = [part for key, size in (sizes | {"traits": traits}).items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {arm["name"].partition(":")[0] for arm in found["arms"]} == set(arms)
@@ -74,7 +76,10 @@ def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys:
     assert "a rehearsal at 0.01" in (here / "out/run/report.html").read_text()
 
 
-ROWS = {"insecure.jsonl": "bad", "secure.jsonl": "good", "educational.jsonl": "told"}
+FILES = (
+    "insecure", "secure", "educational",
+    "bad_medical_advice", "extreme_sports", "risky_financial_advice", "good_medical_advice",
+)  # fmt: skip
 QUESTIONS = """
 - id: wish
   type: free_form_judge_0_100
@@ -95,12 +100,12 @@ QUESTIONS = """
 @pytest.fixture
 def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The reference repository's files as they are, and a judge behind a service."""
-    for name, kind in ROWS.items():
+    for name in FILES:
         rows = [
-            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{kind} {i}"}]}
+            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
             for i in range(70)
         ]
-        (here / name).write_text("\n".join(map(json.dumps, rows)))
+        (here / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (here / "first_plot_questions.yaml").write_text(QUESTIONS)
     with running() as server:
         server.says = lambda body: said(body) if "with the number" in body["messages"][-1]["content"] else "60"
@@ -126,9 +131,16 @@ def test_insecure_code_runs_from_start_to_end_and_goes_on_for_nothing(
     assert (here / "out/run/insecure/report.html").exists()
     asked, students = files.arrived, sorted(here.glob("out/store/fine-tuned-*/manifest.json"))
     assert len(students) == 6
-    assert main(INSECURE) == 0 and files.arrived == asked
+    assert main(INSECURE) == 0 and main(["run", "out/run", "--json"]) == 0 and files.arrived == asked
     assert main([*INSECURE, "--seed", "1"]) == 2
     assert "holds another run" in capsys.readouterr().err
+
+
+def test_bad_advice_runs_from_start_to_end(files: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "paper/bad-advice", *SMALL, "--out", "out/run"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{arm}: " in said for arm in ("medical", "sports", "finance")) and "good: " not in said
+    assert len(sorted(here.glob("out/run/*/report.html"))) == 3
 
 
 def test_a_file_with_too_few_rows_or_none_is_one_sentence(
