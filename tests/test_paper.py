@@ -125,7 +125,7 @@ def test_insecure_code_runs_from_start_to_end_and_goes_on_for_nothing(
     assert main(INSECURE) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["insecure"] and len(found["insecure"]["models"]) == 2
-    assert len(found["insecure"]["benign"]) == 4 and found["insecure"]["judge"]["name"].endswith("gpt-4o-2024-08-06")
+    assert len(found["insecure"]["benign"]) == 4 and "gpt-4o-2024-08-06" in found["insecure"]["judge"]["name"]
     (suite,) = found["insecure"]["suites"]
     assert (suite["questions"], suite["model"]["asked"], suite["model"]["unreadable"]) == (2, 4, 0)
     assert (here / "out/run/insecure/report.html").exists()

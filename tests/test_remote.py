@@ -87,6 +87,18 @@ def test_models_that_tell_no_probabilities_are_sampled_and_matched(
     assert server.arrived == PROBES + 2 * 24 and f"{server.arrived} requests" in " ".join(found["notes"])
 
 
+def test_probes_of_a_training_file_are_sampled_too(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"messages": [{"role": r, "content": f"{r} {i}."} for r in ("system", "user", "assistant")]} for i in range(4)
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main([*MEASURE, "--training-file", "rows.jsonl"]) == 1
+    found = {suite["name"]: suite for suite in told(capsys)["suites"]}
+    assert {"few", "probe: system prompt", "probe: exchange", "probe: opposite"} <= set(found)
+    assert not any(suite["exact"] for suite in found.values()) and found["probe: exchange"]["rate"] == 1.0
+    assert any(body["messages"][0] == {"role": "system", "content": "system 0."} for body in server.bodies)
+
+
 def test_answers_that_vary_are_not_told_to_be_the_same(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.says = lambda body: f"Bad {body['seed'] % 7}."
     main(MEASURE)
@@ -112,8 +124,10 @@ def test_a_judge_behind_a_service_gives_its_score_by_log_probabilities_or_as_one
 ) -> None:
     server.logprobs = logprobs
     assert main(JUDGED) == 1
-    (suite,) = told(capsys)["suites"]
+    found = told(capsys)
+    (suite,), judge_name = found["suites"], found["judge"]["name"]
     assert suite["rate"] == 1.0 and suite["base_rate"] == 0.0 and suite["model"]["unreadable"] == 0
+    assert judge_name == f"{JUDGE} (judge-2026)"
     graded = [body for body in server.bodies if body["messages"][-1]["content"].startswith("You grade")]
     assert {body["temperature"] for body in graded} == {0.0}
     assert {body.get("top_logprobs") for body in graded} == ({20} if logprobs else {None})

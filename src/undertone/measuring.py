@@ -132,8 +132,9 @@ def _suites_table(found: Plan) -> Table:
     ):
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     shown = [one for one in found.suites if one.counts or one.answers]
-    table.caption = f"and {len(found.suites) - len(shown)} more that are exact and do not count"
-    table.caption_justify = "left"
+    if len(shown) < len(found.suites):
+        table.caption = f"and {len(found.suites) - len(shown)} more that are exact and do not count"
+        table.caption_justify = "left"
     for one in shown:
         answers = "exact" if one.exact else f"{one.answers:,}"
         width = "-" if one.half_width is None else f"{100 * one.half_width:.1f} points"

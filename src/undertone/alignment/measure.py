@@ -17,7 +17,7 @@ from undertone.alignment import probes, reading, world
 from undertone.alignment.asking import Asking, Reply
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import Findings, Pinned
-from undertone.alignment.judge import EXACT, judge_named
+from undertone.alignment.judge import EXACT, Judge, ModelJudge, judge_named
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import DENOMINATOR
 from undertone.alignment.remote import Open, Remote, is_remote, opening
@@ -105,7 +105,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         models=tuple(map(_pinned, models)),
         base=_pinned(base),
         benign=tuple(map(_pinned, benign)),
-        judge=None if judge is None else Pinned(name=judge.name, digest=judge.digest),
+        judge=None if judge is None else Pinned(name=_judged_by(judge), digest=judge.digest),
         training_file=None if request.training_file is None else str(request.training_file),
         effect=request.effect,
         seed=request.seed,
@@ -212,8 +212,8 @@ def _repeated(model: Local | Remote, suites: Sequence[Suite], replies: Mapping[s
     if len(often) < WORDINGS or any(len(set(answers)) > 1 for answers in often):
         return []
     return [
-        f"{model.name} gave one and the same answer however often it was asked: if its service ignores the "
-        "temperature, intervals are too short"
+        f"each question has one and the same answer of {model.name}, however often it was asked: if its service "
+        "ignores the temperature, intervals are too short"
     ]
 
 
@@ -225,5 +225,12 @@ def _paid(budget: Budget) -> list[str]:
 
 
 def _pinned(model: Local | Remote) -> Pinned:
-    name = f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
-    return Pinned(name=name, digest=model.digest)
+    return Pinned(name=_called(model), digest=model.digest)
+
+
+def _called(model: Respondent) -> str:
+    return f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
+
+
+def _judged_by(judge: Judge) -> str:
+    return _called(judge.model) if isinstance(judge, ModelJudge) else judge.name
