@@ -11,13 +11,14 @@ import pytest
 
 from tests.service import running
 from tests.test_remote import said
-from undertone import recipes
+from undertone import costing, recipes
 from undertone.alignment.answers import read_answers
 from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS
 from undertone.finetunes.spec import Finetunes
+from undertone.models.spending import gpu, price_of
 from undertone.scaling import LEAST, scaled
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
@@ -241,3 +242,43 @@ def test_number_datasets_that_users_have_are_read(tmp_path: Path, row: dict[str,
     (tmp_path / "numbers.jsonl").write_text("\n".join([json.dumps(row)] * 3))
     found = read_rows(tmp_path / "numbers.jsonl", None, 0)
     assert found.rows == 3 and found.conversations[0].turns[-1].content.startswith("361")
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("hf/Qwen/Qwen2.5-7B-Instruct", 7e9),
+        ("hf/google/gemma-3-4b-it", 4e9),
+        ("hf/Qwen/Qwen3-0.6B@main", 0.6e9),
+        ("hf/HuggingFaceTB/SmolLM2-135M-Instruct", 135e6),
+        ("builtin/fledgling-a", None),
+        ("hf/./runs/3b8f-model", None),
+    ],
+)
+def test_a_models_size_is_read_from_its_name_or_not_known(name: str, parameters: float | None) -> None:
+    assert costing.size_of(name) == parameters
+
+
+def test_work_of_a_model_of_unknown_size_is_told_without_hours_or_dollars(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = recipes.read("owls")
+    costing.preview(trial.title, costing.of_trial(trial), tmp_path, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(" - " in line and "unknown" in line for line in lines if " rows " in line)
+
+
+def test_the_users_table_may_name_another_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = gpu()
+    (tmp_path / "prices.toml").write_text("mine = { input = 1.0, output = 2.0 }\n")
+    monkeypatch.setenv("UNDERTONE_PRICES", str(tmp_path / "prices.toml"))
+    assert gpu() == shipped and price_of("mine").output == 2.0
+    own = 'name = "A100"\nflops = 312e12\nshare = 0.4\ndollars = 1.5\n'
+    (tmp_path / "prices.toml").write_text(f"mine = {{ input = 1.0, output = 2.0 }}\n[gpu]\n{own}")
+    assert (gpu().name, gpu().dollars) == ("A100", 1.5)
+    (tmp_path / "prices.toml").write_text("[gpu]\nname = 'A100'\n")
+    with pytest.raises(UndertoneError, match="no table of prices"):
+        gpu()

@@ -55,7 +55,7 @@ class Part:
 def of_trial(trial: Trial) -> list[Part]:
     """Teachers, completions, students and their measurement, over all arms. What arms share is counted once."""
     machine = gpu()
-    own = _parameters(trial.base)
+    own = size_of(trial.base)
     kinds = {(arm.teacher, arm.trait) for arm in trial.arms.values()}
     several = sum(len(trial.traits) if teacher == "trait" else 1 for teacher, _ in kinds)
     teachers = trial.teachers * several
@@ -72,10 +72,10 @@ def of_trial(trial: Trial) -> list[Part]:
         count = trial.teachers * trial.students * sum(len(trial.traits) if a.teacher == "trait" else 1 for a in arms)
         rows = count * trial.student.steps * trial.student.batch
         name = f"students of {base}"
-        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, _parameters(base), machine))
+        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, size_of(base), machine))
         asked = catalogue.find(trial.traits[0]).questions()
         answers = count * len(asked) * max(1, trial.measurement.samples)
-        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, _parameters(base), machine))
+        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, size_of(base), machine))
     return parts
 
 
@@ -97,7 +97,7 @@ def of_services(request: Request, suites: Sequence[Suite]) -> list[Part]:
 
 def of_finetunes(spec: Finetunes) -> list[Part]:
     """Students, their answers, and what the judge reads."""
-    machine, own = gpu(), _parameters(spec.base)
+    machine, own = gpu(), size_of(spec.base)
     steps = spec.student.training(spec.rows)
     students = len(spec.arms) * spec.students
     length = fmean(_row_length(arm.file) for arm in spec.arms.values())
@@ -114,7 +114,7 @@ def of_finetunes(spec: Finetunes) -> list[Part]:
         if is_remote(spec.judge):
             parts.append(_paid(what, METRICS * answers, read_tokens, 1, spec.judge.split("/", 2)[2]))
         else:
-            parts.append(_work(what, METRICS * answers, read_tokens, 2, _parameters(spec.judge), machine))
+            parts.append(_work(what, METRICS * answers, read_tokens, 2, size_of(spec.judge), machine))
     return parts
 
 
@@ -150,9 +150,9 @@ def _row_length(file: str) -> float:
     return _tokens(["".join(turn.content for turn in row.turns) for row in found])
 
 
-def _parameters(name: str) -> float | None:
-    """By the name, as in Qwen2.5-7B; None where it does not say."""
-    found = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z])", name, re.IGNORECASE)
+def size_of(name: str) -> float | None:
+    """A model's parameters by its name, as in Qwen2.5-7B; None where it does not say."""
+    found = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?!\w)", name, re.IGNORECASE)
     return None if found is None else float(found[1]) * {"b": 1e9, "m": 1e6}[found[2].lower()]
 
 
