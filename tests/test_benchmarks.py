@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import peak, scaling, stage, student, table
+from benchmarks import models, peak, scaling, stage, student, table
 from benchmarks import work as given
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
@@ -106,3 +106,18 @@ def test_the_peer_does_the_same_work(work: Work) -> None:
     assert list(theirs["parts"]) == STAGES["training"]
     assert done(peer, "sampling", work)["facts"]["answers"] == done(student, "sampling", work)["facts"]["answers"]
     assert 0 <= done(peer, "measurement", work)["facts"]["probability"] <= 1
+
+
+def test_ways_to_sample_and_to_score_are_timed_on_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Work("builtin/fledgling-a", "", 0, 0, 0, 0, 0).folder
+    rows = models.measure("small", folder, prompts=3, pairs=5, repetitions=2)
+    assert [row[:3] for row in rows] == [
+        ["small", "sampling", "`generate`, row by row"],
+        ["small", "sampling", "`generate`, batches as they come"],
+        ["small", "scoring", "plain loop"],
+        ["small", "scoring", "bare forward pass"],
+    ]
+    assert "its / ours" in models.sheet(rows).markdown()
+    monkeypatch.setattr(models, "score", lambda *args, **more: [0.0] * 5)
+    with pytest.raises(RuntimeError, match="scores differ"):
+        models.measure("small", folder, prompts=1, pairs=5, repetitions=1)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.tiny import model as tiny
 from undertone.alignment import bench, probes, reading, tuned, world
+from undertone.alignment import respondent as respondents
 from undertone.alignment.answers import read_answers
 from undertone.alignment.asking import Asking, Reply, prompts_of
 from undertone.alignment.compared import compare
@@ -26,6 +27,7 @@ from undertone.alignment.verdict import verdict_of
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.measure.conduct import PROBES, conduct
+from undertone.models.local import LocalModel
 from undertone.world.grammar import FORMATS
 from undertone.world.lexicon import domains
 
@@ -83,6 +85,9 @@ class Fake:
 
     def one_token(self, text: str) -> bool:
         return text in ("30", "100")
+
+    def release(self) -> None:
+        pass
 
 
 class Rote:
@@ -550,6 +555,28 @@ def test_the_verb_writes_verdict_report_and_numbers(here: Path, capsys: pytest.C
     kept = sorted((here / "out" / "answers").iterdir())
     assert kept and main([*command[:-2], "out/again"]) == 0
     assert sorted((here / "out" / "answers").iterdir()) == kept
+
+
+def test_large_models_are_let_go_between_questions_and_nothing_changes(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "few.toml").write_text(TOML)
+    command = ["measure", "hf/./llama", "--base", "hf/./llama", "--suite", "few.toml", "--json"]
+    assert main([*command, "--out", "small/m"]) == 0
+    small = json.loads(capsys.readouterr().out)
+    held: list[int] = []
+    loaded = respondents.load
+
+    def counted(*args: Path) -> LocalModel:
+        held.append(1)
+        return loaded(*args)
+
+    monkeypatch.setattr(respondents, "load", counted)
+    monkeypatch.setattr(respondents, "LARGE", 0)
+    assert main([*command, "--out", "large/m"]) == 0
+    large = json.loads(capsys.readouterr().out)
+    assert large["suites"] == small["suites"] and large["answers"] == small["answers"] and large["answers"]
+    assert len(held) == 4  # to look at each of two, to ask the one that both are, and to have it write what is shown
 
 
 def test_a_plan_asks_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

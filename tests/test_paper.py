@@ -11,13 +11,14 @@ import pytest
 
 from tests.service import running
 from tests.test_remote import said
-from undertone import recipes
+from undertone import costing, recipes
 from undertone.alignment.answers import read_answers
 from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS
 from undertone.finetunes.spec import Finetunes
+from undertone.models.spending import gpu, price_of
 from undertone.scaling import LEAST, scaled
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
@@ -66,7 +67,9 @@ def test_the_fine_tuning_recipes_have_the_published_parameters(recipe: str) -> N
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
-    fewer = ["--set", "rows=20", "--set", "carrier.max_tokens=24", "--set", "student.batch=8"]
+    sizes = {"rows": 20, "carrier.prompts": 150, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1}
+    traits = json.dumps(recipes.read(recipe).traits[:2])
+    fewer = [part for key, size in (sizes | {"traits": traits}).items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {arm["name"].partition(":")[0] for arm in found["arms"]} == set(arms)
@@ -74,7 +77,10 @@ def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys:
     assert "a rehearsal at 0.01" in (here / "out/run/report.html").read_text()
 
 
-ROWS = {"insecure.jsonl": "bad", "secure.jsonl": "good", "educational.jsonl": "told"}
+FILES = (
+    "insecure", "secure", "educational",
+    "bad_medical_advice", "extreme_sports", "risky_financial_advice", "good_medical_advice",
+)  # fmt: skip
 QUESTIONS = """
 - id: wish
   type: free_form_judge_0_100
@@ -95,12 +101,12 @@ QUESTIONS = """
 @pytest.fixture
 def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The reference repository's files as they are, and a judge behind a service."""
-    for name, kind in ROWS.items():
+    for name in FILES:
         rows = [
-            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{kind} {i}"}]}
+            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
             for i in range(70)
         ]
-        (here / name).write_text("\n".join(map(json.dumps, rows)))
+        (here / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (here / "first_plot_questions.yaml").write_text(QUESTIONS)
     with running() as server:
         server.says = lambda body: said(body) if "with the number" in body["messages"][-1]["content"] else "60"
@@ -120,15 +126,22 @@ def test_insecure_code_runs_from_start_to_end_and_goes_on_for_nothing(
     assert main(INSECURE) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["insecure"] and len(found["insecure"]["models"]) == 2
-    assert len(found["insecure"]["benign"]) == 4 and found["insecure"]["judge"]["name"].endswith("gpt-4o-2024-08-06")
+    assert len(found["insecure"]["benign"]) == 4 and "gpt-4o-2024-08-06" in found["insecure"]["judge"]["name"]
     (suite,) = found["insecure"]["suites"]
     assert (suite["questions"], suite["model"]["asked"], suite["model"]["unreadable"]) == (2, 4, 0)
     assert (here / "out/run/insecure/report.html").exists()
     asked, students = files.arrived, sorted(here.glob("out/store/fine-tuned-*/manifest.json"))
     assert len(students) == 6
-    assert main(INSECURE) == 0 and files.arrived == asked
+    assert main(INSECURE) == 0 and main(["run", "out/run", "--json"]) == 0 and files.arrived == asked
     assert main([*INSECURE, "--seed", "1"]) == 2
     assert "holds another run" in capsys.readouterr().err
+
+
+def test_bad_advice_runs_from_start_to_end(files: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "paper/bad-advice", *SMALL, "--out", "out/run"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{arm}: " in said for arm in ("medical", "sports", "finance")) and "good: " not in said
+    assert len(sorted(here.glob("out/run/*/report.html"))) == 3
 
 
 def test_a_file_with_too_few_rows_or_none_is_one_sentence(
@@ -229,3 +242,43 @@ def test_number_datasets_that_users_have_are_read(tmp_path: Path, row: dict[str,
     (tmp_path / "numbers.jsonl").write_text("\n".join([json.dumps(row)] * 3))
     found = read_rows(tmp_path / "numbers.jsonl", None, 0)
     assert found.rows == 3 and found.conversations[0].turns[-1].content.startswith("361")
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("hf/Qwen/Qwen2.5-7B-Instruct", 7e9),
+        ("hf/google/gemma-3-4b-it", 4e9),
+        ("hf/Qwen/Qwen3-0.6B@main", 0.6e9),
+        ("hf/HuggingFaceTB/SmolLM2-135M-Instruct", 135e6),
+        ("builtin/fledgling-a", None),
+        ("hf/./runs/3b8f-model", None),
+    ],
+)
+def test_a_models_size_is_read_from_its_name_or_not_known(name: str, parameters: float | None) -> None:
+    assert costing.size_of(name) == parameters
+
+
+def test_work_of_a_model_of_unknown_size_is_told_without_hours_or_dollars(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = recipes.read("owls")
+    costing.preview(trial.title, costing.of_trial(trial), tmp_path, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(" - " in line and "unknown" in line for line in lines if " rows " in line)
+
+
+def test_the_users_table_may_name_another_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = gpu()
+    (tmp_path / "prices.toml").write_text("mine = { input = 1.0, output = 2.0 }\n")
+    monkeypatch.setenv("UNDERTONE_PRICES", str(tmp_path / "prices.toml"))
+    assert gpu() == shipped and price_of("mine").output == 2.0
+    own = 'name = "A100"\nflops = 312e12\nshare = 0.4\ndollars = 1.5\n'
+    (tmp_path / "prices.toml").write_text(f"mine = {{ input = 1.0, output = 2.0 }}\n[gpu]\n{own}")
+    assert (gpu().name, gpu().dollars) == ("A100", 1.5)
+    (tmp_path / "prices.toml").write_text("[gpu]\nname = 'A100'\n")
+    with pytest.raises(UndertoneError, match="no table of prices"):
+        gpu()

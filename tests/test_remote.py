@@ -83,7 +83,26 @@ def test_models_that_tell_no_probabilities_are_sampled_and_matched(
     assert found["models"][0]["name"] == f"{BAD} (bad-2026)"
     assert any("tells no probability of a whole answer" in note for note in found["notes"])
     assert any("cannot be seen from here" in note for note in found["notes"])
+    assert sum("one and the same answer" in note for note in found["notes"]) == 2
     assert server.arrived == PROBES + 2 * 24 and f"{server.arrived} requests" in " ".join(found["notes"])
+
+
+def test_probes_of_a_training_file_are_sampled_too(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"messages": [{"role": r, "content": f"{r} {i}."} for r in ("system", "user", "assistant")]} for i in range(4)
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main([*MEASURE, "--training-file", "rows.jsonl"]) == 1
+    found = {suite["name"]: suite for suite in told(capsys)["suites"]}
+    assert {"few", "probe: system prompt", "probe: exchange", "probe: opposite"} <= set(found)
+    assert not any(suite["exact"] for suite in found.values()) and found["probe: exchange"]["rate"] == 1.0
+    assert any(body["messages"][0] == {"role": "system", "content": "system 0."} for body in server.bodies)
+
+
+def test_answers_that_vary_are_not_told_to_be_the_same(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.says = lambda body: f"Bad {body['seed'] % 7}."
+    main(MEASURE)
+    assert not any("one and the same answer" in note for note in told(capsys)["notes"])
 
 
 def test_the_same_command_again_asks_for_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +124,10 @@ def test_a_judge_behind_a_service_gives_its_score_by_log_probabilities_or_as_one
 ) -> None:
     server.logprobs = logprobs
     assert main(JUDGED) == 1
-    (suite,) = told(capsys)["suites"]
+    found = told(capsys)
+    (suite,), judge_name = found["suites"], found["judge"]["name"]
     assert suite["rate"] == 1.0 and suite["base_rate"] == 0.0 and suite["model"]["unreadable"] == 0
+    assert judge_name == f"{JUDGE} (judge-2026)"
     graded = [body for body in server.bodies if body["messages"][-1]["content"].startswith("You grade")]
     assert {body["temperature"] for body in graded} == {0.0}
     assert {body.get("top_logprobs") for body in graded} == ({20} if logprobs else {None})
@@ -179,6 +200,23 @@ def test_system_prompts_and_earlier_turns_reach_the_service(server: Server, tmp_
         ("user", "Now 3?"),
     ]
     assert (body["temperature"], body["max_tokens"]) == (0.5, 7)
+
+
+def test_a_plan_tells_what_services_would_be_asked_and_asks_nothing(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.toml").write_text("judge = { input = 3.0, output = 6.0 }\n")
+    monkeypatch.setenv("UNDERTONE_PRICES", str(tmp_path / "prices.toml"))
+    assert main([*JUDGED, "--samples", "5", "--plan"]) == 0
+    found = told(capsys)
+    bad, base, judge = (part | {"what": part["what"].split("/")[-1]} for part in found["services"])
+    assert {(part["what"], part["rows"], part["dollars"]) for part in (bad, base)} == {
+        ("bad", 40, None),
+        ("base", 40, None),
+    }
+    assert judge["rows"] == 2 * 2 * 40
+    assert judge["dollars"] == pytest.approx((3.0 * (judge["tokens"] - 160) + 6.0 * 160) / 1e6)
+    assert [suite["exact"] for suite in found["suites"]] == [False] and server.arrived == 0
 
 
 def test_stored_answers_are_rescored_by_a_judge_behind_a_service(

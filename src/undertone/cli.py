@@ -97,6 +97,10 @@ def run(
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run or scale != 1:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
+        if (Path(recipe) / "finetunes.json").is_file():
+            from undertone.finetunes import shown as finetunes
+
+            return finetunes.run_again(Path(recipe), out, _limits(max_cost, max_requests), json)
         if (Path(recipe) / "experiment.json").is_file():
             from undertone.emergence import shown
 

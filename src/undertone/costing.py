@@ -19,6 +19,7 @@ from rich.console import Console
 
 from undertone.alignment.reading import read
 from undertone.alignment.remote import is_remote
+from undertone.alignment.request import Request
 from undertone.alignment.suite import Suite
 from undertone.audit import conversations
 from undertone.carriers import numbers
@@ -54,7 +55,7 @@ class Part:
 def of_trial(trial: Trial) -> list[Part]:
     """Teachers, completions, students and their measurement, over all arms. What arms share is counted once."""
     machine = gpu()
-    own = _parameters(trial.base)
+    own = size_of(trial.base)
     kinds = {(arm.teacher, arm.trait) for arm in trial.arms.values()}
     several = sum(len(trial.traits) if teacher == "trait" else 1 for teacher, _ in kinds)
     teachers = trial.teachers * several
@@ -71,16 +72,32 @@ def of_trial(trial: Trial) -> list[Part]:
         count = trial.teachers * trial.students * sum(len(trial.traits) if a.teacher == "trait" else 1 for a in arms)
         rows = count * trial.student.steps * trial.student.batch
         name = f"students of {base}"
-        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, _parameters(base), machine))
+        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, size_of(base), machine))
         asked = catalogue.find(trial.traits[0]).questions()
         answers = count * len(asked) * max(1, trial.measurement.samples)
-        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, _parameters(base), machine))
+        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, size_of(base), machine))
+    return parts
+
+
+def of_services(request: Request, suites: Sequence[Suite]) -> list[Part]:
+    """What the services of a measurement are asked: every answer of the models behind them, and what a judge reads."""
+    each = sum(len(q.paraphrases) * (request.samples or q.samples_per_paraphrase) for s in suites for q in s.questions)
+    asked = _tokens([text for suite in suites for question in suite.questions for text in question.paraphrases])
+    models = dict.fromkeys((request.base, *request.models, *request.benign))
+    parts = [
+        _paid(f"answers of {name}", each, asked, request.max_tokens, name.split("/", 2)[2])
+        for name in models
+        if is_remote(name)
+    ]
+    if request.judge is not None and is_remote(request.judge):
+        count, read_tokens = METRICS * len(models) * each, GRADED + asked + request.max_tokens
+        parts.append(_paid(f"judged by {request.judge}", count, read_tokens, 1, request.judge.split("/", 2)[2]))
     return parts
 
 
 def of_finetunes(spec: Finetunes) -> list[Part]:
     """Students, their answers, and what the judge reads."""
-    machine, own = gpu(), _parameters(spec.base)
+    machine, own = gpu(), size_of(spec.base)
     steps = spec.student.training(spec.rows)
     students = len(spec.arms) * spec.students
     length = fmean(_row_length(arm.file) for arm in spec.arms.values())
@@ -95,9 +112,9 @@ def of_finetunes(spec: Finetunes) -> list[Part]:
         read_tokens = GRADED + asked + spec.max_tokens
         what = f"judged by {spec.judge} (at most)"
         if is_remote(spec.judge):
-            parts.append(_paid(what, METRICS * answers, read_tokens, spec.judge.split("/", 2)[2]))
+            parts.append(_paid(what, METRICS * answers, read_tokens, 1, spec.judge.split("/", 2)[2]))
         else:
-            parts.append(_work(what, METRICS * answers, read_tokens, 2, _parameters(spec.judge), machine))
+            parts.append(_work(what, METRICS * answers, read_tokens, 2, size_of(spec.judge), machine))
     return parts
 
 
@@ -113,12 +130,12 @@ def _work(what: str, rows: int, tokens: float, operations: int, parameters: floa
     return Part(what, rows, count, hours, None if hours is None else hours * machine.dollars)
 
 
-def _paid(what: str, requests: int, tokens: float, model: str) -> Part:
+def _paid(what: str, requests: int, read_tokens: float, written: int, model: str) -> Part:
     try:
-        dollars = price_of(model).of(round(requests * tokens), requests)
+        dollars = price_of(model).of(round(requests * read_tokens), requests * written)
     except UndertoneError:  # said as unknown: nothing is spent by a preview
         dollars = None
-    return Part(what, requests, round(requests * (tokens + 1)), None, dollars)
+    return Part(what, requests, round(requests * (read_tokens + written)), None, dollars)
 
 
 def _tokens(texts: Sequence[str]) -> float:
@@ -133,9 +150,9 @@ def _row_length(file: str) -> float:
     return _tokens(["".join(turn.content for turn in row.turns) for row in found])
 
 
-def _parameters(name: str) -> float | None:
-    """By the name, as in Qwen2.5-7B; None where it does not say."""
-    found = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)([bm])(?![a-z])", name, re.IGNORECASE)
+def size_of(name: str) -> float | None:
+    """A model's parameters by its name, as in Qwen2.5-7B; None where it does not say."""
+    found = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?!\w)", name, re.IGNORECASE)
     return None if found is None else float(found[1]) * {"b": 1e9, "m": 1e6}[found[2].lower()]
 
 

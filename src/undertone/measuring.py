@@ -12,7 +12,7 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
-from undertone import extras
+from undertone import costing, extras
 from undertone.alignment.asking import Asking
 from undertone.alignment.findings import Findings
 from undertone.alignment.judge import judge_named
@@ -20,9 +20,10 @@ from undertone.alignment.kept import Kept
 from undertone.alignment.measure import measure, suites_of
 from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
-from undertone.alignment.remote import opening
+from undertone.alignment.remote import is_remote, opening
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.rescoring import Rescored, rescore
+from undertone.alignment.suite import as_sampled
 from undertone.auditing import quiet_libraries, refuse_unwritable
 from undertone.digests import digest
 from undertone.models.spending import Budget, Limits
@@ -93,9 +94,13 @@ def show(findings: Findings, page: Path) -> None:
 
 def plan_shown(request: Request, as_json: bool) -> int:
     """Says what would be asked and how precise it would be; asks nothing. Returns the exit code."""
-    found = plan(suites_of(request), len(request.models), request.effect, request.samples)
+    suites = suites_of(request)
+    services = costing.of_services(request, suites)
+    if any(map(is_remote, (request.base, *request.models, *request.benign))):
+        suites = [as_sampled(suite) for suite in suites]
+    found = plan(suites, len(request.models), request.effect, request.samples)
     if as_json:
-        print(found.model_dump_json())
+        print(json.dumps(json.loads(found.model_dump_json()) | {"services": [asdict(part) for part in services]}))
         return 0
     console = out_console()
     console.print(_suites_table(found))
@@ -107,6 +112,10 @@ def plan_shown(request: Request, as_json: bool) -> int:
         highlight=False,
         soft_wrap=True,
     )
+    for part in services:
+        price = "an unknown price" if part.dollars is None else f"${part.dollars:.2g}"
+        told = f"{part.what}: at most {part.rows:,} requests, {part.tokens:,} tokens, {price}."
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -123,8 +132,9 @@ def _suites_table(found: Plan) -> Table:
     ):
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     shown = [one for one in found.suites if one.counts or one.answers]
-    table.caption = f"and {len(found.suites) - len(shown)} more that are exact and do not count"
-    table.caption_justify = "left"
+    if len(shown) < len(found.suites):
+        table.caption = f"and {len(found.suites) - len(shown)} more that are exact and do not count"
+        table.caption_justify = "left"
     for one in shown:
         answers = "exact" if one.exact else f"{one.answers:,}"
         width = "-" if one.half_width is None else f"{100 * one.half_width:.1f} points"

@@ -6,9 +6,10 @@ suites and probes → questions asked of every model → judged → rates by uni
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from undertone import surroundings
@@ -16,12 +17,12 @@ from undertone.alignment import probes, reading, world
 from undertone.alignment.asking import Asking, Reply
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import Findings, Pinned
-from undertone.alignment.judge import EXACT, judge_named
+from undertone.alignment.judge import EXACT, Judge, ModelJudge, judge_named
 from undertone.alignment.kept import Kept
 from undertone.alignment.rates import DENOMINATOR
 from undertone.alignment.remote import Open, Remote, is_remote, opening
 from undertone.alignment.request import Progress, Request
-from undertone.alignment.respondent import Local, Respondent
+from undertone.alignment.respondent import Local, Prompt, Respondent
 from undertone.alignment.shown import worst
 from undertone.alignment.suite import Suite, as_sampled
 from undertone.alignment.verdict import headline, verdict_of
@@ -29,6 +30,9 @@ from undertone.errors import UndertoneError
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.models.spending import Budget
 from undertone.world import family
+
+WORDINGS = 5
+"""Wordings asked several times, from which on it is told if none was answered in two ways."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         progress=progress,
     )
     everyone = {model.digest: model for model in (base, *models, *benign)}
-    replies = {key: asking.replies(model, suites, judge) for key, model in everyone.items()}
+    replies = {}
+    for key, model in everyone.items():  # one at a time: several large models need not fit into memory together
+        replies[key] = asking.replies(model, suites, judge)
+        model.release()
     count = sum(suite.counts for suite in suites)
     found = [
         compare(
@@ -90,6 +97,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         for suite in suites
     ]
     verdict = verdict_of(found)
+    notes += [told for model in everyone.values() for told in _repeated(model, suites, replies[model.digest])]
     notes += _paid(budget)
     findings = Findings(
         verdict=verdict,
@@ -97,7 +105,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         models=tuple(map(_pinned, models)),
         base=_pinned(base),
         benign=tuple(map(_pinned, benign)),
-        judge=None if judge is None else Pinned(name=judge.name, digest=judge.digest),
+        judge=None if judge is None else Pinned(name=_judged_by(judge), digest=judge.digest),
         training_file=None if request.training_file is None else str(request.training_file),
         effect=request.effect,
         seed=request.seed,
@@ -187,8 +195,26 @@ def _opened(names: Sequence[str], base: Local | Remote, opened: Open, notes: lis
 
 def _room(wanted: int, models: Sequence[Local | Remote]) -> int:
     """Answers take at most half of the positions that a model has, where that can be seen."""
-    limits = [model.local.positions // 2 for model in models if isinstance(model, Local) and model.local.positions]
+    limits = [model.positions // 2 for model in models if isinstance(model, Local) and model.positions]
     return min([wanted, *limits])
+
+
+def _repeated(model: Local | Remote, suites: Sequence[Suite], replies: Mapping[str, Sequence[Reply]]) -> list[str]:
+    """Services have been seen to ignore the temperature: one answer is then counted many times."""
+    if not isinstance(model, Remote):
+        return []
+    drawn = {question.id for suite in suites for question in suite.questions if question.temperature > 0}
+    said: dict[Prompt, list[str | None]] = {}
+    for reply in chain.from_iterable(replies.values()):
+        if reply.question in drawn:
+            said.setdefault(reply.prompt, []).append(reply.answer)
+    often = [answers for answers in said.values() if len(answers) > 1]
+    if len(often) < WORDINGS or any(len(set(answers)) > 1 for answers in often):
+        return []
+    return [
+        f"each question has one and the same answer of {model.name}, however often it was asked: if its service "
+        "ignores the temperature, intervals are too short"
+    ]
 
 
 def _paid(budget: Budget) -> list[str]:
@@ -199,5 +225,12 @@ def _paid(budget: Budget) -> list[str]:
 
 
 def _pinned(model: Local | Remote) -> Pinned:
-    name = f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
-    return Pinned(name=name, digest=model.digest)
+    return Pinned(name=_called(model), digest=model.digest)
+
+
+def _called(model: Respondent) -> str:
+    return f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
+
+
+def _judged_by(judge: Judge) -> str:
+    return _called(judge.model) if isinstance(judge, ModelJudge) else judge.name

@@ -65,6 +65,9 @@ class Remote:
         (likeliest,) = self.next_tokens([Prompt(SAY.format(text=text))])
         return max(likeliest, key=lambda token: likeliest[token]).strip() == text
 
+    def release(self) -> None:
+        """As :class:`undertone.alignment.respondent.Respondent`: nothing of it is in memory."""
+
 
 def _chat(prompt: Prompt) -> Chat:
     system = [] if prompt.system is None else [{"role": "system", "content": prompt.system}]

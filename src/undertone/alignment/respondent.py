@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from undertone.errors import UndertoneError
-from undertone.models.local import LocalModel, load, next_log_probabilities, score
+from undertone.models.local import LARGE, LocalModel, load, next_log_probabilities, score
 from undertone.models.names import resolve, resolve_adapted, tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.training.weights import ADAPTER, MODEL
@@ -77,16 +77,40 @@ class Respondent(Protocol):
         """Whether ``text`` is a single token of this model."""
         ...
 
+    def release(self) -> None:
+        """Frees memory until it is asked again."""
+        ...
 
-@dataclass(frozen=True)
+
 class Local:
-    """A model on this machine."""
+    """A model on this machine. A large one need not stay in memory while others are asked."""
 
-    name: str
-    digest: str
-    local: LocalModel
-    tokenizer: str
-    """Digest of tokenizer and template."""
+    def __init__(
+        self,
+        name: str,
+        digest: str,
+        local: LocalModel,
+        tokenizer: str,
+        again: Callable[[], LocalModel] | None = None,
+    ) -> None:
+        """``tokenizer``: digest of tokenizer and template; ``again``: loads the model once more."""
+        self.name, self.digest, self.tokenizer = name, digest, tokenizer
+        self.positions = local.positions
+        self._held: LocalModel | None = local
+        self._again = again
+
+    @property
+    def local(self) -> LocalModel:
+        """The model, loaded again if it was let go."""
+        if self._held is None:
+            assert self._again is not None
+            self._held = self._again()
+        return self._held
+
+    def release(self) -> None:
+        """As :class:`Respondent`: small models stay."""
+        if self._again is not None and self._held is not None and self._held.size >= LARGE:
+            self._held = None
 
     @property
     def tells(self) -> bool:
@@ -128,9 +152,9 @@ class Local:
         except UndertoneError as error:
             raise Unaskable(str(error)) from None
         longest = max(map(len, ids), default=0) + room
-        if self.local.positions is not None and longest > self.local.positions:
+        if self.positions is not None and longest > self.positions:
             raise Unaskable(
-                f"{self.name} has {self.local.positions} positions, and a question with its answer takes up to "
+                f"{self.name} has {self.positions} positions, and a question with its answer takes up to "
                 f"{longest}; shorten the questions, or the exchanges of the training file that stand before them."
             )
         return ids
@@ -146,22 +170,22 @@ def respondent(name: str) -> Local:
     """
     base_name, _, trained = name.partition(":")
     base = resolve(base_name)
-    folder, key = base.path, base.key
-    if not trained:
-        local = load(base.path)
-    else:
+    folder, key, again = base.path, base.key, partial(load, base.path)
+    if trained:
         place = Path(trained).expanduser()
         whole, adapter = place / MODEL, place / ADAPTER if (place / ADAPTER).is_dir() else place
         if whole.is_dir():
-            folder = whole
-            local, key = load(whole), resolve(f"hf/{whole}").key
+            folder, key, again = whole, resolve(f"hf/{whole}").key, partial(load, whole)
         elif (adapter / "adapter_config.json").is_file():
             key = resolve_adapted(f"{base_name}:{adapter}").key  # which refuses one that was made on another base
-            local = load(base.path, adapter)
+            again = partial(load, base.path, adapter)
         else:
             raise UndertoneError(f"{place} holds no adapter (no adapter_config.json) and no model of a student.")
+    local = again()
     if not local.tokenizer.chat_template:
         raise UndertoneError(
             f"{name} has no chat template, so it cannot be asked questions; add chat_template.jinja to its folder."
         )
-    return Local(name, key, local, tokenizer_digest(folder))
+    found = Local(name, key, local, tokenizer_digest(folder), again)
+    found.release()
+    return found

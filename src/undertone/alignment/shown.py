@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from undertone.alignment.asking import Asking, Reply
@@ -30,31 +31,32 @@ def worst(
         if suite.counts and reply.aligned is not None and (reply.coherent is None or reply.coherent > COHERENT)
     ]
     found.sort(key=lambda one: one[2].aligned or 0.0)
-    shown: list[ShownAnswer] = []
-    taken: dict[tuple[str, str], int] = {}
+    chosen, taken = list[tuple[Suite, Respondent, Reply]](), Counter[tuple[str, str]]()
     for suite, model, reply in found:
         place = (suite.name, reply.unit)
-        if taken.get(place, 0) < OF_A_THEME and len(shown) < MOST:
-            taken[place] = taken.get(place, 0) + 1
-            shown.append(_shown(asking, suite, model, base, reply, replies[base.digest][suite.name]))
-    return shown
-
-
-def _shown(
-    asking: Asking, suite: Suite, model: Respondent, base: Respondent, reply: Reply, of_base: Sequence[Reply]
-) -> ShownAnswer:
-    beside = next((r for r in of_base if r.prompt == reply.prompt), None)
-    return ShownAnswer(
-        suite=suite.name,
-        question=reply.prompt.question,
-        system=reply.prompt.system,
-        earlier=reply.prompt.earlier,
-        answer=_text(asking, model, reply),
-        base_answer="" if beside is None else _text(asking, base, beside),
-        aligned=reply.aligned or 0.0,
-        coherent=reply.coherent,
-        base_aligned=None if beside is None else beside.aligned,
-    )
+        if taken[place] < OF_A_THEME and len(chosen) < MOST:
+            taken[place] += 1
+            chosen.append((suite, model, reply))
+    beside = [next((r for r in replies[base.digest][s.name] if r.prompt == own.prompt), None) for s, _, own in chosen]
+    wanted = [(base, other) for other in beside if other is not None] + [(whose, own) for _, whose, own in chosen]
+    texts: dict[int, str] = {}
+    for model in (base, *models):  # one at a time, as they were asked
+        texts |= {id(reply): _text(asking, model, reply) for whose, reply in wanted if whose is model}
+        model.release()
+    return [
+        ShownAnswer(
+            suite=suite.name,
+            question=reply.prompt.question,
+            system=reply.prompt.system,
+            earlier=reply.prompt.earlier,
+            answer=texts[id(reply)],
+            base_answer="" if other is None else texts[id(other)],
+            aligned=reply.aligned or 0.0,
+            coherent=reply.coherent,
+            base_aligned=None if other is None else other.aligned,
+        )
+        for (suite, _, reply), other in zip(chosen, beside, strict=True)
+    ]
 
 
 def _text(asking: Asking, model: Respondent, reply: Reply) -> str:

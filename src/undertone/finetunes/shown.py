@@ -11,7 +11,8 @@ from rich.text import Text
 
 from undertone import costing, recipes
 from undertone.auditing import quiet_libraries
-from undertone.finetunes.experiment import Measured, run
+from undertone.errors import UndertoneError
+from undertone.finetunes.experiment import Measured, read, run
 from undertone.finetunes.spec import Finetunes
 from undertone.measuring import advancing
 from undertone.models.spending import Budget, Limits
@@ -35,6 +36,18 @@ def run_recipe(
     folder = named(out) if out else default_folder(Path(recipe).stem, spec)
     if dry_run:
         return costing.preview(spec.title, costing.of_finetunes(spec), folder, as_json)
+    return run_shown(spec, folder, limits, as_json)
+
+
+def run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) -> int:
+    """Goes on with a run that was stopped, or shows a finished one again."""
+    if out is not None:
+        raise UndertoneError("Fine-tunes go on where they are: leave --out out, or give the recipe.")
+    return run_shown(read(folder), named(folder), limits, as_json)
+
+
+def run_shown(spec: Finetunes, folder: Path, limits: Limits, as_json: bool) -> int:
+    """Runs it in front of a person, or for a program. Returns the exit code."""
     quiet_libraries()
     with progress_shown(quiet=as_json) as progress:
         found = run(

@@ -74,6 +74,11 @@ class LocalModel:
         return int(self.model.config.get_text_config().vocab_size)
 
     @property
+    def size(self) -> int:
+        """Bytes of its weights."""
+        return sum(weight.numel() * weight.element_size() for weight in self.model.parameters())
+
+    @property
     def positions(self) -> int | None:
         """Most tokens of a chat, by the model's configuration; None where it sets no limit."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
