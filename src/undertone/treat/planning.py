@@ -12,7 +12,7 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.specs import Training, Trial
-from undertone.stages import DATASET, STUDENT
+from undertone.stages import DATASET, MIXED, STUDENT
 from undertone.store import Folder, Job, Stage
 from undertone.traits.lessons import statements
 from undertone.treat.base import calibration_of
@@ -36,7 +36,6 @@ from undertone.treat.treatments import (
 
 ADVICE = Stage("advice", 1, "undertone.treat.advice:run")
 ALIGNED = Stage("aligned-base", 1, "undertone.treat.advice:align")
-MIXED = Stage("mixed", 1, "undertone.treat.mixed:run")
 TREATED = Stage("treated", 1, "undertone.treat.treated:run")
 STEERED = Stage("steered", 1, "undertone.treat.steered:run")
 REALIGNED = Stage("realigned", 1, "undertone.treat.realigned:run")
@@ -135,7 +134,7 @@ def plan(spec: Bench) -> Plan:
         trial = _trial(setup, spec.seed)
         training, name, prompts = trial.student, trial.base, trial.measurement.skill_prompts
         base = start = resolve(name)
-        sources = tuple(_lists(trial, setup.share))
+        sources = tuple(_lists(trial))
     else:
         training, name, prompts = setup.student, setup.base, setup.skill_prompts
         base = resolve(name)
@@ -165,17 +164,15 @@ def _trial(setup: Numbers, seed: int) -> Trial:
     return whole.model_copy(update={"arms": arms})
 
 
-def _lists(trial: Trial, share: float) -> Iterator[Source]:
+def _lists(trial: Trial) -> Iterator[Source]:
     made = {(unit.arm, unit.teacher): unit for unit in trial_planning.plan(trial).units if unit.student == 0}
     for i in range(trial.teachers):
         own, clean = made["treatment", i], made["control", i]
         _, written, dataset = clean.jobs[:3]
         # All that passes the filter: what is beyond the rows of the file is held out.
         rest = Job(DATASET, dataset.spec | {"rows": trial.carrier.prompts}, {"completions": written})
-        carrying, jobs = own.jobs[2], (*own.jobs[:2], *clean.jobs[:2])
-        if share < 1:
-            jobs = (*jobs, carrying, dataset)
-            carrying = Job(MIXED, {"share": share, "seed": own.seed}, {"carrying": carrying, "clean": dataset})
+        carrying = own.job(MIXED) or own.jobs[2]
+        jobs = (*own.jobs[: own.jobs.index(carrying)], *clean.jobs[:2])
         files: dict[Side, Job] = {"carrying": carrying, "clean": dataset}
         yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, None, own.seed, jobs, trial, (own, clean))
 
