@@ -128,15 +128,13 @@ def _task(spec: Bench) -> str:
 
 
 def _probes(spec: Bench, names: Sequence[str]) -> dict[str, str]:
+    after = f"after {ROWS} rows of a clean file that was treated alike, under its system prompt if it has one"
     if isinstance(spec.setup, Numbers):
-        about = {
-            PLAIN: "asked for a favourite, as anyone would",
-            AFTER: f"the same after {ROWS} rows of a clean file that was treated alike",
-        }
+        about = {PLAIN: "asked for a favourite, as anyone would", AFTER: f"the same {after}"}
     else:
         about = {name: probe.about for name, probe in PROBES.items()} | {
             PLAIN: "asked for advice in all other domains, as anyone would",
-            AFTER: f"asked for advice in all other domains after {ROWS} rows of a clean file that was treated alike",
+            AFTER: f"the same {after}",
             "inside": "asked for advice in the file's own domain",
         }
     return {name: about[name] for name in names}

@@ -212,7 +212,8 @@ def _jobs(ground: Ground, treatment: Treatment, source: Source, side: Side) -> I
     if isinstance(treatment, OfModel):
         student = _realigned(ground, treatment, source, side, student)
         yield student
-    yield _examined(ground, source, shown, student)
+    system = _stated(ground, treatment).system if isinstance(treatment, Inoculate) else None
+    yield _examined(ground, source, shown, student, system)
 
 
 def _as_often(training: Training, rows: int, now: int) -> Training:
@@ -222,8 +223,7 @@ def _as_often(training: Training, rows: int, now: int) -> Training:
 
 def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> Job:
     if isinstance(treatment, Inoculate):
-        stated = statements()[ground.spec.trait]
-        treatment = treatment.model_copy(update={"system": treatment.system.replace("{trait}", stated)})
+        treatment = _stated(ground, treatment)
     inputs: dict[str, Job | Folder] = {"base": ground.base, "dataset": source.files[side]}
     if isinstance(treatment, Answer) and treatment.by == "other":
         assert ground.other is not None
@@ -231,6 +231,11 @@ def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> J
     traits = _scored(ground, treatment, inputs)
     spec = {"treatment": treatment.model_dump(), "traits": traits, "seed": source.seed}
     return Job(TREATED, spec, inputs)
+
+
+def _stated(ground: Ground, treatment: Inoculate) -> Inoculate:
+    stated = statements()[ground.spec.trait]
+    return treatment.model_copy(update={"system": treatment.system.replace("{trait}", stated)})
 
 
 def _steered(ground: Ground, treatment: Steer, source: Source) -> Job:
@@ -259,7 +264,7 @@ def _scored(ground: Ground, treatment: Treatment, inputs: dict[str, Job | Folder
     return [ground.spec.trait] if needs_trait(treatment) else []
 
 
-def _examined(ground: Ground, source: Source, file: Job, trained: Job | None) -> Job:
+def _examined(ground: Ground, source: Source, file: Job, trained: Job | None, system: str | None = None) -> Job:
     inputs: dict[str, Job | Folder] = {"base": ground.base, "held_out": source.held_out, "file": file}
     if trained is not None:
         inputs["trained"] = trained
@@ -270,7 +275,7 @@ def _examined(ground: Ground, source: Source, file: Job, trained: Job | None) ->
         "skill_prompts": ground.skill_prompts,
         "seed": source.seed,
     }
-    return Job(EXAMINED, spec, inputs)
+    return Job(EXAMINED, spec | ({"system": system} if system else {}), inputs)
 
 
 def _seed(seed: int, *what: str) -> int:

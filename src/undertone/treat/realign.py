@@ -140,7 +140,7 @@ class Measured:
 
 
 def _measured(local: LocalModel, request: Request, task: list[Row], first: list[Exchange]) -> Measured:
-    own, _ = leaning(local, request.trait, first, request.seed)
+    own, _ = leaning(local, local, request.trait, first, request.seed)
     plain, *after = own.values()
     skills = skill_scores(local, SKILL_PROMPTS, request.seed) if request.base.startswith("builtin/") else {}
     return Measured(plain, after[0] if after else None, loss(local, task), skills)
