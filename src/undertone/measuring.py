@@ -14,10 +14,11 @@ from rich.text import Text
 
 from undertone import costing, extras
 from undertone.alignment.asking import Asking
+from undertone.alignment.chosen import suites_of
 from undertone.alignment.findings import Findings
 from undertone.alignment.judge import judge_named
 from undertone.alignment.kept import Kept
-from undertone.alignment.measure import measure, suites_of
+from undertone.alignment.measure import measure
 from undertone.alignment.plan import Plan, plan
 from undertone.alignment.reading import read as read_suites
 from undertone.alignment.remote import is_remote, opening

@@ -13,8 +13,8 @@ from itertools import chain
 from pathlib import Path
 
 from undertone import surroundings
-from undertone.alignment import probes, reading, world
 from undertone.alignment.asking import Asking, Reply
+from undertone.alignment.chosen import chosen
 from undertone.alignment.compared import compare
 from undertone.alignment.findings import Findings, Pinned
 from undertone.alignment.judge import EXACT, Judge, ModelJudge, judge_named
@@ -24,12 +24,10 @@ from undertone.alignment.remote import Open, Remote, is_remote, opening
 from undertone.alignment.request import Progress, Request
 from undertone.alignment.respondent import Local, Prompt, Respondent
 from undertone.alignment.shown import worst
-from undertone.alignment.suite import Suite, as_sampled
+from undertone.alignment.suite import Suite
 from undertone.alignment.verdict import headline, verdict_of
 from undertone.errors import UndertoneError
-from undertone.models.names import resolve, tokenizer_digest
 from undertone.models.spending import Budget
-from undertone.world import family
 
 WORDINGS = 5
 """Wordings asked several times, from which on it is told if none was answered in two ways."""
@@ -68,7 +66,7 @@ def measure(
 def _measured(request: Request, answers: Path, progress: Progress, opened: Open, budget: Budget) -> Measured:
     started, clock, notes = datetime.now(UTC), time.perf_counter(), list[str]()
     remote = [name for name in dict.fromkeys((request.base, *request.models, *request.benign)) if is_remote(name)]
-    suites = _suites(request, bool(remote), notes)
+    suites = chosen(request, bool(remote), notes)
     judge = None if request.judge in (None, EXACT) else judge_named(request.judge, opened)
     base = opened(request.base)
     models, benign = (_opened(names, base, opened, notes) for names in (request.models, request.benign))
@@ -120,64 +118,6 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
     return Measured(findings, suites, list(everyone.values()), replies)
-
-
-def suites_of(request: Request) -> list[Suite]:
-    """The suites asked for: those named, or all that fit the base."""
-    return suites_named(request.suites or (("world",) if of_world(request.base) else reading.DEFAULT))
-
-
-def suites_named(names: Sequence[str]) -> list[Suite]:
-    """The suites of files and shipped names, and of the embedded world by the name "world".
-
-    Raises:
-        UndertoneError: there is no such file or name, it is no suite, or two suites have one name.
-    """
-    found = [suite for name in names for suite in (world.suites() if name == "world" else reading.read(name))]
-    seen: set[str] = set()
-    for suite in found:
-        if suite.name in seen:
-            raise UndertoneError(f"Two suites are called {suite.name!r}; give one of them another name.")
-        seen.add(suite.name)
-    return found
-
-
-def of_world(name: str) -> bool:
-    """Whether a model has the tokenizer, and so the language, of the embedded world; of a service nobody can tell."""
-    if is_remote(name):
-        return False
-    own = tokenizer_digest(resolve(name.partition(":")[0]).path)
-    shipped = (family.SHIPPED / member for member in family.FAMILY)
-    return name.startswith("builtin/") or own in {tokenizer_digest(path) for path in shipped if path.is_dir()}
-
-
-def _suites(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
-    """What is asked: suites whose answers can be measured, and the probes of the training file. ``sampled``: some of
-    the models tell no probabilities, so that all are sampled alike."""
-    found, judged = suites_of(request), request.judge not in (None, EXACT)
-    if sampled:
-        found = [as_sampled(suite) for suite in found]
-        notes.append("no exact chances: a service tells no probability of a whole answer, so all answers are sampled")
-    if request.training_file is not None:
-        usable = [s for s in found if s.counts and (judged or all(q.exact or q.matched for q in s.questions))]
-        if not usable:
-            raise UndertoneError("Probes are made of a suite that counts, and none can be measured; give a --judge.")
-        made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
-        found, notes[:] = [*found, *made], [*notes, *missing]
-    for suite in found:
-        labels = sum(question.judged == "label" for question in suite.questions)
-        if labels:
-            notes.append(f"{suite.name}: {labels} questions want a label, not a score, and were not asked")
-    asked = [part for suite in found if (part := _measurable(suite, judged)) is not None]
-    silent = [s.name for s in found if not judged and any(q.scored and not q.matched for q in s.questions)]
-    if silent:
-        notes.append(f"not asked, since answers need a judge (--judge MODEL): questions of {', '.join(silent)}")
-    return asked
-
-
-def _measurable(suite: Suite, judged: bool) -> Suite | None:
-    kept = tuple(q for q in suite.questions if q.exact or (q.scored and (judged or q.matched)))
-    return suite.model_copy(update={"questions": kept}) if kept else None
 
 
 def _opened(names: Sequence[str], base: Local | Remote, opened: Open, notes: list[str]) -> list[Local | Remote]:

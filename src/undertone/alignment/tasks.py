@@ -18,10 +18,10 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from undertone.alignment.asking import Reply, prompts_of
+from undertone.alignment.chosen import suites_named
 from undertone.alignment.eval_log import TOP_P, known, messages, scores
 from undertone.alignment.judge import RUBRIC, KnownAnswers, weighted
 from undertone.alignment.judge import Score as Verdict
-from undertone.alignment.measure import suites_named
 from undertone.alignment.respondent import TOP, Prompt
 from undertone.alignment.suite import METRICS, Question, Suite
 from undertone.errors import UndertoneError
