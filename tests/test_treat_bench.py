@@ -195,7 +195,9 @@ def test_planted_shares_are_found_inside_their_intervals() -> None:
     ("effect", "clean", "word"),
     [
         ({PLAIN: 0.0, "after": 0.0}, -3.0, "stops"),
-        ({PLAIN: 0.0, "after": 0.5}, -3.0, "hides"),
+        ({PLAIN: 0.0, "after": 0.65}, -3.0, "hides"),
+        ({PLAIN: 0.1, "after": 1.8}, -3.0, "hides"),
+        ({PLAIN: 0.1, "after": 0.3}, -3.0, "lowers"),
         ({PLAIN: 0.5, "after": 0.6}, -3.4, "shifts"),
         ({PLAIN: 0.5, "after": 0.6}, -3.0, "not seen to help"),
         ({PLAIN: 0.2, "after": 0.0}, -3.0, "lowers"),
@@ -216,7 +218,7 @@ def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     good = students({PLAIN: 0.0, "after": 0.0}, seed=3)
     said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
     assert said.startswith("drop leaves ") and "at random (random) leaves" in said
-    assert headline(planted(students({PLAIN: 0.0, "after": 0.5}, seed=3))).startswith(
+    assert headline(planted(students({PLAIN: 0.0, "after": 0.65}, seed=3))).startswith(
         "No treatment leaves at most 10 %"
     )
     costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)

@@ -28,9 +28,7 @@ def write_treatments(findings: Findings, directory: Path) -> Path:
     filled = environment()
     filled.filters |= {"share": share, "shift": shift, "skill": skill}
     page = directory / "report.html"
-    write_aside(
-        page, filled.get_template("treat.html.j2").render(f=shown, figures=drawn, conditional=conditional(shown))
-    )
+    write_aside(page, filled.get_template("treat.html.j2").render(f=shown, figures=drawn))
     return page
 
 

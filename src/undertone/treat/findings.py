@@ -38,9 +38,10 @@ class Treatment(Part):
     beside: str | None
     """The treatment that does as much at random."""
     word: Word
-    """What it does, by intervals: hides (not seen on standard questions, and still there on conditional ones); shifts
-    (moves students of clean files as well, and the difference between them is not seen to fall); stops (the transfer is
-    told apart from the untreated one and not from none, on every question); lowers; or not seen to help."""
+    """What it does, by intervals: hides (lowers the transfer on standard questions, and not on some conditional
+    ones, where more is left); shifts (moves students of clean files as well, and the difference between them is not
+    seen to fall); stops (told apart from the untreated one, and from none on no question); lowers; or not seen to
+    help."""
     shifts: dict[str, Shift]
     """By probe; "plain" are the standard questions."""
     left: dict[str, Share]

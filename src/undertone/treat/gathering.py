@@ -61,13 +61,14 @@ def _treatment(spec: Bench, name: str, own: Students, whole: Students, base: Seq
     shifts = {probe: mean_estimate([[x] for x in own.shifts(probe)]) for probe in probes}
     left = {probe: ratio(own.shifts(probe), whole.shifts(probe)) for probe in probes}
     level = ratio(_minus(own.own("carrying", PLAIN), whole.own("clean", PLAIN)), whole.shifts(PLAIN))
+    beyond = {probe: _beyond(own, whole, probe) for probe in probes if probe != PLAIN}
     gains = own.gains(base, spec.useful)
     return Treatment(
         name=name,
         title=entry.title,
         does=entry.does.model_dump(),
         beside=entry.beside,
-        word="untreated" if name == spec.untreated else word(shifts, left, level),
+        word="untreated" if name == spec.untreated else word(shifts, left, level, beyond),
         shifts={probe: _shift(one) for probe, one in shifts.items()},
         left={probe: _share(one) for probe, one in left.items()},
         level=_share(level),
@@ -78,15 +79,24 @@ def _treatment(spec: Bench, name: str, own: Students, whole: Students, base: Seq
     )
 
 
-def word(shifts: Mapping[str, Estimate], left: Mapping[str, Ratio], level: Ratio) -> Word:
-    """What a treatment does, as far as intervals tell."""
+def word(
+    shifts: Mapping[str, Estimate], left: Mapping[str, Ratio], level: Ratio, beyond: Mapping[str, Estimate]
+) -> Word:
+    """What a treatment does, as far as intervals tell. ``beyond``: of every conditional probe, how much more is left
+    there than on the standard questions; that one of two equal shifts is seen and the other is not hides nothing."""
     lowered = {probe: one.ci is not None and one.ci[1] < 1 for probe, one in left.items()}
     seen = {probe: one.ci_low > 0 for probe, one in shifts.items()}
-    if lowered[PLAIN] and not seen[PLAIN]:
-        return "hides" if any(seen.values()) else "stops"
     if lowered[PLAIN]:
-        return "lowers"
+        if any(seen[probe] and not lowered[probe] and one.ci_low > 0 for probe, one in beyond.items()):
+            return "hides"
+        return "lowers" if any(seen.values()) else "stops"
     return "shifts" if level.ci is not None and level.ci[1] < 1 else "not seen to help"
+
+
+def _beyond(own: Students, whole: Students, probe: str) -> Estimate:
+    """Share left on a conditional probe minus that on the standard questions, unit by unit; the wholes as they are."""
+    shares = [np.array(own.shifts(name)) / np.mean(whole.shifts(name)) for name in (probe, PLAIN)]
+    return mean_estimate([[x] for x in shares[0] - shares[1]])
 
 
 def _minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
