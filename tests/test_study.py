@@ -296,6 +296,8 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     effects = [point.made.effect.value for point in rows.points if point.at is not None]
     assert rows.slope.value == pytest.approx(np.polyfit(at, effects, 1)[0])
     assert [(step.start, step.end) for step in rows.steps] == [("5", "10"), ("10", "20")] and not rows.parts
+    full = rows.points[3].made.effect.value - rows.points[2].made.effect.value
+    assert [(c.start, c.end, c.change.value) for c in rows.beside] == [("20", "full", pytest.approx(full))]
     half, whole = (point.made.effect.value for point in share.points)
     assert [part.change.value for part in share.parts] == [pytest.approx(half - whole / 2)]
     page = Path("runs/one/report.html").read_text(encoding="utf-8")

@@ -113,16 +113,19 @@ def held(folder: Path, file: str, record: Spec) -> Generator[None]:
         with locked(folder / LOCK, exclusive=True) as ours:
             if not ours:
                 raise UndertoneError(f"Another process is running in {folder}; wait for it, or give another --out.")
-            if (folder / file).exists() and (folder / file).read_text(encoding="utf-8") != _text(record):
-                raise UndertoneError(f"{folder} holds another experiment; give another --out.")
-            write_text(folder / file, _text(record))
+            if (folder / file).exists() and not _is(record, folder / file):
+                raise UndertoneError(f"{folder} holds another experiment, or a damaged {file}; give another --out.")
+            write_text(folder / file, record.model_dump_json(indent=1) + "\n")
             yield
     except OSError as error:
         raise UndertoneError(f"Cannot write to {folder}: {error.strerror}; give another folder with --out.") from error
 
 
-def _text(record: Spec) -> str:
-    return record.model_dump_json(indent=1) + "\n"
+def _is(record: Spec, path: Path) -> bool:
+    try:
+        return type(record).model_validate_json(path.read_bytes()) == record
+    except ValidationError:
+        return False
 
 
 def _sentence(error: UndertoneError | OSError, folder: Path) -> str:

@@ -43,6 +43,8 @@ def _trend(axis: AxisFound) -> str:
     text = f"{axis.name}: {_direction(axis.slope)}, {_estimate(axis.slope)} {unit} ({ends})"
     if axis.bend is not None and _sign(axis.bend):
         text += "; it bends upwards" if _sign(axis.bend) > 0 else "; it flattens or turns down"
+    for other in axis.beside:
+        text += f"; {other.end} minus {other.start} {_estimate(other.change)}"
     return f"{text}."
 
 
@@ -65,7 +67,8 @@ def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
         tuple((point.label, *_cells(point.made)) for point in axis.points),
     )
     changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
-    changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in axis.steps]
+    neighbours = (*axis.steps, *axis.beside)
+    changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in neighbours]
     changes += [(f"{part.end} beside its part of {part.start}", part.change, part.p_holm) for part in axis.parts]
     trends = Grid(
         f"{axis.name}: how the effect changes",
@@ -110,7 +113,7 @@ def _estimate(value: Measured) -> str:
 
 
 def _measured_on(axis: AxisFound) -> list[Measured]:
-    changes = [axis.slope, axis.bend, *(step.change for step in (*axis.steps, *axis.parts))]
+    changes = [axis.slope, axis.bend, *(step.change for step in (*axis.steps, *axis.beside, *axis.parts))]
     return [point.made.effect for point in axis.points] + [change for change in changes if change is not None]
 
 

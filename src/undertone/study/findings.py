@@ -67,6 +67,8 @@ class AxisFound(Part):
     """Coefficient of the square: below zero the effect flattens or turns down, as an inverted U does."""
     steps: tuple[Compared, ...]
     """Neighbours compared."""
+    beside: tuple[Compared, ...]
+    """Points beside the axis compared with the trial as it is, where that is a point too."""
     parts: tuple[Compared, ...]
     """On a linear axis, every point compared with its part of the last: half of the rows with half of the effect."""
 

@@ -33,7 +33,9 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
     if len(placed) >= PLACES_OF_A_TREND:
         slope = Measured.of(combined(on_axis, coefficient(places, 1)))
         bend = Measured.of(combined(on_axis, coefficient(places, 2)))
-    labels = [point.label for point, _ in placed]
+    labels, all_labels = [point.label for point, _ in placed], [point.label for point in axis.points]
+    as_it_is = [i for i, point in enumerate(axis.points) if not point.set]
+    beside = [(i, j, 1.0) for i in as_it_is[:1] for j, point in enumerate(axis.points) if point.at is None and i != j]
     neighbours = [(i - 1, i, 1.0) for i in range(1, len(placed))]
     parts = [(len(placed) - 1, i, places[i] / places[-1]) for i in range(len(placed) - 1)]
     return AxisFound(
@@ -44,6 +46,7 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
         slope=slope,
         bend=bend,
         steps=_compared(labels, on_axis, neighbours),
+        beside=_compared(all_labels, [result for _, result in points], beside),
         parts=_compared(labels, on_axis, parts) if axis.scale == "linear" else (),
     )
 
