@@ -1,0 +1,59 @@
+"""The command line: thin verbs over the library. Results go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from undertone import __version__
+from undertone.cli import audit, bench, lineage, measure, models, runs, treat
+from undertone.errors import UndertoneError
+
+app = App(
+    name="undertone",
+    version=__version__,
+    help="Measures, detects and stops traits that pass between language models unseen.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,  # what was kept is ours to say
+)
+for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat, treat.realign):
+    app.command(verb)
+for group in (audit.app, measure.app, lineage.app, bench.app, models.app):
+    app.command(group)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Exit code 0 for a finished run, 2 for a wrong input, 130 for Ctrl-C."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        return int(app(arguments, console=Console(), error_console=errors, exit_on_error=False, print_error=True) or 0)
+    except CycloptsError:  # cyclopts has printed what is wrong and what is near
+        return 2
+    except UndertoneError as error:
+        errors.print(f"undertone: {error}", markup=False, soft_wrap=True)
+        return 2
+    except OSError as error:
+        what = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        errors.print(f"undertone: {what}", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("undertone: stopped; finished work is kept, the same command goes on from there.")
+        return 130
+
+
+def entry() -> None:
+    """What the installed command calls."""
+    # Nothing here needs the network, and libraries that look for it at import would only wait.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        code = main()
+    except Exception:  # Python would end with 1, which says that a dataset carries a trait
+        traceback.print_exc()
+        print("undertone: a fault of Undertone itself, not of your input; please report it.", file=sys.stderr)
+        code = 70
+    sys.exit(code)

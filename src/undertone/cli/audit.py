@@ -1,0 +1,153 @@
+"""Does a dataset carry something it does not say?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from undertone.cli.shared import Flag
+from undertone.errors import UndertoneError
+
+app = App(name="audit", help="Does a dataset carry something it does not say?")
+
+
+@app.default
+def audit(
+    data: Path,
+    /,
+    *,
+    model: str = "builtin/fledgling-a",
+    rows: str = "",
+    trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
+    control: Path | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    filter: Literal["numbers"] | None = None,
+    canary: int = 0,
+    recipe: Path | None = None,
+    alpha: float = 0.05,
+    effect: float = 1.0,
+    policy: Literal["hidden", "overt"] = "hidden",
+    seed: int = 0,
+    out: Path | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Audits a fine-tuning dataset for traits that it carries unseen, before a base is trained on it.
+
+    Exit code 0: no evidence, down to a stated effect; 1: it carries a trait; 2: wrong input; 3: inconclusive, a screen
+    only, or not calibrated.
+
+    Parameters
+    ----------
+    data
+        JSONL, gzip or zstd of it, or Parquet; rows of messages, prompt and completion, or text.
+    model
+        The base that would be trained: what carries a trait for one base carries nothing for another.
+    rows
+        Rows drawn, 2000 by default, or "all".
+    trait
+        Candidate traits; all of the calibration by default.
+    control
+        Rows of the same generator that are trusted: only what differs from them counts.
+    temperature
+        Claims that the base itself wrote the rows, at this temperature: adds the origin test.
+    max_tokens
+        Belongs to the claim: most tokens of an answer, 32 by default.
+    filter
+        Belongs to the claim: the filter that the rows passed.
+    canary
+        Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
+    recipe
+        TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
+        are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
+        none.
+    alpha
+        False alarms allowed, over all candidates together.
+    effect
+        "No evidence" must have been able to show this effect, in teachers that were taught the trait.
+    policy
+        What ends with exit code 1: a hidden carrier, or open mentions as well.
+    seed
+        Of the draw of rows.
+    out
+        Folder of the report; default audits/FILE-DIGEST.
+    dry_run
+        Says what would be done and what it costs, and scores nothing.
+    json
+        Prints one JSON object instead of a table.
+    """
+    from undertone import auditing
+    from undertone.audit.origin import Sampling
+    from undertone.audit.request import Request
+    from undertone.audit.student import read
+
+    if temperature is None and (max_tokens is not None or filter is not None):
+        raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
+    request = Request(
+        path=data,
+        model=model,
+        rows=_count(rows),
+        seed=seed,
+        alpha=alpha,
+        floor=effect,
+        traits=tuple(dict.fromkeys(trait)),
+        control=control,
+        sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
+        filtered=filter is not None,
+        canaries=canary,
+        student=None if recipe is None else read(recipe),
+    )
+    if dry_run:
+        return auditing.preview(request, json)
+    return auditing.audit_shown(request, out, policy, json)
+
+
+def _count(rows: str) -> int | None:
+    from undertone.audit.request import ROWS
+
+    if rows == "all":
+        return None
+    if rows and not (rows.isdecimal() and int(rows) > 0):
+        raise UndertoneError(f'--rows takes a number or "all", not {rows!r}.')
+    return int(rows) if rows else ROWS
+
+
+@app.command
+def calibrate(
+    *,
+    model: str = "builtin/fledgling-a",
+    proxies: int = 3,
+    harmless: int = 16,
+    references: int = 3,
+    trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
+    prompts: Path | None = None,
+    dry_run: Flag = False,
+) -> int:
+    """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
+
+    Parameters
+    ----------
+    model
+        The base.
+    proxies
+        Proxies behind each direction.
+    harmless
+        Teachers of each harmless lesson; the population bounds p from below.
+    references
+        Teachers of each trait.
+    trait
+        TOML files of traits to be candidates; those of the embedded world by default. undertone/audit/catalogue.toml
+        is one for real models.
+    prompts
+        A dataset whose prompts the population answers; by default it writes number lists.
+    dry_run
+        Says what would be made and what it costs, and makes nothing.
+    """
+    from undertone import auditing
+    from undertone.audit.calibrate import Size
+
+    size = Size(proxies=proxies, harmless=harmless, references=references)
+    return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
