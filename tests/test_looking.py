@@ -51,6 +51,28 @@ def test_a_run_is_stopped_running_or_refused_and_a_damaged_one_hides_no_other(
     assert "damaged/run.json is damaged" in rows["damaged"]["effect"]
 
 
+def test_what_is_no_trial_is_listed_by_its_report_or_its_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, file, told in (
+        (
+            "done",
+            "report.json",
+            {"recipe": "digits", "started": "2026-01-01T10:00:00.5Z", "headline": "Yes. And more."},
+        ),
+        ("begun", "study.json", {"recipe": "dose", "spec": {}}),
+        ("audited", "report.json", {"verdict": "carrier"}),
+        ("damaged", "experiment.json", []),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(json.dumps(told))
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    done, begun = json.loads(capsys.readouterr().out)
+    assert (done["recipe"], done["started"], done["state"]) == ("digits", "2026-01-01T10:00:00", "finished")
+    assert done["effect"] == "Yes"
+    assert (begun["recipe"], begun["state"], begun["effect"]) == ("dose", "stopped", None)
+
+
 def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", str(tmp_path / "nowhere")]) == 2
     assert "is no folder" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,19 @@ from undertone.disk import refusal
 from undertone.errors import UndertoneError
 from undertone.report import Comparison, Results, effect_line, flat, write_page
 from undertone.report.headline import main_effect
-from undertone.runfolder import FILE, Record, results_of, state_of
+from undertone.runfolder import FILE, RESULTS, Record, results_of, state_of
 from undertone.running import named, out_console, show
 from undertone.why import Link, chain, find
+
+OTHERS = ("study.json", "experiment.json", "finetunes.json")
+"""Records of what is run and is no trial."""
 
 
 def list_runs(root: Path, as_json: bool) -> int:
     """Prints recipe, start, state and effect of every run below ``root``, the newest first."""
     if not root.is_dir():
         raise UndertoneError(f"{root} is no folder: give the one that holds the folders of the runs.")
-    folders = [path.parent for path in root.glob(f"*/{FILE}")]
-    rows = sorted((_row(folder) for folder in folders), key=lambda row: row["started"] or "", reverse=True)
+    rows = sorted(_rows(root), key=lambda row: row["started"] or "", reverse=True)
     if as_json:
         print(json.dumps(rows))
         return 0
@@ -41,9 +44,38 @@ def list_runs(root: Path, as_json: bool) -> int:
     return 0
 
 
+def _rows(root: Path) -> Iterator[dict[str, Any]]:
+    for folder in sorted({path.parent for name in (FILE, RESULTS, *OTHERS) for path in root.glob(f"*/{name}")}):
+        if (folder / FILE).is_file():
+            yield _row(folder)
+        elif (row := _other(folder))["recipe"]:  # reports of audits and the like lie elsewhere, and have none
+            yield row
+
+
+def _blank(folder: Path) -> dict[str, Any]:
+    return dict.fromkeys(("run", "recipe", "started", "clock", "state", "effect")) | {"run": str(folder)}
+
+
+def _other(folder: Path) -> dict[str, Any]:
+    """One run of what is no trial, as its report has it, or its record while there is no report."""
+    report = _told(folder / RESULTS)
+    told = report or next(filter(None, (_told(folder / name) for name in OTHERS)), {})
+    row = _blank(folder) | {"recipe": told.get("recipe"), "started": str(told.get("started", ""))[:19] or None}
+    row["state"] = "finished" if report else state_of(folder, None)
+    return row | {"effect": str(told.get("headline") or told.get("title") or "").partition(". ")[0] or None}
+
+
+def _told(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def _row(folder: Path) -> dict[str, Any]:
-    """One run; what cannot be read is said in its place, and the other runs are shown all the same."""
-    row: dict[str, Any] = dict.fromkeys(("run", "recipe", "started", "clock", "state", "effect")) | {"run": str(folder)}
+    """One trial; what cannot be read is said in its place, and the other runs are shown all the same."""
+    row = _blank(folder)
     try:
         record = Record.read(folder)
         results = results_of(folder)
