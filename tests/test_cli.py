@@ -93,7 +93,8 @@ def _kill_session(leader: int) -> None:
 
 
 def _artifacts(store: Path) -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/manifest.json")}
+    """Whole ones: what is being written is still under a hidden name, and may hold a manifest already."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in store.glob("[!.]*/manifest.json")}
 
 
 def _until(condition: Any, seconds: float) -> Iterator[None]:

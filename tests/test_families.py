@@ -439,7 +439,7 @@ def test_a_run_says_what_the_template_of_its_base_adds(tmp_path: Path) -> None:
     watcher = Watcher()
     watcher.warn = said.append  # type: ignore[method-assign]
     plan = Plan((), {"hf/mine": job})
-    trial._tell(plan, store, job, watcher)
+    trial.tell(plan, store, job, watcher)
     assert said == [f"the chat template of hf/mine {sentence}." for sentence in EXPECTED["date"]]
     gathered = Gathered(read("owls"), plan, store)
     gathered.note(job, 1.0)

@@ -46,7 +46,8 @@ def folder(shared: Path, tmp_path: Path) -> Path:
 
 def refused(name: str, capsys: pytest.CaptureFixture[str]) -> str:
     """What the command line says of a model: one sentence, and exit code 2."""
-    assert main(["run", "owls", "--set", f"base={name}", "--dry-run"]) == 2
+    assert main(["run", "owls", "--set", f"base={name}", "--out", "nothing"]) == 2
+    assert not Path("nothing").exists()
     told = capsys.readouterr()
     assert told.out == "" and told.err.count("\n") == 1
     return told.err

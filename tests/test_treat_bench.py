@@ -9,19 +9,17 @@ import pytest
 
 from conftest import TWO_ARMS
 from undertone import recipes
-from undertone.chats import read_exchanges
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.planning import plan as trial_plan
 from undertone.report.treat import write_treatments
-from undertone.stages import DATASET, STUDENT
-from undertone.training.rows import Row, Source, read_sampled, write_rows
-from undertone.treat import gathering, measured, mixed
+from undertone.stages import DATASET, MIXED, STUDENT
+from undertone.treat import gathering, measured
 from undertone.treat.bench import SHIPPED, read
 from undertone.treat.findings import PLAIN, Findings
 from undertone.treat.gathering import Students
 from undertone.treat.headline import headline
-from undertone.treat.planning import MIXED, SIDES, TREATED, plan
+from undertone.treat.planning import SIDES, TREATED, plan
 from undertone.treat.spec import Bench
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
@@ -89,21 +87,12 @@ def test_a_treated_file_is_trained_on_for_as_many_epochs() -> None:
     assert steps["sort"] == steps["inoculate"] == steps["steer"] == steps["ablate"] == whole
 
 
-def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows(tmp_path: Path) -> None:
-    whole = {}
-    for side, said in (("carrying", "owls"), ("clean", "talk")):
-        (tmp_path / side).mkdir()
-        rows = [Row([i], [7, 1]) for i in range(40)]
-        write_rows(tmp_path / side, [(f"{i}", said) for i in range(40)], rows, Source("t", 1))
-        whole[side] = tmp_path / side
-    (tmp_path / "out").mkdir()
-    mixed.run({"share": 0.3, "seed": 1}, whole, tmp_path / "out")
-    found, (ids, source) = read_exchanges(tmp_path / "out"), read_sampled(tmp_path / "out")
-    assert sorted(int(question) for question, _ in found) == list(range(40))  # no prompt twice
-    assert sum(said == "owls" for _, said in found) == 12
-    assert [row.prompt for row in ids] == [[int(question)] for question, _ in found] and source == Source("t", 1)
+def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows() -> None:
     layout = plan(read("numbers", ("setup.share=0.3",))[0])
-    assert {unit.source.files["carrying"].stage for unit in layout.units} == {MIXED}
+    carrying = [unit.source.files["carrying"] for unit in layout.units]
+    assert {(job.stage, job.spec["share"]) for job in carrying} == {(MIXED, 0.3)}
+    made = {job.key for job in layout.jobs}
+    assert all(parent.key in made for job in carrying for parent in job.parents)
     assert {unit.source.files["clean"].stage for unit in layout.units} == {DATASET}
 
 

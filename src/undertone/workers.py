@@ -81,12 +81,14 @@ def make(
 
 def _settled(waiting: list[Job], there: set[str], done: set[str]) -> list[Job]:
     """Moves to ``done`` what is there already and waits for nothing: a damaged parent is made anew before its child."""
-    settled: list[Job] = []
-    while fresh := [job for job in _ready(waiting, done) if job.key in there]:  # again: a parent may come later
-        for job in fresh:
-            waiting.remove(job)
-            done.add(job.key)
-        settled += fresh
+    settled, before = list[Job](), -1
+    while len(settled) > before:  # again, since a parent may come later
+        before = len(settled)
+        for job in list(waiting):
+            if job.key in there and all(parent.key in done for parent in job.parents):
+                waiting.remove(job)
+                done.add(job.key)
+                settled.append(job)
     return settled
 
 

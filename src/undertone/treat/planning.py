@@ -161,7 +161,8 @@ def _trial(setup: Numbers, seed: int) -> Trial:
     arms = {name: arm for name, arm in whole.arms.items() if name in ("treatment", "control")}
     if len(arms) < 2:
         raise UndertoneError(f"The recipe {setup.recipe} has no arms named treatment and control; name one that has.")
-    return whole.model_copy(update={"arms": arms})
+    carrying = arms["treatment"].model_copy(update={"share": setup.share})
+    return whole.model_copy(update={"arms": arms | {"treatment": carrying}})
 
 
 def _lists(trial: Trial) -> Iterator[Source]:
