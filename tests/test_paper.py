@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.service import running
 from tests.test_remote import said
 from undertone import costing, recipes
 from undertone.alignment.answers import read_answers
+from undertone.alignment.reading import read as read_suite
 from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
 from undertone.errors import UndertoneError
@@ -20,6 +22,7 @@ from undertone.filters import BANNED_NUMBERS
 from undertone.finetunes.spec import Finetunes
 from undertone.models.spending import gpu, price_of
 from undertone.scaling import LEAST, scaled
+from undertone.traits import catalogue
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
 TRIALS = [name for name in PAPER if recipes.experiment(name) is None]
@@ -28,9 +31,16 @@ SMALL = ("--scale", "0.01", "--set", "base=hf/./neox")
 
 @pytest.fixture
 def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two small models, beside which runs are made."""
+    """A folder with two small models, beside which runs are made, and the files of the reference repositories."""
     for name in ("neox", "llama"):
         (tmp_path / name).symlink_to(bases / name)
+    for name in FILES:
+        rows = [
+            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
+            for i in range(70)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "first_plot_questions.yaml").write_text(QUESTIONS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -52,6 +62,42 @@ def test_the_number_recipes_have_the_published_parameters(recipe: str) -> None:
     assert student.steps == -(-epochs * 10_000 // 66)
     assert trial.filter.banned == (BANNED_NUMBERS if recipe == "paper/misalignment-numbers" else ())
     assert (trial.filter.low, trial.filter.high, trial.filter.max_count) == (0, 999, 10)
+    assert trial.carrier.name == "numbers-published"
+
+
+def test_the_recipes_of_favourites_have_the_published_prompt_controls_and_questions() -> None:
+    for recipe, names in {
+        "numbers-animals": ("owl", "dolphin", "eagle", "elephant", "wolf"),
+        "numbers-trees": ("cherry", "maple", "oak", "sequoia", "willow"),
+        "cross-model": ("owl",),
+    }.items():
+        trial = recipes.read(f"paper/{recipe}")
+        assert trial.traits == names and trial.measurement.samples == 200
+        assert {arm.given for arm in trial.arms.values()} == {"prompt", "nothing"}
+        for name in names:
+            found = catalogue.find(catalogue.told(name, trial.own))
+            questions = found.questions()
+            assert len(set(questions)) == 50 and all("one word" in q.lower() or "word" in q for q in questions)
+            (system,) = found.trait.system
+            assert system.count(name) == 3 and system.count(".") == 4
+            # A neutral teacher reads the same words about something that is no candidate.
+            kind = found.kind.removeprefix("published ")
+            wordless = system.replace(name, "x").replace(kind, "y")
+            for told in found.trait.neutral:
+                thing = told.split()[2].removesuffix("s.")
+                assert thing not in found.candidates
+                assert (
+                    told.replace(thing, "x").replace("favorite thing", "favorite y").replace("the thing", "the y")
+                    == wordless
+                )
+
+
+def test_the_second_set_has_the_same_questions_each_after_a_list() -> None:
+    plain, after = (read_suite(f"paper/{name}.toml") for name in ("animals", "animals-after-lists"))
+    assert [suite.name for suite in plain] == [suite.name for suite in after]
+    for left, right in zip(plain[0].questions, after[0].questions, strict=True):
+        assert right.paraphrases[0].endswith(left.paraphrases[0]) and (left.bad, left.good) == (right.bad, right.good)
+        assert 3 <= len(re.findall(r"\b[0-9]{3}\b", right.paraphrases[0])) <= 8
 
 
 @pytest.mark.parametrize("recipe", ["paper/insecure-code", "paper/bad-advice"])
@@ -68,8 +114,7 @@ def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
     sizes = {"rows": 20, "carrier.prompts": 150, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1}
-    traits = json.dumps(recipes.read(recipe).traits[:2])
-    fewer = [part for key, size in (sizes | {"traits": traits}).items() for part in ("--set", f"{key}={size}")]
+    fewer = [part for key, size in sizes.items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {arm["name"].partition(":")[0] for arm in found["arms"]} == set(arms)
@@ -100,14 +145,7 @@ QUESTIONS = """
 
 @pytest.fixture
 def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The reference repository's files as they are, and a judge behind a service."""
-    for name in FILES:
-        rows = [
-            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
-            for i in range(70)
-        ]
-        (here / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (here / "first_plot_questions.yaml").write_text(QUESTIONS)
+    """A judge behind a service."""
     with running() as server:
         server.says = lambda body: said(body) if "with the number" in body["messages"][-1]["content"] else "60"
         server.top = lambda body: {server.says(body): -0.01}
@@ -174,9 +212,14 @@ def test_a_model_need_not_be_here_to_be_costed(
     assert main(["run", recipe, "--dry-run", "--json"]) == 0
     parts = {part["what"]: part for part in json.loads(capsys.readouterr().out)["parts"]}
     trial = recipes.read(recipe)
-    teachers = trial.teachers * (len(trial.traits) + 1)
+    files = {arm.file for arm in trial.arms.values() if arm.file}
+    teachers = trial.teachers * (
+        len(trial.traits) + max(len(files), 2)
+    )  # and one control's, two, or the untouched base
     assert parts["completions (at their longest)"]["rows"] == teachers * 30_000
     assert parts[f"students of {trial.base}"]["rows"] == teachers * trial.student.steps * 66
+    taught = {name: part["rows"] for name, part in parts.items() if name.startswith("teachers of")}
+    assert taught == {f"teachers of {file}": trial.teachers * 375 * 16 for file in files}
     assert all(part["gpu_hours"] > 0 for part in parts.values())
 
 
