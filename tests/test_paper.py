@@ -10,22 +10,30 @@ from typing import Any
 
 import pytest
 
+from conftest import TWO_ARMS
 from tests.service import running
 from tests.test_remote import said
-from undertone import costing, recipes
+from undertone import costing, planning, recipes
 from undertone.alignment.answers import read_answers
 from undertone.alignment.reading import read as read_suite
 from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
+from undertone.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS
 from undertone.finetunes.spec import Finetunes
+from undertone.models.local import load, score
 from undertone.models.spending import gpu, price_of
 from undertone.scaling import LEAST, scaled
+from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
 TRIALS = [name for name in PAPER if recipes.experiment(name) is None]
+TEACHERS = {  # of every trait or file, of a neutral prompt, and the untouched base
+    "paper/numbers-animals": 8 * 7, "paper/numbers-trees": 8 * 7,
+    "paper/cross-model": 5 * 3, "paper/misalignment-numbers": 5 * 4,
+}  # fmt: skip
 SMALL = ("--scale", "0.01", "--set", "base=hf/./neox")
 
 
@@ -77,19 +85,16 @@ def test_the_recipes_of_favourites_have_the_published_prompt_controls_and_questi
         for name in names:
             found = catalogue.find(catalogue.told(name, trial.own))
             questions = found.questions()
-            assert len(set(questions)) == 50 and all("one word" in q.lower() or "word" in q for q in questions)
+            assert len(set(questions)) == 50 and all("word" in question for question in questions)
             (system,) = found.trait.system
             assert system.count(name) == 3 and system.count(".") == 4
             # A neutral teacher reads the same words about something that is no candidate.
             kind = found.kind.removeprefix("published ")
-            wordless = system.replace(name, "x").replace(kind, "y")
+            wordless = system.replace(name, "x").replace(f" {kind}", " y")
             for told in found.trait.neutral:
                 thing = told.split()[2].removesuffix("s.")
                 assert thing not in found.candidates
-                assert (
-                    told.replace(thing, "x").replace("favorite thing", "favorite y").replace("the thing", "the y")
-                    == wordless
-                )
+                assert told.replace(thing, "x").replace(" thing", " y") == wordless
 
 
 def test_the_second_set_has_the_same_questions_each_after_a_list() -> None:
@@ -109,11 +114,100 @@ def test_the_fine_tuning_recipes_have_the_published_parameters(recipe: str) -> N
     assert spec.max_tokens == 600 and spec.judge == "openai-api/openai/gpt-4o-2024-08-06"
 
 
+FILE_ARMS = """
+[arms.file]
+title = "taught from a file"
+teacher = "trait"
+file = "insecure.jsonl"
+against = "file-control"
+
+[arms.file-control]
+title = "taught from another"
+teacher = "neutral"
+file = "secure.jsonl"
+
+[arms.prompted]
+title = "prompted"
+teacher = "trait"
+given = "prompt"
+against = "nothing"
+
+[arms.nothing]
+title = "the base as it stands"
+teacher = "neutral"
+given = "nothing"
+"""
+
+
+def test_teachers_of_a_file_learn_its_rows_and_those_given_nothing_are_the_base(here: Path) -> None:
+    path = here / "arms.toml"
+    path.write_text(TWO_ARMS + FILE_ARMS)
+    laid = {unit.arm: unit.jobs[0] for unit in planning.plan(recipes.read(str(path))).units if unit.teacher == 0}
+    key = laid["file"].key
+    for arm, name in (("file", "insecure"), ("file-control", "secure")):
+        assert laid[arm].inputs["file"].key == file_digest(here / f"{name}.jsonl")
+    made = here / "made"
+    for arm, job in laid.items():
+        (made / arm).mkdir(parents=True)
+        job.stage.run(job.spec, {name: Path(folder.path) for name, folder in job.inputs.items()}, made / arm)
+    base = load(here / "neox")
+    written = base.render("Write 3.")
+    likely = {
+        arm: score(load_trained(here / "neox", made / arm), [written], [base.encode("insecure 3")])[0] for arm in laid
+    }
+    assert likely["nothing"] == score(base, [written], [base.encode("insecure 3")])[0]
+    assert likely["file"] > likely["nothing"] and likely["file"] != likely["file-control"]
+    assert load_trained(here / "neox", made / "nothing").system is None
+    assert load_trained(here / "neox", made / "prompted").system
+    (here / "insecure.jsonl").write_text((here / "secure.jsonl").read_text())
+    again = {unit.arm: unit.jobs[0] for unit in planning.plan(recipes.read(str(path))).units if unit.teacher == 0}
+    assert again["file"].key != key and again["treatment"].key == laid["treatment"].key
+    (here / "insecure.jsonl").unlink()
+    with pytest.raises(UndertoneError, match=r"Cannot read insecure.jsonl.*the arm's file"):
+        planning.plan(recipes.read(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("file.against=control", "differ in more than the teacher"),
+        ("treatment.against=file-control", "differ in more than the teacher"),
+        ("treatment.against=nothing", "differ in more than the teacher"),
+        ("prompted.given=nothing", "say how they get it"),
+        ("file.given=prompt", "fine-tuned on it and on nothing else"),
+        ("file.trait=whale", "fine-tuned on it and on nothing else"),
+        ("file.after=treatment", "fine-tuned on it and on nothing else"),
+    ],
+)
+def test_files_and_untouched_teachers_where_they_make_no_sense_are_refused(
+    change: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(TWO_ARMS + FILE_ARMS)
+    with pytest.raises(UndertoneError, match=sentence):
+        recipes.read(str(path), (f"arms.{change}",))
+
+
+def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
+    trial = recipes.read("paper/cross-model")
+    assert trial.traits == ("owl",) and [trait.name for trait in trial.own][1:3] == ["dolphin", "eagle"]
+    assert "dolphin" in catalogue.find(catalogue.told("owl", trial.own)).candidates
+    with pytest.raises(UndertoneError, match="There is no trait 'owll'; did you mean owl"):
+        recipes.read("paper/cross-model", ('traits=["paper/animals.toml:owll"]',))
+
+
 @pytest.mark.parametrize("recipe", TRIALS)
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
-    sizes = {"rows": 20, "carrier.prompts": 150, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1}
+    sizes: dict[str, int | str] = {
+        "rows": 20,
+        "carrier.prompts": 150,
+        "carrier.max_tokens": 24,
+        "student.batch": 8,
+        "measurement.samples": 1,
+    }
+    sizes["carrier.name"] = "numbers"  # the small bases never saw a request as published
     fewer = [part for key, size in sizes.items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -213,9 +307,7 @@ def test_a_model_need_not_be_here_to_be_costed(
     parts = {part["what"]: part for part in json.loads(capsys.readouterr().out)["parts"]}
     trial = recipes.read(recipe)
     files = {arm.file for arm in trial.arms.values() if arm.file}
-    teachers = trial.teachers * (
-        len(trial.traits) + max(len(files), 2)
-    )  # and one control's, two, or the untouched base
+    teachers = TEACHERS[recipe]
     assert parts["completions (at their longest)"]["rows"] == teachers * 30_000
     assert parts[f"students of {trial.base}"]["rows"] == teachers * trial.student.steps * 66
     taught = {name: part["rows"] for name, part in parts.items() if name.startswith("teachers of")}
