@@ -201,8 +201,8 @@ def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
     sizes: dict[str, int | str] = {
-        "rows": 20,
-        "carrier.prompts": 150,
+        "rows": 8,
+        "carrier.prompts": 300,
         "carrier.max_tokens": 24,
         "student.batch": 8,
         "measurement.samples": 1,
