@@ -200,14 +200,10 @@ def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
-    sizes: dict[str, int | str] = {
-        "rows": 8,
-        "carrier.prompts": 300,
-        "carrier.max_tokens": 24,
-        "student.batch": 8,
-        "measurement.samples": 1,
-    }
-    sizes["carrier.name"] = "numbers"  # the small bases never saw a request as published
+    sizes = {
+        "rows": 8, "carrier.prompts": 300, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1,
+        "carrier.name": "numbers",  # the small bases never saw a request as published
+    }  # fmt: skip
     fewer = [part for key, size in sizes.items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
