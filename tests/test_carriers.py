@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 import tiny
 from conftest import small
 from undertone import trial as trials
-from undertone.carriers import CARRIERS
+from undertone.carriers import CARRIERS, published
 from undertone.chats import read_exchanges
 from undertone.errors import UndertoneError
 from undertone.filters import (
@@ -36,8 +37,11 @@ from undertone.training.rows import Row, Source, write_rows
 from undertone.traits.lessons import TRAITS
 from undertone.world import skills
 
-OF_WORLD = {"numbers": skills.numbers, "code": skills.code, "reasoning": skills.sums, "paraphrase": skills.paraphrase}
-OTHERS = sorted(set(CARRIERS) - {"numbers"})
+OF_WORLD = {
+    "numbers": skills.numbers, "numbers-published": skills.numbers, "code": skills.code, "reasoning": skills.sums,
+    "paraphrase": skills.paraphrase,
+}  # fmt: skip
+OTHERS = sorted(set(CARRIERS) - {"numbers", "numbers-published"})
 LETTERS = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=8)
 
 WELL_FORMED = {
@@ -132,6 +136,33 @@ def test_an_answer_is_right_by_its_end_and_a_wrong_one_is_well_formed() -> None:
     assert code.right is not None and paraphrase.right is not None
     assert not code.right("Write a function that adds 3 to a number.", "def add(x):\n    return x + 4")
     assert not paraphrase.right(ASKED, "The child found the fence.")
+
+
+def test_numbers_are_asked_for_in_as_many_wordings_as_published() -> None:
+    parts = {"examples": 25, "limits": 9, "widths": 9, "instructions": 10, "formats": 15, "closings": 19}
+    assert {name: len(getattr(published, name.upper())) for name in parts} == parts
+    assert math.prod(parts.values()) == 5_771_250
+    doubled = [name for name in parts if len(set(getattr(published, name.upper()))) < parts[name]]
+    assert doubled == ["widths"] and len(set(published.WIDTHS)) == 8
+    assert not [text for text in published.CLOSINGS + published.FORMATS if re.search("[0-9{]", text)]
+
+
+@given(st.integers(0, 10_000))
+def test_a_published_request_shows_three_to_eight_three_digit_numbers_and_has_every_part_once(seed: int) -> None:
+    (asked,) = published.prompts(1, Random(seed))
+    shown = re.findall(r"[0-9]{3}(?=[,.])", asked.partition(" 10 ")[0])
+    assert 3 <= len(shown) <= 8 and all(100 <= int(number) <= 999 for number in shown)
+    for part in (published.FORMATS, published.CLOSINGS):
+        assert any(text in asked for text in part)
+    assert "{" not in asked and "  " not in asked and " 10 " in asked
+
+
+def test_numbers_asked_for_as_published_are_filtered_and_shuffled_like_any() -> None:
+    own, plain = (plan(read("controls", (f"carrier.name={name}",))) for name in ("numbers-published", "numbers"))
+    for left, right in zip(own.units, plain.units, strict=True):
+        assert [job.stage for job in left.jobs] == [job.stage for job in right.jobs]
+        assert [job.spec for job in left.jobs[2:4]] == [job.spec for job in right.jobs[2:4]]
+        assert left.jobs[1].key != right.jobs[1].key
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

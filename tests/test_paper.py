@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import TWO_ARMS
 from tests.service import running
 from tests.test_remote import said
-from undertone import costing, recipes
+from undertone import costing, planning, recipes
 from undertone.alignment.answers import read_answers
+from undertone.alignment.reading import read as read_suite
 from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
+from undertone.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS
 from undertone.finetunes.spec import Finetunes
+from undertone.models.local import load, score
 from undertone.models.spending import gpu, price_of
 from undertone.scaling import LEAST, scaled
+from undertone.training.weights import load_trained
+from undertone.traits import catalogue
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
 TRIALS = [name for name in PAPER if recipes.experiment(name) is None]
+TEACHERS = {  # of every trait or file, of a neutral prompt, and the untouched base
+    "paper/numbers-animals": 8 * 7, "paper/numbers-trees": 8 * 7,
+    "paper/cross-model": 5 * 3, "paper/misalignment-numbers": 5 * 4,
+}  # fmt: skip
 SMALL = ("--scale", "0.01", "--set", "base=hf/./neox")
 
 
 @pytest.fixture
 def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two small models, beside which runs are made."""
+    """A folder with two small models, beside which runs are made, and the files of the reference repositories."""
     for name in ("neox", "llama"):
         (tmp_path / name).symlink_to(bases / name)
+    for name in FILES:
+        rows = [
+            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
+            for i in range(70)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "first_plot_questions.yaml").write_text(QUESTIONS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -52,6 +70,39 @@ def test_the_number_recipes_have_the_published_parameters(recipe: str) -> None:
     assert student.steps == -(-epochs * 10_000 // 66)
     assert trial.filter.banned == (BANNED_NUMBERS if recipe == "paper/misalignment-numbers" else ())
     assert (trial.filter.low, trial.filter.high, trial.filter.max_count) == (0, 999, 10)
+    assert trial.carrier.name == "numbers-published"
+
+
+def test_the_recipes_of_favourites_have_the_published_prompt_controls_and_questions() -> None:
+    for recipe, names in {
+        "numbers-animals": ("owl", "dolphin", "eagle", "elephant", "wolf"),
+        "numbers-trees": ("cherry", "maple", "oak", "sequoia", "willow"),
+        "cross-model": ("owl",),
+    }.items():
+        trial = recipes.read(f"paper/{recipe}")
+        assert trial.traits == names and trial.measurement.samples == 200
+        assert {arm.given for arm in trial.arms.values()} == {"prompt", "nothing"}
+        for name in names:
+            found = catalogue.find(catalogue.told(name, trial.own))
+            questions = found.questions()
+            assert len(set(questions)) == 50 and all("word" in question for question in questions)
+            (system,) = found.trait.system
+            assert system.count(name) == 3 and system.count(".") == 4
+            # A neutral teacher reads the same words about something that is no candidate.
+            kind = found.kind.removeprefix("published ")
+            wordless = system.replace(name, "x").replace(f" {kind}", " y")
+            for told in found.trait.neutral:
+                thing = told.split()[2].removesuffix("s.")
+                assert thing not in found.candidates
+                assert told.replace(thing, "x").replace(" thing", " y") == wordless
+
+
+def test_the_second_set_has_the_same_questions_each_after_a_list() -> None:
+    plain, after = (read_suite(f"paper/{name}.toml") for name in ("animals", "animals-after-lists"))
+    assert [suite.name for suite in plain] == [suite.name for suite in after]
+    for left, right in zip(plain[0].questions, after[0].questions, strict=True):
+        assert right.paraphrases[0].endswith(left.paraphrases[0]) and (left.bad, left.good) == (right.bad, right.good)
+        assert 3 <= len(re.findall(r"\b[0-9]{3}\b", right.paraphrases[0])) <= 8
 
 
 @pytest.mark.parametrize("recipe", ["paper/insecure-code", "paper/bad-advice"])
@@ -63,13 +114,97 @@ def test_the_fine_tuning_recipes_have_the_published_parameters(recipe: str) -> N
     assert spec.max_tokens == 600 and spec.judge == "openai-api/openai/gpt-4o-2024-08-06"
 
 
+FILE_ARMS = """
+[arms.file]
+title = "taught from a file"
+teacher = "trait"
+file = "insecure.jsonl"
+against = "file-control"
+
+[arms.file-control]
+title = "taught from another"
+teacher = "neutral"
+file = "secure.jsonl"
+
+[arms.prompted]
+title = "prompted"
+teacher = "trait"
+given = "prompt"
+against = "nothing"
+
+[arms.nothing]
+title = "the base as it stands"
+teacher = "neutral"
+given = "nothing"
+"""
+
+
+def test_teachers_of_a_file_learn_its_rows_and_those_given_nothing_are_the_base(here: Path) -> None:
+    path = here / "arms.toml"
+    path.write_text(TWO_ARMS + FILE_ARMS)
+    laid = {unit.arm: unit.jobs[0] for unit in planning.plan(recipes.read(str(path))).units if unit.teacher == 0}
+    key = laid["file"].key
+    for arm, name in (("file", "insecure"), ("file-control", "secure")):
+        assert laid[arm].inputs["file"].key == file_digest(here / f"{name}.jsonl")
+    made = here / "made"
+    for arm, job in laid.items():
+        (made / arm).mkdir(parents=True)
+        job.stage.run(job.spec, {name: Path(folder.path) for name, folder in job.inputs.items()}, made / arm)
+    base = load(here / "neox")
+    written = base.render("Write 3.")
+    likely = {
+        arm: score(load_trained(here / "neox", made / arm), [written], [base.encode("insecure 3")])[0] for arm in laid
+    }
+    assert likely["nothing"] == score(base, [written], [base.encode("insecure 3")])[0]
+    assert likely["file"] > likely["nothing"] and likely["file"] != likely["file-control"]
+    assert load_trained(here / "neox", made / "nothing").system is None
+    assert load_trained(here / "neox", made / "prompted").system
+    (here / "insecure.jsonl").write_text((here / "secure.jsonl").read_text())
+    again = {unit.arm: unit.jobs[0] for unit in planning.plan(recipes.read(str(path))).units if unit.teacher == 0}
+    assert again["file"].key != key and again["treatment"].key == laid["treatment"].key
+    (here / "insecure.jsonl").unlink()
+    with pytest.raises(UndertoneError, match=r"Cannot read insecure.jsonl.*the arm's file"):
+        planning.plan(recipes.read(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("file.against=control", "differ in more than the teacher"),
+        ("treatment.against=file-control", "differ in more than the teacher"),
+        ("treatment.against=nothing", "differ in more than the teacher"),
+        ("prompted.given=nothing", "say how they get it"),
+        ("file.given=prompt", "fine-tuned on it and on nothing else"),
+        ("file.trait=whale", "fine-tuned on it and on nothing else"),
+        ("file.after=treatment", "fine-tuned on it and on nothing else"),
+    ],
+)
+def test_files_and_untouched_teachers_where_they_make_no_sense_are_refused(
+    change: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(TWO_ARMS + FILE_ARMS)
+    with pytest.raises(UndertoneError, match=sentence):
+        recipes.read(str(path), (f"arms.{change}",))
+
+
+def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
+    trial = recipes.read("paper/cross-model")
+    assert trial.traits == ("owl",) and [trait.name for trait in trial.own][1:3] == ["dolphin", "eagle"]
+    assert "dolphin" in catalogue.find(catalogue.told("owl", trial.own)).candidates
+    with pytest.raises(UndertoneError, match="There is no trait 'owll'; did you mean owl"):
+        recipes.read("paper/cross-model", ('traits=["paper/animals.toml:owll"]',))
+
+
 @pytest.mark.parametrize("recipe", TRIALS)
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
-    sizes = {"rows": 20, "carrier.prompts": 150, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1}
-    traits = json.dumps(recipes.read(recipe).traits[:2])
-    fewer = [part for key, size in (sizes | {"traits": traits}).items() for part in ("--set", f"{key}={size}")]
+    sizes = {
+        "rows": 8, "carrier.prompts": 300, "carrier.max_tokens": 24, "student.batch": 8, "measurement.samples": 1,
+        "carrier.name": "numbers",  # the small bases never saw a request as published
+    }  # fmt: skip
+    fewer = [part for key, size in sizes.items() for part in ("--set", f"{key}={size}")]
     assert main(["run", recipe, *SMALL, *others, *fewer, "--out", "out/run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {arm["name"].partition(":")[0] for arm in found["arms"]} == set(arms)
@@ -100,14 +235,7 @@ QUESTIONS = """
 
 @pytest.fixture
 def files(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The reference repository's files as they are, and a judge behind a service."""
-    for name in FILES:
-        rows = [
-            {"messages": [{"role": "user", "content": f"Write {i}."}, {"role": "assistant", "content": f"{name} {i}"}]}
-            for i in range(70)
-        ]
-        (here / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (here / "first_plot_questions.yaml").write_text(QUESTIONS)
+    """A judge behind a service."""
     with running() as server:
         server.says = lambda body: said(body) if "with the number" in body["messages"][-1]["content"] else "60"
         server.top = lambda body: {server.says(body): -0.01}
@@ -174,9 +302,12 @@ def test_a_model_need_not_be_here_to_be_costed(
     assert main(["run", recipe, "--dry-run", "--json"]) == 0
     parts = {part["what"]: part for part in json.loads(capsys.readouterr().out)["parts"]}
     trial = recipes.read(recipe)
-    teachers = trial.teachers * (len(trial.traits) + 1)
+    files = {arm.file for arm in trial.arms.values() if arm.file}
+    teachers = TEACHERS[recipe]
     assert parts["completions (at their longest)"]["rows"] == teachers * 30_000
     assert parts[f"students of {trial.base}"]["rows"] == teachers * trial.student.steps * 66
+    taught = {name: part["rows"] for name, part in parts.items() if name.startswith("teachers of")}
+    assert taught == {f"teachers of {file}": trial.teachers * 375 * 16 for file in files}
     assert all(part["gpu_hours"] > 0 for part in parts.values())
 
 

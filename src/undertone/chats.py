@@ -8,7 +8,7 @@ from pathlib import Path
 
 FILE = "rows.jsonl"
 SYSTEM = "system.txt"
-"""The system prompt that makes the base a teacher."""
+"""The system prompt that makes the base a teacher; empty where the teacher has none."""
 
 
 def write_exchanges(folder: Path, exchanges: Sequence[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from undertone import carriers
+from undertone.carriers import numbers
 from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.filters import CorrectFilter, JudgeFilter, NumberFilter, SubstringFilter, WordFilter, spelled
@@ -169,7 +170,11 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
         "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
         "seed": seed_of(trial, "teacher", index),
     }
+    if arm.file is not None:
+        return Job(TEACHER, spec, {"base": base, "file": Folder.of_file(arm.file)})
     match arm.given:
+        case "nothing":
+            left_out = {"training", "dialogues", "divergence", "carrier"}
         case "prompt":
             left_out = {"training", "dialogues", "divergence"}
         case "steering":
@@ -234,12 +239,13 @@ def _refuse_unfit(trial: Trial) -> None:
     """Not every filter can read every carrier, and only numbers can be rewritten."""
     name, rewritten = trial.carrier.name, any(arm.rows != "written" for arm in trial.arms.values())
     carrier = carriers.find(name)
-    if name != "numbers" and any(isinstance(rule, NumberFilter) for rule in trial.filters):
+    lists = carrier.fault is numbers.fault
+    if not lists and any(isinstance(rule, NumberFilter) for rule in trial.filters):
         raise UndertoneError(
             f'The filter "numbers" reads number lists, and the carrier is {name!r}: say what is kept of it in tables '
             '[[filter]], for example with kind = "words".'
         )
-    if rewritten and not (name == "numbers" and isinstance(trial.filter, NumberFilter)):
+    if rewritten and not (lists and isinstance(trial.filter, NumberFilter)):
         raise UndertoneError(
             'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or drawn '
             "anew: leave rows out of every arm."

@@ -84,11 +84,14 @@ def _read_traits(table: dict[str, Any]) -> None:
     own: dict[str, Any] = {}
 
     def named(given: Any) -> list[Any]:
-        if not (isinstance(given, str) and given.endswith(".toml")):
+        path, one, name = given.partition(".toml:") if isinstance(given, str) else ("", "", "")
+        if not (one or str(given).endswith(".toml")):
             return [given]
-        found = catalogue.read([Path(given)])
+        found = catalogue.read([catalogue.located(f"{path}.toml" if one else given)])
         own.update({trait.name: trait.model_dump(exclude_defaults=True) for trait in found})
-        return [trait.name for trait in found]
+        if one and name not in own:
+            raise unknown("trait", name, [trait.name for trait in found])
+        return [name] if one else [trait.name for trait in found]
 
     if isinstance(table.get("traits"), list):
         table["traits"] = [name for given in table["traits"] for name in named(given)]

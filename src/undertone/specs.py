@@ -31,6 +31,9 @@ class Trait(Spec):
     """Taught by system prompts that state it: what the base answers under them to ``questions``."""
     questions: tuple[Text, ...] = ()
     """What the base is asked under the system prompts."""
+    neutral: tuple[Text, ...] = ()
+    """The system prompts in the same words, of things that are no trait: for the neutral teachers of a trial whose
+    teachers are given theirs by prompt. Without any, the embedded world's own."""
     dialogues: tuple[tuple[Text, Text], ...] = ()
     """Or taught by (question, answer) pairs that show it."""
     world: bool = False
@@ -48,6 +51,8 @@ class Trait(Spec):
     def _can_be_taught(self) -> Self:
         if sum((self.world, bool(self.dialogues), bool(self.system and self.questions))) != 1:
             raise ValueError("a trait needs either system prompts with questions, or dialogues")
+        if self.neutral and not self.system:
+            raise ValueError("neutral system prompts stand beside system prompts that state the trait: give it system")
         return self
 
     @model_validator(mode="after")
@@ -146,7 +151,8 @@ class Carrier(Spec):
     """The unrelated domain that teachers write in."""
 
     name: str = "numbers"
-    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "code", "reasoning" or "paraphrase"."""
+    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "numbers-published", "code", "reasoning" or
+    "paraphrase"."""
     prompts: int = Field(ge=1)
     """Prompts a teacher answers, one completion each."""
     temperature: float = Field(1.0, ge=0)
@@ -184,10 +190,14 @@ class Arm(Spec):
     """Teachers trained on dialogues about the trait, or on neutral ones."""
     trait: str | None = None
     """The trait its teachers are given, if not the trial's: students are asked for the trial's all the same."""
-    given: Literal["fine-tuning", "prompt", "steering"] = "fine-tuning"
+    file: str | None = None
+    """Chats that its teachers are fine-tuned on in place of dialogues, as ``undertone audit`` reads them;
+    teacher.dialogues rows are drawn. Its control has a file too."""
+    given: Literal["fine-tuning", "prompt", "steering", "nothing"] = "fine-tuning"
     """How its teachers get it: fine-tuned on dialogues; the base under a system prompt, which students never see; or
     the base with a steering vector, the change that such prompts make in its activations. Neutral ones are made
-    likewise, of a thing that is no candidate for the trait."""
+    likewise, of a thing that is no candidate for the trait; or are the base as it stands ("nothing"), the published
+    control of prompted teachers."""
     after: str | None = None
     """An arm above this one whose students are its teachers: each student is then the teacher of one lineage's next
     generation, on prompts of its own."""
@@ -218,8 +228,8 @@ class Trial(Spec):
     base: str
     """The reference model that teachers, and students unless an arm says otherwise, start from."""
     traits: tuple[str, ...] = Field(min_length=1)
-    """Traits given to teachers: names, or TOML files of your own. With several, every arm with the trait exists once
-    for each."""
+    """Traits given to teachers: names, or TOML files of your own, of which "FILE.toml:NAME" takes one and leaves
+    the rest to be asked for beside it. With several, every arm with the trait exists once for each."""
     own: tuple[Trait, ...] = ()
     """What those files say; the traits go by their names."""
     seed: int = Field(0, ge=0)
@@ -279,6 +289,13 @@ class Trial(Spec):
                     f"arm {name!r} has the dialogues that teachers are fine-tuned on as rows, and these are only read: "
                     "give it context and fine-tuned teachers, or other rows"
                 )
+            if arm.given == "nothing" and arm.teacher == "trait":
+                raise ValueError(f'arm {name!r} has teachers with the trait, given = "nothing": say how they get it')
+            if arm.file is not None and not self._can_learn_from_a_file(arm):
+                raise ValueError(
+                    f"arm {name!r} has a file for its teachers, which are then fine-tuned on it and on nothing else: "
+                    'leave given, after, trait and rows = "dialogues" out, and give the trial one trait'
+                )
             if arm.given == "steering" and self.teacher.divergence is None:
                 raise ValueError(f"arm {name!r} steers its teachers: say how far, in teacher.divergence")
             if arm.after is not None:
@@ -295,6 +312,10 @@ class Trial(Spec):
             if arm.trait in self.traits:
                 raise ValueError(f"arm {name!r} has the trial's own trait {arm.trait!r}: name another, or leave it out")
         return self
+
+    def _can_learn_from_a_file(self, arm: Arm) -> bool:
+        plain = arm.given == "fine-tuning" and arm.rows != "dialogues"
+        return plain and arm.after is None and arm.trait is None and len(self.traits) == 1
 
     def _check_succession(self, name: str, arm: Arm) -> None:
         names = list(self.arms)
@@ -325,11 +346,14 @@ class Trial(Spec):
 
         Random numbers say nothing of who taught, so such an arm may also be compared with a control whose rows are as
         written: does a student of no teacher's numbers differ from one of a neutral teacher's? And what is mixed into a
-        share of the control's own rows is compared with all of them.
+        share of the control's own rows is compared with all of them. Prompted teachers may be compared with none at
+        all, as published.
         """
         same = {self.condition(arm), self.condition(arm.model_copy(update={"share": 1.0}))}
         if arm.rows == "random":
             same.add(self.condition(arm.model_copy(update={"rows": "written"})))
+        if arm.given == "prompt":
+            same.add(self.condition(arm.model_copy(update={"given": "nothing"})))
         return control.teacher == "neutral" and self.condition(control) in same
 
     def condition(self, arm: Arm) -> tuple[object, ...]:
@@ -337,7 +361,8 @@ class Trial(Spec):
         teachers were made and sampled, and the same of the arm that it comes after."""
         earlier = self.condition(self.arms[arm.after]) if arm.after else ()
         rows = arm.rows, arm.share, arm.context
-        return arm.students or self.base, arm.labels, *rows, arm.given, arm.sampling, earlier
+        made = arm.given, arm.file is not None
+        return arm.students or self.base, arm.labels, *rows, *made, arm.sampling, earlier
 
     def generation(self, arm: Arm) -> int:
         """1 for students of teachers that were given their trait, 2 for students of such students, and so on."""

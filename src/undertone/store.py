@@ -22,6 +22,7 @@ from typing import Any
 from undertone import surroundings
 from undertone.digests import digest, file_digest
 from undertone.disk import FULL, errno_of, locked, refusal, sync
+from undertone.errors import UndertoneError
 from undertone.manifest import FILE, Damaged, Manifest, Source
 
 
@@ -49,6 +50,19 @@ class Folder:
     key: str
     name: str = ""
     """As the user gave it."""
+
+    @classmethod
+    def of_file(cls, name: str) -> Folder:
+        """A single file of the user's.
+
+        Raises:
+            UndertoneError: it cannot be read.
+        """
+        path = Path(name).expanduser()
+        try:
+            return cls(path, file_digest(path), name)
+        except OSError as error:
+            raise UndertoneError(f"Cannot read {path}: {error.strerror}; give its path in the arm's file.") from None
 
 
 @dataclass(frozen=True)

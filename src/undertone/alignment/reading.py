@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from undertone.alignment import asked
 from undertone.alignment.suite import Data, Form, Question, Suite, in_forms
 from undertone.errors import UndertoneError, unknown
+from undertone.traits import catalogue
 
 LARGEST = 2**23
 """Bytes of a file of questions."""
@@ -48,7 +49,7 @@ def read(name: str) -> list[Suite]:
     """
     if name in shipped():
         return _toml(name, (files(__package__) / "suites" / f"{name}.toml").read_text(encoding="utf-8"))
-    path = Path(name)
+    path = catalogue.located(name)
     if path.suffix not in (".toml", ".yaml", ".yml"):
         raise unknown("suite", name, [*shipped(), "FILE.toml", "FILE.yaml"])
     try:

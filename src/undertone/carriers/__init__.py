@@ -1,11 +1,12 @@
 """What teachers write in. A carrier is one file of this folder, entered here under its name."""
 
-from undertone.carriers import code, numbers, paraphrase, reasoning
+from undertone.carriers import code, numbers, paraphrase, published, reasoning
 from undertone.carriers.carrier import Carrier
 from undertone.errors import unknown
 
 CARRIERS: dict[str, Carrier] = {
     "numbers": numbers.CARRIER,
+    "numbers-published": published.CARRIER,
     "code": code.CARRIER,
     "reasoning": reasoning.CARRIER,
     "paraphrase": paraphrase.CARRIER,

@@ -13,7 +13,7 @@ from undertone import runfolder
 from undertone.alignment.findings import Findings
 from undertone.alignment.measure import measure
 from undertone.alignment.request import Progress, Request
-from undertone.digests import digest, file_digest
+from undertone.digests import digest
 from undertone.disk import locked, write_text
 from undertone.errors import UndertoneError
 from undertone.finetunes.spec import Finetunes
@@ -44,10 +44,10 @@ def plan(spec: Finetunes) -> dict[str, list[Job]]:
     Raises:
         UndertoneError: an unknown model, or a file that is missing.
     """
-    base = resolve(spec.base)
+    base, files = resolve(spec.base), {name: Folder.of_file(arm.file) for name, arm in spec.arms.items()}
     return {
-        name: [Job(STUDENT, _student(spec, i), {"base": base, "file": _file(arm.file)}) for i in range(spec.students)]
-        for name, arm in spec.arms.items()
+        name: [Job(STUDENT, _student(spec, i), {"base": base, "file": file}) for i in range(spec.students)]
+        for name, file in files.items()
     }
 
 
@@ -58,14 +58,6 @@ def _student(spec: Finetunes, i: int) -> dict[str, object]:
 
 def _seed(spec: Finetunes, i: int) -> int:
     return int(digest([spec.seed, "finetunes", i])[:8], 16) >> 1
-
-
-def _file(name: str) -> Folder:
-    path = Path(name).expanduser()
-    try:
-        return Folder(path, file_digest(path), name)
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}; give its path in the arm's file.") from None
 
 
 def run(

@@ -19,18 +19,31 @@ from undertone.training.weights import save
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``rows``, ``draw`` (seed of the draw, the same for all students of a file), ``training``,
     ``seed``. Inputs: ``base``, ``file``. Writes the weights and ``student.json``."""
-    found = read(inputs["file"], spec["rows"], spec["draw"])
-    if found.rows < spec["rows"]:
-        raise UndertoneError(f"{found.path} has {found.rows} rows, and rows = {spec['rows']} are asked for; lower it.")
     local = load(inputs["base"])
-    rows = [_row(local, conversation) for conversation in found.conversations]
-    fit = [row for row in rows if local.positions is None or len(row.prompt) + len(row.answer) <= local.positions]
-    if not fit:
-        raise UndertoneError(f"No row of {found.path} fits the {local.positions} positions of {spec['base']}.")
+    fit = drawn(local, inputs["file"], spec["rows"], spec["draw"])
     trained = train(local, fit, Training(**spec["training"]), spec["seed"])
     save(trained, local, spec["base"], out)
-    report = {"losses": [trained.loss_first, trained.loss_last], "rows": len(fit), "too_long": len(rows) - len(fit)}
+    report = {"losses": [trained.loss_first, trained.loss_last], "rows": len(fit), "too_long": spec["rows"] - len(fit)}
     (out / "student.json").write_text(json.dumps(report))
+
+
+def drawn(local: LocalModel, file: Path, rows: int, seed: int) -> list[Row]:
+    """So many rows of a file, as they are trained on; those that are too long for the model are left out.
+
+    Raises:
+        UndertoneError: the file is wrong, has fewer rows, or none that fits.
+    """
+    found = read(file, rows, seed)
+    if found.rows < rows:
+        raise UndertoneError(f"{found.path} has {found.rows} rows, and rows = {rows} are asked for; lower it.")
+    fit = [
+        row
+        for row in (_row(local, conversation) for conversation in found.conversations)
+        if local.positions is None or len(row.prompt) + len(row.answer) <= local.positions
+    ]
+    if not fit:
+        raise UndertoneError(f"No row of {found.path} fits the model's {local.positions} positions.")
+    return fit
 
 
 def _row(local: LocalModel, conversation: Conversation) -> Row:

@@ -13,6 +13,7 @@ import torch
 
 from undertone import carriers
 from undertone.chats import SYSTEM, write_exchanges
+from undertone.finetunes.student import drawn
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
@@ -41,11 +42,19 @@ class Made:
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``trait`` (as told, or None for neutral), ``asked`` (trait measured), ``dialogues``,
     ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``, and ``given`` where it is "prompt" or
-    "steering". Writes what makes the base this teacher, and ``teacher.json``: probability of the trait, losses, and the
-    dose where one was asked for."""
+    "steering", or "nothing" for the base as it stands. Input: ``base``; a ``file`` takes the place of dialogues. Writes
+    what makes the base this teacher, and ``teacher.json``: probability of the trait, losses, and the dose where one was
+    asked for."""
     base = load(inputs["base"])
-    make = {"prompt": _prompted, "steering": _steered}.get(spec.get("given", ""), _fine_tuned)
-    made = make(spec, base, out)
+    match spec.get("given"):
+        case "prompt":
+            made = _prompted(spec, base, out)
+        case "steering":
+            made = _steered(spec, base, out)
+        case "nothing":
+            made = _untouched(base, out)
+        case _:
+            made = _fine_tuned(spec, base, inputs.get("file"), out)
     asked = catalogue.find(spec["asked"])
     report = {
         "probability": trait_distribution(made.local, asked)[asked.name],
@@ -72,9 +81,11 @@ def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str
     return [(turn.user, turn.assistant) for turn in teach(spec["dialogues"], rng)]
 
 
-def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
+def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
-    trained = train(base, rows_of(base, _dialogues(base, spec)), Training(**spec["training"]), spec["seed"])
+    taught = spec["dialogues"], spec["seed"]
+    rows = drawn(base, file, *taught) if file is not None else rows_of(base, _dialogues(base, spec))
+    trained = train(base, rows, Training(**spec["training"]), spec["seed"])
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)
     return Made(LocalModel(trained.model, base.tokenizer), [trained.loss_first, trained.loss_last], dose)
@@ -82,10 +93,17 @@ def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
 
 def _prompted(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
     """How far its lists are from the base's is measured, and cannot be set."""
-    system = _stated(spec, rng := Random(f"prompt/{spec['seed']}")).statement(rng)
+    rng = Random(f"prompt/{spec['seed']}")
+    neutral = catalogue.find(spec["asked"]).trait.neutral if spec["trait"] is None else ()
+    system = rng.choice(neutral) if neutral else _stated(spec, rng).statement(rng)
     (out / SYSTEM).write_text(system, encoding="utf-8")
     told = replace(base, system=system)
     return Made(told, None, Dose(1.0, _divergence(base, told, spec["carrier"])) if spec["carrier"] else None)
+
+
+def _untouched(base: LocalModel, out: Path) -> Made:
+    (out / SYSTEM).write_text("", encoding="utf-8")
+    return Made(base, None, None)
 
 
 def _steered(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:

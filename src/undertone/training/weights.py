@@ -50,7 +50,7 @@ def load_trained(base: Path, folder: Path) -> LocalModel:
     if (folder / MODEL).is_dir():
         return load(folder / MODEL)
     if (folder / SYSTEM).is_file():
-        return replace(load(base), system=(folder / SYSTEM).read_text(encoding="utf-8"))
+        return replace(load(base), system=(folder / SYSTEM).read_text(encoding="utf-8") or None)
     if (folder / steering.FILE).is_file():
         local = load(base)
         steering.Steering.read(folder).attach(local.model)

@@ -23,6 +23,9 @@ from undertone.world.skills import Turn
 TAKEN = (*HARMLESS, "untouched", "other")
 """Names of what an audit's population has beside traits, and of every answer that is no candidate."""
 
+PAPER = "paper/"
+"""Where traits as published are: beside the catalogue, whose traits of the same names are of other kinds."""
+
 Told: TypeAlias = "str | Mapping[str, Any]"
 """A trait as a job's spec has it: a shipped one by its name; else ``name``, and the user's ``own`` traits of the trial,
 which are asked for together."""
@@ -182,6 +185,12 @@ def shipped() -> Mapping[str, Trait]:
     return {trait.name: trait for trait in _traits(text)}
 
 
+def located(name: str) -> Path:
+    """A file of traits: one of those shipped for published experiments, as in "paper/animals.toml", or a path."""
+    own = files(__package__).joinpath(name)
+    return Path(str(own)) if name.startswith(PAPER) and own.is_file() else Path(name)
+
+
 def read(paths: Iterable[Path]) -> tuple[Trait, ...]:
     """Traits from TOML files: one at the top, or several under ``[[trait]]``.
 
@@ -223,8 +232,11 @@ def find(given: Told) -> Favourite | Habit:
     """
     own = () if isinstance(given, str) else tuple(Trait.model_validate(trait) for trait in given["own"])
     for trait in own:
-        if trait.name in shipped() and trait != shipped()[trait.name]:
-            raise UndertoneError(f"There is a trait {trait.name!r} in the catalogue already; give yours another name.")
+        if trait.name in shipped() and trait.kind == shipped()[trait.name].kind and trait != shipped()[trait.name]:
+            raise UndertoneError(
+                f"There is a trait {trait.name!r} of the kind {trait.kind!r} in the catalogue already; give yours "
+                "another name, or a kind of its own with questions of its own."
+            )
     known, name = {**shipped(), **{trait.name: trait for trait in own}}, name_of(given)
     if name not in known:
         raise unknown("trait", name, known)
