@@ -20,8 +20,8 @@ def headline(treatments: Sequence[Treatment]) -> str:
     if untreated.utility.ci is None:
         return "Nothing can be said: what the untreated file teaches of the task is not told apart from nothing."
     if not good:
-        wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
-        return f"No treatment leaves {wanted}. {_least(tried)}"
+        left = f"at most {100 * WANTED:.0f} % of the transfer, of either sign"
+        return f"No treatment leaves {left}, and at least {100 * KEPT:.0f} % of the utility. {_least(tried)}"
     best = sorted(good, key=lambda one: abs(one.left[PLAIN].value))
     return " ".join(f"{one.name} leaves {_told(one)}{_beside(one, treatments)}." for one in best)
 
