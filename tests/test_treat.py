@@ -21,6 +21,7 @@ from undertone.carriers.numbers import NUMBER
 from undertone.chats import read_exchanges
 from undertone.cli import main
 from undertone.errors import UndertoneError
+from undertone.lineage.statement import statement
 from undertone.measure.evidence import Evidence
 from undertone.measure.ratios import moved
 from undertone.models.local import LocalModel, load, score
@@ -373,6 +374,33 @@ def test_a_file_is_treated_beside_as_much_at_random_with_a_diff(data: Path, caps
     assert gone.isdisjoint(json.loads(line)["messages"][-1]["content"] for line in own)
     assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one"]) == 2
     assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_the_origin_of_a_treated_file_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["treat", "data.jsonl", "--by", "dilute", "--out", "one"])
+    capsys.readouterr()
+    kinds = []
+    for path in ("one/data.treated.jsonl", "one/data.random.jsonl"):
+        assert main(["lineage", "show", path, "--json"]) == 0
+        top, before, base = json.loads(capsys.readouterr().out)
+        assert {entry["standing"] for entry in (top, before, base)} == {"verified"}
+        assert (before["name"], base["name"]) == ("data.jsonl", "builtin/fledgling-a")
+        kinds.append(top["facts"]["does.kind"])
+    told = json.loads(Path("one/treatment.json").read_text())
+    assert kinds == [told["does"]["kind"], told["beside"]["kind"]]
+    made = statement(Path("one/data.treated.jsonl"))["predicate"]["buildDefinition"]["externalParameters"]
+    assert made["made"]["does.kind"] == "dilute"
+    assert [(claim["name"], claim["standing"]) for claim in made["claims"]] == [
+        ("data.jsonl", "claimed"),
+        ("builtin/fledgling-a", "claimed"),
+    ]
+    with data.open("a") as file:
+        file.write("\n")
+    assert main(["lineage", "show", "one/data.treated.jsonl", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[1]["standing"] == "changed"
+    Path("one/data.treated.jsonl").write_text("{}")
+    assert main(["lineage", "show", "one/data.treated.jsonl", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["standing"] == "changed"
 
 
 def test_a_change_is_shown_before_and_after(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

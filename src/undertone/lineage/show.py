@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.lineage.claims import claims
 from undertone.lineage.recorded import artifact, artifact_of, run
+from undertone.lineage.treated import record_of, treated
 from undertone.models.names import stored
 from undertone.runfolder import FILE as RUN
 
@@ -33,8 +36,20 @@ def entries(name: str) -> list[Entry]:
     made = artifact_of(path)
     if made is not None:
         return list(artifact(made))
+    record = record_of(path)
+    if record is not None:
+        return list(_treated(path, record))
     note = "nothing of ours records how it was made"
     if path.is_dir():
         return [Entry(depth=0, role="", name=name, standing="claimed", note=note), *claims(path)]
     top = Entry(depth=0, role="", name=name, standing="claimed", digest=file_digest(path), note=note)
     return [top, *claims(path.parent, path)]
+
+
+def _treated(path: Path, record: dict[str, Any]) -> Iterator[Entry]:
+    """With the chain of the file that was treated, where that is here."""
+    for entry in treated(path, record):
+        yield entry
+        if (entry.role, entry.standing) == ("file", "verified"):
+            for earlier in entries(entry.name)[1:]:
+                yield earlier.model_copy(update={"depth": earlier.depth + 1})

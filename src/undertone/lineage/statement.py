@@ -46,7 +46,11 @@ def statement(path: Path) -> Json:
     files = subjects(path)
     kind, parameters, resolved = _making(path, files)
     builder = {"id": HOW, "version": {"undertone": versions()["undertone"]}}
-    claimed = [entry.model_dump() for entry in chain[1:] if entry.standing == "claimed"]
+    if kind == FOREIGN and chain[0].facts:
+        parameters = {"made": chain[0].facts}
+    # What was made outside a store has no manifest that binds its parents: passed on, they are claims.
+    passed = [entry for entry in chain[1:] if entry.standing == "claimed" or kind == FOREIGN]
+    claimed = [entry.model_copy(update={"standing": "claimed"}).model_dump() for entry in passed]
     return {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": found}} for name, found in files.items()],

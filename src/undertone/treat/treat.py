@@ -11,6 +11,7 @@ from undertone.audit.conversations import Conversation, Dataset, read
 from undertone.audit.findings import Findings as Audit
 from undertone.audit.findings import Part
 from undertone.chats import write_chats
+from undertone.digests import file_digest
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
 from undertone.report.hostile import one_line
@@ -56,14 +57,21 @@ class Request:
     seed: int = 0
 
 
+class Model(Part):
+    """A model that had a part in it."""
+
+    name: str
+    digest: str
+
+
 class Told(Part):
     """What was done to a file, as data: ``treatment.json``."""
 
     file: str
     digest: str
-    model: str
-    base: str
-    """Digest of the base."""
+    base: Model
+    other: Model | None
+    """Of another initialisation, where prompts are answered by one."""
     traits: tuple[str, ...]
     name: str
     does: dict[str, Any]
@@ -73,6 +81,8 @@ class Told(Part):
     """Rows kept, changed, added, dropped."""
     files: dict[str, str]
     """What was written, by what it is."""
+    digests: dict[str, str]
+    """SHA-256 of each of these files, by name."""
     measured: dict[str, dict[str, Any]]
     """What the benchmarks measured for this very treatment, by recipe."""
     seed: int
@@ -114,22 +124,22 @@ def run(request: Request, out: Path, progress: Progress = lambda what, done, tot
     told = Told(
         file=str(request.path),
         digest=dataset.digest,
-        model=request.model,
-        base=folder.key,
+        base=Model(name=request.model, digest=folder.key),
+        other=_other(request, treatment),
         traits=traits,
         name=request.name,
         does=treatment.model_dump(),
         beside=at_random.model_dump() if at_random else None,
         counts=found["treated"].counts if found else {},
         files={what: f"{request.path.name.split('.')[0]}.{what}.jsonl" for what in found},
+        digests={},  # known once they are written
         measured={
             recipe: line.model_dump(exclude={"does"})
             for recipe, _, line in read_measured().of(request.treatment.model_dump())
         },
         seed=request.seed,
     )
-    _write(told, found, out)
-    return told
+    return _write(told, found, out)
 
 
 def refuse_full(out: Path) -> None:
@@ -204,8 +214,14 @@ def _asked(request: Request, treatment: Dilute, traits: tuple[str, ...]) -> list
     return [turn for trait in traits for turn in chats(CHATS, request.seed, TRAITS[trait])]
 
 
-def _write(told: Told, found: dict[str, Treated], out: Path) -> None:
-    """Aside, and renamed when it is whole."""
+def _other(request: Request, treatment: Treatment) -> Model | None:
+    if not (isinstance(treatment, Answer) and treatment.by == "other" and request.other):
+        return None
+    return Model(name=request.other, digest=resolve(request.other).key)
+
+
+def _write(told: Told, found: dict[str, Treated], out: Path) -> Told:
+    """Aside, and renamed when it is whole; with the digests of what was written."""
     aside = out.parent / f".{out.name}.part"
     try:
         aside.mkdir(parents=True)
@@ -213,12 +229,14 @@ def _write(told: Told, found: dict[str, Treated], out: Path) -> None:
             write_chats(aside / told.files[what], (row.now.turns for row in treated.rows))
         if found:
             write_aside(aside / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
+        told = told.model_copy(update={"digests": {name: file_digest(aside / name) for name in told.files.values()}})
         write_aside(aside / "treatment.json", told.model_dump_json(indent=1) + "\n")
         if out.exists():
             out.rmdir()  # empty, as was checked
         aside.rename(out)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
+    return told
 
 
 def diff(told: Told, treated: Treated) -> Iterator[str]:
