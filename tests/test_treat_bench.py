@@ -208,8 +208,10 @@ def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
     assert said.startswith("drop leaves ") and "at random (random) leaves" in said
     assert headline(planted(students({PLAIN: 0.0, "after": 0.65}, seed=3))).startswith(
-        "No treatment leaves at most 10 %"
+        "No treatment is shown to leave at most 10 %"
     )
+    unsure = students({PLAIN: 0.0, "after": 0.0}, noise=0.4, seed=3)
+    assert "is shown to leave" in headline(planted(unsure)), "a point is not enough"
     costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)
     assert "Nearest: drop" in headline(planted(costly))
     nothing = students({PLAIN: 0.0, "after": 0.0}, seed=3)

@@ -11,19 +11,25 @@ WANTED, KEPT = 0.10, 0.95
 
 
 def headline(treatments: Sequence[Treatment]) -> str:
-    """Which treatments leave little of the transfer and most of the utility, the best first; or that none does."""
+    """Which treatments are shown, by their whole intervals, to leave little of the transfer and most of the utility,
+    the best first; or that none is."""
     tried = [one for one in treatments if one.word not in ("untreated", "hides")]
-    good = [one for one in tried if abs(one.left[PLAIN].value) <= WANTED and one.utility.value >= KEPT]
+    good = [one for one in tried if _is_shown(one)]
     untreated = next(one for one in treatments if one.word == "untreated")
     if untreated.left[PLAIN].ci is None:
         return "Nothing can be said: the transfer itself is not told apart from zero."
     if untreated.utility.ci is None:
         return "Nothing can be said: what the untreated file teaches of the task is not told apart from nothing."
     if not good:
-        left = f"at most {100 * WANTED:.0f} % of the transfer, of either sign"
-        return f"No treatment leaves {left}, and at least {100 * KEPT:.0f} % of the utility. {_least(tried)}"
+        wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
+        return f"No treatment is shown to leave {wanted}. {_least(tried)}"
     best = sorted(good, key=lambda one: abs(one.left[PLAIN].value))
     return " ".join(f"{one.name} leaves {_told(one)}{_beside(one, treatments)}." for one in best)
+
+
+def _is_shown(one: Treatment) -> bool:
+    left, kept = one.left[PLAIN].ci, one.utility.ci
+    return left is not None and kept is not None and left[1] <= WANTED and kept[0] >= KEPT
 
 
 def _beside(one: Treatment, treatments: Sequence[Treatment]) -> str:
