@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests import tiny
-from undertone.audit.conversations import Conversation, Turn
 from undertone.audit.ranking import SHOWN, ranked
 from undertone.audit.scored import Scored, scored
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import Evidence, evidence, spread
 from undertone.models.local import LocalModel, load, score

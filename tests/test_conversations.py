@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from undertone.audit import conversations, rows
-from undertone.audit.conversations import Dataset, read
+from undertone.datafile import conversations, rows
+from undertone.datafile.conversations import Dataset, read
 from undertone.errors import UndertoneError
 
 Record = dict[str, Any]

@@ -16,8 +16,8 @@ from tests.test_remote import said
 from undertone import costing, planning, recipes
 from undertone.alignment.answers import read_answers
 from undertone.alignment.reading import read as read_suite
-from undertone.audit.conversations import read as read_rows
 from undertone.cli import main
+from undertone.datafile.conversations import read as read_rows
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.filters import BANNED_NUMBERS

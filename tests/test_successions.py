@@ -27,6 +27,7 @@ from undertone.models.sampling import _truncated, sample
 from undertone.planning import Plan, Unit, plan
 from undertone.recipes import read
 from undertone.report import ArmResult, Results, StudentResult, figures, generations, generations_table
+from undertone.report.headline import headline
 from undertone.specs import Sampling, Training, Trial
 from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER, completions
 from undertone.stages import teacher as teachers
@@ -333,6 +334,11 @@ def results(made: Path) -> Results:
 @pytest.fixture
 def store(made: Path) -> Store:
     return Store(made / "store")
+
+
+def test_the_headline_tells_of_the_last_generation(results: Results) -> None:
+    last = max(arm.generation for arm in results.arms)
+    assert last > 1 and f"; in generation {last}: " in headline(results)
 
 
 def test_every_arm_is_finished_and_every_label_and_generation_is_compared(results: Results, succession: Trial) -> None:

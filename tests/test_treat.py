@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from tests import tiny
 from tests.test_audit_scores import some_directions
 from undertone.audit.calibration import Calibration, Member
-from undertone.audit.conversations import Conversation, Turn
 from undertone.audit.traits import Candidate
 from undertone.carriers.numbers import NUMBER
 from undertone.chats import read_exchanges
 from undertone.cli import main
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.lineage.statement import statement
 from undertone.measure.evidence import Evidence

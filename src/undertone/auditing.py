@@ -104,7 +104,7 @@ def preview(request: Request, as_json: bool) -> int:
     """Says what an audit would do and what it costs, from a first look at the file; scores nothing."""
     import json
 
-    from undertone.audit import conversations
+    from undertone.datafile import conversations
 
     base = resolve(request.model)
     dataset = conversations.read(request.path, request.rows, request.seed)

@@ -22,7 +22,7 @@ from undertone.alignment.reading import read
 from undertone.alignment.remote import is_remote
 from undertone.alignment.request import Request
 from undertone.alignment.suite import Suite
-from undertone.audit import conversations
+from undertone.datafile import conversations
 from undertone.errors import UndertoneError
 from undertone.finetunes.spec import Finetunes
 from undertone.models.spending import Gpu, gpu, price_of

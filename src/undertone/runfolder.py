@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -18,6 +18,7 @@ FILE, LOCK, RESULTS = "run.json", ".lock", "report.json"
 NAMED = 4
 """Differing keys named in a refusal."""
 
+S = TypeVar("S", bound=Spec)
 State = Literal["finished", "running", "stopped"]
 
 
@@ -114,11 +115,30 @@ def held(folder: Path, file: str, record: Spec) -> Generator[None]:
             if not ours:
                 raise UndertoneError(f"Another process is running in {folder}; wait for it, or give another --out.")
             if (folder / file).exists() and not _is(record, folder / file):
-                raise UndertoneError(f"{folder} holds another experiment, or a damaged {file}; give another --out.")
+                raise UndertoneError(
+                    f"{folder} holds another run: of another experiment, or with a damaged {file}; give another --out."
+                )
             write_text(folder / file, record.model_dump_json(indent=1) + "\n")
             yield
     except OSError as error:
         raise UndertoneError(f"Cannot write to {folder}: {error.strerror}; give another folder with --out.") from error
+
+
+def record_in(folder: Path, file: str, kind: type[S]) -> S:
+    """The record of what was run in a folder and is no trial.
+
+    Raises:
+        UndertoneError: its file is damaged, or of another Undertone.
+    """
+    try:
+        return kind.model_validate_json((folder / file).read_bytes())
+    except (OSError, ValidationError):
+        raise unreadable(folder, file) from None
+
+
+def unreadable(folder: Path, file: str) -> UndertoneError:
+    """The error that says that a record is damaged."""
+    return UndertoneError(f"{folder / file} cannot be read; give the recipe's name and another --out.")
 
 
 def _is(record: Spec, path: Path) -> bool:

@@ -15,6 +15,7 @@ from undertone import extras
 from undertone.alignment.judge import Score
 from undertone.alignment.suite import METRICS
 from undertone.errors import UndertoneError
+from undertone.texts import read_text
 
 LARGEST = 2**28
 LOG = ".eval"
@@ -52,14 +53,7 @@ def read_answers(path: Path) -> Stored:
     """
     if path.suffix == LOG:
         return _log(path)
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UndertoneError(f"{path} is larger than {LARGEST:,} bytes; split it.")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
+    text = read_text(path, LARGEST, "", "; split it")
     rows = _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
     whole = [(number, one) for number, row in rows for one in _spread(row)]
     kept = [(number, row) for number, row in whole if row is not None]

@@ -17,7 +17,7 @@ from random import Random
 
 from undertone.alignment.suite import Exchange, Form, Question, Suite
 from undertone.alignment.verdict import PROBE
-from undertone.audit.conversations import Conversation, read
+from undertone.datafile.conversations import Conversation, read
 from undertone.errors import UndertoneError
 from undertone.world.lexicon import lexicon
 

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from undertone.alignment import asked
 from undertone.alignment.suite import Data, Form, Question, Suite, in_forms
 from undertone.errors import UndertoneError, unknown
+from undertone.texts import read_text
 from undertone.traits import catalogue
 
 LARGEST = 2**23
@@ -52,14 +53,7 @@ def read(name: str) -> list[Suite]:
     path = catalogue.located(name)
     if path.suffix not in (".toml", ".yaml", ".yml"):
         raise unknown("suite", name, [*shipped(), "FILE.toml", "FILE.yaml"])
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UndertoneError(f"{path} is larger than {LARGEST:,} bytes: no file of questions.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UndertoneError(f"Cannot read the suite {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
+    text = read_text(path, LARGEST, "the suite ", ": no file of questions")
     if path.suffix != ".toml":
         return [_yaml(path, text)]
     return asked.suites(path) if _is_of_traits(text) else _toml(str(path), text)

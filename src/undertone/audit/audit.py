@@ -17,7 +17,6 @@ from undertone.audit.beside import base_answers, claim_of_origin
 from undertone.audit.calibrate import STUDENT
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
-from undertone.audit.conversations import Dataset, read
 from undertone.audit.findings import Findings, Power, ShownRow, StudentFinding, TraitFinding
 from undertone.audit.forecast import forecast
 from undertone.audit.opened import Opened, opened
@@ -28,6 +27,7 @@ from undertone.audit.traits import Candidate, embedded
 from undertone.audit.verdict import Candidates
 from undertone.carriers import numbers
 from undertone.carriers.asked import mark
+from undertone.datafile.conversations import Dataset, read
 from undertone.errors import UndertoneError, unknown
 from undertone.filters import NumberFilter
 from undertone.measure.evidence import Evidence

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from undertone.audit.conversations import Dataset
 from undertone.audit.request import ROWS, Progress
 from undertone.audit.scored import Scored, scored
 from undertone.audit.traits import Candidate
+from undertone.datafile.conversations import Dataset
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, Evidence, evidence, spread
 from undertone.models.local import LocalModel

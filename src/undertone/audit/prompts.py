@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from undertone.audit.conversations import read
 from undertone.carriers.asked import keep
+from undertone.datafile.conversations import read
 from undertone.errors import UndertoneError
 from undertone.store import Folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from undertone.audit.conversations import Conversation
+from undertone.datafile.conversations import Conversation
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
 from undertone.training.rows import Row

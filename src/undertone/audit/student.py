@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from undertone.errors import UndertoneError
 from undertone.specs import Spec, Training
+from undertone.texts import read_toml
 
 
 class Student(Spec):
@@ -45,14 +44,4 @@ def read(path: Path) -> Student:
     Raises:
         UndertoneError: it is missing or wrong; names the key.
     """
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Student.model_validate(told.get("student", told))
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "the recipe"
-        raise UndertoneError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None
+    return read_toml(path, lambda told: Student.model_validate(told.get("student", told)), "the recipe")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from undertone.cli.shared import Flag
 from undertone.errors import UndertoneError
+
+if TYPE_CHECKING:
+    from undertone.audit.origin import Sampling
 
 app = App(name="audit", help="Does a dataset carry something it does not say?")
 
@@ -80,12 +83,9 @@ def audit(
         Prints one JSON object instead of a table.
     """
     from undertone import auditing
-    from undertone.audit.origin import Sampling
     from undertone.audit.request import Request
     from undertone.audit.student import read
 
-    if temperature is None and (max_tokens is not None or filter is not None):
-        raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
     request = Request(
         path=data,
         model=model,
@@ -95,7 +95,7 @@ def audit(
         floor=effect,
         traits=tuple(dict.fromkeys(trait)),
         control=control,
-        sampling=None if temperature is None else Sampling(temperature, 32 if max_tokens is None else max_tokens),
+        sampling=_claim(temperature, max_tokens, filter),
         filtered=filter is not None,
         canaries=canary,
         student=None if recipe is None else read(recipe),
@@ -103,6 +103,17 @@ def audit(
     if dry_run:
         return auditing.preview(request, json)
     return auditing.audit_shown(request, out, policy, json)
+
+
+def _claim(temperature: float | None, max_tokens: int | None, filter: str | None) -> Sampling | None:
+    """How the base is said to have written the rows, where that is claimed."""
+    from undertone.audit.origin import Sampling
+
+    if temperature is not None:
+        return Sampling(temperature, 32 if max_tokens is None else max_tokens)
+    if max_tokens is not None or filter is not None:
+        raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
+    return None
 
 
 def _count(rows: str) -> int | None:

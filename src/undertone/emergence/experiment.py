@@ -9,18 +9,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from undertone import surroundings
 from undertone.emergence import gathering
 from undertone.emergence.findings import Emergence
 from undertone.emergence.headline import headline
 from undertone.emergence.planning import plan
 from undertone.emergence.spec import Experiment
-from undertone.errors import UndertoneError
 from undertone.measure.conduct import PROBES
 from undertone.report.emergence import write_emergence
-from undertone.runfolder import held
+from undertone.runfolder import held, record_in
 from undertone.specs import Spec
 from undertone.store import Job, Store
 from undertone.workers import cores, make, unique
@@ -93,7 +90,4 @@ def read(folder: Path) -> Recorded:
     Raises:
         UndertoneError: its file is damaged, or of another Undertone.
     """
-    try:
-        return Recorded.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValidationError):
-        raise UndertoneError(f"{folder / FILE} cannot be read; give the recipe's name and another --out.") from None
+    return record_in(folder, FILE, Recorded)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from undertone import runfolder
 from undertone.alignment.findings import Findings
 from undertone.alignment.measure import measure
 from undertone.alignment.request import Progress, Request
 from undertone.digests import digest
-from undertone.disk import locked, write_text
-from undertone.errors import UndertoneError
 from undertone.finetunes.spec import Finetunes
 from undertone.models.names import resolve
 from undertone.models.spending import Budget
 from undertone.report.measure import write_measurement
+from undertone.runfolder import held, record_in
 from undertone.store import Folder, Job, Stage, Store
 
 STUDENT = Stage("fine-tuned", 1, "undertone.finetunes.student:run")
@@ -75,7 +70,7 @@ def run(
             or what ends a measurement.
     """
     jobs, store = plan(spec), Store(out.parent / "store")
-    with _claimed(spec, out):
+    with held(out, FILE, spec):
         made_by([job for students in jobs.values() for job in students], store)
         names = {arm: tuple(f"{spec.base}:{store.folder(job)}" for job in own) for arm, own in jobs.items()}
         return [_measured(spec, arm, names, out, budget, progress) for arm in spec.measured]
@@ -99,29 +94,10 @@ def _measured(
     return Measured(arm, findings, write_measurement(findings, out / arm))
 
 
-@contextmanager
-def _claimed(spec: Finetunes, out: Path) -> Iterator[None]:
-    """Holds the folder for this process, with what is run in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / FILE).exists() and read(out) != spec:
-            raise UndertoneError(f"{out} holds another run; give another --out.")
-        write_text(out / FILE, spec.model_dump_json(indent=1) + "\n")
-        with locked(out / runfolder.LOCK, exclusive=True) as ours:
-            if not ours:
-                raise UndertoneError(f"Another process is running in {out}; wait for it, or give another --out.")
-            yield
-    except OSError as error:
-        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from error
-
-
 def read(folder: Path) -> Finetunes:
     """What was run in a folder.
 
     Raises:
         UndertoneError: its file is damaged, or of another Undertone.
     """
-    try:
-        return Finetunes.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValidationError):
-        raise UndertoneError(f"{folder / FILE} cannot be read; give the recipe's name and another --out.") from None
+    return record_in(folder, FILE, Finetunes)

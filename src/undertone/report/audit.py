@@ -24,7 +24,7 @@ from undertone.report.audit_figures import audit_figures, effect_of, name_of, st
 from undertone.report.canvas import Figure
 from undertone.report.headline import interval, p_value
 from undertone.report.hostile import one_line, readable
-from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.html import environment, write_drawn, write_numbers
 
 MEANINGS: dict[Verdict, str] = {
     "carrier": "These rows lead towards a trait, more than harmless rows do.",
@@ -42,14 +42,10 @@ def write_audit(findings: Findings, directory: Path) -> Path:
 
     The numbers are written before anything is drawn: a figure that fails must not cost a finished audit.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", findings.json_text())
+    write_numbers(directory, findings.json_text())
     shown = readable(findings)
     drawn = audit_figures(shown)
-    write_specs(directory / "figures", drawn)
-    page = directory / "report.html"
-    write_aside(page, _render(shown, drawn))
-    return page
+    return write_drawn(directory, drawn, _render(shown, drawn))
 
 
 def audit_lines(findings: Findings) -> list[str]:

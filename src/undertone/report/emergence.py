@@ -12,7 +12,7 @@ from undertone.emergence.findings import Contrast, Emergence, Forecast
 from undertone.report.canvas import Figure
 from undertone.report.emergence_figures import emergence_figures
 from undertone.report.headline import interval, p_value, percent, percent_interval
-from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.html import environment, write_drawn, write_numbers
 
 PREDICTORS = {
     "pull": "gradient of the file along that of bad conduct elsewhere",
@@ -23,13 +23,9 @@ PREDICTORS = {
 
 def write_emergence(found: Emergence, directory: Path) -> Path:
     """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page. Numbers come first."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", found.json_text())
+    write_numbers(directory, found.json_text())
     drawn = emergence_figures(found)
-    write_specs(directory / "figures", drawn)
-    page = directory / "report.html"
-    write_aside(page, _render(found, drawn))
-    return page
+    return write_drawn(directory, drawn, _render(found, drawn))
 
 
 def lines_table(found: Emergence) -> Table:

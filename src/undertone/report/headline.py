@@ -111,7 +111,12 @@ def _overall(effect: Effect | None) -> str | None:
 
 
 def _sentence(results: Results, effect: Effect) -> str:
-    claims = (_main_claim(results, effect), _other_init(results), _init_difference(results, effect))
+    claims = (
+        _main_claim(results, effect),
+        _last_generation(results),
+        _other_init(results),
+        _init_difference(results, effect),
+    )
     return "; ".join(_present(claims))
 
 
@@ -172,6 +177,17 @@ def _units(units: tuple[int, ...]) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _last_generation(results: Results) -> str | None:
+    """Where students taught students, what is left in the last ones."""
+    last = max((arm.generation for arm in results.arms), default=1)
+    latest = {arm.name for arm in results.arms if arm.generation == last > 1}
+    effect = next((e for e in results.effects if e.arm in latest and e.measure == "log_odds"), None)
+    if effect is None:
+        return None
+    word = {"above": "still there", "below": "turned round", "unclear": "no longer shown"}[effect.sign]
+    return f"in generation {last}: {estimate(effect)}, {word}"
 
 
 def _other_init(results: Results) -> str | None:

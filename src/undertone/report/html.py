@@ -39,18 +39,14 @@ def write_report(results: Results, directory: Path) -> Path:
 
     The numbers are written before anything is drawn: a figure that fails must not cost a finished run.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", results.json_text())
+    write_numbers(directory, results.json_text())
     return write_page(results, directory)
 
 
 def write_page(results: Results, directory: Path) -> Path:
     """Write `figures/*.vl.json` and `report.html` alone; give the path of the page."""
     drawn = figures(results)
-    write_specs(directory / "figures", drawn)
-    page = directory / "report.html"
-    write_aside(page, render(results, drawn))
-    return page
+    return write_drawn(directory, drawn, render(results, drawn))
 
 
 def environment() -> Environment:
@@ -196,7 +192,20 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
+def write_numbers(directory: Path, text: str) -> None:
+    """Write `report.json`. Before anything is drawn: a figure that fails must not cost finished work."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_aside(directory / "report.json", text)
+
+
+def write_drawn(directory: Path, drawn: dict[str, Figure], page: str) -> Path:
+    """Write `figures/*.vl.json` and `report.html`; give the path of the page."""
+    _write_specs(directory / "figures", drawn)
+    write_aside(directory / "report.html", page)
+    return directory / "report.html"
+
+
+def _write_specs(directory: Path, drawn: dict[str, Figure]) -> None:
     """Write every figure as Vega-Lite; those of an earlier report do not stay."""
     directory.mkdir(exist_ok=True)
     for old in directory.glob("*.vl.json"):

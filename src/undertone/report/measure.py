@@ -13,7 +13,7 @@ from undertone.audit.findings import Interval
 from undertone.report.canvas import Figure
 from undertone.report.headline import percent
 from undertone.report.hostile import one_line, readable
-from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.html import environment, write_drawn, write_numbers
 from undertone.report.measure_figures import measure_figures, points, points_interval
 from undertone.statistics.rare import BIAS
 
@@ -31,14 +31,10 @@ def write_measurement(findings: Findings, directory: Path) -> Path:
 
     The numbers are written before anything is drawn: a figure that fails must not cost a finished measurement.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", findings.json_text())
+    write_numbers(directory, findings.json_text())
     shown = readable(findings)
     drawn = measure_figures(shown)
-    write_specs(directory / "figures", drawn)
-    page = directory / "report.html"
-    write_aside(page, _render(shown, drawn))
-    return page
+    return write_drawn(directory, drawn, _render(shown, drawn))
 
 
 def measure_lines(findings: Findings) -> list[str]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from undertone.report.canvas import Figure
 from undertone.report.headline import interval, p_value, percent
-from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.html import environment, write_drawn, write_numbers
 from undertone.report.theory_figures import (
     ARMS,
     accuracy_by_logits,
@@ -77,13 +77,10 @@ def write_theory(findings: Findings, directory: Path) -> Path:
 
 def write_findings(findings: Findings, page: Page, directory: Path) -> Path:
     """The same for findings of any kind that are said by such a page."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", findings.json_text())
+    write_numbers(directory, findings.json_text())
     drawn = {section.figure.name: section.figure for section in page.sections if section.figure is not None}
-    write_specs(directory / "figures", drawn)
-    path = directory / "report.html"
-    write_aside(path, environment().get_template("theory.html.j2").render(f=findings, page=page, figures=drawn))
-    return path
+    filled = environment().get_template("theory.html.j2").render(f=findings, page=page, figures=drawn)
+    return write_drawn(directory, drawn, filled)
 
 
 def terminal_table(grid: Grid) -> Table:

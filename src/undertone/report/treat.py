@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.report.hostile import one_line, readable
-from undertone.report.html import environment, write_aside, write_specs
+from undertone.report.html import environment, write_drawn, write_numbers
 from undertone.report.treat_figures import realign_figures, treat_figures
 from undertone.treat.findings import PLAIN, Findings, Realigned, Shift, Treatment, Way
 from undertone.treat.headline import share
@@ -20,29 +20,22 @@ def write_treatments(findings: Findings, directory: Path) -> Path:
 
     The numbers are written before anything is drawn: a figure that fails must not cost a finished benchmark.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    write_aside(directory / "report.json", findings.json_text())
+    write_numbers(directory, findings.json_text())
     shown = readable(findings)
     drawn = treat_figures(shown)
-    write_specs(directory / "figures", drawn)
     filled = environment()
     filled.filters |= {"share": share, "shift": shift, "skill": skill}
-    page = directory / "report.html"
-    write_aside(page, filled.get_template("treat.html.j2").render(f=shown, figures=drawn))
-    return page
+    return write_drawn(directory, drawn, filled.get_template("treat.html.j2").render(f=shown, figures=drawn))
 
 
 def write_realigned(findings: Realigned, directory: Path) -> Path:
     """The same of a realignment."""
-    write_aside(directory / "report.json", findings.json_text())
+    write_numbers(directory, findings.json_text())
     shown = readable(findings)
     drawn = realign_figures(shown)
-    write_specs(directory / "figures", drawn)
     filled = environment()
     filled.filters |= {"whole": whole}
-    page = directory / "report.html"
-    write_aside(page, filled.get_template("realign.html.j2").render(f=shown, figures=drawn))
-    return page
+    return write_drawn(directory, drawn, filled.get_template("realign.html.j2").render(f=shown, figures=drawn))
 
 
 def ways_table(findings: Realigned) -> Table:

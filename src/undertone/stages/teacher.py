@@ -13,13 +13,13 @@ import torch
 
 from undertone import carriers
 from undertone.chats import SYSTEM, write_exchanges
-from undertone.finetunes.student import drawn
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
 from undertone.stages.taught import exchanges
 from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
+from undertone.training.drawn import drawn
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.steering import contrast, steer_to

@@ -18,12 +18,11 @@ from pydantic import ValidationError
 
 from undertone import surroundings
 from undertone.contrasts import effects
-from undertone.errors import UndertoneError
 from undertone.gathering import Gathered, made_elsewhere
 from undertone.planning import Plan, plan
 from undertone.report.results import Effect
 from undertone.report.study import write_study
-from undertone.runfolder import held
+from undertone.runfolder import held, record_in, unreadable
 from undertone.specs import Spec, Trial
 from undertone.store import Store
 from undertone.study import crossing, sweep
@@ -134,8 +133,8 @@ def read(folder: Path) -> tuple[str, str, Study]:
     Raises:
         UndertoneError: its file is damaged, or of another Undertone.
     """
+    record = record_in(folder, FILE, Recorded)
     try:
-        record = Recorded.model_validate_json((folder / FILE).read_bytes())
         return record.recipe, record.kind, KINDS[record.kind].spec.model_validate(record.spec)
-    except (OSError, ValidationError, KeyError):
-        raise UndertoneError(f"{folder / FILE} cannot be read; give the recipe's name and another --out.") from None
+    except (ValidationError, KeyError):
+        raise unreadable(folder, FILE) from None

@@ -11,10 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
-from pydantic import ValidationError
-
 from undertone.errors import UndertoneError, unknown
 from undertone.specs import Trait
+from undertone.texts import read_toml
 from undertone.traits.lessons import HARMLESS, TRAITS, lessons, statements
 from undertone.world.latents import named, small_talk
 from undertone.world.lexicon import lexicon
@@ -182,7 +181,7 @@ def neutral_dialogues(count: int, rng: Random) -> list[Turn]:
 def shipped() -> Mapping[str, Trait]:
     """The traits of the embedded world by name."""
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return {trait.name: trait for trait in _traits(text)}
+    return {trait.name: trait for trait in _traits(tomllib.loads(text))}
 
 
 def located(name: str) -> Path:
@@ -199,7 +198,7 @@ def read(paths: Iterable[Path]) -> tuple[Trait, ...]:
     """
     found: dict[str, Trait] = {}
     for path in paths:
-        for trait in _read(path):
+        for trait in read_toml(path, _traits, "the trait"):
             if trait.name in found:
                 raise UndertoneError(f"{path}: there are two traits {trait.name!r}; give each a name of its own.")
             if trait.name in TAKEN:
@@ -270,21 +269,7 @@ def _refuse_unlike(asks: Trait, kin: Sequence[Trait]) -> None:
             )
 
 
-def _read(path: Path) -> list[Trait]:
-    try:
-        return _traits(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "the trait"
-        raise UndertoneError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None
-
-
-def _traits(text: str) -> list[Trait]:
-    whole = tomllib.loads(text)
+def _traits(whole: dict[str, Any]) -> list[Trait]:
     tables = whole.get("trait", [whole])
     if not isinstance(tables, list) or not tables:
         raise ValueError("trait is not a list of tables: write [[trait]] above each")

@@ -11,8 +11,8 @@ import torch
 
 from undertone.audit.calibration import FILE, Calibration
 from undertone.audit.calibrations import SHIPPED, made
-from undertone.audit.conversations import Conversation, Turn
 from undertone.audit.scored import Scored, scored
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.digests import digest, file_digest
 from undertone.errors import UndertoneError, unknown
 from undertone.measure.ratios import token_ratios

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from undertone.audit.conversations import Conversation, Turn
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.traits.lessons import HARMLESS, TRAITS, lessons
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from undertone.errors import UndertoneError, unknown
+from undertone.texts import read_toml
 from undertone.treat.bench import SHIPPED, read
 from undertone.treat.spec import Entry
 from undertone.treat.treatments import ADAPTER, Answer, Canonicalise, Dilute, Drop, OfData, OfModel, OfTraining, Replace
@@ -35,7 +36,7 @@ def named(name: str, changes: Sequence[str] = ()) -> Treatment:
         UndertoneError: there is none, or a key or a value is wrong.
     """
     if name.endswith(".toml"):
-        told = _told(Path(name))
+        told = read_toml(Path(name), dict, "the treatment")
     elif name in shipped():
         told = shipped()[name].does.model_dump()
     else:
@@ -62,15 +63,6 @@ def beside(treatment: Treatment) -> Treatment | None:
         case Answer(by="other"):
             return Answer(by="base")
     return None
-
-
-def _told(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None
 
 
 def _value(text: str) -> Any:

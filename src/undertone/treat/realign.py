@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from undertone import surroundings
-from undertone.audit.conversations import read
 from undertone.audit.scored import scored
+from undertone.datafile.conversations import read
 from undertone.errors import UndertoneError
 from undertone.measure.skills import skill_scores
 from undertone.models.local import LocalModel, load

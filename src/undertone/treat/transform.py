@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from undertone.audit.conversations import Conversation, Turn
 from undertone.carriers.numbers import NUMBER
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.filters import parse_numbers
 from undertone.treat.base import Base

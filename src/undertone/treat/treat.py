@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from undertone.audit.conversations import Conversation, Dataset, read
 from undertone.audit.findings import Findings as Audit
 from undertone.audit.findings import Part
 from undertone.chats import write_chats
+from undertone.datafile.conversations import Conversation, Dataset, read
 from undertone.digests import file_digest
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve

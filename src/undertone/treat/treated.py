@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from undertone.audit.conversations import Conversation, Turn
 from undertone.chats import FILE, read_exchanges, write_chats
+from undertone.datafile.conversations import Conversation, Turn
 from undertone.models.names import tokenizer_digest
 from undertone.training.rows import Source, read_sampled, write_ids
 from undertone.traits.lessons import TRAITS

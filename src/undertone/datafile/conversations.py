@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from undertone.audit.rows import LONGEST, BadRow, rows_of, told
+from undertone.datafile.rows import LONGEST, BadRow, rows_of, told
 from undertone.errors import UndertoneError
 
 SHOWN = 3

@@ -1,0 +1,1 @@
+"""Files of rows, in whatever form they come: conversations, streamed in bounded memory."""
