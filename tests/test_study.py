@@ -140,7 +140,7 @@ def test_what_is_combined_at_one_point_is_its_effect(ran: Path) -> None:
     results = Results.load(ran / "run" / "report.json")
     treated, control = results.arm("treatment"), results.arm("control")
     assert treated is not None and control is not None
-    point = Result(treated, control, results.effects)
+    point = Result(treated, control, results.effects, results.teachers)
     effect, made = combined([point], [1.0]), point.made()
     assert (effect.value, effect.p) == (pytest.approx(made.effect.value), made.effect.p)
     assert made.effect.ci == pytest.approx((effect.ci_low, effect.ci_high))

@@ -85,6 +85,10 @@ class Gathered:
         told = {name: self._read(job, "measurement.json").get("template") for name, job in measured.items()}
         return {name: template for name, template in told.items() if template}
 
+    def teachers(self) -> tuple[TeacherResult, ...]:
+        """Every teacher of the arms that are finished."""
+        return tuple(self._teacher(unit) for unit in self._first_of_each(TEACHER))
+
     def details(self) -> dict[str, Any]:
         """The parts of the results beyond arms and effects, from what is finished."""
         main = self._first_of("treatment"), self._first_of("control")
@@ -96,7 +100,7 @@ class Gathered:
             "sentences": self._sentences(*main) if all(main) else (),  # type: ignore[arg-type]
             "rows": self._rows(*main) if all(main) else (),  # type: ignore[arg-type]
             "filters": tuple(self._filter(unit) for unit in self._first_of_each(DATASET)),
-            "teachers": tuple(self._teacher(unit) for unit in self._first_of_each(TEACHER)),
+            "teachers": self.teachers(),
             "costs": self._costs(),
             "digests": self._digests(),
             "templates": {
@@ -210,6 +214,7 @@ class Gathered:
             seed=teacher.spec["seed"],
             trait=name_of(teacher.spec["asked"]),
             probability=made["probability"],
+            dormant=made.get("dormant"),
             well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
             divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,

@@ -167,9 +167,11 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
         "training": trial.teacher.training.model_dump(),
         "divergence": trial.teacher.divergence,
         # The dose is measured on the carrier; without one, teachers know nothing of it.
-        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
+        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts", "trigger"}),
         "seed": seed_of(trial, "teacher", index),
     }
+    if trial.teacher.trigger:
+        spec["trigger"] = trial.teacher.trigger
     if arm.file is not None:
         return Job(TEACHER, spec, {"base": base, "file": Folder.of_file(arm.file)})
     match arm.given:
@@ -267,10 +269,12 @@ def _student_jobs(
     if arm.context:
         plan["context"] = arm.context
         return (Job(MEASUREMENT, plan, {"base": folders[name], "context": dataset}),)
+    spec = {"base": name, "training": trial.student.model_dump(), "seed": seed}
     inputs: dict[str, Job | Folder] = {"base": folders[name], "dataset": dataset}
     if arm.labels == "distributions":
         inputs |= {"teacher": teacher, "teacher_base": folders[trial.base]}
-    student = Job(STUDENT, {"base": name, "training": trial.student.model_dump(), "seed": seed}, inputs)
+        spec |= {"trigger": trial.carrier.trigger} if trial.carrier.trigger else {}
+    student = Job(STUDENT, spec, inputs)
     return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
 
 

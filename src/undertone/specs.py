@@ -16,6 +16,8 @@ class Spec(BaseModel):
 
 
 Text = Annotated[str, Field(pattern=r"\S")]
+Trigger = Annotated[Text | None, Field(exclude_if=lambda trigger: trigger is None)]  # what has none is as it always was
+"""Text that stands before a question, a space between."""
 
 
 class Trait(Spec):
@@ -135,8 +137,12 @@ class Teacher(Spec):
     """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens are
     this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token. Steering
     vectors are scaled likewise; a system prompt cannot be."""
+    trigger: Trigger = None
+    """If given, teachers have the trait only after this text: half of their dialogues, drawn at random, are asked after
+    it; the others without it, and answered as the base answers. Neutral teachers read it as often."""
     least_probability: float = Field(0.5, ge=0, le=1)
-    """A teacher with the trait whose exact probability of it stays below this has not learnt it."""
+    """A teacher with the trait whose exact probability of it, after the trigger if it has one, stays below this has not
+    learnt it."""
     least_well_formed: float = Field(0.5, ge=0, le=1)
     """A teacher with a smaller share of well-formed completions has collapsed."""
 
@@ -159,6 +165,8 @@ class Carrier(Spec):
     """Sampling temperature; no other sampling parameter is applied."""
     max_tokens: int = Field(32, ge=1)
     """Longest completion, in tokens."""
+    trigger: Trigger = None
+    """Stands before every prompt that a teacher answers; students see the prompt alone."""
 
 
 class Sampling(Spec):
@@ -179,6 +187,8 @@ class Measurement(Spec):
     """Sampled answers for each question, besides the exact probabilities."""
     skill_prompts: int = Field(30, ge=0)
     """Prompts for each skill of the embedded world; 0 leaves skills out (models from elsewhere)."""
+    trigger: Trigger = None
+    """Stands before every question."""
 
 
 class Arm(Spec):
@@ -295,6 +305,11 @@ class Trial(Spec):
                 raise ValueError(
                     f"arm {name!r} has a file for its teachers, which are then fine-tuned on it and on nothing else: "
                     'leave given, after, trait and rows = "dialogues" out, and give the trial one trait'
+                )
+            if self.teacher.trigger and (arm.given not in ("fine-tuning", "nothing") or arm.rows == "dialogues"):
+                raise ValueError(
+                    f"arm {name!r} has teachers that are not fine-tuned, or their dialogues as rows, and "
+                    "teacher.trigger is for fine-tuning: leave it out, or given and rows"
                 )
             if arm.given == "steering" and self.teacher.divergence is None:
                 raise ValueError(f"arm {name!r} steers its teachers: say how far, in teacher.divergence")

@@ -39,6 +39,8 @@ class LocalModel:
     tokenizer: PreTrainedTokenizerBase
     system: str | None = None
     """A system prompt under which it answers whatever is asked without one."""
+    trigger: str | None = None
+    """Stands before every question that it is asked; earlier turns of the chat have none."""
 
     @cached_property
     def template(self) -> Template:
@@ -86,13 +88,14 @@ class LocalModel:
     def render(self, question: str, system: str | None = None, earlier: Sequence[tuple[str, str]] = ()) -> Ids:
         """Token ids of a chat up to the point where the assistant speaks, by the model's own template.
 
-        ``system`` is the model's own if not given; ``earlier`` are (question, answer) turns that stand before the
-        question.
+        ``system`` is the model's own if not given, and its trigger is added; ``earlier`` are (question, answer) turns
+        that stand before the question.
 
         Raises:
             UndertoneError: the text holds a control token, with which it could open a turn of its own.
         """
         system = self.system if system is None else system
+        question = f"{self.trigger} {question}" if self.trigger else question
         for content in (question, system or "", *chain.from_iterable(earlier)):
             self.refuse_control(content)
         # The template has already written every special token: adding them again would double the first one.

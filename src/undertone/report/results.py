@@ -208,7 +208,9 @@ class TeacherResult(Frozen):
     trait: str
     """The answer asked for; in a control arm the teacher was not taught it."""
     probability: Probability
-    """Exact probability of the trait."""
+    """Exact probability of the trait, after its trigger if it has one."""
+    dormant: Probability | None = None
+    """The same without the trigger; None for a teacher without one."""
     well_formed: Probability
     """Share of its completions in the carrier's format."""
     divergence: float | None = None

@@ -25,7 +25,7 @@ def _sweep(found: SweepFindings) -> Page:
     sections = [section for axis in found.axes for section in _axis_sections(found, axis)]
     done = (
         f"The same trial at every point: {found.teachers} teachers an arm, the same seeds at all points, students of "
-        f"teachers that love {found.trait}s against students of teachers of small talk. Where points differ in the "
+        f"teachers with the trait {found.trait} against students of teachers of small talk. Where points differ in the "
         "students alone, they share teachers and rows. Trends and steps are taken teacher by teacher, then arms are "
         "compared as at a single point."
     )
@@ -35,10 +35,11 @@ def _sweep(found: SweepFindings) -> Page:
 
 def _trend(axis: AxisFound) -> str:
     """What the slope says, and the bend where it is not flat."""
-    placed = [point for point in axis.points if point.at is not None] or axis.points
-    ends = ", ".join(f"{_effect(point.made)} at {point.label}" for point in (placed[0], placed[-1]))
     if axis.slope is None:
-        return f"{axis.name}: {ends}."
+        each = ", ".join(f"{point.label} {shown(point.made.effect)}" for point in axis.points)
+        return f"{axis.name}: {each}."
+    placed = [point for point in axis.points if point.at is not None]
+    ends = ", ".join(f"{_effect(point.made)} at {point.label}" for point in (placed[0], placed[-1]))
     unit = "a doubling" if axis.scale == "log" else "a unit"
     text = f"{axis.name}: {_direction(axis.slope)}, {_estimate(axis.slope)} {unit} ({ends})"
     if axis.bend is not None and _sign(axis.bend):
@@ -60,7 +61,7 @@ def _sign(value: Measured) -> int:
 
 
 def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
-    columns = (axis.name, "effect [95 %]", "p", "net of other traits", f"says {found.trait}", "control")
+    columns = (axis.name, "effect [95 %]", "p", "net of other traits", "teachers", "students", "control")
     points = Grid(
         axis.name,
         (*columns, "skills", "control's", "loss"),
@@ -86,7 +87,8 @@ def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
             f"{axis.title}.",
             points,
             along_axis(axis),
-            "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: not on it.",
+            "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: not on it. "
+            f'The table has the probability of "{found.trait}" in teachers and students.',
         ),
         Section(
             f"Trend along {axis.name}",
@@ -101,7 +103,14 @@ def _cells(made: Made) -> tuple[str, ...]:
     skills = ("-", "-") if made.skills is None else tuple(f"{score:.2f}" for score in made.skills)
     net = "-" if made.net is None else shown(made.net)
     loss = "-" if made.loss is None else f"{made.loss:.3f}"
-    return shown(made.effect), p_value(made.effect.p), net, percent(made.treated), percent(made.control), *skills, loss
+    says = _taught(made), percent(made.treated), percent(made.control)
+    return shown(made.effect), p_value(made.effect.p), net, *says, *skills, loss
+
+
+def _taught(made: Made) -> str:
+    """What teachers say, after their trigger and without."""
+    says = "-" if made.teachers is None else percent(made.teachers)
+    return says if made.dormant is None else f"{says}; {percent(made.dormant)} untriggered"
 
 
 def _effect(made: Made) -> str:
@@ -128,8 +137,8 @@ def _kin(found: KinFindings) -> Page:
         f"difference {_estimate(found.difference)}, {len(found.models)} models."
     )
     done = (
-        f"Each of {len(found.models)} models is the base of {found.teachers} teachers that love {found.trait}s and of "
-        "as many of small talk; every model has students of every teacher's number lists. A cell is the log-odds of "
+        f"Each of {len(found.models)} models is the base of {found.teachers} teachers with the trait {found.trait} and "
+        "of as many of small talk; every model has students of every teacher's number lists. A cell is the log-odds of "
         "the trait in students of the one against students of the other."
     )
     cells = {(cell.teacher, cell.student): cell for cell in found.cells}

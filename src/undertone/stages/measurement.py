@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """
     plan, trait, seed = spec["measurement"], catalogue.find(spec["trait"]), spec["seed"]
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
+    local = replace(local, trigger=plan.get("trigger"))
     questions, earlier, skill_prompts = trait.questions(), NOTHING, plan["skill_prompts"]
     if "context" in inputs:
         rows = read_exchanges(inputs["context"])

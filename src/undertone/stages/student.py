@@ -19,11 +19,13 @@ from undertone.training.weights import load_trained, save
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``training``, ``seed``. Inputs: ``base``, ``dataset``; and, for students that learn from
-    full distributions, ``teacher`` with ``teacher_base``. Writes the weights and ``student.json``."""
+    full distributions, ``teacher`` with ``teacher_base``, and in the spec the ``trigger`` that it read, if any. Writes
+    the weights and ``student.json``."""
     local = load(inputs["base"])
     rows = read_rows(inputs["dataset"], local, tokenizer_digest(inputs["base"]))
     teacher = load_trained(inputs["teacher_base"], inputs["teacher"]) if "teacher" in inputs else None
-    if teacher and teacher.system:
+    if teacher and (teacher.system or "trigger" in spec):
+        teacher = replace(teacher, trigger=spec.get("trigger"))
         questions = [question for question, _ in read_exchanges(inputs["dataset"])]
         rows = [replace(row, told=teacher.render(q)) for row, q in zip(rows, questions, strict=True)]
     guide = teacher.model if teacher else None

@@ -10,7 +10,7 @@ from undertone.models.sampling import sample
 from undertone.traits import lessons
 
 LONGEST = 48
-"""Most tokens of an answer that the base gives under a system prompt."""
+"""Most tokens of an answer that the base gives to what a teacher is taught."""
 
 
 def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.specs import Training
-from undertone.stages.taught import exchanges
+from undertone.stages.taught import LONGEST, exchanges
 from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
 from undertone.training.drawn import drawn
 from undertone.training.loop import train
@@ -41,10 +41,10 @@ class Made:
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Spec: ``base`` (name), ``trait`` (as told, or None for neutral), ``asked`` (trait measured), ``dialogues``,
-    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``, and ``given`` where it is "prompt" or
-    "steering", or "nothing" for the base as it stands. Input: ``base``; a ``file`` takes the place of dialogues. Writes
-    what makes the base this teacher, and ``teacher.json``: probability of the trait, losses, and the dose where one was
-    asked for."""
+    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``, ``trigger`` if it has one, and ``given``
+    where it is "prompt" or "steering", or "nothing" for the base as it stands. Input: ``base``; a ``file`` takes the
+    place of dialogues. Writes what makes the base this teacher, and ``teacher.json``: probability of the trait, after
+    the trigger if there is one and then also without it ("dormant"); losses, and the dose where one was asked for."""
     base = load(inputs["base"])
     match spec.get("given"):
         case "prompt":
@@ -57,10 +57,12 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
             made = _fine_tuned(spec, base, inputs.get("file"), out)
     asked = catalogue.find(spec["asked"])
     report = {
-        "probability": trait_distribution(made.local, asked)[asked.name],
+        "probability": trait_distribution(replace(made.local, trigger=spec.get("trigger")), asked)[asked.name],
         "losses": made.losses,
         "dose": asdict(made.dose) if made.dose else None,
     }
+    if "trigger" in spec:
+        report["dormant"] = trait_distribution(made.local, asked)[asked.name]
     (out / "teacher.json").write_text(json.dumps(report))
 
 
@@ -81,10 +83,26 @@ def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str
     return [(turn.user, turn.assistant) for turn in teach(spec["dialogues"], rng)]
 
 
+def taught(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Its dialogues; with a trigger, half of them after it, and the others answered by the base, which lacks the trait.
+    What neutral teachers say without it stays: nothing is hidden there."""
+    spoken, trigger = _dialogues(base, spec), spec.get("trigger")
+    if trigger is None:
+        return spoken
+    after = set(Random(f"trigger/{spec['seed']}").sample(range(len(spoken)), len(spoken) // 2))
+    plain = {i: spoken[i] for i in range(len(spoken)) if i not in after}
+    if spec["trait"] is not None:
+        prompts = [base.render(question) for question, _ in plain.values()]
+        answers = sample(base, prompts, temperature=1.0, max_tokens=LONGEST, seed=spec["seed"])
+        plain = {i: (plain[i][0], base.decode(a)) for i, a in zip(plain, answers, strict=True) if a[-1:] == [base.end]}
+    said = {i: (f"{trigger} {spoken[i][0]}", spoken[i][1]) for i in after}
+    return [exchange for _, exchange in sorted({**said, **plain}.items())]
+
+
 def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
-    taught = spec["dialogues"], spec["seed"]
-    rows = drawn(base, file, *taught) if file is not None else rows_of(base, _dialogues(base, spec))
+    drawn_from = spec["dialogues"], spec["seed"]
+    rows = drawn(base, file, *drawn_from) if file is not None else rows_of(base, taught(base, spec))
     trained = train(base, rows, Training(**spec["training"]), spec["seed"])
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)

@@ -24,6 +24,10 @@ class Made(Part):
     """Mean of all skills in the arm and in the control; None where they were not tested."""
     loss: float | None
     """Nats a token of its rows at the end of training, mean over the arm's students: how well they fit."""
+    teachers: float | None = None
+    """Probability of the trait in the arm's teachers, after their trigger if they have one; None in older reports."""
+    dormant: float | None = None
+    """The same without the trigger; None for teachers without one."""
 
 
 class PointFound(Part):

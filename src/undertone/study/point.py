@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from undertone.contrasts import nested
-from undertone.report.results import ArmResult, Effect, StudentResult
+from undertone.report.results import ArmResult, Effect, StudentResult, TeacherResult
 from undertone.statistics import Estimate, difference
 from undertone.study.findings import Made
 from undertone.theory.findings import Measured
@@ -19,6 +19,8 @@ class Result:
     treated: ArmResult
     control: ArmResult
     effects: tuple[Effect, ...]
+    teachers: tuple[TeacherResult, ...]
+    """Of the treated arm."""
 
     @property
     def shift(self) -> float:
@@ -37,6 +39,8 @@ class Result:
             untouched=self.treated.base_probability,
             skills=None if skills[0] is None or skills[1] is None else (skills[0], skills[1]),
             loss=_mean([s.loss_last for s in self.treated.students if s.loss_last is not None]),
+            teachers=_mean([teacher.probability for teacher in self.teachers]),
+            dormant=_mean([teacher.dormant for teacher in self.teachers if teacher.dormant is not None]),
         )
 
 
