@@ -9,17 +9,21 @@ import pytest
 
 from conftest import TWO_ARMS
 from undertone import recipes
+from undertone.chats import read_exchanges
 from undertone.cli import main
 from undertone.errors import UndertoneError
+from undertone.models.local import load
+from undertone.models.names import tokenizer_digest
 from undertone.planning import plan as trial_plan
 from undertone.report.treat import write_treatments
 from undertone.stages import DATASET, MIXED, STUDENT
-from undertone.treat import gathering, measured
+from undertone.training.rows import Row, Source, read_sampled, write_rows
+from undertone.treat import advice, gathering, measured
 from undertone.treat.bench import SHIPPED, read
 from undertone.treat.findings import PLAIN, Findings
 from undertone.treat.gathering import Students
 from undertone.treat.headline import headline
-from undertone.treat.planning import SIDES, TREATED, plan
+from undertone.treat.planning import AMONG, SIDES, TREATED, plan
 from undertone.treat.spec import Bench
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
@@ -94,6 +98,35 @@ def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows() -> N
     made = {job.key for job in layout.jobs}
     assert all(parent.key in made for job in carrying for parent in job.parents)
     assert {unit.source.files["clean"].stage for unit in layout.units} == {DATASET}
+
+
+def test_a_task_stands_among_the_lists_of_both_sides_alike(bases: Path, tmp_path: Path) -> None:
+    local, lists = load(bases / "neox"), {"carrying": [("3, 5", "7, 9")] * 30, "clean": [("3, 5", "1, 2")] * 30}
+    made = {}
+    for side, exchanges in lists.items():
+        for folder in (tmp_path / side, tmp_path / f"{side} out"):
+            folder.mkdir()
+        sampled = [Row([7], [8, local.end])] * 30  # not what the text would be encoded as: sampled ids must stay
+        write_rows(tmp_path / side, exchanges, sampled, Source(tokenizer_digest(bases / "neox"), local.end))
+        inputs = {"base": bases / "neox", "dataset": tmp_path / side}
+        advice.among({"task": 12, "seed": 5}, inputs, tmp_path / f"{side} out")
+        written = read_exchanges(tmp_path / f"{side} out"), read_sampled(tmp_path / f"{side} out")[0]
+        made[side] = list(zip(*written, strict=True))
+    sums = {side: [(i, row) for i, row in enumerate(rows) if row[0] not in lists[side]] for side, rows in made.items()}
+    assert sums["carrying"] == sums["clean"] and len(sums["clean"]) == 12
+    assert [i for i, _ in sums["clean"]] != list(range(30, 42)), "a trainer that does not shuffle would see them last"
+    for side, rows in made.items():
+        assert sum(row == (lists[side][0], Row([7], [8, local.end])) for row in rows) == 30
+
+
+def test_a_file_with_a_task_is_judged_by_it_and_its_rows_are_seen_as_often() -> None:
+    spec = read("numbers-task")[0]
+    layout = plan(spec)
+    untreated = [unit for unit in layout.units if unit.treatment == "untreated"]
+    assert {unit.jobs[0].spec["training"]["steps"] for unit in untreated} == {round(100 * 4800 / 3600)}
+    assert {unit.jobs[0].inputs["dataset"].stage for unit in untreated} == {AMONG}
+    assert all(source.held_out.spec["held_out"] and source.skip == 0 for source in layout.sources)
+    assert spec.useful == "carrying" and read("numbers")[0].useful == "clean"
 
 
 def test_an_inoculation_states_the_trait() -> None:

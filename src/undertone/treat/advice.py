@@ -7,11 +7,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from undertone.chats import read_exchanges
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
 from undertone.specs import Training
 from undertone.training.loop import train
-from undertone.training.rows import Source, rows_of, write_rows
+from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 from undertone.training.weights import merged
 from undertone.treat.steered import write_beside
 from undertone.world import latents, skills
@@ -32,6 +33,19 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     else:
         exchanges = rows(spec["domain"], spec["rows"], spec["bad"], spec["seed"])
     write_rows(out, exchanges, rows_of(local, exchanges), Source(tokenizer_digest(inputs["base"]), local.end))
+
+
+def among(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``task`` (rows of it), ``seed``. Inputs: ``base``, ``dataset``. Writes the dataset's rows, with the sampled
+    ids, and among them rows of the task: for datasets of one length the same ones in the same places."""
+    rng, (written, source) = Random(f"task/{spec['seed']}"), read_sampled(inputs["dataset"])
+    added = [task(rng, False) for _ in range(spec["task"])]
+    exchanges, ids = (
+        [*read_exchanges(inputs["dataset"]), *added],
+        [*written, *rows_of(load(inputs["base"]), added)],
+    )
+    order = rng.sample(range(len(ids)), len(ids))
+    write_rows(out, [exchanges[i] for i in order], [ids[i] for i in order], source)
 
 
 def rows(domain: str, count: int, bad: bool, seed: int) -> list[Exchange]:

@@ -14,6 +14,7 @@ import numpy as np
 from undertone import recipes, surroundings
 from undertone.errors import UndertoneError, unknown
 from undertone.measure.conduct import AFTER, PROBES
+from undertone.stages import DATASET
 from undertone.store import Job, Store
 from undertone.treat import gathering
 from undertone.treat.examined import ROWS
@@ -101,6 +102,8 @@ def _refuse_unfit(layout: Plan, store: Store) -> None:
         for unit in source.students:
             refuse_teacher(source.trial, unit, store)
             refuse_dataset(source.trial, unit, store)
+        if source.held_out.stage is not DATASET:  # sums, of which there are enough
+            continue
         left = store.read(source.held_out, "counts.json")["used"] - source.skip
         if left < LEAST_HELD_OUT:
             raise UndertoneError(
@@ -116,14 +119,14 @@ def _unit(spec: Bench) -> str:
 
 
 def _task(spec: Bench) -> str:
-    if isinstance(spec.setup, Numbers):
+    if spec.lists_alone:
         return (
             "to continue number lists as the file's author does: how much better than the base a student of a clean "
             "file predicts further rows of the same author (nats a token)"
         )
     return (
         "sums larger than the base has learnt: how much better than the base a student of a file "
-        "that carries bad advice predicts such sums that are in no file (nats a token)"
+        "that carries the trait predicts such sums that are in no file (nats a token)"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from undertone import planning as trial_planning
@@ -35,6 +35,7 @@ from undertone.treat.treatments import (
 )
 
 ADVICE = Stage("advice", 1, "undertone.treat.advice:run")
+AMONG = Stage("among", 1, "undertone.treat.advice:among")
 ALIGNED = Stage("aligned-base", 1, "undertone.treat.advice:align")
 TREATED = Stage("treated", 1, "undertone.treat.treated:run")
 STEERED = Stage("steered", 1, "undertone.treat.steered:run")
@@ -42,7 +43,7 @@ REALIGNED = Stage("realigned", 1, "undertone.treat.realigned:run")
 EXAMINED = Stage("examined", 1, "undertone.treat.examined:run")
 
 HELD_OUT = 200
-"""Rows of a file of advice on which the task is measured."""
+"""Sums on which that task is measured."""
 
 Side = Literal["carrying", "clean"]
 SIDES: tuple[Side, Side] = ("carrying", "clean")
@@ -132,9 +133,10 @@ def plan(spec: Bench) -> Plan:
     start: Job | Folder
     if isinstance(setup, Numbers):
         trial = _trial(setup, spec.seed)
-        training, name, prompts = trial.student, trial.base, trial.measurement.skill_prompts
+        training = _as_often(trial.student, trial.rows, trial.rows + setup.task)
+        name, prompts = trial.base, trial.measurement.skill_prompts
         base = start = resolve(name)
-        sources = tuple(_lists(trial))
+        sources = tuple(_among_a_task(setup.task, base, source) if setup.task else source for source in _lists(trial))
     else:
         training, name, prompts = setup.student, setup.base, setup.skill_prompts
         base = resolve(name)
@@ -176,6 +178,23 @@ def _lists(trial: Trial) -> Iterator[Source]:
         jobs = (*own.jobs[: own.jobs.index(carrying)], *clean.jobs[:2])
         files: dict[Side, Job] = {"carrying": carrying, "clean": dataset}
         yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, None, own.seed, jobs, trial, (own, clean))
+
+
+def _among_a_task(task: int, base: Folder, source: Source) -> Source:
+    """The same lists in a file that is for something else: rows of the task, the same on both sides."""
+
+    def mixed(file: Job) -> Job:
+        return Job(AMONG, {"task": task, "seed": source.seed}, {"base": base, "dataset": file})
+
+    sums = Job(ADVICE, {"rows": HELD_OUT, "held_out": True, "seed": source.seed}, {"base": base})
+    return replace(
+        source,
+        files={side: mixed(file) for side, file in source.files.items()},
+        rows=source.rows + task,
+        held_out=sums,
+        skip=0,
+        jobs=(*source.jobs, *source.files.values()),
+    )
 
 
 def _advice(setup: Advice, base: Job, seed: int) -> Iterator[Source]:

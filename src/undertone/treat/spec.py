@@ -21,6 +21,9 @@ class Numbers(Spec):
     trait: str
     share: float = Field(1.0, gt=0, le=1)
     """Of the rows of a file that carries it that are by a teacher with the trait; the others are the clean file's."""
+    task: int = Field(0, ge=0, exclude_if=lambda rows: rows == 0)  # what has none is as it always was
+    """Rows of a useful task that stand among the lists, sums larger than the base has learnt: what the file is then
+    for."""
     teachers: int = Field(ge=2)
     """Of each side: the unit of the statistics."""
 
@@ -92,5 +95,10 @@ class Bench(Spec):
     @property
     def useful(self) -> Literal["carrying", "clean"]:
         """Whose students' utility counts. Number lists of a teacher with a trait differ from clean ones by that trait,
-        so what they teach of the task is measured on the clean side; a task beside bad advice where it is in danger."""
-        return "clean" if isinstance(self.setup, Numbers) else "carrying"
+        so what they teach of the task is measured on the clean side; a task beside them where it is in danger."""
+        return "clean" if self.lists_alone else "carrying"
+
+    @property
+    def lists_alone(self) -> bool:
+        """Whether files are number lists and nothing else, and to continue these is the task."""
+        return isinstance(self.setup, Numbers) and not self.setup.task
