@@ -182,6 +182,7 @@ def test_own_kin_and_strangers_are_told_apart() -> None:
     found = crossing.compared(shifts, relations)
     assert found["own"].value == pytest.approx(1, abs=0.1) and abs(found["strangers"].value) < 0.05
     assert found["kin"].value == pytest.approx(0.5, abs=0.1) and found["kin"].units == 2
+    assert found["kin"].ci is None, "one relation, seen from both sides"
     assert found["difference"].p < 0.01 and found["difference"].units == 6 and found["largest"] == (6, 6)
 
 

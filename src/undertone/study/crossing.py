@@ -60,8 +60,19 @@ def over_models(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
         "own": _mean(own),
         "strangers": _mean(others),
         "difference": _mean(own - others),
-        "kin": _mean(kin) if len(kin) > 1 else None,
+        "kin": _of_kin(kin) if kin else None,
     }
+
+
+def _of_kin(shifts: list[float]) -> Measured:
+    """Two models that are kin are each the other's student: one relation seen from both sides, of which no interval
+    can be made."""
+    found = _mean(shifts)
+    if len(shifts) > 2:
+        return found
+    return found.model_copy(
+        update={"ci": None, "method": "mean of two models that are kin of one another, no interval"}
+    )
 
 
 def _mean(values: Iterable[float]) -> Measured:

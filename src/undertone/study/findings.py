@@ -121,6 +121,6 @@ class KinFindings(Findings):
     difference: Measured
     """Own minus strangers within each teachers' model; p by permutation of the students' models."""
     kin: Measured | None
-    """Kin minus strangers within each teachers' model that has kin; None without such, or with fewer than two."""
+    """Kin minus strangers within each teachers' model that has kin; None without such."""
     largest: tuple[int, int]
     """Models whose own students shift most of all students of their teachers, and most under all teachers."""

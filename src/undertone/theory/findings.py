@@ -25,7 +25,7 @@ class Measured(Part):
     value: float
     """The mean."""
     ci: tuple[float, float] | None
-    """Its interval; None where the units do not vary."""
+    """Its interval; None where the units do not vary, or there are too few."""
     p: float | None = None
     """Two-sided p, where a hypothesis was tested."""
     units: int
