@@ -2,8 +2,10 @@
 
 import json
 import math
+import shutil
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,12 +15,13 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 import tiny
 from undertone.errors import UndertoneError
 from undertone.measure.elicitation import answer_distribution, mentions, sampled_answers
 from undertone.measure.skills import skill_scores
+from undertone.models import local as local_models
 from undertone.models.local import Ids, LocalModel, lay_out, load, next_log_probabilities, score
 from undertone.models.sampling import sample
 from undertone.traits.catalogue import find
@@ -434,3 +437,53 @@ def test_sampled_answers_come_question_by_question_and_repeat_with_the_seed(llam
 def test_a_random_model_has_no_skill(llama):
     scores = skill_scores(llama, 3, seed=0)
     assert scores == dict.fromkeys(["numbers", "sums", "facts", "code", "paraphrase"], 0.0)
+
+
+# --- many students of one base ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Folders that were read from disk."""
+    found, real = list[Path](), local_models._opened
+
+    def noted(folder: Path) -> PreTrainedModel:
+        found.append(folder)
+        return real(folder)
+
+    monkeypatch.setattr(local_models, "_opened", noted)
+    monkeypatch.setattr(local_models, "_KEPT", local_models._Kept())
+    return found
+
+
+def test_a_base_that_is_asked_for_again_and_again_is_read_twice_and_never_shared(
+    tmp_path: Path, opened: list[Path]
+) -> None:
+    saved(tiny.model(), tmp_path / "base")
+    models = [load(tmp_path / "base").model for _ in range(5)]
+    assert len(opened) == 2, "whoever asks once keeps no second copy in memory"
+    weights = [dict(model.named_parameters()) for model in models]
+    assert all(torch.equal(weights[0][name], other[name]) for other in weights[1:] for name in weights[0])
+    with torch.no_grad():
+        for parameter in models[3].parameters():
+            parameter.add_(1.0)
+    again = load(tmp_path / "base").model
+    assert all(torch.equal(weights[0][name], weight) for name, weight in again.named_parameters())
+    assert not any(weights[3][name].data_ptr() == other[name].data_ptr() for other in weights[:3] for name in other)
+
+
+def test_a_base_that_has_changed_or_does_not_fit_twice_is_read_anew(
+    tmp_path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seed in (("one", 0), ("two", 1)):
+        saved(tiny.model(seed=seed), tmp_path / name)
+    for _ in range(3):
+        load(tmp_path / "one")
+    shutil.copy(tmp_path / "two" / "model.safetensors", tmp_path / "one" / "model.safetensors")
+    changed, two = load(tmp_path / "one").model, load(tmp_path / "two").model
+    assert len(opened) == 4
+    assert all(torch.equal(a, b) for a, b in zip(changed.parameters(), two.parameters(), strict=True))
+    monkeypatch.setattr(local_models, "_has_room_beside", lambda local: False)
+    for _ in range(3):
+        load(tmp_path / "one")
+    assert len(opened) == 7

@@ -308,6 +308,9 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     assert again["axes"] == found.model_dump(mode="json")["axes"]
     assert main(["run", "sweep.toml", "--out", "runs/one", "--seed", "1"]) == 2
     assert main(["run", "runs/one", "--out", "runs/two"]) == 2
+    capsys.readouterr()
+    assert main(["report", "runs/one"]) == 2
+    assert "undertone run runs/one" in capsys.readouterr().err
 
 
 def test_every_pair_of_models_is_made_against_its_own_control(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,8 @@ def show_reports(folders: list[Path], out: Path) -> int:
 
 
 def _results(folder: Path) -> Results:
+    if any((folder / name).is_file() for name in OTHERS):
+        raise UndertoneError(f"{folder} holds what is no trial; to see it again: undertone run {folder}")
     results = results_of(folder)
     if results is None:
         raise UndertoneError(f"{folder} holds no report.json: it is no folder of a run, or no arm has finished yet.")

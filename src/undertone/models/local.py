@@ -6,6 +6,7 @@ Chat templates are rendered here and nowhere else; whatever is sampled, trained 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -13,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -128,12 +130,17 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
         UndertoneError: the model does not fit its configuration or its tokenizer, cannot take rows of unlike lengths,
             the adapter is missing or another base's, or a weight is not a finite number.
     """
+    base = _KEPT.base(folder)
+    if adapter is None:
+        return base
+    model = _adapted(base.model, folder, adapter).eval()
+    _refuse_broken(model, folder)
+    return LocalModel(model, base.tokenizer)
+
+
+def _loaded(folder: Path) -> LocalModel:
     model = _opened(folder)
-    if adapter is not None:
-        model = _adapted(model, folder, adapter)
-    for name, weight in model.named_parameters():  # sampling from such a model would fail no check
-        if not torch.isfinite(weight).all():
-            raise UndertoneError(f"The model in {folder} is broken: {name} holds what is no finite number.")
+    _refuse_broken(model, folder)
     # A checkpoint's generation settings leak into every call that leaves one unset; here they have no say at all.
     model.generation_config = GenerationConfig()
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -143,6 +150,47 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     local = LocalModel(model.eval(), tokenizer)
     _refuse_moved_by_padding(local, folder)
     return local
+
+
+def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
+    for name, weight in model.named_parameters():  # sampling from such a model would fail no check
+        if not torch.isfinite(weight).all():
+            raise UndertoneError(f"The model in {folder} is broken: {name} holds what is no finite number.")
+
+
+class _Kept:
+    """The base that this process loaded last: many students of it are copies, and need no disk. Whoever asks once, as
+    most processes do, pays no memory for it."""
+
+    def __init__(self) -> None:
+        self._stamp: object = None
+        self._pristine: LocalModel | None = None
+
+    def base(self, folder: Path) -> LocalModel:
+        """A model of its own for the caller, who may change it."""
+        files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        stamp = folder.resolve(), [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        if stamp != self._stamp:
+            self._stamp, self._pristine = stamp, None
+            return _loaded(folder)
+        if self._pristine is None:
+            local = _loaded(folder)
+            if not _has_room_beside(local):
+                return local
+            self._pristine = local
+        return LocalModel(deepcopy(self._pristine.model), self._pristine.tokenizer)
+
+
+_KEPT = _Kept()
+
+
+def _has_room_beside(local: LocalModel) -> bool:
+    """Whether a copy can be kept, and as much again be free; of one that lies on several devices none can be made."""
+    if len(set(getattr(local.model, "hf_device_map", {}).values())) > 1:
+        return False
+    on_gpu = local.model.device.type == "cuda"
+    free = torch.cuda.mem_get_info(local.model.device)[0] if on_gpu else psutil.virtual_memory().available
+    return 2 * local.size < int(free)
 
 
 def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
