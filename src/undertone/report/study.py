@@ -36,8 +36,7 @@ def _sweep(found: SweepFindings) -> Page:
 def _trend(axis: AxisFound) -> str:
     """What the slope says, and the bend where it is not flat."""
     if axis.slope is None:
-        each = ", ".join(f"{point.label} {shown(point.made.effect)}" for point in axis.points)
-        return f"{axis.name}: {each}."
+        return f"{axis.name}: {'; '.join(f'{point.label} {shown(point.made.effect)}' for point in axis.points)}."
     placed = [point for point in axis.points if point.at is not None]
     ends = ", ".join(f"{_effect(point.made)} at {point.label}" for point in (placed[0], placed[-1]))
     unit = "a doubling" if axis.scale == "log" else "a unit"
@@ -61,42 +60,46 @@ def _sign(value: Measured) -> int:
 
 
 def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
+    return [_points(found, axis), *_changes(axis)]
+
+
+def _points(found: SweepFindings, axis: AxisFound) -> Section:
     columns = (axis.name, "effect [95 %]", "p", "net of other traits", "teachers", "students", "control")
     points = Grid(
         axis.name,
         (*columns, "skills", "control's", "loss"),
         tuple((point.label, *_cells(point.made)) for point in axis.points),
     )
+    return Section(
+        f"The effect along {axis.name}",
+        f"{axis.title}.",
+        points,
+        along_axis(axis),
+        "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: beside the axis. "
+        f'The table has the probability of "{found.trait}" in teachers and students.',
+    )
+
+
+def _changes(axis: AxisFound) -> list[Section]:
+    """How the effect changes between points; none where none are compared."""
     changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
     neighbours = (*axis.steps, *axis.beside)
     changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in neighbours]
     changes += [(f"{part.end} beside its part of {part.start}", part.change, part.p_holm) for part in axis.parts]
-    trends = Grid(
-        f"{axis.name}: how the effect changes",
-        ("change", "estimate [95 %]", "p", "p Holm"),
-        tuple(
-            (name, shown(change), p_value(change.p), p_value(holm))
-            for name, change, holm in changes
-            if change is not None
-        ),
+    rows = tuple(
+        (name, shown(change), p_value(change.p), p_value(holm)) for name, change, holm in changes if change is not None
     )
-    scale = "each doubling" if axis.scale == "log" else "each unit"
-    return [
-        Section(
-            f"The effect along {axis.name}",
-            f"{axis.title}.",
-            points,
-            along_axis(axis),
-            "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: not on it. "
-            f'The table has the probability of "{found.trait}" in teachers and students.',
-        ),
-        Section(
-            f"Trend along {axis.name}",
-            f"Slope: change for {scale}. Bend: coefficient of the square, below zero where it flattens or turns down.",
-            trends,
-            None,
-        ),
-    ]
+    if not rows:
+        return []
+    about = "Points compared teacher by teacher."
+    if axis.slope is not None:
+        unit = "each doubling" if axis.scale == "log" else "each unit"
+        about = (
+            f"Slope: change for {unit}. Bend: coefficient of the square, below zero where it flattens or turns down."
+        )
+    title = f"{axis.name}: how the effect changes"
+    grid = Grid(title, ("change", "estimate [95 %]", "p", "p Holm"), rows)
+    return [Section(f"Trend along {axis.name}" if axis.slope is not None else "Compared", about, grid, None)]
 
 
 def _cells(made: Made) -> tuple[str, ...]:
