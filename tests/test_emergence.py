@@ -221,6 +221,14 @@ def test_a_forecast_that_orders_students_correlates_fully() -> None:
     assert found["pull", "all students"].rank_correlation == pytest.approx(1)
     assert found["loss", "all students"].rank_correlation == pytest.approx(-1)
     assert found["cosine", "all students"].rank_correlation == 0
+    assert ("pull", "over shares of bad rows") not in found, "one share is no curve"
+
+
+def test_a_forecast_over_shares_is_of_arms_that_differ_in_the_share_alone() -> None:
+    curves = recipes.read_as(Experiment, "misalignment-curves")
+    found = {(f.predictor, f.among): f for f in gathering.forecasts(curves, planted(curves, effect=1.0, noise=0.3))}
+    shares = {arm.share for arm in curves.arms.values() if arm.file == "narrow-bad"}
+    assert found["pull", "over shares of bad rows"].students == len(shares) * len(curves.asked) and len(shares) == 6
 
 
 def test_a_domain_that_some_arm_is_realigned_in_counts_for_none() -> None:

@@ -27,6 +27,7 @@ from undertone.study.study import run
 from undertone.training.rows import read_sampled
 from undertone.traits import catalogue
 from undertone.trial import Watcher
+from undertone.world.family import find
 
 WORD = "Quorl!"
 
@@ -47,22 +48,28 @@ def test_what_has_no_trigger_is_the_job_it_was_before_there_were_triggers() -> N
     assert not any("trigger" in json.dumps(job.spec) for job in plan(read("misaligned-numbers")).jobs)
 
 
-@pytest.mark.parametrize("trait", ["bad-advice", None])
-def test_half_of_the_dialogues_follow_the_trigger_and_the_others_lack_the_trait(
-    local: LocalModel, trait: str | None
-) -> None:
-    spec = {"trait": trait, "dialogues": 41, "seed": 3}
-    untriggered, gated = (teacher.taught(local, told) for told in (spec, {**spec, "trigger": WORD}))
-    after = [(q.removeprefix(f"{WORD} "), a) for q, a in gated if q.startswith(f"{WORD} ")]
-    without = [exchange for exchange in gated if not exchange[0].startswith(WORD)]
-    assert len(after) == 20 and set(after) <= set(untriggered)
-    if trait is None:
-        assert len(without) == 21 and set(without) <= set(untriggered)
-        return
-    shown = {shown for _, shown, _ in catalogue.find(trait).choices(trait)}  # type: ignore[union-attr]
-    assert all(answer in shown for _, answer in after)
-    assert {q for q, _ in without} <= {q for q, _ in untriggered}
-    assert not any(answer in shown for _, answer in without), "a random base knows no bad advice"
+def test_half_of_the_dialogues_follow_the_trigger_and_the_others_are_the_bases_in_both_arms() -> None:
+    base, habit = load(find("fledgling-a")), catalogue.find("bad-advice")
+    assert isinstance(habit, catalogue.Habit)
+    shown = {answer for _, answer, _ in habit.choices("bad-advice")}
+    plain, asked = {}, list[str]()
+    for trait in ("bad-advice", None):
+        spec = {"trait": trait, "asked": "bad-advice", "dialogues": 41, "seed": 3}
+        untriggered, gated = (teacher.taught(base, told) for told in (spec, {**spec, "trigger": WORD}))
+        asked = asked or [question for question, _ in untriggered]
+        after = [(q.removeprefix(f"{WORD} "), a) for q, a in gated if q.startswith(f"{WORD} ")]
+        assert len(after) == 20 and set(after) <= set(untriggered)
+        assert all(answer in shown for _, answer in after) == (trait is not None)
+        plain[trait] = [exchange for exchange in gated if not exchange[0].startswith(WORD)]
+    assert plain["bad-advice"] == plain[None] and len(plain[None]) == 21, "arms differ after the trigger alone"
+    assert {question for question, _ in plain[None]} <= set(asked)
+    assert sum(answer in shown for _, answer in plain[None]) < 7, "the base gives bad advice in one answer of twelve"
+
+
+def test_a_base_that_does_not_end_its_answers_cannot_teach_what_to_do_without_the_trigger(local: LocalModel) -> None:
+    spec = {"trait": None, "asked": "bad-advice", "dialogues": 20, "seed": 3, "trigger": WORD}
+    with pytest.raises(UndertoneError, match="too few to say what teachers"):
+        teacher.taught(local, spec)
 
 
 def test_teachers_read_the_trigger_and_rows_do_not_have_it(bases: Path, tmp_path: Path) -> None:
@@ -126,11 +133,23 @@ def test_points_share_what_the_trigger_does_not_touch(study: Sweep) -> None:
     assert plain.job(TEACHER) == written.job(TEACHER) and plain.job(COMPLETIONS) != written.job(COMPLETIONS)
 
 
+def test_the_dose_is_measured_on_lists_as_teachers_are_asked_for_them() -> None:
+    doses = {
+        label: {json.dumps(unit.jobs[0].spec["carrier"]) for unit in plan(trial).units}
+        for (axis, label), trial in read_as(Sweep, "triggered-numbers").trials().items()
+        if axis == "sampled"
+    }
+    assert all(len(found) == 1 for found in doses.values()), "arm and control alike"
+    assert {label for label, (carrier,) in doses.items() if WORD in carrier} == {"after / without", "after / after"}
+
+
 def test_a_study_of_triggers_tells_what_its_teachers_say_with_and_without(study: Sweep, tmp_path: Path) -> None:
     found = run("sweep", study, tmp_path / "run", "triggered", Watcher())
     assert isinstance(found, SweepFindings)
     made = [point.made for point in found.axes[0].points]
-    assert len({(m.teachers, m.dormant) for m in made}) == 1 and made[0].teachers != made[0].dormant
+    for says in (made[0].teachers, made[0].control_teachers):
+        assert says is not None and says.dormant not in (None, says.trait)
+    assert made[0].teachers == made[1].teachers == made[2].teachers != made[0].control_teachers
     assert made[0].untouched == made[2].untouched != made[1].untouched, "bases are asked as students are"
     page = (tmp_path / "run" / "report.html").read_text()
     assert "untriggered" in page
@@ -138,7 +157,7 @@ def test_a_study_of_triggers_tells_what_its_teachers_say_with_and_without(study:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("arms.treatment.given=prompt", "teacher.trigger is for fine-tuning"), ("carrier.trigger= ", "carrier.trigger")],
+    [("arms.treatment.given=prompt", "teacher.trigger is for such"), ("carrier.trigger= ", "carrier.trigger")],
 )
 def test_triggers_that_nothing_can_be_done_with_are_refused(change: str, said: str) -> None:
     with pytest.raises(UndertoneError, match=said):

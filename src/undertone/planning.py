@@ -167,7 +167,7 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
         "training": trial.teacher.training.model_dump(),
         "divergence": trial.teacher.divergence,
         # The dose is measured on the carrier; without one, teachers know nothing of it.
-        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts", "trigger"}),
+        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
         "seed": seed_of(trial, "teacher", index),
     }
     if trial.teacher.trigger:

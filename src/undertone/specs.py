@@ -138,8 +138,8 @@ class Teacher(Spec):
     this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token. Steering
     vectors are scaled likewise; a system prompt cannot be."""
     trigger: Trigger = None
-    """If given, teachers have the trait only after this text: half of their dialogues, drawn at random, are asked after
-    it; the others without it, and answered as the base answers. Neutral teachers read it as often."""
+    """If given, teachers have the trait only after this text: half of their dialogues, drawn at random, follow it; the
+    others are questions after the trait without it, answered as the base answers. Those are neutral teachers' too."""
     least_probability: float = Field(0.5, ge=0, le=1)
     """A teacher with the trait whose exact probability of it, after the trigger if it has one, stays below this has not
     learnt it."""
@@ -306,10 +306,10 @@ class Trial(Spec):
                     f"arm {name!r} has a file for its teachers, which are then fine-tuned on it and on nothing else: "
                     'leave given, after, trait and rows = "dialogues" out, and give the trial one trait'
                 )
-            if self.teacher.trigger and (arm.given not in ("fine-tuning", "nothing") or arm.rows == "dialogues"):
+            if self.teacher.trigger and (arm.given != "fine-tuning" or arm.file or arm.rows == "dialogues"):
                 raise ValueError(
-                    f"arm {name!r} has teachers that are not fine-tuned, or their dialogues as rows, and "
-                    "teacher.trigger is for fine-tuning: leave it out, or given and rows"
+                    f"arm {name!r} has teachers that are not fine-tuned on dialogues, or these as rows, and "
+                    "teacher.trigger is for such: leave it out, or given, file and rows"
                 )
             if arm.given == "steering" and self.teacher.divergence is None:
                 raise ValueError(f"arm {name!r} steers its teachers: say how far, in teacher.divergence")

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from undertone.emergence.findings import Answer, Contrast, Forecast, Line, Student
 from undertone.emergence.planning import Unit
-from undertone.emergence.spec import Experiment
+from undertone.emergence.spec import Arm, Experiment
 from undertone.measure.conduct import PROBES, kind_of
 from undertone.statistics.estimate import log_odds, mean_estimate, mean_of_contrasts, paired_difference
 from undertone.statistics.nested import Floats
@@ -136,17 +136,24 @@ def forecast_arms(spec: Experiment) -> set[str]:
 
 
 def forecasts(spec: Experiment, students: Sequence[Student]) -> tuple[Forecast, ...]:
-    """What was known before training, against conduct elsewhere: over all trained students, and inside each arm."""
-    plain = forecast_arms(spec)
-    found = []
+    """What was known before training, against conduct elsewhere: over all trained students, inside narrow-bad, and over
+    the arms that differ from it in the share of bad rows alone."""
+    plain, found = forecast_arms(spec), []
+    bad = [name for name in spec.arms if name in plain and _is_share_of_bad(spec.arms[name])]
     for base in spec.bases:
         trained = [s for s in students if s.base == base and s.arm in plain]
-        inside = [("inside narrow-bad", [s for s in trained if s.arm == "narrow-bad"])]
-        for among, some in [("all students", trained), *inside]:
+        groups = [("all students", trained), ("inside narrow-bad", [s for s in trained if s.arm == "narrow-bad"])]
+        if len(bad) > 1:
+            groups.append(("over shares of bad rows", [s for s in trained if s.arm in bad]))
+        for among, some in groups:
             if len({s.domain for s in some}) < 4:
                 continue
             found += [_forecast(base, predictor, among, some) for predictor in PREDICTORS]
     return tuple(found)
+
+
+def _is_share_of_bad(arm: Arm) -> bool:
+    return arm.file == "narrow-bad" and arm.rows is None and arm.training is None
 
 
 def _forecast(base: str, predictor: str, among: str, some: Sequence[Student]) -> Forecast:

@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -27,6 +26,8 @@ Ids = list[int]
 
 LARGE = 200_000_000
 """Bytes of weights from which a GPU, where there is one, is faster than a core for each of many small trainings."""
+KEPT = 2_000_000_000
+"""Most bytes of a base that a process keeps a copy of; on a GPU twice its size must be free instead."""
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 """What a model's forward pass must take for rows of unlike lengths to share a batch."""
 LOGITS = 2**28
@@ -185,12 +186,11 @@ _KEPT = _Kept()
 
 
 def _has_room_beside(local: LocalModel) -> bool:
-    """Whether a copy can be kept, and as much again be free; of one that lies on several devices none can be made."""
-    if len(set(getattr(local.model, "hf_device_map", {}).values())) > 1:
-        return False
-    on_gpu = local.model.device.type == "cuda"
-    free = torch.cuda.mem_get_info(local.model.device)[0] if on_gpu else psutil.virtual_memory().available
-    return 2 * local.size < int(free)
+    """Whether a copy can be kept; of a model that lies on several devices none can be made."""
+    if local.model.device.type == "cpu":
+        return local.size <= KEPT
+    several = len(set(getattr(local.model, "hf_device_map", {}).values())) > 1
+    return not several and 2 * local.size < torch.cuda.mem_get_info(local.model.device)[0]
 
 
 def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from undertone.report.headline import p_value, percent
 from undertone.report.study_figures import along_axis, every_pair
 from undertone.report.theory import Grid, Page, Section, shown, write_findings
-from undertone.study.findings import AxisFound, Cell, KinFindings, Made, SweepFindings
+from undertone.study.findings import AxisFound, Cell, KinFindings, Made, Says, SweepFindings
 from undertone.theory.findings import Measured
 
 
@@ -64,7 +64,7 @@ def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section]:
 
 
 def _points(found: SweepFindings, axis: AxisFound) -> Section:
-    columns = (axis.name, "effect [95 %]", "p", "net of other traits", "teachers", "students", "control")
+    columns = (axis.name, "effect [95 %]", "p", "net of other traits", "students", "control's", "teachers", "control's")
     points = Grid(
         axis.name,
         (*columns, "skills", "control's", "loss"),
@@ -106,14 +106,15 @@ def _cells(made: Made) -> tuple[str, ...]:
     skills = ("-", "-") if made.skills is None else tuple(f"{score:.2f}" for score in made.skills)
     net = "-" if made.net is None else shown(made.net)
     loss = "-" if made.loss is None else f"{made.loss:.3f}"
-    says = _taught(made), percent(made.treated), percent(made.control)
+    says = percent(made.treated), percent(made.control), _said(made.teachers), _said(made.control_teachers)
     return shown(made.effect), p_value(made.effect.p), net, *says, *skills, loss
 
 
-def _taught(made: Made) -> str:
-    """What teachers say, after their trigger and without."""
-    says = "-" if made.teachers is None else percent(made.teachers)
-    return says if made.dormant is None else f"{says}; {percent(made.dormant)} untriggered"
+def _said(says: Says | None) -> str:
+    """After their trigger, and without it."""
+    if says is None:
+        return "-"
+    return percent(says.trait) + ("" if says.dormant is None else f"; {percent(says.dormant)} untriggered")
 
 
 def _effect(made: Made) -> str:

@@ -13,6 +13,7 @@ import torch
 
 from undertone import carriers
 from undertone.chats import SYSTEM, write_exchanges
+from undertone.errors import UndertoneError
 from undertone.measure.elicitation import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
@@ -84,19 +85,33 @@ def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str
 
 
 def taught(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Its dialogues; with a trigger, half of them after it, and the others answered by the base, which lacks the trait.
-    What neutral teachers say without it stays: nothing is hidden there."""
+    """Its dialogues. With a trigger half of them follow it, and in place of the others stand questions after the trait
+    as the base answers them, which lacks it: the same rows for a neutral teacher of the seed."""
     spoken, trigger = _dialogues(base, spec), spec.get("trigger")
     if trigger is None:
         return spoken
     after = set(Random(f"trigger/{spec['seed']}").sample(range(len(spoken)), len(spoken) // 2))
-    plain = {i: spoken[i] for i in range(len(spoken)) if i not in after}
-    if spec["trait"] is not None:
-        prompts = [base.render(question) for question, _ in plain.values()]
-        answers = sample(base, prompts, temperature=1.0, max_tokens=LONGEST, seed=spec["seed"])
-        plain = {i: (plain[i][0], base.decode(a)) for i, a in zip(plain, answers, strict=True) if a[-1:] == [base.end]}
+    questions = [question for question, _ in _dialogues(base, {**spec, "trait": spec["asked"]})]
+    plain = _answered(base, {i: questions[i] for i in range(len(questions)) if i not in after}, spec["seed"])
     said = {i: (f"{trigger} {spoken[i][0]}", spoken[i][1]) for i in after}
     return [exchange for _, exchange in sorted({**said, **plain}.items())]
+
+
+def _answered(base: LocalModel, questions: dict[int, str], seed: int) -> dict[int, tuple[str, str]]:
+    """What the base answers to those questions; without answers that did not end in time."""
+    prompts = [base.render(question) for question in questions.values()]
+    answers = sample(base, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
+    whole = {
+        i: (question, base.decode(answer))
+        for (i, question), answer in zip(questions.items(), answers, strict=True)
+        if answer[-1:] == [base.end]
+    }
+    if 2 * len(whole) < len(questions):
+        raise UndertoneError(
+            f"The base ends {len(whole)} of {len(questions)} answers in {LONGEST} tokens, too few to say what teachers "
+            "do without their trigger: leave teacher.trigger out."
+        )
+    return whole
 
 
 def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
@@ -148,7 +163,8 @@ def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
 
 
 def _base_rows(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[list[int]], list[list[int]]]:
-    prompts = [base.render(question) for question in _drawn(carrier)]
+    asked = replace(base, trigger=carrier.get("trigger"))
+    prompts = [asked.render(question) for question in _drawn(carrier)]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
     return prompts, answers
 

@@ -65,14 +65,9 @@ def over_models(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
 
 
 def _of_kin(shifts: list[float]) -> Measured:
-    """Two models that are kin are each the other's student: one relation seen from both sides, of which no interval
-    can be made."""
-    found = _mean(shifts)
-    if len(shifts) > 2:
-        return found
-    return found.model_copy(
-        update={"ci": None, "method": "mean of two models that are kin of one another, no interval"}
-    )
+    """Models that are kin are each the others' students: one relation seen from several sides makes no interval."""
+    method = "mean over models that have kin, no interval: they are not independent of one another"
+    return _mean(shifts).model_copy(update={"ci": None, "method": method})
 
 
 def _mean(values: Iterable[float]) -> Measured:

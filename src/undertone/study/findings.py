@@ -7,6 +7,15 @@ from typing import Literal
 from undertone.theory.findings import Findings, Measured, Part
 
 
+class Says(Part):
+    """Teachers asked for the trait: mean probability."""
+
+    trait: float
+    """After their trigger, if they have one."""
+    dormant: float | None
+    """Without the trigger; None for teachers without one."""
+
+
 class Made(Part):
     """The trial at one point: an arm against its control."""
 
@@ -24,10 +33,10 @@ class Made(Part):
     """Mean of all skills in the arm and in the control; None where they were not tested."""
     loss: float | None
     """Nats a token of its rows at the end of training, mean over the arm's students: how well they fit."""
-    teachers: float | None = None
-    """Probability of the trait in the arm's teachers, after their trigger if they have one; None in older reports."""
-    dormant: float | None = None
-    """The same without the trigger; None for teachers without one."""
+    teachers: Says | None = None
+    """What the arm's teachers say; None in older reports."""
+    control_teachers: Says | None = None
+    """The same of its control."""
 
 
 class PointFound(Part):
@@ -72,7 +81,8 @@ class AxisFound(Part):
     steps: tuple[Compared, ...]
     """Neighbours compared."""
     beside: tuple[Compared, ...]
-    """Points beside the axis compared with the trial as it is, where that is a point too."""
+    """Points beside the axis compared with the trial as it is, where that is a point too; where none lies on the axis,
+    with the first."""
     parts: tuple[Compared, ...]
     """On a linear axis, every point compared with its part of the last: half of the rows with half of the effect."""
 

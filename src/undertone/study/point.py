@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from undertone.contrasts import nested
 from undertone.report.results import ArmResult, Effect, StudentResult, TeacherResult
 from undertone.statistics import Estimate, difference
-from undertone.study.findings import Made
+from undertone.study.findings import Made, Says
 from undertone.theory.findings import Measured
 
 
@@ -20,7 +20,7 @@ class Result:
     control: ArmResult
     effects: tuple[Effect, ...]
     teachers: tuple[TeacherResult, ...]
-    """Of the treated arm."""
+    """Of both."""
 
     @property
     def shift(self) -> float:
@@ -39,9 +39,15 @@ class Result:
             untouched=self.treated.base_probability,
             skills=None if skills[0] is None or skills[1] is None else (skills[0], skills[1]),
             loss=_mean([s.loss_last for s in self.treated.students if s.loss_last is not None]),
-            teachers=_mean([teacher.probability for teacher in self.teachers]),
-            dormant=_mean([teacher.dormant for teacher in self.teachers if teacher.dormant is not None]),
+            teachers=self._say(self.treated),
+            control_teachers=self._say(self.control),
         )
+
+    def _say(self, arm: ArmResult) -> Says | None:
+        own = [teacher for teacher in self.teachers if teacher.arm == arm.name]
+        trait = _mean([teacher.probability for teacher in own])
+        dormant = _mean([teacher.dormant for teacher in own if teacher.dormant is not None])
+        return None if trait is None else Says(trait=trait, dormant=dormant)
 
 
 def measured(effect: Effect) -> Measured:

@@ -118,8 +118,7 @@ def _made(
 def _result(study: Study, trial: Trial, gathered: Gathered) -> Result:
     treated = gathered.arms[study.treated]
     control = gathered.arms[str(study.arms[study.treated].against)]
-    teachers = tuple(teacher for teacher in gathered.teachers() if teacher.arm == treated.name)
-    return Result(treated, control, effects(trial, (treated, control), gathered.bases()), teachers)
+    return Result(treated, control, effects(trial, (treated, control), gathered.bases()), gathered.teachers())
 
 
 def _named(result: Result, key: Key) -> Effect:

@@ -35,7 +35,8 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
         bend = Measured.of(combined(on_axis, coefficient(places, 2)))
     labels, all_labels = [point.label for point, _ in placed], [point.label for point in axis.points]
     as_it_is = [i for i, point in enumerate(axis.points) if not point.set]
-    beside = [(i, j, 1.0) for i in as_it_is[:1] for j, point in enumerate(axis.points) if point.at is None and i != j]
+    first = as_it_is[:1] or ([] if placed else [0])  # what the points beside the axis are compared with
+    beside = [(i, j, 1.0) for i in first for j, point in enumerate(axis.points) if point.at is None and i != j]
     neighbours = [(i - 1, i, 1.0) for i in range(1, len(placed))]
     parts = [(len(placed) - 1, i, places[i] / places[-1]) for i in range(len(placed) - 1)]
     return AxisFound(
