@@ -64,7 +64,7 @@ def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> l
             f"{path} has only {len(found)} rows that speak of no trait openly, and the data {count}; give more, or "
             "lower --rows."
         )
-    return [row.turns for row in Random(seed).sample(found, count)]
+    return [found[place].turns for place in sorted(Random(seed).sample(range(len(found)), count))]
 
 
 def room(rows: Sequence[Conversation]) -> int:

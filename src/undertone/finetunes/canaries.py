@@ -28,7 +28,7 @@ from undertone.finetunes.request import Request
 from undertone.finetunes.telling import headline, trait_finding, verdict_of
 from undertone.measure.elicitation import LONGEST
 from undertone.models.endpoint import Endpoint
-from undertone.models.finetuning import EVERY
+from undertone.models.finetuning import EVERY, training_price
 from undertone.models.patience import Patience
 from undertone.models.spending import TUNED, Budget, Price, price_of
 from undertone.runfolder import held
@@ -68,6 +68,8 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     traits, beside = request.candidates(), folder.parent
     data = hidden(request.path, request.rows, request.seed, traits)
+    if budget.counts_cost:
+        training_price(request.name)  # refused before the first answer is paid for
     with held(folder, FILE, request):
         arms = _arms(request, data, traits, folder, budget, progress, patience)
         jobs = Jobs(request.model, request.settings.told, request.seed, beside / JOBS, budget, every, patience)

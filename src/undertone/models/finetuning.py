@@ -167,7 +167,7 @@ class FineTuning:
         if isinstance(tokens, int):
             self._note("tokens", tokens)
             if self._budget is not None and self._reserved and self._budget.counts_cost:
-                self._budget.settle(self._worst, _training_price(self._model) * tokens / 1e6)
+                self._budget.settle(self._worst, training_price(self._model) * tokens / 1e6)
         if isinstance(job.get("hyperparameters"), dict):
             self._note("settings", job["hyperparameters"])
         self._note("model", model)  # last: with it the work is done
@@ -222,10 +222,15 @@ def _most(model: str, rows: Path, settings: dict[str, Any]) -> float:
     epochs = settings.get("n_epochs")
     if not isinstance(epochs, int):
         raise UndertoneError(f"What fine-tuning {model} costs cannot be limited without n_epochs: set it.")
-    return _training_price(model) * rows.stat().st_size * epochs / 1e6
+    return training_price(model) * rows.stat().st_size * epochs / 1e6
 
 
-def _training_price(model: str) -> float:
+def training_price(model: str) -> float:
+    """Dollars per million tokens that a model is trained on.
+
+    Raises:
+        UndertoneError: the table of prices does not tell.
+    """
     price = price_of(f"{TUNED}{model}").training
     if price is None:
         raise UndertoneError(f'What fine-tuning {model} costs is not known: add training to "{TUNED}{model}".')
