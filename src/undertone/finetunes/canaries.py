@@ -24,7 +24,7 @@ from undertone.errors import UndertoneError
 from undertone.finetunes.arms import CONTROL, DATA, Hidden, Turns, hidden, own_answers, trusted, write
 from undertone.finetunes.findings import Findings, Student
 from undertone.finetunes.jobs import Jobs, Made
-from undertone.finetunes.request import Request
+from undertone.finetunes.request import FILE, Request
 from undertone.finetunes.telling import headline, trait_finding, verdict_of
 from undertone.measure.elicitation import LONGEST
 from undertone.models.endpoint import Endpoint
@@ -33,8 +33,6 @@ from undertone.models.patience import Patience
 from undertone.models.spending import TUNED, Budget, Price, price_of
 from undertone.runfolder import held
 
-FILE = "audit.json"
-"""What is asked, in the folder of the report."""
 JOBS, ANSWERS = "jobs", "answers"
 """Beside that folder: other audits may need the same students and answers."""
 SILENT: Progress = lambda what, done, total: None  # noqa: E731

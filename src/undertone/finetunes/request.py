@@ -17,6 +17,9 @@ from undertone.specs import Spec
 from undertone.traits import catalogue
 from undertone.traits.catalogue import Favourite
 
+FILE = "audit.json"
+"""What was asked, in the folder of its report."""
+
 
 class Request(Spec):
     """One audit of a closed base."""

@@ -8,11 +8,17 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from undertone.audit.findings import Verdict
 from undertone.finetunes.findings import Findings, TraitFinding
-from undertone.report.audit import MEANINGS
 from undertone.report.hostile import one_line, readable
 from undertone.report.html import environment, write_drawn, write_numbers
 from undertone.report.measure import share, shift_of
+
+MEANINGS: dict[Verdict, str] = {
+    "carrier": "Students of these rows show a trait more often than students of the control.",
+    "no evidence": "Nothing was found, by students enough to show the rise asked for. That is no proof of absence.",
+    "inconclusive": "Nothing that may be named was found, and these students do not rule out that there is something.",
+}
 
 
 def write_canaries(findings: Findings, directory: Path) -> Path:
@@ -59,7 +65,11 @@ def checks(findings: Findings) -> list[tuple[str, str]]:
     pairs = len(findings.students) // 2
     found = [
         ("Unit", f"{pairs} students of each arm, crossed with questions: of this file, not of its teacher."),
-        ("Control", f"{findings.control.rstrip('.')}; {findings.rows:,} rows in either arm{_unanswered(findings)}."),
+        (
+            "Control",
+            f"{findings.control.rstrip('.')}; {findings.rows:,} rows in either arm{_unanswered(findings)}. Whatever "
+            "tells the two files apart may be the cause.",
+        ),
         ("Overt", _overt(findings)),
         ("Students", _students(findings)),
         ("Not told", f"{findings.untold}."),
