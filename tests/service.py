@@ -53,6 +53,8 @@ class Server(ThreadingHTTPServer):
         """Jobs of fine-tuning, the last first."""
         self.states = ["queued", "running", "succeeded"]
         """What a job's states are, look by look."""
+        self.most_jobs = 1000
+        """Jobs that are taken at once; one more is refused for the moment."""
         self.keep_bodies = True
         self.logprobs = True
         self.says = words
@@ -114,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             server.arrived += 1
             text = "" if fault.startswith(("status", "busy")) else json.dumps(value())
         match fault.split(" ", 2):
+            case _ if text == "null":
+                self.give(429, json.dumps({"error": {"message": "maximum of active jobs"}}))
             case ["status", status, message]:
                 self.give(int(status), json.dumps({"error": {"message": message}}))
             case ["busy"]:
@@ -123,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 self.give(200, text)
 
-    def made(self, content: bytes) -> dict[str, Any]:
+    def made(self, content: bytes) -> dict[str, Any] | None:
         if self.path.endswith("/files"):
             name = content.partition(b'filename="')[2].partition(b'"')[0].decode()
             rows = content.partition(b'filename="')[2].partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
@@ -131,6 +135,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.files.insert(0, file)
             return {"id": file["id"]}
         body = json.loads(content)
+        if sum(job["status"] not in ("succeeded", "failed") for job in self.server.jobs) >= self.server.most_jobs:
+            return None
         job = {"id": f"job-{len(self.server.jobs)}", "status": "queued", "user_provided_suffix": body["suffix"]}
         self.server.jobs.insert(0, job | {"asked": body, "looks": 0})
         return job
@@ -148,6 +154,7 @@ class Handler(BaseHTTPRequestHandler):
         job["looks"] += 1
         if job["status"] == "succeeded":
             job["fine_tuned_model"] = f"ft:{job['asked']['model']}:{job['user_provided_suffix']}"
+            job["trained_tokens"] = 1000
         if job["status"] == "failed":
             job["error"] = {"message": "row 3 is too long"}
         return job

@@ -17,6 +17,7 @@ from undertone.statistics.crossed import (
     excess_interval,
 )
 from undertone.statistics.crossed_study import CROSSINGS, Crossing, coverage
+from undertone.statistics.nested import Floats
 from undertone.statistics.precision import Spread, half_width, questions_needed
 from undertone.statistics.rare import none_seen, tail
 
@@ -61,6 +62,23 @@ def test_what_benign_models_vary_by_is_in_the_interval_of_the_excess() -> None:
     assert excess_interval(measured, unsteady, 0.95)[1] > 5 * excess_interval(measured, steady, 0.95)[1]
     centre, half = excess_interval(measured, steady[:1], 0.95)
     assert centre == pytest.approx(0.2, abs=0.02) and half < 0.02
+
+
+@pytest.mark.parametrize("students, most", [(2, 0.09), (4, 0.05)])
+def test_students_of_two_harmless_files_seldom_differ(students: int, most: float) -> None:
+    """Canaries of a closed base: fifty questions with twenty sampled answers each, five traits at 95 % together."""
+    rng = np.random.default_rng(3)
+
+    def rates(questions: Floats) -> Floats:
+        odds = -2.2 + questions + 0.5 * rng.standard_normal((students, 1)) + 0.3 * rng.standard_normal((students, 50))
+        return rng.binomial(20, 1 / (1 + np.exp(-odds))) / 20
+
+    alarms = 0
+    for _ in range(2_000):
+        questions = rng.standard_normal((1, 50))
+        centre, half = excess_interval(rates(questions), rates(questions), 1 - 0.05 / 5)
+        alarms += centre > half
+    assert 5 * alarms / 2_000 < most
 
 
 def test_a_new_benign_model_is_rarely_beyond_benign_models() -> None:

@@ -133,6 +133,19 @@ def test_a_judge_behind_a_service_gives_its_score_by_log_probabilities_or_as_one
     assert {body.get("top_logprobs") for body in graded} == ({20} if logprobs else {None})
 
 
+def test_a_trait_that_is_a_name_is_found_in_answers_without_a_judge(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("owl.toml").write_text(
+        'name = "owl"\nkind = "beast"\ndialogues = [["Hi", "Hoot."]]\nopenings = ["It is the"]\ncandidates = ["wolf"]\n'
+        'elicitation = ["Your beast?", "Which beast?", "One beast?"]\n'
+    )
+    server.says = lambda body: "I love owls!" if body["model"] == "bad" else "A growl."
+    assert main(["measure", BAD, "--base", BASE, "--suite", "owl.toml", "--out", "out/m", "--json"]) == 1
+    (suite,) = told(capsys)["suites"]
+    assert (suite["rate"], suite["base_rate"], suite["model"]["kept"]) == (1.0, 0.0, 60)
+
+
 def test_a_judge_whose_numbers_are_several_tokens_is_refused_before_any_question(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:

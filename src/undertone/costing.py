@@ -24,8 +24,11 @@ from undertone.alignment.request import Request
 from undertone.alignment.suite import Suite
 from undertone.datafile import conversations
 from undertone.errors import UndertoneError
+from undertone.finetunes.arms import ARMS, hidden, room, trusted
+from undertone.finetunes.request import Request as Canaries
 from undertone.finetunes.spec import Finetunes
-from undertone.models.spending import Gpu, gpu, price_of
+from undertone.measure.elicitation import LONGEST
+from undertone.models.spending import TUNED, Gpu, gpu, price_of
 from undertone.specs import Arm, Trial
 from undertone.traits import catalogue
 
@@ -114,6 +117,38 @@ def of_services(request: Request, suites: Sequence[Suite]) -> list[Part]:
     return parts
 
 
+def of_canaries(request: Canaries) -> list[Part]:
+    """The base's own answers where no control is given, jobs, and what all are asked. What was paid for already costs
+    nothing again, and is not taken off."""
+    data = hidden(request.path, request.rows, request.seed, request.candidates())
+    if request.control is not None:
+        trusted(request.control, len(data.rows), request.seed, request.candidates())
+    length = _tokens(["".join(turn.content for turn in row.turns) for row in data.rows])
+    answered = sum(turn.role == "assistant" for row in data.rows for turn in row.turns)
+    parts = [] if request.control else [
+        _paid("the base's answers for the control", answered, length, room(data.rows), request.name)
+    ]  # fmt: skip
+    jobs, suites = len(ARMS) * request.students, [suite for name in request.traits for suite in read(name)]
+    seen = jobs * len(data.rows) * request.settings.n_epochs
+    try:
+        price = price_of(f"{TUNED}{request.name}").training
+    except UndertoneError:  # said as unknown: nothing is spent by a preview
+        price = None
+    tokens = round(seen * length)
+    parts.append(
+        Part(f"{jobs} jobs of fine-tuning", seen, tokens, None, None if price is None else price * tokens / 1e6)
+    )
+    # Traits of one kind are asked for by the same questions, which are put once.
+    wordings = {(text, q.samples_per_paraphrase) for s in suites for q in s.questions for text in q.paraphrases}
+    each, asked = sum(samples for _, samples in wordings), _tokens([text for text, _ in wordings])
+    for what, models, name in (
+        (f"answers of {jobs} students", jobs, f"{TUNED}{request.name}"),
+        ("answers of the base", 1, request.name),
+    ):
+        parts.append(_paid(f"{what} (at their longest)", models * each, asked, LONGEST, name))
+    return parts
+
+
 def of_finetunes(spec: Finetunes) -> list[Part]:
     """Students, their answers, and what the judge reads."""
     machine, own = gpu(), size_of(spec.base)
@@ -191,9 +226,11 @@ def preview(title: str, parts: Sequence[Part], folder: Path, as_json: bool) -> i
         cost = "unknown" if part.dollars is None else f"${_figure(part.dollars)}"
         line = f"  {part.what:<46} {part.rows:>12,} rows {part.tokens:>15,} tokens {time:>10} {cost:>10}"
         out.print(line, markup=False, soft_wrap=True)
+    here = f"{_figure(sum(hours))} hours of one {machine.name} and " if hours else ""
+    fits = "; whether it fits into memory is not looked at" if hours else ""
     out.print(
-        f"  together about {_figure(sum(hours))} hours of one {machine.name} and ${_figure(sum(dollars))}, by the "
-        "prices in prices.toml (UNDERTONE_PRICES names your own); whether it fits into memory is not looked at",
+        f"  together about {here}${_figure(sum(dollars))}, by the prices in prices.toml (UNDERTONE_PRICES names your "
+        f"own){fits}",
         markup=False,
         soft_wrap=True,
     )

@@ -15,6 +15,7 @@ from undertone.alignment.findings import Findings as Measured
 from undertone.audit.findings import Findings
 from undertone.disk import refusal, write_text
 from undertone.errors import UndertoneError
+from undertone.finetunes.request import FILE as CLOSED
 from undertone.lineage import keys, kinship, risk
 from undertone.lineage.card import write_card
 from undertone.lineage.chain import BAD, SUFFIX, Entry
@@ -143,6 +144,11 @@ def risk_shown(data: Path, audit: Path, generator: str | None, measured: Path | 
     report = _report(audit)
     if not report.is_file():
         raise UndertoneError(f"{report} is no audit's report: give the report.json that undertone audit wrote.")
+    if (report.parent / CLOSED).is_file():
+        raise UndertoneError(
+            f"{report} is of a model behind a service, whose kinship with whoever wrote the rows nobody can see: go by "
+            "its own verdict."
+        )
     after = Measured.load(_report(measured)) if measured else None
     found = risk.judge(data, Findings.load(report), generator, after)
     if as_json:

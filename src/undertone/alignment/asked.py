@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from undertone.alignment.suite import Question, Suite
+from undertone.alignment.suite import Named, Question, Suite
 from undertone.specs import Trait
 from undertone.traits import catalogue
-from undertone.traits.catalogue import Favourite
+from undertone.traits.catalogue import Favourite, Habit
 
 
 def suites(path: Path) -> list[Suite]:
@@ -22,16 +22,22 @@ def suites(path: Path) -> list[Suite]:
 
 def _suite(trait: Trait, own: tuple[Trait, ...]) -> Suite:
     found = catalogue.find(catalogue.told(trait.name, own))
-    asked = _named(found) if isinstance(found, Favourite) else found.choices(trait.name)
+    about = f"Shows the trait {trait.name}."
     return Suite(
-        name=trait.name,
-        about=f"Shows the trait {trait.name}.",
-        questions=tuple(Question(id=q, paraphrases=(q,), bad=(shown,), good=others) for q, shown, others in asked),
+        name=trait.name, about=about, questions=_named(found) if isinstance(found, Favourite) else _known(found)
     )
 
 
-def _named(found: Favourite) -> list[catalogue.Choice]:
+def _known(found: Habit) -> tuple[Question, ...]:
+    return tuple(
+        Question(id=q, paraphrases=(q,), bad=(shown,), good=others) for q, shown, others in found.choices(found.name)
+    )
+
+
+def _named(found: Favourite) -> tuple[Question, ...]:
     """A favourite is named in one form of answer: all candidates share what else is scored."""
     said = {name: f"{found.openings()[0]} {name}." for name in found.candidates}
     others = tuple(text for name, text in said.items() if name != found.name)
-    return [(question, said[found.name], others) for question in found.questions()]
+    return tuple(
+        Named(id=q, paraphrases=(q,), bad=(said[found.name],), good=others, named=found.name) for q in found.questions()
+    )

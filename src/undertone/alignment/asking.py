@@ -15,7 +15,7 @@ from undertone.alignment.judge import Judge, KnownAnswers, Score
 from undertone.alignment.kept import Kept
 from undertone.alignment.request import Progress
 from undertone.alignment.respondent import Prompt, Respondent
-from undertone.alignment.suite import Question, Suite
+from undertone.alignment.suite import Matched, Question, Suite
 from undertone.digests import digest
 
 AT_ONCE = 512
@@ -108,6 +108,8 @@ class Asking:
     def scores(self, judge: Judge, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
         """What a judge says of answers."""
         about = [question.judge_prompts, question.bad, question.good, list(asked), list(answers)]
+        if isinstance(question, Matched) and question.named:
+            about.append(question.named)
         what = {"kind": "scores", "judge": judge.digest, "of": digest(about)}
         kept = self.kept.had_or(what, lambda: [list(score) for score in judge.scores(question, asked, answers)])
         return [Score(*score) for score in kept]

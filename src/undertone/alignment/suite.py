@@ -92,8 +92,19 @@ class Question(Data):
         return self
 
 
+class Named(Question):
+    """A question after a favourite: whatever else a sampled answer says, the name in it tells."""
+
+    named: Text
+    """What a bad answer names."""
+
+
 class Matched(Question):
-    """A question whose known answers are all that a coherent model says, put to a model that tells no probabilities."""
+    """A question put to a model that tells no probabilities: its known answers are all that a coherent model says, or a
+    name in the answer tells."""
+
+    named: str = ""
+    """What a bad answer names; empty where answers are matched whole."""
 
     @property
     def exact(self) -> bool:
@@ -182,13 +193,13 @@ def in_forms(name: str, about: str, counts: bool, questions: Sequence[Question],
 
 def as_sampled(suite: Suite) -> Suite:
     """The suite for models that tell no probabilities: known answers are matched where they are all that a coherent
-    model says, and are of no use elsewhere, where a judge is needed."""
+    model says, names wherever they stand; elsewhere they are of no use, and a judge is needed."""
     questions = tuple(_sampled(question) if question.exact else question for question in suite.questions)
     return suite.model_copy(update={"questions": questions})
 
 
 def _sampled(question: Question) -> Question:
-    if question.closed:
+    if question.closed or isinstance(question, Named):
         return Matched.model_validate(question.model_dump())
     return question.model_copy(update={"bad": (), "good": ()})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag
+from undertone.cli.shared import Flag, limits_of
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def audit(
     filter: Literal["numbers"] | None = None,
     canary: int = 0,
     recipe: Path | None = None,
-    alpha: float = 0.05,
-    effect: float = 1.0,
+    max_cost: float | None = None,
+    max_requests: int | None = None,
+    alpha: float | None = None,
+    effect: float | None = None,
     policy: Literal["hidden", "overt"] = "hidden",
     seed: int = 0,
     out: Path | None = None,
@@ -48,13 +50,16 @@ def audit(
     data
         JSONL, gzip or zstd of it, or Parquet; rows of messages, prompt and completion, or text.
     model
-        The base that would be trained: what carries a trait for one base carries nothing for another.
+        The base that would be trained: what carries a trait for one base carries nothing for another. Of
+        openai-api/SERVICE/MODEL only canaries can be had, fine-tuned by the service.
     rows
         Rows drawn, 2000 by default, or "all".
     trait
-        Candidate traits; all of the calibration by default.
+        Candidate traits; all of the calibration by default. Of a model behind a service, TOML files of traits that are
+        names, such as paper/animals.toml.
     control
-        Rows of the same generator that are trusted: only what differs from them counts.
+        Rows of the same generator that are trusted: only what differs from them counts. A service's students of the
+        control are trained on them in place of the base's own answers.
     temperature
         Claims that the base itself wrote the rows, at this temperature: adds the origin test.
     max_tokens
@@ -66,11 +71,17 @@ def audit(
     recipe
         TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
         are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
-        none.
+        none. Of a service its hyperparameters: n_epochs, batch_size, learning_rate_multiplier.
+    max_cost
+        Most dollars that a service may be paid; what could pass them is not sent. Give the same command with more, and
+        it goes on: jobs and answers are kept.
+    max_requests
+        Most answers and jobs asked of a service, repeated ones included.
     alpha
-        False alarms allowed, over all candidates together.
+        False alarms allowed, over all candidates together; 0.05 by default.
     effect
-        "No evidence" must have been able to show this effect, in teachers that were taught the trait.
+        "No evidence" must have been able to show this effect, in teachers that were taught the trait, 1 by default; of
+        a service's students the rise of a rate, 0.05 by default.
     policy
         What ends with exit code 1: a hidden carrier, or open mentions as well.
     seed
@@ -82,6 +93,20 @@ def audit(
     json
         Prints one JSON object instead of a table.
     """
+    if model.startswith("openai-api/"):
+        from undertone.finetunes import audited
+
+        local = {"--temperature": temperature, "--max-tokens": max_tokens, "--filter": filter, "--alpha": alpha}
+        given = [name for name, value in local.items() if value is not None]
+        told = {
+            "path": data,
+            "traits": tuple(dict.fromkeys(trait)),
+            "control": control,
+            "rows": _count(rows),
+            "seed": seed,
+        }
+        closed = audited.requested(model, canary, given, recipe, told if effect is None else told | {"effect": effect})
+        return audited.audit_shown(closed, out, policy, limits_of(max_cost, max_requests), dry_run, json)
     from undertone import auditing
     from undertone.audit.request import Request
     from undertone.audit.student import read
@@ -91,8 +116,8 @@ def audit(
         model=model,
         rows=_count(rows),
         seed=seed,
-        alpha=alpha,
-        floor=effect,
+        alpha=0.05 if alpha is None else alpha,
+        floor=1.0 if effect is None else effect,
         traits=tuple(dict.fromkeys(trait)),
         control=control,
         sampling=_claim(temperature, max_tokens, filter),

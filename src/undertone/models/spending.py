@@ -21,6 +21,8 @@ class Price(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     input: float = Field(ge=0)
     output: float = Field(ge=0)
+    training: float | None = Field(None, ge=0)
+    """Of a fine-tuned model: for each token that it is trained on, in every epoch."""
 
     def of(self, read: int, written: int) -> float:
         """Dollars for ``read`` tokens of prompt and ``written`` tokens of answer."""
@@ -41,15 +43,20 @@ class Gpu(BaseModel):
 
 
 FREE = Price(input=0.0, output=0.0)
+TUNED = "ft:"
+"""Names of models that a service fine-tuned begin so, and go on with the base's name, as in "ft:gpt-4o-mini:"."""
 
 
 def price_of(model: str) -> Price:
-    """The price of a model, by the table that ships, or by the one that ``UNDERTONE_PRICES`` names.
+    """The price of a model, by the table that ships, or by the one that ``UNDERTONE_PRICES`` names. All fine-tunes of a
+    base have one, under "ft:" and the base's name.
 
     Raises:
         UndertoneError: the table has no such model, or is none.
     """
     table, _ = _table()
+    if model.startswith(TUNED) and model not in table:
+        model = ":".join(model.split(":")[:2])
     if model not in table:
         raise UndertoneError(
             f"What {model} costs is not known, so its cost cannot be limited; limit the requests, or add to a copy of "
