@@ -182,7 +182,9 @@ def test_students_of_the_data_are_told_from_those_of_the_bases_own_answers(
     assert json.loads(Path("out/a/report.json").read_text())["traits"] == found["traits"]
     assert "go by its own verdict" in refused(capsys, "lineage", "risk", "data.jsonl", "--audit", "out/a")
     page = Path("out/a/report.html").read_text()
-    assert "<strong>Carrier</strong>" in page and "no forecast" in page
+    assert "<strong>Carrier</strong>" in page and "no forecast" in page and page.count("<svg") == 2
+    drawn = json.loads(Path("out/a/figures/students.vl.json").read_text())
+    assert json.dumps(drawn).count('"kind": "data"') == 4, "a mark for each student of each trait"
     control = answers_in("out/a/control.jsonl")
     assert control == [f"1, {i}" for i in range(ROWS)] and paid_once(there.server)
     assert len({j["asked"]["training_file"] for j in there.server.jobs}) == 2 and len(there.server.jobs) == 4

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from undertone.audit.findings import Verdict
 from undertone.finetunes.findings import Findings, TraitFinding
+from undertone.report.canaries_figures import canaries_figures
 from undertone.report.hostile import one_line, readable
 from undertone.report.html import environment, write_drawn, write_numbers
 from undertone.report.measure import share, shift_of
@@ -22,19 +23,20 @@ MEANINGS: dict[Verdict, str] = {
 
 
 def write_canaries(findings: Findings, directory: Path) -> Path:
-    """Write `report.json` and `report.html`; give the path of the page."""
+    """Write `report.json`, `figures/*.vl.json` and `report.html`; give the path of the page."""
     write_numbers(directory, findings.json_text())
     shown = readable(findings)
+    drawn = canaries_figures(shown)
     filled = environment()
     filled.filters |= {"share": share, "difference": difference}
     page = filled.get_template("canaries.html.j2").render(
         f=shown,
-        figures={},
+        figures=drawn,
         meaning=MEANINGS[shown.verdict],
         checks=checks(shown),
         prices={name: price.model_dump(exclude_none=True) for name, price in shown.prices.items()},
     )
-    return write_drawn(directory, {}, page)
+    return write_drawn(directory, drawn, page)
 
 
 def canary_lines(findings: Findings) -> list[str]:
