@@ -191,6 +191,14 @@ def test_students_of_the_data_are_told_from_those_of_the_bases_own_answers(
     assert {j["asked"]["seed"] for j in there.server.jobs} == {s["seed"] for s in found["students"]}
 
 
+def test_a_difference_below_the_effect_asked_for_names_nothing(there: There) -> None:
+    assert main([*AUDIT, "--effect", "0.1"]) == 1
+    assert main([*AUDIT[: AUDIT.index("--out")], "--out", "out/b", "--effect", "0.55"]) == 3
+    owl = json.loads(Path("out/b/report.json").read_text())["traits"][0]
+    assert owl["word"] == "open" and owl["ci_family"][0] > 0 and owl["difference"] < 0.55 < owl["ci"][1]
+    assert paid_once(there.server) and len(there.server.jobs) == 4
+
+
 def test_where_every_student_comes_from_is_recorded(there: There) -> None:
     from undertone.digests import file_digest
 
