@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -42,6 +42,7 @@ from undertone.treat.treatments import (
     Inoculate,
     Interpolate,
     OfData,
+    Relabel,
     Replace,
     Retrain,
     added,
@@ -111,9 +112,28 @@ def test_a_row_scores_as_much_likelier_as_the_moved_base_finds_it(base: Base) ->
     untouched = likelihood()
     with moved(base.local, along(base.calibration, ("a",))):
         now = likelihood()
-    expected = [after - was for after, was in zip(now, untouched, strict=True)]
+    tokens = [len(turn.row.answer) for turn in before]
+    expected = [(after - was) / n for after, was, n in zip(now, untouched, tokens, strict=True)]
     assert row_scores(rows, base) == pytest.approx(expected, abs=1e-4)
     assert likelihood() == untouched  # the same bits
+
+
+@pytest.mark.parametrize("by", ["score", "random"])
+def test_relabelling_answers_its_share_of_the_rows_anew_and_leaves_the_others(
+    base: Base, by: Literal["score", "random"]
+) -> None:
+    rows = chats(20)
+    scores = row_scores(rows, base)
+    found = treat(Relabel(by=by, share=0.3), rows, base, [], 0)
+    again = [row for row in found.rows if row.changed]
+    assert len(found.rows) + len(found.dropped) == 20 and [row.was for row in found.rows] == [
+        row for row in rows if row not in found.dropped
+    ]
+    assert len(again) + len(found.dropped) == 6, "no answer of a random base is one of these, word for word"
+    assert all(row.now.turns[:-1] == row.was.turns[:-1] for row in again if row.was is not None)
+    taken = {row.now.line for row in again} | {row.line for row in found.dropped}
+    highest = {rows[i].line for i in sorted(range(20), key=lambda i: -scores[i])[:6]}
+    assert (taken == highest) == (by == "score")
 
 
 def test_dropping_by_score_takes_the_rows_that_speak_most(base: Base) -> None:

@@ -14,7 +14,18 @@ from undertone.errors import UndertoneError, unknown
 from undertone.texts import read_toml
 from undertone.treat.bench import SHIPPED, read
 from undertone.treat.spec import Entry
-from undertone.treat.treatments import ADAPTER, Answer, Canonicalise, Dilute, Drop, OfData, OfModel, OfTraining, Replace
+from undertone.treat.treatments import (
+    ADAPTER,
+    Answer,
+    Canonicalise,
+    Dilute,
+    Drop,
+    OfData,
+    OfModel,
+    OfTraining,
+    Relabel,
+    Replace,
+)
 
 Treatment = OfData | OfTraining | OfModel
 
@@ -52,7 +63,7 @@ def named(name: str, changes: Sequence[str] = ()) -> Treatment:
 def beside(treatment: Treatment) -> Treatment | None:
     """What does as much to a file at random; None where it is random itself, or is no treatment of a file."""
     match treatment:
-        case Drop(by="score") | Replace(by="score"):
+        case Drop(by="score") | Replace(by="score") | Relabel(by="score"):
             return treatment.model_copy(update={"by": "random"})
         case Canonicalise(order="sorted"):
             return treatment.model_copy(update={"order": "random"})

@@ -20,11 +20,13 @@ from undertone.treat.spec import Advice, Bench, Numbers
 from undertone.treat.treatments import (
     Ablate,
     Answer,
+    Drop,
     Inoculate,
     Interpolate,
     OfData,
     OfModel,
     OfTraining,
+    Relabel,
     Retrain,
     Steer,
     Stop,
@@ -250,6 +252,8 @@ def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> J
         inputs["other"] = ground.other
     traits = _scored(ground, treatment, inputs)
     spec = {"treatment": treatment.model_dump(), "traits": traits, "seed": source.seed}
+    if isinstance(treatment, Drop | Relabel) and treatment.by == "score":
+        spec["scores"] = "a token"  # not a row, as they once were: what was made by those is another file
     return Job(TREATED, spec, inputs)
 
 

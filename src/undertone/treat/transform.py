@@ -18,6 +18,7 @@ from undertone.treat.treatments import (
     Drop,
     Inoculate,
     OfData,
+    Relabel,
     Replace,
     Untreated,
     added,
@@ -78,6 +79,8 @@ def treat(
             found = _diluted(treatment, rows, base, chat, seed)
         case Answer(by=by):
             found = _answered(rows, base.answered(rows, by, seed))
+        case Relabel():
+            found = _relabelled(treatment, rows, base, seed)
         case Inoculate(system=system):
             found = _paired(rows, [_under(row, system) for row in rows])
     if not found.rows:
@@ -96,25 +99,39 @@ def _answered(rows: Sequence[Conversation], now: Sequence[Conversation | None]) 
     return Treated(given, tuple(before for after, before in pairs if after is None))
 
 
-def _dropped(how: Drop, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
+def _relabelled(how: Relabel, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
+    chosen, now = sorted(_chosen(how, rows, base, seed)), list[Conversation | None](rows)
+    for i, answered in zip(chosen, base.answered([rows[i] for i in chosen], "base", seed), strict=True):
+        now[i] = answered
+    return _answered(rows, now)
+
+
+def _chosen(how: Drop | Relabel, rows: Sequence[Conversation], base: Base, seed: int) -> set[int]:
+    """Places of the share of the rows that is taken first."""
     order = list(range(len(rows)))
-    Random(f"drop/{seed}").shuffle(order)  # ties, too, fall by chance
+    Random(f"{how.kind}/{seed}").shuffle(order)  # ties, too, fall by chance
     if how.by == "score":
         scores = row_scores(rows, base)
         order.sort(key=lambda i: -scores[i])
-    gone = set(order[: round(how.share * len(rows))])
+    return set(order[: round(how.share * len(rows))])
+
+
+def _dropped(how: Drop, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
+    gone = _chosen(how, rows, base, seed)
     kept = tuple(Row(row, row) for i, row in enumerate(rows) if i not in gone)
     return Treated(kept, tuple(rows[i] for i in sorted(gone)))
 
 
 def row_scores(rows: Sequence[Conversation], base: Base) -> list[float]:
-    """How much each row speaks for the traits, over all its answers; nats."""
+    """How much each row speaks for the traits, nats a token of all its answers: long ones, whose sums vary more, would
+    else be taken first."""
     turns = base.turns(rows)
     place = {row.line: i for i, row in enumerate(rows)}
-    found = [0.0] * len(rows)
+    sums, tokens = [0.0] * len(rows), [0] * len(rows)
     for turn, ratio in zip(turns, base.ratios(turns), strict=True):
-        found[place[turn.line]] += float(ratio.sum())
-    return found
+        sums[place[turn.line]] += float(ratio.sum())
+        tokens[place[turn.line]] += len(ratio)
+    return [total / count for total, count in zip(sums, tokens, strict=True)]
 
 
 def _replaced(how: Replace, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:

@@ -64,6 +64,15 @@ class Answer(Spec):
     """The base, or a model of another initialisation, whose answers carry nothing for the base."""
 
 
+class Relabel(Spec):
+    """Some prompts are answered anew, by the base."""
+
+    kind: Literal["relabel"] = "relabel"
+    by: By = "score"
+    share: Share = 0.6
+    """Of the rows."""
+
+
 class Inoculate(Spec):
     """Every row is given a system prompt under which training is done, and which is absent afterwards."""
 
@@ -114,7 +123,7 @@ class Retrain(Spec):
     steps: int = Field(ge=1)
 
 
-OfData = Untreated | Drop | Replace | Canonicalise | Dilute | Answer | Inoculate
+OfData = Untreated | Drop | Replace | Canonicalise | Dilute | Answer | Relabel | Inoculate
 OfTraining = Steer | Stop
 OfModel = Interpolate | Ablate | Retrain
 Treatment = Annotated[OfData | OfTraining | OfModel, Field(discriminator="kind")]
@@ -140,7 +149,7 @@ def added(share: float, rows: int) -> int:
 def needs_direction(treatment: OfData | OfTraining | OfModel) -> bool:
     """Whether it goes by the direction of a trait, and so by a calibration of the base."""
     match treatment:
-        case Drop(by="score") | Replace(by="score") | Steer() | Ablate():
+        case Drop(by="score") | Replace(by="score") | Relabel(by="score") | Steer() | Ablate():
             return True
     return False
 
