@@ -46,7 +46,7 @@ def bench_treat(
     Parameters
     ----------
     recipe
-        ``numbers``, ``advice``, or a path ending in .toml.
+        ``numbers``, ``numbers-task``, ``advice``, each but the second also as ``-all``, or a path ending in .toml.
     set
         Changes a key, as in --set setup.trait=mole; may be given several times.
     out
