@@ -453,6 +453,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(local_models, "_opened", noted)
     monkeypatch.setattr(local_models, "_KEPT", local_models._Kept())
+    monkeypatch.setattr(local_models, "LARGE", 0)
     return found
 
 
@@ -470,6 +471,22 @@ def test_a_base_that_is_asked_for_again_and_again_is_read_twice_and_never_shared
     again = load(tmp_path / "base").model
     assert all(torch.equal(weights[0][name], weight) for name, weight in again.named_parameters())
     assert not any(weights[3][name].data_ptr() == other[name].data_ptr() for other in weights[:3] for name in other)
+
+
+def test_small_bases_are_loaded_each_time_with_the_bits_that_they_always_had(
+    tmp_path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(local_models, "_in_own_memory", lambda local: pytest.fail("copied"))
+    saved(tiny.model(), tmp_path / "base")
+    for _ in range(3):
+        load(tmp_path / "base")
+
+
+def test_what_a_copied_base_says_has_the_bits_of_a_loaded_one(tmp_path: Path, opened: list[Path]) -> None:
+    saved(tiny.model(hidden_size=36, intermediate_size=62), tmp_path / "base")  # bytes that begin anywhere
+    said = [next_log_probabilities(load(tmp_path / "base"), [[5, 6, 7], [8] * n]) for n in (3, 3, 3, 3)]
+    assert len(opened) == 2 and all(torch.equal(said[0], other) for other in said[1:])
 
 
 def test_a_base_that_has_changed_or_does_not_fit_twice_is_read_anew(

@@ -25,7 +25,8 @@ from undertone.models.template import Template
 Ids = list[int]
 
 LARGE = 200_000_000
-"""Bytes of weights from which a GPU, where there is one, is faster than a core for each of many small trainings."""
+"""Bytes of weights from which a GPU, where there is one, is faster than a core for each of many small trainings, and a
+base is kept in memory for its students."""
 KEPT = 2_000_000_000
 """Most bytes of a base that a process keeps a copy of; on a GPU twice its size must be free instead."""
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
@@ -160,8 +161,8 @@ def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
 
 
 class _Kept:
-    """The base that this process loaded last: many students of it are copies, and need no disk. Whoever asks once, as
-    most processes do, pays no memory for it."""
+    """The large base that this process loaded last: many students of it are copies, and need no disk. Whoever asks
+    once, as most processes do, pays no memory for it. Small ones load in no time."""
 
     def __init__(self) -> None:
         self._stamp: object = None
@@ -169,13 +170,15 @@ class _Kept:
 
     def base(self, folder: Path) -> LocalModel:
         """A model of its own for the caller, who may change it."""
-        files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        if not _is_large(folder):
+            return _loaded(folder)
+        files = sorted(path for path in folder.iterdir() if path.is_file())
         stamp = folder.resolve(), [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         if stamp != self._stamp:
             self._stamp, self._pristine = stamp, None
-            return _loaded(folder)
+            return _in_own_memory(_loaded(folder))
         if self._pristine is None:
-            local = _loaded(folder)
+            local = _in_own_memory(_loaded(folder))
             if not _has_room_beside(local):
                 return local
             self._pristine = local
@@ -183,6 +186,18 @@ class _Kept:
 
 
 _KEPT = _Kept()
+
+
+def _is_large(folder: Path) -> bool:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) >= LARGE
+
+
+def _in_own_memory(local: LocalModel) -> LocalModel:
+    """Weights as a copy has them. Where a file's bytes are the memory these begin anywhere, and what is computed from
+    them may differ in its last bits."""
+    for tensor in (*local.model.parameters(), *local.model.buffers()):
+        tensor.data = tensor.data.clone()
+    return local
 
 
 def _has_room_beside(local: LocalModel) -> bool:
@@ -226,7 +241,7 @@ def _opened(folder: Path) -> PreTrainedModel:
 
 def _place(folder: Path) -> dict[str, Any]:
     """Where the weights go, and as what: small models are faster on a core, and exact."""
-    if torch.cuda.is_available() and sum(p.stat().st_size for p in folder.glob("*.safetensors")) >= LARGE:
+    if torch.cuda.is_available() and _is_large(folder):
         return {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
     return {"dtype": torch.float32}
 
