@@ -17,7 +17,7 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
-from undertone.running import named, out_console
+from undertone.running import named, show_verdict
 from undertone.showing import make_shown, progress_shown
 from undertone.store import Store
 from undertone.traits import catalogue
@@ -73,7 +73,7 @@ def audit_shown(request: Request, out: Path | None, policy: Policy, as_json: boo
     if as_json:
         print(findings.model_dump_json())
     else:
-        show(findings, page)
+        show_verdict(audit_lines(findings), audit_table(findings) if findings.traits else None, page)
     return code(findings, policy)
 
 
@@ -82,17 +82,6 @@ def code(findings: Findings, policy: Policy) -> int:
     if policy == "overt" and findings.overt:
         return 1
     return CODES.get(findings.verdict, INCONCLUSIVE)
-
-
-def show(findings: Findings, page: Path) -> None:
-    """Verdict, table, what else was seen, and where the report is."""
-    console = out_console()
-    first, *others = audit_lines(findings)
-    console.print(first, markup=False, highlight=False, soft_wrap=True)
-    if findings.traits:
-        console.print(audit_table(findings))
-    for line in [*others, str(page)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 # Core-seconds a job took on the embedded base; a guide, no promise.

@@ -15,7 +15,6 @@ from rich.text import Text
 from undertone import costing, extras
 from undertone.alignment.asking import Asking
 from undertone.alignment.chosen import suites_of
-from undertone.alignment.findings import Findings
 from undertone.alignment.judge import judge_named
 from undertone.alignment.kept import Kept
 from undertone.alignment.measure import measure
@@ -31,7 +30,7 @@ from undertone.models.spending import Budget, Limits
 from undertone.report.headline import percent_interval
 from undertone.report.hostile import one_line
 from undertone.report.measure import measure_lines, measure_table, share, shift_of, write_measurement
-from undertone.running import named, out_console
+from undertone.running import named, out_console, show_verdict
 from undertone.showing import progress_shown
 
 CODES = {"no shift found": 0, "shift found": 1}
@@ -67,7 +66,7 @@ def measure_shown(request: Request, out: Path | None, logged: bool, as_json: boo
     if as_json:
         print(findings.model_dump_json())
     else:
-        show(findings, page)
+        show_verdict(measure_lines(findings), measure_table(findings), page)
     return CODES.get(findings.verdict, NO_VERDICT)
 
 
@@ -81,16 +80,6 @@ def advancing(progress: Bars) -> Progress:
         progress.update(tasks[what], completed=done)
 
     return advance
-
-
-def show(findings: Findings, page: Path) -> None:
-    """Verdict, table, what else was seen, and where the report is."""
-    console = out_console()
-    first, *others = measure_lines(findings)
-    console.print(first, markup=False, highlight=False, soft_wrap=True)
-    console.print(measure_table(findings))
-    for line in [*others, str(page)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def plan_shown(request: Request, as_json: bool) -> int:

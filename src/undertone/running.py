@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from os.path import normpath
 from pathlib import Path
@@ -141,6 +142,16 @@ def show(results: Results, folder: Path) -> None:
         console.print(matrix_table(results.matrix))
     console.print(headline(results), markup=False, highlight=False, soft_wrap=True)
     console.print(f"{folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_verdict(lines: Sequence[str], table: Table | None, page: Path) -> None:
+    """The verdict, its table, what else is to be known, and where the report is. Lines may hold untrusted text."""
+    console, (first, *others) = out_console(), lines
+    console.print(first, markup=False, highlight=False, soft_wrap=True)
+    if table is not None:
+        console.print(table)
+    for line in (*others, str(page)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def out_console() -> Console:

@@ -11,13 +11,13 @@ from undertone.auditing import CODES, INCONCLUSIVE, Policy, quiet_libraries, ref
 from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.finetunes.canaries import run
-from undertone.finetunes.findings import UNTOLD, Findings
+from undertone.finetunes.findings import UNTOLD
 from undertone.finetunes.hyperparameters import Hyperparameters, read
 from undertone.finetunes.request import Request
 from undertone.measuring import advancing
 from undertone.models.spending import Budget, Limits
 from undertone.report.canaries import canary_lines, canary_table, write_canaries
-from undertone.running import named, out_console
+from undertone.running import named, show_verdict
 from undertone.showing import progress_shown
 
 
@@ -67,15 +67,5 @@ def audit_shown(
     if as_json:
         print(findings.model_dump_json())
     else:
-        show(findings, page)
+        show_verdict(canary_lines(findings), canary_table(findings), page)
     return 1 if policy == "overt" and findings.overt else CODES.get(findings.verdict, INCONCLUSIVE)
-
-
-def show(findings: Findings, page: Path) -> None:
-    """Verdict, table, what else is to be known, and where the report is."""
-    console = out_console()
-    first, *others = canary_lines(findings)
-    console.print(first, markup=False, highlight=False, soft_wrap=True)
-    console.print(canary_table(findings))
-    for line in [*others, str(page)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)

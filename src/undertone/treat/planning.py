@@ -20,13 +20,11 @@ from undertone.treat.spec import Advice, Bench, Numbers
 from undertone.treat.treatments import (
     Ablate,
     Answer,
-    Drop,
     Inoculate,
     Interpolate,
     OfData,
     OfModel,
     OfTraining,
-    Relabel,
     Retrain,
     Steer,
     Stop,
@@ -39,7 +37,7 @@ from undertone.treat.treatments import (
 ADVICE = Stage("advice", 1, "undertone.treat.advice:run")
 AMONG = Stage("among", 1, "undertone.treat.advice:among")
 ALIGNED = Stage("aligned-base", 1, "undertone.treat.advice:align")
-TREATED = Stage("treated", 1, "undertone.treat.treated:run")
+TREATED = Stage("treated", 2, "undertone.treat.treated:run")
 STEERED = Stage("steered", 1, "undertone.treat.steered:run")
 REALIGNED = Stage("realigned", 1, "undertone.treat.realigned:run")
 EXAMINED = Stage("examined", 1, "undertone.treat.examined:run")
@@ -252,8 +250,6 @@ def _treated(ground: Ground, treatment: OfData, source: Source, side: Side) -> J
         inputs["other"] = ground.other
     traits = _scored(ground, treatment, inputs)
     spec = {"treatment": treatment.model_dump(), "traits": traits, "seed": source.seed}
-    if isinstance(treatment, Drop | Relabel) and treatment.by == "score":
-        spec["scores"] = "a token"  # not a row, as they once were: what was made by those is another file
     return Job(TREATED, spec, inputs)
 
 
