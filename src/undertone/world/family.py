@@ -46,6 +46,8 @@ FAMILY = {
     "fledgling-large": Member(6, architecture="llama-large", about="twice the parameters: wider"),
     "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
+    "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
+    "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
     **{
         f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")
