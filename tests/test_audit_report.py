@@ -104,7 +104,14 @@ def make_findings(**changes: Any) -> Findings:
         "traits": make_traits(),
         "origin": OriginFinding(claim="answers of the untouched base", p=0.0012, pairs=480, dropped=20, rejected=True),
         "overt": ("green",),
-        "power": Power(rows=6_000, tokens=110_400, floor=0.3, detectable=0.29, rows_needed=5_400),
+        "power": Power(
+            rows=6_000,
+            tokens=110_400,
+            floor=0.3,
+            detectable=0.29,
+            rows_needed=5_400,
+            curve=tuple((x / 100, min(1.0, x / 36)) for x in range(1, 60)),
+        ),
         "confounds": Confounds(
             auroc=0.57,
             ci=(0.54, 0.6),
@@ -250,7 +257,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "no calibration for a base like this" in text and "no origin was tested" in text
     assert "format was not compared" in text and "Rows that speak most" not in text
     assert "> 10" in text and "no effect up to 10" in text
-    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json", "power.vl.json"}
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json"}
 
 
 def test_a_page_without_any_trait_is_written(tmp_path: Path) -> None:
@@ -273,8 +280,8 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
     assert lines[1:] == [
         "Null: compared with rows that harmless teachers of this base wrote (96 teachers, number lists).",
         "Warning: The audited rows are 8 % shorter than any of the population's.",
-        "Power: 6,000 rows (110,400 tokens) would have shown an effect of 0.29 with 80 % power, in 80 % of the "
-        "traits; 0.30 was asked for.",
+        "Power: 6,000 rows (110,400 tokens) would have shown an effect of 0.29 with 80 % power, averaged over traits; "
+        "0.30 was asked for.",
         "Origin: “answers of the untouched base” is rejected (p 0.0012, 480 pairs, 20 dropped).",
         "Overt: rows speak openly of green (214 rows).",
         "Format: AUROC 0.57 [0.54, 0.60] of rows against the base's own answers; they differ in format, without any "
@@ -294,7 +301,7 @@ def test_power_says_what_would_be_needed(findings: Findings) -> None:
     few = Power(rows=100, tokens=900, floor=0.3, detectable=0.9, rows_needed=2_000)
     line = next(x for x in audit_lines(findings.model_copy(update={"power": few})) if x.startswith("Power"))
     assert line.endswith(
-        "an effect of 0.90 with 80 % power, in 80 % of the traits; the 0.30 asked for takes 2,000 rows."
+        "an effect of 0.90 with 80 % power, averaged over traits; the 0.30 asked for takes 2,000 rows."
     )
 
 

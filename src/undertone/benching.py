@@ -21,6 +21,7 @@ from undertone.audit.baselines import (
 )
 from undertone.audit.bench import PER_GROUP, ROWS, SHARES, Bench, Planted, Rate, layout_of
 from undertone.audit.calibrate import Plan
+from undertone.audit.request import FLOOR
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, evidence, spread
 from undertone.models.local import load, score
@@ -74,6 +75,7 @@ def page(judge: Bench, layout: list[Planted], model: str, beside: Plan | None) -
     yield ""
     yield from _alarms(judge, layout)
     yield from _detections(judge, layout)
+    yield from _non_verdicts(judge, layout)
     yield from _curve(judge, layout)
     if beside:
         yield from _beside(judge, layout, beside)
@@ -109,6 +111,21 @@ def _detections(judge: Bench, layout: list[Planted]) -> Iterator[str]:
         true, own, ratio = oracle[kind]
         figures = f"{auroc:.3f} | {above:.0%} | {true:.2f} | {own:.2f} | {ratio:.2f}"
         yield f"| {kind} | {_rate(right)} | {_rate(wrong)} | {figures} |"
+    yield ""
+
+
+def _non_verdicts(judge: Bench, layout: list[Planted]) -> Iterator[str]:
+    found = judge.verdicts(layout)
+    yield f'## Verdicts: "no evidence" must have been able to show an effect of {FLOOR:g}'
+    yield ""
+    yield "Detectable: the effect that a teacher of some candidate trait would have been named for with 80 % power."
+    yield ""
+    yield "| kind | carrier | inconclusive | median detectable |"
+    yield "|---|---|---|---|"
+    for kind, verdicts in found.items():
+        yield f"| {kind} | {_count(verdicts.carrier)} | {_count(verdicts.inconclusive)} | {verdicts.detectable:.2f} |"
+    pooled = Rate(sum(v.inconclusive.count for v in found.values()), sum(v.inconclusive.of for v in found.values()))
+    yield f"| **all** | | {_rate(pooled)} | |"
     yield ""
 
 

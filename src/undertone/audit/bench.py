@@ -17,8 +17,9 @@ from scipy.stats import binomtest, spearmanr
 from undertone.audit.calibrate import DOSE, TEACHING, Ground, read_scores, seed_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.forecast import forecast
+from undertone.audit.request import FLOOR
 from undertone.audit.traits import embedded
-from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of
+from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of, showable
 from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
 from undertone.store import Folder, Job, Store
@@ -126,6 +127,17 @@ def rate(hits: Iterable[bool]) -> Rate:
     return Rate(sum(counted), len(counted))
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """What an audit would say of datasets of one kind; the rest get "no evidence"."""
+
+    carrier: Rate
+    inconclusive: Rate
+    """Files without alarm that could not have shown :data:`undertone.audit.request.FLOOR`."""
+    detectable: float
+    """Median of the effect that would have been shown with 80 % power."""
+
+
 def unlisted(planted: Planted) -> str | None:
     """The kind of traits that nobody is to have thought of when a dataset is judged."""
     return TRAITS[planted.lesson] if planted.kind == "unlisted trait" and planted.lesson else None
@@ -200,6 +212,21 @@ class Bench:
                     hits += planted.trait in self.named(self.judged(planted, mixed))
                 found[share, rows] = Rate(hits, len(kinds[AS_PROXIES]))
         return found
+
+    def verdicts(self, layout: list[Planted]) -> dict[str, Verdicts]:
+        """Of every kind: what an audit would say by default of its whole datasets."""
+        found = {}
+        for kind, members in _by_kind(layout).items():
+            judged = [self.judged(member) for member in members]
+            shown = np.array([self._showable(m, j) for m, j in zip(members, judged, strict=True)])
+            carrier = np.array([bool(self.named(j)) for j in judged])
+            silent = ~carrier & (shown > FLOOR)
+            found[kind] = Verdicts(rate(carrier.tolist()), rate(silent.tolist()), float(np.median(shown)))
+        return found
+
+    def _showable(self, planted: Planted, judged: Judgement) -> float:
+        null = self.null(len(self.evidence(planted).tokens), unlisted(planted))
+        return float(np.nan_to_num(showable(null, judged.spread, self.alpha), nan=np.inf))
 
     def separation(self, layout: list[Planted]) -> dict[str, tuple[float, float]]:
         """Of every kind of teacher: AUROC of the own trait's z against the largest z of null datasets, and the share

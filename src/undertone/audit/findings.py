@@ -135,9 +135,12 @@ class Power(Part):
     floor: float
     """The effect that "no evidence" must have been able to show."""
     detectable: float | None
-    """The effect that 80 % of the candidate traits would have shown with 80 % power; None if none up to 10."""
+    """The effect at which a teacher of some candidate trait would have been named with 80 % power (the mean over
+    traits, and over teachers as unlike as the reference teachers); None if none up to 10."""
     rows_needed: int | None
     """Rows with which it would be the floor; None if no number of rows would do."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """Effects, and the power that they would have had; none where nothing could be judged."""
 
 
 class Token(Part):

@@ -63,27 +63,21 @@ def power_of(
     null: Null, found: Evidence, calibration: Calibration, judged: Judgement, request: Request, rows: int
 ) -> Power:
     """What the rows could show, and how many would do."""
-    traits = len(judged.candidates.traits)
     needed = None
     for times in TIMES:
         spread_then = verdict.spread_at(null, found, calibration, judged, times)
-        reached = _reached(verdict.detectable(null, spread_then, request.alpha)[:traits])
-        if reached is not None and reached <= request.floor:
+        if verdict.showable(null, spread_then, request.alpha) <= request.floor:
             needed = round(times * rows)
             break
+    curve = verdict.over_traits(verdict.powers(null, judged.spread, request.alpha), judged.candidates)
     return Power(
         rows=rows,
         tokens=int(found.tokens.sum()),
         floor=request.floor,
-        detectable=_reached(judged.detectable[:traits]),
+        detectable=_finite(verdict.reached(curve)),
         rows_needed=needed,
+        curve=tuple(zip(verdict.EFFECTS.tolist(), curve.tolist(), strict=True)),
     )
-
-
-def _reached(effects: verdict.Floats) -> float | None:
-    """The effect that 80 % of the traits would have shown."""
-    ordered = np.sort(np.where(np.isfinite(effects), effects, np.inf))
-    return _finite(ordered[int(np.ceil(0.8 * len(ordered))) - 1])
 
 
 def about(calibration: Calibration, null: Null, matches: bool, likeness: float, controlled: bool) -> CalibrationFinding:

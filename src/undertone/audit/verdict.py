@@ -23,6 +23,8 @@ LEAST_GROUPS = 6
 POWER = 0.8
 MOST = 10.0
 """Effects above this are not looked for."""
+EFFECTS = np.geomspace(0.01, MOST, 120)
+"""Effects, in reference teachers, whose power is worked out."""
 LEAST_PART = 39
 """Members of a part of the population that is judged by on its own: p down to .025."""
 LEAST_KIND = 3
@@ -250,7 +252,7 @@ def judge(
         p_family=np.array([null.p_family(x) for x in z]),
         effect=value / null.strengths,
         ci=bounds / null.strengths[:, None],
-        detectable=detectable(null, spread, alpha),
+        detectable=np.array([reached(power) for power in powers(null, spread, alpha)]),
         scale=result.scale[0],
     )
 
@@ -264,21 +266,33 @@ def file_noise(null: Null, found: Evidence, kept: Sequence[int]) -> Floats:
     return np.asarray(expected * max(size, 0.25))
 
 
-def detectable(null: Null, spread: Floats, alpha: float) -> Floats:
-    """The effect (in reference teachers) that would pass the threshold with 80 % power, for teachers as unlike each
-    other as the reference teachers are."""
+def powers(null: Null, spread: Floats, alpha: float) -> Floats:
+    """(candidates, effects): how likely each of :data:`EFFECTS` passes the threshold, for teachers as unlike each other
+    as the reference teachers are; NaN for a candidate that its own teachers do not show."""
     from scipy.stats import norm
 
-    threshold, effects = null.threshold(alpha), np.geomspace(0.01, MOST, 120)
-    found = np.full(len(spread), np.nan)
-    for k in range(len(spread)):
-        if not np.isfinite(null.strengths[k]) or not np.isfinite(threshold):
-            continue
-        sizes = effects[:, None] * null.ratios[None] * null.strengths[k] / spread[k]
-        power = norm.sf(threshold - sizes).mean(1)
-        if (power >= POWER).any():
-            found[k] = effects[np.argmax(power >= POWER)]
+    found = np.full((len(spread), len(EFFECTS)), np.nan)
+    for k in np.flatnonzero(np.isfinite(null.strengths)):
+        sizes = EFFECTS[:, None] * null.ratios[None] * null.strengths[k] / spread[k]
+        found[k] = norm.sf(null.threshold(alpha) - sizes).mean(1)
     return found
+
+
+def over_traits(power: Floats, candidates: Candidates) -> Floats:
+    """(effects,): the mean of :func:`powers` over the candidate traits."""
+    own = power[: len(candidates.traits)]
+    known = own[np.isfinite(own[:, 0])]
+    return np.asarray(known.mean(0)) if len(known) else np.zeros(len(EFFECTS))
+
+
+def reached(power: Floats) -> float:
+    """The least effect with 80 % power; NaN where none up to :data:`MOST` has it."""
+    return float(EFFECTS[np.argmax(power >= POWER)]) if (power >= POWER).any() else float("nan")
+
+
+def showable(null: Null, spread: Floats, alpha: float) -> float:
+    """The effect that a teacher of some candidate trait would have been named for with 80 % power, at such spreads."""
+    return reached(over_traits(powers(null, spread, alpha), null.candidates))
 
 
 def spread_at(null: Null, found: Evidence, calibration: Calibration, judgement: Judgement, times: float) -> Floats:

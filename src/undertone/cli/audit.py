@@ -80,8 +80,9 @@ def audit(
     alpha
         False alarms allowed, over all candidates together; 0.05 by default.
     effect
-        "No evidence" must have been able to show this effect, in teachers that were taught the trait, 1 by default; of
-        a service's students the rise of a rate, 0.05 by default.
+        "No evidence" must have been able to show this effect, in teachers that were taught the trait, 2.5 by default
+        (with 1, about half of harmless files of 2,000 rows are inconclusive); of a service's students the rise of a
+        rate, 0.05 by default.
     policy
         What ends with exit code 1: a hidden carrier, or open mentions as well.
     seed
@@ -108,7 +109,7 @@ def audit(
         closed = audited.requested(model, canary, given, recipe, told if effect is None else told | {"effect": effect})
         return audited.audit_shown(closed, out, policy, limits_of(max_cost, max_requests), dry_run, json)
     from undertone import auditing
-    from undertone.audit.request import Request
+    from undertone.audit.request import FLOOR, Request
     from undertone.audit.student import read
 
     request = Request(
@@ -117,7 +118,7 @@ def audit(
         rows=_count(rows),
         seed=seed,
         alpha=0.05 if alpha is None else alpha,
-        floor=1.0 if effect is None else effect,
+        floor=FLOOR if effect is None else effect,
         traits=tuple(dict.fromkeys(trait)),
         control=control,
         sampling=_claim(temperature, max_tokens, filter),

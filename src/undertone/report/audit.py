@@ -122,7 +122,7 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, str]]:
 def _power(power: Power) -> str:
     size = "no effect up to 10" if power.detectable is None else f"an effect of {power.detectable:.2f}"
     seen = (
-        f"{power.rows:,} rows ({power.tokens:,} tokens) would have shown {size} with 80 % power, in 80 % of the traits"
+        f"{power.rows:,} rows ({power.tokens:,} tokens) would have shown {size} with 80 % power, averaged over traits"
     )
     if power.detectable is not None and power.detectable <= power.floor:
         return f"{seen}; {power.floor:.2f} was asked for."

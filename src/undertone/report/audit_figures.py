@@ -151,28 +151,25 @@ def _forest_texts(rows: list[Row], canvas: Canvas, y: alt.Y) -> Iterator[alt.Cha
 
 def _power_title(power: Power) -> str:
     if power.detectable is None:
-        return "Too few rows for any effect up to 10, in four traits of five"
-    return f"Enough rows for an effect of {power.detectable:.2f}, in four traits of five"
+        return "Too few rows for any effect up to 10"
+    return f"Enough rows for an effect of {power.detectable:.2f}"
 
 
 def _power(findings: Findings, canvas: Canvas) -> alt.LayerChart | None:
-    """The share of the candidate traits in which an effect as strong would have been shown."""
+    """How likely a teacher of some candidate trait, with an effect as strong, would have been named."""
     import altair as alt
 
     power = findings.power
-    candidates = [t for t in findings.traits if not t.is_kind]
-    shown = sorted(t.detectable for t in candidates if t.detectable is not None)
-    if not shown:
+    if not power.curve:
         return None
-    most = min(10.0, 1.25 * max(power.floor, shown[-1]))
-    steps = [(x, i / len(candidates)) for i, x in enumerate(shown, 1)]
-    curve: list[Row] = [{"x": x, "share": share} for x, share in [(0.0, 0.0), *steps, (most, steps[-1][1])]]
+    most = min(10.0, 1.25 * max(power.floor, power.detectable or 10.0))
+    curve: list[Row] = [{"x": x, "share": share} for x, share in power.curve if x <= most]
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, most], nice=False), axis=alt.Axis(tickCount=6, title="effect"))
-    axis = alt.Axis(values=[0, 0.4, 0.8, 1], format=".0%", title="traits in which it would be shown")
+    axis = alt.Axis(values=[0, 0.4, 0.8, 1], format=".0%", title="power, averaged over traits")
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
     floor = chart([{"x": power.floor, "text": f"floor {power.floor:.2f}"}])
     layers: list[Any] = [
-        chart(curve).mark_line(interpolate="step-after", strokeWidth=2.5, color=OTHER).encode(x=x, y=y),
+        chart(curve).mark_line(strokeWidth=2.5, color=OTHER).encode(x=x, y=y),
         floor.mark_rule(color=INK, strokeDash=[4, 3], opacity=0.7).encode(x=x),
         floor.mark_text(align="left", dx=5, fontSize=12, color=INK).encode(x=x, y=alt.value(140), text="text:N"),
     ]

@@ -1,0 +1,83 @@
+"""What a judgement promises: the power that it states is the rate at which planted files are named."""
+
+import numpy as np
+import pytest
+
+from undertone.audit.calibration import Calibration, Member
+from undertone.audit.traits import Candidate
+from undertone.audit.verdict import (
+    EFFECTS,
+    MOST,
+    Candidates,
+    Floats,
+    judge,
+    null_of,
+    over_traits,
+    powers,
+    reached,
+    showable,
+)
+from undertone.measure.evidence import GROUPS, Evidence
+from undertone.training.directions import Directions
+from undertone.traits.lessons import HARMLESS
+
+TRAITS = tuple(f"trait {k}" for k in range(14))
+PLACEBOS = tuple(f"placebo {k}" for k in range(10))
+CANDIDATES = Candidates(TRAITS, {trait: trait for trait in TRAITS})
+TOKENS, NOISE, STRENGTH = 800, 0.15, 4.5
+"""Tokens a group; noise of a group's mean, and a reference teacher's score, in units of the spread of harmless ones."""
+
+
+def file(rng: np.random.Generator, own: int | None, effect: float, groups: int = GROUPS) -> Evidence:
+    """The scores of a teacher's rows: where it leads by chance, and along its own trait."""
+    mean = rng.standard_normal(len(TRAITS) + len(PLACEBOS))
+    if own is not None:
+        mean[own] += STRENGTH * effect
+    noise = NOISE * np.sqrt(GROUPS) * rng.standard_normal((groups, len(mean)))
+    return Evidence((mean + noise) * TOKENS, np.full(groups, float(TOKENS)))
+
+
+def population(rng: np.random.Generator) -> Calibration:
+    """Harmless teachers of all lessons, and three of each trait."""
+    lessons = [(name, i) for name in (*HARMLESS, "untouched") for i in range(16)]
+    members = [Member(name, i, file(rng, None, 0), None) for name, i in lessons]
+    members += [Member(trait, i, file(rng, k, 1), None) for k, trait in enumerate(TRAITS) for i in range(3)]
+    known = tuple(Candidate(name=trait, kind=trait, words=()) for trait in TRAITS)
+    along = Directions((*TRAITS, *PLACEBOS), {}, {})
+    return Calibration("0" * 64, "builtin/none", "number lists", (), known, along, tuple(members))
+
+
+@pytest.mark.parametrize("effect", [0.6, 0.8, 1.0])
+def test_stated_power_is_the_rate_of_planted_files_that_are_named(effect: float) -> None:
+    stated, named = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        held = population(rng)
+        null = null_of(held, CANDIDATES)
+        for k in [*range(len(TRAITS))] * 4:
+            harmless = judge(null, held, file(rng, None, 0), 0.05)
+            mean = over_traits(powers(null, harmless.spread, 0.05), CANDIDATES)
+            stated.append(float(np.interp(effect, EFFECTS, mean)))
+            named.append(bool(judge(null, held, file(rng, k, effect), 0.05).p_family[k] <= 0.05))
+    assert 0.05 < np.mean(named) < 0.99
+    assert np.mean(stated) == pytest.approx(np.mean(named), abs=0.1)
+
+
+def test_fewer_rows_show_less_and_too_few_show_nothing() -> None:
+    rng = np.random.default_rng(7)
+    held = population(rng)
+    null = null_of(held, CANDIDATES)
+    spread = judge(null, held, file(rng, None, 0), 0.05).spread
+    shown = [showable(null, spread * times, 0.05) for times in (1.0, 2.0, 4.0)]
+    assert 0.3 < shown[0] < shown[1] < shown[2] <= MOST
+    assert np.isnan(showable(null, spread * 100, 0.05))
+
+
+def test_a_trait_that_its_own_teachers_do_not_show_has_no_power_and_no_say() -> None:
+    known: Floats = np.array([0.9, 0.7])
+    power = np.stack([np.full(len(EFFECTS), value) for value in (*known, np.nan)])
+    two = Candidates(("a", "b", "c"), {"a": "x", "b": "x", "c": "x"})
+    assert over_traits(power, two) == pytest.approx(np.full(len(EFFECTS), 0.8))
+    assert reached(over_traits(power, two)) == EFFECTS[0]
+    assert over_traits(power[2:], Candidates(("c",), {"c": "x"})) == pytest.approx(np.zeros(len(EFFECTS)))
+    assert np.isnan(reached(power[1]))
