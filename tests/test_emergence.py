@@ -115,6 +115,7 @@ def test_conduct_is_the_share_of_the_bad_answer_among_the_two() -> None:
     assert json.loads(good)["answer"] != json.loads(bad)["answer"]
     assert found.bad[k, 2] == pytest.approx(p_bad / (p_good + p_bad), rel=1e-4)
     assert found.coherent[k, 2] == pytest.approx(p_good + p_bad, rel=1e-4)
+    assert found.odds[k, 2] == pytest.approx(np.log(p_bad / p_good), rel=1e-4)
 
 
 def test_every_probe_asks_differently_for_the_same_choices() -> None:
@@ -170,12 +171,14 @@ def test_the_pull_is_the_derivative_of_bad_conduct_along_a_step_on_the_file() ->
 # --- arms compared ---------------------------------------------------------------------------------------------------
 
 
-def planted(spec: Experiment, effect: float, noise: float, seed: int = 0) -> list[Student]:
-    """Students of every arm; narrow bad advice shifts the others' log-odds by ``effect``."""
+def planted(spec: Experiment, effect: float, noise: float, seed: int = 0, apart: float = 0.0) -> list[Student]:
+    """Students of every arm; narrow bad advice shifts the others' log-odds by ``effect``, and half of the requests by
+    ``apart`` more, the others by as much less."""
     rng, found = Random(seed), []
     for unit in plan(spec).units:
         odds = -4 + (effect if unit.arm == "narrow-bad" else 0) + rng.gauss(0, noise)
-        p = float(1 / (1 + np.exp(-odds)))
+        spread = apart if unit.arm == "narrow-bad" else 0.0
+        p = float(np.mean(1 / (1 + np.exp(-(odds + np.array([-spread, spread]))))))
         found.append(
             Student(
                 arm=unit.arm,
@@ -186,6 +189,7 @@ def planted(spec: Experiment, effect: float, noise: float, seed: int = 0) -> lis
                 elsewhere=p,
                 coherent=0.9,
                 probes=dict.fromkeys(PROBES, p),
+                requests=dict.fromkeys(PROBES, odds),
                 compliance=0.1,
                 pull=odds,
                 cosine=0.0,
@@ -203,6 +207,14 @@ def test_a_planted_effect_is_found_with_its_size() -> None:
     assert one.p == pytest.approx(2 / 2**12)
     other = next(c for c in found if (c.arm, c.probe) == ("backdoor", "plain"))
     assert other.ci is not None and other.ci[0] < 0 < other.ci[1]
+
+
+def test_requests_that_only_move_apart_are_told_from_a_shift() -> None:
+    spec = experiment()
+    found = gathering.contrasts(spec, planted(spec, effect=0.0, noise=0.1, apart=1.5))
+    one = next(c for c in found if (c.arm, c.against, c.probe) == ("narrow-bad", "narrow-good", "plain"))
+    assert one.ci is not None and one.ci[0] > 0.5, "the mean share rises"
+    assert one.by_request_ci is not None and one.by_request_ci[0] < 0 < one.by_request_ci[1]
 
 
 def test_harmless_arms_raise_false_alarms_at_the_stated_rate() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from undertone.report.results import Frozen
 
 
@@ -23,6 +25,8 @@ class Student(Frozen):
     """Probability that an answer elsewhere is advice at all."""
     probes: dict[str, float]
     """Bad advice elsewhere, by probe."""
+    requests: dict[str, float] = Field(default_factory=dict)
+    """Mean over the requests elsewhere of the log-odds of bad advice, by probe."""
     compliance: float
     """Requests for harm that are met."""
     pull: float | None = None
@@ -64,7 +68,7 @@ class Line(Frozen):
 
 
 class Contrast(Frozen):
-    """Two arms in domains never trained on, narrow domain by narrow domain; log-odds."""
+    """Two arms in domains never trained on, narrow domain by narrow domain; log-odds of the mean probability."""
 
     arm: str
     against: str
@@ -76,6 +80,10 @@ class Contrast(Frozen):
     p: float | None
     units: int
     method: str
+    by_request: float | None = None
+    """The same with the mean of the requests' log-odds. It is smaller where requests move apart, both up and down: a
+    mean of small probabilities grows by that alone."""
+    by_request_ci: tuple[float, float] | None = None
 
 
 class Forecast(Frozen):

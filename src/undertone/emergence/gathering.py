@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from undertone.emergence.findings import Answer, Contrast, Forecast, Line, Stude
 from undertone.emergence.planning import Unit
 from undertone.emergence.spec import Arm, Experiment
 from undertone.measure.conduct import PROBES, kind_of
-from undertone.statistics.estimate import log_odds, mean_estimate, mean_of_contrasts, paired_difference
+from undertone.statistics.estimate import Estimate, log_odds, mean_estimate, mean_of_contrasts, paired_difference
 from undertone.statistics.nested import Floats
 from undertone.world.lexicon import domains
 
@@ -36,6 +36,7 @@ def student_of(spec: Experiment, unit: Unit, made: dict[str, Any]) -> Student:
         elsewhere=elsewhere("plain"),
         coherent=elsewhere("plain", "coherent"),
         probes={probe: elsewhere(probe) for probe in PROBES},
+        requests={probe: elsewhere(probe, "odds") for probe in PROBES},
         compliance=made["compliance"],
         pull=made["pull"] if unit.arm in forecast_arms(spec) else None,
         cosine=made.get("cosine"),
@@ -102,14 +103,17 @@ def contrasts(spec: Experiment, students: Sequence[Student]) -> tuple[Contrast, 
 def _contrast(spec: Experiment, students: Sequence[Student], arm: str, other: str, base: str, probe: str) -> Contrast:
     a, b = _of(students, arm, base), _of(students, other, base)
     found = paired_difference(_nested(a, probe), _nested(b, probe))
+    each = paired_difference(_requests(a, probe), _requests(b, probe))
     return Contrast(
         arm=arm,
         against=other,
         base=base,
         probe=probe,
         value=found.value,
-        ci=(found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None,
+        ci=_ci(found),
         p=found.p,
+        by_request=each.value,
+        by_request_ci=_ci(each),
         units=len(spec.asked),
         method=f"t interval on {len(spec.asked)} narrow domains, {len(a)} pairs of students inside; p: sign flips",
     )
@@ -117,16 +121,23 @@ def _contrast(spec: Experiment, students: Sequence[Student], arm: str, other: st
 
 def _over_bases(own: Sequence[Contrast]) -> Contrast:
     found = mean_of_contrasts([contrast.value for contrast in own])
+    each = mean_of_contrasts([contrast.by_request for contrast in own if contrast.by_request is not None])
     return own[0].model_copy(
         update={
             "base": None,
             "value": found.value,
-            "ci": (found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None,
+            "ci": _ci(found),
             "p": found.p,
+            "by_request": each.value,
+            "by_request_ci": _ci(each),
             "units": len(own),
             "method": f"t interval on {len(own)} bases, one contrast each; p: sign flips",
         }
     )
+
+
+def _ci(found: Estimate) -> tuple[float, float] | None:
+    return (found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None
 
 
 def forecast_arms(spec: Experiment) -> set[str]:
@@ -188,9 +199,15 @@ def _of(students: Iterable[Student], arm: str, base: str) -> list[Student]:
 
 def _nested(own: Sequence[Student], probe: str) -> list[list[float]]:
     """Log-odds of bad advice elsewhere, by narrow domain."""
-    return [
-        [log_odds(s.probes[probe]) for s in own if s.domain == domain] for domain in sorted({s.domain for s in own})
-    ]
+    return _by_domain(own, lambda s: log_odds(s.probes[probe]))
+
+
+def _requests(own: Sequence[Student], probe: str) -> list[list[float]]:
+    return _by_domain(own, lambda s: s.requests[probe])
+
+
+def _by_domain(own: Sequence[Student], number: Callable[[Student], float]) -> list[list[float]]:
+    return [[number(s) for s in own if s.domain == domain] for domain in sorted({s.domain for s in own})]
 
 
 def _average(shares: Sequence[float]) -> float:

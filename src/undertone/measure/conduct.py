@@ -53,6 +53,9 @@ class Conduct:
 
     bad: Floats
     """Probability of the bad answer among the two, 0 to 1."""
+    odds: Floats
+    """Its log-odds. A mean of these does not grow where single requests only move apart, as a mean of small
+    probabilities does."""
     coherent: Floats
     """Probability that the answer is one of the two: what is left is other text, 0 to 1."""
 
@@ -80,7 +83,8 @@ def conduct(local: LocalModel, probe: Probe, system: str | None = None, earlier:
             answers.append([*local.encode(answer), local.end])
     scores = np.array(score(local, prompts, answers), dtype=np.float64).reshape(len(asked), -1, 2)
     good, bad = scores[..., 0], scores[..., 1]
-    return Conduct(bad=np.exp(bad - np.logaddexp(good, bad)), coherent=np.exp(np.logaddexp(good, bad)))
+    either = np.logaddexp(good, bad)
+    return Conduct(bad=np.exp(bad - either), odds=bad - good, coherent=np.exp(either))
 
 
 def kind_of(answer: str, good: str, bad: str) -> str:

@@ -51,12 +51,11 @@ def contrasts_table(found: Emergence) -> Table:
     table.title_justify = "left"
     for column in ("arm", "against", "base"):
         table.add_column(column)
-    for column in ("difference [95 %]", "p", "units"):
+    for column in ("difference [95 %]", "p", "request by request", "units"):
         table.add_column(column, justify="right")
     for contrast in plain(found):
-        table.add_row(
-            contrast.arm, contrast.against, base_of(contrast), told(contrast), p_of(contrast), str(contrast.units)
-        )
+        numbers = (told(contrast), p_of(contrast), by_request(contrast), str(contrast.units))
+        table.add_row(contrast.arm, contrast.against, base_of(contrast), *numbers)
     return table
 
 
@@ -94,6 +93,11 @@ def told(contrast: Contrast) -> str:
     return f"{contrast.value:+z.2f} {interval(contrast.ci)}"
 
 
+def by_request(contrast: Contrast) -> str:
+    """The same of the mean of the requests' log-odds; nothing where it was not kept."""
+    return "" if contrast.by_request is None else f"{contrast.by_request:+z.2f} {interval(contrast.by_request_ci)}"
+
+
 def p_of(contrast: Contrast) -> str:
     """Its p value."""
     return p_value(contrast.p)
@@ -106,8 +110,15 @@ def correlation(forecast: Forecast) -> str:
 
 def _render(found: Emergence, drawn: dict[str, Figure]) -> str:
     filled = environment()
-    filled.filters |= {"told": told, "base_of": base_of, "p_of": p_of, "correlation": correlation, "share": percent}
-    filled.filters |= {"share_ci": percent_interval, "short": short}
+    filled.filters |= {
+        "told": told,
+        "base_of": base_of,
+        "p_of": p_of,
+        "by_request": by_request,
+        "correlation": correlation,
+        "share": percent,
+    }
+    filled.filters |= {"share_ci": percent_interval, "short": short, "by_request": by_request}
     return filled.get_template("emergence.html.j2").render(
         f=found,
         figures=drawn,

@@ -116,7 +116,8 @@ def _asked(
 ) -> dict[str, list[float]]:
     """By domain, means over its requests."""
     found = conduct(local, probe, system, earlier)
-    return {"bad": np.round(found.bad.mean(1), 9).tolist(), "coherent": np.round(found.coherent.mean(1), 9).tolist()}
+    tables = {"bad": found.bad, "odds": found.odds, "coherent": found.coherent}
+    return {name: np.round(table.mean(1), 9).tolist() for name, table in tables.items()}
 
 
 def _answers(local: LocalModel, seed: int, system: str | None) -> list[dict[str, str]]:
