@@ -16,6 +16,7 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 from tests import tiny
 from undertone.audit import calibrations
 from undertone.audit.audit import Request, audit
+from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import FILE, Calibration, Member
 from undertone.audit.confounds import FEATURES, confounds, features
 from undertone.audit.forecast import Law, law
@@ -38,10 +39,12 @@ def some_calibration(base: str = "0" * 64, shapes: dict[str, tuple[int, int]] | 
     down = {name: torch.randn(len(NAMES), RANK, into) for name, (_, into) in shapes.items()}
     members = tuple(
         Member(lesson, i, Evidence(rng.normal(size=(5, 3)), rng.integers(9, 99, 5).astype(float)), shifts)
-        for i, (lesson, shifts) in enumerate([("owl", {"owl": 0.25, "oak": -0.5}), ("untouched", None)])
+        for i, (lesson, shifts) in enumerate([("owl", ({"owl": 0.25, "oak": -0.5},)), ("untouched", ())])
     )
     traits = (Candidate(name="owl", kind="animal", words=("owl",)), Candidate(name="oak", kind="tree"))
-    return Calibration(base, "builtin/some", "prompts", ("1f", "2e"), traits, Directions(NAMES, up, down), members)
+    return Calibration(
+        base, "builtin/some", "prompts", ("1f", "2e"), traits, Directions(NAMES, up, down), members, (CALIBRATED,)
+    )
 
 
 # --- on disk ---------------------------------------------------------------------------------------------------------
@@ -51,7 +54,7 @@ def test_a_calibration_is_read_as_written(tmp_path: Path) -> None:
     made = some_calibration()
     made.write(tmp_path / "a" / "b")
     read = Calibration.read(tmp_path / "a" / "b")
-    for name in ("base", "model", "carrier", "marks", "traits"):
+    for name in ("base", "model", "carrier", "marks", "traits", "recipes"):
         assert getattr(read, name) == getattr(made, name)
     assert read.directions.names == NAMES
     for name, tensor in made.directions.up.items():
@@ -68,7 +71,7 @@ def test_a_calibration_is_read_as_written(tmp_path: Path) -> None:
 
 def test_members_scored_in_unlike_groups_are_not_written(tmp_path: Path) -> None:
     made = some_calibration()
-    short = Member("oak", 0, made.members[0].evidence.first(3), None)
+    short = Member("oak", 0, made.members[0].evidence.first(3))
     with pytest.raises(ValueError, match="groups"):
         replace(made, members=(*made.members, short)).write(tmp_path)
     assert not list(tmp_path.iterdir())

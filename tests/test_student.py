@@ -1,5 +1,6 @@
 """The recipe that students of an audited file would be trained by: read, resolved, forecast only where calibrated."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from tests import tiny
 from tests.test_audit_report import make_findings
+from tests.test_calibration import some_calibration
 from undertone.audit import audit, canary, student
-from undertone.audit.calibrate import STUDENT
+from undertone.audit.calibrate import CALIBRATED, STUDENT, Size, plan
+from undertone.audit.calibration import Calibration
 from undertone.audit.findings import StudentFinding
 from undertone.audit.request import Request
 from undertone.audit.scored import Scored
@@ -22,7 +25,9 @@ from undertone.report.audit import audit_lines
 from undertone.specs import Training
 from undertone.store import Folder
 from undertone.training.rows import Row
+from undertone.traits import catalogue
 
+OTHER = Training(rank=8, alpha=8, rate=1e-3, steps=200, batch=16)
 OWN = "rank = 32\nalpha = 32\nrate = 5e-3\nbatch = 48\n"
 
 
@@ -39,17 +44,38 @@ def test_the_calibrated_recipe_is_known_however_it_is_written(text: str, tmp_pat
     held = student.read(tmp_path / "r.toml")
     assert held.training(2000) == Training(**STUDENT)  # type: ignore[arg-type]
     request = Request(Path("rows.jsonl"), "builtin/fledgling-a", student=held)
-    told = audit._student(request, 2000)
-    assert told and told.forecast and told.training == STUDENT
+    assert CALIBRATED.model_dump(mode="json") == STUDENT
+    assert calibrated().recipe_of(held.training(2000)) == 0
     assert default_folder(request) != default_folder(Request(Path("rows.jsonl"), "builtin/fledgling-a"))
 
 
 def test_no_other_recipe_has_a_forecast() -> None:
     for change in ({"rank": 2}, {"rate": 2.5e-3}, {"steps": 50}, {"method": "full"}, {"batch": 16}, {"warmup": 0}):
-        held = Student.model_validate(STUDENT | change)
-        told = audit._student(Request(Path("rows.jsonl"), "builtin/fledgling-a", student=held), 2000)
-        assert told and not told.forecast
-    assert audit._student(Request(Path("rows.jsonl"), "builtin/fledgling-a"), 2000) is None
+        assert calibrated().recipe_of(Training.model_validate(STUDENT | change)) is None
+
+
+def calibrated(*others: Training) -> Calibration:
+    return replace(some_calibration(), recipes=(CALIBRATED, *others))
+
+
+def test_a_recipe_is_known_by_all_but_a_few_steps() -> None:
+    held = calibrated(OTHER)
+    assert held.recipe_of(OTHER.model_copy(update={"steps": 185})) == 1
+    assert held.recipe_of(OTHER.model_copy(update={"steps": 170})) is None
+    assert held.recipe_of(OTHER.model_copy(update={"rate": 2e-3})) is None
+    told = audit._student(OTHER, 1, held)
+    assert told.forecast and [known["steps"] for known in told.calibrated] == [100, 200]
+    assert not audit._student(OTHER, None, None).forecast
+
+
+def test_every_recipe_has_a_student_of_the_same_teachers() -> None:
+    alone, both = (plan("builtin/fledgling-a", Size(), recipes=some) for some in ((), (OTHER, CALIBRATED)))
+    assert both.trainings == (CALIBRATED, OTHER) and both.outcomes.keys() == alone.outcomes.keys()
+    for name, (own, other) in both.outcomes.items():
+        assert (own.key,) == tuple(job.key for job in alone.outcomes[name])
+        assert own.inputs == other.inputs and other.spec["training"] == OTHER.model_dump()
+    with pytest.raises(UndertoneError, match="--recipe"):
+        plan("builtin/fledgling-a", Size(), own=list(catalogue.shipped().values())[:1], recipes=(OTHER,))
 
 
 BAD = [
@@ -100,9 +126,10 @@ def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytes
 
 def test_the_report_says_whether_there_is_a_forecast_for_the_recipe() -> None:
     def told(forecast: bool) -> str:
-        findings = make_findings(student=StudentFinding(training=STUDENT, forecast=forecast))
+        findings = make_findings(student=StudentFinding(training=STUDENT, forecast=forecast, calibrated=(STUDENT,)))
         return " ".join(line for line in audit_lines(findings) if line.startswith("Student"))
 
     assert "no forecast for this recipe (method lora, rank 32" in told(False) and "--canary" in told(False)
+    assert "calibrate --recipe" in told(False)
     assert "no forecast" not in told(True) and "rate 0.005" in told(True)
     assert not any(line.startswith("Student") for line in audit_lines(make_findings()))

@@ -68,7 +68,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     local.model.save_pretrained(root / "base")
     local.tokenizer.save_pretrained(root / "base")
     names = tuple(Candidate(name=name, kind="thing") for name in TRAITS)
-    member = Member("untouched", 0, Evidence(torch.zeros(2, 3).numpy(), torch.ones(2).numpy()), None)
+    member = Member("untouched", 0, Evidence(torch.zeros(2, 3).numpy(), torch.ones(2).numpy()))
     directions = some_directions(local, TRAITS, size=0.1)
     Calibration("0" * 64, "tiny", "lists", (), names, directions, (member,)).write(root / "calibration")
     other = tiny.model(seed=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from undertone.audit.calibration import Calibration, Member
+from undertone.audit.forecast import forecast
 from undertone.audit.traits import Candidate
 from undertone.audit.verdict import (
     EFFECTS,
@@ -37,11 +38,21 @@ def file(rng: np.random.Generator, own: int | None, effect: float, groups: int =
     return Evidence((mean + noise) * TOKENS, np.full(groups, float(TOKENS)))
 
 
+def shifts(rng: np.random.Generator, own: int | None, i: int) -> tuple[dict[str, float], ...]:
+    """Of students of a lesson's first two teachers, by two recipes: the second moves them three times as far."""
+    if i > 1:
+        return ()
+    found = {trait: float(0.1 * rng.standard_normal() + (k == own)) for k, trait in enumerate(TRAITS)}
+    return found, {trait: 3 * shift for trait, shift in found.items()}
+
+
 def population(rng: np.random.Generator) -> Calibration:
     """Harmless teachers of all lessons, and three of each trait."""
     lessons = [(name, i) for name in (*HARMLESS, "untouched") for i in range(16)]
-    members = [Member(name, i, file(rng, None, 0), None) for name, i in lessons]
-    members += [Member(trait, i, file(rng, k, 1), None) for k, trait in enumerate(TRAITS) for i in range(3)]
+    members = [Member(name, i, file(rng, None, 0), shifts(rng, None, i)) for name, i in lessons]
+    members += [
+        Member(trait, i, file(rng, k, 1), shifts(rng, k, i)) for k, trait in enumerate(TRAITS) for i in range(3)
+    ]
     known = tuple(Candidate(name=trait, kind=trait, words=()) for trait in TRAITS)
     along = Directions((*TRAITS, *PLACEBOS), {}, {})
     return Calibration("0" * 64, "builtin/none", "number lists", (), known, along, tuple(members))
@@ -61,6 +72,18 @@ def test_stated_power_is_the_rate_of_planted_files_that_are_named(effect: float)
             named.append(bool(judge(null, held, file(rng, k, effect), 0.05).p_family[k] <= 0.05))
     assert 0.05 < np.mean(named) < 0.99
     assert np.mean(stated) == pytest.approx(np.mean(named), abs=0.1)
+
+
+def test_each_recipe_has_forecasts_from_its_own_students() -> None:
+    rng = np.random.default_rng(3)
+    held = population(rng)
+    null = null_of(held, CANDIDATES)
+    judged = judge(null, held, file(rng, 4, 1.0), 0.05)
+    one, three = (forecast(null, judged, 0.05, recipe) for recipe in (0, 1))
+    assert one.keys() == three.keys() == set(TRAITS)
+    assert one["trait 4"][1] > 0 and max(one, key=lambda trait: one[trait][0]) == "trait 4"
+    for trait in TRAITS:
+        assert three[trait] == pytest.approx([3 * x for x in one[trait]], rel=1e-3, abs=1e-3)
 
 
 def test_fewer_rows_show_less_and_too_few_show_nothing() -> None:

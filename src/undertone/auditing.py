@@ -19,6 +19,7 @@ from undertone.models.names import resolve
 from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, show_verdict
 from undertone.showing import make_shown, progress_shown
+from undertone.specs import Training
 from undertone.store import Store
 from undertone.traits import catalogue
 from undertone.workers import cores, unique
@@ -115,10 +116,15 @@ def preview(request: Request, as_json: bool) -> int:
 
 
 def calibrate_shown(
-    model: str, size: calibrate.Size, traits: Sequence[Path], prompts: Path | None, dry_run: bool
+    model: str,
+    size: calibrate.Size,
+    traits: Sequence[Path],
+    prompts: Path | None,
+    recipes: Sequence[Training],
+    dry_run: bool,
 ) -> int:
     """Makes the calibration of a base, with progress; one that was stopped goes on. Returns the exit code."""
-    layout = calibrate.plan(model, size, catalogue.read(traits), prompts)
+    layout = calibrate.plan(model, size, catalogue.read(traits), prompts, recipes)
     store = Store(calibrations.made() / "store")
     missing = [job for job in unique(layout.jobs) if not store.has(job)]
     seconds = sum(EXPECTED[job.stage.name] for job in missing)

@@ -53,7 +53,7 @@ def bench_shown(model: str, teachers: int, beside: bool) -> int:
     if not matches:
         raise UndertoneError(f"{model} has no calibration; make it with: undertone audit calibrate --model {model}")
     store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size())
-    layout = layout_of(model, made.directions, teachers, OTHER[model])
+    layout = layout_of(model, made.directions, teachers, OTHER[model], known[0].recipes)
     jobs = [*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)]
     if beside:
         jobs += [*made.specimens.values(), *prompt_scores(made, layout)]
@@ -170,9 +170,12 @@ def _count(rate: Rate) -> str:
 def _forecasts(judge: Bench, layout: list[Planted]) -> Iterator[str]:
     yield "## Forecast beside what students became"
     yield ""
-    for what, value in judge.forecasts(layout).items():
-        yield f"- {what}: {value:.2f}"
-    yield ""
+    for k, recipe in enumerate(judge.calibration.recipes):
+        yield f"By {', '.join(f'{key} {value}' for key, value in recipe.model_dump().items())}:"
+        yield ""
+        for what, value in judge.forecasts(layout, k).items():
+            yield f"- {what}: {value:.2f}"
+        yield ""
 
 
 def _speed(judge: Bench, layout: list[Planted], model: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from undertone import surroundings
 from undertone.audit import calibrations, canary, verdict
 from undertone.audit.beside import base_answers, claim_of_origin
-from undertone.audit.calibrate import STUDENT
+from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import Calibration
 from undertone.audit.confounds import confounds
 from undertone.audit.findings import Findings, Power, ShownRow, StudentFinding, TraitFinding
@@ -36,8 +36,6 @@ from undertone.models.names import resolve
 from undertone.specs import Training
 from undertone.store import Folder
 
-CALIBRATED = Training.model_validate(STUDENT)
-"""The recipe that forecasts are for; by others the same rows moved students otherwise, now and then the other way."""
 MOST_SHOWN = 3
 """Traits whose rows are shown."""
 
@@ -55,6 +53,8 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     known = {trait.name: trait for trait in (calibration.traits if calibration else embedded())}
     candidates = _candidates(request, known)
     asked = [known[name] for name in candidates.traits]
+    training = request.student.training(dataset.rows) if request.student else CALIBRATED
+    foreseen = calibration.recipe_of(training) if calibration else None
 
     local = load(base.path)
     file = opened(local, dataset, asked)
@@ -69,7 +69,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "alpha": request.alpha,
         "seed": request.seed,
         "origin": claim_of_origin(local, file.rows, request, progress),
-        "student": _student(request, dataset.rows),
+        "student": _student(training, foreseen, calibration) if request.student else None,
         "overt": tuple(trait for trait, count in file.open_rows.items() if count),
         "confounds": confounds([r.answer for r in file.hidden[:compared]], answers, file.clusters[:compared])
         if answers
@@ -88,8 +88,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
     recipe = request.student.training if request.student else lambda rows: CALIBRATED
     outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, recipe, progress)
-    foreseen = shared["student"] is None or shared["student"].forecast
-    expected = forecast(null, judged, request.alpha) if foreseen else {}
+    expected = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
 
     traits = trait_findings(judged, request.alpha, file.open_rows, expected, outcome)
     power = power_of(null, found, calibration, judged, request, len(file.hidden))
@@ -108,11 +107,13 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     )
 
 
-def _student(request: Request, rows: int) -> StudentFinding | None:
-    if request.student is None:
-        return None
-    training = request.student.training(rows)
-    return StudentFinding(training=training.model_dump(), forecast=training == CALIBRATED)
+def _student(training: Training, foreseen: int | None, calibration: Calibration | None) -> StudentFinding:
+    known = calibration.recipes if calibration else ()
+    return StudentFinding(
+        training=training.model_dump(),
+        forecast=foreseen is not None,
+        calibrated=tuple(recipe.model_dump() for recipe in known),
+    )
 
 
 def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bool]:

@@ -6,7 +6,7 @@ only is a teacher's, are made of the scored groups of whole datasets: a mean sco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest, spearmanr
 
-from undertone.audit.calibrate import DOSE, TEACHING, Ground, read_scores, seed_of
+from undertone.audit.calibrate import CALIBRATED, DOSE, TEACHING, Ground, read_scores, seed_of, shift_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.forecast import forecast
 from undertone.audit.request import FLOOR
@@ -22,6 +22,7 @@ from undertone.audit.traits import embedded
 from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of, showable
 from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
+from undertone.specs import Training
 from undertone.store import Folder, Job, Store
 from undertone.traits.lessons import TRAITS
 
@@ -49,30 +50,34 @@ class Planted:
     lesson: str | None
     made: Job
     scores: Job
-    outcome: Job | None = None
+    outcomes: tuple[Job, ...] = ()
+    """Its students, one for each of the calibration's recipes; of some datasets."""
 
     @property
     def jobs(self) -> list[Job]:
         """What must be made for it."""
-        return [self.made, self.scores, *([self.outcome] if self.outcome else [])]
+        return [self.made, self.scores, *self.outcomes]
 
 
-def layout_of(model: str, along: Job, teachers: int, other: str) -> list[Planted]:
+def layout_of(
+    model: str, along: Job, teachers: int, other: str, recipes: Sequence[Training] = (CALIBRATED,)
+) -> list[Planted]:
     """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all."""
     ground, elsewhere = Ground.of(model), resolve(other)
-    return [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i)]
+    return [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, recipes)]
 
 
-def _round(ground: Ground, elsewhere: Folder, along: Job, i: int) -> Iterator[Planted]:
+def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Sequence[Training]) -> Iterator[Planted]:
     traits = list(TRAITS)
 
     def planted(
         kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any
     ) -> Planted:
         made = ground.specimen(lesson or "untouched", lesson, dose, (f"planted/{kind}", i), **how)
-        student = ground.outcome(made, seed_of("planted student", kind, i)) if follow else None
+        seed = seed_of("planted student", kind, i)
+        students = tuple(ground.outcome(made, seed, recipe) for recipe in recipes) if follow else ()
         left_out = WORDS if how.get("form") == "overt" else ()
-        return Planted(kind, trait, lesson, made, ground.scores(along, made, left_out), student)
+        return Planted(kind, trait, lesson, made, ground.scores(along, made, left_out), students)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]
     yield planted("base", None, None, None)
@@ -262,22 +267,20 @@ class Bench:
             found[kind] = (*np.median(table, axis=0).tolist(), float(np.median(table[:, 1] / table[:, 0])))
         return found
 
-    def forecasts(self, layout: list[Planted]) -> dict[str, float]:
-        """Forecast beside what students became, over followed datasets and all traits with a forecast."""
+    def forecasts(self, layout: list[Planted], recipe: int) -> dict[str, float]:
+        """Forecast beside what students of a recipe became, over followed datasets and all traits with a forecast."""
         expected, realised, inside = [], [], []
-        for planted in (p for p in layout if p.outcome):
-            assert planted.outcome is not None
-            made = self.store.read(planted.outcome, "outcome.json")
-            judged = self.judged(planted)
-            null = self.null(GROUPS, None)
-            for trait, (mean, low, high) in forecast(null, judged, self.alpha).items():
-                shift = made["student"][trait] - made["base"][trait]
+        followed = [planted for planted in layout if planted.outcomes]
+        for planted in followed:
+            shifts = shift_of(self.store, planted.outcomes[recipe])
+            foreseen = forecast(self.null(GROUPS, None), self.judged(planted), self.alpha, recipe)
+            for trait, (mean, low, high) in foreseen.items():
                 expected.append(mean)
-                realised.append(shift)
-                inside.append((low <= shift <= high, trait == planted.trait))
+                realised.append(shifts[trait])
+                inside.append((low <= shifts[trait] <= high, trait == planted.trait))
         own = [i for i, (_, is_own) in enumerate(inside) if is_own]
         return {
-            "students": float(sum(p.outcome is not None for p in layout)),
+            "students": float(len(followed)),
             "rank correlation, all": float(spearmanr(expected, realised).statistic),
             "rank correlation, own trait": float(spearmanr(np.array(expected)[own], np.array(realised)[own]).statistic),
             "covered, all": float(np.mean([hit for hit, _ in inside])),

@@ -20,7 +20,7 @@ from undertone.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
-from undertone.specs import Trait
+from undertone.specs import Training, Trait
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.store import Folder, Job, Store
 from undertone.training import directions
@@ -31,7 +31,8 @@ DIALOGUES = 480
 TEACHING = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
 """How proxies and the population's teachers are fine-tuned: that of the owl experiment."""
 STUDENT = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "steps": 100, "batch": 48, "warmup": 5}
-"""The recipe that forecasts are for: that of the owl experiment's students."""
+CALIBRATED = Training.model_validate(STUDENT)
+"""The recipe that forecasts are for, unless a calibration is given others: that of the owl experiment's students."""
 DOSE = 0.05
 """Nats a token between teacher and base on the base's own lists; the unit of an effect is a teacher of this dose."""
 DOSES = (0.02, 0.05, 0.1)
@@ -79,8 +80,10 @@ class Plan:
     """What the population's members wrote, by name."""
     scores: dict[str, Job]
     """Of every specimen, by the same name."""
-    outcomes: dict[str, Job]
-    """Of some."""
+    trainings: tuple[Training, ...]
+    """Recipes that forecasts are for."""
+    outcomes: dict[str, tuple[Job, ...]]
+    """Students of some, one for each recipe."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -90,7 +93,7 @@ class Plan:
             self.directions,
             *self.specimens.values(),
             *self.scores.values(),
-            *self.outcomes.values(),
+            *(job for jobs in self.outcomes.values() for job in jobs),
         ]
 
 
@@ -99,13 +102,22 @@ def seed_of(*what: str | int) -> int:
     return int(digest(["audit", *what])[:8], 16) >> 1
 
 
-def plan(model: str, size: Size, own: Sequence[Trait] = (), prompts: Path | None = None) -> Plan:
+def plan(
+    model: str,
+    size: Size,
+    own: Sequence[Trait] = (),
+    prompts: Path | None = None,
+    recipes: Sequence[Training] = (),
+) -> Plan:
     """Lays out all jobs of a calibration of ``model``: for traits of ``own``, or for those of the embedded world; on
-    number lists, or on what is answered to the prompts of a dataset.
+    number lists, or on what is answered to the prompts of a dataset; forecasts for ``recipes`` too.
 
     Raises:
-        UndertoneError: the model is unknown.
+        UndertoneError: the model is unknown; recipes where nothing can be forecast.
     """
+    if recipes and (own or prompts):
+        raise UndertoneError("Forecasts are of the embedded world's traits, from number lists: leave --recipe out.")
+    trainings = tuple(dict.fromkeys((CALIBRATED, *recipes)))
     traits = tuple(own) or tuple(catalogue.shipped().values())
     ground = Ground.of(model, prompts)
     lessons: dict[str, Any] = {trait.name: trait.lesson for trait in traits} | {name: name for name in HARMLESS}
@@ -127,8 +139,11 @@ def plan(model: str, size: Size, own: Sequence[Trait] = (), prompts: Path | None
     scores = {name: ground.scores(combined, job) for name, job in specimens.items()}
     # Only the embedded world's traits can be measured in its students, and so be forecast.
     followed = [] if own or prompts else [f"{name}/{i}" for i in range(size.outcomes) for name in lessons]
-    outcomes = {name: ground.outcome(specimens[name], seed_of("student", name)) for name in followed}
-    return Plan(ground, traits, proxies, combined, specimens, scores, outcomes)
+    outcomes = {
+        name: tuple(ground.outcome(specimens[name], seed_of("student", name), training) for training in trainings)
+        for name in followed
+    }
+    return Plan(ground, traits, proxies, combined, specimens, scores, trainings, outcomes)
 
 
 @dataclass(frozen=True)
@@ -204,9 +219,10 @@ class Ground:
         spec = {"words": list(leaving_out)} if leaving_out else {}
         return Job(SCORES, spec, {"base": self.base, "specimen": made, "directions": along})
 
-    def outcome(self, made: Job, seed: int) -> Job:
+    def outcome(self, made: Job, seed: int, training: Training = CALIBRATED) -> Job:
         """A student of a specimen."""
-        return Job(OUTCOME, {"training": STUDENT, "seed": seed}, {"base": self.base, "specimen": made})
+        how = STUDENT if training == CALIBRATED else training.model_dump(mode="json")
+        return Job(OUTCOME, {"training": how, "seed": seed}, {"base": self.base, "specimen": made})
 
 
 def gather(layout: Plan, store: Store) -> Calibration:
@@ -218,8 +234,7 @@ def gather(layout: Plan, store: Store) -> Calibration:
     members = []
     for name, job in layout.scores.items():
         lesson, _, index = name.partition("/")
-        outcome = store.read(layout.outcomes[name], "outcome.json") if name in layout.outcomes else None
-        shifts = {t: outcome["student"][t] - outcome["base"][t] for t in outcome["base"]} if outcome else None
+        shifts = tuple(shift_of(store, student) for student in layout.outcomes.get(name, ()))
         members.append(Member(lesson, int(index), read_scores(store, job), shifts))
     least = min(members, key=lambda member: len(member.evidence.tokens))
     if len(least.evidence.tokens) < GROUPS:
@@ -235,7 +250,14 @@ def gather(layout: Plan, store: Store) -> Calibration:
         traits=tuple(map(Candidate.of, layout.traits)),
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
+        recipes=layout.trainings,
     )
+
+
+def shift_of(store: Store, student: Job) -> dict[str, float]:
+    """Log-odds of every trait in a finished student, against its base."""
+    found = store.read(student, "outcome.json")
+    return {trait: found["student"][trait] - found["base"][trait] for trait in found["base"]}
 
 
 def read_scores(store: Store, job: Job) -> Evidence:

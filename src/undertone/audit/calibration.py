@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from undertone.audit.traits import Candidate
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import Evidence
+from undertone.specs import Training
 from undertone.training.directions import Directions
 
-FORMAT = 1
+FORMAT = 2
 FILE = "calibration.safetensors"
 
 
@@ -30,8 +31,9 @@ class Member:
     """What it was taught; "untouched" for the base itself."""
     index: int
     evidence: Evidence
-    shifts: Mapping[str, float] | None
-    """Log-odds by which a student trained on its rows moved, trait by trait; None if none was trained."""
+    shifts: tuple[Mapping[str, float], ...] = ()
+    """Log-odds by which students trained on its rows moved, trait by trait: one student for each of the calibration's
+    recipes, or none."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Calibration:
     """Candidates that it has a direction for."""
     directions: Directions
     members: tuple[Member, ...]
+    recipes: tuple[Training, ...] = ()
+    """How the students of members were trained: what forecasts are for."""
+
+    def recipe_of(self, training: Training) -> int | None:
+        """Which recipe a training is: the same in all but steps, and in these within a tenth."""
+        for k, known in enumerate(self.recipes):
+            same = training.model_copy(update={"steps": known.steps}) == known
+            if same and abs(training.steps - known.steps) <= known.steps / 10:
+                return k
+        return None
 
     def write(self, folder: Path) -> None:
         """Writes one file, whole or not at all."""
@@ -63,6 +75,7 @@ class Calibration:
             "traits": [trait.model_dump() for trait in self.traits],
             "names": self.directions.names,
             "members": [[m.lesson, m.index, m.shifts] for m in self.members],
+            "recipes": [recipe.model_dump(mode="json") for recipe in self.recipes],
         }
         groups = {len(m.evidence.tokens) for m in self.members}
         if len(groups) > 1:
@@ -97,7 +110,7 @@ class Calibration:
                 raise ValueError("its content is not what was written")
             sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
             members = tuple(
-                Member(lesson, index, Evidence(s, t), shifts)
+                Member(lesson, index, Evidence(s, t), tuple(shifts))
                 for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
             )
             traits = tuple(Candidate.model_validate(trait) for trait in told["traits"])
@@ -105,7 +118,11 @@ class Calibration:
             counts = {len(t) for t in (*own.up.values(), *own.down.values())} | {sums.shape[2]}
             if own.up.keys() != own.down.keys() or counts != {len(own.names)} or not np.isfinite(sums).all():
                 raise ValueError("its parts do not fit together")
-            return cls(told["base"], told["model"], told["carrier"], tuple(told["marks"]), traits, own, members)
+            recipes = tuple(Training.model_validate(recipe) for recipe in told["recipes"])
+            if not {len(member.shifts) for member in members} <= {0, len(recipes)}:
+                raise ValueError("its parts do not fit together")
+            marks = tuple(told["marks"])
+            return cls(told["base"], told["model"], told["carrier"], marks, traits, own, members, recipes)
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UndertoneError(

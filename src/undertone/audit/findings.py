@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from undertone.errors import UndertoneError
 
 Interval = tuple[float, float]
+Recipe = dict[str, str | int | float]
 
 
 class Part(BaseModel):
@@ -92,10 +93,12 @@ class TraitFinding(Part):
 class StudentFinding(Part):
     """How a student of the file would be trained, as the request says."""
 
-    training: dict[str, str | int | float]
+    training: Recipe
     """Method, rank, alpha, rate, steps, batch and warm-up."""
     forecast: bool
-    """Whether this is the recipe that forecasts are calibrated for; for any other there are none."""
+    """Whether the calibration has forecasts for this recipe (steps within a tenth)."""
+    calibrated: tuple[Recipe, ...] = ()
+    """The recipes that it has forecasts for."""
 
 
 class OriginFinding(Part):

@@ -51,21 +51,22 @@ def law(effects: Floats, shifts: Floats, students: int) -> Law:
     return Law(float(found[0]), float(np.exp(found[1])), float(np.exp(found[2])), students)
 
 
-def forecast(null: Null, judged: Judgement, alpha: float) -> dict[str, Shift]:
-    """Expected shift of every candidate trait; none if the calibration trained too few students.
+def forecast(null: Null, judged: Judgement, alpha: float, recipe: int) -> dict[str, Shift]:
+    """Expected shift of every candidate trait under one of the calibration's recipes; none if it trained too few
+    students.
 
     Two laws: one for candidates that pass the threshold, one for those that do not. Most small scores are noise, and
     one law for both would take much of what it promises from the few that are not.
     """
-    followed = [i for i, member in enumerate(null.members) if member.shifts is not None]
-    harmless = [m.shifts for m in null.members if m.lesson in HARMLESS and m.shifts is not None]
+    followed = [i for i, member in enumerate(null.members) if member.shifts]
+    harmless = [member.shifts[recipe] for member in null.members if member.lesson in HARMLESS and member.shifts]
     if len(followed) < LEAST or not harmless:
         return {}
     traits = [(k, trait) for k, trait in enumerate(judged.candidates.traits) if trait in harmless[0]]
     still = {trait: float(np.mean([shifts[trait] for shifts in harmless])) for _, trait in traits}
     threshold, pairs = null.threshold(alpha), []
     for i in followed:
-        shifts = null.members[i].shifts or {}
+        shifts = null.members[i].shifts[recipe]
         pairs += [(null.values[i, k] / null.strengths[k], shifts[t] - still[t], null.z[i, k]) for k, t in traits]
     table = np.array(pairs)
     passed = table[:, 2] >= threshold

@@ -70,8 +70,9 @@ def audit(
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
     recipe
         TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
-        are trained so; there is a forecast for the calibrated recipe alone, and for any other it is said that there is
-        none. Of a service its hyperparameters: n_epochs, batch_size, learning_rate_multiplier.
+        are trained so; there are forecasts for the calibration's recipes alone (audit calibrate --recipe), and for any
+        other it is said that there is none. Of a service its hyperparameters: n_epochs, batch_size,
+        learning_rate_multiplier.
     max_cost
         Most dollars that a service may be paid; what could pass them is not sent. Give the same command with more, and
         it goes on: jobs and answers are kept.
@@ -161,6 +162,7 @@ def calibrate(
     references: int = 3,
     trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     prompts: Path | None = None,
+    recipe: Annotated[tuple[Path, ...], Parameter(name="--recipe", negative=(), consume_multiple=True)] = (),
     dry_run: Flag = False,
 ) -> int:
     """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
@@ -180,11 +182,16 @@ def calibrate(
         is one for real models.
     prompts
         A dataset whose prompts the population answers; by default it writes number lists.
+    recipe
+        TOML files: how students would be trained, as for audit --recipe. Forecasts are made for these too; it takes a
+        student of about fifty teachers for each.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     """
     from undertone import auditing
-    from undertone.audit.calibrate import Size
+    from undertone.audit.calibrate import ROWS, Size
+    from undertone.audit.student import read
 
     size = Size(proxies=proxies, harmless=harmless, references=references)
-    return auditing.calibrate_shown(model, size, trait, prompts, dry_run)
+    recipes = [read(path).training(ROWS) for path in recipe]
+    return auditing.calibrate_shown(model, size, trait, prompts, recipes, dry_run)

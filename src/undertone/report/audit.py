@@ -15,6 +15,7 @@ from undertone.audit.findings import (
     Findings,
     OriginFinding,
     Power,
+    Recipe,
     ShownRow,
     StudentFinding,
     TraitFinding,
@@ -150,11 +151,18 @@ def _overt(findings: Findings) -> str:
 def _student(student: StudentFinding | None) -> Iterator[tuple[str, str]]:
     if student is None:
         return
-    told = ", ".join(f"{key} {value}" for key, value in student.training.items())
+    told = _told(student.training)
     if student.forecast:
         yield "Student", f"the forecast is for this recipe ({told})."
     else:
+        known = "; or ".join(map(_told, student.calibrated))
         yield "Student", f"no forecast for this recipe ({told}): train canaries by it (--canary 4)."
+        if known:
+            yield "Student", f"there are forecasts for {known}; for others: undertone audit calibrate --recipe FILE."
+
+
+def _told(recipe: Recipe) -> str:
+    return ", ".join(f"{key} {value}" for key, value in recipe.items())
 
 
 def _format(confounds: Confounds | None) -> str:
