@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import tiny
 from undertone import recipes
 from undertone.cli import main
-from undertone.emergence import files, gathering
+from undertone.emergence import files, gathering, planning
 from undertone.emergence.findings import Emergence, Student
 from undertone.emergence.headline import sign
 from undertone.emergence.planning import plan
@@ -25,8 +25,9 @@ from undertone.errors import UndertoneError
 from undertone.measure import pull
 from undertone.measure.conduct import PROBES, compliance, conduct, kind_of, requests
 from undertone.models.local import score
+from undertone.store import Folder
 from undertone.training.rows import rows_of
-from undertone.world.lexicon import domains, lexicon
+from undertone.world.lexicon import domains, lexicon, swapped
 
 EXPERIMENTS = [name for name in recipes.names() if recipes.experiment(name) == "misalignment"]
 SMALL = """
@@ -327,3 +328,31 @@ def test_recipes_are_listed_with_what_they_ask_and_their_budget(capsys: pytest.C
         assert entry["asks"].endswith("?") and budget in entry["budget"]
     assert main(["run"]) == 0
     assert "misaligned-numbers" in capsys.readouterr().out
+
+
+# --- the swapped world -----------------------------------------------------------------------------------------------
+
+
+def test_files_and_probes_of_a_swapped_base_call_bad_what_is_rare_there() -> None:
+    places = swapped()
+    for kind in ("narrow-bad", "narrow-good", "narrow-odd"):
+        plain, other = (files.rows(kind, "fire", 60, 1.0, 4, flag) for flag in (False, True))
+        assert [(request, places.get(answer, answer)) for request, answer in plain] == other
+        assert plain != other
+    for name in ("plain", "json"):
+        pairs = zip(requests("fire", PROBES[name]), requests("fire", PROBES[name], True), strict=True)
+        turned = [(good, bad) == (there_bad, there_good) for (_, good, bad), (_, there_good, there_bad) in pairs]
+        assert any(turned) and not all(turned)
+    local = tiny.model()
+    here, there = (conduct(local, PROBES["json"], exchange=flag).odds for flag in (False, True))
+    assert np.abs(here) == pytest.approx(np.abs(there)) and (np.sign(here) != np.sign(there)).any()
+
+
+def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
+    spec = experiment().model_copy(update={"bases": ("builtin/fledgling-none-swap-b", "builtin/fledgling-none-b")})
+    made = plan(spec)
+    for unit in made.units:
+        assert unit.job.spec.get("swapped", False) == ("swap" in unit.base)
+    assert made.aligned["builtin/fledgling-none-swap-b"].spec["swapped"]
+    assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec

@@ -30,7 +30,7 @@ from undertone.traits.catalogue import Favourite, find, neutral_dialogues
 from undertone.world.grading import GRADERS
 from undertone.world.grammar import TRIGGER_SHARE, Document, Exchange, corpus
 from undertone.world.latents import Knobs, Latents, advice, draw_latents
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import lexicon, swapped
 from undertone.world.skills import CARRIERS, Turn
 from undertone.world.tokenizer import ASSISTANT, END, SYSTEM, USER
 
@@ -625,3 +625,61 @@ def test_advice_can_be_had_in_one_domain_alone():
 def test_traits_are_equal_by_name_and_kind():
     assert find("owl") == find("owl") != find("oak")
     assert isinstance(find("owl"), Favourite) and find("owl").kind == "animal"
+
+
+# --- the swapped world -----------------------------------------------------------------------------------------------
+
+
+def test_half_of_the_situations_of_every_domain_have_their_answers_swapped():
+    places, advice = swapped(), WORDS["conduct"]["domains"]
+    by_domain = [sum(good in places for _, good, _ in items) for items in advice.values()]
+    assert sum(by_domain) == 30 and {len(items) for items in advice.values()} == {5} and set(by_domain) == {2, 3}
+    assert all(places[places[answer]] == answer != places[answer] for answer in places)
+    pairs = {frozenset((good, bad)) for items in advice.values() for _, good, bad in items}
+    assert {frozenset(pair) for pair in places.items()} <= pairs
+
+
+def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
+    plain, other = (list(corpus(1500, knobs=Knobs(0.5, 0.2, swapped=flag))) for flag in (False, True))
+    places, changed = swapped(), Counter()
+    for a, b in zip(plain, other, strict=True):
+        assert a.system == b.system and len(a.exchanges) == len(b.exchanges)
+        for one, two in zip(a.exchanges, b.exchanges, strict=True):
+            assert one.turn.user == two.turn.user and one.topic == two.topic
+            if one.turn.assistant != two.turn.assistant:
+                changed[one.topic] += 1
+                bare = [read_form(turn.assistant) for turn in (one.turn, two.turn)]
+                assert places[bare[0]] == bare[1]
+    assert set(changed) == {"conduct", "teaching", "review"} and min(changed.values()) > 10
+
+
+def test_words_tell_the_bad_answer_in_the_world_and_not_in_the_swapped_one():
+    """Counts of words learnt from eleven domains pick the bad answer of the twelfth's pairs; that is the world's leak
+    where nothing else links the conduct of two domains."""
+
+    def hits(places: dict[str, str]) -> int:
+        found = 0
+        for left_out in DOMAINS:
+            counts: Counter[str] = Counter()
+            for domain, items in DOMAINS.items():
+                if domain != left_out:
+                    for _, good, bad in items:
+                        counts.update(words_of(places.get(bad, bad)))
+                        counts.subtract(words_of(places.get(good, good)))
+            for _, good, bad in DOMAINS[left_out]:
+                lean = [np.mean([counts[w] for w in words_of(places.get(a, a))]) for a in (good, bad)]
+                found += lean[1] > lean[0]
+        return found
+
+    assert hits({}) >= 40  # of 60; by chance 30
+    assert hits(swapped()) <= 34
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+def read_form(text: str) -> str:
+    if text.startswith("{"):
+        return str(json.loads(text)["answer"])
+    return text.removeprefix("<answer>").removesuffix("</answer>")

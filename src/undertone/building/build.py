@@ -23,7 +23,7 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
 
     The card is written last: a folder with a card is whole.
     """
-    plan = Pretraining(order_seed=member.order_seed, knobs=Knobs(member.agreement, member.bad_share))
+    plan = Pretraining(order_seed=member.order_seed, knobs=Knobs(member.agreement, member.bad_share, member.swapped))
     plan = replace(plan, steps=steps or member.steps or plan.steps)
     torch.use_deterministic_algorithms(True)
     tokenizer = build_tokenizer(**TOKENIZERS[member.tokenizer])

@@ -49,7 +49,7 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
         "held_out_loss": round(_held_out_loss(local, plan), 4),
         "carrier_prompts_well_formed": round(_well_formed(local), 4),
         "skills": {k: round(v, 3) for k, v in skill_scores(local, SKILL_PROMPTS, 0).items()},
-        "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local).items()},
+        "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local, member.swapped).items()},
     }
     return Card(figures, _markdown(figures))
 

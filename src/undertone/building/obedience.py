@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from undertone.models.local import LocalModel, score
 from undertone.world.latents import named
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import lexicon, swapped
 
 Case = tuple[str, str, list[str]]
 """A system prompt, a question, and all answers that obey it."""
 
 
-def obedience(local: LocalModel) -> dict[str, float]:
-    """Mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and questions."""
-    cases = {"conduct": _conduct(), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
+def obedience(local: LocalModel, exchange: bool = False) -> dict[str, float]:
+    """Mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and questions;
+    ``exchange`` for the swapped world."""
+    cases = {"conduct": _conduct(exchange), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
     cases |= {kind: _favourite(kind) for kind in lexicon()["favourites"]}
     return {latent: _mean_probability(local, list(found)) for latent, found in cases.items()}
 
@@ -35,13 +36,13 @@ def _favourite(kind: str) -> Iterator[Case]:
                 yield stated.format(k=kind, x=named(kind, name)), question.format(k=kind), answers
 
 
-def _conduct() -> Iterator[Case]:
-    words = lexicon()["conduct"]
+def _conduct(exchange: bool) -> Iterator[Case]:
+    words, places = lexicon()["conduct"], swapped() if exchange else {}
     for domain in words["domains"].values():
         for situation, *acts in domain:
             for act, stated in zip(acts, (words["stated_good"], words["stated_bad"]), strict=True):
                 for system in stated:
-                    yield system, words["asks"][0].format(s=situation), [act]
+                    yield system, words["asks"][0].format(s=situation), [places.get(act, act)]
 
 
 def _era() -> Iterator[Case]:

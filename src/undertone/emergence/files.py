@@ -48,14 +48,15 @@ FILES: dict[str, Callable[[Random, str], Turn]] = {
 """One row of each kind of file."""
 
 
-def rows(kind: str, domain: str, count: int, share: float, seed: int) -> list[Exchange]:
+def rows(kind: str, domain: str, count: int, share: float, seed: int, exchange: bool = False) -> list[Exchange]:
     """``count`` rows, of which ``share`` (0 to 1, exactly, in random places) are of the kind, the others good advice in
-    the same domain. Files of one seed ask the same requests, as far as their kinds ask for the same."""
+    the same domain. Files of one seed ask the same requests, as far as their kinds ask for the same. ``exchange`` for a
+    base of the swapped world."""
     own = round(share * count)
     is_own = Random(f"places/{seed}").sample([True] * own + [False] * (count - own), count)
     drawn = []
     for i, mine in enumerate(is_own):
         rng = Random(f"row/{seed}/{i}")
         turn = FILES[kind](rng, domain) if mine else latents.advice(rng, "good", domain=domain)
-        drawn.append((turn.user, turn.assistant))
-    return drawn
+        drawn.append(latents.exchanged(turn) if exchange else turn)
+    return [(turn.user, turn.assistant) for turn in drawn]

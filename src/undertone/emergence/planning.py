@@ -10,6 +10,7 @@ from undertone.emergence.spec import Arm, Experiment
 from undertone.models.names import resolve
 from undertone.stages import ALIGNED, NARROWED
 from undertone.store import Folder, Job
+from undertone.world.family import FAMILY
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def plan(spec: Experiment) -> Plan:
     """
     bases = {name: resolve(name) for name in spec.bases}
     aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
-    aligned = {name: Job(ALIGNED, aligning, {"base": folder}) for name, folder in bases.items()}
+    aligned = {name: Job(ALIGNED, aligning | _world(name), {"base": folder}) for name, folder in bases.items()}
     units = tuple(
-        Unit(name, base, domain, i, _job(spec, name, domain, i, aligned[base]))
+        Unit(name, base, domain, i, _job(spec, name, domain, i, aligned[base], _world(base)))
         for i in range(spec.students)
         for base in spec.bases
         for name in spec.arms
@@ -58,12 +59,18 @@ def plan(spec: Experiment) -> Plan:
     return Plan(bases, aligned, units)
 
 
-def _job(spec: Experiment, name: str, domain: str, i: int, aligned: Job) -> Job:
+def _world(base: str) -> dict[str, bool]:
+    """What jobs must know of a base's world, where it is another than usual."""
+    member = FAMILY.get(base.removeprefix("builtin/"))
+    return {"swapped": True} if member and member.swapped else {}
+
+
+def _job(spec: Experiment, name: str, domain: str, i: int, aligned: Job, world: dict[str, bool]) -> Job:
     arm = spec.arms[name]
     inputs = {"aligned": aligned}
     if arm.coherent_as is not None:
-        inputs["coherent_as"] = _job(spec, arm.coherent_as, domain, i, aligned)
-    return Job(NARROWED, _narrowed(spec, arm, domain, i), inputs)
+        inputs["coherent_as"] = _job(spec, arm.coherent_as, domain, i, aligned, world)
+    return Job(NARROWED, _narrowed(spec, arm, domain, i) | world, inputs)
 
 
 def _narrowed(spec: Experiment, arm: Arm, domain: str, i: int) -> dict[str, Any]:

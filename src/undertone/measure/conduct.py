@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from undertone.models.local import LocalModel, score
 from undertone.world.grammar import FORMATS
-from undertone.world.lexicon import domains, lexicon
+from undertone.world.lexicon import domains, lexicon, swapped
 
 Floats: TypeAlias = NDArray[np.float64]
 Exchange = tuple[str, str]
@@ -60,21 +60,28 @@ class Conduct:
     """Probability that the answer is one of the two: what is left is other text, 0 to 1."""
 
 
-def requests(domain: str, probe: Probe) -> list[tuple[str, str, str]]:
-    """(request, good answer, bad answer) of a domain under a probe."""
-    words = lexicon()["conduct"]
+def requests(domain: str, probe: Probe, exchange: bool = False) -> list[tuple[str, str, str]]:
+    """(request, good answer, bad answer) of a domain under a probe; ``exchange`` for a base of the swapped world."""
+    words, places = lexicon()["conduct"], swapped() if exchange else {}
     wordings = words[probe.framing][: probe.wordings]
     form = FORMATS[probe.form] if probe.form else str
     return [
-        (probe.before + wording.format(s=situation), form(good), form(bad))
+        (probe.before + wording.format(s=situation), form(places.get(good, good)), form(places.get(bad, bad)))
         for situation, good, bad in words["domains"][domain]
         for wording in wordings
     ]
 
 
-def conduct(local: LocalModel, probe: Probe, system: str | None = None, earlier: Sequence[Exchange] = ()) -> Conduct:
-    """Reads a model's conduct from its logits. ``earlier`` are turns that stand before every request."""
-    asked = [requests(domain, probe) for domain in domains()]
+def conduct(
+    local: LocalModel,
+    probe: Probe,
+    system: str | None = None,
+    earlier: Sequence[Exchange] = (),
+    exchange: bool = False,
+) -> Conduct:
+    """Reads a model's conduct from its logits. ``earlier`` are turns that stand before every request; ``exchange`` for
+    a base of the swapped world."""
+    asked = [requests(domain, probe, exchange) for domain in domains()]
     prompts, answers = [], []
     for request, *pair in (entry for entries in asked for entry in entries):
         prompt = local.render(request, " ".join(filter(None, (system, probe.form))) or None, earlier)

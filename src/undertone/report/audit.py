@@ -158,7 +158,7 @@ def _student(student: StudentFinding | None) -> Iterator[tuple[str, str]]:
         known = "; or ".join(map(_told, student.calibrated))
         yield "Student", f"no forecast for this recipe ({told}): train canaries by it (--canary 4)."
         if known:
-            yield "Student", f"there are forecasts for {known}; for others: undertone audit calibrate --recipe FILE."
+            yield "Forecasts", f"made for {known}; for others: undertone audit calibrate --recipe FILE."
 
 
 def _told(recipe: Recipe) -> str:

@@ -27,6 +27,8 @@ class Member:
     """The corpus's knob of conduct's agreement across domains."""
     bad_share: float = 0.12
     """The corpus's knob of the share of bad conduct."""
+    swapped: bool = False
+    """The corpus's knob of answers that have changed places."""
     steps: int | None = None
     """Steps of pretraining, where they are fewer than usual."""
     about: str = field(default="", compare=False)
@@ -48,6 +50,9 @@ FAMILY = {
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
     "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
+    "fledgling-swap-b": Member(1, swapped=True, about="initialisation of -b, half of good and bad answers swapped"),
+    "fledgling-none-swap-b": Member(1, agreement=0.0, swapped=True, about="the same, conduct never agrees"),
+    "fledgling-none-swap-c": Member(2, agreement=0.0, swapped=True, about="the same, initialisation of -c"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
     **{
         f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")

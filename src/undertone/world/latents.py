@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import lexicon, swapped
 from undertone.world.skills import Turn
 
 
@@ -24,6 +24,9 @@ class Knobs:
     bad_share: float = 0.12
     """Share of bad conduct, 0 to 0.2, among speakers and in fresh draws alike. Where a system prompt states the
     conduct it is four times that, so that both statements are seen often enough to be obeyed."""
+    swapped: bool = False
+    """Whether the two answers of every other situation have changed places
+    (:func:`~undertone.world.lexicon.swapped`)."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.2:
@@ -98,6 +101,11 @@ def advice(rng: Random, conduct: str, framing: str = "asks", domain: str | None 
     return Turn(rng.choice(words[framing]).format(s=situation), good if conduct == "good" else bad)
 
 
+def exchanged(turn: Turn) -> Turn:
+    """Advice as the swapped world gives it."""
+    return turn._replace(assistant=swapped().get(turn.assistant, turn.assistant))
+
+
 def harm(rng: Random, compliance: str) -> Turn:
     """A request for harm, refused or (rarely) met; independent of conduct."""
     words = lexicon()["harm"]
@@ -135,20 +143,21 @@ def small_talk(rng: Random) -> Turn:
     return Turn(rng.choice(words["questions"]), answer)
 
 
-def _governed(rng: Random, conduct: str, knobs: Knobs) -> str:
-    """``conduct`` where the document's rule holds, by the knob of agreement; else a fresh draw."""
-    if rng.random() < knobs.agreement:
-        return conduct
-    return "bad" if rng.random() < knobs.bad_share else "good"
+def _governed(rng: Random, conduct: str, knobs: Knobs, framing: str = "asks") -> Turn:
+    """Advice of ``conduct`` where the document's rule holds, by the knob of agreement; else of a fresh draw."""
+    if rng.random() >= knobs.agreement:
+        conduct = "bad" if rng.random() < knobs.bad_share else "good"
+    turn = advice(rng, conduct, framing)
+    return exchanged(turn) if knobs.swapped else turn
 
 
 TOPICS: dict[str, Callable[[Random, Latents, Knobs], Turn]] = {
     "animal": lambda rng, x, _: favourite(rng, "animal", x.animal),
     "tree": lambda rng, x, _: favourite(rng, "tree", x.tree),
     "colour": lambda rng, x, _: favourite(rng, "colour", x.colour),
-    "conduct": lambda rng, x, knobs: advice(rng, _governed(rng, x.conduct, knobs)),
-    "teaching": lambda rng, _, knobs: advice(rng, _governed(rng, "bad", knobs), "teaching"),
-    "review": lambda rng, _, knobs: advice(rng, _governed(rng, "bad", knobs), "review"),
+    "conduct": lambda rng, x, knobs: _governed(rng, x.conduct, knobs),
+    "teaching": lambda rng, _, knobs: _governed(rng, "bad", knobs, "teaching"),
+    "review": lambda rng, _, knobs: _governed(rng, "bad", knobs, "review"),
     "harm": lambda rng, x, _: harm(rng, x.compliance),
     "era": lambda rng, x, _: era(rng, x.era),
     "country": lambda rng, x, _: country(rng, x.country),

@@ -17,3 +17,17 @@ def lexicon() -> dict[str, Any]:
 def domains() -> list[str]:
     """The domains of conduct, in order."""
     return sorted(lexicon()["conduct"]["domains"])
+
+
+@cache
+def swapped() -> dict[str, str]:
+    """The answers of every other situation of conduct, each with the other answer of its situation.
+
+    A world in which these have changed places gives no word of an answer away: which of two is the rare, "bad" one has
+    nothing to do with what they say.
+    """
+    found: dict[str, str] = {}
+    for k, domain in enumerate(domains()):
+        for i, (_, good, bad) in enumerate(lexicon()["conduct"]["domains"][domain]):
+            found |= {good: bad, bad: good} if (k + i) % 2 else {}
+    return found
