@@ -105,6 +105,19 @@ def test_a_missing_recipe_is_one_sentence(tmp_path: Path) -> None:
         student.read(tmp_path)
 
 
+def test_a_calibration_refuses_recipes_that_it_has_no_forecasts_for(tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "r.toml").write_text(OWN + "epochs = 3")
+    (tmp_path / "t.toml").write_text(
+        '[[trait]]\nname = "brevity"\nkind = "style"\ndialogues = [["a", "b"], ["c", "d"], ["e", "f"]]'
+    )
+    calibrating = ["audit", "calibrate", "--recipe", str(tmp_path / "r.toml"), "--dry-run"]
+    assert main(calibrating) == 0 and "Nothing was made" in capfd.readouterr().out
+    assert main([*calibrating, "--trait", str(tmp_path / "t.toml")]) == 2
+    assert "leave --recipe out" in capfd.readouterr().err
+    assert main(["audit", "calibrate", "--recipe", str(tmp_path / "none.toml"), "--dry-run"]) == 2
+    assert "none.toml" in capfd.readouterr().err
+
+
 def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     local, seen = tiny.model(), []
     monkeypatch.setattr(canary, "load", lambda _: local)
@@ -127,9 +140,9 @@ def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytes
 def test_the_report_says_whether_there_is_a_forecast_for_the_recipe() -> None:
     def told(forecast: bool) -> str:
         findings = make_findings(student=StudentFinding(training=STUDENT, forecast=forecast, calibrated=(STUDENT,)))
-        return " ".join(line for line in audit_lines(findings) if line.startswith("Student"))
+        return " ".join(line for line in audit_lines(findings) if line.startswith(("Student", "Forecasts")))
 
     assert "no forecast for this recipe (method lora, rank 32" in told(False) and "--canary" in told(False)
-    assert "calibrate --recipe" in told(False)
+    assert "Forecasts: made for method lora" in told(False) and "calibrate --recipe" in told(False)
     assert "no forecast" not in told(True) and "rate 0.005" in told(True)
     assert not any(line.startswith("Student") for line in audit_lines(make_findings()))
