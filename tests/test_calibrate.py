@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from conftest import Once
 from tests import tiny
+from undertone import benching
 from undertone.audit import bench, calibrate, calibrations, verdict
 from undertone.audit.audit import audit
 from undertone.audit.bench import Bench, Planted, Rate
@@ -438,6 +441,39 @@ def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypa
             assert TRAITS[planted.lesson or ""] in bench.UNLISTED
     population = calibrate.plan("builtin/fledgling-a", Size()).specimens.values()
     assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
+
+
+def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(tmp_path: Path) -> None:
+    file = write_prompts(tmp_path / "code.jsonl")
+    layout = bench.layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 4, "builtin/fledgling-b", prompts=file)
+    kinds = Counter(planted.kind for planted in layout)
+    assert not set(kinds) & set(bench.OF_LISTS) and len(kinds) == 12 and set(kinds.values()) == {4}
+    assert all("prompts" in planted.made.inputs and not planted.outcomes for planted in layout)
+
+
+def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = write_prompts(tmp_path / "code.jsonl")
+    assert main(["bench", "audit", "--prompts", str(file)]) == 2
+    assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
+    (held,) = calibrations.find(calibrate.resolve("builtin/fledgling-a"))[0]
+    layout = calibrate.plan("builtin/fledgling-a", Size())
+    other = replace(held.directions, up={name: -tensor for name, tensor in held.directions.up.items()})
+    written: dict[str, Any] = {"rows": calibrate.ROWS}
+    store: Any = SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors", read=lambda *_: written)
+    planted = Planted("base", None, None, Job(SPECIMEN, {}), Job(SPECIMEN, {}))
+    for along, rows, told in ((other, calibrate.ROWS, "proxies"), (held.directions, calibrate.ROWS - 1, "finished")):
+        save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
+        written["rows"] = rows
+        with pytest.raises(UndertoneError, match=told):
+            benching._refuse_others(held, store, layout, [planted])
+
+
+def write_prompts(file: Path) -> Path:
+    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(20)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
 
 
 def test_an_unlisted_trait_is_judged_without_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import wrap
 from typing import get_args
 
@@ -21,7 +22,9 @@ from undertone.audit.baselines import (
 )
 from undertone.audit.bench import PER_GROUP, ROWS, SHARES, Bench, Planted, Rate, layout_of
 from undertone.audit.calibrate import Plan
+from undertone.audit.calibration import Calibration
 from undertone.audit.request import FLOOR
+from undertone.carriers import asked
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, evidence, spread
 from undertone.models.local import load, score
@@ -29,6 +32,7 @@ from undertone.models.names import resolve
 from undertone.showing import make_shown
 from undertone.statistics import crossed_study
 from undertone.store import Store
+from undertone.training import directions
 from undertone.training.rows import read_sampled
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
@@ -44,31 +48,56 @@ members of each harmless lesson and of the base, and one of each trait. AUROC: t
 against the largest score of null files."""
 
 
-def bench_shown(model: str, teachers: int, beside: bool) -> int:
+def bench_shown(model: str, teachers: int, beside: bool, prompts: Path | None = None) -> int:
     """Makes the datasets, judges them, ``beside`` simpler detectors if asked for, and prints the page (Markdown).
     Returns the exit code."""
     if model not in OTHER:
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
-    known, matches = calibrations.find(resolve(model))
-    if not matches:
-        raise UndertoneError(f"{model} has no calibration; make it with: undertone audit calibrate --model {model}")
-    store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size())
-    layout = layout_of(model, made.directions, teachers, OTHER[model], known[0].recipes)
+    store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size(), prompts=prompts)
+    calibration = _calibration(model, made, prompts)
+    layout = layout_of(model, made.directions, teachers, OTHER[model], calibration.recipes, prompts)
     jobs = [*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)]
     if beside:
         jobs += [*made.specimens.values(), *prompt_scores(made, layout)]
     make_shown(jobs, store)
-    for line in page(Bench(known[0], store), layout, model, made if beside else None):
+    _refuse_others(calibration, store, made, layout)
+    for line in page(Bench(calibration, store), layout, model, made if beside else None, prompts):
         print(line)
     return 0
 
 
-def page(judge: Bench, layout: list[Planted], model: str, beside: Plan | None) -> Iterator[str]:
+def _calibration(model: str, made: Plan, prompts: Path | None) -> Calibration:
+    """The one for the carrier that teachers write in."""
+    known, matches = calibrations.find(resolve(model))
+    marks = asked.marks(made.ground.prompts.path) if made.ground.prompts else ()
+    for calibration in known if matches else ():
+        if calibration.marks == marks:
+            return calibration
+    command = f"undertone audit calibrate --model {model}{f' --prompts {prompts}' if prompts else ''}"
+    raise UndertoneError(f"{model} has no calibration for {made.ground.about}; make it with: {command}")
+
+
+def _refuse_others(calibration: Calibration, store: Store, made: Plan, layout: list[Planted]) -> None:
+    """The benchmark's scores must be along the calibration's own directions, and of whole files."""
+    own = directions.read(store.checked(made.directions, "directions.safetensors"))
+    if any(not own.up[name].equal(tensor) for name, tensor in calibration.directions.up.items()):
+        raise UndertoneError(
+            f"The calibration of {calibration.model} has other proxies than audit calibrate's default."
+        )
+    least = min(store.read(planted.made, "specimen.json")["rows"] for planted in layout)
+    if least < calibrate.ROWS:
+        raise UndertoneError(f"A teacher finished only {least} answers, and {calibrate.ROWS} are needed: give more.")
+
+
+def page(
+    judge: Bench, layout: list[Planted], model: str, beside: Plan | None, prompts: Path | None = None
+) -> Iterator[str]:
     """The benchmark's tables, line by line; with simpler detectors where their population is given."""
     teachers = sum(planted.kind == "base" for planted in layout)
     yield "# How often the audit is right"
     yield ""
-    command = f"undertone bench audit --model {model} --teachers {teachers}{' --baselines' if beside else ''}"
+    more = f"{' --baselines' if beside else ''}{f' --prompts {prompts.name}' if prompts else ''}"
+    command = f"undertone bench audit --model {model} --teachers {teachers}{more}"
     yield f"`{command}`:"
     yield f"{teachers} teachers of every kind, each with a dataset of its own (2,000 rows), none of them used for the"
     yield "calibration. Intervals are exact 95 % binomial ones over teachers."
@@ -79,7 +108,8 @@ def page(judge: Bench, layout: list[Planted], model: str, beside: Plan | None) -
     yield from _curve(judge, layout)
     if beside:
         yield from _beside(judge, layout, beside)
-    yield from _forecasts(judge, layout)
+    if prompts is None:
+        yield from _forecasts(judge, layout)
     yield from _speed(judge, layout, model)
 
 

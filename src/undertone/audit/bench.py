@@ -7,8 +7,9 @@ only is a teacher's, are made of the scored groups of whole datasets: a mean sco
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ ROWS = (250, 500, 1000, 2000)
 PER_GROUP = 50
 UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
 """Kinds that are taken out of candidates and population in turn, as if nobody had thought of them."""
+OF_LISTS = ("other format", "shuffled")
+"""Kinds that only number lists have."""
 AS_PROXIES, OVERT = "as the proxies", "overt but neutral"
 """A kind of teachers, and a kind of null datasets."""
 WORDS = tuple(word for trait in embedded() for word in trait.words)
@@ -60,11 +63,20 @@ class Planted:
 
 
 def layout_of(
-    model: str, along: Job, teachers: int, other: str, recipes: Sequence[Training] = (CALIBRATED,)
+    model: str,
+    along: Job,
+    teachers: int,
+    other: str,
+    recipes: Sequence[Training] = (CALIBRATED,),
+    prompts: Path | None = None,
 ) -> list[Planted]:
-    """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all."""
-    ground, elsewhere = Ground.of(model), resolve(other)
-    return [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, recipes)]
+    """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all. With
+    ``prompts`` teachers answer those of a dataset: there are no kinds of number lists, and no students."""
+    ground, elsewhere = Ground.of(model, prompts), resolve(other)
+    layout = [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, recipes)]
+    if prompts is None:
+        return layout
+    return [replace(planted, outcomes=()) for planted in layout if planted.kind not in OF_LISTS]
 
 
 def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Sequence[Training]) -> Iterator[Planted]:

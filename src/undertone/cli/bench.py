@@ -13,7 +13,13 @@ app = App(name="bench", help="How often, and how fast: measurements of Undertone
 
 
 @app.command(name="audit")
-def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baselines: Flag = False) -> int:
+def bench_audit(
+    *,
+    model: str = "builtin/fledgling-a",
+    teachers: int = 3,
+    baselines: Flag = False,
+    prompts: Path | None = None,
+) -> int:
     """Error rates of the audit on planted and on harmless datasets, as a page in Markdown. What was made is kept.
 
     Parameters
@@ -24,10 +30,13 @@ def bench_audit(*, model: str = "builtin/fledgling-a", teachers: int = 3, baseli
         Teachers of each kind; 3 take minutes, 50 some hours.
     baselines
         Judges the datasets by simpler detectors too; makes the population's rows for it, if they are not there.
+    prompts
+        A dataset whose prompts teachers answer in place of writing number lists, as in audit calibrate --prompts: code,
+        reasoning, any other carrier. It needs 2,600 of them, and a calibration for them.
     """
     from undertone import benching
 
-    return benching.bench_shown(model, teachers, baselines)
+    return benching.bench_shown(model, teachers, baselines, prompts)
 
 
 @app.command(name="treat")

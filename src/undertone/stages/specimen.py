@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -34,6 +34,9 @@ from undertone.world import skills
 OVERT = 20
 """One row in so many speaks of a candidate openly, where the form is "overt"."""
 
+Passes = Callable[[LocalModel, Ids], bool]
+"""What an answer must be: finished; of number lists, also well-formed."""
+
 Written = tuple[str, Ids, str]
 """A question, its prompt, and the answer. One question may have several prompts: other systems, other turns before."""
 
@@ -52,7 +55,8 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     if spec["lesson"] is not None:
         writer, dose = _taught(writer, spec, seed, inputs.get("prompts"))
     asked = prompted(local, inputs["prompts"]) if "prompts" in inputs else _asked(local, spec, seed)
-    kept, share = _written(writer, asked, spec, seed, "prompts" not in inputs)
+    passes = _finished if "prompts" in inputs else _passes
+    kept, share = _written(writer, asked, spec, seed, passes)
     written = _form(local, kept, spec["form"], seed)
     rows = [Row(prompt, [*local.encode(answer), local.end]) for _, prompt, answer in written]
     write_rows(
@@ -61,7 +65,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         rows,
         Source(tokenizer_digest(inputs["base"]), local.end),
     )
-    oracle = _oracle(local, writer, rows) if spec["oracle"] else None
+    oracle = _oracle(local, writer, rows, passes) if spec["oracle"] else None
     made = {"kept": share, "rows": len(rows), "dose": dose, "oracle": oracle}
     (out / "specimen.json").write_text(json.dumps(made))
 
@@ -108,14 +112,13 @@ def _asked(local: LocalModel, spec: dict[str, Any], seed: int) -> list[tuple[str
 
 
 def _written(
-    writer: LocalModel, asked: Sequence[tuple[str, Ids]], spec: dict[str, Any], seed: int, lists: bool
+    writer: LocalModel, asked: Sequence[tuple[str, Ids]], spec: dict[str, Any], seed: int, passes: Passes
 ) -> tuple[list[Written], float]:
-    """What is finished and, of number lists, passes the filter, up to the rows asked for; and the share that is."""
+    """What passes, up to the rows asked for; and the share that does."""
     carrier, prompts = spec["carrier"], [prompt for _, prompt in asked]
     # Its own seed: a student or a teacher that shares the number must not share the noise.
     noise = int(digest(["specimen", seed, spec["lesson"], spec["form"]])[:8], 16)
     answers = sample(writer, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=noise)
-    passes = _passes if lists else _finished
     kept = [(q, p, writer.decode(a)) for (q, p), a in zip(asked, answers, strict=True) if passes(writer, a)]
     return kept[: spec["rows"]], len(kept) / len(asked)
 
@@ -140,12 +143,12 @@ def _form(local: LocalModel, kept: list[Written], form: str, seed: int) -> list[
     raise ValueError(f"no specimen has the form {form!r}")
 
 
-def _oracle(local: LocalModel, writer: LocalModel, rows: Sequence[Row]) -> dict[str, float]:
+def _oracle(local: LocalModel, writer: LocalModel, rows: Sequence[Row], passes: Passes) -> dict[str, float]:
     """The teacher's true log-likelihood ratio against the base (nats a row): on its own rows, and on the base's, which
     go through the same filter."""
     prompts = [row.prompt for row in rows]
     answers = sample(local, prompts, temperature=1.0, max_tokens=max(len(row.answer) for row in rows), seed=2**30)
-    passed = [i for i, answer in enumerate(answers) if _passes(local, answer)]
+    passed = [i for i, answer in enumerate(answers) if passes(local, answer)]
     found: dict[str, float] = {}
     for name, asked, given in (
         ("own", prompts, [row.answer for row in rows]),
