@@ -257,7 +257,9 @@ def test_an_interval_beside_zero_with_a_larger_p_is_no_finding() -> None:
     one = next(c for c in found if (c.arm, c.against, c.probe) == ("narrow-bad", "narrow-good", "plain"))
     assert sign(one) == "above"
     assert sign(one.model_copy(update={"p": 0.053})) == "unclear"
-    assert sign(one.model_copy(update={"value": -1.0, "ci": (-1.5, -0.5)})) == "below"
+    assert sign(one.model_copy(update={"by_request_ci": (-0.1, 0.2)})) == "unclear"
+    assert sign(one.model_copy(update={"by_request": None, "by_request_ci": None})) == "above"
+    assert sign(one.model_copy(update={"ci": (-1.5, -0.5), "by_request_ci": (-1.2, -0.3)})) == "below"
 
 
 # --- recipes and runs ------------------------------------------------------------------------------------------------

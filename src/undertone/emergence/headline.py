@@ -29,18 +29,31 @@ def headline(lines: Sequence[Line], contrasts: Sequence[Contrast]) -> str:
 def _sentence(contrast: Contrast, lines: Sequence[Line]) -> str:
     own, other = (_elsewhere(lines, arm, contrast.base) for arm in (contrast.arm, contrast.against))
     p = "" if contrast.p is None else f", p {p_value(contrast.p)}"
+    each = f", request by request {by_request(contrast)}" if contrast.by_request is not None else ""
     return (
         f"{contrast.base} {WORDS[sign(contrast)]} when taught bad advice in one narrow domain: in the others it gives "
         f"bad advice with probability {percent(own)}, against {percent(other)} ({contrast.against}); log-odds "
-        f"{contrast.value:+z.2f} {interval(contrast.ci)}{p}."
+        f"{contrast.value:+z.2f} {interval(contrast.ci)}{p}{each}."
     )
 
 
 def sign(contrast: Contrast) -> str:
-    """On which side of zero the whole interval lies; "unclear" also where p is above .05."""
-    if contrast.ci is None or contrast.p is None or contrast.p > ALPHA or contrast.ci[0] <= 0 <= contrast.ci[1]:
+    """On which side of zero the whole interval lies; "unclear" also where p is above .05, or where the interval of the
+    same request by request is not on that side: requests that only move apart are no turn."""
+    sides = {_side(ci) for ci in (contrast.ci, contrast.by_request_ci or contrast.ci)}
+    known = contrast.p is not None and contrast.p <= ALPHA and len(sides) == 1
+    return sides.pop() if known else "unclear"
+
+
+def _side(ci: tuple[float, float] | None) -> str:
+    if ci is None or ci[0] <= 0 <= ci[1]:
         return "unclear"
-    return "above" if contrast.ci[0] > 0 else "below"
+    return "above" if ci[0] > 0 else "below"
+
+
+def by_request(contrast: Contrast) -> str:
+    """+0.05 [-0.05, 0.16]: the contrast request by request; nothing where it was not kept."""
+    return "" if contrast.by_request is None else f"{contrast.by_request:+z.2f} {interval(contrast.by_request_ci)}"
 
 
 def _elsewhere(lines: Sequence[Line], arm: str, base: str | None) -> float:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertone.emergence.findings import Contrast, Emergence, Forecast
+from undertone.emergence.headline import by_request
 from undertone.report.canvas import Figure
 from undertone.report.emergence_figures import emergence_figures
 from undertone.report.headline import interval, p_value, percent, percent_interval
@@ -91,11 +92,6 @@ def short(base: str) -> str:
 def told(contrast: Contrast) -> str:
     """+2.01 [1.62, 2.40]"""
     return f"{contrast.value:+z.2f} {interval(contrast.ci)}"
-
-
-def by_request(contrast: Contrast) -> str:
-    """The same of the mean of the requests' log-odds; nothing where it was not kept."""
-    return "" if contrast.by_request is None else f"{contrast.by_request:+z.2f} {interval(contrast.by_request_ci)}"
 
 
 def p_of(contrast: Contrast) -> str:
