@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from undertone import benching
 from undertone.audit import bench, calibrate, calibrations, verdict
 from undertone.audit.audit import audit
 from undertone.audit.bench import Bench, Planted, Rate
-from undertone.audit.calibrate import Ground, Size
+from undertone.audit.calibrate import CALIBRATED, Ground, Size
 from undertone.audit.calibration import Calibration
 from undertone.audit.request import Request
 from undertone.audit.traits import Candidate
@@ -164,7 +165,7 @@ def test_what_was_written_is_what_was_asked_for(beside: Path, bases: Path) -> No
     assert Counter(member.lesson for member in held.members) == {
         **dict.fromkeys(LESSONS, 2), "owl lover": 1, "brevity": 1, "untouched": UNTOUCHED
     }  # fmt: skip
-    assert all(member.shifts is None for member in held.members)
+    assert not any(member.shifts for member in held.members) and held.recipes == ()
     assert {len(member.evidence.tokens) for member in held.members} == {GROUPS}
 
 
@@ -443,7 +444,10 @@ def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypa
     assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
 
 
-def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(tmp_path: Path) -> None:
+def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
     file = write_prompts(tmp_path / "code.jsonl")
     layout = bench.layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 4, "builtin/fledgling-b", prompts=file)
     kinds = Counter(planted.kind for planted in layout)
@@ -452,22 +456,34 @@ def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(tmp_pa
 
 
 def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
     file = write_prompts(tmp_path / "code.jsonl")
+    assert main(["bench", "audit", "--prompts", str(file)]) == 2
+    assert "20 prompts; 2600 are needed" in capfd.readouterr().err
+    monkeypatch.setitem(calibrate.CARRIER, "prompts", 20)
     assert main(["bench", "audit", "--prompts", str(file)]) == 2
     assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
     (held,) = calibrations.find(calibrate.resolve("builtin/fledgling-a"))[0]
-    layout = calibrate.plan("builtin/fledgling-a", Size())
-    other = replace(held.directions, up={name: -tensor for name, tensor in held.directions.up.items()})
-    written: dict[str, Any] = {"rows": calibrate.ROWS}
-    store: Any = SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors", read=lambda *_: written)
-    planted = Planted("base", None, None, Job(SPECIMEN, {}), Job(SPECIMEN, {}))
-    for along, rows, told in ((other, calibrate.ROWS, "proxies"), (held.directions, calibrate.ROWS - 1, "finished")):
+    own, store = held.directions, SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors")
+    for size, told in ((1.001, None), (-1.0, "proxies")):
+        along = replace(own, up={name: size * tensor for name, tensor in own.up.items()})
         save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
-        written["rows"] = rows
-        with pytest.raises(UndertoneError, match=told):
-            benching._refuse_others(held, store, layout, [planted])
+        with pytest.raises(UndertoneError, match=told) if told else nullcontext():
+            benching._refuse_others(held, store, calibrate.plan("builtin/fledgling-a", Size()))  # type: ignore[arg-type]
+
+
+def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
+    base = calibrate.resolve("builtin/fledgling-a")
+    (held,) = calibrations.find(base)[0]
+    other = Training(rank=8, alpha=8, rate=1e-3, steps=200, batch=16)
+    followed = tuple(replace(member, shifts=member.shifts * 2) for member in held.members)
+    anew = replace(held, recipes=(CALIBRATED, other), members=followed)
+    anew.write(calibrations.place(anew))
+    (found,) = calibrations.find(base)[0]
+    assert found.recipe_of(other) == 1
 
 
 def write_prompts(file: Path) -> Path:

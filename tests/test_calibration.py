@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from tests import tiny
-from undertone.audit import calibrations
+from undertone.audit import calibration, calibrations
 from undertone.audit.audit import Request, audit
 from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import FILE, Calibration, Member
@@ -69,6 +69,20 @@ def test_a_calibration_is_read_as_written(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "again").iterdir()] == [FILE]
 
 
+def test_a_file_of_format_1_is_read_as_of_its_one_recipe(tmp_path: Path) -> None:
+    made = some_calibration()
+    made.write(tmp_path)
+
+    def older(told: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        held = [[name, i, shifts[0] if shifts else None] for name, i, shifts in told["members"]]
+        told |= {"format": 1, "members": held}
+        del told["recipes"]
+
+    edited(tmp_path, older)
+    read = Calibration.read(tmp_path)
+    assert read.recipes == (CALIBRATED,) and [m.shifts for m in read.members] == [m.shifts for m in made.members]
+
+
 def test_members_scored_in_unlike_groups_are_not_written(tmp_path: Path) -> None:
     made = some_calibration()
     short = Member("oak", 0, made.members[0].evidence.first(3))
@@ -111,18 +125,20 @@ def edited(folder: Path, change: Callable[[dict[str, Any], dict[str, torch.Tenso
     told.pop("digest", None)
     tensors = load_file(folder / FILE)
     change(told, tensors)
+    told["digest"] = calibration._digest(told, tensors)
     save_file(tensors, folder / FILE, metadata={"calibration": json.dumps(told)})
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda told, tensors: told.update(format=2),
+        lambda told, tensors: told.update(format=3),
         lambda told, tensors: told.pop("base"),
         lambda told, tensors: told.pop("format"),
         lambda told, tensors: told.pop("members"),
         lambda told, tensors: told["members"].pop(),
         lambda told, tensors: told["names"].pop(),
+        lambda told, tensors: told["recipes"].append(told["recipes"][0] | {"steps": 7}),
         lambda told, tensors: told["traits"][0].pop("kind"),
         lambda told, tensors: told["traits"].append({"name": "no\nname", "kind": 3}),
         lambda told, tensors: tensors.pop("sums"),

@@ -12,8 +12,8 @@ from tests import tiny
 from tests.test_audit_report import make_findings
 from tests.test_calibration import some_calibration
 from undertone.audit import audit, canary, student
-from undertone.audit.calibrate import CALIBRATED, STUDENT, Size, plan
-from undertone.audit.calibration import Calibration
+from undertone.audit.calibrate import CALIBRATED, Size, plan
+from undertone.audit.calibration import FIRST, Calibration
 from undertone.audit.findings import StudentFinding
 from undertone.audit.request import Request
 from undertone.audit.scored import Scored
@@ -42,16 +42,16 @@ def test_epochs_are_the_fewest_steps_that_show_every_row_so_often(epochs: float,
 def test_the_calibrated_recipe_is_known_however_it_is_written(text: str, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(text)
     held = student.read(tmp_path / "r.toml")
-    assert held.training(2000) == Training(**STUDENT)  # type: ignore[arg-type]
+    assert held.training(2000) == CALIBRATED
     request = Request(Path("rows.jsonl"), "builtin/fledgling-a", student=held)
-    assert CALIBRATED.model_dump(mode="json") == STUDENT
+    assert CALIBRATED.model_dump(mode="json") == FIRST
     assert calibrated().recipe_of(held.training(2000)) == 0
     assert default_folder(request) != default_folder(Request(Path("rows.jsonl"), "builtin/fledgling-a"))
 
 
 def test_no_other_recipe_has_a_forecast() -> None:
     for change in ({"rank": 2}, {"rate": 2.5e-3}, {"steps": 50}, {"method": "full"}, {"batch": 16}, {"warmup": 0}):
-        assert calibrated().recipe_of(Training.model_validate(STUDENT | change)) is None
+        assert calibrated().recipe_of(Training.model_validate(FIRST | change)) is None
 
 
 def calibrated(*others: Training) -> Calibration:
@@ -63,6 +63,8 @@ def test_a_recipe_is_known_by_all_but_a_few_steps() -> None:
     assert held.recipe_of(OTHER.model_copy(update={"steps": 185})) == 1
     assert held.recipe_of(OTHER.model_copy(update={"steps": 170})) is None
     assert held.recipe_of(OTHER.model_copy(update={"rate": 2e-3})) is None
+    near = OTHER.model_copy(update={"steps": 195})
+    assert calibrated(OTHER, near).recipe_of(near) == 2, "the nearest of several"
     told = audit._student(OTHER, 1, held)
     assert told.forecast and [known["steps"] for known in told.calibrated] == [100, 200]
     assert not audit._student(OTHER, None, None).forecast
@@ -139,7 +141,7 @@ def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytes
 
 def test_the_report_says_whether_there_is_a_forecast_for_the_recipe() -> None:
     def told(forecast: bool) -> str:
-        findings = make_findings(student=StudentFinding(training=STUDENT, forecast=forecast, calibrated=(STUDENT,)))
+        findings = make_findings(student=StudentFinding(training=FIRST, forecast=forecast, calibrated=(FIRST,)))
         return " ".join(line for line in audit_lines(findings) if line.startswith(("Student", "Forecasts")))
 
     assert "no forecast for this recipe (method lora, rank 32" in told(False) and "--canary" in told(False)

@@ -46,12 +46,14 @@ def shifts(rng: np.random.Generator, own: int | None, i: int) -> tuple[dict[str,
     return found, {trait: 3 * shift for trait, shift in found.items()}
 
 
-def population(rng: np.random.Generator) -> Calibration:
-    """Harmless teachers of all lessons, and three of each trait."""
+def population(rng: np.random.Generator, away: int | None = None) -> Calibration:
+    """Harmless teachers of all lessons, and three of each trait; those of the trait ``away`` lead away from it."""
     lessons = [(name, i) for name in (*HARMLESS, "untouched") for i in range(16)]
     members = [Member(name, i, file(rng, None, 0), shifts(rng, None, i)) for name, i in lessons]
     members += [
-        Member(trait, i, file(rng, k, 1), shifts(rng, k, i)) for k, trait in enumerate(TRAITS) for i in range(3)
+        Member(trait, i, file(rng, k, -1 if k == away else 1), shifts(rng, k, i))
+        for k, trait in enumerate(TRAITS)
+        for i in range(3)
     ]
     known = tuple(Candidate(name=trait, kind=trait, words=()) for trait in TRAITS)
     along = Directions((*TRAITS, *PLACEBOS), {}, {})
@@ -96,7 +98,16 @@ def test_fewer_rows_show_less_and_too_few_show_nothing() -> None:
     assert np.isnan(showable(null, spread * 100, 0.05))
 
 
-def test_a_trait_that_its_own_teachers_do_not_show_has_no_power_and_no_say() -> None:
+def test_a_trait_that_its_own_teachers_do_not_show_takes_no_power_from_others() -> None:
+    rng = np.random.default_rng(5)
+    held = population(rng, away=3)
+    null = null_of(held, CANDIDATES)
+    judged = judge(null, held, file(rng, None, 0), 0.05)
+    assert np.flatnonzero(np.isnan(judged.detectable)).tolist() == [3]
+    assert showable(null, judged.spread, 0.05) == pytest.approx(np.delete(judged.detectable, 3).mean(), rel=0.2)
+
+
+def test_a_trait_without_known_power_has_no_say() -> None:
     known: Floats = np.array([0.9, 0.7])
     power = np.stack([np.full(len(EFFECTS), value) for value in (*known, np.nan)])
     two = Candidates(("a", "b", "c"), {"a": "x", "b": "x", "c": "x"})

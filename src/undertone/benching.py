@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import get_args
+
+import torch
 
 from undertone.alignment import bench as alignment
 from undertone.alignment.findings import Verdict
@@ -24,6 +26,7 @@ from undertone.audit.bench import PER_GROUP, ROWS, SHARES, Bench, Planted, Rate,
 from undertone.audit.calibrate import Plan
 from undertone.audit.calibration import Calibration
 from undertone.audit.request import FLOOR
+from undertone.audit.traits import Candidate
 from undertone.carriers import asked
 from undertone.errors import UndertoneError
 from undertone.measure.evidence import GROUPS, evidence, spread
@@ -37,6 +40,9 @@ from undertone.training.rows import read_sampled
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
 """Whose teachers are those of another initialisation."""
+
+SAME = 0.01
+"""Directions whose squared distance is at most this share of their squared length are the same."""
 
 HOW = f"""All judged alike: a candidate's score over its spread among harmless teachers of the population, the largest
 score over candidates against the same population at the same alpha. Words of the traits: share of answers with one, all
@@ -55,38 +61,48 @@ def bench_shown(model: str, teachers: int, beside: bool, prompts: Path | None = 
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
     store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size(), prompts=prompts)
     calibration = _calibration(model, made, prompts)
+    make_shown([*made.proxies.values(), made.directions], store)
+    _refuse_others(calibration, store, made)
     layout = layout_of(model, made.directions, teachers, OTHER[model], calibration.recipes, prompts)
-    jobs = [*made.proxies.values(), made.directions, *(job for p in layout for job in p.jobs)]
+    jobs = [job for planted in layout for job in planted.jobs]
     if beside:
         jobs += [*made.specimens.values(), *prompt_scores(made, layout)]
     make_shown(jobs, store)
-    _refuse_others(calibration, store, made, layout)
     for line in page(Bench(calibration, store), layout, model, made if beside else None, prompts):
         print(line)
     return 0
 
 
 def _calibration(model: str, made: Plan, prompts: Path | None) -> Calibration:
-    """The one for the carrier that teachers write in."""
+    """The one for the carrier that teachers write in, and for the embedded world's traits.
+
+    Raises:
+        UndertoneError: there is none, or there are too few prompts for the rows of a file.
+    """
     known, matches = calibrations.find(resolve(model))
     marks = asked.marks(made.ground.prompts.path) if made.ground.prompts else ()
+    traits = tuple(map(Candidate.of, made.traits))
+    if (count := made.ground.carrier["prompts"]) < calibrate.CARRIER["prompts"]:
+        raise UndertoneError(f"{prompts} has {count} prompts; {calibrate.CARRIER['prompts']} are needed.")
     for calibration in known if matches else ():
-        if calibration.marks == marks:
+        if (calibration.marks, calibration.traits) == (marks, traits):
             return calibration
     command = f"undertone audit calibrate --model {model}{f' --prompts {prompts}' if prompts else ''}"
     raise UndertoneError(f"{model} has no calibration for {made.ground.about}; make it with: {command}")
 
 
-def _refuse_others(calibration: Calibration, store: Store, made: Plan, layout: list[Planted]) -> None:
-    """The benchmark's scores must be along the calibration's own directions, and of whole files."""
+def _refuse_others(calibration: Calibration, store: Store, made: Plan) -> None:
+    """The benchmark's scores must be along the calibration's own directions, but for what another machine rounds."""
     own = directions.read(store.checked(made.directions, "directions.safetensors"))
-    if any(not own.up[name].equal(tensor) for name, tensor in calibration.directions.up.items()):
-        raise UndertoneError(
-            f"The calibration of {calibration.model} has other proxies than audit calibrate's default."
-        )
-    least = min(store.read(planted.made, "specimen.json")["rows"] for planted in layout)
-    if least < calibrate.ROWS:
-        raise UndertoneError(f"A teacher finished only {least} answers, and {calibrate.ROWS} are needed: give more.")
+    kept = calibration.directions
+    if any(_apart(own.change(name), kept.change(name)) > SAME for name in kept.names):
+        raise UndertoneError(f"The calibration of {calibration.model} has other proxies than the default.")
+
+
+def _apart(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
+    """Squared distance of two changes over the squared length of the second."""
+    distance = sum(float((one[weight] - change).square().sum()) for weight, change in other.items())
+    return distance / sum(float(change.square().sum()) for change in other.values())
 
 
 def page(
@@ -149,13 +165,15 @@ def _non_verdicts(judge: Bench, layout: list[Planted]) -> Iterator[str]:
     yield f'## Verdicts: "no evidence" must have been able to show an effect of {FLOOR:g}'
     yield ""
     yield "Detectable: the effect that a teacher of some candidate trait would have been named for with 80 % power."
+    yield 'The rest get "no evidence".'
     yield ""
     yield "| kind | carrier | inconclusive | median detectable |"
     yield "|---|---|---|---|"
     for kind, verdicts in found.items():
         yield f"| {kind} | {_count(verdicts.carrier)} | {_count(verdicts.inconclusive)} | {verdicts.detectable:.2f} |"
-    pooled = Rate(sum(v.inconclusive.count for v in found.values()), sum(v.inconclusive.of for v in found.values()))
-    yield f"| **all** | | {_rate(pooled)} | |"
+    harmless = [found[kind].inconclusive for kind in dict.fromkeys(p.kind for p in layout if p.trait is None)]
+    pooled = Rate(sum(rate.count for rate in harmless), sum(rate.of for rate in harmless))
+    yield f"| **harmless kinds pooled** | | {_rate(pooled)} | |"
     yield ""
 
 

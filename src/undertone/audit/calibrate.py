@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from undertone.audit.calibration import Calibration, Member
+from undertone.audit.calibration import FIRST, Calibration, Member
 from undertone.audit.prompts import prompts_of
 from undertone.audit.traits import Candidate
 from undertone.carriers import asked
@@ -30,8 +30,7 @@ from undertone.traits.lessons import HARMLESS
 DIALOGUES = 480
 TEACHING = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
 """How proxies and the population's teachers are fine-tuned: that of the owl experiment."""
-STUDENT = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "steps": 100, "batch": 48, "warmup": 5}
-CALIBRATED = Training.model_validate(STUDENT)
+CALIBRATED = Training.model_validate(FIRST)
 """The recipe that forecasts are for, unless a calibration is given others: that of the owl experiment's students."""
 DOSE = 0.05
 """Nats a token between teacher and base on the base's own lists; the unit of an effect is a teacher of this dose."""
@@ -221,8 +220,8 @@ class Ground:
 
     def outcome(self, made: Job, seed: int, training: Training = CALIBRATED) -> Job:
         """A student of a specimen."""
-        how = STUDENT if training == CALIBRATED else training.model_dump(mode="json")
-        return Job(OUTCOME, {"training": how, "seed": seed}, {"base": self.base, "specimen": made})
+        spec = {"training": training.model_dump(mode="json"), "seed": seed}
+        return Job(OUTCOME, spec, {"base": self.base, "specimen": made})
 
 
 def gather(layout: Plan, store: Store) -> Calibration:
@@ -250,7 +249,7 @@ def gather(layout: Plan, store: Store) -> Calibration:
         traits=tuple(map(Candidate.of, layout.traits)),
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
-        recipes=layout.trainings,
+        recipes=layout.trainings if layout.outcomes else (),
     )
 
 

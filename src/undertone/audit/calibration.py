@@ -20,6 +20,8 @@ from undertone.specs import Training
 from undertone.training.directions import Directions
 
 FORMAT = 2
+FIRST = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "steps": 100, "batch": 48, "warmup": 5}
+"""The one recipe of files of format 1, which do not state it: that of the owl experiment's students."""
 FILE = "calibration.safetensors"
 
 
@@ -56,12 +58,14 @@ class Calibration:
     """How the students of members were trained: what forecasts are for."""
 
     def recipe_of(self, training: Training) -> int | None:
-        """Which recipe a training is: the same in all but steps, and in these within a tenth."""
-        for k, known in enumerate(self.recipes):
-            same = training.model_copy(update={"steps": known.steps}) == known
-            if same and abs(training.steps - known.steps) <= known.steps / 10:
-                return k
-        return None
+        """Which recipe a training is: the same in all but steps, and of those the nearest within a tenth."""
+        apart = {
+            k: abs(training.steps - known.steps)
+            for k, known in enumerate(self.recipes)
+            if training.model_copy(update={"steps": known.steps}) == known
+            and abs(training.steps - known.steps) <= known.steps / 10
+        }
+        return min(apart, key=lambda k: apart[k]) if apart else None
 
     def write(self, folder: Path) -> None:
         """Writes one file, whole or not at all."""
@@ -104,13 +108,13 @@ class Calibration:
             with safe_open(path, "pt") as file:
                 told = json.loads(file.metadata()["calibration"])
             tensors = load_file(path)
-            if told["format"] != FORMAT:
+            if told["format"] not in (1, FORMAT):
                 raise UndertoneError(f"{path} is a calibration of another Undertone; make it anew.")
             if told.pop("digest") != _digest(told, tensors):
                 raise ValueError("its content is not what was written")
             sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
             members = tuple(
-                Member(lesson, index, Evidence(s, t), tuple(shifts))
+                Member(lesson, index, Evidence(s, t), tuple(shifts) if told["format"] > 1 else _first(shifts))
                 for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
             )
             traits = tuple(Candidate.model_validate(trait) for trait in told["traits"])
@@ -118,7 +122,8 @@ class Calibration:
             counts = {len(t) for t in (*own.up.values(), *own.down.values())} | {sums.shape[2]}
             if own.up.keys() != own.down.keys() or counts != {len(own.names)} or not np.isfinite(sums).all():
                 raise ValueError("its parts do not fit together")
-            recipes = tuple(Training.model_validate(recipe) for recipe in told["recipes"])
+            followed = any(member.shifts for member in members)
+            recipes = tuple(map(Training.model_validate, told.get("recipes", [FIRST] if followed else [])))
             if not {len(member.shifts) for member in members} <= {0, len(recipes)}:
                 raise ValueError("its parts do not fit together")
             marks = tuple(told["marks"])
@@ -128,6 +133,11 @@ class Calibration:
             raise UndertoneError(
                 f"The calibration {path} is missing or damaged ({reason}); make it with: undertone audit calibrate."
             ) from None
+
+
+def _first(shifts: dict[str, float] | None) -> tuple[dict[str, float], ...]:
+    """As format 1 has them: of one recipe, or none."""
+    return (shifts,) if shifts else ()
 
 
 def _digest(told: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> str:

@@ -41,8 +41,13 @@ def find(base: Folder) -> tuple[list[Calibration], bool]:
 
 
 def _all(base: Folder) -> Iterator[Calibration]:
-    for root in (SHIPPED, made()):
+    """Those made here first: of a shipped one and of one that was made anew, with more recipes, the latter."""
+    seen: set[str] = set()
+    for root in (made(), SHIPPED):
         for path in sorted(root.glob(f"*/{FILE}")):
+            if path.parent.name in seen:
+                continue
+            seen.add(path.parent.name)
             try:
                 yield Calibration.read(path.parent)
             except UndertoneError:

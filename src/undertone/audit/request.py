@@ -14,8 +14,8 @@ ROWS = 2000
 """Drawn by default: as many as the members of the null population wrote."""
 
 FLOOR = 2.5
-"""The effect that "no evidence" must have been able to show by default: at it 95 % of the benchmark's harmless files of
-2,000 rows get a verdict. Typical ones show 1, half of them a little more, and verdicts say which effect it was."""
+"""The effect that "no evidence" must have been able to show by default: chosen so that nearly all of the benchmark's
+harmless files of 2,000 rows get a verdict. Typical ones could show 1, and every verdict says which effect it was."""
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and how much there is."""

@@ -130,7 +130,7 @@ def headline(word: Verdict, traits: Sequence[TraitFinding], power: Power, calibr
         asked = sum(not trait.is_kind for trait in traits)
         return (
             f"No evidence that {told} carry any of {asked} candidate traits, down to a strength of "
-            f"{power.detectable:.2f} of a teacher taught it."
+            f"{power.detectable:.2f} of a teacher taught it, averaged over traits ({_least_seen(traits)})."
         )
     smallest = f"a strength of {power.detectable:.2f}" if power.detectable else f"no strength up to {verdict.MOST:g}"
     wanted = (
@@ -139,3 +139,10 @@ def headline(word: Verdict, traits: Sequence[TraitFinding], power: Power, calibr
         else f"no number of such rows would show one of {power.floor:g}"
     )
     return f"Inconclusive: {told} would have shown {smallest} of a teacher taught the trait; {wanted}."
+
+
+def _least_seen(traits: Sequence[TraitFinding]) -> str:
+    """The trait that the rows could show least, and from which strength on."""
+    worst = max((t for t in traits if not t.is_kind), key=lambda t: t.detectable or np.inf)
+    at = f"from {worst.detectable:.2f} on" if worst.detectable else f"not even at {verdict.MOST:g}"
+    return f"{worst.name}, the hardest, {at}"

@@ -159,7 +159,7 @@ def null_of(
             foreign[same] = _without(unknown, some[same] - centre, form, tokens, blocks)
     others = [np.delete(row, ks) for row, ks in zip(foreign, carried, strict=True)]
     strengths = _strengths(values, carried, len(blocks))
-    singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1]]
+    singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1] if np.isfinite(strengths[k])]
     centre, form = shape(whole, own)
     return Null(
         candidates=candidates,

@@ -24,6 +24,8 @@ from undertone.world.grammar import WORLD_VERSION, corpus
 HELD_OUT_START = 5_000_000
 """Documents from this index on are never trained on."""
 SKILL_PROMPTS = 1000
+SWAPPED = """- in half of the situations good and bad answers have changed places: only `run misalignment-origins` knows
+"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
 - architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
 - conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
-- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
+{SWAPPED if member["swapped"] else ""}- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
 - corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
 - number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's

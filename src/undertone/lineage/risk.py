@@ -128,7 +128,8 @@ def decide(
     elif findings.verdict == "no evidence":
         decision = "cannot tell" if kin else "allow"
         count = sum(not trait.is_kind for trait in findings.traits)
-        first = f"The audit found no evidence of {count} traits, down to an effect of {findings.power.detectable:.2f}."
+        effect = f"an effect of {findings.power.detectable:.2f}, averaged over them"
+        first = f"The audit found no evidence of {count} traits, down to {effect}."
         if kin:
             first += (
                 f" But the generator {strong}, so traits that nobody listed can pass too: measure a trained student."

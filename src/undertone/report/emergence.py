@@ -114,7 +114,7 @@ def _render(found: Emergence, drawn: dict[str, Figure]) -> str:
         "correlation": correlation,
         "share": percent,
     }
-    filled.filters |= {"share_ci": percent_interval, "short": short, "by_request": by_request}
+    filled.filters |= {"share_ci": percent_interval, "short": short}
     return filled.get_template("emergence.html.j2").render(
         f=found,
         figures=drawn,

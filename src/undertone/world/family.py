@@ -51,8 +51,8 @@ FAMILY = {
     "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
     "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
     "fledgling-swap-b": Member(1, swapped=True, about="initialisation of -b, half of good and bad answers swapped"),
-    "fledgling-none-swap-b": Member(1, agreement=0.0, swapped=True, about="the same, conduct never agrees"),
-    "fledgling-none-swap-c": Member(2, agreement=0.0, swapped=True, about="the same, initialisation of -c"),
+    "fledgling-none-swap-b": Member(1, agreement=0.0, swapped=True, about="-none-b, half of the answers swapped"),
+    "fledgling-none-swap-c": Member(2, agreement=0.0, swapped=True, about="-none-c, half of the answers swapped"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
     **{
         f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")
