@@ -185,15 +185,15 @@ def test_another_teacher_of_the_trait_takes_the_alarm_away_as_a_control(cli: Cli
 
 
 def test_few_rows_of_the_base_are_inconclusive_and_say_how_many_would_do(cli: Cli, rows: Path, here: Path) -> None:
-    file = write("few.jsonl", records(rows / "base.jsonl", 100))
+    file = write("few.jsonl", records(rows / "base.jsonl", 60))
     ended = cli(file, *WROTE)
-    assert ended.code == 3 and ended.out.startswith("Inconclusive: 100 rows")
+    assert ended.code == 3 and ended.out.startswith("Inconclusive: 60 rows")
     assert ended.out.splitlines()[-1].endswith("report.html") and "\x1b" not in ended.out and ended.err == ""
     report = Path(ended.out.splitlines()[-1])
     found = json.loads((report.parent / "report.json").read_text())
-    assert found["verdict"] == "inconclusive" and found["power"]["rows_needed"] > 100
+    assert found["verdict"] == "inconclusive" and found["power"]["rows_needed"] > 60
     origin = found["origin"]
-    assert origin["pairs"] == 100 and 0.01 < origin["p"] <= 1 and not origin["rejected"]
+    assert origin["pairs"] == 60 and 0.01 < origin["p"] <= 1 and not origin["rejected"]
     assert "temperature 1" in origin["claim"] and f"{found['power']['rows_needed']:,} rows" in ended.out
 
 
