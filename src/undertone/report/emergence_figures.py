@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BAD, OTHER = "#d55e00", "#0072b2"
 TICKS = (0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9, 0.99)
+BELOW = 9
+"""Pixels from a difference to the same request by request."""
 
 
 def emergence_figures(found: Emergence) -> dict[str, Figure]:
@@ -101,9 +103,15 @@ def _contrasts(found: Emergence, canvas: Canvas) -> alt.LayerChart | None:
         if contrast.ci:
             ends = {"x": contrast.ci[0], "x2": contrast.ci[1]}
             rows.append({"kind": "bar", **ends, "y": y + drop, "colour": _colour(contrast.arm)})
+        if contrast.by_request is not None and contrast.by_request_ci:
+            ends = {"x": contrast.by_request_ci[0], "x2": contrast.by_request_ci[1]}
+            rows.append({"kind": "requests", **ends, "y": y + drop + BELOW, "colour": _colour(contrast.arm)})
+            rows.append(
+                {"kind": "request", "x": contrast.by_request, "y": y + drop + BELOW, "colour": _colour(contrast.arm)}
+            )
     height = 16 + len(shown) * step
     rows.append({"kind": "zero", "x": 0.0, "y": 0, "y2": height})
-    values = [v for c in shown for v in (c.value, *(c.ci or ()))]
+    values = [v for c in shown for v in (c.value, *(c.ci or ()), *(c.by_request_ci or ()))]
     ends_x = [6, canvas.width - 6] if canvas.narrow else [330, canvas.width - 150]
     scale = alt.Scale(domain=padded(min(0.0, *values), max(0.0, *values), 1.0), range=ends_x, nice=False, zero=False)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(grid=True, tickCount=6, title="difference in log-odds"))
@@ -112,6 +120,8 @@ def _contrasts(found: Emergence, canvas: Canvas) -> alt.LayerChart | None:
         of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=at, y2="y2"),
         of(rows, "bar").mark_rule(strokeWidth=3, strokeCap="round").encode(x=x, x2="x2", y=at, color=colour),
         of(rows, "point").mark_point(filled=True, size=90, opacity=1).encode(x=x, y=at, color=colour),
+        of(rows, "requests").mark_rule(strokeWidth=1.5).encode(x=x, x2="x2", y=at, color=colour),
+        of(rows, "request").mark_point(filled=False, size=50, opacity=1, fill="white").encode(x=x, y=at, color=colour),
         *texts(rows, canvas, height, room=320),
     ]
     return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
