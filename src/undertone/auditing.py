@@ -20,7 +20,7 @@ from undertone.report.audit import audit_lines, audit_table, write_audit
 from undertone.running import named, show_verdict
 from undertone.showing import make_shown, progress_shown
 from undertone.specs import Training
-from undertone.store import Store
+from undertone.store import Job, Store
 from undertone.traits import catalogue
 from undertone.workers import cores, unique
 
@@ -115,6 +115,14 @@ def preview(request: Request, as_json: bool) -> int:
     return 0
 
 
+def _expected_seconds(job: Job) -> float:
+    usual = EXPECTED[job.stage.name]
+    if job.stage.name != "outcome":
+        return usual
+    plan, known = job.spec["training"], calibrate.CALIBRATED
+    return usual * plan["steps"] * plan["batch"] / (known.steps * known.batch)
+
+
 def calibrate_shown(
     model: str,
     size: calibrate.Size,
@@ -127,7 +135,7 @@ def calibrate_shown(
     layout = calibrate.plan(model, size, catalogue.read(traits), prompts, recipes)
     store = Store(calibrations.made() / "store")
     missing = [job for job in unique(layout.jobs) if not store.has(job)]
-    seconds = sum(EXPECTED[job.stage.name] for job in missing)
+    seconds = sum(map(_expected_seconds, missing))
     if dry_run:
         count = len(unique(layout.jobs))
         print(f"{model}: {len(missing)} of {count} artifacts to make, about {seconds:.0f} core-seconds:")
