@@ -119,8 +119,8 @@ def _expected_seconds(job: Job) -> float:
     usual = EXPECTED[job.stage.name]
     if job.stage.name != "outcome":
         return usual
-    plan, known = job.spec["training"], calibrate.CALIBRATED
-    return usual * plan["steps"] * plan["batch"] / (known.steps * known.batch)
+    plan, known = Training.model_validate(job.spec["training"]), calibrate.CALIBRATED
+    return usual * plan.steps * plan.batch / (known.steps * known.batch)
 
 
 def calibrate_shown(
