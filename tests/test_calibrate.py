@@ -479,7 +479,7 @@ def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, mon
     base = calibrate.resolve("builtin/fledgling-a")
     (held,) = calibrations.find(base)[0]
     other = Training(rank=8, alpha=8, rate=1e-3, steps=200, batch=16)
-    followed = tuple(replace(member, shifts=member.shifts * 2) for member in held.members)
+    followed = tuple(replace(member, shifts=member.shifts[:1] * 2) for member in held.members)
     anew = replace(held, recipes=(CALIBRATED, other), members=followed)
     anew.write(calibrations.place(anew))
     (found,) = calibrations.find(base)[0]
