@@ -453,6 +453,9 @@ def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
     kinds = Counter(planted.kind for planted in layout)
     assert not set(kinds) & set(bench.OF_LISTS) and len(kinds) == 12 and set(kinds.values()) == {4}
     assert all("prompts" in planted.made.inputs and not planted.outcomes for planted in layout)
+    lists, code = (calibrate.plan("builtin/fledgling-a", Size(), prompts=some) for some in (None, file))
+    assert code.directions.key == lists.directions.key, "proxies serve every carrier"
+    assert not {job.key for job in code.specimens.values()} & {job.key for job in lists.specimens.values()}
 
 
 def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions(
