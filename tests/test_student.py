@@ -65,9 +65,8 @@ def test_a_recipe_is_known_by_all_but_a_few_steps() -> None:
     assert held.recipe_of(OTHER.model_copy(update={"rate": 2e-3})) is None
     near = OTHER.model_copy(update={"steps": 195})
     assert calibrated(OTHER, near).recipe_of(near) == 2, "the nearest of several"
-    told = audit._student(OTHER, 1, held)
-    assert told.forecast and [known["steps"] for known in told.calibrated] == [100, 200]
-    assert not audit._student(OTHER, None, None).forecast
+    assert [known["steps"] for known in audit._student(OTHER, held).calibrated] == [100, 200]
+    assert audit._student(OTHER, None).calibrated == ()
 
 
 def test_every_recipe_has_a_student_of_the_same_teachers() -> None:
@@ -141,10 +140,14 @@ def test_canaries_are_trained_by_the_recipe_on_their_own_rows(monkeypatch: pytes
 
 def test_the_report_says_whether_there_is_a_forecast_for_the_recipe() -> None:
     def told(forecast: bool) -> str:
-        findings = make_findings(student=StudentFinding(training=FIRST, forecast=forecast, calibrated=(FIRST,)))
+        findings = make_findings(
+            student=StudentFinding(training=FIRST | {"rank": 31}, forecast=forecast, calibrated=(FIRST,))
+        )
         return " ".join(line for line in audit_lines(findings) if line.startswith(("Student", "Forecasts")))
 
-    assert "no forecast for this recipe (method lora, rank 32" in told(False) and "--canary" in told(False)
+    assert "no forecast for this recipe (method lora, rank 31" in told(False) and "--canary" in told(False)
+    few = StudentFinding(training=FIRST, calibrated=(FIRST,))
+    assert "leave --trait out" in " ".join(audit_lines(make_findings(student=few)))
     assert "Forecasts: made for method lora" in told(False) and "calibrate --recipe" in told(False)
     assert "no forecast" not in told(True) and "rate 0.005" in told(True)
     assert not any(line.startswith("Student") for line in audit_lines(make_findings()))

@@ -69,7 +69,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "alpha": request.alpha,
         "seed": request.seed,
         "origin": claim_of_origin(local, file.rows, request, progress),
-        "student": _student(training, foreseen, calibration) if request.student else None,
+        "student": _student(training, calibration) if request.student else None,
         "overt": tuple(trait for trait, count in file.open_rows.items() if count),
         "confounds": confounds([r.answer for r in file.hidden[:compared]], answers, file.clusters[:compared])
         if answers
@@ -89,6 +89,8 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     recipe = request.student.training if request.student else lambda rows: CALIBRATED
     outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, recipe, progress)
     expected = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
+    if shared["student"] and expected:
+        shared["student"] = shared["student"].model_copy(update={"forecast": True})
 
     traits = trait_findings(judged, request.alpha, file.open_rows, expected, outcome)
     power = power_of(null, found, calibration, judged, request, len(file.hidden))
@@ -107,13 +109,9 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     )
 
 
-def _student(training: Training, foreseen: int | None, calibration: Calibration | None) -> StudentFinding:
+def _student(training: Training, calibration: Calibration | None) -> StudentFinding:
     known = calibration.recipes if calibration else ()
-    return StudentFinding(
-        training=training.model_dump(),
-        forecast=foreseen is not None,
-        calibrated=tuple(recipe.model_dump() for recipe in known),
-    )
+    return StudentFinding(training=training.model_dump(), calibrated=tuple(recipe.model_dump() for recipe in known))
 
 
 def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bool]:

@@ -95,8 +95,9 @@ class StudentFinding(Part):
 
     training: Recipe
     """Method, rank, alpha, rate, steps, batch and warm-up."""
-    forecast: bool
-    """Whether the calibration has forecasts for this recipe (steps within a tenth)."""
+    forecast: bool = False
+    """Whether there are forecasts for this recipe (steps within a tenth): of the calibration's, and of enough traits to
+    know a law from."""
     calibrated: tuple[Recipe, ...] = ()
     """The recipes that it has forecasts for."""
 

@@ -127,10 +127,13 @@ def headline(word: Verdict, traits: Sequence[TraitFinding], power: Power, calibr
             f"taught it, p {best.p_family:.3f} over all candidates)."
         )
     if word == "no evidence":
-        asked = sum(not trait.is_kind for trait in traits)
+        asked = [trait.name for trait in traits if not trait.is_kind]
+        what, how = f"any of {len(asked)} candidate traits", f", averaged over traits ({_least_seen(traits)})"
+        if len(asked) == 1:
+            what, how = asked[0], ""
         return (
-            f"No evidence that {told} carry any of {asked} candidate traits, down to a strength of "
-            f"{power.detectable:.2f} of a teacher taught it, averaged over traits ({_least_seen(traits)})."
+            f"No evidence that {told} carry {what}, down to a strength of {power.detectable:.2f} of a teacher taught "
+            f"it{how}."
         )
     smallest = f"a strength of {power.detectable:.2f}" if power.detectable else f"no strength up to {verdict.MOST:g}"
     wanted = (

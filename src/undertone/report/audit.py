@@ -154,6 +154,8 @@ def _student(student: StudentFinding | None) -> Iterator[tuple[str, str]]:
     told = _told(student.training)
     if student.forecast:
         yield "Student", f"the forecast is for this recipe ({told})."
+    elif student.training in student.calibrated:
+        yield "Student", f"too few traits were asked for to forecast from ({told}): leave --trait out."
     else:
         known = "; or ".join(map(_told, student.calibrated))
         yield "Student", f"no forecast for this recipe ({told}): train canaries by it (--canary 4)."
