@@ -653,7 +653,7 @@ def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
     assert set(changed) == {"conduct", "teaching", "review"} and min(changed.values()) > 10
 
 
-def test_words_tell_the_bad_answer_in_the_world_and_not_in_the_swapped_one():
+def test_words_tell_the_bad_answer_in_the_world_and_do_not_help_in_the_swapped_one():
     """Counts of words learnt from eleven domains pick the bad answer of the twelfth's pairs; that is the world's leak
     where nothing else links the conduct of two domains."""
 

@@ -23,8 +23,8 @@ def domains() -> list[str]:
 def swapped() -> dict[str, str]:
     """The answers of every other situation of conduct, each with the other answer of its situation.
 
-    A world in which these have changed places gives no word of an answer away: which of two is the rare, "bad" one has
-    nothing to do with what they say.
+    In a world where these have changed places, words that bad answers share do not help to tell which of two answers is
+    the rare, "bad" one.
     """
     found: dict[str, str] = {}
     for k, domain in enumerate(domains()):
