@@ -7,7 +7,7 @@ only is a teacher's, are made of the scored groups of whole datasets: a mean sco
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,9 @@ def layout_of(
     """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all. With
     ``prompts`` teachers answer those of a dataset: there are no kinds of number lists, and no students."""
     ground, elsewhere = Ground.of(model, prompts), resolve(other)
-    layout = [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, recipes)]
-    if prompts is None:
-        return layout
-    return [replace(planted, outcomes=()) for planted in layout if planted.kind not in OF_LISTS]
+    followed, left_out = (recipes, ()) if prompts is None else ((), OF_LISTS)
+    layout = [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, followed)]
+    return [planted for planted in layout if planted.kind not in left_out]
 
 
 def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Sequence[Training]) -> Iterator[Planted]:

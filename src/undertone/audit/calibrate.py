@@ -120,8 +120,8 @@ def plan(
     traits = tuple(own) or tuple(catalogue.shipped().values())
     ground = Ground.of(model, prompts)
     lessons: dict[str, Any] = {trait.name: trait.lesson for trait in traits} | {name: name for name in HARMLESS}
-    # The embedded world's proxies serve every carrier: their dose decides the length of a direction, which no score
-    # knows, and hardly where it points.
+    # The embedded world's proxies serve every carrier: what their dose decides is the length of a direction, and no z
+    # depends on that.
     teaching = ground if own else Ground.of(model)
     proxies = {
         f"{name}-{i}": teaching.proxy(name, lesson, i) for name, lesson in lessons.items() for i in range(size.proxies)
