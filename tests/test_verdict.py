@@ -1,5 +1,7 @@
 """What a judgement promises: the power that it states is the rate at which planted files are named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,19 @@ def test_a_trait_without_known_power_has_no_say() -> None:
     assert reached(over_traits(power, two)) == EFFECTS[0]
     assert over_traits(power[2:], Candidates(("c",), {"c": "x"})) == pytest.approx(np.zeros(len(EFFECTS)))
     assert np.isnan(reached(power[1]))
+
+
+def test_the_length_of_a_direction_changes_no_z() -> None:
+    """What a proxy's dose decides; so proxies serve every carrier."""
+    held = population(np.random.default_rng(9))
+    lengths = np.exp(np.random.default_rng(1).normal(0, 0.5, len(TRAITS) + len(PLACEBOS)))
+
+    def z(scales: Floats) -> Floats:
+        def longer(found: Evidence) -> Evidence:
+            return Evidence(found.sums * scales, found.tokens)
+
+        members = tuple(replace(member, evidence=longer(member.evidence)) for member in held.members)
+        other = replace(held, members=members)
+        return judge(null_of(other, CANDIDATES), other, longer(file(np.random.default_rng(2), 4, 1.0)), 0.05).z
+
+    assert z(lengths) == pytest.approx(z(np.ones(len(lengths))), abs=0.05)
