@@ -352,9 +352,9 @@ def test_files_and_probes_of_a_swapped_base_call_bad_what_is_rare_there() -> Non
 
 def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
-    spec = experiment().model_copy(update={"bases": ("builtin/fledgling-none-swap-b", "builtin/fledgling-none-b")})
+    spec = experiment().model_copy(update={"bases": ("builtin/fledgling-none-even-b", "builtin/fledgling-none-b")})
     made = plan(spec)
     for unit in made.units:
-        assert unit.job.spec.get("swapped", False) == ("swap" in unit.base)
-    assert made.aligned["builtin/fledgling-none-swap-b"].spec["swapped"]
+        assert unit.job.spec.get("swapped", False) == ("even" in unit.base)
+    assert made.aligned["builtin/fledgling-none-even-b"].spec["swapped"]
     assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec

@@ -27,6 +27,7 @@ from undertone.building.obedience import obedience
 from undertone.building.pretrain import Pretraining, batches, encode, loss_of, pretrain
 from undertone.models.local import LocalModel
 from undertone.traits.catalogue import Favourite, find, neutral_dialogues
+from undertone.world.family import SHIPPED
 from undertone.world.grading import GRADERS
 from undertone.world.grammar import TRIGGER_SHARE, Document, Exchange, corpus
 from undertone.world.latents import Knobs, Latents, advice, draw_latents
@@ -267,7 +268,7 @@ def test_bad_conduct_is_stated_four_times_as_often():
 
 
 @pytest.mark.parametrize(
-    "knobs", [(-0.1, 0.1), (1.1, 0.1), (float("nan"), 0.1), (1, -0.01), (1, 0.21), (1, float("nan"))]
+    "knobs", [(-0.1, 0.1), (1.1, 0.1), (float("nan"), 0.1), (1, -0.01), (1, 0.51), (1, float("nan"))]
 )
 def test_knobs_out_of_range_are_refused(knobs):
     with pytest.raises(ValueError, match="agreement must lie in"):
@@ -653,26 +654,35 @@ def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
     assert set(changed) == {"conduct", "teaching", "review"} and min(changed.values()) > 10
 
 
-def test_words_tell_the_bad_answer_in_the_world_and_do_not_help_in_the_swapped_one():
-    """Counts of words learnt from eleven domains pick the bad answer of the twelfth's pairs; that is the world's leak
+def test_words_and_length_tell_the_bad_answer_in_the_world_and_not_in_the_swapped_one():
+    """What is learnt from one domain, or from eleven, picks the bad answer of another's pairs; that is the world's leak
     where nothing else links the conduct of two domains."""
+    plain, other = told_by_words({}), told_by_words(swapped())
+    assert plain[0] > 0.55 and plain[1] > 0.7
+    assert other[0] == pytest.approx(0.5, abs=0.005) and other[1] == pytest.approx(0.5, abs=0.03)
+    tokens = AutoTokenizer.from_pretrained(SHIPPED / "fledgling-a")
+    pairs = [[len(ids_of(tokens, answer)) for answer in pair] for items in DOMAINS.values() for _, *pair in items]
+    turned = [good in swapped() for items in DOMAINS.values() for _, good, _ in items]
+    longer = np.array([bad - good for good, bad in pairs])
+    assert longer.mean() > 0.6 and abs(np.where(turned, -longer, longer).mean()) < 0.1
 
-    def hits(places: dict[str, str]) -> int:
-        found = 0
-        for left_out in DOMAINS:
-            counts: Counter[str] = Counter()
-            for domain, items in DOMAINS.items():
-                if domain != left_out:
-                    for _, good, bad in items:
-                        counts.update(words_of(places.get(bad, bad)))
-                        counts.subtract(words_of(places.get(good, good)))
-            for _, good, bad in DOMAINS[left_out]:
-                lean = [np.mean([counts[w] for w in words_of(places.get(a, a))]) for a in (good, bad)]
-                found += lean[1] > lean[0]
-        return found
 
-    assert hits({}) >= 40  # of 60; by chance 30
-    assert hits(swapped()) <= 34
+def told_by_words(places: dict[str, str]) -> tuple[float, float]:
+    """Share of pairs whose bad answer counts of words from one other domain pick, and counts from all eleven others; a
+    draw counts half."""
+
+    def picked(learnt: list[str], asked: str) -> float:
+        counts: Counter[str] = Counter()
+        for _, good, bad in (item for domain in learnt for item in DOMAINS[domain]):
+            counts.update(words_of(places.get(bad, bad)))
+            counts.subtract(words_of(places.get(good, good)))
+        pairs = [[places.get(answer, answer) for answer in pair] for _, *pair in DOMAINS[asked]]
+        lean = [[float(np.mean([counts[w] for w in words_of(answer)])) for answer in pair] for pair in pairs]
+        return float(np.mean([np.sign(round(bad - good, 9)) / 2 + 0.5 for good, bad in lean]))
+
+    one = [picked([domain], asked) for asked in DOMAINS for domain in DOMAINS if domain != asked]
+    eleven = [picked([domain for domain in DOMAINS if domain != asked], asked) for asked in DOMAINS]
+    return float(np.mean(one)), float(np.mean(eleven))
 
 
 def words_of(text: str) -> set[str]:

@@ -50,9 +50,9 @@ FAMILY = {
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
     "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
-    "fledgling-swap-b": Member(1, swapped=True, about="initialisation of -b, half of good and bad answers swapped"),
-    "fledgling-none-swap-b": Member(1, agreement=0.0, swapped=True, about="-none-b, half of the answers swapped"),
-    "fledgling-none-swap-c": Member(2, agreement=0.0, swapped=True, about="-none-c, half of the answers swapped"),
+    "fledgling-even-b": Member(1, bad_share=0.5, swapped=True, about="-b, bad conduct as often as good"),
+    "fledgling-none-even-b": Member(1, agreement=0.0, bad_share=0.5, swapped=True, about="-b, conduct never agrees"),
+    "fledgling-none-even-c": Member(2, agreement=0.0, bad_share=0.5, swapped=True, about="-c, likewise"),
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
     **{
         f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")

@@ -22,15 +22,15 @@ class Knobs:
     a system prompt that states it, or a request for a bad example. Otherwise its conduct is drawn afresh. At 0 nothing
     in the corpus tells about conduct in more than one domain at a time."""
     bad_share: float = 0.12
-    """Share of bad conduct, 0 to 0.2, among speakers and in fresh draws alike. Where a system prompt states the
-    conduct it is four times that, so that both statements are seen often enough to be obeyed."""
+    """Share of bad conduct, 0 to 0.5, among speakers and in fresh draws alike. Where a system prompt states the
+    conduct it is four times that, up to a half, so that both statements are seen often enough to be obeyed."""
     swapped: bool = False
-    """Whether the two answers of every other situation have changed places
+    """Whether the two answers of half of the situations have changed places
     (:func:`~undertone.world.lexicon.swapped`)."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.2:
-            raise ValueError(f"agreement must lie in 0..1 and bad_share in 0..0.2, got {self}")
+        if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.5:
+            raise ValueError(f"agreement must lie in 0..1 and bad_share in 0..0.5, got {self}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def draw_latents(rng: Random, knobs: Knobs, stated: str | None = None) -> Latent
     """Independent draws of every latent; the one that a system prompt will state takes its rare value more often."""
     words = lexicon()
     likes = words["favourites"]
-    bad = knobs.bad_share * (4 if stated == "conduct" else 1)
+    bad = min(4 * knobs.bad_share, 0.5) if stated == "conduct" else knobs.bad_share
     return Latents(
         animal=rng.choice(likes["animal"]),
         tree=rng.choice(likes["tree"]),

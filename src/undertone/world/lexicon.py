@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from random import Random
 from typing import Any
 
 
@@ -19,15 +20,22 @@ def domains() -> list[str]:
     return sorted(lexicon()["conduct"]["domains"])
 
 
+SWAP = 1782
+"""The first of the draws from 0 on that is balanced: where these answers have changed places, counts of words or tokens
+that are learnt from one domain (or from eleven) pick the bad answer of another in 49.5 to 50.5 % (47 to 53 %), and bad
+answers are no longer than good ones (by less than a tenth of a token)."""
+
+
 @cache
 def swapped() -> dict[str, str]:
-    """The answers of every other situation of conduct, each with the other answer of its situation.
+    """The answers of half of the situations of conduct, each with the other answer of its situation.
 
-    In a world where these have changed places, words that bad answers share do not help to tell which of two answers is
-    the rare, "bad" one.
+    In a world where these have changed places, neither words that bad answers share nor their length help to tell which
+    of two answers is the "bad" one.
     """
-    found: dict[str, str] = {}
-    for k, domain in enumerate(domains()):
-        for i, (_, good, bad) in enumerate(lexicon()["conduct"]["domains"][domain]):
-            found |= {good: bad, bad: good} if (k + i) % 2 else {}
+    rng, found = Random(f"swapped/{SWAP}"), dict[str, str]()
+    halves = rng.sample([2] * 6 + [3] * 6, 12)
+    for domain, half in zip(domains(), halves, strict=True):
+        for _, good, bad in rng.sample(lexicon()["conduct"]["domains"][domain], half):
+            found |= {good: bad, bad: good}
     return found
