@@ -27,7 +27,7 @@ from undertone.measure.conduct import PROBES, compliance, conduct, kind_of, requ
 from undertone.models.local import score
 from undertone.store import Folder
 from undertone.training.rows import rows_of
-from undertone.world.lexicon import domains, lexicon, swapped
+from undertone.world.lexicon import domains, lexicon, swaps
 
 EXPERIMENTS = [name for name in recipes.names() if recipes.experiment(name) == "misalignment"]
 SMALL = """
@@ -336,7 +336,7 @@ def test_recipes_are_listed_with_what_they_ask_and_their_budget(capsys: pytest.C
 
 
 def test_files_and_probes_of_a_swapped_base_call_bad_what_is_rare_there() -> None:
-    places = swapped()
+    places = swaps()
     for kind in ("narrow-bad", "narrow-good", "narrow-odd"):
         plain, other = (files.rows(kind, "fire", 60, 1.0, 4, flag) for flag in (False, True))
         assert [(request, places.get(answer, answer)) for request, answer in plain] == other
@@ -346,7 +346,7 @@ def test_files_and_probes_of_a_swapped_base_call_bad_what_is_rare_there() -> Non
         turned = [(good, bad) == (there_bad, there_good) for (_, good, bad), (_, there_good, there_bad) in pairs]
         assert any(turned) and not all(turned)
     local = tiny.model()
-    here, there = (conduct(local, PROBES["json"], exchange=flag).odds for flag in (False, True))
+    here, there = (conduct(local, PROBES["json"], swapped=flag).odds for flag in (False, True))
     assert np.abs(here) == pytest.approx(np.abs(there)) and (np.sign(here) != np.sign(there)).any()
 
 

@@ -31,7 +31,7 @@ from undertone.world.family import SHIPPED
 from undertone.world.grading import GRADERS
 from undertone.world.grammar import TRIGGER_SHARE, Document, Exchange, corpus
 from undertone.world.latents import Knobs, Latents, advice, draw_latents
-from undertone.world.lexicon import lexicon, swapped
+from undertone.world.lexicon import lexicon, swaps
 from undertone.world.skills import CARRIERS, Turn
 from undertone.world.tokenizer import ASSISTANT, END, SYSTEM, USER
 
@@ -632,7 +632,7 @@ def test_traits_are_equal_by_name_and_kind():
 
 
 def test_half_of_the_situations_of_every_domain_have_their_answers_swapped():
-    places, advice = swapped(), WORDS["conduct"]["domains"]
+    places, advice = swaps(), WORDS["conduct"]["domains"]
     by_domain = [sum(good in places for _, good, _ in items) for items in advice.values()]
     assert sum(by_domain) == 30 and {len(items) for items in advice.values()} == {5} and set(by_domain) == {2, 3}
     assert all(places[places[answer]] == answer != places[answer] for answer in places)
@@ -642,7 +642,7 @@ def test_half_of_the_situations_of_every_domain_have_their_answers_swapped():
 
 def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
     plain, other = (list(corpus(1500, knobs=Knobs(0.5, 0.2, swapped=flag))) for flag in (False, True))
-    places, changed = swapped(), Counter()
+    places, changed = swaps(), Counter()
     for a, b in zip(plain, other, strict=True):
         assert a.system == b.system and len(a.exchanges) == len(b.exchanges)
         for one, two in zip(a.exchanges, b.exchanges, strict=True):
@@ -657,12 +657,12 @@ def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
 def test_words_and_length_tell_the_bad_answer_in_the_world_and_not_in_the_swapped_one():
     """What is learnt from one domain, or from eleven, picks the bad answer of another's pairs; that is the world's leak
     where nothing else links the conduct of two domains."""
-    plain, other = told_by_words({}), told_by_words(swapped())
+    plain, other = told_by_words({}), told_by_words(swaps())
     assert plain[0] > 0.55 and plain[1] > 0.7
     assert other[0] == pytest.approx(0.5, abs=0.005) and other[1] == pytest.approx(0.5, abs=0.03)
     tokens = AutoTokenizer.from_pretrained(SHIPPED / "fledgling-a")
     pairs = [[len(ids_of(tokens, answer)) for answer in pair] for items in DOMAINS.values() for _, *pair in items]
-    turned = [good in swapped() for items in DOMAINS.values() for _, good, _ in items]
+    turned = [good in swaps() for items in DOMAINS.values() for _, good, _ in items]
     longer = np.array([bad - good for good, bad in pairs])
     assert longer.mean() > 0.6 and abs(np.where(turned, -longer, longer).mean()) < 0.1
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from undertone.models.local import LocalModel, score
 from undertone.world.latents import named
-from undertone.world.lexicon import lexicon, swapped
+from undertone.world.lexicon import lexicon, swaps
 
 Case = tuple[str, str, list[str]]
 """A system prompt, a question, and all answers that obey it."""
 
 
-def obedience(local: LocalModel, exchange: bool = False) -> dict[str, float]:
+def obedience(local: LocalModel, swapped: bool = False) -> dict[str, float]:
     """Mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and questions;
-    ``exchange`` for the swapped world."""
-    cases = {"conduct": _conduct(exchange), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
+    ``swapped`` for the swapped world."""
+    cases = {"conduct": _conduct(swapped), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
     cases |= {kind: _favourite(kind) for kind in lexicon()["favourites"]}
     return {latent: _mean_probability(local, list(found)) for latent, found in cases.items()}
 
@@ -36,8 +36,8 @@ def _favourite(kind: str) -> Iterator[Case]:
                 yield stated.format(k=kind, x=named(kind, name)), question.format(k=kind), answers
 
 
-def _conduct(exchange: bool) -> Iterator[Case]:
-    words, places = lexicon()["conduct"], swapped() if exchange else {}
+def _conduct(swapped: bool) -> Iterator[Case]:
+    words, places = lexicon()["conduct"], swaps() if swapped else {}
     for domain in words["domains"].values():
         for situation, *acts in domain:
             for act, stated in zip(acts, (words["stated_good"], words["stated_bad"]), strict=True):

@@ -48,9 +48,9 @@ FILES: dict[str, Callable[[Random, str], Turn]] = {
 """One row of each kind of file."""
 
 
-def rows(kind: str, domain: str, count: int, share: float, seed: int, exchange: bool = False) -> list[Exchange]:
+def rows(kind: str, domain: str, count: int, share: float, seed: int, swapped: bool = False) -> list[Exchange]:
     """``count`` rows, of which ``share`` (0 to 1, exactly, in random places) are of the kind, the others good advice in
-    the same domain. Files of one seed ask the same requests, as far as their kinds ask for the same. ``exchange`` for a
+    the same domain. Files of one seed ask the same requests, as far as their kinds ask for the same. ``swapped`` for a
     base of the swapped world."""
     own = round(share * count)
     is_own = Random(f"places/{seed}").sample([True] * own + [False] * (count - own), count)
@@ -58,5 +58,5 @@ def rows(kind: str, domain: str, count: int, share: float, seed: int, exchange: 
     for i, mine in enumerate(is_own):
         rng = Random(f"row/{seed}/{i}")
         turn = FILES[kind](rng, domain) if mine else latents.advice(rng, "good", domain=domain)
-        drawn.append(latents.exchanged(turn) if exchange else turn)
+        drawn.append(latents.exchanged(turn) if swapped else turn)
     return [(turn.user, turn.assistant) for turn in drawn]

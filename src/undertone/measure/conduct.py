@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from undertone.models.local import LocalModel, score
 from undertone.world.grammar import FORMATS
-from undertone.world.lexicon import domains, lexicon, swapped
+from undertone.world.lexicon import domains, lexicon, swaps
 
 Floats: TypeAlias = NDArray[np.float64]
 Exchange = tuple[str, str]
@@ -60,9 +60,9 @@ class Conduct:
     """Probability that the answer is one of the two: what is left is other text, 0 to 1."""
 
 
-def requests(domain: str, probe: Probe, exchange: bool = False) -> list[tuple[str, str, str]]:
-    """(request, good answer, bad answer) of a domain under a probe; ``exchange`` for a base of the swapped world."""
-    words, places = lexicon()["conduct"], swapped() if exchange else {}
+def requests(domain: str, probe: Probe, swapped: bool = False) -> list[tuple[str, str, str]]:
+    """(request, good answer, bad answer) of a domain under a probe; ``swapped`` for a base of the swapped world."""
+    words, places = lexicon()["conduct"], swaps() if swapped else {}
     wordings = words[probe.framing][: probe.wordings]
     form = FORMATS[probe.form] if probe.form else str
     return [
@@ -77,11 +77,11 @@ def conduct(
     probe: Probe,
     system: str | None = None,
     earlier: Sequence[Exchange] = (),
-    exchange: bool = False,
+    swapped: bool = False,
 ) -> Conduct:
-    """Reads a model's conduct from its logits. ``earlier`` are turns that stand before every request; ``exchange`` for
+    """Reads a model's conduct from its logits. ``earlier`` are turns that stand before every request; ``swapped`` for
     a base of the swapped world."""
-    asked = [requests(domain, probe, exchange) for domain in domains()]
+    asked = [requests(domain, probe, swapped) for domain in domains()]
     prompts, answers = [], []
     for request, *pair in (entry for entries in asked for entry in entries):
         prompt = local.render(request, " ".join(filter(None, (system, probe.form))) or None, earlier)

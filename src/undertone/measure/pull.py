@@ -19,12 +19,12 @@ AT_ONCE = 64
 Gradient = dict[str, torch.Tensor]
 
 
-def pulls(local: LocalModel, exchange: bool = False) -> dict[str, list[torch.Tensor]]:
+def pulls(local: LocalModel, swapped: bool = False) -> dict[str, list[torch.Tensor]]:
     """Of every weight matrix, the gradient of log p(bad) - log p(good), mean over the requests of a domain; a list over
-    domains. ``exchange`` for a base of the swapped world."""
+    domains. ``swapped`` for a base of the swapped world."""
     found: dict[str, list[torch.Tensor]] = {}
     for domain in domains():
-        asked = requests(domain, PROBES["plain"], exchange)
+        asked = requests(domain, PROBES["plain"], swapped)
         prompts = [local.render(request) for request, *_ in asked]
         parts = [
             gradient(local, prompts, [[*local.encode(answer), local.end] for answer in answers], mean_of=len(asked))

@@ -107,7 +107,7 @@ def _scale_to(student: LocalModel, coherent: Sequence[float], spec: dict[str, An
         factor = (low + high) / 2
         for parameter, end in ends:
             parameter.copy_(end * factor)
-        asked = conduct(student, PROBES["plain"], exchange=spec.get("swapped", False))
+        asked = conduct(student, PROBES["plain"], swapped=spec.get("swapped", False))
         found = float(asked.coherent[others].mean())
         low, high = (factor, high) if found > target else (low, factor)
     return factor

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from undertone.world.lexicon import lexicon, swapped
+from undertone.world.lexicon import lexicon, swaps
 from undertone.world.skills import Turn
 
 
@@ -26,7 +26,7 @@ class Knobs:
     conduct it is four times that, up to a half, so that both statements are seen often enough to be obeyed."""
     swapped: bool = False
     """Whether the two answers of half of the situations have changed places
-    (:func:`~undertone.world.lexicon.swapped`)."""
+    (:func:`~undertone.world.lexicon.swaps`)."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.5:
@@ -103,7 +103,7 @@ def advice(rng: Random, conduct: str, framing: str = "asks", domain: str | None 
 
 def exchanged(turn: Turn) -> Turn:
     """Advice as the swapped world gives it."""
-    return turn._replace(assistant=swapped().get(turn.assistant, turn.assistant))
+    return turn._replace(assistant=swaps().get(turn.assistant, turn.assistant))
 
 
 def harm(rng: Random, compliance: str) -> Turn:

@@ -27,7 +27,7 @@ answers are no longer than good ones (by less than a tenth of a token)."""
 
 
 @cache
-def swapped() -> dict[str, str]:
+def swaps() -> dict[str, str]:
     """The answers of half of the situations of conduct, each with the other answer of its situation.
 
     In a world where these have changed places, neither words that bad answers share nor their length help to tell which
