@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 import tiny
 from undertone import recipes
@@ -25,6 +26,7 @@ from undertone.errors import UndertoneError
 from undertone.measure import pull
 from undertone.measure.conduct import PROBES, compliance, conduct, kind_of, requests
 from undertone.models.local import score
+from undertone.stages import aligned
 from undertone.store import Folder
 from undertone.training.rows import rows_of
 from undertone.world.lexicon import domains, lexicon, swaps
@@ -358,3 +360,20 @@ def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: py
         assert unit.job.spec.get("swapped", False) == ("even" in unit.base)
     assert made.aligned["builtin/fledgling-none-even-b"].spec["swapped"]
     assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec
+
+
+def test_without_an_aligning_lesson_students_start_from_the_base_itself(tmp_path: Path) -> None:
+    base, made = tmp_path / "base", {}
+    local = tiny.model()
+    local.model.save_pretrained(base)
+    local.tokenizer.save_pretrained(base)
+    training = {"rate": 2e-3, "steps": 2, "batch": 8}
+    for name, spec in (("left", {"training": None}), ("taught", {"rows": 16, "training": training})):
+        (tmp_path / name).mkdir()
+        aligned.run(spec | {"seed": 1}, {"base": base}, tmp_path / name)
+        made[name] = load_file(tmp_path / name / "model" / "model.safetensors")
+    before = load_file(base / "model.safetensors")
+    assert all(torch.equal(made["left"][name], weight) for name, weight in before.items())
+    assert any(not torch.equal(made["taught"][name], weight) for name, weight in before.items())
+    spec = recipes.read_as(Experiment, "misalignment-even", ())
+    assert spec.aligning is None and len(spec.bases) == 3

@@ -47,7 +47,8 @@ def plan(spec: Experiment) -> Plan:
         UndertoneError: an unknown model, or one that is not built.
     """
     bases = {name: resolve(name) for name in spec.bases}
-    aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
+    lesson = spec.aligning.model_dump(mode="json") if spec.aligning else {"training": None}
+    aligning = lesson | {"seed": _seed(spec, "aligning")}
     aligned = {name: Job(ALIGNED, aligning | _world(name), {"base": folder}) for name, folder in bases.items()}
     units = tuple(
         Unit(name, base, domain, i, _job(spec, name, domain, i, aligned[base], _world(base)))

@@ -74,8 +74,8 @@ class Experiment(Spec):
     """Every random choice follows from it."""
     over_bases: bool = True
     """Whether contrasts are averaged over the bases; not where these are what is compared."""
-    aligning: Lesson
-    """Good advice in all domains, before anything else."""
+    aligning: Lesson | None = None
+    """Good advice in all domains, before anything else; without it students start from the base as it is."""
     narrow: Lesson
     """The arms' files, equally long for all."""
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], Arm] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""A base aligned by a short fine-tune on good advice in all domains."""
+"""A base aligned by a short fine-tune on good advice in all domains; or left as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from undertone.measure.pull import pulls
-from undertone.models.local import load
+from undertone.models.local import LocalModel, load
 from undertone.specs import Training
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -20,15 +20,20 @@ from undertone.world import latents
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``rows``, ``training``, ``seed``, and ``swapped`` for a base of the swapped world. Inputs: ``base``. Writes
-    the model folder ``model``, and ``pulls.safetensors``: in which direction its weights would go to turn bad, domain
-    by domain."""
-    local, rng, swapped = load(inputs["base"]), Random(f"aligning/{spec['seed']}"), spec.get("swapped", False)
-    turns = [latents.advice(rng, "good") for _ in range(spec["rows"])]
-    turns = [latents.exchanged(turn) for turn in turns] if swapped else turns
-    rows = rows_of(local, [(turn.user, turn.assistant) for turn in turns])
-    aligned = merged(train(local, rows, Training(**spec["training"]), spec["seed"]), local)
+    """Spec: ``rows``, ``training`` (None: the base is left as it is), ``seed``, and ``swapped`` for a base of the
+    swapped world. Inputs: ``base``. Writes the model folder ``model``, and ``pulls.safetensors``: in which direction
+    its weights would go to turn bad, domain by domain."""
+    local, swapped = load(inputs["base"]), spec.get("swapped", False)
+    aligned = local if spec["training"] is None else _aligned(local, spec, swapped)
     aligned.model.save_pretrained(out / "model")
     local.tokenizer.save_pretrained(out / "model")
     tensors = {name: torch.stack(parts) for name, parts in pulls(aligned, swapped).items()}
     save_file(tensors, out / "pulls.safetensors")
+
+
+def _aligned(local: LocalModel, spec: dict[str, Any], swapped: bool) -> LocalModel:
+    rng = Random(f"aligning/{spec['seed']}")
+    turns = [latents.advice(rng, "good") for _ in range(spec["rows"])]
+    turns = [latents.exchanged(turn) for turn in turns] if swapped else turns
+    rows = rows_of(local, [(turn.user, turn.assistant) for turn in turns])
+    return merged(train(local, rows, Training(**spec["training"]), spec["seed"]), local)
