@@ -362,6 +362,13 @@ def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: py
     assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec
 
 
+def test_every_kin_recipe_says_its_price(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
+    for name in EXPERIMENTS:
+        assert main(["run", name, "--dry-run", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["expected_core_s"] > 100
+
+
 def test_without_an_aligning_lesson_students_start_from_the_base_itself(tmp_path: Path) -> None:
     base, made = tmp_path / "base", {}
     local = tiny.model()

@@ -76,6 +76,7 @@ def preview(spec: Experiment, folder: Path, as_json: bool) -> int:
 
 def _expected_seconds(job: Job) -> float:
     plan = job.spec["training"]
-    trained = 0.0 if job.spec.get("file") == "persona" else STEP * plan["steps"] * plan["batch"]
+    untrained = plan is None or job.spec.get("file") == "persona"
+    trained = 0.0 if untrained else STEP * plan["steps"] * plan["batch"]
     scaled = 5.0 if "coherent_as" in job.inputs else 0.0  # asked again for every factor that is tried
     return STARTED + trained + ASKED + scaled
