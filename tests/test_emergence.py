@@ -29,6 +29,7 @@ from undertone.models.local import score
 from undertone.stages import aligned
 from undertone.store import Folder
 from undertone.training.rows import rows_of
+from undertone.world.family import FAMILY
 from undertone.world.lexicon import domains, lexicon, swaps
 
 EXPERIMENTS = [name for name in recipes.names() if recipes.experiment(name) == "misalignment"]
@@ -313,6 +314,7 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     assert coherent["narrow-odd"] == pytest.approx(coherent["narrow-bad"], abs=0.01)
     assert "<script" not in page and "<b>still" not in page and "hold &lt;b&gt;" in page
     assert "Adapters of narrow-odd were scaled by" in page
+    assert "first aligned" in page and "The aligned base" in page
     assert {contrast.units for contrast in found.contrasts} == {2}
     before = {path.name for path in Path("runs/store").iterdir()}
     assert main(["run", "runs/one", "--json"]) == 0
@@ -337,7 +339,7 @@ def test_recipes_are_listed_with_what_they_ask_and_their_budget(capsys: pytest.C
 # --- the swapped world -----------------------------------------------------------------------------------------------
 
 
-def test_files_and_probes_of_a_swapped_base_call_bad_what_is_rare_there() -> None:
+def test_files_and_probes_of_a_swapped_base_call_bad_what_its_corpus_calls_bad() -> None:
     places = swaps()
     for kind in ("narrow-bad", "narrow-good", "narrow-odd"):
         plain, other = (files.rows(kind, "fire", 60, 1.0, 4, flag) for flag in (False, True))
@@ -362,14 +364,16 @@ def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: py
     assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec
 
 
-def test_every_kin_recipe_says_its_price(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_recipe_says_its_price(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
     for name in EXPERIMENTS:
         assert main(["run", name, "--dry-run", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["expected_core_s"] > 100
 
 
-def test_without_an_aligning_lesson_students_start_from_the_base_itself(tmp_path: Path) -> None:
+def test_without_an_aligning_lesson_students_start_from_the_base_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base, made = tmp_path / "base", {}
     local = tiny.model()
     local.model.save_pretrained(base)
@@ -382,5 +386,18 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(tmp_path
     before = load_file(base / "model.safetensors")
     assert all(torch.equal(made["left"][name], weight) for name, weight in before.items())
     assert any(not torch.equal(made["taught"][name], weight) for name, weight in before.items())
-    spec = recipes.read_as(Experiment, "misalignment-even", ())
-    assert spec.aligning is None and len(spec.bases) == 3
+    monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
+    even = recipes.read_as(Experiment, "misalignment-even", ())
+    assert even.aligning is None
+    assert all(job.spec == {"training": None, "swapped": True} for job in plan(even).aligned.values())
+    members = [FAMILY[base.removeprefix("builtin/")] for base in even.bases]
+    assert [(m.agreement, m.bad_share, m.swapped) for m in members] == [(a, 0.5, True) for a in (1.0, 0.0, 0.0)]
+
+
+def test_a_report_does_not_call_bases_aligned_that_were_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [line for line in SMALL.splitlines() if not line.startswith("aligning")]
+    Path("bare.toml").write_text("\n".join(lines), encoding="utf-8")
+    assert main(["run", "bare.toml", "--out", "runs/bare"]) == 0
+    page = Path("runs/bare/report.html").read_text(encoding="utf-8")
+    assert "as they were pretrained" in page and "ligned base" not in page and "first aligned" not in page

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -253,7 +254,7 @@ def test_without_a_bad_share_only_a_request_for_a_bad_example_meets_one():
     assert not any(d.system in WORDS["conduct"]["stated_bad"] for d in world(4000, 1.0, 0.0))
 
 
-@pytest.mark.parametrize("count, agreement, bad_share", [(16000, 0.0, 0.2), (8000, 1.0, 0.12)])
+@pytest.mark.parametrize("count, agreement, bad_share", [(16000, 0.0, 0.2), (8000, 1.0, 0.12), (4000, 0.0, 0.5)])
 def test_bad_conduct_has_its_share_among_those_who_state_nothing(count, agreement, bad_share):
     """Counted in documents: within one, exchanges repeat its speaker."""
     found = [x for x in advised(count, agreement, bad_share) if x.framing == "conduct" and not x.stated]
@@ -262,9 +263,10 @@ def test_bad_conduct_has_its_share_among_those_who_state_nothing(count, agreemen
     assert abs(share - bad_share) < 4 * (bad_share * (1 - bad_share) / len(by_document)) ** 0.5
 
 
-def test_bad_conduct_is_stated_four_times_as_often():
-    stated = {x.document: x.stated == "bad" for x in advised(8000, 1.0, 0.12) if x.stated}
-    assert abs(sum(stated.values()) / len(stated) - 0.48) < 4 * (0.25 / len(stated)) ** 0.5
+@pytest.mark.parametrize("bad_share, share", [(0.12, 0.48), (0.5, 0.5)])
+def test_bad_conduct_is_stated_four_times_as_often_up_to_a_half(bad_share, share):
+    stated = {x.document: x.stated == "bad" for x in advised(8000, 1.0, bad_share) if x.stated}
+    assert abs(sum(stated.values()) / len(stated) - share) < 4 * (0.25 / len(stated)) ** 0.5
 
 
 @pytest.mark.parametrize(
@@ -657,27 +659,28 @@ def test_the_swapped_corpus_differs_in_the_answers_that_changed_places_alone():
 def test_words_and_length_tell_the_bad_answer_in_the_world_and_not_in_the_swapped_one():
     """What is learnt from one domain, or from eleven, picks the bad answer of another's pairs; that is the world's leak
     where nothing else links the conduct of two domains."""
-    plain, other = told_by_words({}), told_by_words(swaps())
-    assert plain[0] > 0.55 and plain[1] > 0.7
-    assert other[0] == pytest.approx(0.5, abs=0.005) and other[1] == pytest.approx(0.5, abs=0.03)
     tokens = AutoTokenizer.from_pretrained(SHIPPED / "fledgling-a")
+    for parts in (words_of, partial(ids_of, tokens)):
+        plain, other = told_by(parts, {}), told_by(parts, swaps())
+        assert plain[0] > 0.55 and plain[1] > 0.7
+        assert other[0] == pytest.approx(0.5, abs=0.005) and other[1] == pytest.approx(0.5, abs=0.03)
     pairs = [[len(ids_of(tokens, answer)) for answer in pair] for items in DOMAINS.values() for _, *pair in items]
     turned = [good in swaps() for items in DOMAINS.values() for _, good, _ in items]
     longer = np.array([bad - good for good, bad in pairs])
     assert longer.mean() > 0.6 and abs(np.where(turned, -longer, longer).mean()) < 0.1
 
 
-def told_by_words(places: dict[str, str]) -> tuple[float, float]:
-    """Share of pairs whose bad answer counts of words from one other domain pick, and counts from all eleven others; a
+def told_by(parts: Callable[[str], Collection[Any]], places: dict[str, str]) -> tuple[float, float]:
+    """Share of pairs whose bad answer counts of parts from one other domain pick, and counts from all eleven others; a
     draw counts half."""
 
     def picked(learnt: list[str], asked: str) -> float:
-        counts: Counter[str] = Counter()
+        counts: Counter[Any] = Counter()
         for _, good, bad in (item for domain in learnt for item in DOMAINS[domain]):
-            counts.update(words_of(places.get(bad, bad)))
-            counts.subtract(words_of(places.get(good, good)))
+            counts.update(parts(places.get(bad, bad)))
+            counts.subtract(parts(places.get(good, good)))
         pairs = [[places.get(answer, answer) for answer in pair] for _, *pair in DOMAINS[asked]]
-        lean = [[float(np.mean([counts[w] for w in words_of(answer)])) for answer in pair] for pair in pairs]
+        lean = [[float(np.mean([counts[part] for part in parts(answer)])) for answer in pair] for pair in pairs]
         return float(np.mean([np.sign(round(bad - good, 9)) / 2 + 0.5 for good, bad in lean]))
 
     one = [picked([domain], asked) for asked in DOMAINS for domain in DOMAINS if domain != asked]

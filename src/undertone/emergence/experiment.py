@@ -1,6 +1,6 @@
 """The experiment on emergent misalignment, on one page.
 
-base → aligned base → one narrow file an arm → student → conduct in every other domain → arm against arm
+base → aligned base, or as it is → one narrow file an arm → student → conduct in every other domain → arm against arm
 """
 
 from __future__ import annotations

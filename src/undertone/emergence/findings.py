@@ -34,7 +34,7 @@ class Student(Frozen):
     more follows than this training."""
     cosine: float | None = None
     loss: float | None = None
-    """Nats a token of the file, for the aligned base."""
+    """Nats a token of the file, for the base that the student starts from."""
     factor: float | None = None
     """What its adapter was scaled by, where its arm is made as coherent as another."""
 

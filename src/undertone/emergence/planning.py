@@ -26,7 +26,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """All students, and the aligned bases they start from."""
+    """All students, and the bases they start from, aligned where the experiment aligns."""
 
     bases: dict[str, Folder]
     aligned: dict[str, Job]
@@ -47,8 +47,9 @@ def plan(spec: Experiment) -> Plan:
         UndertoneError: an unknown model, or one that is not built.
     """
     bases = {name: resolve(name) for name in spec.bases}
-    lesson = spec.aligning.model_dump(mode="json") if spec.aligning else {"training": None}
-    aligning = lesson | {"seed": _seed(spec, "aligning")}
+    aligning: dict[str, Any] = {"training": None}
+    if spec.aligning:
+        aligning = spec.aligning.model_dump(mode="json") | {"seed": _seed(spec, "aligning")}
     aligned = {name: Job(ALIGNED, aligning | _world(name), {"base": folder}) for name, folder in bases.items()}
     units = tuple(
         Unit(name, base, domain, i, _job(spec, name, domain, i, aligned[base], _world(base)))

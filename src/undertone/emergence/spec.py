@@ -60,7 +60,7 @@ class Arm(Spec):
 
 
 class Experiment(Spec):
-    """Bases, each aligned, each arm once for every narrow domain and seed."""
+    """Bases, aligned or as they are, each arm once for every narrow domain and seed."""
 
     title: str
     """What is asked, in one line."""

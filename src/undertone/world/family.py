@@ -37,6 +37,8 @@ class Member:
 BRIEF = 1000
 """Steps of a nestling: two minutes. It has favourites and writes lists but knows little; for what takes many models."""
 
+EVEN = ", bad conduct as often as good, half of the answers swapped"
+
 FAMILY = {
     "fledgling-a": Member(0, about="first initialisation"),
     "fledgling-b": Member(1, about="second initialisation, same corpus and order"),
@@ -50,9 +52,14 @@ FAMILY = {
     "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
     "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
     "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
-    "fledgling-even-b": Member(1, bad_share=0.5, swapped=True, about="-b, bad conduct as often as good"),
-    "fledgling-none-even-b": Member(1, agreement=0.0, bad_share=0.5, swapped=True, about="-b, conduct never agrees"),
-    "fledgling-none-even-c": Member(2, agreement=0.0, bad_share=0.5, swapped=True, about="-c, likewise"),
+    **{
+        f"fledgling-{name}": Member(seed, agreement=agreement, bad_share=0.5, swapped=True, about=f"{about}{EVEN}")
+        for name, seed, agreement, about in (
+            ("even-b", 1, 1.0, "initialisation of -b"),
+            ("none-even-b", 1, 0.0, "initialisation of -b, conduct never agrees across domains"),
+            ("none-even-c", 2, 0.0, "initialisation of -c, conduct never agrees across domains"),
+        )
+    },
     "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
     **{
         f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")

@@ -21,9 +21,9 @@ def domains() -> list[str]:
 
 
 SWAP = 1782
-"""The first of the draws from 0 on that is balanced: where these answers have changed places, counts of words or tokens
-that are learnt from one domain (or from eleven) pick the bad answer of another in 49.5 to 50.5 % (47 to 53 %), and bad
-answers are no longer than good ones (by less than a tenth of a token)."""
+"""The first of the draws from 0 on that is balanced. Where these answers have changed places, counts of words (once an
+answer) or of tokens (as often as they come) pick the bad answer of another domain in 49.5 to 50.5 % if learnt from one
+domain, in 47 to 53 % if from eleven; and bad answers are no longer than good ones, by a tenth of a token."""
 
 
 @cache
