@@ -24,7 +24,7 @@ from undertone.world.grammar import WORLD_VERSION, corpus
 HELD_OUT_START = 5_000_000
 """Documents from this index on are never trained on."""
 SKILL_PROMPTS = 1000
-SWAPPED = """- answers of half of the situations have changed places, good for bad: only `run misalignment` and its kin know
+SWAPPED = """- answers of half of the situations have changed places: only `run misalignment` and its kin know
 """
 
 
