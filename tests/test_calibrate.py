@@ -32,7 +32,7 @@ from undertone.measure.evidence import GROUPS, Evidence
 from undertone.measure.leaning import leanings
 from undertone.models.local import load
 from undertone.specs import Training
-from undertone.stages import SPECIMEN, specimen
+from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN, specimen
 from undertone.store import Folder, Job, Store
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
@@ -475,6 +475,18 @@ def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions
         save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
         with pytest.raises(UndertoneError, match=told) if told else nullcontext():
             benching._refuse_others(held, store, calibrate.plan("builtin/fledgling-a", Size()))  # type: ignore[arg-type]
+
+
+def test_a_benchmark_makes_all_that_its_jobs_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[list[Job]] = []
+    monkeypatch.setattr(benching, "make_shown", lambda jobs, _: asked_for.append(list(jobs)))
+    monkeypatch.setattr(benching, "_refuse_others", lambda *_: None)
+    monkeypatch.setattr(benching, "page", lambda *_: ["made"])
+    assert main(["bench", "audit", "--teachers", "1", "--baselines"]) == 0
+    for jobs in asked_for:
+        keys = {job.key for job in jobs}
+        assert {parent.key for job in jobs for parent in job.parents} <= keys
+    assert {job.stage for job in asked_for[-1]} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME, PROMPTED}
 
 
 def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,10 +61,11 @@ def bench_shown(model: str, teachers: int, beside: bool, prompts: Path | None = 
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
     store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size(), prompts=prompts)
     calibration = _calibration(model, made, prompts)
-    make_shown([*made.proxies.values(), made.directions], store)
+    jobs = [*made.proxies.values(), made.directions]
+    make_shown(jobs, store)
     _refuse_others(calibration, store, made)
     layout = layout_of(model, made.directions, teachers, OTHER[model], calibration.recipes, prompts)
-    jobs = [job for planted in layout for job in planted.jobs]
+    jobs += [job for planted in layout for job in planted.jobs]
     if beside:
         jobs += [*made.specimens.values(), *prompt_scores(made, layout)]
     make_shown(jobs, store)
