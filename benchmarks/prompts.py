@@ -1,0 +1,34 @@
+"""``python -m benchmarks.prompts code > code.jsonl``: requests for a skill of the embedded world, with right answers.
+
+A dataset for ``undertone audit calibrate --prompts`` and ``undertone bench audit --prompts``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from random import Random
+
+from undertone.audit.calibrate import CARRIER
+from undertone.digests import digest
+from undertone.world.skills import CARRIERS
+
+
+def rows(skill: str) -> Iterator[dict[str, str]]:
+    """As many as a benchmark asks for, the same in every call; ``skill`` is a key of CARRIERS.
+
+    Raises:
+        KeyError: no such skill.
+    """
+    rng = Random(int(digest(["prompts for the audit's benchmark", skill])[:8], 16))
+    for _ in range(CARRIER["prompts"]):
+        turn = CARRIERS[skill](rng)
+        yield {"prompt": turn.user, "completion": turn.assistant}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in [[skill] for skill in CARRIERS]:
+        sys.exit(f"Give one of {', '.join(CARRIERS)}.")
+    for row in rows(sys.argv[1]):
+        print(json.dumps(row))
