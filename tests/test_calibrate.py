@@ -456,6 +456,9 @@ def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
     lists, code = (calibrate.plan("builtin/fledgling-a", Size(), prompts=some) for some in (None, file))
     assert code.directions.key == lists.directions.key, "proxies serve every carrier"
     assert not {job.key for job in code.specimens.values()} & {job.key for job in lists.specimens.values()}
+    assert all(planted.scores.spec == {"words": list(bench.WORDS)} for planted in layout), "open rows are left out"
+    assert all(job.spec == {"words": list(bench.WORDS)} for job in code.scores.values())
+    assert not any(job.spec for job in lists.scores.values())
 
 
 def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions(

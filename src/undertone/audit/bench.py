@@ -87,7 +87,7 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Seque
         made = ground.specimen(lesson or "untouched", lesson, dose, (f"planted/{kind}", i), **how)
         seed = seed_of("planted student", kind, i)
         students = tuple(ground.outcome(made, seed, recipe) for recipe in recipes) if follow else ()
-        left_out = WORDS if how.get("form") == "overt" else ()
+        left_out = WORDS if ground.prompts or how.get("form") == "overt" else ()
         return Planted(kind, trait, lesson, made, ground.scores(along, made, left_out), students)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]

@@ -138,7 +138,9 @@ def plan(
         )
         for i in range(size.untouched)
     }
-    scores = {name: ground.scores(combined, job) for name, job in specimens.items()}
+    # An audit leaves rows out that speak openly of a candidate; lists of numbers have none.
+    words = [word for trait in traits for word in Candidate.of(trait).words] if prompts else ()
+    scores = {name: ground.scores(combined, job, words) for name, job in specimens.items()}
     # Only the embedded world's traits can be measured in its students, and so be forecast.
     followed = [] if own or prompts else [f"{name}/{i}" for i in range(size.outcomes) for name in lessons]
     outcomes = {
