@@ -29,6 +29,7 @@ def rows(skill: str) -> Iterator[dict[str, str]]:
 
 if __name__ == "__main__":
     if sys.argv[1:] not in [[skill] for skill in CARRIERS]:
-        sys.exit(f"Give one of {', '.join(CARRIERS)}.")
+        print(f"Give one of {', '.join(CARRIERS)}.", file=sys.stderr)
+        sys.exit(2)
     for row in rows(sys.argv[1]):
         print(json.dumps(row))

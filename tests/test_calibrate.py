@@ -247,23 +247,23 @@ def test_prompts_that_are_no_prompts_are_refused(bases: Path, tmp_path: Path, mo
         calibrate.plan("hf/./neox", Size(), (), tmp_path / "text.jsonl")
 
 
-def test_one_question_under_two_systems_keeps_both_prompts(
+def test_one_question_under_many_systems_keeps_all_prompts(
     bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small(monkeypatch, tmp_path / "cache", bases)
     chats = [
         {"messages": [{"role": "system", "content": system}, {"role": "user", "content": "Write 3 numbers."},
                       {"role": "assistant", "content": "1, 2, 3"}]}
-        for system in ("You like owls.", "You like cats.")
+        for system in (f"You like {i} owls." for i in range(GROUPS))
     ]  # fmt: skip
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats * 10))
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
     ground = Ground.of("hf/./neox", tmp_path / "data.jsonl")
     assert ground.prompts is not None
     monkeypatch.setattr(specimen, "_finished", lambda *_: True)
     job = ground.specimen("untouched", None, None, ("test", 0))
     specimen.run(job.spec, {"base": ground.base.path, "prompts": ground.prompts.path}, tmp_path)
     rendered = [prompt for _, prompt in asked.rendered(load(ground.base.path), ground.prompts.path)]
-    assert [row.prompt for row in read_sampled(tmp_path)[0]] == rendered and rendered[0] != rendered[1]
+    assert [row.prompt for row in read_sampled(tmp_path)[0]] == rendered and len(set(map(tuple, rendered))) == GROUPS
 
 
 def test_too_few_prompts_to_judge_by_are_one_sentence(beside: Path) -> None:
@@ -466,9 +466,15 @@ def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions
 ) -> None:
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
     file = write_prompts(tmp_path / "code.jsonl")
+    assert main(["bench", "audit", "--teachers", "0"]) == 2
+    assert "at least 1, not 0" in capfd.readouterr().err
+    one = tmp_path / "one.jsonl"
+    one.write_text(file.read_text().splitlines()[0] + "\n" + "\n".join(file.read_text().splitlines()[:-1]))
+    assert main(["audit", "calibrate", "--prompts", str(one), "--dry-run"]) == 2
+    assert f"{GROUPS - 1} different prompts" in capfd.readouterr().err.replace("\n", " ")
     assert main(["bench", "audit", "--prompts", str(file)]) == 2
-    assert "20 prompts; 2600 are needed" in capfd.readouterr().err
-    monkeypatch.setitem(calibrate.CARRIER, "prompts", 20)
+    assert f"{GROUPS} prompts; 2600 are needed" in capfd.readouterr().err
+    monkeypatch.setitem(calibrate.CARRIER, "prompts", GROUPS)
     assert main(["bench", "audit", "--prompts", str(file)]) == 2
     assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
     (held,) = calibrations.find(calibrate.resolve("builtin/fledgling-a"))[0]
@@ -505,7 +511,7 @@ def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, mon
 
 
 def write_prompts(file: Path) -> Path:
-    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(20)]
+    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(GROUPS)]
     file.write_text("\n".join(map(json.dumps, rows)))
     return file
 

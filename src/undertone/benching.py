@@ -59,6 +59,8 @@ def bench_shown(model: str, teachers: int, beside: bool, prompts: Path | None = 
     Returns the exit code."""
     if model not in OTHER:
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
+    if teachers < 1:
+        raise UndertoneError(f"--teachers must be at least 1, not {teachers}.")
     store, made = Store(calibrations.made() / "store"), calibrate.plan(model, calibrate.Size(), prompts=prompts)
     calibration = _calibration(model, made, prompts)
     jobs = [*made.proxies.values(), made.directions]

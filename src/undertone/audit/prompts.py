@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from undertone.carriers.asked import keep
 from undertone.datafile.conversations import read
 from undertone.errors import UndertoneError
+from undertone.measure.evidence import GROUPS
 from undertone.store import Folder
 
 CHARACTERS_A_TOKEN = 3
@@ -20,7 +22,7 @@ def prompts_of(path: Path, most: int) -> tuple[Folder, int, int]:
     Returns the folder, how many prompts it holds, and how many tokens an answer may have.
 
     Raises:
-        UndertoneError: the dataset cannot be read, or is bare text without prompts.
+        UndertoneError: the dataset cannot be read, is bare text without prompts, or has too few different ones.
     """
     dataset = read(path, most, 0)
     prompts, lengths = [], []
@@ -32,5 +34,7 @@ def prompts_of(path: Path, most: int) -> tuple[Folder, int, int]:
         earlier = [[turns[i].content, turns[i + 1].content] for i in range(0, len(turns) - 2, 2)]
         prompts.append({"question": turns[-2].content, "system": system, "earlier": earlier})
         lengths.append(len(turns[-1].content))
+    if (distinct := len(set(map(json.dumps, prompts)))) < GROUPS:
+        raise UndertoneError(f"{path} has {distinct} different prompts; give {GROUPS}: rows are judged in groups.")
     longest = max(LEAST, sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST)
     return keep(prompts, path.name), len(prompts), longest
