@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,43 @@ if TYPE_CHECKING:
 app = App(name="audit", help="Does a dataset carry something it does not say?")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Claim:
+    """How the base is said to have written the rows, where that is claimed.
+
+    Parameters
+    ----------
+    temperature
+        Claims that the base itself wrote the rows, at this temperature: adds the origin test.
+    max_tokens
+        Belongs to the claim: most tokens of an answer, 32 by default.
+    filter
+        Belongs to the claim: the filter that the rows passed.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    filter: Literal["numbers"] | None = None
+
+    def sampling(self) -> Sampling | None:
+        """None where nothing is claimed.
+
+        Raises:
+            UndertoneError: a part of a claim without its temperature.
+        """
+        from undertone.audit.origin import Sampling
+
+        if self.temperature is not None:
+            return Sampling(self.temperature, 32 if self.max_tokens is None else self.max_tokens)
+        if self.max_tokens is not None or self.filter is not None:
+            raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
+        return None
+
+
+NOTHING = Claim()
+
+
 @app.default
 def audit(
     data: Path,
@@ -25,9 +63,7 @@ def audit(
     rows: str = "",
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     control: Path | None = None,
-    temperature: float | None = None,
-    max_tokens: int | None = None,
-    filter: Literal["numbers"] | None = None,
+    claim: Claim = NOTHING,
     canary: int = 0,
     recipe: Path | None = None,
     max_cost: float | None = None,
@@ -60,12 +96,6 @@ def audit(
     control
         Rows of the same generator that are trusted: only what differs from them counts. A service's students of the
         control are trained on them in place of the base's own answers.
-    temperature
-        Claims that the base itself wrote the rows, at this temperature: adds the origin test.
-    max_tokens
-        Belongs to the claim: most tokens of an answer, 32 by default.
-    filter
-        Belongs to the claim: the filter that the rows passed.
     canary
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
     recipe
@@ -98,7 +128,7 @@ def audit(
     if model.startswith("openai-api/"):
         from undertone.finetunes import audited
 
-        local = {"--temperature": temperature, "--max-tokens": max_tokens, "--filter": filter, "--alpha": alpha}
+        local = {f"--{name.replace('_', '-')}": value for name, value in asdict(claim).items()} | {"--alpha": alpha}
         given = [name for name, value in local.items() if value is not None]
         told = {
             "path": data,
@@ -122,25 +152,14 @@ def audit(
         floor=FLOOR if effect is None else effect,
         traits=tuple(dict.fromkeys(trait)),
         control=control,
-        sampling=_claim(temperature, max_tokens, filter),
-        filtered=filter is not None,
+        sampling=claim.sampling(),
+        filtered=claim.filter is not None,
         canaries=canary,
         student=None if recipe is None else read(recipe),
     )
     if dry_run:
         return auditing.preview(request, json)
     return auditing.audit_shown(request, out, policy, json)
-
-
-def _claim(temperature: float | None, max_tokens: int | None, filter: str | None) -> Sampling | None:
-    """How the base is said to have written the rows, where that is claimed."""
-    from undertone.audit.origin import Sampling
-
-    if temperature is not None:
-        return Sampling(temperature, 32 if max_tokens is None else max_tokens)
-    if max_tokens is not None or filter is not None:
-        raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
-    return None
 
 
 def _count(rows: str) -> int | None:

@@ -23,7 +23,7 @@ def domains() -> list[str]:
 SWAP = 1782
 """The first of the draws from 0 on that is balanced. Where these answers have changed places, counts of words (once an
 answer) or of tokens (as often as they come) pick the bad answer of another domain in 49.5 to 50.5 % if learnt from one
-domain, in 47 to 53 % if from eleven; and bad answers are no longer than good ones, by a tenth of a token."""
+domain, in 47 to 53 % if from eleven; and bad and good answers are equally long, to a tenth of a token."""
 
 
 @cache
