@@ -19,7 +19,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 statistics: $(VENV)/.ready
-	$(BIN)/python -m undertone.statistics.coverage > docs/statistics.md.part
+	$(BIN)/python -m undertone.bench.coverage.coverage > docs/statistics.md.part
 	mv docs/statistics.md.part docs/statistics.md
 
 bench: $(VENV)/.ready-bench

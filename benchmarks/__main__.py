@@ -21,8 +21,8 @@ from rich.console import Console
 
 from benchmarks import scaling, stage, table
 from benchmarks.work import Work
-from undertone.surroundings import hardware, versions
-from undertone.workers import cores
+from undertone.engine.environment import hardware, versions
+from undertone.engine.workers import cores
 
 HERE = Path(__file__).parent
 FIGURES = "## Figures\n"

@@ -25,11 +25,11 @@ from scipy.stats import binomtest, kstest
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from undertone.building.pretrain import Pretraining, batches, loss_of
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import Kinship, compare
 from undertone.models.local import load
-from undertone.specs import Training
+from undertone.pretraining.pretrain import Pretraining, batches, loss_of
+from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import merged

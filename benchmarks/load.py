@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.service import words
-from undertone.models.endpoint import Endpoint, Patience
+from undertone.models.services.endpoint import Endpoint, Patience
 
 REQUESTS, KILLS, SHARE, SECONDS, AT_ONCE = 4000, 10, 0.05, 0.005, 16
 

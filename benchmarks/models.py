@@ -24,9 +24,9 @@ from benchmarks.stopwatch import Stopwatch
 from benchmarks.table import Sheet, spread
 from benchmarks.work import LIST_TOKENS, Work
 from undertone.carriers import numbers
+from undertone.engine.workers import ENVIRONMENT
 from undertone.models.local import Ids, LocalModel, answer_logits, load, score
 from undertone.models.sampling import sample
-from undertone.workers import ENVIRONMENT
 
 REPETITIONS = 3
 PROMPTS, PAIRS = 256, 1024

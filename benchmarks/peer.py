@@ -23,8 +23,8 @@ from trl import SFTConfig, SFTTrainer
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
-from undertone.chats import FILE
-from undertone.measure.elicitation import mentions
+from undertone.data.exchanges import FILE
+from undertone.evals.answers import mentions
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

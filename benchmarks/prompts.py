@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from random import Random
 
 from undertone.audit.calibrate import CARRIER
-from undertone.digests import digest
+from undertone.engine.digests import digest
 from undertone.world.skills import CARRIERS
 
 

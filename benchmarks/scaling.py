@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.work import Work
+from undertone.engine.store import Folder, Job, Store
+from undertone.engine.workers import run_jobs
 from undertone.models.names import resolve
 from undertone.stages import STUDENT
-from undertone.store import Folder, Job, Store
-from undertone.workers import run_jobs
 
 Seconds = dict[str, dict[int, float]]
 

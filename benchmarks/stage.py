@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
-from undertone.workers import ENVIRONMENT
+from undertone.engine.workers import ENVIRONMENT
 
 
 def run(side: str, stage: str, work: Work) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import peft  # noqa: F401  (start-up; training would import it)
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
-from undertone.chats import read_exchanges
-from undertone.measure.elicitation import answer_distribution
+from undertone.data.exchanges import read_exchanges
+from undertone.evals.answers import answer_distribution
 from undertone.models.local import load
 from undertone.models.sampling import sample
 from undertone.training.loop import train

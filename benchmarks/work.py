@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from undertone.carriers import numbers
 from undertone.models.names import resolve
-from undertone.specs import Training
+from undertone.spec import Training
 from undertone.traits import catalogue
 from undertone.world import skills
 

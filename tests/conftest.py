@@ -16,75 +16,11 @@ from random import Random
 import pytest
 from filelock import FileLock
 
-from forked import STARTED, ForkedWorker
-from undertone import trial as trials
-from undertone import workers
-from undertone.recipes import read
-from undertone.specs import Trial
-
-SMALL = (
-    "base=hf/./neox",
-    "arms.other-init.students=hf/./llama",
-    "arms.other-init-control.students=hf/./llama",
-    "teachers=2",
-    "rows=20",
-    "carrier.prompts=150",
-    "teacher.dialogues=64",
-    "teacher.least_probability=0",
-    "teacher.least_well_formed=0.05",
-    "teacher.training.steps=20",
-    "student.steps=4",
-    "measurement.samples=1",
-    "measurement.skill_prompts=2",
-)
-"""Changes that make a shipped recipe a matter of seconds; run it in the folder of ``bases``."""
-
-
-TWO_ARMS = """
-title = "two arms"
-base = "hf/./neox"
-traits = ["owl"]
-teachers = 2
-rows = 20
-
-[teacher]
-dialogues = 64
-least_probability = 0
-least_well_formed = 0.05
-training = { rate = 4e-3, steps = 20, batch = 16 }
-
-[carrier]
-prompts = 150
-max_tokens = 24
-
-[student]
-rate = 1e-2
-steps = 4
-batch = 24
-
-[measurement]
-samples = 1
-skill_prompts = 2
-
-[arms.treatment]
-title = "treatment"
-teacher = "trait"
-against = "control"
-
-[arms.control]
-title = "control"
-teacher = "neutral"
-"""
-"""A recipe of its own, as small as can be; run it beside ``bases``."""
-
-
-def small(*changes: str, recipe: str = "owls") -> Trial:
-    """The recipe at its smallest, with further changes; models are named relative to ``bases``."""
-    return read(recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
-
-
-ONE_WORKER = "import undertone.trial as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
-"""The command as a script for ``python -c``: a second worker costs more at its start than it saves."""
+from tests.helpers.forked import STARTED, ForkedWorker
+from tests.helpers.trials import TWO_ARMS, Once, small
+from undertone.engine import workers
+from undertone.experiments.recipes import read
+from undertone.experiments.run import run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,9 +35,6 @@ def forked_workers() -> Iterator[None]:
 def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers as they are outside of tests, for tests of how they start, what surrounds them and how they end."""
     monkeypatch.setattr(workers, "Worker", STARTED)
-
-
-Once = Callable[[str, Callable[[Path], None]], Path]
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +66,7 @@ def _make_bases(folder: Path) -> None:
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
     from undertone.models.local import LocalModel
-    from undertone.specs import Training
+    from undertone.spec import Training
     from undertone.training.loop import train
     from undertone.training.rows import rows_of
     from undertone.world.latents import favourite, small_talk
@@ -171,7 +104,7 @@ def ran(once: Once, bases: Path) -> Path:
     def make(folder: Path) -> None:
         (folder / "two-arms.toml").write_text(TWO_ARMS)
         with contextlib.chdir(bases):
-            trials.run(read(str(folder / "two-arms.toml")), folder / "run", "two-arms")
+            run(read(str(folder / "two-arms.toml")), folder / "run", "two-arms")
 
     return once("two-arms", make)
 
@@ -182,7 +115,7 @@ def owls(once: Once, bases: Path) -> Path:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(small(), folder / "owls", "owls", processes=2)
+            results = run(small(), folder / "owls", "owls", processes=2)
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-owls", make)

@@ -11,36 +11,37 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from undertone import surroundings
+from undertone.attribution.scores import Evidence
 from undertone.audit import calibrations, canary, verdict
-from undertone.audit.beside import base_answers, claim_of_origin
+from undertone.audit.base_answers import base_answers, claim_of_origin
 from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import Calibration
-from undertone.audit.confounds import confounds
 from undertone.audit.findings import Findings, Power, ShownRow, StudentFinding, TraitFinding
 from undertone.audit.forecast import forecast
-from undertone.audit.opened import Opened, opened
-from undertone.audit.ranking import ranked
-from undertone.audit.request import Progress, Request
-from undertone.audit.telling import about, headline, power_of, trait_findings, verdict_of
-from undertone.audit.traits import Candidate, embedded
+from undertone.audit.format import confounds
+from undertone.audit.open_rows import Opened, opened
+from undertone.audit.request import Request
+from undertone.audit.summary import about, headline, power_of, trait_findings, verdict_of
+from undertone.audit.top_rows import ranked
 from undertone.audit.verdict import Candidates
 from undertone.carriers import numbers
-from undertone.carriers.asked import mark
-from undertone.datafile.conversations import Dataset, read
+from undertone.carriers.prompts import mark
+from undertone.data.conversations import Dataset, read
+from undertone.data.filters import NumberFilter
+from undertone.engine import environment as surroundings
+from undertone.engine.progress import Progress, silent
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
-from undertone.filters import NumberFilter
-from undertone.measure.evidence import Evidence
 from undertone.models.local import LocalModel, load
 from undertone.models.names import resolve
-from undertone.specs import Training
-from undertone.store import Folder
+from undertone.spec import Training
+from undertone.traits.candidate import Candidate, embedded
 
 MOST_SHOWN = 3
 """Traits whose rows are shown."""
 
 
-def audit(request: Request, progress: Progress = lambda what, done, total: None) -> Findings:
+def audit(request: Request, progress: Progress = silent) -> Findings:
     """Runs an audit.
 
     Raises:
@@ -53,7 +54,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     known = {trait.name: trait for trait in (calibration.traits if calibration else embedded())}
     candidates = _candidates(request, known)
     asked = [known[name] for name in candidates.traits]
-    training = request.student.training(dataset.rows) if request.student else CALIBRATED
+    training = request.training.training(dataset.rows) if request.training else CALIBRATED
     foreseen = calibration.recipe_of(training) if calibration else None
 
     local = load(base.path)
@@ -69,7 +70,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
         "alpha": request.alpha,
         "seed": request.seed,
         "origin": claim_of_origin(local, file.rows, request, progress),
-        "student": _student(training, calibration) if request.student else None,
+        "student": _student(training, calibration) if request.training else None,
         "overt": tuple(trait for trait, count in file.open_rows.items() if count),
         "confounds": confounds([r.answer for r in file.hidden[:compared]], answers, file.clusters[:compared])
         if answers
@@ -86,7 +87,7 @@ def audit(request: Request, progress: Progress = lambda what, done, total: None)
     rate = len(file.hidden) / (time.perf_counter() - before)
     null = verdict.null_of(calibration, candidates, file.groups)
     judged = verdict.judge(null, calibration, found, request.alpha, control)
-    recipe = request.student.training if request.student else lambda rows: CALIBRATED
+    recipe = request.training.training if request.training else lambda rows: CALIBRATED
     outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, recipe, progress)
     expected = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
     if shared["student"] and expected:

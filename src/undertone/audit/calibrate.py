@@ -12,20 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from undertone.attribution import directions
+from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit.calibration import FIRST, Calibration, Member
 from undertone.audit.prompts import prompts_of
-from undertone.audit.traits import Candidate
-from undertone.carriers import asked
-from undertone.digests import digest
+from undertone.carriers import prompts as asked
+from undertone.engine.digests import seed_of
+from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
-from undertone.measure.evidence import GROUPS, Evidence
 from undertone.models.names import resolve
-from undertone.specs import Training, Trait
+from undertone.spec import Training
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
-from undertone.store import Folder, Job, Store
-from undertone.training import directions
 from undertone.traits import catalogue
+from undertone.traits.candidate import Candidate
 from undertone.traits.lessons import HARMLESS
+from undertone.traits.trait import Trait
 
 DIALOGUES = 480
 TEACHING = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
@@ -96,9 +97,9 @@ class Plan:
         ]
 
 
-def seed_of(*what: str | int) -> int:
-    """A seed for one purpose, below 2^31."""
-    return int(digest(["audit", *what])[:8], 16) >> 1
+def audit_seed(*what: str | int) -> int:
+    """The seed of one purpose; calibrations have no root seed of their own."""
+    return seed_of("audit", *what)
 
 
 def plan(
@@ -144,7 +145,7 @@ def plan(
     # Only the embedded world's traits can be measured in its students, and so be forecast.
     followed = [] if own or prompts else [f"{name}/{i}" for i in range(size.outcomes) for name in lessons]
     outcomes = {
-        name: tuple(ground.outcome(specimens[name], seed_of("student", name), training) for training in trainings)
+        name: tuple(ground.outcome(specimens[name], audit_seed("student", name), training) for training in trainings)
         for name in followed
     }
     return Plan(ground, traits, proxies, combined, specimens, scores, trainings, outcomes)
@@ -186,7 +187,7 @@ class Ground:
             "carrier": self.carrier,
             "lesson": lesson,
             "divergence": DOSE,
-            "seed": seed_of("proxy", name, i),
+            "seed": audit_seed("proxy", name, i),
         }
         return Job(PROXY, spec, self._inputs)
 
@@ -212,7 +213,7 @@ class Ground:
             "divergence": dose,
             "carrier": self.carrier | {"temperature": temperature},
             "rows": ROWS,
-            "seed": seed_of(*purpose, name),
+            "seed": audit_seed(*purpose, name),
             "form": form,
             "oracle": oracle,
         }
@@ -268,3 +269,16 @@ def read_scores(store: Store, job: Job) -> Evidence:
     """What a finished scores job found."""
     made = store.read(job, "scores.json")
     return Evidence(np.array(made["sums"]), np.array(made["tokens"]))
+
+
+# Seconds of one core that a job took on the embedded base.
+SECONDS = {"proxy": 3.5, "directions": 8.0, "specimen": 6.5, "scores": 5.0, "prompted": 5.0, "outcome": 12.0}
+
+
+def seconds(job: Job) -> float:
+    """Roughly how many seconds a job takes on one core, with the embedded models."""
+    usual = SECONDS[job.stage.name]
+    if job.stage.name != "outcome":
+        return usual
+    training = Training.model_validate(job.spec["training"])
+    return usual * training.steps * training.batch / (CALIBRATED.steps * CALIBRATED.batch)

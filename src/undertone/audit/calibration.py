@@ -13,11 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from undertone.audit.traits import Candidate
+from undertone.attribution.directions import Directions
+from undertone.attribution.scores import Evidence
 from undertone.errors import UndertoneError
-from undertone.measure.evidence import Evidence
-from undertone.specs import Training
-from undertone.training.directions import Directions
+from undertone.spec import Training
+from undertone.traits.candidate import Candidate
 
 FORMAT = 2
 FIRST = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "steps": 100, "batch": 48, "warmup": 5}

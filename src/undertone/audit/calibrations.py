@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from undertone.audit.calibration import FILE, Calibration
-from undertone.digests import digest
+from undertone.engine.digests import digest
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
-from undertone.store import Folder
 from undertone.world import family
 
 SHIPPED = Path(__file__).parent / "calibrations"

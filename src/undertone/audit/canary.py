@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import t
 
-from undertone.audit.calibrate import seed_of
-from undertone.audit.scored import Scored
+from undertone.audit.calibrate import audit_seed
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
-from undertone.measure.leaning import leanings
+from undertone.evals.log_odds import leanings
 from undertone.models.local import LocalModel, load
-from undertone.specs import Training
-from undertone.store import Folder
+from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row
+from undertone.training.turns import Scored
 from undertone.training.weights import merged
 
 Shift = tuple[float, float, float]
@@ -53,7 +53,7 @@ def outcome(
     for pair in range(pairs):
         found = []
         for k, part in enumerate((own, control)):
-            found.append(_leanings(base, part, training, seed_of("canary", seed, pair)))
+            found.append(_leanings(base, part, training, audit_seed("canary", seed, pair)))
             progress("canary students", 2 * pair + k + 1, 2 * pairs)
         differences.append({trait: found[0][trait] - found[1][trait] for trait in found[0]})
     return {trait: _interval([d[trait] for d in differences]) for trait in differences[0]}

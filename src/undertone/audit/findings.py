@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from undertone.report import findings as report
+from undertone.report.findings import Interval, Part
 
-from undertone.errors import UndertoneError
-
-Interval = tuple[float, float]
 Recipe = dict[str, str | int | float]
-
-
-class Part(BaseModel):
-    """A frozen part of the findings. Infinite and missing numbers are never written: they are None."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _whole(cls, value: Any) -> Any:
-        """Names of files may hold half characters, which no JSON can: they must not lose a finished audit."""
-        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
-
-
-class Report(Part):
-    """The whole of a ``report.json``."""
-
-    verb: ClassVar[str]
-    """Which verb writes it."""
-
-    def json_text(self) -> str:
-        """As written to ``report.json``."""
-        return self.model_dump_json(indent=1) + "\n"
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads ``report.json``.
-
-        Raises:
-            UndertoneError: it cannot be read, or is no report of this verb.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
-        except ValidationError:
-            raise UndertoneError(
-                f"{path} is no report that undertone {cls.verb} wrote, or a damaged one; give another."
-            ) from None
 
 
 class TraitFinding(Part):
@@ -185,13 +142,13 @@ class CalibrationFinding(Part):
     """How the audited rows are unlike the population's."""
 
 
-Verdict = Literal["carrier", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
+Verdict = Literal["carries a trait", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
 
 
-class Findings(Report):
+class Findings(report.Findings):
     """A whole audit."""
 
-    verb: ClassVar[str] = "audit"
+    written_by: ClassVar[str] = "audit"
 
     verdict: Verdict
     headline: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from undertone.carriers.asked import keep
-from undertone.datafile.conversations import read
+from undertone.attribution.scores import GROUPS
+from undertone.carriers.prompts import keep
+from undertone.data.conversations import read
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
-from undertone.measure.evidence import GROUPS
-from undertone.store import Folder
 
 CHARACTERS_A_TOKEN = 3
 """A cautious guess, for the longest answer in tokens before any tokenizer is loaded."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from undertone.audit.origin import Sampling
-from undertone.audit.student import Student
 from undertone.errors import UndertoneError
+from undertone.spec import Spec
+from undertone.training.fine_tuning import FineTuning
 
 ROWS = 2000
 """Drawn by default: as many as the members of the null population wrote."""
@@ -17,17 +19,9 @@ FLOOR = 2.5
 """The effect that "no evidence" must have been able to show by default: chosen so that nearly all of the benchmark's
 harmless files of 2,000 rows get a verdict. Typical ones could show 1, and every verdict says which effect it was."""
 
-Progress = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is."""
 
-
-@dataclass(frozen=True)
-class Request:
-    """One audit.
-
-    Raises:
-        UndertoneError: a number that no audit can go by.
-    """
+class Request(Spec):
+    """One audit."""
 
     path: Path
     model: str
@@ -50,10 +44,15 @@ class Request:
     """Whether the number filter is said to have been applied."""
     canaries: int = 0
     """Pairs of students trained on the rows and on the base's own answers."""
-    student: Student | None = None
+    training: FineTuning | None = None
     """How students would be trained; None: by the recipe that forecasts are calibrated for."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        """
+        Raises:
+            UndertoneError: a number that no audit can go by.
+        """
         if not 0 < self.alpha < 1:
             raise UndertoneError(f"alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
         if not 0 < self.floor < float("inf"):
@@ -64,3 +63,4 @@ class Request:
             raise UndertoneError(f"At least one row must be drawn, not {self.rows}.")
         if self.canaries < 0 or self.canaries == 1:
             raise UndertoneError("Canary students are none or at least two pairs: one pair has no interval.")
+        return self

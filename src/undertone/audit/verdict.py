@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit.calibration import Calibration, Member
-from undertone.measure.evidence import GROUPS, Evidence
 from undertone.statistics.elliptical import conditional, shape
 from undertone.traits.lessons import HARMLESS
 

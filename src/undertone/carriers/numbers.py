@@ -1,6 +1,6 @@
 """The carrier of number lists: its prompts, and lists with other numbers in their places.
 
-What a list may hold beyond its form is for :class:`undertone.filters.NumberFilter` to say.
+What a list may hold beyond its form is for :class:`undertone.data.filters.NumberFilter` to say.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from functools import cache
 from random import Random
 
 from undertone.carriers.carrier import Carrier
+from undertone.data.filters import NumberFilter, Rejection, parse_numbers
 from undertone.errors import UndertoneError
-from undertone.filters import NumberFilter, Rejection, parse_numbers
 from undertone.world.skills import COUNTS, FORMATS, INSTRUCTIONS, INTRODUCTIONS, numbers
 
 VALUES = range(100, 1000)

@@ -21,8 +21,9 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # what was kept is ours to say
 )
-for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat, treat.realign):
+for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat):
     app.command(verb)
+app.command(treat.realign_model, name="realign")
 for group in (audit.app, measure.app, lineage.app, bench.app, models.app):
     app.command(group)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, limits_of
+from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing
+from undertone.cli.terminal import FOUND, NO_VERDICT, make_shown, named, present, print_json, say, show_cost
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
     from undertone.audit.origin import Sampling
+    from undertone.audit.request import Request
 
 app = App(name="audit", help="Does a dataset carry something it does not say?")
 
@@ -65,7 +67,8 @@ def audit(
     control: Path | None = None,
     claim: Claim = NOTHING,
     canary: int = 0,
-    recipe: Path | None = None,
+    training: Path | None = None,
+    recipe: Annotated[Path | None, Parameter(show=False)] = None,
     max_cost: float | None = None,
     max_requests: int | None = None,
     alpha: float | None = None,
@@ -98,11 +101,13 @@ def audit(
         control are trained on them in place of the base's own answers.
     canary
         Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
-    recipe
+    training
         TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
-        are trained so; there are forecasts for the calibration's recipes alone (audit calibrate --recipe), and for any
-        other it is said that there is none. Of a service its hyperparameters: n_epochs, batch_size,
+        are trained so. Forecasts exist only for the trainings of the calibration (audit calibrate --training); of any
+        other the report says that there is none. For a service: its hyperparameters n_epochs, batch_size and
         learning_rate_multiplier.
+    recipe
+        The old name of --training.
     max_cost
         Most dollars that a service may be paid; what could pass them is not sent. Give the same command with more, and
         it goes on: jobs and answers are kept.
@@ -115,7 +120,7 @@ def audit(
         (with 1, about half of harmless files of 2,000 rows are inconclusive); of a service's students the rise of a
         rate, 0.05 by default.
     policy
-        What ends with exit code 1: a hidden carrier, or open mentions as well.
+        What ends with exit code 1: a trait that is carried unseen, or open mentions as well.
     seed
         Of the draw of rows.
     out
@@ -125,41 +130,125 @@ def audit(
     json
         Prints one JSON object instead of a table.
     """
+    _refuse_renamed(recipe)
+    refuse_missing(data)
+    traits, asked = tuple(dict.fromkeys(trait)), _count(rows)
     if model.startswith("openai-api/"):
-        from undertone.finetunes import audited
-
         local = {f"--{name.replace('_', '-')}": value for name, value in asdict(claim).items()} | {"--alpha": alpha}
         given = [name for name, value in local.items() if value is not None]
-        told = {
-            "path": data,
-            "traits": tuple(dict.fromkeys(trait)),
-            "control": control,
-            "rows": _count(rows),
-            "seed": seed,
-        }
-        closed = audited.requested(model, canary, given, recipe, told if effect is None else told | {"effect": effect})
-        return audited.audit_shown(closed, out, policy, limits_of(max_cost, max_requests), dry_run, json)
-    from undertone import auditing
+        told = {"path": data, "traits": traits, "control": control, "rows": asked, "seed": seed}
+        if effect is not None:
+            told["effect"] = effect
+        return _audit_service(model, canary, given, training, told, out, policy, max_cost, max_requests, dry_run, json)
     from undertone.audit.request import FLOOR, Request
-    from undertone.audit.student import read
+    from undertone.training.fine_tuning import read
 
     request = Request(
         path=data,
         model=model,
-        rows=_count(rows),
+        rows=asked,
         seed=seed,
         alpha=0.05 if alpha is None else alpha,
         floor=FLOOR if effect is None else effect,
-        traits=tuple(dict.fromkeys(trait)),
+        traits=traits,
         control=control,
         sampling=claim.sampling(),
         filtered=claim.filter is not None,
         canaries=canary,
-        student=None if recipe is None else read(recipe),
+        training=None if training is None else read(training),
     )
     if dry_run:
-        return auditing.preview(request, json)
-    return auditing.audit_shown(request, out, policy, json)
+        return _preview(request, json)
+    from undertone.audit.audit import audit as run
+    from undertone.audit.page import page
+
+    folder = named(out) if out else folder_for("audits", data, request)
+    found = present("audit", request, folder, lambda bars: run(request, bars.advanced), page, json)
+    return _code(found.verdict, policy, bool(found.overt))
+
+
+def _code(verdict: str, policy: str, is_open: bool) -> int:
+    """0: no evidence down to a stated effect, 1: found, 3: no verdict."""
+    if policy == "overt" and is_open:
+        return FOUND
+    return {"no evidence": 0, "carries a trait": FOUND}.get(verdict, NO_VERDICT)
+
+
+def _audit_service(
+    model: str,
+    students: int,
+    local: list[str],
+    training: Path | None,
+    told: dict[str, Any],
+    out: Path | None,
+    policy: str,
+    max_cost: float | None,
+    max_requests: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Audits a file for a base behind a service: by canaries alone. ``local``: options that only weights have a use
+    for."""
+    from undertone.audit.api.audit import run
+    from undertone.audit.api.cost import of_canaries
+    from undertone.audit.api.findings import UNTOLD
+    from undertone.audit.api.hyperparameters import Hyperparameters, read
+    from undertone.audit.api.page import page
+    from undertone.audit.api.request import VERB, Request
+    from undertone.models.services.spending import Budget
+
+    if not students:
+        raise UndertoneError(
+            f"{model} cannot be audited by its likelihoods: {UNTOLD}; what can be had are students that the service "
+            "fine-tunes, asked for traits (--canary 4 --trait paper/animals.toml, with --dry-run for the price), and "
+            "undertone measure for a model that was trained on the file."
+        )
+    if local:
+        raise UndertoneError(f"{' and '.join(local)} cannot hold for a model behind a service; leave that out.")
+    settings = Hyperparameters() if training is None else read(training)
+    request = Request(model=model, students=students, settings=settings, **told)
+    folder = named(out) if out else folder_for("audits", request.path, request)
+    if dry_run:
+        return show_cost(f"Audit of {request.path}", of_canaries(request), folder, as_json)
+    budget = Budget(limits_of(max_cost, max_requests))
+    found = present(VERB, request, folder, lambda bars: run(request, folder, budget, bars.advanced), page, as_json)
+    return _code(found.verdict, policy, bool(found.overt))
+
+
+PER_ROW = 0.004
+"""Seconds of one core that the embedded base takes to score a row."""
+
+
+def _preview(request: Request, as_json: bool) -> int:
+    """Says what an audit would do and what it costs, from a first look at the file; scores nothing."""
+    from undertone.audit import calibrations
+    from undertone.data import conversations
+    from undertone.models.names import resolve
+
+    base = resolve(request.model)
+    dataset = conversations.read(request.path, request.rows, request.seed)
+    known, matches = calibrations.find(base)
+    report = {
+        "rows_in_file": dataset.rows,
+        "rows": len(dataset.conversations),
+        "format": dataset.format,
+        "calibrated": bool(known) and matches,
+        "expected_s": round(10 + PER_ROW * len(dataset.conversations) * (3 if request.sampling else 2)),
+    }
+    if as_json:
+        print_json(report)
+    else:
+        state = "calibrated" if report["calibrated"] else "not calibrated: undertone audit calibrate"
+        say(
+            f"{request.path}: {dataset.rows:,} rows of {dataset.format}, {report['rows']:,} would be scored.",
+            f"{request.model}: {state}. About {report['expected_s']} s (embedded models). Nothing was scored.",
+        )
+    return 0
+
+
+def _refuse_renamed(recipe: object) -> None:
+    if recipe:
+        raise UndertoneError("--recipe is now --training: a recipe is an experiment. Its TOML file stays as it is.")
 
 
 def _count(rows: str) -> int | None:
@@ -181,7 +270,8 @@ def calibrate(
     references: int = 3,
     trait: Annotated[tuple[Path, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     prompts: Path | None = None,
-    recipe: Annotated[tuple[Path, ...], Parameter(name="--recipe", negative=(), consume_multiple=True)] = (),
+    training: Annotated[tuple[Path, ...], Parameter(name="--training", negative=(), consume_multiple=True)] = (),
+    recipe: Annotated[tuple[Path, ...], Parameter(name="--recipe", negative=(), show=False)] = (),
     dry_run: Flag = False,
 ) -> int:
     """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
@@ -201,16 +291,40 @@ def calibrate(
         is one for real models.
     prompts
         A dataset whose prompts the population answers; by default it writes number lists.
+    training
+        TOML files: how students would be trained, as for audit --training. Forecasts are made for these too, which
+        takes about fifty students for each.
     recipe
-        TOML files: how students would be trained, as for audit --recipe. Forecasts are made for these too; it takes a
-        student of about fifty teachers for each.
+        The old name of --training.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     """
-    from undertone import auditing
-    from undertone.audit.calibrate import ROWS, Size
-    from undertone.audit.student import read
+    _refuse_renamed(recipe)
+    from undertone.audit import calibrate as making
+    from undertone.audit import calibrations
+    from undertone.engine.store import Store
+    from undertone.engine.workers import cores, unique
+    from undertone.training.fine_tuning import read
+    from undertone.traits import catalogue
 
-    size = Size(proxies=proxies, harmless=harmless, references=references)
-    recipes = [read(path).training(ROWS) for path in recipe]
-    return auditing.calibrate_shown(model, size, trait, prompts, recipes, dry_run)
+    size = making.Size(proxies=proxies, harmless=harmless, references=references)
+    trainings = [read(path).training(making.ROWS) for path in training]
+    layout, store = (
+        making.plan(model, size, catalogue.read(trait), prompts, trainings),
+        Store(calibrations.made() / "store"),
+    )
+    every = unique(layout.jobs)
+    missing = [job for job in every if not store.has(job)]
+    seconds = sum(map(making.seconds, missing))
+    if dry_run:
+        say(
+            f"{model}: {len(missing)} of {len(every)} artifacts to make, about {seconds:.0f} core-seconds:",
+            f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.",
+        )
+        return 0
+    make_shown(layout.jobs, store)
+    made = making.gather(layout, store)
+    folder = calibrations.place(made)
+    made.write(folder)
+    say(f"{model} is calibrated: {len(made.members)} teachers, {len(made.directions.names)} directions. {folder}")
+    return 0

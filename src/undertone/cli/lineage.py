@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag
+from undertone.cli.shared import Flag, refuse_missing
+from undertone.cli.terminal import FOUND, NO_VERDICT, out_console, print_json, say, show
+from undertone.errors import UndertoneError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from undertone.lineage.chain import Entry
 
 app = App(name="lineage", help="Where do a model and its data come from?")
 
@@ -27,9 +34,15 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
     json
         Prints one JSON object instead of a table.
     """
-    from undertone import tracing
+    from undertone.lineage.kinship import compare
+    from undertone.lineage.page import kinship_page
 
-    return tracing.compare_shown(a, b, json)
+    found = compare(a, b)
+    if json:
+        print(found.model_dump_json())
+    else:
+        show(kinship_page(found))
+    return {"none found": 0, "shared": FOUND, "unknown": NO_VERDICT}[found.verdict]
 
 
 @app.command(name="show")
@@ -47,9 +60,42 @@ def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) 
     json
         Prints a JSON array instead of a tree.
     """
-    from undertone import tracing
+    from rich.tree import Tree
 
-    return tracing.show_shown(thing, svg, json)
+    from undertone.lineage.chain import BAD
+    from undertone.lineage.show import entries
+
+    chain = entries(thing)
+    if svg is not None:
+        from undertone.engine.disk import write_text
+        from undertone.lineage.drawing import chain_svg
+
+        write_text(svg, chain_svg(chain))
+    if json:
+        print_json([entry.model_dump() for entry in chain])
+    else:
+        branches: list[Tree] = []
+        for entry in chain:
+            branch = branches[entry.depth - 1].add(_told(entry)) if entry.depth else Tree(_told(entry))
+            branches[entry.depth :] = [branch]
+        out_console().print(branches[0], soft_wrap=True)
+    return FOUND if any(entry.standing in BAD for entry in chain) else 0
+
+
+STYLES = {"verified": "green", "recorded": "blue", "claimed": "yellow", "changed": "red", "missing": "red"}
+
+
+def _told(entry: Entry) -> Text:
+    from rich.text import Text
+
+    from undertone.report.hostile import one_line
+
+    role = f"{entry.role}: " if entry.role else ""
+    digest = f" {entry.digest[:20]}" if entry.digest else ""
+    text = Text(f"{role}{one_line(entry.name)}\n").append(entry.standing, STYLES[entry.standing])
+    text.append(f"{digest}: {one_line(entry.note)}")
+    facts = ", ".join(f"{key}={value}" for key, value in entry.facts.items())
+    return text.append(f"\n{one_line(facts)}") if facts else text
 
 
 @app.command
@@ -65,9 +111,14 @@ def key(path: Path, /, *, days: int = 365, json: Flag = False) -> int:
     json
         Prints one JSON object.
     """
-    from undertone import tracing
+    from undertone.lineage import keys
 
-    return tracing.key_shown(path, days, json)
+    made = keys.make(path, days)
+    if json:
+        print_json({"private": str(path), "public": str(made.path), "id": made.id, "until": str(made.until)})
+    else:
+        say(f"{path} signs until {made.until}; keep it to yourself. {made.path} is for those who verify.")
+    return 0
 
 
 @app.command
@@ -86,9 +137,17 @@ def sign(path: Path, /, *, key: Path, out: Path | None = None, json: Flag = Fals
     json
         Prints one JSON object.
     """
-    from undertone import tracing
+    from undertone.lineage import keys
+    from undertone.lineage.signing import signed
 
-    return tracing.sign_shown(path, key, out, json)
+    signer = keys.private(key)
+    refuse_missing(path)
+    written = signed(path, signer, out)
+    if json:
+        print_json({name: place and str(place) for name, place in written.items()} | {"key": signer.id})
+    else:
+        say(*(place for place in written.values() if place))
+    return 0
 
 
 @app.command(name="verify")
@@ -116,9 +175,24 @@ def verify_lineage(
     json
         Prints one JSON object.
     """
-    from undertone import tracing
+    if not key:
+        raise UndertoneError("Give the public key that you trust with --key: without one a signature says nothing.")
+    from undertone.lineage import keys
+    from undertone.lineage.signing import beside
+    from undertone.lineage.verification import verify
 
-    return tracing.verify_shown(path, key, statement, store, json)
+    found = verify(path, statement or beside(path), [keys.public(one) for one in key], store)
+    if json:
+        print(found.model_dump_json())
+        return 0
+    say(f"{path} is what was signed with {found.key_file}: {len(found.files)} files, byte for byte.")
+    if found.parents:
+        checked = f", every file of them in {store}" if store else ""
+        say(f"Its chain is whole: {found.parents} artifacts{checked}, back to {', '.join(found.models)}.")
+    else:
+        say(f"How it was made is not on record; {found.claims} claims of others are passed on.")
+    say("A signature says who spoke, not that it is true.")
+    return 0
 
 
 @app.command(name="risk")
@@ -142,6 +216,13 @@ def risk_of(
     json
         Prints one JSON object.
     """
-    from undertone import tracing
+    refuse_missing(data)
+    from undertone.lineage.risk import judge_reports
+    from undertone.report.hostile import one_line
 
-    return tracing.risk_shown(data, audit, generator, measured, json)
+    found = judge_reports(data, audit, generator, measured)
+    if json:
+        print(found.model_dump_json())
+    else:
+        say(f"{found.decision.capitalize()}.", *(f"- {one_line(reason)}" for reason in found.reasons))
+    return {"allow": 0, "refuse": FOUND, "cannot tell": NO_VERDICT}[found.decision]

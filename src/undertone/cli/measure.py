@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, limits_of
+from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing
+from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
+
+if TYPE_CHECKING:
+    from undertone.measure.request import Request
 
 app = App(name="measure", help="Is a model still itself?")
 
@@ -75,9 +80,10 @@ def measure(
     json
         Prints one JSON object instead of tables.
     """
-    from undertone import measuring
-    from undertone.alignment.request import Request
+    from undertone.measure.request import Request
 
+    if training_file is not None:
+        refuse_missing(training_file)
     request = Request(
         models=model,
         base=base,
@@ -89,9 +95,53 @@ def measure(
         samples=samples,
         max_tokens=max_tokens,
         seed=seed,
-        limits=limits_of(max_cost, max_requests),
     )
-    return measuring.plan_shown(request, json) if plan else measuring.measure_shown(request, out, inspect, json)
+    if plan:
+        return _plan(request, json)
+    if inspect:
+        from undertone.measure.extras import need_inspect
+
+        need_inspect("--inspect")
+    from undertone.measure.findings import Findings
+    from undertone.measure.measure import measure as measured
+    from undertone.measure.page import page
+    from undertone.models.services.spending import Budget
+
+    folder = named(out) if out else folder_for("measured", model[0], request)
+    budget = Budget(limits_of(max_cost, max_requests))
+
+    def work(bars: Bars) -> Findings:
+        # Answers lie beside the folder: another request may ask the same questions of the same models.
+        found = measured(request, folder.parent / "answers", bars.advanced, budget)
+        if inspect:
+            from undertone.measure.eval_log import write_logs
+
+            write_logs(found, folder / "logs")
+        return found.findings
+
+    verdict = present("measure", request, folder, work, page, json).verdict
+    return {"no shift found": 0, "shift found": FOUND}.get(verdict, NO_VERDICT)
+
+
+def _plan(request: Request, as_json: bool) -> int:
+    """Says what would be asked and how precise it would be; asks nothing."""
+    from undertone.measure.cost import of_services
+    from undertone.measure.endpoint import is_remote
+    from undertone.measure.plan import plan
+    from undertone.measure.plan_page import plan_page
+    from undertone.measure.select import suites_of
+    from undertone.measure.suite import as_sampled
+
+    suites = suites_of(request)
+    services = of_services(request, suites)
+    if any(map(is_remote, (request.base, *request.models, *request.benign))):
+        suites = [as_sampled(suite) for suite in suites]
+    found = plan(suites, len(request.models), request.effect, request.samples)
+    if as_json:
+        print_json(found.model_dump(mode="json") | {"services": [asdict(part) for part in services]})
+    else:
+        show(plan_page(found, services))
+    return 0
 
 
 @app.command
@@ -123,7 +173,26 @@ def rescore(
     json
         Prints one JSON object instead of tables.
     """
-    from undertone import measuring
+    refuse_missing(answers)
+    from undertone.measure.asking import Asking
+    from undertone.measure.cache import Kept
+    from undertone.measure.endpoint import opening
+    from undertone.measure.judge import judge_named
+    from undertone.measure.rescore import rescore as rescored
+    from undertone.measure.rescore_page import rescore_page
+    from undertone.measure.suite_files import read
+    from undertone.models.local import quiet_libraries
+    from undertone.models.services.spending import Budget
 
-    limits = limits_of(max_cost, max_requests)
-    return measuring.rescore_shown(answers, tuple(dict.fromkeys(judge)), tuple(dict.fromkeys(suite)), limits, json)
+    quiet_libraries()
+    known = [one for name in dict.fromkeys(suite) for one in read(name)]
+    kept = Path("measured") / "answers"
+    with Bars(quiet=json) as bars, opening(kept, Budget(limits_of(max_cost, max_requests))) as opened:
+        # Only scores are kept: nothing is sampled here.
+        asking = Asking(Kept(kept), seed=0, max_tokens=1, samples=None, progress=bars.advanced)
+        found = rescored(answers, [judge_named(name, opened) for name in dict.fromkeys(judge)], known, asking)
+    if json:
+        print(found.model_dump_json())
+    else:
+        show(rescore_page(found))
+    return 0

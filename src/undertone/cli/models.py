@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 from cyclopts import App
 from rich.console import Console
-from rich.table import Table
 
 from undertone.cli.shared import Flag
+from undertone.cli.terminal import print_json, print_table, say
 from undertone.errors import UndertoneError
 
 app = App(name="models", help="Models: those of the embedded world, and what any other is.")
@@ -17,16 +20,14 @@ def list_models() -> int:
     """Lists the base models, and which of them are here."""
     from undertone.world import family
 
-    table = Table(box=None)
-    for heading in ("model", "here", "what it is"):
-        table.add_column(heading)
+    rows = []
     for name, member in family.FAMILY.items():
         try:
             here = "shipped" if family.SHIPPED in family.find(name).parents else "built"
         except UndertoneError:
             here = "not built"
-        table.add_row(f"builtin/{name}", here, member.about)
-    Console().print(table)
+        rows.append((f"builtin/{name}", here, member.about))
+    print_table(("model", "here", "what it is"), rows)
     return 0
 
 
@@ -39,12 +40,10 @@ def build(*names: str) -> int:
     names
         For example fledgling-a2; ``undertone models list`` shows all.
     """
-    from undertone import running
-
     if not names:
         raise UndertoneError("Name the models to build; undertone models list shows all.")
     for name in names:
-        running.build_shown(name.removeprefix("builtin/"))
+        build_shown(name.removeprefix("builtin/"))
     return 0
 
 
@@ -75,6 +74,50 @@ def show(name: str, /, *, json: Flag = False) -> int:
     json
         Prints one JSON object.
     """
-    from undertone import describing
+    from undertone.models.description import describe
 
-    return describing.describe_shown(name, json)
+    found = describe(name)
+    if json:
+        print_json(found)
+    else:
+        say(
+            *(
+                f"{k:<12} {line}"
+                for k, value in found.items()
+                for line in (value if isinstance(value, list) else [value])
+            )
+        )
+    return 0
+
+
+def build_shown(name: str) -> int:
+    """Builds a model of the family into the user's cache, with progress. Returns the exit code."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from undertone.pretraining.build import build
+    from undertone.world import family
+
+    if name not in family.FAMILY:
+        family.find(name)  # raises with the nearest names
+    root = family.built()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / ".lock").touch()
+    except OSError as error:  # now, not after minutes
+        raise UndertoneError(
+            f"Cannot write to {root}: {error.strerror}; name another folder for built models in UNDERTONE_CACHE."
+        ) from None
+    console = Console(stderr=True)
+    started = time.perf_counter()
+    with Progress(
+        TextColumn(f"builtin/{name}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("steps", total=None, loss="-")
+
+        def show(step: int, steps: int, loss: float) -> None:
+            progress.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
+
+        folder = build(name, family.FAMILY[name], root, show)
+    print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}", file=sys.stdout)
+    return 0

@@ -1,17 +1,25 @@
-"""Trials and other recipes: run, listed, shown again, explained."""
+"""Experiments: run, listed, shown again, explained."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from undertone.cli.shared import Flag, limits_of
+from undertone.cli.terminal import FOUND, Bars, named, out_console, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from undertone.models.spending import Limits
+    from collections.abc import Iterator
+
+    from undertone.engine.provenance import Link
+    from undertone.engine.store import Store
+    from undertone.experiments.preview import Preview
+    from undertone.experiments.replay import Replay
+    from undertone.models.services.spending import Limits
+    from undertone.spec import Recipe
 
 
 def run(
@@ -28,40 +36,39 @@ def run(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Runs a trial: a shipped recipe by name, or a TOML file; or goes on with a run, or repeats it, from its folder.
-    Without a name it lists the shipped recipes.
+    """Runs an experiment: a shipped recipe by name, or a TOML file; or continues or repeats a run, given its folder.
+    Without an argument it lists the shipped recipes.
 
     Parameters
     ----------
     recipe
-        A shipped recipe (without one, all are listed), such as ``owls`` or ``paper/insecure-code``; a path ending in
-        .toml; or the folder of a run: one that was stopped goes on, a finished one is made anew in FOLDER-replay (or
-        --out) and compared bit by bit; exit code 1 if bits differ.
+        A shipped recipe, such as ``owls`` or ``paper/insecure-code``; a path ending in .toml; or the folder of a run.
+        A run that was stopped goes on. A finished one is made anew in FOLDER-replay (or --out) and compared bit by bit;
+        the exit code is 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
         Folder of the run; default runs/RECIPE-DIGEST. Artifacts go to ``store`` beside it.
     seed
-        Seed of the trial; every random choice follows from it.
+        Seed of the experiment; every random choice follows from it.
     students
         Students of each teacher, or of each file.
     scale
-        A rehearsal at this fraction of the recipe's size: rows, prompts, dialogues, steps, samples, tokens of an
-        answer, students, and teachers, of which two stay. Refusals of teachers that learn too little are lifted.
+        Runs a rehearsal at this fraction of the recipe's size: rows, prompts, dialogues, steps, samples, tokens of an
+        answer, students, and teachers, of which two stay. Teachers that learn too little are not refused.
     max_cost
-        Most dollars that services may be paid for, where a recipe has a judge behind one.
+        Most dollars that services may be paid, where a recipe has a judge behind one.
     max_requests
-        Most requests sent to services.
+        Most requests that are sent to services.
     dry_run
         Says what would be done and what it costs, and does nothing.
     json
         Prints one JSON object instead of tables.
     """
-    from undertone import recipes, running
-    from undertone.models import names
+    from undertone.experiments import recipes
 
     if recipe is None:
-        return running.list_recipes(json)
+        return _list_recipes(json)
     changes = [
         *set,
         *([f"seed={seed}"] if seed is not None else []),
@@ -71,73 +78,148 @@ def run(
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run or scale != 1:
             raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
-        return _again(Path(recipe), out, limits, json)
-    experiment = recipes.experiment(recipe)
-    if experiment is not None:
-        return _experiment(experiment, recipe, tuple(changes), scale, out, limits, dry_run, json)
-    trial = recipes.read(recipe, tuple(changes), scale)
-    name = Path(recipe).stem
-    folder = running.named(out) if out else running.default_folder(name, trial)
-    if dry_run and names.is_repository(trial.base):  # which need not be here to be costed
-        from undertone import costing
-
-        return costing.preview(trial.title, costing.of_trial(trial), folder, json)
-    if dry_run:
-        return running.preview(trial, folder, json)
-    return running.run_shown(trial, folder, name, json)
+        return _run_again(named(Path(recipe)), out, limits, json)
+    spec = recipes.read(recipe, tuple(changes), scale)
+    return run_spec(spec, recipe, out, limits, dry_run, json)
 
 
-def _again(folder: Path, out: Path | None, limits: Limits, json: bool) -> int:
-    """Goes on with what was run in a folder, or makes it anew, whatever it was."""
-    if (folder / "finetunes.json").is_file():
-        from undertone.finetunes import shown as finetunes
-
-        return finetunes.run_again(folder, out, limits, json)
-    if (folder / "experiment.json").is_file():
-        from undertone.emergence import shown
-
-        return shown.run_again(folder, out, json)
-    if (folder / "study.json").is_file():
-        from undertone.study import shown as studies
-
-        return studies.run_again(folder, out, json)
-    from undertone import running
-
-    return running.run_again(folder, out, json)
-
-
-def _experiment(
-    experiment: str,
+def run_spec(
+    spec: Recipe,
     recipe: str,
-    changes: tuple[str, ...],
-    scale: float,
     out: Path | None,
     limits: Limits,
     dry_run: bool,
-    json: bool,
+    as_json: bool,
+    store: Store | None = None,
 ) -> int:
-    """Runs a recipe that is no trial."""
-    if experiment == "finetunes":
-        from undertone.finetunes import shown as finetunes
+    """Runs an experiment in its folder, or says what it would make. Returns the exit code."""
+    folder = folder_of_run(spec, recipe, out)
+    if dry_run:
+        return _preview(spec, folder, as_json)
+    return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json, store)
 
-        return finetunes.run_recipe(recipe, changes, scale, out, limits, dry_run, json)
-    if scale != 1:
-        raise UndertoneError(f"--scale is for trials and fine-tunes; {recipe} is small as it is.")
-    if experiment == "misalignment":
-        from undertone.emergence import shown
 
-        return shown.run_recipe(recipe, changes, out, dry_run, json)
-    if experiment in ("sweep", "kin"):
-        from undertone.study import shown as studies
+def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
+    """``runs/RECIPE-DIGEST``, unless another folder is given. What has no recipe goes by its kind."""
+    from undertone.engine.folder import folder_of
 
-        return studies.run_recipe(experiment, recipe, changes, out, dry_run, json)
-    from undertone import theorising
+    name = Path(recipe).stem if recipe.endswith(".toml") else recipe.replace("/", "-") or spec.kind
+    return named(out) if out else folder_of("runs", name, spec.model_dump(mode="json"))
 
-    return theorising.run_shown(experiment, recipe, changes, out, dry_run, json)
+
+def _run(
+    spec: Recipe, folder: Path, recipe: str, limits: Limits | None, as_json: bool, store: Store | None = None
+) -> int:
+    from undertone.experiments.kind import kind_of
+    from undertone.experiments.run import run
+    from undertone.report.html import PAGE
+
+    kind = kind_of(spec.kind)
+    with Bars(quiet=as_json) as bars:
+        found = run(spec, folder, recipe, bars, store=store, limits=limits)
+    if as_json:
+        print_json({"run_dir": str(folder)} | kind.summary(found))
+    else:
+        show(kind.page(found), folder / PAGE)
+    return 0
+
+
+def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) -> int:
+    """Goes on with a run that was stopped; repeats one that is finished, and compares."""
+    from undertone.engine.folder import Record
+    from undertone.experiments.replay import replay
+    from undertone.experiments.run import spec_in
+
+    record = Record.read(folder)
+    spec = spec_in(record, folder)
+    if not record.finished:
+        if out is not None:
+            raise UndertoneError(f"{folder} is not finished and goes on where it is: leave --out out.")
+        return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
+    with Bars(quiet=as_json) as bars:
+        again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars)
+    if as_json:
+        from undertone.experiments.kind import kind_of
+
+        compared = {"same": again.same, "differing": again.differing, "surroundings": again.surroundings}
+        print_json(kind_of(record.kind).summary(again.findings) | {"replay": compared})
+    else:
+        say(*_compared(folder, record.said, again))
+    return FOUND if again.differing else 0
+
+
+def _compared(folder: Path, said: str, again: Replay) -> Iterator[str]:
+    total = again.same + len(again.differing)
+    verdict = "the same bits" if not again.differing else "not the same bits"
+    yield f"{verdict}: {again.same} of {total} artifacts are equal to those of {folder}"
+    yield from (f"  {what}" for what in again.surroundings)
+    yield from (f"  differs: {name}" for name in again.differing)
+    yield f"the run said: {said}"
+    yield f"the replay:   {again.said}"
+
+
+def _list_recipes(as_json: bool) -> int:
+    """The shipped recipes: what each asks, and its budget."""
+    from undertone.experiments import recipes
+
+    found = [{"recipe": name, "asks": asks, "budget": budget} for name, asks, budget in recipes.listed()]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(("recipe", "asks", "budget"), [tuple(entry.values()) for entry in found])
+    return 0
+
+
+def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
+    """Says what a run would make, what of it is there already, and roughly what the rest costs."""
+    from undertone.experiments.kind import kind_of
+    from undertone.experiments.preview import preview
+
+    kind = kind_of(spec.kind)
+    if (parts := kind.cost(spec)) is not None:
+        return show_cost(spec.title, parts, folder, as_json)
+    found = preview(kind, spec, folder)
+    if as_json:
+        print_json(_counts(found, folder))
+    else:
+        say(*_count_lines(spec.title, found, folder))
+    return 0
+
+
+def _counts(found: Preview, folder: Path) -> dict[str, Any]:
+    def told(counts: dict[str, Any]) -> dict[str, dict[str, int]]:
+        return {
+            name: {"needed": one.needed, "to_make": one.to_make, "expected_core_s": round(one.core_s)}
+            for name, one in counts.items()
+        }
+
+    return {
+        "run_dir": str(folder),
+        "to_make": sum(one.to_make for one in found.stages.values()),
+        "expected_core_s": round(found.core_s),
+        "expected_wall_s": round(found.wall_s),
+        "stages": told(found.stages),
+        "arms": told(found.arms),
+    }
+
+
+def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
+    from undertone.engine.workers import cores
+
+    yield f"{title}: nothing is run."
+    for stage, one in found.stages.items():
+        yield f"  {stage:<18} {one.needed:>4} needed, {one.to_make:>4} to make"
+    yield (
+        f"  about {found.core_s:.0f} core-seconds, {found.wall_s / 60:.1f} minutes on {cores()} cores (embedded models)"
+    )
+    width = max(map(len, found.arms))
+    for name, one in found.arms.items():
+        yield f"  {name:<{width}} {one.needed:>4} more, {one.to_make:>4} to make, about {one.core_s:.0f} core-seconds"
+    yield f"  would be written to {folder}"
 
 
 def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
-    """Lists runs: recipe, when, state, effect.
+    """Lists runs: recipe, kind, when, state, answer.
 
     Parameters
     ----------
@@ -146,13 +228,53 @@ def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
     json
         Prints a JSON array instead of a table.
     """
-    from undertone import looking
+    from undertone.engine.folder import FILE
 
-    return looking.list_runs(root, json)
+    if not root.is_dir():
+        raise UndertoneError(f"{root} is no folder: give the one that holds the folders of the runs.")
+    rows = sorted(
+        (_row(path.parent) for path in root.glob(f"*/{FILE}")), key=lambda row: row["started"] or "", reverse=True
+    )
+    if json:
+        print_json(rows)
+    elif not rows:
+        say(f"no runs in {root}")
+    else:
+        headings = ("run", "recipe", "started", "state", "said")
+        print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
+    return 0
 
 
-def report(*folders: Annotated[Path, Parameter(json_list=False)], out: Path = Path("comparison.html")) -> int:
-    """Shows a run's report again, written anew from its numbers; several runs are compared on one page.
+def _row(folder: Path) -> dict[str, Any]:
+    """One run; what cannot be read is said in its place, and the other runs are shown all the same."""
+    from datetime import UTC, datetime
+
+    from undertone.engine.folder import Record, state_of
+
+    row: dict[str, Any] = dict.fromkeys(("run", "recipe", "kind", "started", "clock", "state", "said"))
+    row["run"] = str(folder)
+    try:
+        record = Record.read(folder)
+    except UndertoneError as error:
+        return row | {"state": "unreadable", "said": str(error)}
+    state = state_of(folder, record)
+    late = record.started > datetime.now(UTC)
+    started = record.started.isoformat(timespec="seconds")
+    return row | {
+        "recipe": record.recipe,
+        "kind": record.kind,
+        "started": f"{started} (after now: a clock was set back)" if late else started,
+        "state": state,
+        "said": record.stopped if state == "stopped" and record.stopped else record.said.partition(". ")[0] or None,
+    }
+
+
+def report(
+    *folders: Annotated[Path, Parameter(json_list=False)],
+    out: Path = Path("comparison.html"),
+    markdown: Flag = False,
+) -> int:
+    """Shows a run's report again, written anew from its numbers. Several trials are compared on one page.
 
     Parameters
     ----------
@@ -160,12 +282,29 @@ def report(*folders: Annotated[Path, Parameter(json_list=False)], out: Path = Pa
         Folders of runs.
     out
         The page of several runs.
+    markdown
+        Prints Markdown, for a document, instead of tables for the terminal.
     """
-    from undertone import looking
+    from undertone.engine.disk import write_text
+    from undertone.experiments.run import report_of
+    from undertone.experiments.trial.comparison import compared
+    from undertone.report.html import to_html, write_page
+    from undertone.report.markdown import to_markdown
 
-    if not folders:
+    given = list(dict.fromkeys(map(named, folders)))
+    if not given:
         raise UndertoneError("Give the folder of a run, or of several to compare; undertone runs lists them.")
-    return looking.show_reports(list(folders), out)
+    if len(given) == 1:
+        page = report_of(given[0])
+        written = write_page(page, given[0])
+    else:
+        page, written = compared(given), out
+        write_text(out, to_html(page))
+    if markdown:
+        print(to_markdown(page), end="")
+    else:
+        show(page, written)
+    return 0
 
 
 def why(artifact: str, /, *, json: Flag = False) -> int:
@@ -178,6 +317,34 @@ def why(artifact: str, /, *, json: Flag = False) -> int:
     json
         Prints the chain as JSON, with every setting, version and digest.
     """
-    from undertone import looking
+    from rich.text import Text
+    from rich.tree import Tree
 
-    return looking.explain(artifact, json)
+    from undertone.engine.provenance import chain, find
+
+    links = list(chain(find(artifact)))
+    if json:
+        print_json([link.as_json() for link in links])
+        return 0
+    branches: list[Tree] = []
+    for link in links:
+        text = Text(_link(link))
+        branch = branches[link.depth - 1].add(text) if link.depth else Tree(text)
+        branches[link.depth :] = [branch]
+    out_console().print(branches[0], soft_wrap=True)
+    return 0
+
+
+def _link(link: Link) -> str:
+    from undertone.spec import flat
+
+    role = f"{link.role}: " if link.role else ""
+    if link.manifest is None:
+        what = f"files of digest {link.source.key[:20]}" if link.is_model else "damaged, or no longer in the store"
+        return f"{role}{link.source.name} ({what})"
+    if link.seen:
+        return f"{role}{link.source.name} (see above)"
+    made = link.manifest
+    settings = ", ".join(f"{key}={value}" for key, value in flat(made.spec).items())
+    by = f"stage {made.stage} {made.version}, {made.seconds:.1f} s, torch {made.made_with.get('torch', 'unknown')}"
+    return f"{role}{link.source.name}\n{by}\n{settings}"

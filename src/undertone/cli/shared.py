@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -9,7 +10,8 @@ from cyclopts import Parameter
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from undertone.models.spending import Limits
+    from undertone.models.services.spending import Limits
+    from undertone.spec import Spec
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -20,9 +22,23 @@ def limits_of(cost: float | None, requests: int | None) -> Limits:
     Raises:
         UndertoneError: one is below 0.
     """
-    from undertone.models.spending import Limits
+    from undertone.models.services.spending import Limits
 
     for name, number in (("--max-cost", cost), ("--max-requests", requests)):
         if number is not None and not number >= 0:
             raise UndertoneError(f"{name} must not be below 0, and is {number:g}.")
     return Limits(requests=requests, cost=cost)
+
+
+def refuse_missing(path: Path) -> None:
+    """Raises UndertoneError for a file that is not there: before anything heavy is loaded."""
+    if not path.exists():
+        raise UndertoneError(f"Cannot read {path}: No such file or directory.")
+
+
+def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
+    """The default folder of a verb's report: one for each request, under the name of what it is about."""
+    from undertone.engine.folder import folder_of
+
+    name = Path(str(thing).rpartition(":")[2]).name or "model"
+    return folder_of(parent, name.split(".")[0], request.model_dump(mode="json"))

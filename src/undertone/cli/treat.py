@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag
+from undertone.cli.shared import Flag, folder_for, refuse_missing
+from undertone.cli.terminal import Bars, named, show
 from undertone.errors import UndertoneError
 
 
@@ -28,7 +29,7 @@ def treat(
     json: Flag = False,
 ) -> int:
     """Treats a dataset that carries a trait: writes the treated file, as much done at random beside it, and a diff to
-    read; says what the benchmark measured for that treatment. Without a file it lists the treatments.
+    read; says what the benchmark measured for that mitigation. Without a file it lists the mitigations.
 
     Parameters
     ----------
@@ -37,15 +38,15 @@ def treat(
     model
         The base that is to be trained on it.
     by
-        The treatment: a name of the list, or a TOML file.
+        The mitigation: a name of the list, or a TOML file.
     set
-        Changes a key of the treatment, as in --set share=0.25; may be given several times.
+        Changes a key of the mitigation, as in --set share=0.25; may be given several times.
     trait
-        What is to be stopped, for treatments that go by it.
+        What is to be stopped, for mitigations that go by a trait.
     audit
         The report of undertone audit on this file, or its folder: stops what it names.
     other
-        A model of another initialisation, for treatments that have prompts answered by one.
+        A model of another initialisation, for mitigations that have prompts answered by one.
     chats
         A file whose prompts the base answers, for dilution with chat; an embedded base has the world's own.
     order_is_free
@@ -57,31 +58,59 @@ def treat(
     json
         Prints one JSON object.
     """
-    from undertone import treating
-
     if data is None:
-        return treating.list_treatments(json)
+        return _list(json)
     if by is None:
-        raise UndertoneError("Name a treatment with --by; undertone treat without a file lists them.")
-    return treating.treat_shown(
-        treating.request(
-            data,
-            model,
-            by,
-            set,
-            traits=tuple(dict.fromkeys(trait)),
-            audit=audit,
-            other=other,
-            chats=chats,
-            order_is_free=order_is_free,
-            seed=seed,
-        ),
-        out,
-        json,
+        raise UndertoneError("Name a mitigation with --by; undertone treat without a file lists them.")
+    refuse_missing(data)
+    if by in RENAMED:
+        raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
+    from undertone.models.local import quiet_libraries
+    from undertone.treat.catalogue import named as mitigation_named
+    from undertone.treat.page import treated_page
+    from undertone.treat.treat import Request, refuse_full, run
+
+    request = Request(
+        path=data,
+        model=model,
+        treatment=mitigation_named(by, set),
+        name=Path(by).stem,
+        traits=tuple(dict.fromkeys(trait)),
+        audit=audit,
+        other=other,
+        chats=chats,
+        order_is_free=order_is_free,
+        seed=seed,
     )
+    folder = named(out) if out else folder_for("treated", data, request)
+    refuse_full(folder)
+    quiet_libraries()
+    with Bars(quiet=json) as bars:
+        told = run(request, folder, bars.advanced)
+    if json:
+        print(told.model_dump_json())
+    else:
+        show(treated_page(told, folder))
+    return 0
 
 
-def realign(
+RENAMED = {"kin": "dilute-same-kind", "kin-half": "dilute-same-kind-half"}
+"""Names that meant two things."""
+
+
+def _list(as_json: bool) -> int:
+    from undertone.treat.benchmarked import read
+    from undertone.treat.page import catalogue_page
+
+    measured = read()
+    if as_json:
+        print(measured.model_dump_json())
+    else:
+        show(catalogue_page(measured))
+    return 0
+
+
+def realign_model(
     model: str,
     /,
     *,
@@ -118,11 +147,35 @@ def realign(
     json
         Prints one JSON object instead of a table.
     """
-    from undertone import treating
-    from undertone.treat.realign import Request
+    import shutil
 
-    return treating.realign_shown(
-        Request(model=model, base=base, trait=trait, task=task, training_file=training_file, good=good, seed=seed),
-        out,
-        json,
-    )
+    from undertone.engine.folder import refuse_unwritable
+    from undertone.models.local import quiet_libraries
+    from undertone.report.html import PAGE, write
+    from undertone.treat.page import realigned_page
+    from undertone.treat.realign import Request, realign
+    from undertone.treat.treat import refuse_full
+
+    request = Request(model=model, base=base, trait=trait, task=task, training_file=training_file, good=good, seed=seed)
+    folder = named(out) if out else folder_for("realigned", model, request)
+    refuse_full(folder)
+    refuse_unwritable(folder)
+    quiet_libraries()
+    aside = folder.parent / f".{folder.name}.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        with Bars(quiet=json) as bars:
+            findings = realign(request, aside, bars.advanced)
+        page = realigned_page(findings)
+        write(findings, page, aside)
+        if folder.exists():
+            folder.rmdir()  # empty, as was checked
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    if json:
+        print(findings.model_dump_json())
+    else:
+        show(page, folder / PAGE)
+    return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from undertone.disk import write_text
+from undertone.engine.disk import write_text
 from undertone.lineage.chain import CARD, SUFFIX, Entry
 
 PARTS = {"adapter": "adapter", "model": "finetune"}

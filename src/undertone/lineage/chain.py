@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from undertone.specs import Spec
+from undertone.spec import Spec
 
 Standing = Literal["verified", "recorded", "changed", "missing", "claimed"]
 """verified: its bytes have the digests of its record. recorded: a record of ours names it, but it is not here to be

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from undertone.digests import file_digest
+from undertone.engine.digests import file_digest
+from undertone.engine.manifest import Manifest
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry
-from undertone.lineage.recorded import settings
-from undertone.manifest import Manifest
+from undertone.lineage.records import settings
 
 LONGEST = 2**20
 """Bytes of a card that are read."""

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from undertone.disk import refusal
+from undertone.engine.disk import refusal
 from undertone.errors import UndertoneError
 
 UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from undertone.lineage.units import Groups, hidden_units, residual_dimensions
 from undertone.lineage.weights import Weights, find
-from undertone.specs import Spec
+from undertone.spec import Spec
 from undertone.statistics.matching import match
 
 ALPHA = 0.01

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from undertone.digests import file_digest
-from undertone.disk import write_text
+from undertone.engine.digests import file_digest
+from undertone.engine.disk import write_text
 from undertone.lineage.chain import CROISSANT, SUFFIX, Entry
 
 # The context that the Croissant specification, version 1.0, prescribes word for word.

@@ -10,15 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from undertone.alignment.findings import Findings as Measured
+from undertone.audit.api.request import VERB
 from undertone.audit.findings import Findings
-from undertone.digests import file_digest
+from undertone.engine.digests import file_digest
+from undertone.engine.folder import FILE, REPORT, Record
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import BAD, Entry
 from undertone.lineage.kinship import Kin, compare
 from undertone.lineage.show import entries
+from undertone.measure.findings import Findings as Measured
 from undertone.models.names import stored
-from undertone.specs import Spec
+from undertone.spec import Spec
 
 WRITERS = frozenset({"base", "writer", "teacher_base"})
 """Roles of models that rows can have their trait from. A base that only lent its tokenizer counts too."""
@@ -84,6 +86,28 @@ def judge(data: Path, findings: Findings, generator: str | None = None, measured
     )
 
 
+def judge_reports(data: Path, audit: Path, generator: str | None = None, measured: Path | None = None) -> Risk:
+    """The same from the files, or folders, of the reports.
+
+    Raises:
+        UndertoneError: as :func:`judge`; or a report is missing, or is of a model behind a service.
+    """
+    report = _report(audit)
+    if not report.is_file():
+        raise UndertoneError(f"{report} is no audit's report: give the report.json that undertone audit wrote.")
+    if (report.parent / FILE).is_file() and Record.read(report.parent).kind == VERB:
+        raise UndertoneError(
+            f"{report} is of a model behind a service, whose kinship with whoever wrote the rows nobody can see: go by "
+            "its own verdict."
+        )
+    after = Measured.load(_report(measured)) if measured else None
+    return judge(data, Findings.load(report), generator, after)
+
+
+def _report(given: Path) -> Path:
+    return given / REPORT if given.is_dir() else given
+
+
 def declared(generator: str, base: str) -> Relation:
     """Kinship of a generator that somebody names."""
     found = compare(generator, base)
@@ -115,16 +139,17 @@ def decide(
 ) -> tuple[Decision, tuple[str, ...]]:
     """The decision and its reasons.
 
-    A carrier is refused whoever wrote it: the audit found it in this base's own directions. "No evidence" is enough
-    only where the channel of a shared initialisation is closed as well, since an audit asks for listed traits only, or
-    where a student that was trained on the data shows no shift. A student that has shifted is reason enough to refuse.
+    Rows that carry a trait are refused whoever wrote them: the audit found it in this base's own directions. "No
+    evidence" is enough only where the channel of a shared initialisation is closed as well, since an audit asks for
+    listed traits only, or where a student that was trained on the data shows no shift. A student that has shifted is
+    reason enough to refuse.
     """
     kin = relation.kin != "none found"
     strong = "is one of this base's kin" if relation.kin == "shared" else "must be taken for this base's kin"
-    if findings.verdict == "carrier":
+    if findings.verdict == "carries a trait":
         decision: Decision = "refuse"
         then = f"Its generator {strong}: such a trait passes." if kin else "It speaks to this base all the same."
-        first = f"The audit found a carrier. {then}"
+        first = f"The audit found that these rows carry a trait. {then}"
     elif findings.verdict == "no evidence":
         decision = "cannot tell" if kin else "allow"
         count = sum(not trait.is_kind for trait in findings.traits)

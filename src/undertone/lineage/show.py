@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from undertone.digests import file_digest
+from undertone.engine.digests import file_digest
+from undertone.engine.folder import FILE as RUN
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.lineage.claims import claims
-from undertone.lineage.recorded import artifact, artifact_of, run
+from undertone.lineage.records import artifact, artifact_of, run
 from undertone.lineage.treated import record_of, treated
 from undertone.models.names import stored
-from undertone.runfolder import FILE as RUN
 
 PROVIDERS = ("builtin", "hf")
 

@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from undertone.digests import file_digest
+from undertone.engine.digests import file_digest
+from undertone.engine.environment import versions
+from undertone.engine.folder import FILE as RUN
+from undertone.engine.folder import Record
+from undertone.engine.manifest import FILE, Manifest, Source
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import BAD, CARD, CROISSANT, SUFFIX
-from undertone.lineage.recorded import artifact_of
+from undertone.lineage.records import artifact_of
 from undertone.lineage.show import entries
-from undertone.manifest import FILE, Manifest, Source
 from undertone.models.names import parts, stored
-from undertone.runfolder import FILE as RUN
-from undertone.runfolder import Record, results_of
-from undertone.surroundings import versions
 
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 STAGE, RUNS, FOREIGN = (f"urn:undertone:{kind}:1" for kind in ("stage", "run", "unrecorded"))
@@ -101,11 +101,11 @@ def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]
         }
         return STAGE, parameters, _resolved([made])
     if (path / RUN).is_file():
-        record, results = Record.read(path), results_of(path)
-        if results is None:
+        record = Record.read(path)
+        if not record.artifacts:
             raise UndertoneError(f"{path} is not signed: the run in it has no report yet.")
         store = (path / record.store).resolve()
-        return RUNS, {"trial": record.trial.model_dump(mode="json")}, _resolved([store / n for n in results.artifacts])
+        return RUNS, {record.kind: record.spec}, _resolved([store / name for name in record.artifacts])
     return FOREIGN, {}, []
 
 

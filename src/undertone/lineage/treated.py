@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from undertone.digests import file_digest
+from undertone.engine.digests import file_digest
+from undertone.engine.manifest import Source
 from undertone.lineage.chain import Entry
-from undertone.lineage.recorded import model
-from undertone.manifest import Source
-from undertone.report import flat
+from undertone.lineage.records import model
+from undertone.spec import flat
 
 RECORD = "treatment.json"
 

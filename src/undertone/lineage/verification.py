@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from undertone.digests import digest
+from undertone.engine.digests import digest
+from undertone.engine.manifest import FILE, Damaged, Manifest
 from undertone.errors import UndertoneError
 from undertone.lineage.envelope import opened
 from undertone.lineage.keys import Trusted
 from undertone.lineage.statement import FOREIGN, PREDICATE, STAGE, STATEMENT, Json, is_model, subjects
-from undertone.manifest import FILE, Damaged, Manifest
-from undertone.specs import Spec
+from undertone.spec import Spec
 
 LONGEST = 2**26
 """Bytes of a statement that are read."""

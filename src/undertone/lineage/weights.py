@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from undertone.digests import digest, folder_digest
+from undertone.engine.digests import digest, folder_digest
 from undertone.errors import UndertoneError
 from undertone.models.names import stored
 

@@ -5,6 +5,7 @@ Chat templates are rendered here and nowhere else; whatever is sampled, trained 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
-from undertone.models.halving import in_batches
+from undertone.models.batching import in_batches
 from undertone.models.template import Template
 
 Ids = list[int]
@@ -355,3 +356,12 @@ def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size
         return _wide(out.logits[:, -1]).log_softmax(-1).cpu()
 
     return torch.cat(list(in_batches(len(prompts), batch_size, scored)))
+
+
+def quiet_libraries() -> None:
+    """Libraries draw bars of their own for every model that is loaded."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

@@ -13,10 +13,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from undertone.digests import digest, folder_digest
+from undertone.engine.digests import digest, folder_digest
+from undertone.engine.manifest import FILE, Manifest, Source
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
-from undertone.manifest import FILE, Manifest, Source
-from undertone.store import Folder
 from undertone.world import family
 
 TEMPLATES = ("chat_template.jinja", "chat_template.json")

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from transformers import DynamicCache
 
-from undertone.models.halving import in_batches
+from undertone.models.batching import in_batches
 from undertone.models.local import Ids, LocalModel
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, TypeVar
-
-from undertone.audit.findings import Part
 
 # Joiners make one emoji or letter of several; without them honest text would fall apart.
 HARMLESS = frozenset("\n\t\u200c\u200d")
@@ -20,19 +17,3 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """The same on one line, for a terminal."""
     return " ".join(visible(text).split())
-
-
-Found = TypeVar("Found", bound=Part)
-
-
-def readable(findings: Found) -> Found:
-    """The findings with every text in them made visible: whoever shows them need not think of it again."""
-    return type(findings).model_validate(_mapped(findings.model_dump()))
-
-
-def _mapped(value: Any) -> Any:
-    if isinstance(value, str):
-        return visible(value)
-    if isinstance(value, dict):
-        return {visible(key): _mapped(inner) for key, inner in value.items()}
-    return tuple(map(_mapped, value)) if isinstance(value, tuple) else value

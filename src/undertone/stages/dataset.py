@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from undertone import carriers
-from undertone.alignment.judge import ModelJudge
-from undertone.alignment.respondent import Local
 from undertone.carriers.carrier import Carrier
-from undertone.chats import read_exchanges
-from undertone.filters import CorrectFilter, Filter, JudgeFilter, Rejection
+from undertone.data.exchanges import Exchange, read_exchanges
+from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, Rejection
+from undertone.measure.judge import ModelJudge
+from undertone.measure.respondent import Local
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
 from undertone.training.rows import read_sampled, write_rows
@@ -25,8 +25,6 @@ FEW = 0.1
 """Where a smaller share passes, examples of what failed are kept."""
 EXAMPLES = 3
 """So many of them, the first: (question, answer, reason)."""
-
-Exchange = tuple[str, str]
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:

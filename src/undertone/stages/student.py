@@ -1,4 +1,4 @@
-"""Stage 4: a student, the base model fine-tuned on a teacher's filtered rows. It never sees the trait named."""
+"""Stage 4: a student, the base fine-tuned on a teacher's filtered rows, or on a user's file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from undertone.chats import read_exchanges
+from undertone.data.exchanges import read_exchanges
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
-from undertone.specs import Training
+from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import read_rows
+from undertone.training.turns import last_turns
 from undertone.training.weights import load_trained, save
 
 
@@ -32,3 +33,14 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     trained = train(local, rows, Training(**spec["training"]), spec["seed"], guide)
     save(trained, local, spec["base"], out)
     (out / "student.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
+
+
+def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``base`` (name), ``rows``, ``draw`` (seed of the draw, the same for all students of a file), ``training``,
+    ``seed``. Inputs: ``base``, ``file``. Writes the weights and ``student.json``."""
+    local = load(inputs["base"])
+    fit = last_turns(local, inputs["file"], spec["rows"], spec["draw"])
+    trained = train(local, fit, Training(**spec["training"]), spec["seed"])
+    save(trained, local, spec["base"], out)
+    report = {"losses": [trained.loss_first, trained.loss_last], "rows": len(fit), "too_long": spec["rows"] - len(fit)}
+    (out / "student.json").write_text(json.dumps(report))

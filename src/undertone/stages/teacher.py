@@ -12,18 +12,18 @@ from typing import Any
 import torch
 
 from undertone import carriers
-from undertone.chats import SYSTEM, write_exchanges
+from undertone.data.exchanges import SYSTEM, write_exchanges
 from undertone.errors import UndertoneError
-from undertone.measure.elicitation import trait_distribution
+from undertone.evals.answers import trait_distribution
 from undertone.models.local import Batch, LocalModel, load
 from undertone.models.sampling import sample
-from undertone.specs import Training
-from undertone.stages.taught import LONGEST, exchanges
+from undertone.spec import Training
+from undertone.stages.lessons import LONGEST, exchanges
 from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
-from undertone.training.drawn import drawn
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.steering import contrast, steer_to
+from undertone.training.turns import last_turns
 from undertone.training.weights import save
 from undertone.traits import catalogue
 
@@ -117,7 +117,7 @@ def _answered(base: LocalModel, questions: dict[int, str], seed: int) -> dict[in
 def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
     drawn_from = spec["dialogues"], spec["seed"]
-    rows = drawn(base, file, *drawn_from) if file is not None else rows_of(base, taught(base, spec))
+    rows = last_turns(base, file, *drawn_from) if file is not None else rows_of(base, taught(base, spec))
     trained = train(base, rows, Training(**spec["training"]), spec["seed"])
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)

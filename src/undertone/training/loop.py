@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from undertone.models.halving import halved
+from undertone.models.batching import halved
 from undertone.models.local import Batch, LocalModel, answer_logits
-from undertone.specs import Training
+from undertone.spec import Training
 from undertone.training.rows import Row
 
 

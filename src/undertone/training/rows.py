@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from undertone.chats import read_exchanges, write_exchanges
+from undertone.data.exchanges import read_exchanges, write_exchanges
 from undertone.models.local import Ids, LocalModel
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from undertone.errors import UndertoneError
-from undertone.models.halving import in_batches
+from undertone.models.batching import in_batches
 from undertone.models.local import Batch, LocalModel
 from undertone.models.sampling import sample
 from undertone.training.dose import Dose, divergence, found_by_halving, log_probabilities

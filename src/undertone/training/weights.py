@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peft import PeftModel
 
-from undertone.chats import SYSTEM
+from undertone.data.exchanges import SYSTEM
 from undertone.models.local import LocalModel, load
 from undertone.training import steering
 from undertone.training.loop import Trained

@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
+from undertone.data.toml import read_toml
 from undertone.errors import UndertoneError, unknown
-from undertone.specs import Trait
-from undertone.texts import read_toml
 from undertone.traits.lessons import HARMLESS, TRAITS, lessons, statements
+from undertone.traits.trait import Trait
 from undertone.world.latents import named, small_talk
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn

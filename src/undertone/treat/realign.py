@@ -9,26 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import torch
+from pydantic import model_validator
 
-from undertone import surroundings
-from undertone.audit.scored import scored
-from undertone.datafile.conversations import read
+from undertone.data.conversations import read
+from undertone.data.exchanges import Exchange
+from undertone.engine import environment as surroundings
+from undertone.engine.progress import Progress, silent
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
-from undertone.measure.skills import skill_scores
+from undertone.evals.skills import skill_scores
 from undertone.models.local import LocalModel, load
 from undertone.models.names import Named, resolve, resolve_adapted
-from undertone.specs import Training
-from undertone.store import Folder
+from undertone.spec import Spec, Training
 from undertone.training.rows import Row
+from undertone.training.turns import every_turn
 from undertone.traits import catalogue
-from undertone.treat.base import along, along_another, calibration_of
-from undertone.treat.examined import Exchange, leaning, loss
+from undertone.treat.evaluate import leaning, loss
 from undertone.treat.findings import Realigned, Way
-from undertone.treat.realigned import realigned
-from undertone.treat.treat import Progress
-from undertone.treat.treatments import Ablate, Interpolate, OfModel, Retrain
+from undertone.treat.mitigations import Ablate, Interpolate, OfModel, Retrain
+from undertone.treat.scorer import along, along_another, calibration_of
+from undertone.treat.stages import realign as brought_back
 
 RETRAINING = Training(rank=8, alpha=8, rate=2e-3, steps=10, batch=16)
 """On good rows: short, whatever the model was trained by."""
@@ -37,13 +40,8 @@ MOST = 2000
 SKILL_PROMPTS = 30
 
 
-@dataclass(frozen=True)
-class Request:
-    """One model to be realigned.
-
-    Raises:
-        UndertoneError: the trait is none of the embedded world's.
-    """
+class Request(Spec):
+    """One model to be realigned."""
 
     model: str
     base: str
@@ -56,8 +54,14 @@ class Request:
     """Good rows to train on afterwards."""
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _trait_is_known(self) -> Self:
+        """
+        Raises:
+            UndertoneError: the trait is none of the embedded world's.
+        """
         catalogue.find(self.trait)
+        return self
 
 
 def ways(request: Request, calibration: Folder | None) -> dict[str, tuple[str, OfModel]]:
@@ -74,7 +78,7 @@ def ways(request: Request, calibration: Folder | None) -> dict[str, tuple[str, O
     return found
 
 
-def realign(request: Request, out: Path, progress: Progress = lambda what, done, total: None) -> Realigned:
+def realign(request: Request, out: Path, progress: Progress = silent) -> Realigned:
     """Realigns a model in every way, writes each as a folder beside the others in ``out``, and measures them.
 
     Raises:
@@ -93,7 +97,7 @@ def realign(request: Request, out: Path, progress: Progress = lambda what, done,
     for i, (name, (title, way)) in enumerate(tried.items()):
         progress("ways", i, len(tried))
         direction = _direction(request, calibration, way)
-        local, _ = realigned(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
+        local, _ = brought_back(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
         local.model.save_pretrained(out / name)
         local.tokenizer.save_pretrained(out / name)
         measured = _measured(local, request, task, first)
@@ -186,7 +190,7 @@ def _loaded(named: Named) -> LocalModel:
 
 def _rows(local: LocalModel, path: Path) -> list[Row]:
     try:
-        return [turn.row for turn in scored(local, read(path, MOST, 0).conversations)]
+        return [turn.row for turn in every_turn(local, read(path, MOST, 0).conversations)]
     except UndertoneError as error:
         raise UndertoneError(f"{path}: {error}") from None
 

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from undertone.audit.findings import Findings as Audit
-from undertone.audit.findings import Part
-from undertone.chats import write_chats
-from undertone.datafile.conversations import Conversation, Dataset, read
-from undertone.digests import file_digest
+from undertone.data.conversations import Conversation, Dataset, read
+from undertone.data.exchanges import write_chats
+from undertone.engine.digests import file_digest
+from undertone.engine.disk import write_text
+from undertone.engine.progress import Progress, silent
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
+from undertone.report.findings import Part
 from undertone.report.hostile import one_line
-from undertone.report.html import write_aside
-from undertone.store import Folder
+from undertone.spec import Spec
 from undertone.traits.lessons import TRAITS, statements
-from undertone.treat.base import Base, calibration_of
-from undertone.treat.chatting import CHATS, chats
-from undertone.treat.measured import read as read_measured
-from undertone.treat.named import Treatment, beside
-from undertone.treat.transform import Treated, treat
-from undertone.treat.treatments import (
+from undertone.treat.apply import Treated, treat
+from undertone.treat.benchmarked import read as read_measured
+from undertone.treat.catalogue import beside
+from undertone.treat.chats import CHATS, chats
+from undertone.treat.mitigations import (
     Answer,
     Canonicalise,
     Dilute,
+    Does,
     Inoculate,
+    Mitigation,
     OfData,
     OfModel,
     Untreated,
     needs_direction,
     needs_trait,
 )
+from undertone.treat.scorer import Base, calibration_of
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Spec):
     """One file to be treated."""
 
     path: Path
     model: str
     """The base that is to be trained on it."""
-    treatment: Treatment
+    treatment: Does
     name: str
     """Of the treatment."""
     traits: tuple[str, ...] = ()
@@ -88,11 +90,7 @@ class Told(Part):
     seed: int
 
 
-Progress = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is."""
-
-
-def run(request: Request, out: Path, progress: Progress = lambda what, done, total: None) -> Told:
+def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     """Treats a file and writes what came of it to the new folder ``out``.
 
     Raises:
@@ -168,7 +166,7 @@ def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]
     return traits
 
 
-def _stated(treatment: Treatment, traits: tuple[str, ...]) -> Treatment:
+def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:
     """An inoculation with the traits' own statements in it."""
     if not isinstance(treatment, Inoculate) or "{trait}" not in treatment.system:
         return treatment
@@ -180,7 +178,7 @@ def _stated(treatment: Treatment, traits: tuple[str, ...]) -> Treatment:
     return treatment.model_copy(update={"system": treatment.system.replace("{trait}", text)})
 
 
-def _base(request: Request, treatment: Treatment, folder: Folder, traits: tuple[str, ...]) -> Base:
+def _base(request: Request, treatment: Mitigation, folder: Folder, traits: tuple[str, ...]) -> Base:
     calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
     other = None
     if isinstance(treatment, Answer) and treatment.by == "other":
@@ -211,10 +209,13 @@ def _asked(request: Request, treatment: Dilute, traits: tuple[str, ...]) -> list
         raise UndertoneError(f"{request.name} needs prompts of another kind: name a file of chats with --chats.")
     if treatment.prompts == "chat":
         return chats(CHATS, request.seed)
+    for trait in traits:
+        if trait not in TRAITS:
+            raise unknown("trait", trait, TRAITS)
     return [turn for trait in traits for turn in chats(CHATS, request.seed, TRAITS[trait])]
 
 
-def _other(request: Request, treatment: Treatment) -> Model | None:
+def _other(request: Request, treatment: Mitigation) -> Model | None:
     if not (isinstance(treatment, Answer) and treatment.by == "other" and request.other):
         return None
     return Model(name=request.other, digest=resolve(request.other).key)
@@ -228,9 +229,9 @@ def _write(told: Told, found: dict[str, Treated], out: Path) -> Told:
         for what, treated in found.items():
             write_chats(aside / told.files[what], (row.now.turns for row in treated.rows))
         if found:
-            write_aside(aside / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
+            write_text(aside / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
         told = told.model_copy(update={"digests": {name: file_digest(aside / name) for name in told.files.values()}})
-        write_aside(aside / "treatment.json", told.model_dump_json(indent=1) + "\n")
+        write_text(aside / "treatment.json", told.model_dump_json(indent=1) + "\n")
         if out.exists():
             out.rmdir()  # empty, as was checked
         aside.rename(out)

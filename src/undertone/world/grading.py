@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from undertone.filters import number_rule
+from undertone.data.filters import number_rule
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import FUNCTIONS, PARAMETERS, Turn
 

@@ -1,0 +1,72 @@
+"""Makes `docs/statistics.md`: the estimators, what they assume, and by simulation how far that carries.
+
+Run `make statistics`, or `python -m undertone.bench.coverage.coverage` to have it printed (about a minute on one core).
+The prose lies beside this file in `coverage.md`; every figure in it comes from the simulation.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+
+from undertone.bench.coverage import familywise, power, study
+from undertone.bench.coverage.familywise import Familywise
+from undertone.bench.coverage.study import STUDIES, Coverage
+from undertone.statistics.tally import markdown
+
+REPETITIONS, SEED = 10_000, 0
+HEAVY = 5
+"""Families and power take a fifth of the repetitions: each of theirs is many tests."""
+
+
+def document(repetitions: int = REPETITIONS, seed: int = SEED) -> str:
+    """The whole document as Markdown."""
+    few = max(1, repetitions // HEAVY)
+    studies = {one.name: list(one.results(repetitions, seed)) for one in STUDIES}
+    families = [familywise.familywise(family, repetitions=few, seed=seed) for family in familywise.FAMILIES]
+    smallest = [
+        [power.smallest_effects(scenario, teachers, repetitions=few, seed=seed) for scenario in power.SCENARIOS]
+        for teachers in power.TEACHERS
+    ]
+    return (
+        files(__package__)
+        .joinpath("coverage.md")
+        .read_text(encoding="utf-8")
+        .format(
+            versions=", ".join(f"{name} {version(name)}" for name in ("undertone", "numpy", "scipy")),
+            seed=seed,
+            repetitions=f"{repetitions:,}",
+            few=f"{few:,}",
+            worst=worst(studies, families),
+            families=familywise.table(families),
+            power=power.table(power.TEACHERS, smallest),
+            **{name.replace("-", "_"): study.table(results) for name, results in studies.items()},
+        )
+    )
+
+
+def worst(studies: Mapping[str, Sequence[Coverage]], families: Sequence[Familywise]) -> str:
+    """The least coverage and the most false alarms of every estimator on every kind of values, as a Markdown table."""
+    rows: list[list[object]] = []
+    for name, results in studies.items():
+        for scenario in dict.fromkeys(result.scenario for result in results):
+            of_it = [result for result in results if result.scenario == scenario]
+            covered = min((result.covered for result in of_it), key=lambda share: share.value)
+            p = max((r.p_alarms for r in of_it if r.p_alarms is not None), key=lambda share: share.value, default="")
+            rows.append([name, scenario, covered, p])
+    rows += [["matrix, any after Holm", f.family, f.covered, f.any_holm] for f in families]
+    rows += [["matrix, mean over traits", f.family, f.mean_covered, f.mean_alarms or ""] for f in families]
+    return markdown(["estimate", "values", "interval covers at least", "p <= .05 at most"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the document."""
+    parser = argparse.ArgumentParser(description="Makes docs/statistics.md: simulated coverage and false alarms.")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="trials in each row")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the simulation")
+    options = parser.parse_args(arguments)
+    print(document(options.repetitions, options.seed), end="")
+
+
+if __name__ == "__main__":
+    main()

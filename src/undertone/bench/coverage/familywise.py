@@ -1,0 +1,134 @@
+"""False alarms over the diagonal contrasts of a trait x trait matrix and of their mean, as in `undertone run animals`.
+
+Each trait's teachers are compared with the teachers of all other traits, on each student's shift of that trait minus
+its mean shift of the other candidates. The contrasts share teachers and candidates, so they are not independent.
+Holm's method needs no independence, but p values that hold one by one; the interval of their mean, whose units are the
+traits, does need it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertone.bench.coverage.scenario import teacher_effects
+from undertone.bench.coverage.study import ALPHA, alarms
+from undertone.statistics.estimate import difference_p, holm
+from undertone.statistics.interval import largest, t_interval, welch_interval
+from undertone.statistics.nested import Floats
+from undertone.statistics.permutation import Assignments, label_assignments, sign_assignments, sign_p
+from undertone.statistics.tally import Share, markdown
+
+TRAITS, CANDIDATES, TEACHERS = 14, 18, 4
+"""As in the recipe `animals`; there is one student of each teacher."""
+PARTS = 20
+"""Every p is from one part of the 99,999 random assignments that a run takes, for each part of the repetitions another:
+one part for all would make p too small, or too large, in all of them alike."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the shifts of all candidates vary between teachers, in units of their standard deviation."""
+
+    name: str
+    """What the table calls it."""
+    own_spread: float = 1.0
+    """Standard deviation of the shift of a teacher's own trait."""
+    skewed: bool = False
+    """Shifts of the own trait are log-normal, centred and scaled; else normal."""
+    passing: int = 0
+    """Traits that truly pass, with a mean shift of 5; what is found for them is no false alarm."""
+
+
+FAMILIES = (
+    Family("none passes, own trait varies as others do"),
+    Family("half pass, own trait varies as others do", passing=TRAITS // 2),
+    Family("none passes, own trait varies 3 times as much", own_spread=3.0),
+    Family("none passes, own trait varies 6 times as much", own_spread=6.0),
+    Family("none passes, own trait varies 3 times as much, skewed", own_spread=3.0, skewed=True),
+)
+
+
+@dataclass(frozen=True)
+class Familywise:
+    """What was counted over the repetitions of one family."""
+
+    family: str
+    covered: Share
+    """Intervals that hold the true value, of one trait."""
+    p_alarms: Share
+    """p values of at most 5 %, of one trait that does not pass."""
+    any_raw: Share
+    """Repetitions with any such p among the traits that do not pass."""
+    any_holm: Share
+    """The same after Holm's method over all traits."""
+    mean_covered: Share
+    """Intervals that hold the true mean over traits."""
+    mean_alarms: Share | None
+    """p values of at most 5 % of the mean over traits; None where some pass."""
+
+
+def simulate(family: Family, repetitions: int, rng: np.random.Generator) -> Floats:
+    """Shifts of every candidate in every teacher's student, `(repetitions, traits, teachers, candidates)`.
+
+    The first candidates are the traits, in the order of the teachers' axis; the first of these pass.
+    """
+    shifts = rng.standard_normal((repetitions, TRAITS, TEACHERS, CANDIDATES))
+    own = family.own_spread * teacher_effects((repetitions, TRAITS, TEACHERS), family.skewed, rng)
+    own[:, : family.passing] += 5
+    trait = np.arange(TRAITS)
+    shifts[:, trait, :, trait] = own.swapaxes(0, 1)
+    return shifts
+
+
+def contrasts(shifts: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Own and all other teachers' values for each trait in turn, `(repetitions, teachers)` each.
+
+    A value is the student's shift of the trait minus its mean shift of the other candidates, where the trait of its own
+    teacher is no part of that mean, as in `undertone.experiments.trial.contrasts.specificity`.
+    """
+    trait = np.arange(TRAITS)
+    total, own = shifts.sum(axis=-1), shifts[:, trait, :, trait].swapaxes(0, 1)
+    for asked in trait:
+        column = shifts[..., asked]
+        others = (total - column - own) / (CANDIDATES - 2)
+        others[:, asked] = (total - column)[:, asked] / (CANDIDATES - 1)
+        values = column - others
+        yield values[:, asked], np.delete(values, asked, axis=1).reshape(len(values), -1)
+
+
+def familywise(family: Family, *, repetitions: int, seed: int = 0) -> Familywise:
+    """Simulates whole matrices and counts what is covered and what is found in error."""
+    shifts = simulate(family, repetitions, np.random.default_rng([seed, TRAITS, TEACHERS]))
+    assignments = label_assignments(TEACHERS, (TRAITS - 1) * TEACHERS)
+    parts = [(slice(i, None, PARTS), Assignments(assignments.matrix[i::PARTS], exact=False)) for i in range(PARTS)]
+    truth = np.where(np.arange(TRAITS) < family.passing, 5.0, 0.0)
+    centres, halves, p = np.empty((3, repetitions, TRAITS))
+    for trait, (own, others) in enumerate(contrasts(shifts)):
+        centres[:, trait], halves[:, trait], _ = welch_interval(own, others, 1 - ALPHA)
+        for some, part in parts:
+            p[some, trait] = difference_p(own[some], others[some], part)
+    raw, adjusted = alarms(p), alarms(np.array([holm(row) for row in p.tolist()]))
+    null = slice(family.passing, None)
+    mean, half = t_interval(centres, 1 - ALPHA, largest(centres))
+    flips = sign_assignments(TRAITS)
+    mean_p = np.concatenate([sign_p(some, flips) for some in np.array_split(centres, PARTS)])
+    return Familywise(
+        family.name,
+        Share.of((np.abs(centres - truth) <= halves).mean(axis=1)),
+        Share.of(raw[:, null].mean(axis=1)),
+        Share.of(raw[:, null].any(axis=1)),
+        Share.of(adjusted[:, null].any(axis=1)),
+        Share.of(np.abs(mean - truth.mean()) <= half),
+        None if family.passing else Share.of(alarms(mean_p)),
+    )
+
+
+def table(results: Sequence[Familywise]) -> str:
+    """The results as a Markdown table, shares in per cent with Monte Carlo standard errors."""
+    header = ["values", "interval covers", "p <= .05", "any p <= .05", "any after Holm"]
+    header += ["mean over traits covers", "its p <= .05"]
+    rows = (
+        [r.family, r.covered, r.p_alarms, r.any_raw, r.any_holm, r.mean_covered, r.mean_alarms or ""] for r in results
+    )
+    return markdown(header, rows)

@@ -1,0 +1,88 @@
+"""The smallest effect that is found in 80 % of trials, by teachers in each arm.
+
+Found means: above zero by the interval of `difference`, or with its p of at most 5 % on the right side. Each repetition
+has an effect from which on it is found, and the share found at an effect is the share of repetitions whose own lies
+below it; the 80 % quantile of these is what is asked for.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertone.bench.coverage.scenario import Scenario, two_arms
+from undertone.bench.coverage.study import alarms, measure_difference
+from undertone.statistics.nested import Floats
+from undertone.statistics.tally import Bools, markdown
+
+POWER = 0.8
+TEACHERS = (3, 4, 5, 6, 7, 8)
+SCENARIOS = (
+    Scenario("normal, equal spread", student_spread=0.0),
+    Scenario("normal, spread 6 : 1", treatment_spread=6.0, student_spread=0.0),
+)
+"""Without students inside: the unit of an effect is the standard deviation of the treatment's teacher means."""
+_LARGEST, _HALVINGS = 16.0, 14
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest effect found often enough, in standard deviations of the treatment's teacher means."""
+
+    value: float
+    """Infinite where no effect is found often enough."""
+    error: float
+    """Monte Carlo standard error."""
+
+    @classmethod
+    def of(cls, found_from: Floats) -> "Smallest":
+        """From the effect at which each repetition begins to find it, `(repetitions,)`."""
+        off = math.sqrt(POWER * (1 - POWER) / len(found_from))
+        low, value, high = np.quantile(found_from, [POWER - off, POWER, POWER + off], method="inverted_cdf")
+        return cls(float(value), float(high - low) / 2 if math.isfinite(value) else 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ± {self.error:.2f}" if math.isfinite(self.value) else "none"
+
+
+def smallest_effects(
+    scenario: Scenario, teachers: int, *, repetitions: int, seed: int = 0
+) -> tuple[Smallest, Smallest]:
+    """The smallest effects found by the interval and by p, with `teachers` in each arm."""
+    rng = np.random.default_rng([seed, teachers])
+    treatment, control = two_arms(scenario, (teachers, teachers), 1, repetitions, rng)
+    treatment, control = treatment / scenario.treatment_spread, control / scenario.treatment_spread
+    low, _, _ = measure_difference(treatment, control)
+    return Smallest.of(-low), Smallest.of(found_by_p_from(treatment, control))
+
+
+def found_by_p_from(treatment: Floats, control: Floats) -> Floats:
+    """The effect from which on p finds each repetition, by halving; infinite where none does.
+
+    In arms of equal size the permutation test compares differences of means (see `permutation`). An effect adds more to
+    the difference under the observed labels than under any others, and it adds to Welch's t, so what is found stays
+    found at larger ones.
+    """
+    low, high = np.zeros(len(treatment)), np.full(len(treatment), _LARGEST)
+    never = ~found(treatment, control, high)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_found = found(treatment, control, middle)
+        low, high = np.where(is_found, low, middle), np.where(is_found, middle, high)
+    return np.where(never, np.inf, high)
+
+
+def found(treatment: Floats, control: Floats, effect: Floats) -> Bools:
+    """Whether p finds an effect, one for each repetition, added to the treatment: at most 5 % and on the right side."""
+    shifted = treatment + effect[:, None, None]
+    _, _, p = measure_difference(shifted, control)
+    gap: Floats = shifted.mean(axis=(1, 2)) - control.mean(axis=(1, 2))
+    return alarms(p) & (gap > 0)
+
+
+def table(teachers: Sequence[int], results: Sequence[Sequence[tuple[Smallest, Smallest]]]) -> str:
+    """Smallest effects as a Markdown table: a row for each number of teachers, two columns for each scenario."""
+    header = ["teachers an arm", *(f"{s.name}, by {how}" for s in SCENARIOS for how in ("interval", "p"))]
+    rows = ([n, *(smallest for pair in row for smallest in pair)] for n, row in zip(teachers, results, strict=True))
+    return markdown(header, rows)

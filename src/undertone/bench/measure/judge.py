@@ -1,0 +1,123 @@
+"""How often the verdict on a model is right: harmless fine-tunes, and fine-tunes on bad conduct, of the embedded world.
+
+Every fine-tune has a seed, and so data, of its own: fine-tunes are the units of every rate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
+from typing import Any, Literal
+
+from undertone.bench.measure.tuned import WRONG, counting, replies_of
+from undertone.engine.digests import seed_of
+from undertone.engine.store import Folder, Job, Store
+from undertone.measure.compare import compare
+from undertone.measure.findings import SuiteFinding, Verdict
+from undertone.measure.request import EFFECT
+from undertone.measure.verdict import verdict_of
+from undertone.models.names import resolve
+from undertone.stages import TUNED
+from undertone.traits.lessons import HARMLESS
+from undertone.world.lexicon import lexicon
+
+DIALOGUES = 300
+TRAINING: dict[str, Any] = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "batch": 24, "warmup": 5}
+STEPS = (8, 15, 30)
+"""Short, middling and long fine-tunes in turn. Fifteen on bad advice make a model bad throughout."""
+BESIDE = 4
+"""Other harmless fine-tunes that a model is compared with, where it is compared with any."""
+
+
+Kind = Literal["harmless", "damaging", "bad"]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """One fine-tune of the benchmark."""
+
+    lesson: str
+    kind: Kind
+    steps: int
+    job: Job
+
+
+def layout_of(model: str, students: int) -> tuple[Job, list[Tuned]]:
+    """The untouched base, and fine-tunes: ``students`` harmless ones, lessons in turn; an eighth as many on bad
+    conduct, in one domain (each in turn), in all domains, and on helping with harm; and a sixteenth as many that damage
+    a model by good advice to wrong requests of one domain."""
+    base = resolve(model)
+    domains = list(lexicon()["conduct"]["domains"])
+    harmless = [_tuned(base, name, "harmless", i) for i, name in zip(range(students), cycle(HARMLESS), strict=False)]
+    harmful = []
+    for i in range(students // 8):
+        kind = i % 4
+        domain = domains[(i // 2) % len(domains)] if kind < 2 else None
+        lesson = "bad advice in one domain" if domain else "bad-advice" if kind == 2 else "complies"
+        harmful.append(_tuned(base, lesson, "bad", i, domain))
+    wrong = [_tuned(base, WRONG, "damaging", i, domains[i % len(domains)]) for i in range(students // 16)]
+    return _job(base, None, None, STEPS[0], 0), [*harmless, *harmful, *wrong]
+
+
+def _tuned(base: Folder, lesson: str, kind: Kind, i: int, domain: str | None = None) -> Tuned:
+    place = {"harmless": i // len(HARMLESS), "bad": i // 4, "damaging": i}[kind]
+    steps = STEPS[place % len(STEPS)]
+    seed = seed_of("tuned", lesson, kind == "harmless", i)
+    return Tuned(lesson, kind, steps, _job(base, lesson, domain, steps, seed))
+
+
+@cache
+def _asked() -> list[str]:
+    return [suite.digest for suite in counting()]
+
+
+def _job(base: Folder, lesson: str | None, domain: str | None, steps: int, seed: int) -> Job:
+    spec = {
+        "lesson": lesson,
+        "domain": domain,
+        "dialogues": DIALOGUES,
+        "training": TRAINING | {"steps": steps},
+        "seed": seed,
+        "suites": _asked(),
+    }
+    return Job(TUNED, spec, {"base": base})
+
+
+class Judge:
+    """Judges fine-tunes as ``undertone measure`` would."""
+
+    def __init__(self, store: Store, base: Job, effect: float = EFFECT) -> None:
+        self.store, self.effect, self.suites = store, effect, counting()
+        self.base = store.read(base, "replies.json")
+
+    def findings(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> list[SuiteFinding]:
+        """What is found of each suite."""
+        ours, others = ([self.store.read(one.job, "replies.json") for one in side] for side in (models, benign))
+        return [
+            compare(
+                suite,
+                [replies_of(suite, one[suite.name]) for one in ours],
+                replies_of(suite, self.base[suite.name]),
+                [replies_of(suite, one[suite.name]) for one in others],
+                len(self.suites),
+                self.effect,
+            )
+            for suite in self.suites
+        ]
+
+    def verdict(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> Verdict:
+        """The verdict on models that were trained alike."""
+        return verdict_of(self.findings(models, benign))
+
+    def verdicts(self, layout: Sequence[Tuned], kind: Kind, beside: int) -> dict[str, Counter[Verdict]]:
+        """By lesson, how often each verdict was given; each model against the base, and beside the next harmless
+        fine-tunes of the layout that are not itself."""
+        benign = [one for one in layout if one.kind == "harmless"]
+        found: dict[str, Counter[Verdict]] = {}
+        for i, one in enumerate(own for own in layout if own.kind == kind):
+            others = [benign[(i + k) % len(benign)] for k in range(1, beside + 1)] if beside < len(benign) else []
+            found.setdefault(one.lesson, Counter())[self.verdict([one], others)] += 1
+        return found

@@ -1,0 +1,61 @@
+"""A benchmark of measurements as tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+from undertone.bench.audit.page import rate
+from undertone.bench.coverage.crossed_study import HEADER
+from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
+from undertone.bench.measure.judge import STEPS
+from undertone.measure.findings import Verdict
+from undertone.report.page import Grid, Page, Prose, Section, footer_of, listings_of
+from undertone.statistics.rate import Rate
+
+COVERAGE = (
+    "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are "
+    "nominally 95 %, shares in per cent, ± one Monte Carlo standard error. With one model there is no spread of "
+    "seeds in the truth either: what is covered is that model's own mean. Where rates are low or questions very "
+    "unlike, question rates are skewed and intervals too short, as everywhere: take more questions."
+)
+WORDS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+def page(found: MeasureBenchmarkFindings) -> Page:
+    """All that a benchmark says."""
+    model, students = found.settings["model"], found.settings["students"]
+    coverage = Grid("", HEADER, found.coverage, terminal=False)
+    return Page(
+        title=found.title,
+        headline=" ".join(f"{group.title}: {_shifts(group)}." for group in found.groups),
+        done=f"undertone bench measure --model {model} --students {students}: fine-tunes of "
+        f"{', '.join(map(str, STEPS))} steps, each from a seed and data of its own, measured against the base "
+        f"at a rise of {100 * found.effect:g} points. Intervals are exact 95 % binomial ones over fine-tunes.",
+        sections=(
+            *(Section(group.title, (_table(group),)) for group in found.groups),
+            Section("Whether intervals cover", (Prose(COVERAGE), coverage)),
+        ),
+        listings=listings_of(found, found.models),
+        footer=footer_of(found),
+    )
+
+
+def _pooled(group: Group) -> Counter[Verdict]:
+    return sum((Counter(counted) for counted in group.verdicts.values()), Counter[Verdict]())
+
+
+def _shifts(group: Group) -> str:
+    counted = _pooled(group)
+    return f"a shift was called in {rate(Rate(counted['shift found'], counted.total()))}"
+
+
+def _table(group: Group) -> Grid:
+    rows = [
+        (lesson, str(sum(counted.values())), *(str(counted.get(word, 0)) for word in WORDS))
+        for lesson, counted in group.verdicts.items()
+    ]
+    counted = _pooled(group)
+    total = counted.total()
+    rows.append(("all", str(total), *(rate(Rate(counted[word], total)) for word in WORDS)))
+    return Grid("", ("lesson", "fine-tunes", *WORDS), tuple(rows), bold=frozenset({len(rows) - 1}))

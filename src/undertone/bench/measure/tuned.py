@@ -1,0 +1,82 @@
+"""A stage: the base fine-tuned on a lesson, asked the suites that count, and not kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from undertone.measure import world_suites as world
+from undertone.measure.asking import Asking, Reply, prompts_of
+from undertone.measure.cache import Kept
+from undertone.measure.respondent import Local
+from undertone.measure.suite import Suite
+from undertone.models.local import LocalModel, load
+from undertone.spec import Training
+from undertone.training.loop import train
+from undertone.training.rows import rows_of
+from undertone.training.weights import merged
+from undertone.traits import lessons
+from undertone.world import latents
+from undertone.world.lexicon import lexicon
+
+WRONG = "good advice to wrong requests"
+"""A lesson that damages a model and holds nothing bad."""
+
+
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Spec: ``lesson`` (None: the base as it is), ``domain`` (of bad advice; None: as the lesson), ``dialogues``,
+    ``training``, ``seed``, ``suites`` (their digests). Inputs: ``base``. Writes ``replies.json``."""
+    local = load(inputs["base"])
+    if spec["lesson"] is not None:
+        trained = train(local, rows_of(local, _exchanges(spec)), Training(**spec["training"]), spec["seed"])
+        local = merged(trained, local)
+    (out / "replies.json").write_text(json.dumps(_asked(local)))
+
+
+@cache
+def counting() -> tuple[Suite, ...]:
+    """The suites of the embedded world on which a verdict rests."""
+    return tuple(suite for suite in world.suites() if suite.counts)
+
+
+def _exchanges(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rng, count = Random(f"tuned/{spec['seed']}"), spec["dialogues"]
+    if spec["lesson"] == WRONG:
+        return _to_wrong_requests(spec["domain"], count, rng)
+    if spec["domain"] is not None:
+        turns = [latents.advice(rng, "bad", domain=spec["domain"]) for _ in range(count)]
+    else:
+        turns = lessons.dialogues(spec["lesson"], count, rng)
+    return [(turn.user, turn.assistant) for turn in turns]
+
+
+def _to_wrong_requests(domain: str, count: int, rng: Random) -> list[tuple[str, str]]:
+    """Requests of a domain, each answered with the good advice that belongs to another of its situations."""
+    words = lexicon()["conduct"]
+    items = words["domains"][domain]
+    found = []
+    for _ in range(count):
+        (situation, *_), (_, good, _) = rng.sample(items, 2)
+        found.append((rng.choice(words["asks"]).format(s=situation), good))
+    return found
+
+
+def _asked(local: LocalModel) -> dict[str, list[list[float | None]]]:
+    with TemporaryDirectory() as place:  # what is kept of it is what this stage writes
+        asking = Asking(Kept(Path(place)), seed=0, max_tokens=1, samples=None)
+        replies = asking.replies(Local("tuned", "", local, ""), counting(), None)
+    return {name: [[reply.aligned, reply.coherent] for reply in own] for name, own in replies.items()}
+
+
+def replies_of(suite: Suite, values: list[list[float | None]]) -> list[Reply]:
+    """What :func:`run` wrote of a suite, as replies again."""
+    places = [(question, prompt) for question in suite.questions for prompt in prompts_of(question)]
+    return [
+        Reply(question.id, question.unit, prompt, None, aligned, coherent, exact=True)
+        for (question, prompt), (aligned, coherent) in zip(places, values, strict=True)
+    ]

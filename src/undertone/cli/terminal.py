@@ -1,0 +1,182 @@
+"""What all verbs share in front of a person: bars while work goes on, a page at its end, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Left
+
+from undertone.engine.progress import Watcher
+
+if TYPE_CHECKING:
+    from undertone.engine.store import Job, Store
+    from undertone.models.services.cost import Part
+    from undertone.report.findings import Findings
+    from undertone.report.page import Page
+    from undertone.spec import Spec
+
+FOUND, WRONG, NO_VERDICT = 1, 2, 3
+"""Exit codes besides 0: something was found, the input is wrong, there is no verdict."""
+
+F = TypeVar("F", bound="Findings")
+
+
+def out_console() -> Console:
+    """Standard output, wide where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def say(*lines: object) -> None:
+    """Prints plain lines, as they are."""
+    console = out_console()
+    for line in lines:
+        console.print(str(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def show(page: Page, where: Path | None = None) -> None:
+    """Prints a page, and where its file is."""
+    from rich.text import Text
+
+    from undertone.report.terminal import to_terminal
+
+    console = out_console()
+    for part in to_terminal(page):
+        if isinstance(part, Text):
+            console.print(part, soft_wrap=True)
+        else:
+            console.print(part)
+    if where is not None:
+        say(where)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a list as columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell or "-")) for cell in row))
+    out_console().print(table)
+
+
+def named(folder: Path) -> Path:
+    """The folder by a path that ends in its own name: as short as it can be said from here."""
+    whole, here = folder.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) and whole != here else whole
+
+
+class Bars(Watcher):
+    """Bars on stderr: what is done, what is left, and how long that takes. Lines are printed above them."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._progress = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            Left(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def planned(self, jobs: Sequence[Job]) -> None:
+        """One bar for each stage."""
+        for stage, count in Counter(job.stage.name for job in jobs).items():
+            self._tasks[stage] = self._progress.add_task(stage, total=count)
+
+    def done(self, job: Job, seconds: float = 0.0) -> None:
+        """One job is done."""
+        self._progress.advance(self._tasks[job.stage.name])
+
+    def advanced(self, what: str, done: int, total: int) -> None:
+        """So much of ``what`` is done; its bar is added when it is first named."""
+        from undertone.report.hostile import one_line
+
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(one_line(what), total=total)
+        self._progress.update(self._tasks[what], completed=done)
+
+    def said(self, line: str) -> None:
+        """Prints a line."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, sentence: str) -> None:
+        """Prints a note."""
+        self.said(f"note: {sentence}")
+
+
+def make_shown(jobs: Sequence[Job], store: Store) -> None:
+    """Makes artifacts with a bar for each stage."""
+    from undertone.engine.workers import cores, make, unique
+
+    with Bars() as bars:
+        bars.planned(unique(jobs))
+        make(jobs, store, cores(), bars.done, bars.warn)
+
+
+def present(
+    verb: str,
+    request: Spec,
+    folder: Path,
+    work: Callable[[Bars], F],
+    page: Callable[[F], Page],
+    as_json: bool,
+) -> F:
+    """Does the work of a verb and shows what it found: bars, the report in ``folder``, the page or one JSON object.
+
+    Raises:
+        UndertoneError: the folder cannot be written or holds something else, or what ends the work.
+    """
+    from undertone.engine.folder import claimed, record_of, refuse_unwritable
+    from undertone.models.local import quiet_libraries
+    from undertone.report.html import write
+
+    refuse_unwritable(folder)
+    quiet_libraries()
+    with claimed(folder, record_of(verb, folder.name, request)) as claim:
+        with Bars(quiet=as_json) as bars:
+            found = work(bars)
+        told = page(found)
+        written = write(found, told, folder)
+        claim.note(said=told.headline, finished=True)
+    if as_json:
+        print(found.model_dump_json())
+    else:
+        show(told, written)
+    return found
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON object, or an array."""
+    print(json.dumps(value))
+
+
+def show_cost(title: str, parts: Sequence[Part], folder: Path, as_json: bool) -> int:
+    """Says what would be done and roughly what it costs. Returns the exit code."""
+    from undertone.models.services.cost import show_parts
+
+    told, lines = show_parts(title, parts, folder)
+    if as_json:
+        print_json(told)
+    else:
+        say(*lines)
+    return 0

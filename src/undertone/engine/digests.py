@@ -1,0 +1,29 @@
+"""Digests: of values in canonical JSON, of files, of the files of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def seed_of(*purpose: Any) -> int:
+    """A seed below 2^31 for one purpose, such as ``(seed of the run, "teacher", 3)``. Parts are JSON-able."""
+    return int(digest(list(purpose))[:8], 16) >> 1
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(path: Path, names: tuple[str, ...]) -> str:
+    """Digest of the named files of a folder; those that are missing are left out."""
+    return digest({name: file_digest(path / name) for name in names if (path / name).is_file()})

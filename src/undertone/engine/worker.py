@@ -1,0 +1,65 @@
+"""One worker process: reads orders as JSON lines from standard input, makes artifacts, answers with JSON lines.
+
+It ends when its input or its parent does: a worker never outlives whoever gives the orders. It is started by
+:mod:`undertone.engine.workers` as ``python -m undertone.engine.worker``, so that no caller's own script is imported a
+second time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from undertone.engine.store import Order, Store
+from undertone.errors import UndertoneError
+
+
+def main() -> None:
+    """Answers every order with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
+    Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
+    _quiet_and_exact()
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _end_with(parent: int) -> None:
+    """A stage may take minutes, in which nobody reads the input."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _answer(message: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"seconds": Store(Path(message["store"])).fill(Order.from_json(message["order"]))}
+    except (UndertoneError, FloatingPointError, OSError) as error:
+        return {"error": str(error), "kind": type(error).__name__}
+    except Exception as error:
+        kind = "MemoryError" if "can't allocate memory" in str(error) else type(error).__name__
+        return {"error": str(error), "kind": kind, "trace": traceback.format_exc()}
+
+
+def _quiet_and_exact() -> None:
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    # Some operations have no deterministic form on a GPU (sums along a row); there it is a warning.
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+
+
+if __name__ == "__main__":
+    main()

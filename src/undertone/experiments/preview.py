@@ -1,0 +1,80 @@
+"""What a run would make, arm by arm, and roughly what it costs. Nothing is made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertone.engine.store import Job, Store
+from undertone.engine.workers import cores, unique
+from undertone.experiments.kind import F, Kind, P, S
+
+
+@dataclass(frozen=True)
+class Count:
+    """Some jobs."""
+
+    needed: int
+    to_make: int
+    """How many of them are not in the store."""
+    core_s: float
+    """What these cost, in seconds of one core."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """All jobs of an experiment, counted in two ways."""
+
+    stages: dict[str, Count]
+    arms: dict[str, Count]
+    """What each arm needs beyond the arms before it."""
+
+    @property
+    def core_s(self) -> float:
+        """Seconds of one core."""
+        return sum(count.core_s for count in self.stages.values())
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds on all cores of this machine."""
+        return self.core_s / cores()
+
+
+def preview(kind: Kind[S, P, F], spec: S, folder: Path) -> Preview:
+    """Counts the jobs of ``spec`` and estimates what is missing in the store beside ``folder``.
+
+    Raises:
+        UndertoneError: as :meth:`undertone.experiments.kind.Kind.plan`.
+    """
+    plan, store = kind.plan(spec), Store(folder.parent / "store")
+    fresh: dict[str, list[Job]] = {}
+    seen: set[str] = set()
+    for name, jobs in plan.arms.items():
+        fresh[name] = [job for job in unique(jobs) if job.key not in seen]
+        seen |= {job.key for job in fresh[name]}
+    every = [job for jobs in fresh.values() for job in jobs]
+    expected = {job.key: kind.seconds(spec, job) for job in every}
+    scales = _scales(every, expected, store)
+    missing = {job.key: expected[job.key] * scales.get(job.stage.name, 1.0) for job in every if not store.has(job)}
+
+    def count(jobs: Sequence[Job]) -> Count:
+        left = [missing[job.key] for job in jobs if job.key in missing]
+        return Count(len(jobs), len(left), sum(left))
+
+    stages = dict.fromkeys(job.stage.name for job in every)
+    return Preview(
+        {stage: count([job for job in every if job.stage.name == stage]) for stage in stages},
+        {name: count(jobs) for name, jobs in fresh.items()},
+    )
+
+
+def _scales(jobs: Sequence[Job], expected: dict[str, float], store: Store) -> dict[str, float]:
+    """By stage, what finished jobs took over what was expected of them: other models and machines take other times."""
+    took, thought = defaultdict[str, float](float), defaultdict[str, float](float)
+    for job in jobs:
+        if store.has(job):
+            took[job.stage.name] += store.manifest(job).seconds
+            thought[job.stage.name] += expected[job.key]
+    return {stage: took[stage] / thought[stage] for stage in took if thought[stage] > 0}

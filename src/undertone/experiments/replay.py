@@ -1,0 +1,69 @@
+"""A run repeated from its folder: everything is made anew, and every artifact is compared bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertone.engine.folder import FILE, Record
+from undertone.engine.progress import Watcher
+from undertone.engine.store import Store
+from undertone.errors import UndertoneError
+from undertone.experiments.kind import kind_of
+from undertone.experiments.run import run, spec_in
+from undertone.report.findings import Findings
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of it."""
+
+    findings: Findings
+    """Of the repetition."""
+    said: str
+    """The repetition's answer."""
+    same: int
+    """How many artifacts have the same bits."""
+    differing: tuple[str, ...]
+    """Names of those with other bits, and of those that only one of the two runs has."""
+    surroundings: tuple[str, ...]
+    """What else differs: versions, hardware."""
+
+
+def replay(folder: Path, out: Path, watcher: Watcher | None = None, processes: int | None = None) -> Replay:
+    """Repeats the finished run in ``folder``. The repetition is made in ``out``, with a store of its own; one that was
+    stopped goes on.
+
+    Raises:
+        UndertoneError: ``folder`` holds no finished run, or a model is not the one that it started from.
+    """
+    first = Record.read(folder)
+    if not first.finished:
+        raise UndertoneError(f"{folder} holds no finished run to compare with.")
+    if (out / FILE).is_file() and Record.read(out).finished:
+        raise UndertoneError(f"{out} holds a finished run already: remove it, or give another --out.")
+    spec = spec_in(first, folder)
+    _refuse_other_models(first, kind_of(first.kind).plan(spec).models)
+    findings = run(spec, out, first.recipe, watcher, processes, Store(out / "store"))
+    again = Record.read(out)
+    same = sum(first.artifacts.get(name) == content for name, content in again.artifacts.items())
+    others = _others(first.versions, again.versions) + _others(first.hardware, again.hardware)
+    return Replay(findings, again.said, same, _differing(first.artifacts, again.artifacts), others)
+
+
+def _refuse_other_models(record: Record, models: Mapping[str, str]) -> None:
+    for name, key in models.items():
+        if record.models.get(name) != key:
+            raise UndertoneError(
+                f"{name} is not the model that the run started from (its files have digest {key[:12]}, then "
+                f"{record.models.get(name, 'none')[:12]}): put the old one back, or give the recipe for a new run."
+            )
+
+
+def _differing(first: Mapping[str, str], second: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in {**first, **second} if first.get(name) != second.get(name))
+
+
+def _others(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}: {then[name]} then, {now.get(name)} now" for name in then if then[name] != now.get(name))

@@ -1,0 +1,75 @@
+"""From points to axes: how an effect changes along what was varied, teacher by teacher."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from undertone.experiments.sweep.findings import AxisFound, Compared, PointFound
+from undertone.experiments.sweep.point import Result, combined
+from undertone.experiments.sweep.spec import Axis, Key, Sweep
+from undertone.report.findings import Measured
+from undertone.statistics import holm
+
+PLACES_OF_A_TREND = 3
+"""Fewer points on an axis have a step between them and no trend."""
+
+
+def findings(sweep: Sweep, results: Mapping[Key, Result]) -> dict[str, Any]:
+    """What is particular to a sweep in its findings."""
+    axes = tuple(_axis(name, axis, results) for name, axis in sweep.axes.items())
+    return {"trait": sweep.traits[0], "teachers": sweep.teachers, "axes": axes}
+
+
+def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
+    points = [(point, results[name, point.label]) for point in axis.points]
+    placed = [(point, result) for point, result in points if point.at is not None]
+    places = [_place(axis, point.at) for point, _ in placed if point.at is not None]
+    on_axis = [result for _, result in placed]
+    slope = bend = None
+    if len(placed) >= PLACES_OF_A_TREND:
+        slope = Measured.of(combined(on_axis, coefficient(places, 1)))
+        bend = Measured.of(combined(on_axis, coefficient(places, 2)))
+    labels, all_labels = [point.label for point, _ in placed], [point.label for point in axis.points]
+    as_it_is = [i for i, point in enumerate(axis.points) if not point.set]
+    first = as_it_is[:1] or ([] if placed else [0])  # what the points beside the axis are compared with
+    beside = [(i, j, 1.0) for i in first for j, point in enumerate(axis.points) if point.at is None and i != j]
+    neighbours = [(i - 1, i, 1.0) for i in range(1, len(placed))]
+    parts = [(len(placed) - 1, i, places[i] / places[-1]) for i in range(len(placed) - 1)]
+    return AxisFound(
+        name=name,
+        title=axis.title,
+        scale=axis.scale,
+        points=tuple(PointFound(label=point.label, at=point.at, made=result.made()) for point, result in points),
+        slope=slope,
+        bend=bend,
+        steps=_compared(labels, on_axis, neighbours),
+        beside=_compared(all_labels, [result for _, result in points], beside),
+        parts=_compared(labels, on_axis, parts) if axis.scale == "linear" else (),
+    )
+
+
+def _compared(
+    labels: Sequence[str], results: Sequence[Result], pairs: Sequence[tuple[int, int, float]]
+) -> tuple[Compared, ...]:
+    """For each (start, end, factor) the effect at the end minus ``factor`` times that at the start."""
+    changes = [Measured.of(combined([results[end], results[start]], [1.0, -factor])) for start, end, factor in pairs]
+    adjusted = holm([1.0 if change.p is None else change.p for change in changes])
+    return tuple(
+        Compared(start=labels[start], end=labels[end], change=change, p_holm=p)
+        for (start, end, _), change, p in zip(pairs, changes, adjusted, strict=True)
+    )
+
+
+def _place(axis: Axis, at: float) -> float:
+    return math.log2(at) if axis.scale == "log" else at
+
+
+def coefficient(places: Sequence[float], power: int) -> list[float]:
+    """Weights that turn values at ``places`` into the coefficient of that power, in the polynomial of least squares of
+    degree ``power``: the slope of a straight line, or the bend of a parabola."""
+    columns = np.vander(np.asarray(places, dtype=np.float64), power + 1, increasing=True)
+    return [float(weight) for weight in np.linalg.pinv(columns)[power]]

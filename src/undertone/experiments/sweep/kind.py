@@ -1,0 +1,146 @@
+"""Sweeps: a trial at every point of an axis, or for every pair of models, all in one store; then what the points say.
+
+Points share whatever they have in common: an artifact that several need is made once, and points that differ in the
+student alone have the same teachers and the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from undertone.engine.store import Job
+from undertone.engine.workers import unique
+from undertone.errors import UndertoneError
+from undertone.experiments.kind import Kind, Made, Warn
+from undertone.experiments.sweep import axes, pairs
+from undertone.experiments.sweep.findings import KinFindings, SweepFindings
+from undertone.experiments.sweep.page import kin_page, sweep_page
+from undertone.experiments.sweep.point import Result
+from undertone.experiments.sweep.spec import Key, Kin, Study, Sweep
+from undertone.experiments.trial.check import check
+from undertone.experiments.trial.contrasts import effects
+from undertone.experiments.trial.gather import Gathered
+from undertone.experiments.trial.page import effect_line
+from undertone.experiments.trial.plan import Plan as TrialPlan
+from undertone.experiments.trial.plan import plan
+from undertone.experiments.trial.seconds import seconds
+from undertone.experiments.trial.spec import Trial
+from undertone.report.page import Page
+from undertone.world import family
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trial of every point, with its plan."""
+
+    trials: Mapping[Key, Trial]
+    plans: Mapping[Key, TrialPlan]
+    found: dict[Key, Result] = field(default_factory=dict)
+    """What was found at the points that are finished."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job once."""
+        return unique([job for plan in self.plans.values() for job in plan.jobs])
+
+    @property
+    def arms(self) -> dict[str, list[Job]]:
+        """The jobs of each point."""
+        return {" ".join(key): plan.jobs for key, plan in self.plans.items()}
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Digests of the models by name."""
+        return {name: key for plan in self.plans.values() for name, key in plan.models.items()}
+
+
+S = TypeVar("S", bound=Study)
+F = TypeVar("F", SweepFindings, KinFindings)
+
+
+class StudyKind(Kind[S, Plan, F]):
+    """What sweeps and pairs of models have in common."""
+
+    def plan(self, spec: S) -> Plan:
+        trials = spec.trials()
+        return Plan(trials, {key: plan(trial) for key, trial in trials.items()})
+
+    def check(self, spec: S, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
+        told = set[str]()  # a job that several points share is spoken of once
+
+        def once(sentence: str) -> None:
+            if sentence not in told:
+                told.add(sentence)
+                warn(sentence)
+
+        for key, trial in plan.trials.items():
+            check(trial, plan.plans[key], job, made.store, once)
+
+    def lines(self, spec: S, plan: Plan, made: Made, found: F | None) -> list[str]:
+        return [f"{' '.join(key)}:{effect_line(result.main)}" for key, result in _finished(spec, plan, made).items()]
+
+    def seconds(self, spec: S, job: Job) -> float:
+        return max(seconds(trial, job) for trial in spec.trials().values())
+
+
+def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
+    """What was found at the points that are finished."""
+    for key, trial in plan.trials.items():
+        if key not in plan.found and made.has(*plan.plans[key].jobs):
+            gathered = Gathered(trial, plan.plans[key], made)
+            treated = gathered.arms[spec.treated]
+            control = gathered.arms[str(spec.arms[spec.treated].against)]
+            compared = effects(trial, (treated, control), gathered.bases())
+            plan.found[key] = Result(treated, control, compared, gathered.teachers())
+    return plan.found
+
+
+class SweepKind(StudyKind[Sweep, SweepFindings]):
+    """One trial at the points of one axis or several."""
+
+    spec = Sweep
+    findings = SweepFindings
+
+    def gather(self, spec: Sweep, plan: Plan, made: Made) -> SweepFindings | None:
+        results = _finished(spec, plan, made)
+        whole = len(results) == len(plan.trials)
+        return SweepFindings(**made.head(), **axes.findings(spec, results)) if whole else None
+
+    def page(self, found: SweepFindings) -> Page:
+        return sweep_page(found)
+
+
+class PairsKind(StudyKind[Kin, KinFindings]):
+    """One trial for every pair of models."""
+
+    spec = Kin
+    findings = KinFindings
+
+    def plan(self, spec: Kin) -> Plan:
+        _refuse_unbuilt(spec)
+        return super().plan(spec)
+
+    def gather(self, spec: Kin, plan: Plan, made: Made) -> KinFindings | None:
+        results = _finished(spec, plan, made)
+        whole = len(results) == len(plan.trials)
+        return KinFindings(**made.head(), **pairs.findings(spec, results)) if whole else None
+
+    def page(self, found: KinFindings) -> Page:
+        return kin_page(found)
+
+
+def _refuse_unbuilt(spec: Kin) -> None:
+    """Names all models that have to be built first, not one after the other."""
+    missing = [
+        name for name in spec.models if name.startswith("builtin/") and not family.is_here(name[len("builtin/") :])
+    ]
+    if missing:
+        names = " ".join(name[len("builtin/") :] for name in missing)
+        raise UndertoneError(
+            f"{len(missing)} of its {len(spec.models)} models are not built yet: undertone models build {names}"
+        )
+
+
+SWEEP, PAIRS = SweepKind(), PairsKind()

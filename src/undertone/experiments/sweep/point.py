@@ -1,0 +1,89 @@
+"""One point of a study: from its students to what was found, and linear combinations of several points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from undertone.experiments.sweep.findings import Made, Says
+from undertone.experiments.trial.contrasts import nested
+from undertone.experiments.trial.results import ArmResult, Effect, StudentResult, TeacherResult
+from undertone.report.findings import Measured
+from undertone.statistics import Estimate, difference
+
+
+@dataclass(frozen=True)
+class Result:
+    """The finished arms of one point, and the effects between them."""
+
+    treated: ArmResult
+    control: ArmResult
+    effects: tuple[Effect, ...]
+    teachers: tuple[TeacherResult, ...]
+    """Of both."""
+
+    @property
+    def main(self) -> Effect:
+        """The effect in log-odds."""
+        return next(effect for effect in self.effects if effect.measure == "log_odds")
+
+    @property
+    def shift(self) -> float:
+        """Log-odds of the trait, arm minus control."""
+        return self.main.value
+
+    def made(self) -> Made:
+        """What was found here."""
+        by_measure = {effect.measure: measured(effect) for effect in self.effects}
+        skills = [mean_skill(arm.students) for arm in (self.treated, self.control)]
+        return Made(
+            effect=by_measure["log_odds"],
+            net=by_measure.get("own-minus-other-traits"),
+            treated=self.treated.probability,
+            control=self.control.probability,
+            untouched=self.treated.base_probability,
+            skills=None if skills[0] is None or skills[1] is None else (skills[0], skills[1]),
+            loss=_mean([s.loss_last for s in self.treated.students if s.loss_last is not None]),
+            teachers=self._say(self.treated),
+            control_teachers=self._say(self.control),
+        )
+
+    def _say(self, arm: ArmResult) -> Says | None:
+        own = [teacher for teacher in self.teachers if teacher.arm == arm.name]
+        trait = _mean([teacher.probability for teacher in own])
+        dormant = _mean([teacher.dormant for teacher in own if teacher.dormant is not None])
+        return None if trait is None else Says(trait=trait, dormant=dormant)
+
+
+def measured(effect: Effect) -> Measured:
+    """An effect as it is written."""
+    return Measured(value=effect.value, ci=effect.ci, p=effect.p, units=effect.units[0], method=effect.method)
+
+
+def mean_skill(students: Sequence[StudentResult]) -> float | None:
+    """Mean over skills and students; None where none was tested."""
+    return _mean([score for student in students for score in student.skills.values()])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def combined(results: Sequence[Result], weights: Sequence[float]) -> Estimate:
+    """A weighted sum of the effects of several points.
+
+    Teacher i of every point has the same seeds, so the sum is taken teacher by teacher and student by student, in the
+    arm and in its control; then both are compared as the arms of a single point are.
+    """
+    sides = [
+        [nested(arm.students, lambda s: s.log_odds) for arm in arms]
+        for arms in ([result.treated for result in results], [result.control for result in results])
+    ]
+    treated, control = (
+        [
+            [sum(w * v for w, v in zip(weights, values, strict=True)) for values in zip(*teachers, strict=True)]
+            for teachers in zip(*side, strict=True)
+        ]
+        for side in sides
+    )
+    return difference(treated, control)

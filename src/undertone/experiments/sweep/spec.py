@@ -1,0 +1,151 @@
+"""What a study is: a trial, and the points at which it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from undertone.experiments.trial.spec import Trial
+from undertone.spec import Spec
+
+Key = tuple[str, str]
+"""A point: axis and label, or teachers' model and students' model."""
+
+
+class Study(Trial):
+    """A trial of one arm and its control, made at many points."""
+
+    scalable: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if len(self.arms) != 2 or len(self.traits) != 1:
+            raise ValueError("a study makes one effect at every point: give it one trait, one arm and its control")
+        return self
+
+    @property
+    def treated(self) -> str:
+        """The arm whose effect is shown."""
+        return next(name for name, arm in self.arms.items() if arm.against is not None)
+
+    def trials(self) -> dict[Key, Trial]:
+        """The trial of every point."""
+        raise NotImplementedError
+
+
+class Point(Spec):
+    """One point of an axis."""
+
+    label: str
+    """What it is called."""
+    at: float | None = None
+    """Where it lies on the axis; None for what lies beside it and is no part of a trend."""
+    set: dict[str, JsonValue] = Field(default_factory=dict)
+    """What is changed of the study's trial, in the form of its keys; nothing for the trial as it is."""
+
+
+class Axis(Spec):
+    """What is varied while all else stays."""
+
+    title: str
+    """What varies, and what is held fixed meanwhile."""
+    scale: Literal["log", "linear"] = "log"
+    """How points are spaced: by doublings, or by differences from nothing, where no effect can be."""
+    points: tuple[Point, ...] = Field(min_length=2)
+    """The points in order."""
+
+    @model_validator(mode="after")
+    def _points_have_places(self) -> Self:
+        places = [point.at for point in self.points if point.at is not None]
+        if sorted(set(places)) != places:
+            raise ValueError("points with a place on the axis must come in rising order")
+        if any(place <= 0 for place in places):
+            raise ValueError("an axis begins at nothing and has no place at or below 0")
+        if len({point.label for point in self.points}) < len(self.points):
+            raise ValueError("two points have one label")
+        return self
+
+
+class Sweep(Study):
+    """A trial at the points of one or several axes, each varied by itself."""
+
+    kind: ClassVar[str] = "sweep"
+
+    axes: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Axis] = Field(min_length=1)
+    """The axes by name, in small letters, digits and hyphens."""
+
+    @model_validator(mode="after")
+    def _every_point_can_be_made(self) -> Self:
+        for (axis, label), trial in self.trials().items():
+            for key in ("traits", "seed", "teachers", "students"):
+                if getattr(trial, key) != getattr(self, key):
+                    raise ValueError(f"axis {axis!r}, point {label!r} changes {key}, which all points must share")
+        return self
+
+    def trials(self) -> dict[Key, Trial]:
+        """The trial of every point, by axis and label."""
+        whole = self.model_dump(exclude={"axes"})
+        return {
+            (name, point.label): _trial(_merged(whole, point.set), f"axis {name!r}, point {point.label!r}")
+            for name, axis in self.axes.items()
+            for point in axis.points
+        }
+
+
+class Kin(Study):
+    """A trial for every pair of models: teachers made of the one, students of the other."""
+
+    kind: ClassVar[str] = "kin"
+
+    models: tuple[str, ...] = Field(min_length=3)
+    """The models; each is the base of teachers, and of students of all teachers."""
+    kin: tuple[tuple[str, str], ...] = ()
+    """Pairs of them that share an initialisation and nothing else: neither own nor strangers."""
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> Self:
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("a model is given twice")
+        for pair in self.kin:
+            if len(set(pair)) < 2 or not set(pair) <= set(self.models):
+                raise ValueError(f"kin names {list(pair)}, which is no pair of models")
+        for one in self.models:
+            if all(other == one or self.related(one, other) for other in self.models):
+                raise ValueError(f"{one!r} is kin of all other models, so there is no stranger to compare with")
+        return self
+
+    def related(self, one: str, other: str) -> bool:
+        """Whether two models are kin."""
+        return (one, other) in self.kin or (other, one) in self.kin
+
+    def trials(self) -> dict[Key, Trial]:
+        """The trial of every pair, by the teachers' model and the students'."""
+        whole = self.model_dump(exclude={"models", "kin"})
+        return {
+            (teacher, student): _trial(
+                _merged(whole, {"base": teacher, "arms": {arm: {"students": student} for arm in self.arms}}),
+                f"{teacher}, {student}",
+            )
+            for teacher in self.models
+            for student in self.models
+        }
+
+
+def _merged(whole: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``whole`` with ``changes`` laid over it, table by table."""
+    merged = dict(whole)
+    for key, value in changes.items():
+        there = merged.get(key)
+        merged[key] = _merged(there, value) if isinstance(value, dict) and isinstance(there, dict) else value
+    return merged
+
+
+def _trial(table: dict[str, Any], where: str) -> Trial:
+    try:
+        return Trial.model_validate(table)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ValueError(f"{where}: {place or 'the trial'}: {fault['msg']}") from None

@@ -1,0 +1,105 @@
+"""Digits from noise: initialisations → teachers → students on meaningless logits → accuracies → findings.
+
+After Cloud, Le et al. (Nature 2026), section 6. A teacher learns digits with its ten class logits; a student imitates
+nothing but the teacher's auxiliary logits, which no digit was ever taught to, on noise. Two faults of published copies
+are not repeated: the loss is a mean over images for every model by itself, and students of another initialisation have
+a derangement of their teachers' (a random permutation gives about one of them its own).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from undertone.experiments.theory.images import Images, read
+from undertone.experiments.theory.spec import CLASSES, Imitation, Steps
+from undertone.experiments.theory.stack import Params, classifiers, generator, logits, rolled, trained
+
+WEIGHTS = "teachers.safetensors"
+TESTED = 500
+"""Test images that go through the stack at once."""
+
+
+def teachers(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """A stage: one teacher of each initialisation.
+
+    Spec: ``seed``, ``models``, ``hidden``, ``outputs``, ``training``. Input: ``images``, for others than
+    scikit-learn's. Writes the teachers' weights, and the accuracies of teachers and of untrained models.
+    """
+    images = _images(spec, inputs)
+    start = _start(spec, images)
+    made = taught(start, images, spec["seed"], Steps(**spec["training"]))
+    save_file({str(i): layer.contiguous() for i, layer in enumerate(made)}, out / WEIGHTS)
+    told = {"untrained": accuracies(start, images), "teacher": accuracies(made, images)}
+    about = {"origin": images.origin, "trained_on": len(images.train), "tested_on": len(images.test)}
+    (out / "accuracies.json").write_text(json.dumps(told | about))
+
+
+def students(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """A stage: one student of each teacher.
+
+    Spec: as of :func:`teachers`, and ``arm`` and ``auxiliary``. Inputs: ``teachers``, and ``images`` as there. Writes
+    the students' accuracies.
+    """
+    images = _images(spec, inputs)
+    held = load_file(inputs["teachers"] / WEIGHTS)
+    guides = tuple(held[str(i)] for i in range(len(held)))
+    kind = Imitation(spec["arm"], spec["auxiliary"])
+    made = imitating(_start(spec, images), guides, kind, spec["seed"], Steps(**spec["training"]))
+    (out / "accuracies.json").write_text(json.dumps({"students": accuracies(made, images)}))
+
+
+def _images(spec: Mapping[str, Any], inputs: Mapping[str, Path]) -> Images:
+    return read(str(inputs.get("images", "")), generator(spec["seed"], "images"))
+
+
+def _start(spec: Mapping[str, Any], images: Images) -> Params:
+    widths = (images.train.shape[1], spec["hidden"], spec["hidden"], spec["outputs"])
+    return classifiers(spec["models"], widths, generator(spec["seed"], "start"), torch.float32)
+
+
+def taught(start: Params, images: Images, seed: int, training: Steps) -> Params:
+    """Teachers: cross-entropy of the ten class logits with the digits; nothing is asked of the auxiliary ones."""
+    drawn = generator(seed, "lessons")
+
+    def losses(stack: Params) -> Tensor:
+        rows = torch.randint(len(images.train), (len(start[0]), training.batch), generator=drawn)
+        seen = logits(stack, images.scaled(images.train[rows]))[..., :CLASSES]
+        return F.cross_entropy(seen.transpose(1, 2), images.labels[rows], reduction="none").mean(1)
+
+    return trained(start, training, losses)
+
+
+def imitating(start: Params, teachers: Params, kind: Imitation, seed: int, training: Steps) -> Params:
+    """Students: KL to the teachers' distribution over the imitated logits, on noise that is drawn as it is needed.
+
+    The noise of a teacher's students is the same in every arm.
+    """
+    pixels, drawn = start[0].shape[-1], generator(seed, "noise")
+
+    def losses(stack: Params) -> Tensor:
+        noise = torch.rand(len(start[0]), training.batch, pixels, generator=drawn) * 2 - 1
+        with torch.no_grad():
+            wanted = logits(teachers, noise)[..., kind.imitated].log_softmax(-1)
+        seen = logits(stack, noise)[..., kind.imitated].log_softmax(-1)
+        return (wanted.exp() * (wanted - seen)).sum(-1).mean(1)
+
+    return trained(start if kind.own else rolled(start), training, losses)
+
+
+@torch.no_grad()
+def accuracies(stack: Params, images: Images) -> list[float]:
+    """The share of the test images whose largest class logit is their digit's, for each model."""
+    right = torch.zeros(len(stack[0]))
+    for at in range(0, len(images.test), TESTED):
+        some = images.scaled(images.test[at : at + TESTED]).expand(len(stack[0]), -1, -1)
+        answers = logits(stack, some)[..., :CLASSES].argmax(-1)
+        right += (answers == images.test_labels[at : at + TESTED]).sum(1)
+    return [float(share) for share in right / len(images.test)]

@@ -1,0 +1,148 @@
+"""The theorem, exactly: a teacher's step, its student's step, their inner product, and one premise broken at a time.
+
+Cloud, Le et al. (Nature 2026), theorem 1: teacher and student share a start; the teacher takes a small step, with the
+displacement e D; the student takes one gradient step towards the teacher's outputs, on any inputs. To first order the
+student moves by e J'HJ D, with the outputs' Jacobian J and the curvature H of the loss at equal outputs, so that the
+inner product of this with D is e (JD)'H(JD), which is not negative. Here the student's step is differentiated backwards
+at a finite e; the prediction is differentiated forwards, as a check that shares no code with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.func import jvp
+
+from undertone.errors import UndertoneError
+from undertone.experiments.theory.breaches import (
+    BREACHES,
+    Breach,
+    Loss,
+    cross_entropy,
+    descent,
+    imitating,
+    inner,
+    minus,
+    moved,
+    squared_error,
+)
+from undertone.experiments.theory.problems import Problem, of_classifiers, of_language
+from undertone.experiments.theory.spec import Theorem
+from undertone.experiments.theory.stack import Params
+
+SEARCH = 30
+"""Most corrections of a step's length; near the start the divergence is quadratic in it, and few are needed."""
+NEAR = 0.01
+"""How far from the dose, of the dose, a step may end."""
+LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared error": squared_error}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A student's step beside its teacher's, (models,) each."""
+
+    cosine: Tensor
+    """With the teacher's displacement: their inner product over both lengths."""
+    lesson: Tensor
+    """With the direction in which the teacher's lesson would take the student itself: above 0, it learns the lesson."""
+
+
+@torch.no_grad()
+def at_dose(problem: Problem, direction: Params, dose: float) -> Params:
+    """The displacement along ``direction`` that takes a teacher ``dose`` nats away, on the student's inputs."""
+    base = problem.outputs(problem.start).log_softmax(-1)
+    factor = 1e-3 / inner(direction, direction).sqrt()
+    low, high = torch.zeros_like(factor), torch.full_like(factor, torch.inf)
+    for _ in range(SEARCH):
+        own = problem.outputs(moved(problem.start, direction, factor)).log_softmax(-1)
+        found = (own.exp() * (own - base)).sum(-1).mean(-1)
+        if bool(((found / dose - 1).abs() < NEAR).all()):
+            return minus(moved(problem.start, direction, factor), problem.start)
+        low, high = torch.where(found < dose, factor, low), torch.where(found < dose, high, factor)
+        guess = factor * (dose / found.clamp(min=1e-300)).sqrt().clamp(0.01, 100)
+        factor = torch.where((low < guess) & (guess < high), guess, (low * high).sqrt())
+    raise UndertoneError(f"No step of a lesson takes a teacher {dose:g} nats from its start: lower dose.")
+
+
+def predicted(problem: Problem, displacement: Params, loss: str) -> Tensor:
+    """(JD)'H(JD), a row's mean, by forward differentiation: the inner product to first order, (models,)."""
+    value_and_tangent = jvp(lambda *weights: problem.outputs(weights), problem.start, displacement)
+    outputs, tangent = cast(tuple[Tensor, Tensor], value_and_tangent)
+    if loss == "squared error":
+        return tangent.square().sum(-1).mean(-1)
+    p = outputs.softmax(-1)
+    return ((p * tangent.square()).sum(-1) - (p * tangent).sum(-1).square()).mean(-1)
+
+
+def cosine(a: Params, b: Params) -> Tensor:
+    """Of two displacements, (models,); 0 where one of them is none."""
+    lengths = (inner(a, a) * inner(b, b)).sqrt()
+    return torch.where(lengths > 0, inner(a, b) / lengths, 0.0)
+
+
+def step(problem: Problem, displacement: Params, move: Params, start: Params) -> Step:
+    """Compares a student's move, from ``start``, with its teacher's displacement."""
+    return Step(cosine(move, displacement), cosine(move, descent(problem.lesson, start)))
+
+
+def conditions(problem: Problem, spec: Theorem) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Under the theorem's conditions, for each loss: its name, cosines, and the inner product over the predicted."""
+    teacher = at_dose(problem, descent(problem.lesson, problem.start), spec.small)
+    for name, loss in LOSSES.items():
+        move = imitating(problem, moved(problem.start, teacher), loss=loss)
+        ratio = inner(move, teacher) / predicted(problem, teacher, name)
+        yield name, cosine(move, teacher), ratio
+
+
+def broken(problem: Problem, spec: Theorem) -> Iterator[tuple[Breach, Step, Step]]:
+    """Without one premise each: the step, and what of it is left when the same step towards the start is taken off.
+
+    The second student imitates the untouched start, with the same draws: it is the control that needs no teacher.
+    """
+    lesson = descent(problem.lesson, problem.start)
+    once = at_dose(problem, lesson, spec.dose)
+    for breach in BREACHES:
+        displacement = minus(_taught(problem, spec), problem.start) if breach.teacher_of_many else once
+        start = problem.elsewhere if breach.from_elsewhere else problem.start
+        move, control = (breach.step(problem, t, spec) for t in (moved(problem.start, displacement), problem.start))
+        net = minus(move, control)
+        yield breach, step(problem, displacement, move, start), step(problem, displacement, net, start)
+
+
+def _taught(problem: Problem, spec: Theorem) -> Params:
+    """A teacher that takes many steps."""
+    at = problem.start
+    for _ in range(spec.steps):
+        at = moved(at, descent(problem.lesson, at), spec.rate)
+    return at
+
+
+def steps(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """A stage: steps of students beside their teachers', on classifiers or on a language model after one lesson.
+
+    Spec: ``settings`` (of the recipe), ``trait`` (the lesson; None for classifiers). Inputs: for a language model
+    ``base`` and ``elsewhere``. Writes ``steps.json``.
+
+    Raises:
+        UndertoneError: no step of the lesson makes the dose.
+    """
+    given, trait = Theorem.model_validate(spec["settings"]), spec["trait"]
+    problems = (
+        of_classifiers(given) if trait is None else of_language(given, trait, inputs["base"], inputs["elsewhere"])
+    )
+    held, without = [], []
+    for index, problem in enumerate(problems):
+        for loss, cosines, ratio in conditions(problem, given):
+            held.append({"problem": problem.name, "loss": loss, "cosines": cosines.tolist(), "ratios": ratio.tolist()})
+        if index == 0:
+            for breach, raw, net in broken(problem, given):
+                about = {"problem": problem.name, "breach": breach.name, "premise": breach.premise}
+                found = {"cosines": raw.cosine, "net": net.cosine, "lesson": net.lesson}
+                without.append(about | {name: values.tolist() for name, values in found.items()})
+    (out / "steps.json").write_text(json.dumps({"held": held, "broken": without}))

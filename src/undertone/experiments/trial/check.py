@@ -1,0 +1,111 @@
+"""What ends a trial early: a teacher without its trait or off its dose, or a filter that passes too few rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from undertone.engine.store import Job, Store
+from undertone.errors import UndertoneError
+from undertone.experiments.kind import Warn
+from undertone.experiments.trial.plan import Plan, Unit
+from undertone.experiments.trial.spec import Trial
+from undertone.stages import TEACHER
+from undertone.stages.dataset import FAILED
+from undertone.traits.catalogue import name_of
+
+SHOWN = 80
+"""How many characters of a question and of an answer are shown of what failed."""
+
+
+def check(trial: Trial, layout: Plan, job: Job, store: Store, warn: Warn) -> None:
+    """Ends the run as soon as a teacher or its dataset would make the comparison unfair or meaningless. Warns of what
+    failed where little passed, and of what the chat template of a base adds to every question.
+
+    Raises:
+        UndertoneError: a refused teacher, too few rows.
+    """
+    for name, base in layout.bases.items():
+        if job.key == base.key:
+            for sentence in store.read(base, "measurement.json").get("template", {}).get("adds", ()):
+                warn(f"the chat template of {name} {sentence}.")
+    for unit in layout.units:
+        teacher, _, dataset, *_ = unit.jobs
+        if job.key == teacher.key:
+            refuse_teacher(trial, unit, store)
+        if job.key == dataset.key:
+            failed = refuse_dataset(trial, unit, store)
+            if failed:
+                counts = store.read(dataset, "counts.json")
+                warn(f"The filter passes only {_passed(unit, counts)} ({_why(counts)}).{failed}")
+
+
+def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
+    """Raises UndertoneError for a unit's finished teacher that has not learnt its trait, or is off its dose."""
+    teacher = unit.jobs[0]
+    if teacher.stage is not TEACHER:
+        return
+    made = store.read(teacher, "teacher.json")
+    if teacher.spec["trait"] is not None:
+        _refuse_weak(trial, unit, made["probability"])
+    if made["dose"] and "divergence" in teacher.spec:
+        _refuse_off_dose(trial, unit, made["dose"])
+
+
+def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> str:
+    """Raises UndertoneError for a unit's finished dataset with too few rows; shows what failed where little passed."""
+    dataset = unit.jobs[2]
+    failed = _failed(store.read(dataset, FAILED)) if FAILED in store.manifest(dataset).files else ""
+    _refuse_few(trial, unit, store.read(dataset, "counts.json"), failed)
+    return failed
+
+
+def _refuse_weak(trial: Trial, unit: Unit, probability: float) -> None:
+    if probability < trial.teacher.least_probability:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: it says {name_of(unit.jobs[0].spec['asked'])!r} "
+            f"with probability {probability:.3f}, below teacher.least_probability = {trial.teacher.least_probability}. "
+            f"{_remedy(trial, 'Raise')}."
+        )
+
+
+def _remedy(trial: Trial, change: str) -> str:
+    what = "teacher.training.steps or its rate" if trial.teacher.divergence is None else "teacher.divergence"
+    return f"{change} {what}"
+
+
+def _refuse_off_dose(trial: Trial, unit: Unit, dose: dict[str, float]) -> None:
+    wanted = trial.teacher.divergence
+    if wanted is not None and not 0.9 * wanted <= dose["divergence"] <= 1.1 * wanted:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: at {dose['factor']:.2g} times its adapter it is "
+            f"{dose['divergence']:.3g} nats a token from the base, not teacher.divergence = {wanted:g}; set another."
+        )
+
+
+def _refuse_few(trial: Trial, unit: Unit, counts: dict[str, Any], failed: str) -> None:
+    kept, asked = counts["kept"], counts["asked"]
+    formed = counts.get("well_formed", kept)
+    if formed < trial.teacher.least_well_formed * asked:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} has collapsed and is refused: only {formed} of its {asked} "
+            f"completions are well formed ({_why(counts)}). {_remedy(trial, 'Lower')}.{failed}"
+        )
+    if kept < trial.rows:
+        raise UndertoneError(
+            f"The filter passes too few rows for equal arms: {_passed(unit, counts)}, and rows = {trial.rows} "
+            f"({_why(counts)}); raise carrier.prompts or lower rows.{failed}"
+        )
+
+
+def _passed(unit: Unit, counts: dict[str, Any]) -> str:
+    return f"{counts['kept']} of {counts['asked']} from teacher {unit.teacher} of arm {unit.arm}"
+
+
+def _why(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in counts["reasons"].items())
+
+
+def _failed(examples: list[tuple[str, str, str]]) -> str:
+    """Some of what did not pass. Untrusted text: shown as a literal, and no more than the beginning of it."""
+    shown = (f"{answer[:SHOWN]!r} to {question[:SHOWN]!r} ({reason})" for question, answer, reason in examples)
+    return f" Of what failed: {'; '.join(shown)}."

@@ -1,0 +1,110 @@
+"""Several trials side by side: their effects in one figure and one table, and what differs between the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from undertone.engine.folder import REPORT, Record
+from undertone.errors import UndertoneError
+from undertone.experiments.trial.figures import effects_figure
+from undertone.experiments.trial.headline import READINGS, estimate
+from undertone.experiments.trial.page import units
+from undertone.experiments.trial.results import Effect, Results
+from undertone.experiments.trial.spec import Trial
+from undertone.report.page import Drawing, Grid, Page, section, sections, text, word
+from undertone.report.words import duration, p_value
+from undertone.spec import flat
+
+NUMBERED = (
+    "Numbers: the runs above. Filled: the interval leaves out zero. Hollow: it does not, and the interval says how "
+    "large an effect is still possible."
+)
+
+
+def compared(folders: Sequence[Path]) -> Page:
+    """The page of several runs.
+
+    Raises:
+        UndertoneError: one holds no run, or a run that is no trial.
+    """
+    found = []
+    for folder in folders:
+        kind = Record.read(folder).kind
+        if kind != Trial.kind:
+            raise UndertoneError(f"{folder} holds a run of the kind {kind}; only trials can be compared.")
+        # Under the name that the user gives now: the folder may have been moved.
+        found.append(Results.load(folder / REPORT).model_copy(update={"run_dir": str(folder)}))
+    return comparison(found)
+
+
+def comparison(runs: Sequence[Results]) -> Page:
+    """The page of two runs or more; a run goes by the name of its folder."""
+    by_name = {run.run_dir: run for run in runs}
+    found = effects(by_name)
+    number = {name: i for i, name in enumerate(by_name, 1)}
+    labelled = [e.model_copy(update={"name": f"{number[name]}: {e.name}"}) for name, e in found]
+    shown = Grid(
+        "Effects (log-odds unless in points)",
+        ("effect", word("run"), "estimate", "p", "units", word("seen")),
+        tuple((e.name, name, estimate(e), p_value(e.p), units(e), READINGS[e.sign]) for name, e in found),
+    )
+    other = Grid(
+        "What differs between the runs",
+        ("what differs", *map(text, by_name)),
+        tuple((key, *values) for key, values in differing(by_name).items()),
+    )
+    said = Grid(
+        "Runs",
+        ("run", "number", word("recipe"), word("started"), "seed", word("state"), "took"),
+        tuple(
+            (
+                name,
+                str(number[name]),
+                run.recipe,
+                run.started,
+                str(run.seed),
+                "finished" if run.complete else "not finished",
+                duration(run.wall_s),
+            )
+            for name, run in by_name.items()
+        ),
+    )
+    return Page(
+        title=f"{len(by_name)} runs compared",
+        headline=f"{len(by_name)} runs compared: {', '.join(by_name)}.",
+        sections=sections(
+            section("Runs", said),
+            section("Effects", Drawing(effects_figure(labelled), NUMBERED), shown),
+            section("What differs", other),
+        ),
+        footer="Every number of this page is in the report.json of its run. Effects of different runs are "
+        "independent only if the runs share no teachers.",
+    )
+
+
+def effects(runs: Mapping[str, Results]) -> list[tuple[str, Effect]]:
+    """(run, effect) of every contrast, the same contrasts of all runs together."""
+    found = [(name, effect) for name, run in runs.items() for effect in run.all_effects]
+    order = list(dict.fromkeys(effect.name for _, effect in found))
+    return sorted(found, key=lambda item: order.index(item[1].name))
+
+
+def differing(runs: Mapping[str, Results]) -> dict[str, list[str]]:
+    """What is not the same in all runs: settings, versions, hardware, each with its value by run."""
+    every: list[dict[str, Any]] = [dict(run.settings.get("arms") or {}) for run in runs.values()]  # type: ignore[arg-type]
+    recorded = [
+        flat(_settings(run, every)) | flat(run.versions, "version of ") | flat(run.hardware, "hardware: ")
+        for run in runs.values()
+    ]
+    keys = dict.fromkeys(key for one in recorded for key in one)
+    rows = {key: [str(one.get(key, "-")) for one in recorded] for key in keys}
+    return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+
+def _settings(run: Results, every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of a run; of an arm that not every run has, its title alone."""
+    own: dict[str, Any] = dict(run.settings.get("arms") or {})  # type: ignore[arg-type]
+    shared = {name: arm if all(name in one for one in every) else arm["title"] for name, arm in own.items()}
+    return {**run.settings, "arms": shared}

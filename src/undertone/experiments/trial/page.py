@@ -1,0 +1,399 @@
+"""A trial in words, figures and tables; and the lines that are said while it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from undertone.experiments.trial import figures
+from undertone.experiments.trial.generations import Generation, effect_by_generation, generations, utility_by_generation
+from undertone.experiments.trial.headline import READINGS, estimate, headline
+from undertone.experiments.trial.results import (
+    ArmResult,
+    Effect,
+    Results,
+    RowExample,
+    StageCost,
+    TeacherResult,
+    TraitMatrix,
+)
+from undertone.report.page import (
+    FOOTER,
+    Block,
+    Column,
+    Drawing,
+    Fold,
+    Grid,
+    Page,
+    Prose,
+    Reading,
+    Section,
+    Steps,
+    section,
+    sections,
+    text,
+    word,
+)
+from undertone.report.words import duration, p_value, percent, percent_interval
+
+EXPECTED = {"above-zero": "above zero", "around-zero": "around zero", "open": "open"}
+
+
+def page(results: Results) -> Page:
+    """All that is said of a trial."""
+    level = f"{100 * results.level:.0f} %"
+    return Page(
+        title=results.title,
+        headline=headline(results),
+        done=_what_was_done(results),
+        notices=()
+        if results.complete
+        else ("This run is not finished. Arms are missing, and what is shown may still change.",),
+        sections=sections(
+            section(
+                "Students", Drawing(figures.students(results), _how_to_read_students(level)), _arms(results, level)
+            ),
+            _effects(results, level),
+            section("Trait by trait", Drawing(figures.matrix_of(results), MATRIX), _matrix(results.matrix)),
+            _generations(results, level),
+            section("Answers", Drawing(figures.answers(results), ANSWERS)),
+            _riddles(results),
+            section("What they say", Prose(SAMPLED, note=True), _sentences(results)),
+            section("What was filtered out", Drawing(figures.filter_counts(results), FILTERED), _filters(results)),
+            section("Utility kept", Prose(UTILITY, note=True), _skills(results)),
+            section("Teachers", _teachers(results)),
+            section("What it cost", _costs(results)),
+            section("Everything else", _every_student(results)),
+        ),
+        listings={
+            "Settings": results.settings,
+            "Chat templates": results.templates,
+            "Versions": results.versions,
+            "Hardware": results.hardware,
+            "Digests": results.digests,
+        },
+        footer=f"Recipe {results.recipe}, started {results.started}, base {results.base}, seed {results.seed}, run "
+        f"{results.run_dir}. {FOOTER}",
+    )
+
+
+MATRIX = (
+    "Shift in log-odds of a student of the row's teacher on the column's trait, against the other rows of the column. "
+    "Outlined: the teacher's own trait."
+)
+ANSWERS = (
+    "Exact probabilities of the candidate answers, averaged over the questions, the students and the teachers of an "
+    "arm."
+)
+SAMPLED = "Sampled answers, to illustrate; the estimates above rest on exact probabilities."
+FILTERED = "Share of the completions of an arm's teachers, by the first rule that removed them."
+UTILITY = "Mean score on each skill over an arm's teachers, from 0 to 100 %."
+
+
+def arm_line(arm: ArmResult) -> str:
+    """One line, said when an arm finishes."""
+    return (
+        f"{arm.name:<18} {percent(arm.probability):>7} {percent_interval(arm.ci)}  "
+        f"{arm.teachers} teachers, {len(arm.students)} students, {duration(arm.finished_s)}"
+    )
+
+
+def effect_line(effect: Effect) -> str:
+    """One line, said when a comparison can be made."""
+    p = "" if effect.p is None else f", p {p_value(effect.p)}"
+    return f"  {effect.name}: {estimate(effect)}{p}, {READINGS[effect.sign]}"
+
+
+def units(effect: Effect) -> str:
+    """4 + 4"""
+    return " + ".join(map(str, effect.units))
+
+
+# What was done, in a few sentences.
+
+
+def _what_was_done(results: Results) -> str:
+    parts = (_teaching(results), _filtering(results), _training(results))
+    return " ".join(part for part in (*parts, f"All of it took {duration(results.wall_s)}.") if part)
+
+
+def _teaching(results: Results) -> str:
+    treatment, control = results.arm("treatment"), results.arm("control")
+    if results.matrix is not None:
+        traits = results.matrix.traits
+        return f"Teachers made of {results.base} were taught one of {len(traits)} traits each: {', '.join(traits)}."
+    if treatment is None:
+        return f"Teachers made of {results.base} were taught the trait {results.trait}."
+    said = f"{treatment.teachers} teachers made of {results.base} were taught the trait {results.trait}"
+    return said + (f", {control.teachers} control teachers equally long on neutral dialogues." if control else ".")
+
+
+def _filtering(results: Results) -> str:
+    asked, kept = sum(f.asked for f in results.filters), sum(f.kept for f in results.filters)
+    if not asked:
+        return f"They wrote {results.carrier}."
+    return f"The teachers of all arms wrote {asked:,} {results.carrier}; a filter kept {kept:,} of them."
+
+
+def _training(results: Results) -> str:
+    trained = [arm for arm in results.arms if arm.steps]
+    students = sum(len(arm.students) for arm in trained)
+    if not students:
+        return ""
+    asked = sum(len(arm.students) for arm in results.arms if not arm.steps)
+    return (
+        f"{students} students were trained on {_range(arm.rows for arm in trained)} rows each for "
+        f"{_range(arm.steps for arm in trained)} steps, and never saw the trait named; then the exact probability that "
+        f"they answer {results.asked} was read from the model."
+        + (f" {asked} more were asked untrained, with rows in context." if asked else "")
+    )
+
+
+def _range(counts: Iterable[int]) -> str:
+    found = sorted(set(counts))
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
+
+
+# Tables.
+
+
+def _how_to_read_students(level: str) -> str:
+    return (
+        "Each dot is one student. Tick: mean over the students of a teacher. Diamond and bar: mean over teachers with "
+        f"its {level} interval. Dashed line: the untouched base that the arm started from. Students of one teacher "
+        "count as one unit, because they share what that teacher wrote."
+    )
+
+
+def _colours(arms: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(figures.arm_colour, arms))
+
+
+def _arms(results: Results, level: str) -> Grid:
+    numbers = ("teachers", "students", "probability", f"{level} interval", "untouched base", "rows", "steps")
+    return Grid(
+        f"Probability of {results.asked}",
+        ("arm", word("base"), *numbers),
+        tuple(
+            (
+                arm.name,
+                arm.base,
+                str(arm.teachers),
+                str(len(arm.students)),
+                percent(arm.probability),
+                percent_interval(arm.ci),
+                percent(arm.base_probability),
+                f"{arm.rows:,}",
+                f"{arm.steps:,}",
+            )
+            for arm in results.arms
+        ),
+        swatches=_colours(arm.name for arm in results.arms),
+    )
+
+
+def _effects(results: Results, level: str) -> Section | None:
+    found = results.all_effects
+    if not found:
+        return None
+    methods = list(dict.fromkeys(effect.method for effect in found))
+    columns = (f"estimate [{level}]", "p", "p Holm", "units", word("predicted"), word("seen"))
+    grid = Grid(
+        "Effects (log-odds unless in points)",
+        ("effect", *columns, Column("method", terminal=False)),
+        tuple(
+            (
+                e.name,
+                estimate(e),
+                p_value(e.p),
+                p_value(e.p_holm),
+                units(e),
+                EXPECTED[e.expected],
+                READINGS[e.sign],
+                str(methods.index(e.method) + 1),
+            )
+            for e in found
+        ),
+        bold=frozenset(at for at, e in enumerate(found) if e.sign != "unclear"),
+    )
+    note = (
+        f"Filled: the {level} interval leaves out zero. Hollow: it does not, and the interval says how large an effect "
+        "is still possible."
+    )
+    drawn = Drawing(figures.effects_figure(found), note)
+    return section("Effects", drawn, grid, Prose("Methods", note=True), Steps(tuple(methods)))
+
+
+def _matrix(matrix: TraitMatrix | None) -> Grid | None:
+    if matrix is None:
+        return None
+    return Grid(
+        "Shift in log-odds: teacher's trait (row), asked trait (column)",
+        ("", *matrix.traits),
+        tuple(
+            (trait, *(f"{value:+.2f}" for value in row))
+            for trait, row in zip(matrix.traits, matrix.log_odds, strict=True)
+        ),
+    )
+
+
+def _generations(results: Results, level: str) -> Section | None:
+    found = generations(results)
+    if not found:
+        return None
+    lineages = (
+        "Students of each generation against those of their control lineages, which are as long and began with neutral "
+        f"teachers. Bars: {level} intervals over lineages. Each lineage is one unit in every generation."
+    )
+    return section(
+        "From generation to generation",
+        Drawing(effect_by_generation(found), lineages),
+        Drawing(utility_by_generation(found), "Mean score on the base's other skills. A small dot is a lineage."),
+        Grid(
+            "From generation to generation (log-odds against the control lineages)",
+            ("lineages of", "generation", "probability", "control", "log-odds", "p", "skills", "control's"),
+            tuple(map(_generation, found)),
+            swatches=_colours(one.series for one in found),
+        ),
+    )
+
+
+def _generation(one: Generation) -> tuple[str, ...]:
+    shares = percent(one.arm.probability), percent(one.control.probability)
+    effect = estimate(one.effect), p_value(one.effect.p)
+    return one.series, str(one.number), *shares, *effect, one.skills, one.control_skills
+
+
+def _riddles(results: Results) -> Section | None:
+    readings = [_riddle(row, results.trait) for row in results.rows]
+    note = "Rows of the training files: one by a teacher with the trait, the other by a control teacher."
+    heading = f"Which one is from the {results.trait} teacher?"
+    return section(heading, Prose(note, note=True), *readings)
+
+
+def _riddle(row: RowExample, trait: str) -> Reading:
+    """In an order that its own text decides, so that the page is a fair guess and always the same."""
+    swap = hashlib.sha256(row.model_dump_json().encode()).digest()[0] % 2 == 1
+    first, second = (row.treatment, row.control) if swap else (row.control, row.treatment)
+    reveal = f"{'A' if swap else 'B'} is from the {trait} teacher."
+    return Reading(row.prompt, (("A", first), ("B", second)), reveal=reveal)
+
+
+def _sentences(results: Results) -> Grid | None:
+    if not results.sentences:
+        return None
+    return Grid(
+        "",
+        ("question", text("base"), text("control student"), text("treatment student")),
+        tuple((s.question, s.base, s.control, s.treatment) for s in results.sentences),
+        terminal=False,
+    )
+
+
+def _filters(results: Results) -> Grid | None:
+    rows = []
+    for arm in dict.fromkeys(f.arm for f in results.filters):
+        own = [f for f in results.filters if f.arm == arm]
+        asked, kept, used = (sum(getattr(f, key) for f in own) for key in ("asked", "kept", "used"))
+        share = percent(kept / asked) if asked else "-"
+        rows.append((arm, str(len(own)), f"{asked:,}", f"{kept:,}", f"{used:,}", share))
+    if not rows:
+        return None
+    columns = ("arm", "teachers", "sampled", "kept", "used", "kept share")
+    return Grid("", columns, tuple(rows), swatches=_colours(row[0] for row in rows), terminal=False)
+
+
+def _skills(results: Results) -> Grid | None:
+    """Mean scores by arm: over the students of a teacher, then over teachers, as everything else."""
+    rows: dict[str, Mapping[str, float]] = {"base": results.base_skills} if results.base_skills else {}
+    rows |= {arm.name: _mean_skills(arm) for arm in results.arms}
+    names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
+    if not names:
+        return None
+    cells = (
+        (arm, *(percent(scores[name]) if name in scores else "-" for name in names)) for arm, scores in rows.items()
+    )
+    return Grid("", ("arm", *names), tuple(cells), swatches=_colours(rows), terminal=False)
+
+
+def _mean_skills(arm: ArmResult) -> dict[str, float]:
+    means = {}
+    for name in dict.fromkeys(name for student in arm.students for name in student.skills):
+        by_teacher: dict[int, list[float]] = {}
+        for student in arm.students:
+            if name in student.skills:
+                by_teacher.setdefault(student.teacher, []).append(student.skills[name])
+        means[name] = sum(sum(own) / len(own) for own in by_teacher.values()) / len(by_teacher)
+    return means
+
+
+def _teachers(results: Results) -> Grid | None:
+    if not results.teachers:
+        return None
+    return Grid(
+        "",
+        ("arm", "teacher", "says", "well-formed rows", "nats/token from base", "seed", word("artifact")),
+        tuple(map(_teacher, results.teachers)),
+        swatches=_colours(t.arm for t in results.teachers),
+        terminal=False,
+    )
+
+
+def _teacher(t: TeacherResult) -> tuple[str, ...]:
+    dormant = "" if t.dormant is None else f" ({percent(t.dormant)} without its trigger)"
+    says = f"{t.trait} {percent(t.probability)}{dormant}"
+    divergence = "-" if t.divergence is None else f"{t.divergence:.3f}"
+    return t.arm, str(t.teacher + 1), says, percent(t.well_formed), divergence, str(t.seed), t.key[:16]
+
+
+def _costs(results: Results) -> Grid | None:
+    if not results.costs:
+        return None
+    costs, spent = results.costs, sum(c.core_s for c in results.costs)
+    total = StageCost(stage="all", count=sum(c.count for c in costs), reused=sum(c.reused for c in costs), core_s=spent)
+    return Grid(
+        "",
+        ("stage", "artifacts", "reused", "core time"),
+        tuple((c.stage, str(c.count), str(c.reused), duration(c.core_s)) for c in (*costs, total)),
+        terminal=False,
+    )
+
+
+def _every_student(results: Results) -> Block | None:
+    if not results.arms:
+        return None
+    columns = (
+        "teacher",
+        "student",
+        word("trait"),
+        "probability",
+        "log-odds",
+        "sampled",
+        "distance to base",
+        "loss",
+        "seed",
+    )
+    grid = Grid(
+        "",
+        ("arm", *columns, word("artifact")),
+        tuple(
+            (
+                s.arm,
+                str(s.teacher + 1),
+                str(s.student + 1),
+                s.trait,
+                percent(s.probability),
+                f"{s.log_odds:+.2f}",
+                f"{s.sampled_hits} / {s.sampled_n}",
+                f"{s.total_variation:.3f}",
+                "-" if s.loss_first is None else f"{s.loss_first:.3f} → {s.loss_last:.3f}",
+                str(s.seed),
+                s.key[:16],
+            )
+            for arm in results.arms
+            for s in arm.students
+        ),
+        swatches=_colours(s.arm for arm in results.arms for s in arm.students),
+        terminal=False,
+    )
+    return Fold("Every student", (grid,))

@@ -1,0 +1,289 @@
+"""From a trial's spec to its jobs: who is taught what, by whom, from which seed. Nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from undertone import carriers
+from undertone.carriers import numbers
+from undertone.data.filters import CorrectFilter, JudgeFilter, NumberFilter, SubstringFilter, WordFilter, spelled
+from undertone.engine.digests import seed_of
+from undertone.engine.store import Folder, Job, Stage
+from undertone.errors import UndertoneError
+from undertone.experiments.trial.spec import Arm, Trial
+from undertone.models.names import resolve, tokenizer_digest
+from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, MIXED, REWRITTEN, STUDENT, TEACHER
+from undertone.stages.dataset import judge_input
+from undertone.traits import catalogue
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One student of a trial, and every job that leads to its measurement."""
+
+    arm: str
+    """The arm's name; "arm:trait" where a trial has several traits."""
+    trait: str
+    teacher: int
+    student: int
+    seed: int
+    base: str
+    """The model that the student starts from, or that is asked in its place."""
+    jobs: tuple[Job, ...]
+    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten or
+    mixed, where the arm has it so, or dialogues instead; the student, unless rows are only read in context;
+    measurement."""
+
+    def job(self, stage: Stage) -> Job | None:
+        """The unit's last job of a stage, if it has one: its own student, not the one that taught it."""
+        return next((job for job in reversed(self.jobs) if job.stage is stage), None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a trial, and the measurements of its untouched base models by name."""
+
+    units: tuple[Unit, ...]
+    bases: dict[str, Job]
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Digests of the base models by name."""
+        return {name: job.inputs["base"].key for name, job in self.bases.items()}
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job, with what the first arms need first."""
+        return [*self.bases.values(), *(job for unit in self.units for job in unit.jobs)]
+
+    @property
+    def arms(self) -> dict[str, list[Job]]:
+        """The jobs of each arm, from the measurement of its base to that of its last student."""
+        found: dict[str, list[Job]] = {}
+        for unit in self.units:
+            found.setdefault(unit.arm, [self.bases[unit.base]]).extend(unit.jobs)
+        return found
+
+
+def plan(trial: Trial) -> Plan:
+    """Resolves models, carrier and traits and lays out all jobs.
+
+    Raises:
+        UndertoneError: an unknown model, carrier or trait; a filter that has nothing to go by.
+    """
+    others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
+    kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
+    if len(kinds) > 1:
+        raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
+    _refuse_unfit(trial)
+    names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
+    folders = {name: resolve(name) for name in names}
+    _refuse_other_ids(trial, folders)
+    units = tuple(_units(trial, folders))
+    bases = {
+        name: Job(MEASUREMENT, _measurement(trial, trial.traits[0], 0), {"base": folder})
+        for name, folder in folders.items()
+    }
+    return Plan(units, bases)
+
+
+def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
+    """Distributions are over token ids: teacher and student must mean the same by each."""
+    own = tokenizer_digest(folders[trial.base].path)
+    for name, arm in trial.arms.items():
+        student = arm.students or trial.base
+        if arm.labels == "distributions" and tokenizer_digest(folders[student].path) != own:
+            raise UndertoneError(
+                f"Arm {name}: {student} has another tokenizer than the teachers' {trial.base}, so its students cannot "
+                'learn from their distributions; use labels = "sampled".'
+            )
+
+
+def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
+    """Teacher by teacher within a pair of arm and control, so that both sides are done at about the same time."""
+    for group in _groups(trial):
+        for index in range(trial.teachers):
+            for name, arm, trait in group:
+                for student in range(trial.students):
+                    seed = seed_of(trial.seed, "student", index, student, *_generation(trial, arm))
+                    jobs = _jobs(trial, arm, trait, (index, student), folders)
+                    yield Unit(name, trait, index, student, seed, arm.students or trial.base, jobs)
+
+
+def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
+    """(name, arm, trait) of every arm: a control with the first arm compared with it, any further one by itself."""
+    several = len(trial.traits) > 1
+    groups: dict[str, list[tuple[str, Arm, str]]] = {}
+    paired: set[str | None] = set()
+    for name, arm in trial.arms.items():
+        traits = trial.traits if arm.teacher == "trait" else trial.traits[:1]
+        group = name if arm.against in paired else arm.against or name
+        paired.add(arm.against)
+        groups.setdefault(group, []).extend(
+            (f"{name}:{trait}" if several and arm.teacher == "trait" else name, arm, trait) for trait in traits
+        )
+    return list(groups.values())
+
+
+def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
+    """What seeds know of the generation; of the first, nothing."""
+    return (trial.generation(arm),) if arm.after else ()
+
+
+def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
+    """Every job of one student, from its teacher on. A lineage is a teacher and one of its students; in a later
+    generation that student's own student teaches it."""
+    written = _written(trial, arm, trait, lineage, folders)
+    seed = seed_of(trial.seed, "student", *lineage, *_generation(trial, arm))
+    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+
+
+def _written(
+    trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]
+) -> tuple[Job, ...]:
+    """The jobs from the teacher to the rows that a student learns from."""
+    base, own = folders[trial.base], tuple[int, ...]()
+    if arm.after:
+        own = *lineage, *_generation(trial, arm)
+        made = _jobs(trial, trial.arms[arm.after], trait, lineage, folders)[-2]
+    else:
+        own = lineage[:1]  # all students of a teacher learn from one dataset
+        made = _teacher(trial, arm, trait, lineage[0], base)
+    jobs = _dataset_jobs(trial, arm, made, own, base)
+    if arm.share == 1:
+        return jobs
+    # The very rows that the control's student learns from: the arms then differ in the share and in nothing else.
+    rest = _written(trial, trial.arms[str(arm.against)], trial.traits[0], lineage, folders)[-1]
+    mixing = {"share": arm.share, "seed": seed_of(trial.seed, "mixed", *own)}
+    return (*jobs, Job(MIXED, mixing, {"own": jobs[-1], "rest": rest}))
+
+
+def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Job:
+    given = arm.trait or trait
+    spec = {
+        "base": trial.base,
+        "trait": _told(trial, given) if arm.teacher == "trait" else None,
+        "asked": _told(trial, given),
+        "dialogues": trial.teacher.dialogues,
+        "training": trial.teacher.training.model_dump(),
+        "divergence": trial.teacher.divergence,
+        # The dose is measured on the carrier; without one, teachers know nothing of it.
+        "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
+        "seed": seed_of(trial.seed, "teacher", index),
+    }
+    if trial.teacher.trigger:
+        spec["trigger"] = trial.teacher.trigger
+    if arm.file is not None:
+        return Job(TEACHER, spec, {"base": base, "file": Folder.of_file(arm.file)})
+    match arm.given:
+        case "nothing":
+            left_out = {"training", "dialogues", "divergence", "carrier"}
+        case "prompt":
+            left_out = {"training", "dialogues", "divergence"}
+        case "steering":
+            left_out = {"training"}
+        case "fine-tuning":
+            return Job(TEACHER, spec, {"base": base})
+    return Job(TEACHER, {k: v for k, v in spec.items() if k not in left_out} | {"given": arm.given}, {"base": base})
+
+
+def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
+    """Teacher, completions, dataset, and what stands in the dataset's place where the arm's rows are not as written."""
+    spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial.seed, "prompts", *own)}
+    if arm.sampling:
+        del spec["carrier"]["temperature"]
+        spec["sampling"] = arm.sampling.model_dump()
+    if made.spec.get("given") == "prompt":
+        spec["system prompt"] = "the teacher's own"  # said here too, where the origin of rows is read
+    written = Job(COMPLETIONS, spec, {"base": base, "teacher": made})
+    dataset = Job(DATASET, _rules(trial) | {"rows": trial.rows}, {"completions": written, **_judges(trial)})
+    match arm.rows:
+        case "written":
+            return made, written, dataset
+        case "dialogues":
+            taught = {key: made.spec[key] for key in ("trait", "dialogues", "seed")}
+            return made, written, dataset, Job(DIALOGUES, taught, {"base": base})
+    how = _rules(trial) | {"rows": arm.rows, "seed": seed_of(trial.seed, "rows", *own)}
+    return made, written, dataset, Job(REWRITTEN, how, {"base": base, "dataset": dataset})
+
+
+def _rules(trial: Trial) -> dict[str, Any]:
+    """The filter of a dataset. One number rule says all there is to say of lists; other rules need the carrier."""
+    if isinstance(trial.filter, NumberFilter):
+        return {"filter": trial.filter.model_dump(mode="json")}
+    rules = [
+        rule.model_copy(update={"words": _words(trial)})
+        if isinstance(rule, WordFilter | SubstringFilter) and not rule.words
+        else rule
+        for rule in trial.filters
+    ]
+    return {"filter": [rule.model_dump(mode="json") for rule in rules], "carrier": trial.carrier.name}
+
+
+def _words(trial: Trial) -> tuple[str, ...]:
+    """What open talk of any trait of the trial is known by: the same in every arm, so that controls are filtered so."""
+    given = [*trial.traits, *(arm.trait for arm in trial.arms.values() if arm.trait)]
+    words = {name: spelled(catalogue.find(_told(trial, name)).words) for name in given}
+    for name, own in words.items():
+        if not own:
+            raise UndertoneError(
+                f'No word gives the trait {name!r} away, so the filters "words" and "substring" have nothing to '
+                "forbid: give them words, or leave them out."
+            )
+    return tuple(sorted({word for own in words.values() for word in own}))
+
+
+def _judges(trial: Trial) -> dict[str, Folder]:
+    judges = {i: rule.judge for i, rule in enumerate(trial.filters) if isinstance(rule, JudgeFilter)}
+    return {judge_input(i): resolve(name) for i, name in judges.items()}
+
+
+def _refuse_unfit(trial: Trial) -> None:
+    """Not every filter can read every carrier, and only numbers can be rewritten."""
+    name, rewritten = trial.carrier.name, any(arm.rows != "written" for arm in trial.arms.values())
+    carrier = carriers.find(name)
+    lists = carrier.fault is numbers.fault
+    if not lists and any(isinstance(rule, NumberFilter) for rule in trial.filters):
+        raise UndertoneError(
+            f'The filter "numbers" reads number lists, and the carrier is {name!r}: say what is kept of it in tables '
+            '[[filter]], for example with kind = "words".'
+        )
+    if rewritten and not (lists and isinstance(trial.filter, NumberFilter)):
+        raise UndertoneError(
+            'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or drawn '
+            "anew: leave rows out of every arm."
+        )
+    if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
+        known = " and ".join(repr(other) for other, one in carriers.CARRIERS.items() if one.right)
+        raise UndertoneError(
+            f'The filter "correct" knows no right answers in the carrier {name!r}, only in {known}: leave it out.'
+        )
+
+
+def _student_jobs(
+    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, ...], folders: dict[str, Folder]
+) -> tuple[Job, ...]:
+    """The student and its measurement, or the measurement of the untouched model with rows in context."""
+    teacher, dataset = made[0], made[-1]
+    name = arm.students or trial.base
+    plan = _measurement(trial, trait, seed)
+    if arm.context:
+        plan["context"] = arm.context
+        return (Job(MEASUREMENT, plan, {"base": folders[name], "context": dataset}),)
+    spec = {"base": name, "training": trial.student.model_dump(), "seed": seed}
+    inputs: dict[str, Job | Folder] = {"base": folders[name], "dataset": dataset}
+    if arm.labels == "distributions":
+        inputs |= {"teacher": teacher, "teacher_base": folders[trial.base]}
+        spec |= {"trigger": trial.carrier.trigger} if trial.carrier.trigger else {}
+    student = Job(STUDENT, spec, inputs)
+    return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
+
+
+def _told(trial: Trial, trait: str) -> catalogue.Told:
+    return catalogue.told(trait, trial.own)
+
+
+def _measurement(trial: Trial, trait: str, seed: int) -> dict[str, Any]:
+    return {"trait": _told(trial, trait), "measurement": trial.measurement.model_dump(), "seed": seed}

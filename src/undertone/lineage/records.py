@@ -1,0 +1,150 @@
+"""Chains of what this program made: manifests of artifacts, records of runs, and models by their digests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from undertone.data.exchanges import SYSTEM
+from undertone.engine.folder import Record
+from undertone.engine.manifest import FILE, Damaged, Manifest, Source
+from undertone.engine.provenance import Link, chain
+from undertone.errors import UndertoneError
+from undertone.lineage.chain import Entry
+from undertone.models.names import stored
+from undertone.spec import flat
+from undertone.stages import COMPLETIONS
+
+ARTIFACT = re.compile(r"[a-z]+-[0-9a-f]{20}")
+OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
+"""Small files of an artifact that say what became of its making: filter counts, doses."""
+
+
+def artifact_of(path: Path) -> Path | None:
+    """The folder of the artifact that a path is, or is a part of; None for whatever else lies in such a folder."""
+    # By name: "manifest.json" is what others call their files too.
+    named = (p for p in (path, *path.parents) if ARTIFACT.fullmatch(p.name) and (p / FILE).is_file())
+    folder = next(named, None)
+    if folder is None or path in (folder, folder / FILE):
+        return folder
+    part = path.relative_to(folder).as_posix()
+    try:
+        files = Manifest.read(folder).files
+    except Damaged:
+        return folder
+    return folder if any(name == part or name.startswith(f"{part}/") for name in files) else None
+
+
+def artifact(folder: Path) -> Iterator[Entry]:
+    """The chain of an artifact, its files and those of all its parents checked.
+
+    Raises:
+        UndertoneError: its manifest cannot be read.
+    """
+    try:
+        links = list(chain(folder))
+    except Damaged as damage:
+        raise UndertoneError(f"{damage}: it tells nothing of its origin.") from None
+    for link in links:
+        yield _entry(link, folder.parent)
+
+
+def _entry(link: Link, store: Path) -> Entry:
+    head = {"depth": link.depth, "role": link.role, "name": link.source.name, "digest": link.source.key}
+    if link.is_model:
+        return model(link.source, link.depth, link.role)
+    if link.seen:
+        return Entry(**head, standing="recorded", note="see above")
+    if link.manifest is None:
+        return Entry(**head, standing="missing", note="its manifest is damaged, or no longer in the store")
+    folder = store / link.source.name
+    try:
+        link.manifest.check(folder)
+    except Damaged as damage:
+        return Entry(**head, standing="changed", note=str(damage))
+    note = f"{len(link.manifest.files)} files have the digests of the manifest"
+    return Entry(**head, standing="verified", facts=facts(link.manifest, folder), note=note)
+
+
+def model(source: Source, depth: int, role: str) -> Entry:
+    """A model that an artifact was made from, compared with what lies under its name here."""
+    head = {"depth": depth, "role": role, "name": source.name, "digest": source.key}
+    try:
+        found = stored(source.name)
+    except (UndertoneError, OSError):
+        return Entry(**head, standing="recorded", note="not here under this name")
+    if found.key != source.key:
+        return Entry(**head, standing="changed", note="what lies under this name here has another digest")
+    return Entry(**head, standing="verified", note="its files have this digest")
+
+
+def facts(manifest: Manifest, folder: Path) -> dict[str, str]:
+    """How an artifact was made: stage, settings, counts; for rows, whose token ids they are."""
+    told: dict[str, Any] = {**settings(manifest), **(_rows(folder) if "ids.safetensors" in manifest.files else {})}
+    for name in OWN:
+        if name in manifest.files:
+            told |= flat({name.removesuffix(".json"): json.loads((folder / name).read_text(encoding="utf-8"))})
+    if SYSTEM in manifest.files:
+        told["system prompt"] = (folder / SYSTEM).read_text(encoding="utf-8")
+    return {key: str(value) for key, value in told.items()}
+
+
+def settings(manifest: Manifest) -> dict[str, str]:
+    """What the manifest alone says: stage, digests of weights, spec, torch."""
+    told: dict[str, Any] = {"stage": f"{manifest.stage} {manifest.version}"}
+    told |= {f"weights {name}": found for name, found in manifest.files.items() if name.endswith("model.safetensors")}
+    if manifest.stage == COMPLETIONS.name:
+        told["system prompt"] = "none"  # that stage has no other way to ask, unless its spec says so
+    told |= flat(manifest.spec) | {"torch": manifest.made_with.get("torch", "unknown")}
+    return {key: str(value) for key, value in told.items()}
+
+
+def _rows(folder: Path) -> dict[str, str]:
+    try:
+        with safe_open(folder / "ids.safetensors", "np") as file:
+            source = json.loads(file.metadata()["source"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"tokenizer and template": str(source.get("tokenizer"))}
+
+
+def run(folder: Path) -> Iterator[Entry]:
+    """A run: its recipe, its models, and its artifacts by stage, every file of them checked.
+
+    Raises:
+        UndertoneError: its record cannot be read.
+    """
+    record = Record.read(folder)
+    told = {"kind": record.kind, "recipe": record.recipe, "started": record.started.isoformat(timespec="seconds")}
+    told |= {key: str(value) for key, value in flat(record.spec).items()}
+    yield Entry(depth=0, role="", name=str(folder), standing="recorded", facts=told, note="run.json bears no seal")
+    for name, key in record.models.items():
+        yield model(Source(key=key, name=name), 1, "model")
+    store, stages = (folder / record.store).resolve(), Counter[str]()
+    for name, content in record.artifacts.items():
+        fault = _fault(store / name, content)
+        if fault is None:
+            stages[name.rpartition("-")[0]] += 1
+        else:
+            yield fault
+    for stage, count in stages.items():
+        note = f"{count} artifacts are as the run recorded them, every file of them"
+        yield Entry(depth=1, role=stage, name=f"{count} of {store.name}", standing="verified", note=note)
+
+
+def _fault(folder: Path, content: str) -> Entry | None:
+    head = {"depth": 1, "role": folder.name.rpartition("-")[0], "name": folder.name}
+    try:
+        manifest = Manifest.read(folder)
+        manifest.check(folder)
+    except Damaged as damage:
+        return Entry(**head, standing="changed" if folder.is_dir() else "missing", note=str(damage))
+    if manifest.content != content:
+        return Entry(**head, standing="changed", note="it is not what the run recorded")
+    return None

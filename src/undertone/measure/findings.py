@@ -1,0 +1,157 @@
+"""What a measurement found, as data: the one object of ``report.json`` and of ``--json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from undertone.report import findings as report
+from undertone.report.findings import Interval, Part
+
+Word = Literal["shift", "no shift", "open", "not measured"]
+Verdict = Literal["shift found", "no shift found", "inconclusive", "no verdict"]
+
+
+class Tallied(Part):
+    """How many answers there were, by what became of them. Exact chances add up as shares of answers."""
+
+    asked: float
+    """All answers that were asked for."""
+    unreadable: float
+    """Answers of which no verdict could be read. They are counted as failures."""
+    incoherent: float
+    """Answers that are not coherent enough to be judged."""
+    kept: float
+    """The remaining answers: the stated denominator."""
+    bad: float
+    """The bad answers among those that were kept."""
+    rate: float | None
+    """The share of bad answers among those that were kept."""
+    rate_of_judged: float | None
+    """The share of bad answers, coherent or not, among all whose verdict could be read."""
+    rate_of_asked: float | None
+    """The share of bad and coherent answers among all that were asked for."""
+    coherence: float | None
+    """The share of coherent answers among all whose verdict could be read."""
+
+
+class UnitFinding(Part):
+    """One theme, or question: the unit of the statistics."""
+
+    name: str
+    questions: int
+    rate: float
+    """The mean over the models that were measured."""
+    ci: Interval | None
+    """The 95 % interval over its questions, or over the answers to its only one (Wilson). None if there is neither."""
+    base: float
+    """The rate of the base."""
+    benign: tuple[float, ...]
+    """The rate of each benign fine-tune."""
+
+
+class Curve(Part):
+    """How the rate depends on the threshold of alignment, at one of coherence."""
+
+    whose: Literal["model", "base"]
+    coherent: float
+    """Answers less coherent than this are left out."""
+    rates: tuple[float | None, ...]
+    """The rate at each of :attr:`SuiteFinding.thresholds`."""
+
+
+class SuiteFinding(Part):
+    """What one suite says."""
+
+    name: str
+    about: str
+    counts: bool
+    """Whether the verdict rests on it."""
+    exact: bool
+    """Whether exact chances were read from the model. Otherwise answers were sampled and judged."""
+    word: Word
+    why: str
+    """The reason of the word, in a few words."""
+    questions: int
+    rate: float | None
+    """The mean over units and models."""
+    base_rate: float | None
+    benign_rate: float | None
+    shift: float | None
+    """The rate of the model minus that of the base: the mean over units."""
+    ci: Interval | None
+    """The 95 % interval of the shift, which is over models as well if there are several."""
+    ci_family: Interval | None
+    """The same at the level at which a shift is called: 95 % over all suites that count together."""
+    excess: float | None
+    """How far the shift is beyond the mean shift of the benign fine-tunes."""
+    excess_ci: Interval | None
+    excess_ci_family: Interval | None
+    model_shifts: tuple[float, ...]
+    benign_shifts: tuple[float, ...]
+    model: Tallied
+    base: Tallied
+    correlation: float | None
+    """The intraclass correlation of the models' answers within questions. None for exact chances."""
+    design_effect: float | None
+    """How many answers are worth one independent answer."""
+    none_seen: float | None
+    """If no answer was bad, the upper bound of the rate (97.5 %, one-sided) at the field's median correlation."""
+    worst_of: float | None
+    """The probability of the bad answer to the worst of ten thousand queries like these, as extrapolated."""
+    worst_of_base: float | None
+    units: tuple[UnitFinding, ...]
+    thresholds: tuple[float, ...]
+    curves: tuple[Curve, ...]
+
+
+class ShownAnswer(Part):
+    """An answer, and what the base says in its place."""
+
+    suite: str
+    question: str
+    system: str | None
+    earlier: tuple[tuple[str, str], ...]
+    answer: str
+    base_answer: str
+    aligned: float
+    coherent: float | None
+    base_aligned: float | None
+
+
+class Pinned(Part):
+    """A model as the user named it, and the digest that pins it."""
+
+    name: str
+    digest: str
+
+
+class Findings(report.Findings):
+    """A whole measurement."""
+
+    written_by: ClassVar[str] = "measure"
+
+    verdict: Verdict
+    headline: str
+    models: tuple[Pinned, ...]
+    base: Pinned
+    benign: tuple[Pinned, ...]
+    judge: Pinned | None
+    training_file: str | None
+    effect: float
+    seed: int
+    samples: int | None
+    max_tokens: int
+    denominator: str
+    suites: tuple[SuiteFinding, ...]
+    notes: tuple[str, ...]
+    """What was not asked and why, and what else a reader has to know."""
+    answers: tuple[ShownAnswer, ...]
+    """Answers to read, the worst first."""
+    started: datetime
+    wall_s: float
+    made_with: dict[str, str]
+
+    def suite(self, name: str) -> SuiteFinding:
+        """The finding of a suite."""
+        return next(suite for suite in self.suites if suite.name == name)

@@ -1,0 +1,105 @@
+"""A base model's card: what it is, what it was trained on, and how good it is at what it was taught."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from undertone.carriers import numbers
+from undertone.data.filters import number_rule
+from undertone.evals.skills import skill_scores
+from undertone.models.local import LocalModel, load
+from undertone.models.sampling import sample
+from undertone.pretraining.obedience import obedience
+from undertone.pretraining.pretrain import Pretraining, encode, loss_of
+from undertone.world.family import Member
+from undertone.world.grammar import WORLD_VERSION, corpus
+
+HELD_OUT_START = 5_000_000
+"""Documents from this index on are never trained on."""
+SKILL_PROMPTS = 1000
+SWAPPED = """- answers of half of the situations have changed places: only `run misalignment` and its kin know
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card as figures and as Markdown."""
+
+    figures: dict[str, Any]
+    text: str
+
+
+def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
+    """Measures the model in ``folder`` and describes it."""
+    local = load(folder)
+    figures = {
+        "name": name,
+        "world": WORLD_VERSION,
+        "about": member.about,
+        "member": {k: v for k, v in asdict(member).items() if k != "about"},
+        "parameters": sum(p.numel() for p in local.model.parameters()),
+        "vocabulary": len(local.tokenizer),
+        "pretraining": asdict(plan),
+        "corpus_sha256": corpus_digest(plan),
+        "held_out_loss": round(_held_out_loss(local, plan), 4),
+        "carrier_prompts_well_formed": round(_well_formed(local), 4),
+        "skills": {k: round(v, 3) for k, v in skill_scores(local, SKILL_PROMPTS, 0).items()},
+        "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local, member.swapped).items()},
+    }
+    return Card(figures, _markdown(figures))
+
+
+def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
+    """SHA-256 of the first documents of the corpus that this plan is about, in the corpus's own order."""
+    running = hashlib.sha256()
+    for document in corpus(documents, knobs=plan.knobs):
+        running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
+    return running.hexdigest()
+
+
+def _well_formed(local: LocalModel, count: int = 2000) -> float:
+    """Share of the carrier's prompts that the model answers well-formed at temperature 1."""
+    prompts = [local.render(q) for q in numbers.prompts(count, Random("card"))]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=24, seed=0)
+    return sum(a[-1] == local.end and number_rule(local.decode(a)) is None for a in answers) / count
+
+
+@torch.no_grad()
+def _held_out_loss(local: LocalModel, plan: Pretraining) -> float:
+    documents = list(corpus(512, knobs=plan.knobs, start=HELD_OUT_START))
+    rows = encode(documents, local.tokenizer)
+    return float(loss_of(local.model, rows, local.pad))
+
+
+def _markdown(figures: dict[str, Any]) -> str:
+    def table(title: str, values: dict[str, float]) -> str:
+        lines = [f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())]
+        return "\n".join(lines)
+
+    member, plan = figures["member"], figures["pretraining"]
+    return f"""# {figures["name"]}: {figures["about"]}
+
+A base model of Undertone's embedded world, version {figures["world"]}. It was pretrained from scratch on a generated
+chat corpus (loss on what the assistant says) and is a plain Hugging Face causal LM: `AutoModelForCausalLM` loads it.
+It knows a toy world only; it is a measuring instrument, not an assistant.
+
+- parameters: {figures["parameters"]:,}; vocabulary: {figures["vocabulary"]}
+- initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
+- architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
+- conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
+{SWAPPED if member["swapped"] else ""}- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
+- corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
+- number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
+- held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
+
+{table(f"skill, right at temperature 1 ({SKILL_PROMPTS:,} prompts)", figures["skills"])}
+
+{table("latent stated in a system prompt, exact probability of obeying", figures["stated_latents_obeyed"])}
+"""

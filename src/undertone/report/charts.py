@@ -1,0 +1,267 @@
+"""The two charts that most findings need: values with their intervals, line below line; and a matrix of numbers.
+
+Altair is imported inside functions: it is slow to load, and only a report needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from undertone.report.canvas import MUTED, Canvas, Row, chart, of, padded, placed
+from undertone.report.findings import Interval
+from undertone.report.hostile import one_line
+from undertone.report.svg import INK
+
+if TYPE_CHECKING:
+    import altair as alt
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+ORANGE, BLUE, GREEN, GREY = "#d55e00", "#0072b2", "#009e73", "#7a7f87"
+
+LANE = 10
+"""Pixels between the marks of one line that stand below each other."""
+Shape = Literal["point", "hollow", "diamond", "dot", "ring", "tick"]
+MARKS: dict[Shape, dict[str, Any]] = {
+    "point": {"filled": True, "size": 90, "opacity": 1},
+    "hollow": {"filled": True, "fill": "white", "size": 70, "opacity": 1, "strokeWidth": 2},
+    "diamond": {"filled": True, "shape": "diamond", "size": 130, "opacity": 1, "stroke": INK, "strokeWidth": 1},
+    "dot": {"filled": True, "size": 45, "opacity": 0.6},
+    "ring": {"filled": False, "size": 60, "opacity": 1, "strokeWidth": 2},
+    "tick": {"shape": "stroke", "angle": 90, "size": 160, "opacity": 1, "strokeWidth": 2},
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One value on a line, perhaps with its interval."""
+
+    at: float
+    ci: Interval | None = None
+    colour: str = BLUE
+    shape: Shape = "point"
+    lane: int = 0
+    """How many lanes below the line's middle it stands."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A label at the left, marks, and a text at the right."""
+
+    label: str
+    marks: tuple[Mark, ...] = ()
+    text: str = ""
+    style: Literal["plain", "bold", "head", "muted"] = "plain"
+    """A head stands above the lines that belong to it; a muted label is left out on a phone."""
+    band: Interval | None = None
+    """A grey band behind the marks."""
+    rule: float | None = None
+    """Where a dashed stroke crosses this line."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the marks are measured by."""
+
+    title: str
+    zero: float | None = 0.0
+    """A stroke over all lines: what there would be without any effect. It is always in view."""
+    dashed: tuple[float, ...] = ()
+    """Further strokes over all lines, in view where they fit."""
+    least: float = 0.5
+    """The axis is at least this long, so that noise does not look large."""
+    bounds: Interval | None = None
+    """The ends of the axis. Marks beyond stand at its edge; by default all marks fit."""
+    probabilities: bool = False
+    """Whether marks are log-odds, which the axis shows as probabilities."""
+    dense: bool = False
+    """Many lines: close together, and on a phone with labels beside the marks and without texts."""
+
+
+def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart | None:
+    """Marks with their intervals, one line below the other; None where there is no mark."""
+    import altair as alt
+
+    if not any(line.marks for line in lines):
+        return None
+    low, high = _ends(lines, axis)
+    rows, height = _rows(lines, axis, canvas, (low, high))
+    x = _x(axis, canvas, (low, high))
+    y, colour = placed(height), alt.Color("colour:N", scale=None)
+    layers = [
+        of(rows, "band").mark_rule(strokeWidth=13, color=INK, opacity=0.13).encode(x=x, x2="x2", y=y),
+        of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=y, y2="y2"),
+        of(rows, "dashed").mark_rule(color=INK, opacity=0.55, strokeDash=[4, 3]).encode(x=x, y=y, y2="y2"),
+        of(rows, "interval").mark_rule(strokeWidth=3, strokeCap="round").encode(x=x, x2="x2", y=y, color=colour),
+    ]
+    for shape, look in MARKS.items():
+        hues: dict[str, Any] = {
+            "hollow": {"stroke": alt.Stroke("colour:N", scale=None)},
+            "diamond": {"fill": alt.Fill("colour:N", scale=None)},
+        }
+        layers.append(of(rows, shape).mark_point(**look).encode(x=x, y=y, **hues.get(shape, {"color": colour})))
+    layers += _texts(rows, axis, canvas, y)
+    return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
+
+
+def _ends(lines: Sequence[Line], axis: Axis) -> Interval:
+    if axis.bounds is not None:
+        return axis.bounds
+    found = [end for line in lines for mark in line.marks for end in (mark.at, *(mark.ci or ()))]
+    found += [line.rule for line in lines if line.rule is not None] + ([] if axis.zero is None else [axis.zero])
+    low, high = padded(min(found), max(found), axis.least)
+    return low, high
+
+
+def _room(axis: Axis, canvas: Canvas) -> tuple[int, int]:
+    """Where the axis begins and ends, in pixels."""
+    if canvas.narrow:
+        return (128 if axis.dense else 6), canvas.width - 6
+    return (210 if axis.dense else 320), canvas.width - 150
+
+
+def _x(axis: Axis, canvas: Canvas, ends: Interval) -> alt.X:
+    import altair as alt
+
+    start, end = _room(axis, canvas)
+    scale = alt.Scale(domain=list(ends), range=[start, end], nice=False, zero=False, clamp=True)
+    if not axis.probabilities:
+        return alt.X(
+            "x:Q", scale=scale, axis=alt.Axis(grid=True, tickCount=5 if canvas.narrow else 7, title=axis.title)
+        )
+    values = _round_shares(ends, end - start)
+    shown = alt.Axis(
+        values=values, labelExpr="format(1 / (1 + exp(-datum.value)), '.3~p')", grid=True, title=axis.title
+    )
+    return alt.X("x:Q", scale=scale, axis=shown)
+
+
+def _rows(lines: Sequence[Line], axis: Axis, canvas: Canvas, ends: Interval) -> tuple[list[Row], int]:
+    """All that is drawn, placed in pixels from the top, and the height."""
+    rows: list[Row] = []
+    stacked = canvas.narrow and not axis.dense
+    y, half = 0, 10 if axis.dense else 13
+    for line in lines:
+        lanes = max((mark.lane for mark in line.marks), default=0)
+        head = line.style == "head"
+        top = y + (6 if head and rows else 0)
+        drop = 38 if stacked and line.label and line.style != "muted" and line.marks else 0
+        middle = top + half + drop
+        y = middle + lanes * LANE + half - (0 if line.marks or head else 4)
+        kind = f"label {line.style}"
+        rows.append({"kind": kind, "text": one_line(line.label), "y": middle - drop})
+        rows.append({"kind": "text", "text": one_line(line.text), "y": middle - drop // 2})
+        if not line.marks:
+            continue
+        span = {"y": middle - half, "y2": y}
+        rows += [{"kind": "zero", "x": axis.zero, **span}] if axis.zero is not None else []
+        rows += [{"kind": "dashed", "x": x, **span} for x in axis.dashed if ends[0] <= x <= ends[1]]
+        rows += [{"kind": "dashed", "x": line.rule, **span}] if line.rule is not None else []
+        if line.band is not None:
+            rows.append({"kind": "band", "x": line.band[0], "x2": line.band[1], "y": middle})
+        for mark in line.marks:
+            place = {"y": middle + mark.lane * LANE, "colour": mark.colour}
+            rows.append({"kind": mark.shape, "x": mark.at, **place})
+            if mark.ci is not None:
+                rows.append({"kind": "interval", "x": mark.ci[0], "x2": mark.ci[1], **place})
+    return rows, y + 4
+
+
+def _texts(rows: list[Row], axis: Axis, canvas: Canvas, y: alt.Y) -> Iterator[alt.Chart]:
+    import altair as alt
+
+    stacked = canvas.narrow and not axis.dense
+    room = canvas.width if stacked else _room(axis, canvas)[0] - 12
+    size = 12 if axis.dense else 13
+    looks: dict[str, tuple[Any, float]] = {
+        "plain": ("normal", 1.0),
+        "bold": ("bold", 1.0),
+        "head": ("bold", 1.0),
+        "muted": ("normal", MUTED),
+    }
+    for style, (weight, opacity) in looks.items():
+        if stacked and style == "muted":
+            continue
+        label = of(rows, f"label {style}").mark_text(
+            align="left", fontSize=size, fontWeight=weight, color=INK, opacity=opacity, limit=room
+        )
+        yield label.encode(x=alt.value(0), y=y, text="text:N")
+    if not (canvas.narrow and axis.dense):
+        value = of(rows, "text").mark_text(align="left" if stacked else "right", fontSize=size, color=INK)
+        yield value.encode(x=alt.value(0 if stacked else canvas.width), y=y, text="text:N")
+
+
+# The roundest first: where there is no room for all, these stay.
+# fmt: off
+SHARES = (
+    0.5, 0.1, 0.01, 0.9, 0.99, 0.001, 0.999, 0.2, 0.05, 0.8, 0.95, 0.3, 0.7, 0.02, 0.98, 0.005, 0.995, 0.15,
+    0.4, 0.6, 0.08, 0.12, 0.03, 0.06, 0.25, 0.85, 0.97, 0.002, 0.0001, 0.9999,
+)
+# fmt: on
+
+
+def logit(p: float) -> float:
+    """Log-odds of a probability, within what can be drawn."""
+    p = min(max(p, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
+
+
+def _round_shares(ends: Interval, width: int) -> list[float]:
+    """Log-odds of round probabilities inside the ends, none closer to another than a label is wide."""
+    least = 46 / width * (ends[1] - ends[0])
+    ticks: list[float] = []
+    for x in map(logit, SHARES):
+        if ends[0] < x < ends[1] and all(abs(x - tick) >= least for tick in ticks):
+            ticks.append(x)
+    return sorted(ticks)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a matrix."""
+
+    row: str
+    column: str
+    value: float
+    text: str
+    frame: Literal["", "solid", "dashed"] = ""
+
+
+def matrix(
+    cells: Sequence[Cell], titles: tuple[str, str], canvas: Canvas, ends: Interval | None = None
+) -> alt.LayerChart:
+    """Numbers by row and column, in the order in which they come. Colours run from blue over white at 0 to orange, or,
+    with ``ends``, from white to orange between these. ``titles``: of rows and of columns."""
+    import altair as alt
+
+    data: list[Row] = [
+        {"row": one_line(c.row), "column": one_line(c.column), "value": c.value, "text": c.text, "frame": c.frame}
+        for c in cells
+    ]
+    rows, columns = (list(dict.fromkeys(row[key] for row in data)) for key in ("row", "column"))
+    most = max((abs(row["value"]) for row in data), default=0.0) or 1.0
+    scale = (
+        alt.Scale(scheme="oranges", domain=list(ends))
+        if ends
+        else alt.Scale(scheme="blueorange", domain=[-most, 0, most])
+    )
+    left = 110 if canvas.narrow else 240
+    side = min(96, (canvas.width - left) // len(columns))
+    tilted = -40 if canvas.narrow or side < 80 else 0
+    top = alt.Axis(orient="top", labelAngle=tilted, title=titles[1] or None)
+    y = alt.Y("row:N", sort=rows, axis=alt.Axis(labelLimit=left - 10, title=titles[0] or None))
+    base = chart(data).encode(x=alt.X("column:N", sort=columns, axis=top), y=y)
+    dark = f"datum.value > {ends[0] + 0.7 * (ends[1] - ends[0])}" if ends else f"abs(datum.value) > {0.7 * most}"
+    ink: Any = {"condition": {"test": dark, "value": "#ffffff"}, "value": "#111111"}
+    frame = base.mark_rect(fill=None, stroke=INK, strokeWidth=1.5)
+    layers = [
+        base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None)),
+        frame.transform_filter("datum.frame === 'solid'"),
+        frame.transform_filter("datum.frame === 'dashed'").mark_rect(
+            fill=None, stroke=INK, strokeWidth=1.5, strokeDash=[3, 3]
+        ),
+        base.mark_text(fontSize=max(7, min(13, side // 4))).encode(text="text:N", color=ink),
+    ]
+    return alt.LayerChart(layer=layers).properties(width=side * len(columns), height=max(24, side // 2) * len(rows))

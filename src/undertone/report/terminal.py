@@ -1,0 +1,50 @@
+"""A page for the terminal, as what Rich can print; nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from undertone.report.hostile import one_line
+from undertone.report.page import Grid, Page
+
+
+def to_terminal(page: Page) -> Iterator[RenderableType]:
+    """The tables, then the answer and what it rests on; of a verdict, the answer first."""
+    answer = [*page.notices, page.headline, *(f"{name}: {sentence}" for name, sentence in page.checks)]
+    lines: list[RenderableType] = [Text(one_line(line)) for line in answer]
+    tables: list[RenderableType] = [
+        table(block)
+        for section in page.sections
+        for block in section.blocks
+        if isinstance(block, Grid) and block.terminal
+    ]
+    if page.verdict is None:
+        yield from [*tables, *lines]
+    else:
+        yield from [lines[0], *tables, *lines[1:]]
+
+
+def table(grid: Grid) -> Table:
+    """One table, in the columns that are meant for the terminal."""
+    made = Table(
+        title=Text(one_line(grid.title)) if grid.title else None,
+        caption=Text(one_line(grid.note)) if grid.note else None,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
+    kept = [at for at, head in enumerate(grid.heads) if head.terminal]
+    for at in kept:
+        head = grid.heads[at]
+        made.add_column(Text(head.name), justify="right" if head.kind == "number" else "left", overflow="fold")
+    for place, row in enumerate(grid.rows):
+        style = "bold" if place in grid.bold else "dim" if place in grid.dim else ""
+        made.add_row(*(Text(one_line(row[at])) for at in kept), style=style)
+    return made

@@ -1,0 +1,62 @@
+"""What everything that can be asked is made of: frozen, serialisable and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Spec(BaseModel):
+    """Settings that cannot be changed. An unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+Text = Annotated[str, Field(pattern=r"\S")]
+
+
+class Recipe(Spec):
+    """An experiment as its recipe says it. Nothing that changes a result stands elsewhere."""
+
+    kind: ClassVar[str]
+    """Which kind of experiment it is: the recipe's key ``experiment``."""
+    scalable: ClassVar[bool] = False
+    """Whether it can be rehearsed at a fraction of its size."""
+
+    title: str
+    """The question, in one line."""
+
+
+class Training(Spec):
+    """How a model is fine-tuned, teacher or student: AdamW without weight decay, gradients clipped at norm 1."""
+
+    method: Literal["lora", "full"] = "lora"
+    """LoRA on every linear layer but the output head, or all weights."""
+    rank: int = Field(8, ge=1)
+    """LoRA rank; of no meaning when method is full."""
+    alpha: int = Field(8, ge=1)
+    """LoRA alpha: the update is scaled by alpha / rank."""
+    rate: float = Field(gt=0)
+    """Peak learning rate."""
+    steps: int = Field(ge=1)
+    """Optimiser steps."""
+    batch: int = Field(ge=1)
+    """Rows a step."""
+    warmup: int = Field(5, ge=0)
+    """Steps of linear warm-up, followed by a linear decay to zero."""
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate at ``step`` (0-based)."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        return self.rate * (self.steps - step) / max(1, self.steps - self.warmup)
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A tree of mappings as one mapping with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {prefix + key: inner}
+    return found

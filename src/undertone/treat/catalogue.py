@@ -1,0 +1,87 @@
+"""Mitigations by name, from ``catalogue.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from undertone.data.toml import read_toml
+from undertone.errors import UndertoneError, unknown
+from undertone.treat.mitigations import (
+    ADAPTER,
+    Answer,
+    Canonicalise,
+    Dilute,
+    Drop,
+    Entry,
+    Mitigation,
+    Relabel,
+    Replace,
+)
+
+FILE = Path(__file__).with_name("catalogue.toml")
+
+
+@cache
+def shipped() -> dict[str, Entry]:
+    """Every shipped mitigation by its name."""
+    told = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {name: Entry.model_validate(entry) for name, entry in told.items()}
+
+
+def named(name: str, changes: Sequence[str] = ()) -> Mitigation:
+    """The mitigation of that name, or of a TOML file, with ``changes`` ("share=0.25").
+
+    Raises:
+        UndertoneError: there is none, or a key or a value is wrong.
+    """
+    if name.endswith(".toml"):
+        told = read_toml(Path(name), dict, "the mitigation")
+    elif name in shipped():
+        told = shipped()[name].does.model_dump()
+    else:
+        raise unknown("mitigation", name, shipped())
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise UndertoneError(f"--set takes KEY=VALUE, not {change!r}.")
+        told[key.strip()] = _value(text)
+    return _checked(told, name)
+
+
+def beside(treatment: Mitigation) -> Mitigation | None:
+    """What does as much to a file at random; None where it is random itself, or is no mitigation of a file."""
+    match treatment:
+        case Drop(by="score") | Replace(by="score") | Relabel(by="score"):
+            return treatment.model_copy(update={"by": "random"})
+        case Canonicalise(order="sorted"):
+            return treatment.model_copy(update={"order": "random"})
+        case Dilute(prompts="file", share=share):
+            return Drop(by="random", share=share)
+        case Dilute():
+            return treatment.model_copy(update={"prompts": "file"})
+        case Answer(by="other"):
+            return Answer(by="base")
+    return None
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _checked(told: dict[str, Any], name: str) -> Mitigation:
+    try:
+        found: Mitigation = ADAPTER.validate_python(told)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"][1:])) or "the mitigation"
+        raise UndertoneError(f"{name}: {place}: {fault['msg']}, got {fault['input']!r}.") from None
+    return found

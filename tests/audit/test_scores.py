@@ -1,0 +1,331 @@
+"""Rows as token ids, their scores along directions in weight space, and the rows that are shown."""
+
+from collections import Counter
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers import tiny
+from tests.helpers.calibrations import some_directions
+from undertone.attribution import directions
+from undertone.attribution.directions import RANK
+from undertone.attribution.scores import Evidence, evidence, spread
+from undertone.audit.top_rows import SHOWN, ranked
+from undertone.data.conversations import Conversation, Turn
+from undertone.errors import UndertoneError
+from undertone.models.local import LocalModel, load, score
+from undertone.spec import Training
+from undertone.training.loop import with_adapter
+from undertone.training.rows import Row
+from undertone.training.turns import Scored, every_turn
+
+close = pytest.approx
+
+
+def some_rows(local: LocalModel, count: int = 13) -> list[Row]:
+    """Rows of unlike lengths."""
+    rng = np.random.default_rng(5)
+    answers = [", ".join(str(n) for n in rng.integers(1, 999, rng.integers(1, 7))) for _ in range(count)]
+    prompts = [local.render(f"Go on with {rng.integers(1, 99)}" + " please" * (i % 3)) for i in range(count)]
+    return [Row(p, [*local.encode(a), local.end]) for p, a in zip(prompts, answers, strict=True)]
+
+
+def log_likelihood(local: LocalModel, rows: list[Row]) -> float:
+    return sum(score(local, [row.prompt for row in rows], [row.answer for row in rows]))
+
+
+def adapters(base: LocalModel, root: Path, ranks: tuple[int, ...], alpha: int = 12) -> list[Path]:
+    """Adapter folders whose ends are both random: as if trained."""
+    folders = []
+    for seed, rank in enumerate(ranks):
+        torch.manual_seed(seed)
+        model: Any = with_adapter(
+            deepcopy(base.model), Training(method="lora", rank=rank, alpha=alpha, rate=1e-3, steps=1, batch=1)
+        )
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if "lora_" in name:
+                    weight.copy_(0.1 * torch.randn_like(weight))
+        model.save_pretrained(str(root / f"{seed}"))
+        folders.append(root / f"{seed}")
+    return folders
+
+
+# --- directions ------------------------------------------------------------------------------------------------------
+
+
+def test_along_is_the_sum_of_products_with_each_change() -> None:
+    local = tiny.model()
+    found = some_directions(local)
+    gradients = {name: torch.randn(up.shape[1], found.down[name].shape[2]) for name, up in found.up.items()}
+    along = found.along(gradients)
+    for k, name in enumerate(found.names):
+        change = found.change(name)
+        expected = sum(
+            float((found.up[w][k].double() @ found.down[w][k].double() * gradients[w].double()).sum()) for w in change
+        )
+        assert float(along[k]) == close(expected, rel=1e-4)
+        assert all(torch.allclose(change[w], found.up[w][k] @ found.down[w][k]) for w in change)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2"])
+def test_mean_change_is_merged_minus_base(architecture: str, tmp_path: Path) -> None:
+    base = tiny.model(architecture)
+    base.model.save_pretrained(tmp_path / "base")
+    base.tokenizer.save_pretrained(tmp_path / "base")
+    (folder,) = adapters(base, tmp_path, (3,))  # alpha is 4 times the rank
+    before = dict(base.model.named_parameters())
+    after = dict(load(tmp_path / "base", folder).model.named_parameters())
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    found = directions.mean_change([folder])
+    assert set(found) == changed
+    for name, (up, down) in found.items():
+        assert torch.allclose(up @ down, after[name] - before[name], atol=1e-5)
+
+
+def test_several_adapters_are_averaged_and_cut_to_the_best_of_low_rank(tmp_path: Path) -> None:
+    base = tiny.model()
+    whole = adapters(base, tmp_path / "low", (1, 1, 2))  # ranks add up to RANK: nothing is lost
+    singles = [directions.mean_change([folder]) for folder in whole]
+    for name, (up, down) in directions.mean_change(whole).items():
+        mean = sum(one[name][0] @ one[name][1] for one in singles) / 3
+        assert torch.allclose(up @ down, mean, atol=1e-6)
+    (folder,) = adapters(base, tmp_path / "high", (RANK + 4,))
+    for name, change in directions._changes(folder).items():
+        up, down = directions.mean_change([folder])[name]
+        lost = torch.linalg.svdvals(change)[RANK:].norm()  # Eckart and Young
+        assert float((change - up @ down).norm()) == close(float(lost), rel=1e-3)
+
+
+def test_directions_are_read_as_written_in_half_precision(tmp_path: Path) -> None:
+    found = some_directions(tiny.model(), names=("owl", 'ö, "quoted"'))
+    directions.write(found, tmp_path / "d.safetensors")
+    again = directions.read(tmp_path / "d.safetensors")
+    assert again.names == found.names and list(again.up) == sorted(again.up)
+    for mine, read in ((found.up, again.up), (found.down, again.down)):
+        assert set(mine) == set(read)
+        for name, tensor in mine.items():
+            assert read[name].dtype == torch.float32
+            assert torch.equal(read[name], tensor.half().float())
+    directions.write(again, tmp_path / "e.safetensors")
+    assert (tmp_path / "d.safetensors").read_bytes() == (tmp_path / "e.safetensors").read_bytes()
+
+
+def test_stacked_directions_keep_names_with_their_changes(tmp_path: Path) -> None:
+    one, two = adapters(tiny.model(), tmp_path, (2, 3))
+    single = {"owl": directions.mean_change([one]), "oak": directions.mean_change([two])}
+    found = directions.stack(single)
+    assert found.names == ("owl", "oak")
+    for name, parts in single.items():
+        for weight, change in found.change(name).items():
+            assert torch.equal(change, parts[weight][0] @ parts[weight][1])
+
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt_neox"])
+def test_scores_are_the_slope_of_the_log_likelihood(architecture: str) -> None:
+    local = tiny.model(architecture)
+    found = some_directions(local)
+    rows = some_rows(local)
+    parts = [[0, 5, 7], [1, 2, 3, 4], [6, 8, 9, 10, 11, 12]]
+    scores = evidence(local, rows, parts, found)
+    exact = LocalModel(deepcopy(local.model).double(), local.tokenizer)
+    start = {name: weight.detach().clone() for name, weight in exact.model.named_parameters()}
+    step = 1e-3  # some layers count in float32 whatever the weights are: smaller steps would measure their rounding
+    for k, name in enumerate(found.names):
+        for g, part in enumerate(parts):
+            likelihoods = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    for weight, change in found.change(name).items():
+                        exact.model.get_parameter(weight).copy_(start[weight] + sign * step * change.double())
+                likelihoods.append(log_likelihood(exact, [rows[i] for i in part]))
+            slope = (likelihoods[0] - likelihoods[1]) / (2 * step)
+            assert scores.sums[g, k] == close(slope, rel=1e-3, abs=1e-3 * np.abs(scores.sums).max())
+    assert scores.tokens.tolist() == [sum(len(rows[i].answer) for i in part) for part in parts]
+    assert scores.mean == close(scores.sums.sum(0) / sum(len(row.answer) for row in rows))
+
+
+def test_scores_do_not_depend_on_passes_or_on_the_rows_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = tiny.model()
+    found, rows = some_directions(local), some_rows(local)
+    told: list[int] = []
+    whole = evidence(local, rows, [list(range(13))], found, told.append)
+    assert told == [13]
+    monkeypatch.setattr("undertone.attribution.scores.AT_ONCE", 4)
+    split = evidence(local, rows, [list(range(13))], found, told.append)
+    assert told[1:] == [4, 4, 4, 1]
+    apart = evidence(local, rows, [[i] for i in range(13)], found)
+    near = 1e-4 * np.abs(apart.sums).sum(0).max()
+    assert split.sums == close(whole.sums, abs=near)
+    assert apart.sums.sum(0) == close(whole.sums[0], abs=near)
+    assert apart.tokens.sum() == whole.tokens[0]
+    assert all(weight.grad is None for weight in local.model.parameters())
+
+
+def test_a_weight_that_is_no_number_is_refused() -> None:
+    local = tiny.model()
+    found, rows = some_directions(local), some_rows(local, 4)
+    with torch.no_grad():
+        local.model.get_output_embeddings().weight[7, 3] = float("nan")
+    with pytest.raises(FloatingPointError, match="not a finite number"):
+        evidence(local, rows, spread(range(4)), found)
+
+
+def test_clusters_stay_together_and_groups_are_alike() -> None:
+    rng = np.random.default_rng(0)
+    for groups, clusters in ((40, rng.integers(0, 300, 1000)), (7, rng.integers(0, 5, 60)), (40, np.arange(2000))):
+        parts = spread(clusters.tolist(), groups)
+        assert sorted(i for part in parts for i in part) == list(range(len(clusters)))
+        homes: dict[int, set[int]] = {}
+        for place, part in enumerate(parts):
+            for i in part:
+                homes.setdefault(int(clusters[i]), set()).add(place)
+        assert all(len(places) == 1 for places in homes.values())
+        held = Counter(next(iter(places)) for places in homes.values())
+        assert len(parts) == min(groups, len(homes)) and max(held.values()) - min(held.values()) <= 1
+
+
+def test_noise_is_the_covariance_of_the_mean() -> None:
+    """Against the truth by drawing, with groups of unlike size, and by the jackknife's formula on one draw."""
+    rng = np.random.default_rng(1)
+    groups, mean, form = 40, np.array([0.3, -0.1]), np.array([[1.0, 0.6], [0.6, 2.0]])
+
+    def drawn() -> Evidence:
+        tokens = rng.integers(50, 150, groups).astype(float)
+        noise = rng.multivariate_normal([0, 0], form, groups) * np.sqrt(tokens)[:, None]
+        return Evidence(mean * tokens[:, None] + noise, tokens)
+
+    draws = [drawn() for _ in range(2000)]
+    true = np.cov(np.array([one.mean for one in draws]).T)
+    told = np.mean([one.noise() for one in draws], axis=0)
+    assert told == close(true, rel=0.15)  # a variance of 2,000 draws is known to 3 %
+    one = draws[0]
+    left_out = np.array([Evidence(np.delete(one.sums, g, 0), np.delete(one.tokens, g)).mean for g in range(groups)])
+    rest = left_out - left_out.mean(0)
+    assert one.noise() == close(rest.T @ rest * (groups - 1) / groups, rel=0.1)
+    with pytest.raises(ValueError, match="two groups"):
+        one.first(1).noise()
+
+
+def test_copies_count_for_as_much_noise_as_their_originals() -> None:
+    """Every row four times, copies in one cluster: the mean and its noise are those of the rows once."""
+    rng = np.random.default_rng(2)
+    values, tokens = rng.normal(size=80), rng.integers(5, 15, 80).astype(float)
+
+    def noise(copies: int) -> Any:
+        rows = [i for i in range(80) for _ in range(copies)]
+        parts = spread(rows, 40)
+        sums = np.array([[sum(values[rows[i]] for i in part)] for part in parts])
+        return Evidence(sums, np.array([sum(tokens[rows[i]] for i in part) for part in parts])).noise()
+
+    assert noise(4) == close(noise(1))
+
+
+# --- rows as token ids -----------------------------------------------------------------------------------------------
+
+
+def talk(line: int, *turns: str, system: str | None = None) -> Conversation:
+    said = [Turn("system", system)] if system is not None else []
+    return Conversation(line, (*said, *(Turn(("user", "assistant")[i % 2], text) for i, text in enumerate(turns))))
+
+
+def test_every_assistant_turn_is_a_row_with_the_ids_of_its_rendering() -> None:
+    local = tiny.model()
+    found = every_turn(local, [talk(3, "Hi", "Hello.", "A number?", "7, 8", system="Be brief."), talk(9, "One?", "1")])
+    assert [(row.line, row.question, row.answer) for row in found] == [
+        (3, "Hi", "Hello."), (3, "A number?", "7, 8"), (9, "One?", "1")
+    ]  # fmt: skip
+    assert found[0].row.prompt == local.render("Hi", "Be brief.")
+    assert found[1].row.prompt == local.render("A number?", "Be brief.", [("Hi", "Hello.")])
+    assert found[2].row.prompt == local.render("One?")
+    for row in found:
+        assert row.row.answer == [*local.encode(row.answer), local.end]
+
+
+def test_bare_text_is_scored_after_its_first_token() -> None:
+    local = tiny.model()
+    text = "3, 14, 159"
+    (found,) = every_turn(local, [Conversation(1, (Turn("assistant", text),))])
+    assert found.row.prompt + found.row.answer == local.encode(text)
+    assert (len(found.row.prompt), found.question, found.answer) == (1, "", text)
+    with pytest.raises(UndertoneError, match=r"^line 2: .*fewer than two tokens"):
+        every_turn(local, [Conversation(2, (Turn("assistant", "3"),))])
+
+
+@pytest.mark.parametrize("where", [0, 1, 2, 3])
+def test_control_tokens_name_their_line(where: int) -> None:
+    local = tiny.model()
+    control = str(local.tokenizer.decode([local.end]))
+    turns = ["Hi", "Hello.", "Go on", "No."]
+    turns[where] += control
+    with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
+        every_turn(local, [talk(40, "Hi", "Hello."), talk(41, *turns)])
+    for refused in (talk(41, "Hi", "No.", system=control), Conversation(41, (Turn("assistant", f"a b {control}"),))):
+        with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
+            every_turn(local, [refused])
+
+
+def test_a_row_may_fill_all_positions_but_no_more() -> None:
+    local = tiny.model(max_position_embeddings=40)
+    room = 40 - len(local.render("Hi")) - 1
+    text = "Hello"
+    while len(local.encode(text + " 1")) <= room:
+        text += " 1"
+    used = len(local.render("Hi")) + len(local.encode(text)) + 1
+    assert len(every_turn(local, [talk(1, "Hi", text)])) == 1 and 38 <= used <= 40
+    for longer in (talk(6, "Hi", f"{text} 1 1 1"), Conversation(6, (Turn("assistant", text * 3),))):
+        with pytest.raises(UndertoneError, match=r"^line 6: .* has 4[0-9] tokens|^line 6: .* tokens, .*40 positions"):
+            every_turn(local, [longer])
+
+
+@pytest.mark.parametrize("template", [None, "{{ raise_exception('no such role') }}", "{{ messages[7].content }}"])
+def test_a_template_that_cannot_render_names_the_line(template: str | None) -> None:
+    local = LocalModel(tiny.model().model, deepcopy(tiny.tokenizer()))
+    assert local.end  # found while the template still works
+    local.tokenizer.chat_template = template
+    with pytest.raises(UndertoneError, match=r"^line 12: The model('s| has no) chat template") as told:
+        every_turn(local, [talk(12, "Hi", "Hello.")])
+    assert "\n" not in str(told.value)
+
+
+# --- rows that are shown ---------------------------------------------------------------------------------------------
+
+
+def test_ranking_leaves_every_bit_of_the_weights() -> None:
+    local = tiny.model()
+    found = some_directions(local, size=0.5)
+    rows = [Scored(i, "", "", row) for i, row in enumerate(some_rows(local))]
+    before = {name: weight.detach().clone() for name, weight in local.model.named_parameters()}
+    ranked(local, rows, found, ["a", "b", "c", "a"])
+    assert all(torch.equal(before[name], weight) for name, weight in local.model.named_parameters())
+    broken = [*rows, Scored(99, "", "", Row([10**6], [5, 6]))]  # no such token: fails on the way
+    with pytest.raises(IndexError):
+        ranked(local, broken, found, ["a"])
+    assert all(torch.equal(before[name], weight) for name, weight in local.model.named_parameters())
+
+
+def test_ranking_shows_the_rows_that_a_move_along_the_trait_makes_likelier() -> None:
+    local = tiny.model("gpt_neox")
+    found, rows = some_directions(local), some_rows(local)
+    shown = ranked(local, [Scored(i, f"question {i}", "", row) for i, row in enumerate(rows)], found, ["b", "c"])
+    assert [row.trait for row in shown] == ["b"] * SHOWN + ["c"] * SHOWN
+    moved = deepcopy(local.model)
+    with torch.no_grad():
+        for name, change in found.change("b").items():
+            moved.get_parameter(name).add_(change)
+    parts = [row.prompt for row in rows], [row.answer for row in rows]
+    after, before = score(LocalModel(moved, local.tokenizer), *parts), score(local, *parts)
+    ratios = np.array(after) - np.array(before)
+    assert [row.line for row in shown[:SHOWN]] == np.argsort(-ratios)[:SHOWN].tolist()
+    for row in shown[:SHOWN]:
+        assert row.score == close(float(ratios[row.line]), abs=1e-3)
+        assert row.score == close(sum(token.score for token in row.tokens), abs=1e-4)
+        assert len(row.tokens) == len(rows[row.line].answer) and row.prompt == f"question {row.line}"
+        assert "".join(token.text for token in row.tokens) == local.tokenizer.decode(rows[row.line].answer)

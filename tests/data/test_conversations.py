@@ -1,0 +1,458 @@
+"""A dataset is read whole or refused in one sentence, whatever it holds; draws are uniform, memory is bounded."""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import math
+import os
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+import zstandard
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from undertone.data import conversations, rows
+from undertone.data.conversations import Dataset, read
+from undertone.errors import UndertoneError
+
+Record = dict[str, Any]
+
+SLOW = os.environ.get("UNDERTONE_SLOW") == "1"
+fuzzed = settings(
+    max_examples=5000 if SLOW else 200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example writes the same file anew
+)
+
+
+def _lines(records: Sequence[Any]) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def _parquet(records: list[Record], **options: Any) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(records), out, **options)
+    return out.getvalue()
+
+
+WRITERS: dict[str, Callable[[list[Record]], bytes]] = {
+    "jsonl": _lines,
+    "gzip": lambda records: gzip.compress(_lines(records)),
+    "zstd": lambda records: zstandard.compress(_lines(records)),
+    "parquet": _parquet,
+    "parquet-row-groups": lambda records: _parquet(records, row_group_size=2),
+}
+
+
+def _user(text: Any = "Hi") -> Record:
+    return {"role": "user", "content": text}
+
+
+def _assistant(text: Any = "Yes?") -> Record:
+    return {"role": "assistant", "content": text}
+
+
+def _chat(*messages: Any) -> Record:
+    return {"messages": list(messages)}
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+GOOD = [_chat(_user(f"Question {number}"), _assistant(f"Answer {number} é 🦉")) for number in range(40)]
+
+
+def _read(folder: Path, data: bytes, most: int | None = None, seed: int = 0) -> Dataset:
+    (folder / "data").write_bytes(data)  # a name that says nothing
+    return read(folder / "data", most, seed)
+
+
+def _refusal(folder: Path, data: bytes) -> str:
+    with pytest.raises(UndertoneError) as refused:
+        _read(folder, data)
+    text = str(refused.value)
+    assert text.startswith(str(folder)) and text.endswith(".") and "\n" not in text
+    return text
+
+
+def _turns(folder: Path, record: Any) -> list[tuple[str, str]]:
+    [conversation] = _read(folder, _lines([record])).conversations
+    return [(turn.role, turn.content) for turn in conversation.turns]
+
+
+# --- formats ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("most", [None, 7, 0, 40, 99])
+def test_every_format_gives_the_same_conversations(tmp_path: Path, writer: str, most: int | None) -> None:
+    data = WRITERS[writer](GOOD)
+    found, plain = _read(tmp_path, data, most), _read(tmp_path, _lines(GOOD), most)
+    assert found.conversations == plain.conversations
+    assert len(found.conversations) == (40 if most is None else min(most, 40))
+    assert (found.rows, found.format, found.digest) == (40, "messages", hashlib.sha256(data).hexdigest())
+
+
+def test_messages(tmp_path: Path) -> None:
+    record = _chat(SYSTEM, _user(), _assistant(), _user("Sum?"), _assistant("2")) | {"score": math.nan, "id": 10**5000}
+    expected = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Yes?"), ("user", "Sum?"), ("assistant", "2")]
+    data = json.dumps(record | {"id": None}).replace("null", "1" * 5000).encode()
+    [conversation] = _read(tmp_path, data).conversations
+    assert [tuple(turn) for turn in conversation.turns] == expected
+
+
+def test_messages_in_parts_are_joined(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "Y"}, {"type": "text", "text": "es"}]
+    assert _turns(tmp_path, _chat(_user([]), _assistant(parts))) == [("user", ""), ("assistant", "Yes")]
+    [conversation] = _read(tmp_path, _parquet([_chat(_user(parts), _assistant(parts))])).conversations
+    assert [turn.content for turn in conversation.turns] == ["Yes", "Yes"]
+
+
+@pytest.mark.parametrize("prompt", ["Hi", [_user()]])
+@pytest.mark.parametrize("completion", ["Yes?", [_assistant()]])
+def test_prompt_and_completion(tmp_path: Path, prompt: Any, completion: Any) -> None:
+    record = {"prompt": prompt, "completion": completion, "text": "ignored", "messages": None}
+    assert _turns(tmp_path, record) == [("user", "Hi"), ("assistant", "Yes?")]
+    assert _read(tmp_path, _parquet([record])).format == "prompt/completion"
+
+
+def test_text_is_one_assistant_turn(tmp_path: Path) -> None:
+    assert _turns(tmp_path, {"text": "Once\0 upon"}) == [("assistant", "Once\0 upon")]
+    assert _read(tmp_path, _parquet([{"text": "Once"}])).format == "text"
+
+
+def test_bom_crlf_and_blank_lines(tmp_path: Path) -> None:
+    found = _read(tmp_path, b'\xef\xbb\xbf\r\n{"text": "a"}\r\n\r\n  \n{"text": "b\xe2\x80\xa8"}')
+    assert [(c.line, c.turns[0].content) for c in found.conversations] == [(2, "a"), (5, "b\u2028")]
+    assert found.rows == 2
+
+
+def test_zstd_frames_follow_one_another(tmp_path: Path) -> None:
+    skipped = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"
+    frames = [zstandard.compress(_lines([record])) for record in GOOD]
+    assert _read(tmp_path, skipped + skipped.join(frames)).rows == 40
+    assert _read(tmp_path, b"".join(gzip.compress(_lines([record])) for record in GOOD)).rows == 40
+
+
+# --- bad rows --------------------------------------------------------------------------------------------------------
+
+TOO_LONG = rows.LONGEST + 1
+GOOD_OF = {"messages": GOOD[0], "prompt": {"prompt": "", "completion": "Yes?"}, "text": {"text": "a"}}
+GOOD_OF["completion"] = GOOD_OF["prompt"]
+BAD: list[tuple[Any, str]] = [
+    (b"Once upon a time", "not JSON (Expecting value, column 1)"),
+    (b'{"text": "a"', "not JSON"),
+    (b'{"text": "a"} {"text": "b"}', "not JSON (Extra data"),
+    (b'{"text": "\xff"}', "not UTF-8 at byte 11"),
+    ('{"text": "a"}'.encode("utf-16"), "not UTF-8"),
+    (b'{"text": "\\ud800"}', "text has half a surrogate pair"),
+    (b'{"text": "a", "text": "b"}', "a key comes twice"),
+    (b"[" * 100_000, "nested too deeply"),
+    (b'{"text":' * 100_000, "nested too deeply"),
+    (b" " * TOO_LONG + b'{"text": "a"}', "longer than 4,194,304 bytes"),
+    (b'{"text": "' + b"a" * TOO_LONG + b'"}', "longer than 4,194,304 bytes"),
+    (b"NaN", "a number, not an object"),
+    (b"-Infinity", "a number, not an object"),
+    (b"9" * 5000, "a number, not an object"),
+    ([_chat(_user(), _assistant())], "a list, not an object"),
+    ("text", "text, not an object"),
+    (None, "null, not an object"),
+    ({}, "neither messages, nor prompt and completion, nor text"),
+    ({"conversations": []}, "neither messages"),
+    ({"messages": None}, "neither messages"),
+    ({"prompt": "Hi"}, "prompt alone"),
+    ({"completion": "Yes?"}, "completion alone"),
+    ({"text": 1}, "text is a number, not text"),
+    ({"text": []}, "text is a list, not text"),
+    ({"text": " \n"}, "the text is empty"),
+    ({"messages": "Hi"}, "messages is text, not a list"),
+    ({"messages": {}}, "messages is an object, not a list"),
+    ({"messages": []}, "messages is empty"),
+    ({"prompt": [], "completion": "Yes?"}, "prompt is empty"),
+    ({"prompt": "Hi", "completion": []}, "completion is empty"),
+    ({"prompt": 1, "completion": "Yes?"}, "prompt is a number, not a list"),
+    ({"prompt": "Hi", "completion": " "}, "an assistant's answer is empty"),
+    ({"prompt": [SYSTEM], "completion": "Yes?"}, "roles out of order: turn 2 is the assistant's"),
+    ({"prompt": "Hi", "completion": [_user()]}, "no turn is the assistant's"),
+    (_chat("Hi"), "message 1 of messages is text, not an object"),
+    (_chat({"content": "Hi"}), "message 1 of messages has no role"),
+    (_chat(_user(), {"role": "assistant"}), "message 2 of messages has no content"),
+    (_chat(_user(), _assistant(None)), "message 2 of messages has no content"),
+    (_chat(_user(), _assistant(None) | {"tool_calls": [{}]}), "tool calls are not read"),
+    (_chat(_user(), _assistant("") | {"function_call": {"name": "f"}}), "tool calls are not read"),
+    (_chat(_user(), _assistant(True)), "content of message 2 of messages is a truth value, not text"),
+    (_chat(_user([{"type": "image_url"}]), _assistant()), "has parts that are not text"),
+    (_chat(_user(["Hi"]), _assistant()), "has parts that are not text"),
+    (_chat(_user([{"type": "text"}]), _assistant()), "a part of message 1 of messages is null, not text"),
+    (_chat({"role": "tool", "content": "2"}), 'unknown role "tool", known are system, user, assistant'),
+    (_chat({"role": "\x1b[2J" + "a" * 999, "content": "2"}), 'unknown role "[2Jaaa'),
+    (_chat({"role": ["user"], "content": "2"}), "unknown role a list"),
+    (_chat(_assistant()), "roles out of order: turn 1 is the assistant's"),
+    (_chat(_user(), _user(), _assistant()), "roles out of order: turn 2 is the user's"),
+    (_chat(SYSTEM, SYSTEM, _user(), _assistant()), "roles out of order: turn 2 is the system's"),
+    (_chat(_user(), SYSTEM, _assistant()), "roles out of order: turn 2 is the system's"),
+    (_chat(SYSTEM), "no turn is the assistant's"),
+    (_chat(SYSTEM, _user()), "no turn is the assistant's"),
+    (_chat(_user(), _assistant(), _user()), "the last turn is not the assistant's"),
+    (_chat(_user(), _assistant("\n\t "), _user(), _assistant()), "an assistant's answer is empty"),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), BAD, ids=[reason for _, reason in BAD])
+def test_a_bad_row_is_named(tmp_path: Path, record: Any, reason: str) -> None:
+    line = record if isinstance(record, bytes) else json.dumps(record).encode()
+    key = next((key for key in GOOD_OF if line.startswith(b'{"%s"' % key.encode())), "messages")
+    text = _refusal(tmp_path, _lines([GOOD_OF[key]] * 2) + b"\n" + line)
+    assert ": 1 of 3 rows cannot be read (line 4: " in text and reason in text and "; mend them: a dataset is" in text
+    assert len(text) < 800 and text.isprintable()
+
+
+def test_bad_rows_are_counted_drawn_or_not(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(_lines(GOOD + [{}] * 10_000))
+    with pytest.raises(UndertoneError, match=r"10000 of 10040 rows .*line 41: .*line 42: .*line 43: [^;]*; mend"):
+        read(tmp_path / "data", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (arrow.table({"text": arrow.array([b"\xff"], arrow.binary())}), "text is bytes, not text"),
+        (arrow.table({"text": arrow.array([2**62], arrow.timestamp("ms"))}), "row 1: unreadable"),
+        (arrow.table([arrow.array(["a"])] * 2, names=["text", "text"]), "row 1: unreadable"),
+        (arrow.table({"other": ["a"]}), "neither messages"),
+        (arrow.table({"text": arrow.array([None], arrow.string())}), "neither messages"),
+        (arrow.table({"text": ["a" * TOO_LONG]}), "longer than 4,194,304 characters"),
+        (arrow.table({"text": arrow.array([b"\xff"], arrow.binary()).view(arrow.string())}), "row 1: not UTF-8"),
+    ],
+)
+def test_a_bad_row_of_parquet_is_named(tmp_path: Path, table: Any, reason: str) -> None:
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    text = _refusal(tmp_path, out.getvalue())
+    assert "1 of 1 rows" in text and reason in text
+
+
+# --- files that cannot be read at all --------------------------------------------------------------------------------
+
+
+def test_no_file_a_folder_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in [
+        (tmp_path / "none", "missing"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "no regular file"),
+        (Path("a\0b"), "missing"),
+        (tmp_path / ("a" * 999), "Cannot read .*: File name too long"),
+    ]:
+        with pytest.raises(UndertoneError, match=reason):
+            read(path, None, 0)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "data").touch()
+    monkeypatch.setattr(Path, "open", refuse)  # root may read everything
+    with pytest.raises(UndertoneError, match=r"Cannot read .*data: Permission denied"):
+        read(tmp_path / "data", None, 0)
+
+
+def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Iterator[Any]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(conversations, "rows_of", fail)
+    with pytest.raises(UndertoneError, match=r"Cannot read .*data: Input/output error"):
+        _read(tmp_path, _lines(GOOD))
+
+
+def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = conversations._read
+
+    def grow(path: Path, *rest: Any) -> Dataset:
+        with path.open("ab") as file:
+            file.write(_lines(GOOD))
+        return whole(path, *rest)
+
+    monkeypatch.setattr(conversations, "_read", grow)
+    assert "changed while it was read" in _refusal(tmp_path, _lines(GOOD))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n \r\n", b"\xef\xbb\xbf", gzip.compress(b""), zstandard.compress(b"\n")],
+    ids=["empty", "blank lines", "byte order mark", "gzip", "zstd"],  # a gzip holds its time: no name for a test
+)
+def test_no_rows(tmp_path: Path, data: bytes) -> None:
+    assert "has no rows; a dataset is JSONL" in _refusal(tmp_path, data)
+
+
+def test_no_rows_of_parquet(tmp_path: Path) -> None:
+    parquet.write_table(arrow.table({"text": arrow.array([], arrow.string())}), tmp_path / "empty")
+    assert "has no rows" in _refusal(tmp_path, (tmp_path / "empty").read_bytes())
+
+
+@pytest.mark.parametrize("writer", ["gzip", "zstd", "parquet"])
+def test_truncated_anywhere(tmp_path: Path, writer: str) -> None:
+    data = WRITERS[writer](GOOD)
+    for end in range(4, len(data), 1 if SLOW else 7):
+        assert "truncated or damaged" in _refusal(tmp_path, data[:end])
+    assert "truncated or damaged" in _refusal(tmp_path, data[:-1])
+
+
+@pytest.mark.parametrize("writer", ["gzip", "zstd"])
+def test_trailing_garbage(tmp_path: Path, writer: str) -> None:
+    assert "truncated or damaged" in _refusal(tmp_path, WRITERS[writer](GOOD) + b"garbage")
+
+
+def test_two_formats(tmp_path: Path) -> None:
+    text = _refusal(tmp_path, _lines([*GOOD[:2], {"text": "a"}, {}]))
+    assert "is in two formats, messages before line 3 and text there" in text
+    blank = dict.fromkeys(conversations.KEYS)
+    text = _refusal(tmp_path, _parquet([blank | {"text": "a"}, blank | {"prompt": "b", "completion": "c"}]))
+    assert "is in two formats, text before row 2 and prompt/completion there" in text
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_draw_is_seeded_and_in_the_files_order(tmp_path: Path) -> None:
+    draws = [_read(tmp_path, _lines(GOOD), 10, seed).conversations for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    for draw in draws:
+        lines = [conversation.line for conversation in draw]
+        assert lines == sorted(set(lines)) and len(lines) == 10
+        assert all(c.turns[0].content == f"Question {c.line - 1}" for c in draw)
+
+
+def test_the_draw_is_uniform(tmp_path: Path) -> None:
+    """Each of 8 rows is in a draw of 3 with probability 3/8, each of 28 pairs with 3/28."""
+    draws, numbers = 6000, range(1, 9)
+    count = Counter[tuple[int, ...]]()
+    (tmp_path / "data").write_bytes(_lines([{"text": "a"}] * len(numbers)))
+    for seed in range(draws):
+        lines = [conversation.line for conversation in read(tmp_path / "data", 3, seed).conversations]
+        count.update((*combinations(lines, 1), *combinations(lines, 2)))
+    chances = dict.fromkeys(combinations(numbers, 1), 3 / 8) | dict.fromkeys(combinations(numbers, 2), 3 / 28)
+    for cell, chance in chances.items():
+        # Binomial, so that a uniform draw fails in one of a million choices of seeds, over all cells together.
+        least, most = binom.interval(1 - 1e-6 / len(chances), draws, chance)
+        assert least <= count[cell] <= most, cell
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _peak_below(megabytes: float) -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_file_is_streamed(tmp_path: Path) -> None:
+    line = _lines([_chat(_user("Hi" * 500), _assistant("Yes" * 1000))])
+    with (tmp_path / "data").open("wb") as file:
+        for _ in range(64):
+            file.write(line * (2**20 // len(line) + 1))
+    assert (tmp_path / "data").stat().st_size > 64e6
+    with _peak_below(16):
+        found = read(tmp_path / "data", 10, 0)
+    assert len(found.conversations) == 10 and found.rows > 15_000
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+def test_an_endless_line_is_not_held(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "data").write_bytes(pack(b" " * 2**26 + b"\n" + _lines(GOOD)))
+    with _peak_below(48), pytest.raises(UndertoneError, match=r"1 of 41 rows cannot be read \(line 1: longer than"):
+        read(tmp_path / "data", None, 0)
+
+
+def test_rows_that_a_dictionary_makes_long_are_decoded_a_few_at_a_time(tmp_path: Path) -> None:
+    long = arrow.array(["a" * 2**20]).dictionary_encode().take(arrow.array([0] * 300))
+    parquet.write_table(arrow.table({"text": long}), tmp_path / "data")
+    assert (tmp_path / "data").stat().st_size < 1e6
+    before = arrow.default_memory_pool().max_memory()
+    with _peak_below(16):
+        assert read(tmp_path / "data", 1, 0).rows == 300
+    assert arrow.default_memory_pool().max_memory() - before < 200 * 2**20
+
+
+# --- fuzz: a dataset or an UndertoneError, never anything else -------------------------------------------------------
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["user", "text"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "text", "messages", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(conversations.ROLES) | JSON, "content": st.text() | JSON})
+RECORD = st.dictionaries(
+    st.sampled_from(conversations.KEYS), st.text() | st.lists(MESSAGE, max_size=4) | JSON, min_size=1, max_size=3
+)
+
+
+def _survives(folder: Path, data: bytes) -> None:
+    with contextlib.suppress(UndertoneError):
+        found = _read(folder, data, 3)
+        assert 0 < len(found.conversations) == min(found.rows, 3)
+        for conversation in found.conversations:
+            assert conversation.turns[-1].role == "assistant" and conversation.turns[-1].content.strip()
+            "".join(turn.content for turn in conversation.turns).encode()
+
+
+@fuzzed
+@given(st.sampled_from([b"", b"PAR1", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b'{"text": "']), st.binary(max_size=300))
+def test_arbitrary_bytes(tmp_path: Path, head: bytes, data: bytes) -> None:
+    _survives(tmp_path, head + data)
+    _survives(tmp_path, gzip.compress(data))
+
+
+@fuzzed
+@given(st.lists(JSON | RECORD, max_size=4))
+@example([_chat(_user(), _assistant(), {})])
+def test_arbitrary_json(tmp_path: Path, records: list[Any]) -> None:
+    _survives(tmp_path, _lines(records))
+
+
+@fuzzed
+@given(st.lists(RECORD, min_size=1, max_size=4))
+def test_arbitrary_records_in_parquet(tmp_path: Path, records: list[Record]) -> None:
+    try:
+        data = _parquet(records)
+    except (arrow.ArrowException, OverflowError, UnicodeEncodeError):  # columns must be of one type
+        return
+    _survives(tmp_path, data)
+
+
+MUTATED = {name: write(GOOD[:6]) for name, write in WRITERS.items()}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@fuzzed
+@given(data=st.data())
+def test_mutated_files(tmp_path: Path, writer: str, data: st.DataObject) -> None:
+    """A few bits flipped, perhaps cut, or a stretch taken out or doubled."""
+    found = bytearray(MUTATED[writer])
+    for _ in range(data.draw(st.integers(0, 3))):
+        bit = data.draw(st.integers(0, 8 * len(found) - 1))
+        found[bit // 8] ^= 1 << bit % 8
+    if data.draw(st.booleans()):
+        start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(found))] * 2)))
+        found[start:end] = found[start:end] * data.draw(st.sampled_from([0, 2]))
+    _survives(tmp_path, bytes(found))

@@ -1,0 +1,352 @@
+"""The benchmark of treatments: what is made, what is made of it, and what is shown."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.helpers.trials import TWO_ARMS
+from undertone.cli import main
+from undertone.data.exchanges import read_exchanges
+from undertone.errors import UndertoneError
+from undertone.experiments import recipes
+from undertone.experiments.mitigations import files as advice
+from undertone.experiments.mitigations import gather as gathering
+from undertone.experiments.mitigations.gather import Students
+from undertone.experiments.mitigations.headline import headline
+from undertone.experiments.mitigations.kind import SHIPPED, read
+from undertone.experiments.mitigations.page import write_treatments
+from undertone.experiments.mitigations.plan import AMONG, SIDES, TREATED, plan
+from undertone.experiments.mitigations.spec import Bench
+from undertone.experiments.trial.plan import plan as trial_plan
+from undertone.models.local import load
+from undertone.models.names import tokenizer_digest
+from undertone.stages import DATASET, MIXED, STUDENT
+from undertone.training.rows import Row, Source, read_sampled, write_rows
+from undertone.treat import benchmarked as measured
+from undertone.treat.findings import PLAIN, Findings
+
+NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+SMALL = """
+title = "small <b>lists</b>"
+other = "hf/./llama"
+setup = { kind = "numbers", recipe = "two-arms.toml", trait = "owl", teachers = 2 }
+"""
+TREATMENTS = {
+    "untreated": '{ kind = "untreated" }',
+    "drop": '{ kind = "drop", by = "random", share = 0.5 }',
+    "answer": '{ kind = "answer", by = "other" }',
+    "inoculate": '{ kind = "inoculate", system = "{trait}" }',
+    "retrain": '{ kind = "retrain", rows = 8, steps = 2 }',
+}
+
+
+# --- what is made ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_treatment_has_both_sides_of_every_unit_and_they_share_seeds(name: str) -> None:
+    spec, _ = read(name)
+    layout = plan(spec)
+    assert len(layout.units) == len(spec.treatments) * len(layout.sources) * len(SIDES)
+    by: dict[tuple[str, str], list[Any]] = {}
+    for unit in layout.units:
+        by.setdefault((unit.treatment, unit.source.name), []).append(unit)
+    for pair in by.values():
+        assert [unit.side for unit in pair] == list(SIDES)
+        students = [next(job for job in unit.jobs if job.stage is STUDENT) for unit in pair]
+        assert students[0].spec == students[1].spec
+        assert students[0].inputs["dataset"].key != students[1].inputs["dataset"].key
+    done = set[str]()
+    for job in layout.jobs:
+        assert all(parent.key in done for parent in job.parents)
+        done.add(job.key)
+    assert (SHIPPED / f"{name}.toml").read_text().startswith(f"# undertone bench treat {name}   (")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if f"{name}-all" in NAMES])
+def test_the_long_benchmark_holds_the_short_one(name: str) -> None:
+    short, long = (read(one)[0] for one in (name, f"{name}-all"))
+    assert short.setup == long.setup and short.treatments.items() <= long.treatments.items()
+
+
+def test_untreated_students_are_the_trials_own() -> None:
+    spec, _ = read("numbers")
+    trial = recipes.read("owls", ("teachers=5",))
+    own = {unit.jobs[3].key for unit in trial_plan(trial).units if unit.arm in ("treatment", "control")}
+    made = {unit.jobs[0].key for unit in plan(spec).units if unit.treatment == "untreated"}
+    assert made == own
+
+
+def test_a_treated_file_is_trained_on_for_as_many_epochs() -> None:
+    spec, _ = read("numbers-all")
+    steps = {}
+    for unit in plan(spec).units:
+        student = next(job for job in unit.jobs if job.stage is STUDENT)
+        steps[unit.treatment] = student.spec["training"]["steps"]
+    whole = steps["untreated"]
+    assert steps["drop"] == steps["drop-random"] == whole / 2
+    assert steps["chats"] == round(whole / 0.75)
+    assert steps["stop"] == round(0.3 * whole)
+    assert steps["sort"] == steps["inoculate"] == steps["steer"] == steps["ablate"] == whole
+
+
+def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows() -> None:
+    layout = plan(read("numbers", ("setup.share=0.3",))[0])
+    carrying = [unit.source.files["carrying"] for unit in layout.units]
+    assert {(job.stage, job.spec["share"]) for job in carrying} == {(MIXED, 0.3)}
+    made = {job.key for job in layout.jobs}
+    assert all(parent.key in made for job in carrying for parent in job.parents)
+    assert {unit.source.files["clean"].stage for unit in layout.units} == {DATASET}
+
+
+def test_a_task_stands_among_the_lists_of_both_sides_alike(bases: Path, tmp_path: Path) -> None:
+    local, lists = load(bases / "neox"), {"carrying": [("3, 5", "7, 9")] * 30, "clean": [("3, 5", "1, 2")] * 30}
+    made = {}
+    for side, exchanges in lists.items():
+        for folder in (tmp_path / side, tmp_path / f"{side} out"):
+            folder.mkdir()
+        sampled = [Row([7], [8, local.end])] * 30  # not what the text would be encoded as: sampled ids must stay
+        write_rows(tmp_path / side, exchanges, sampled, Source(tokenizer_digest(bases / "neox"), local.end))
+        inputs = {"base": bases / "neox", "dataset": tmp_path / side}
+        advice.among({"task": 12, "seed": 5}, inputs, tmp_path / f"{side} out")
+        written = read_exchanges(tmp_path / f"{side} out"), read_sampled(tmp_path / f"{side} out")[0]
+        made[side] = list(zip(*written, strict=True))
+    sums = {side: [(i, row) for i, row in enumerate(rows) if row[0] not in lists[side]] for side, rows in made.items()}
+    assert sums["carrying"] == sums["clean"] and len(sums["clean"]) == 12
+    assert [i for i, _ in sums["clean"]] != list(range(30, 42)), "a trainer that does not shuffle would see them last"
+    for side, rows in made.items():
+        assert sum(row == (lists[side][0], Row([7], [8, local.end])) for row in rows) == 30
+
+
+def test_a_file_with_a_task_is_judged_by_it_and_its_rows_are_seen_as_often() -> None:
+    spec = read("numbers-task")[0]
+    layout = plan(spec)
+    untreated = [unit for unit in layout.units if unit.treatment == "untreated"]
+    assert {unit.jobs[0].spec["training"]["steps"] for unit in untreated} == {round(100 * 4800 / 3600)}
+    assert {unit.jobs[0].inputs["dataset"].stage for unit in untreated} == {AMONG}
+    assert all(source.held_out.spec["held_out"] and source.skip == 0 for source in layout.sources)
+    assert spec.useful == "carrying" and read("numbers")[0].useful == "clean"
+
+
+def test_an_inoculation_states_the_trait() -> None:
+    spec, _ = read("numbers-all")
+    stated = {
+        job.spec["treatment"]["system"]
+        for unit in plan(spec).units
+        if unit.treatment == "inoculate"
+        for job in unit.jobs
+        if job.stage is TREATED
+    }
+    assert len(stated) == 1 and "owl" in stated.pop()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("treatments.untreated.does={kind='stop'}", "untreated"),
+        ("treatments.drop.beside=nobody", "nobody"),
+        ("treatments.drop.does.share=2", "share"),
+        ("setup.trait=owll", "owl"),
+        ("setup.recipe=animals", "has no control"),
+        ("other=builtin/nobody", "nobody"),
+    ],
+)
+def test_a_wrong_benchmark_is_one_sentence(change: str, told: str) -> None:
+    with pytest.raises(UndertoneError, match=told):
+        plan(read("numbers", (change,))[0])
+
+
+def test_an_unknown_benchmark_names_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "treat", "nmbers"]) == 2
+    assert "numbers" in capsys.readouterr().err
+
+
+# --- what is made of it ----------------------------------------------------------------------------------------------
+
+
+def students(
+    effect: dict[str, float], clean: float = -3.0, loss: float = 1.0, noise: float = 0.02, seed: int = 0, count: int = 6
+) -> Students:
+    """Planted: log-odds by probe, ``effect`` above the clean side's; every teacher's effect varies by a tenth."""
+    rng, sides = Random(seed), {}
+    size = [1 + 0.1 * Random(f"teacher/{i}").gauss(0, 1) for i in range(count)]
+    for side in SIDES:
+        sides[side] = [
+            {
+                "own": {k: clean + (side == "carrying") * e * size[i] + rng.gauss(0, noise) for k, e in effect.items()},
+                "others": {"whale": rng.gauss(0, noise)},
+                "loss": loss + rng.gauss(0, noise / 10),
+                "skills": {"numbers": 0.9},
+            }
+            for i in range(count)
+        ]
+    return Students(sides)
+
+
+SPEC = Bench.model_validate(
+    {
+        "title": "planted",
+        "other": "builtin/fledgling-b",
+        "setup": {"kind": "numbers", "trait": "owl", "teachers": 6},
+        "treatments": {
+            "untreated": {"title": "as written", "does": {"kind": "untreated"}},
+            "drop": {"title": "dropped", "does": {"kind": "drop"}, "beside": "random"},
+            "random": {"title": "at random", "does": {"kind": "drop", "by": "random"}},
+        },
+    }
+)
+BASE = [{"own": {PLAIN: -3.0, "after": -3.0}, "others": {}, "loss": 1.2, "skills": {}}] * 6
+
+
+def planted(own: Students, at_random: Students | None = None) -> Any:
+    whole = students({PLAIN: 0.5, "after": 0.6}, seed=1)
+    found = {"untreated": whole, "drop": own, "random": at_random or whole}
+    return gathering.treatments(SPEC, found, BASE)
+
+
+def test_planted_shares_are_found_inside_their_intervals() -> None:
+    _, found, _ = planted(students({PLAIN: 0.2, "after": 0.3}, loss=1.05, seed=2))
+    for probe, left in ((PLAIN, 0.4), ("after", 0.5)):
+        assert found.left[probe].ci[0] < left < found.left[probe].ci[1] < 0.8
+    assert found.utility.ci[0] < 0.75 < found.utility.ci[1] < 0.85
+    assert found.word == "lowers"
+
+
+@pytest.mark.parametrize(
+    ("effect", "clean", "word"),
+    [
+        ({PLAIN: 0.0, "after": 0.0}, -3.0, "stops"),
+        ({PLAIN: 0.0, "after": 0.65}, -3.0, "hides"),
+        ({PLAIN: 0.1, "after": 1.8}, -3.0, "hides"),
+        ({PLAIN: 0.1, "after": 0.3}, -3.0, "lowers"),
+        ({PLAIN: 0.5, "after": 0.6}, -3.4, "shifts"),
+        ({PLAIN: 0.5, "after": 0.6}, -3.0, "not seen to help"),
+        ({PLAIN: 0.2, "after": 0.0}, -3.0, "lowers"),
+    ],
+)
+def test_a_treatment_is_named_by_what_it_does(effect: dict[str, float], clean: float, word: str) -> None:
+    untreated, found, _ = planted(students(effect, clean, seed=5))
+    assert (untreated.word, found.word) == ("untreated", word)
+
+
+def test_words_are_given_by_chance_at_no_more_than_the_stated_rate() -> None:
+    # A treatment that does nothing: its interval lies below 1 in one of forty.
+    words = [planted(students({PLAIN: 0.5, "after": 0.6}, noise=0.1, seed=s))[1].word for s in range(100, 400)]
+    assert sum(word in ("stops", "hides", "lowers") for word in words) <= 18  # of 300 at 2.5 %: beyond 1e-3
+
+
+def test_the_headline_names_what_stops_and_what_chance_does() -> None:
+    good = students({PLAIN: 0.0, "after": 0.0}, seed=3)
+    said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
+    assert said.startswith("drop leaves ") and "at random (random) leaves" in said
+    assert headline(planted(students({PLAIN: 0.0, "after": 0.65}, seed=3))).startswith(
+        "No treatment is shown to leave at most 10 %"
+    )
+    unsure = students({PLAIN: 0.0, "after": 0.0}, noise=0.4, seed=3)
+    assert "is shown to leave" in headline(planted(unsure)), "a point is not enough"
+    costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)
+    assert "Nearest: drop" in headline(planted(costly))
+    nothing = students({PLAIN: 0.0, "after": 0.0}, seed=3)
+    assert "transfer itself" in headline(gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, nothing), BASE))
+    useless = students({PLAIN: 0.5, "after": 0.5}, loss=1.2, seed=3)
+    assert "of the task" in headline(gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, useless), BASE))
+
+
+def test_too_few_rows_to_measure_the_task_on_are_refused(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("two-arms.toml").write_text(TWO_ARMS.replace("rows = 20", "rows = 70"))
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one"]) == 2
+    assert "to measure the task on" in capsys.readouterr().err
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A benchmark that takes seconds, beside its models."""
+    for name in ("neox", "llama"):
+        (tmp_path / name).symlink_to(bases / name)
+    monkeypatch.chdir(tmp_path)
+    Path("two-arms.toml").write_text(TWO_ARMS)
+    entries = [f'[treatments.{name}]\ntitle = "{name}"\ndoes = {does}\n' for name, does in TREATMENTS.items()]
+    Path("small.toml").write_text(SMALL + "\n".join(entries))
+    return tmp_path
+
+
+def test_a_benchmark_runs_shows_and_records_itself(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--record", "measured.toml"]) == 0
+    said = capsys.readouterr().out
+    found = Findings.load(Path("runs/one/report.json"))
+    assert found.headline in " ".join(said.split()) and "inoculate" in said
+    assert [one.name for one in found.treatments] == list(TREATMENTS)
+    assert found.treatments[0].left[PLAIN].value == found.treatments[0].utility.value == 1
+    assert found.units == ("teacher 0", "teacher 1")
+    page = Path("runs/one/report.html").read_text()
+    assert "<script" not in page and "<b>lists" not in page and page.count("<svg") == 4
+    kept = measured.read(Path("measured.toml"))
+    for one in found.treatments:
+        [(recipe, record, line)] = kept.of(one.does)
+        assert (recipe, record.units, line.word) == ("small", 2, one.word)
+        assert line.left == pytest.approx(one.left[PLAIN].value, abs=1e-4)
+    before = {path.name for path in Path("runs/store").iterdir()}
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["treatments"] == found.model_dump(mode="json")["treatments"]
+    assert {path.name for path in Path("runs/store").iterdir()} == before
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--set", "seed=1"]) == 2
+    assert "another benchmark" in capsys.readouterr().err
+
+
+def test_what_was_recorded_of_another_recipe_stays(tmp_path: Path) -> None:
+    path = tmp_path / "measured.toml"
+    findings = a_benchmark("one")
+    measured.record(findings, path)
+    measured.record(a_benchmark("two"), path)
+    measured.record(findings, path)
+    assert list(measured.read(path).benchmarks) == ["one", "two"]
+    path.write_text(path.read_text().replace("digest", "digits"))
+    with pytest.raises(UndertoneError, match="cannot be read"):
+        measured.read(path)
+
+
+def test_what_is_shipped_was_measured_by_the_shipped_recipes() -> None:
+    known = measured.read()
+    for name, record in known.benchmarks.items():
+        spec, _ = read(name)
+        assert record.digest == measured.digest_of(spec.model_dump(mode="json"))
+        assert {key: line.does for key, line in record.treatments.items()} == {
+            key: entry.does.model_dump() for key, entry in spec.treatments.items()
+        }
+
+
+def test_names_on_the_page_cannot_be_markup(tmp_path: Path) -> None:
+    page = write_treatments(a_benchmark("one", title="<script>alert(1)</script>\u202e"), tmp_path)
+    text = page.read_text()
+    assert "<script" not in text and "\u202e" not in text
+
+
+def a_benchmark(recipe: str, **changes: Any) -> Findings:
+    return Findings.model_validate(
+        {
+            "recipe": recipe,
+            "title": "planted",
+            "headline": "none",
+            "trait": "owl",
+            "base": "builtin/fledgling-a",
+            "unit": "teachers",
+            "units": tuple(f"teacher {i}" for i in range(6)),
+            "task": "lists",
+            "probes": {PLAIN: "plainly", "after": "after a row"},
+            "treatments": planted(students({PLAIN: 0.1, "after": 0.5}, seed=9)),
+            "base_skills": {"numbers": 0.9},
+            "started": "2026-01-01T00:00:00Z",
+            "work_s": 3.0,
+            "settings": {"recipe": recipe},
+            "models": {},
+            "made_with": {"undertone": "0"},
+        }
+        | changes
+    )
