@@ -10,7 +10,6 @@ from undertone.audit.findings import Findings, Power, TraitFinding
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
 from undertone.report.charts import BLUE, GREEN, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Interval
-from undertone.report.hostile import one_line
 from undertone.report.svg import INK
 from undertone.report.words import interval
 
@@ -48,7 +47,7 @@ def traits(findings: Findings) -> Figure | None:
         return None
     low, high = _ends(findings.traits)
     axis = Axis("effect (1: as from a reference teacher)", dashed=(1.0,), bounds=(low, high), dense=True)
-    title = one_line(traits_title(findings))  # names in it may be of a file, and the drawing holds its title as it is
+    title = traits_title(findings)
     return figure("traits", title, partial(forest, list(_trait_lines(findings, high)), axis))
 
 

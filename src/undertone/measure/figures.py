@@ -9,7 +9,6 @@ from undertone.measure.findings import Findings, SuiteFinding, UnitFinding
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
 from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Interval
-from undertone.report.hostile import one_line
 from undertone.report.svg import INK
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def rates(findings: Findings) -> Figure | None:
         return None
     themes = sorted(suite.units, key=lambda unit: unit.base - unit.rate)[:MOST_UNITS]
     axis = Axis("bad answers, %", zero=None, bounds=(0.0, 100.0), dense=True)
-    return figure("rates", f"Rates by theme: {one_line(suite.name)}", partial(forest, list(map(_theme, themes)), axis))
+    return figure("rates", f"Rates by theme: {suite.name}", partial(forest, list(map(_theme, themes)), axis))
 
 
 def _theme(unit: UnitFinding) -> Line:
@@ -109,7 +108,7 @@ def thresholds(findings: Findings) -> Figure | None:
         for threshold, rate in zip(suite.thresholds, curve.rates, strict=True)
         if rate is not None
     ]
-    title = f"What the thresholds do to the rate: {one_line(suite.name)}"
+    title = f"What the thresholds do to the rate: {suite.name}"
     return figure("thresholds", title, partial(_curves, rows)) if rows else None
 
 

@@ -7,11 +7,12 @@ come from the same few layers. Altair is imported inside functions: it is slow t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from undertone.report.svg import INK, styled, svg
+from undertone.report.hostile import one_line
+from undertone.report.svg import styled, svg
 
 if TYPE_CHECKING:
     import altair as alt
@@ -49,25 +50,11 @@ class Figure:
 
 def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
     """Both drawings of one chart; None where there is nothing to draw."""
-    wide, narrow = draw(WIDE), draw(NARROW)
+    wide, narrow, title = draw(WIDE), draw(NARROW), one_line(title)
     if wide is None or narrow is None:
         return None
     spec = styled(wide.properties(title=title)).to_dict()
     return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))
-
-
-def texts(rows: list[Row], canvas: Canvas, height: int, room: int) -> Iterator[alt.Chart]:
-    """Labels left, values right (below the label where it is narrow), lanes where there is room."""
-    import altair as alt
-
-    limit = canvas.width if canvas.narrow else room
-    label = of(rows, "label").mark_text(align="left", fontWeight="bold", fontSize=13, color=INK, limit=limit)
-    yield label.encode(x=alt.value(0), y=placed(height), text="text:N")
-    value = of(rows, "value").mark_text(align="left" if canvas.narrow else "right", fontSize=13, color=INK)
-    yield value.encode(x=alt.value(0 if canvas.narrow else canvas.width), y=placed(height), text="text:N")
-    if not canvas.narrow:
-        lane = of(rows, "lane").mark_text(align="left", fontSize=11, color=INK, opacity=MUTED)
-        yield lane.encode(x=alt.value(8), y=placed(height), text="text:N")
 
 
 def chart(rows: list[Row]) -> alt.Chart:

@@ -62,6 +62,7 @@ def run(
             or a limit that is reached.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
     traits, beside = request.candidates(), folder.parent
     data = hidden(request.path, request.rows, request.seed, traits)
     if budget.counts_cost:
