@@ -170,8 +170,8 @@ KINDS = {
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",
     "theorem": "undertone.experiments.theory.kind:THEOREM",
-    "audit-benchmark": "undertone.bench.audit_kind:AUDIT",
-    "measure-benchmark": "undertone.bench.measure_kind:MEASURE",
+    "audit-benchmark": "undertone.bench.audit.kind:AUDIT",
+    "measure-benchmark": "undertone.bench.measure.kind:MEASURE",
 }
 """Every kind, by the name that a recipe's key ``experiment`` has. A recipe without the key is a trial."""
 
