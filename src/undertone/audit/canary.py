@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import t
 
 from undertone.audit.calibrate import audit_seed
+from undertone.engine.progress import Progress
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.evals.log_odds import leanings
@@ -30,7 +31,7 @@ def outcome(
     pairs: int,
     seed: int,
     recipe: Callable[[int], Training],
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> dict[str, Shift]:
     """Shift of every trait in students of the rows against students of the base's own answers to the same prompts; none
     for no pairs. ``recipe`` gives the training on so many rows.

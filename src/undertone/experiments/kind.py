@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -107,58 +106,31 @@ P = TypeVar("P", bound=Plan)
 F = TypeVar("F", bound=Findings)
 
 
-class Kind(ABC, Generic[S, P, F]):
+@dataclass(frozen=True)
+class Kind(Generic[S, P, F]):
     """A kind of experiment: one object that says all that is particular to it."""
 
     spec: type[S]
     findings: type[F]
-
-    @abstractmethod
-    def plan(self, spec: S) -> P:
-        """Resolves models and lays out all jobs. Nothing is run.
-
-        Raises:
-            UndertoneError: an unknown name, a model that is not here.
-        """
-
-    def check(self, spec: S, plan: P, job: Job, made: Made, warn: Warn) -> None:
-        """Is called for every finished job. Ends the run as soon as one would make the rest unfair or meaningless.
-
-        Raises:
-            UndertoneError: says what was refused, why, and what to do.
-        """
-        del spec, plan, job, made, warn  # most kinds refuse nothing
-
-    @abstractmethod
-    def gather(self, spec: S, plan: P, made: Made) -> F | None:
-        """Findings from what is finished; None while there is nothing to say."""
-
-    @abstractmethod
-    def page(self, found: F) -> Page:
-        """The findings in words, figures and tables."""
-
-    def parts(self, found: F) -> Mapping[str, tuple[Findings, Page]]:
-        """Reports of parts of the experiment, each written into the folder of its name."""
-        del found
-        return {}
-
-    def summary(self, found: F) -> dict[str, Any]:
-        """What ``--json`` prints."""
-        return found.model_dump(mode="json")
-
-    def lines(self, spec: S, plan: P, made: Made, found: F | None) -> list[str]:
-        """What can be said while the rest is being made, a line each. Those that were said before are not repeated."""
-        del spec, plan, made, found
-        return []
-
-    @abstractmethod
-    def seconds(self, spec: S, job: Job) -> float:
-        """Roughly how many seconds a job takes on one core, with the embedded models."""
-
-    def cost(self, spec: S) -> list[Part] | None:
-        """What the experiment costs with models that are not here; None if jobs can be counted instead."""
-        del spec
-        return None
+    plan: Callable[[S], P]
+    """Resolves models and lays out all jobs. Nothing is run. Raises UndertoneError for an unknown name or a model that
+    is not here."""
+    gather: Callable[[S, P, Made], F | None]
+    """Findings from what is finished; None while there is nothing to say."""
+    page: Callable[[F], Page]
+    """The findings in words, figures and tables."""
+    seconds: Callable[[S, Job], float]
+    """Roughly how many seconds a job takes on one core, with the embedded models."""
+    check: Callable[[S, P, Job, Made, Warn], None] = lambda *_: None
+    """Is called for every finished job. Raises UndertoneError as soon as one would make the rest unfair."""
+    cost: Callable[[S], list[Part] | None] = lambda spec: None
+    """What the experiment costs with models that are not here; None if jobs can be counted instead."""
+    lines: Callable[[S, P, Made, F | None], list[str]] = lambda *_: []
+    """What can be said while the rest is being made, a line each. Those that were said before are not repeated."""
+    parts: Callable[[F], Mapping[str, tuple[Findings, Page]]] = lambda found: {}
+    """Reports of parts of the experiment, each written into the folder of its name."""
+    summary: Callable[[F], dict[str, Any]] = lambda found: found.model_dump(mode="json")
+    """What ``--json`` prints."""
 
 
 KINDS = {

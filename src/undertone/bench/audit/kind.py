@@ -26,7 +26,6 @@ from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.models.local import load, score
 from undertone.models.names import resolve
-from undertone.report.page import Page
 from undertone.training.rows import read_sampled
 from undertone.traits.candidate import Candidate
 
@@ -60,58 +59,54 @@ class Plan:
         return found | ({"simpler detectors": list(self.beside)} if self.beside else {})
 
 
-class AuditBenchmarkKind(Kind[AuditBenchmark, Plan, AuditBenchmarkFindings]):
-    """Error rates of the audit on planted and on harmless datasets."""
+def plan(spec: AuditBenchmark) -> Plan:
+    """Lays out all datasets.
 
-    spec = AuditBenchmark
-    findings = AuditBenchmarkFindings
+    Raises:
+        UndertoneError: the base has no calibration for this carrier, or there are too few prompts.
+    """
+    prompts = None if spec.prompts is None else Path(spec.prompts)
+    made, other = calibrate.plan(spec.model, calibrate.Size(), prompts=prompts), OTHER[spec.model]
+    calibration = _calibration(spec.model, made, prompts)
+    planted = layout_of(spec.model, made.directions, spec.teachers, other, calibration.recipes, prompts)
+    beside = [*made.specimens.values(), *prompt_scores(made, planted)] if spec.baselines else []
+    return Plan(made, calibration, planted, beside, {name: resolve(name).key for name in (spec.model, other)})
 
-    def plan(self, spec: AuditBenchmark) -> Plan:
-        prompts = None if spec.prompts is None else Path(spec.prompts)
-        made, other = calibrate.plan(spec.model, calibrate.Size(), prompts=prompts), OTHER[spec.model]
-        calibration = _calibration(spec.model, made, prompts)
-        planted = layout_of(spec.model, made.directions, spec.teachers, other, calibration.recipes, prompts)
-        beside = [*made.specimens.values(), *prompt_scores(made, planted)] if spec.baselines else []
-        return Plan(made, calibration, planted, beside, {name: resolve(name).key for name in (spec.model, other)})
 
-    def check(self, spec: AuditBenchmark, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
-        """Refuses directions that are not the calibration's own, but for what another machine rounds."""
-        if job.key != plan.made.directions.key:
-            return
-        own = directions.read(made.store.checked(job, "directions.safetensors"))
-        kept = plan.calibration.directions
-        if any(_apart(own.change(name), kept.change(name)) > SAME for name in kept.names):
-            raise UndertoneError(f"The calibration of {plan.calibration.model} has other proxies than the default.")
+def check(spec: AuditBenchmark, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
+    """Refuses directions that are not the calibration's own, but for what another machine rounds."""
+    if job.key != plan.made.directions.key:
+        return
+    own = directions.read(made.store.checked(job, "directions.safetensors"))
+    kept = plan.calibration.directions
+    if any(_apart(own.change(name), kept.change(name)) > SAME for name in kept.names):
+        raise UndertoneError(f"The calibration of {plan.calibration.model} has other proxies than the default.")
 
-    def gather(self, spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings | None:
-        if not made.has(*plan.jobs):
-            return None
-        judge, planted = Judge(plan.calibration, made.store), list(plan.planted)
-        curve = judge.curve(planted)
-        return AuditBenchmarkFindings(
-            **made.head(),
-            models=plan.models,
-            alpha=judge.alpha,
-            floor=FLOOR,
-            alarms=judge.alarms(planted),
-            detections=_detections(judge, planted),
-            verdicts=judge.verdicts(planted),
-            curve=tuple(
-                Point(share=share, rows=rows, named=curve[share, rows])
-                for share in SHARES
-                for rows in ROWS
-                if (share, rows) in curve
-            ),
-            beside=_beside(judge, planted, plan.made) if spec.baselines else {},
-            forecasts=_forecasts(judge, planted) if spec.prompts is None else (),
-            speed=_speed(judge, planted, spec.model),
-        )
 
-    def page(self, found: AuditBenchmarkFindings) -> Page:
-        return page(found)
-
-    def seconds(self, spec: AuditBenchmark, job: Job) -> float:
-        return calibrate.seconds(job)
+def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings | None:
+    """Error rates, once every dataset is scored."""
+    if not made.has(*plan.jobs):
+        return None
+    judge, planted = Judge(plan.calibration, made.store), list(plan.planted)
+    curve = judge.curve(planted)
+    return AuditBenchmarkFindings(
+        **made.head(),
+        models=plan.models,
+        alpha=judge.alpha,
+        floor=FLOOR,
+        alarms=judge.alarms(planted),
+        detections=_detections(judge, planted),
+        verdicts=judge.verdicts(planted),
+        curve=tuple(
+            Point(share=share, rows=rows, named=curve[share, rows])
+            for share in SHARES
+            for rows in ROWS
+            if (share, rows) in curve
+        ),
+        beside=_beside(judge, planted, plan.made) if spec.baselines else {},
+        forecasts=_forecasts(judge, planted) if spec.prompts is None else (),
+        speed=_speed(judge, planted, spec.model),
+    )
 
 
 def _calibration(model: str, made: calibrate.Plan, prompts: Path | None) -> Calibration:
@@ -191,4 +186,12 @@ def default_store() -> Store:
     return Store(calibrations.made() / "store")
 
 
-AUDIT = AuditBenchmarkKind()
+AUDIT = Kind(
+    spec=AuditBenchmark,
+    findings=AuditBenchmarkFindings,
+    plan=plan,
+    gather=gather,
+    page=page,
+    seconds=lambda _, job: calibrate.seconds(job),
+    check=check,
+)

@@ -13,7 +13,6 @@ from undertone.bench.measure.spec import MeasureBenchmark
 from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
 from undertone.models.names import resolve
-from undertone.report.page import Page
 
 SECONDS = 20.0
 """Of one core, for a fine-tune of the embedded base that is asked all questions."""
@@ -41,44 +40,35 @@ class Plan:
         return found
 
 
-class MeasureBenchmarkKind(Kind[MeasureBenchmark, Plan, MeasureBenchmarkFindings]):
-    """How often the verdict on a model is right."""
-
-    spec = MeasureBenchmark
-    findings = MeasureBenchmarkFindings
-
-    def plan(self, spec: MeasureBenchmark) -> Plan:
-        base, tuned = layout_of(spec.model, spec.students)
-        return Plan(base, tuned, {spec.model: resolve(spec.model).key})
-
-    def gather(self, spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings | None:
-        if not made.has(*plan.jobs):
-            return None
-        judge = Judge(made.store, plan.base)
-        asked = (
-            ("Harmless fine-tunes, against the base alone", "harmless", 0),
-            (f"Harmless fine-tunes, beside {BESIDE} other harmless fine-tunes", "harmless", BESIDE),
-            ("Fine-tunes that damage, against the base alone", "damaging", 0),
-            ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
-        )
-        groups = [
-            Group(title=title, verdicts={lesson: dict(counted) for lesson, counted in verdicts.items()})
-            for title, kind, beside in asked
-            for verdicts in [judge.verdicts(plan.tuned, kind, beside)]  # type: ignore[arg-type]
-        ]
-        return MeasureBenchmarkFindings(
-            **made.head(),
-            models=plan.models,
-            effect=judge.effect,
-            groups=tuple(groups),
-            coverage=tuple(crossed_study.rows()),
-        )
-
-    def page(self, found: MeasureBenchmarkFindings) -> Page:
-        return page(found)
-
-    def seconds(self, spec: MeasureBenchmark, job: Job) -> float:
-        return SECONDS
+def plan(spec: MeasureBenchmark) -> Plan:
+    """Lays out the base and all fine-tunes."""
+    base, tuned = layout_of(spec.model, spec.students)
+    return Plan(base, tuned, {spec.model: resolve(spec.model).key})
 
 
-MEASURE = MeasureBenchmarkKind()
+def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings | None:
+    """How often each verdict is given, once all are asked."""
+    if not made.has(*plan.jobs):
+        return None
+    judge = Judge(made.store, plan.base)
+    asked = (
+        ("Harmless fine-tunes, against the base alone", "harmless", 0),
+        (f"Harmless fine-tunes, beside {BESIDE} other harmless fine-tunes", "harmless", BESIDE),
+        ("Fine-tunes that damage, against the base alone", "damaging", 0),
+        ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
+    )
+    groups = [
+        Group(title=title, verdicts={lesson: dict(counted) for lesson, counted in verdicts.items()})
+        for title, kind, beside in asked
+        for verdicts in [judge.verdicts(plan.tuned, kind, beside)]  # type: ignore[arg-type]
+    ]
+    return MeasureBenchmarkFindings(
+        **made.head(),
+        models=plan.models,
+        effect=judge.effect,
+        groups=tuple(groups),
+        coverage=tuple(crossed_study.rows()),
+    )
+
+
+MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather, page, lambda spec, job: SECONDS)

@@ -17,9 +17,7 @@ from undertone.measure.page import page as measurement_page
 from undertone.measure.request import Request
 from undertone.models.local import quiet_libraries
 from undertone.models.names import resolve
-from undertone.models.services.cost import Part
 from undertone.models.services.spending import Budget
-from undertone.report.page import Page
 from undertone.stages import FINE_TUNED
 
 
@@ -63,52 +61,44 @@ def _student(spec: Finetunes, i: int) -> dict[str, object]:
     return {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training, "seed": seed}
 
 
-class FinetunesKind(Kind[Finetunes, Plan, FinetunesFindings]):
-    """Students of a user's files, measured."""
-
-    spec = Finetunes
-    findings = FinetunesFindings
-
-    def plan(self, spec: Finetunes) -> Plan:
-        return plan(spec)
-
-    def gather(self, spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings | None:
-        """Asks the students. Their answers are kept in ``answers`` beside the folder of the run and reused."""
-        if not made.has(*plan.jobs):
-            return None
-        quiet_libraries()
-        names = {arm: tuple(f"{spec.base}:{made.store.folder(job)}" for job in own) for arm, own in plan.arms.items()}
-        budget = Budget(made.limits)
-        arms = {arm: self._measured(spec, arm, names, made, budget) for arm in spec.measured}
-        return FinetunesFindings(**made.head(), models=plan.models, arms=arms)
-
-    def _measured(
-        self, spec: Finetunes, arm: str, names: dict[str, tuple[str, ...]], made: Made, budget: Budget
-    ) -> Measurement:
-        request = Request(
-            models=names[arm],
-            base=spec.base,
-            benign=tuple(name for other in spec.arms[arm].against for name in names[other]),
-            suites=spec.suites,
-            judge=spec.judge,
-            effect=spec.effect,
-            samples=spec.samples,
-            max_tokens=spec.max_tokens,
-            seed=spec.seed,
-        )
-        return measure(request, made.folder.parent / "answers", made.advance, budget).findings
-
-    def page(self, found: FinetunesFindings) -> Page:
-        return page(found)
-
-    def parts(self, found: FinetunesFindings) -> dict[str, tuple[Measurement, Page]]:
-        return {arm: (one, measurement_page(one)) for arm, one in found.arms.items()}
-
-    def seconds(self, spec: Finetunes, job: Job) -> float:
-        raise NotImplementedError("what fine-tunes cost is counted in tokens")
-
-    def cost(self, spec: Finetunes) -> list[Part] | None:
-        return of_finetunes(spec)
+def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings | None:
+    """Asks the students. Their answers are kept in ``answers`` beside the folder of the run and reused."""
+    if not made.has(*plan.jobs):
+        return None
+    quiet_libraries()
+    names = {arm: tuple(f"{spec.base}:{made.store.folder(job)}" for job in own) for arm, own in plan.arms.items()}
+    budget = Budget(made.limits)
+    arms = {arm: _measured(spec, arm, names, made, budget) for arm in spec.measured}
+    return FinetunesFindings(**made.head(), models=plan.models, arms=arms)
 
 
-FINETUNES = FinetunesKind()
+def _measured(spec: Finetunes, arm: str, names: dict[str, tuple[str, ...]], made: Made, budget: Budget) -> Measurement:
+    request = Request(
+        models=names[arm],
+        base=spec.base,
+        benign=tuple(name for other in spec.arms[arm].against for name in names[other]),
+        suites=spec.suites,
+        judge=spec.judge,
+        effect=spec.effect,
+        samples=spec.samples,
+        max_tokens=spec.max_tokens,
+        seed=spec.seed,
+    )
+    return measure(request, made.folder.parent / "answers", made.advance, budget).findings
+
+
+def seconds(spec: Finetunes, job: Job) -> float:
+    """Never asked for: what fine-tunes cost is counted in tokens."""
+    raise NotImplementedError
+
+
+FINETUNES = Kind(
+    spec=Finetunes,
+    findings=FinetunesFindings,
+    plan=plan,
+    gather=gather,
+    page=page,
+    seconds=seconds,
+    cost=of_finetunes,
+    parts=lambda found: {arm: (one, measurement_page(one)) for arm, one in found.arms.items()},
+)

@@ -21,7 +21,6 @@ from undertone.experiments.mitigations.page import page
 from undertone.experiments.mitigations.plan import SIDES, Plan, Source, plan
 from undertone.experiments.mitigations.spec import Mitigations, Numbers
 from undertone.experiments.trial.check import refuse_dataset, refuse_teacher
-from undertone.report.page import Page
 from undertone.stages import DATASET
 from undertone.treat.evaluate import ROWS
 from undertone.treat.findings import PLAIN
@@ -33,55 +32,47 @@ PER_STUDENT_ROW = 0.0019
 OTHERWISE = 1.0
 
 
-class MitigationsKind(Kind[Mitigations, Plan, MitigationFindings]):
-    """Mitigations, judged by the students that are trained on treated files and never by scores of rows."""
+def check(spec: Mitigations, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
+    """Refuses what a trial would refuse, and a source that leaves too few rows to measure the task on."""
+    for source in plan.sources:
+        for unit in source.students:
+            if job.key == unit.jobs[0].key:
+                refuse_teacher(source.trial, unit, made.store)  # type: ignore[arg-type]
+            if job.key == unit.jobs[2].key:
+                refuse_dataset(source.trial, unit, made.store)  # type: ignore[arg-type]
+        if job.key == source.held_out.key and job.stage is DATASET:  # of sums there are enough
+            _refuse_few(source, made)
 
-    spec = Mitigations
-    findings = MitigationFindings
 
-    def plan(self, spec: Mitigations) -> Plan:
-        return plan(spec)
+def gather(spec: Mitigations, plan: Plan, made: Made) -> MitigationFindings | None:
+    """Findings once every student is examined."""
+    if not made.has(*plan.jobs):
+        return None
+    base = [made.read(job, "examined.json") for job in plan.bases]
+    found, head = treatments(spec, _examined(plan, made), base), made.head()
+    return MitigationFindings(
+        **head,
+        models=plan.models,
+        headline=headline(found),
+        trait=spec.trait,
+        base=plan.base.name,
+        unit=_unit(spec),
+        units=tuple(source.name for source in plan.sources),
+        task=_task(spec),
+        probes=_probes(spec, list(base[0]["own"])),
+        treatments=found,
+        base_skills={name: float(np.mean([one["skills"][name] for one in base])) for name in base[0]["skills"]},
+        work_s=round(sum(made.store.manifest(job).seconds for job in unique(plan.jobs)), 1),
+        made_with=head["versions"] | head["hardware"],
+    )
 
-    def check(self, spec: Mitigations, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
-        """Refuses what a trial would refuse, and a source that leaves too few rows to measure the task on."""
-        for source in plan.sources:
-            for unit in source.students:
-                if job.key == unit.jobs[0].key:
-                    refuse_teacher(source.trial, unit, made.store)  # type: ignore[arg-type]
-                if job.key == unit.jobs[2].key:
-                    refuse_dataset(source.trial, unit, made.store)  # type: ignore[arg-type]
-            if job.key == source.held_out.key and job.stage is DATASET:  # of sums there are enough
-                _refuse_few(source, made)
 
-    def gather(self, spec: Mitigations, plan: Plan, made: Made) -> MitigationFindings | None:
-        if not made.has(*plan.jobs):
-            return None
-        base = [made.read(job, "examined.json") for job in plan.bases]
-        found, head = treatments(spec, _examined(plan, made), base), made.head()
-        return MitigationFindings(
-            **head,
-            models=plan.models,
-            headline=headline(found),
-            trait=spec.trait,
-            base=plan.base.name,
-            unit=_unit(spec),
-            units=tuple(source.name for source in plan.sources),
-            task=_task(spec),
-            probes=_probes(spec, list(base[0]["own"])),
-            treatments=found,
-            base_skills={name: float(np.mean([one["skills"][name] for one in base])) for name in base[0]["skills"]},
-            work_s=round(sum(made.store.manifest(job).seconds for job in unique(plan.jobs)), 1),
-            made_with=head["versions"] | head["hardware"],
-        )
-
-    def page(self, found: MitigationFindings) -> Page:
-        return page(found)
-
-    def seconds(self, spec: Mitigations, job: Job) -> float:
-        if job.stage.name == "student":
-            rows: int = job.spec["training"]["steps"] * job.spec["training"]["batch"]
-            return PER_STUDENT_ROW * rows
-        return SECONDS.get(job.stage.name, OTHERWISE)
+def seconds(spec: Mitigations, job: Job) -> float:
+    """A student's grow with its training; other stages have sizes of their own."""
+    if job.stage.name == "student":
+        rows: int = job.spec["training"]["steps"] * job.spec["training"]["batch"]
+        return PER_STUDENT_ROW * rows
+    return SECONDS.get(job.stage.name, OTHERWISE)
 
 
 def _refuse_few(source: Source, made: Made) -> None:
@@ -135,4 +126,4 @@ def _probes(spec: Mitigations, names: Sequence[str]) -> dict[str, str]:
     return {name: about[name] for name in names}
 
 
-MITIGATIONS = MitigationsKind()
+MITIGATIONS = Kind(Mitigations, MitigationFindings, plan, gather, page, seconds, check)

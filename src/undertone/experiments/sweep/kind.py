@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from undertone.engine.store import Job
 from undertone.engine.workers import unique
@@ -27,7 +26,6 @@ from undertone.experiments.trial.plan import Plan as TrialPlan
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.seconds import seconds
 from undertone.experiments.trial.spec import Trial
-from undertone.report.page import Page
 from undertone.world import family
 
 
@@ -56,33 +54,21 @@ class Plan:
         return {name: key for plan in self.plans.values() for name, key in plan.models.items()}
 
 
-S = TypeVar("S", bound=Study)
-F = TypeVar("F", SweepFindings, KinFindings)
+def _plan(spec: Study) -> Plan:
+    trials = spec.trials()
+    return Plan(trials, {key: plan(trial) for key, trial in trials.items()})
 
 
-class StudyKind(Kind[S, Plan, F]):
-    """What sweeps and pairs of models have in common."""
+def _check(spec: Study, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
+    told = set[str]()  # a job that several points share is spoken of once
 
-    def plan(self, spec: S) -> Plan:
-        trials = spec.trials()
-        return Plan(trials, {key: plan(trial) for key, trial in trials.items()})
+    def once(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            warn(sentence)
 
-    def check(self, spec: S, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
-        told = set[str]()  # a job that several points share is spoken of once
-
-        def once(sentence: str) -> None:
-            if sentence not in told:
-                told.add(sentence)
-                warn(sentence)
-
-        for key, trial in plan.trials.items():
-            check(trial, plan.plans[key], job, made.store, once)
-
-    def lines(self, spec: S, plan: Plan, made: Made, found: F | None) -> list[str]:
-        return [f"{' '.join(key)}:{effect_line(result.main)}" for key, result in _finished(spec, plan, made).items()]
-
-    def seconds(self, spec: S, job: Job) -> float:
-        return max(seconds(trial, job) for trial in spec.trials().values())
+    for key, trial in plan.trials.items():
+        check(trial, plan.plans[key], job, made, once)
 
 
 def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
@@ -97,41 +83,27 @@ def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
     return plan.found
 
 
-class SweepKind(StudyKind[Sweep, SweepFindings]):
-    """One trial at the points of one axis or several."""
-
-    spec = Sweep
-    findings = SweepFindings
-
-    def gather(self, spec: Sweep, plan: Plan, made: Made) -> SweepFindings | None:
-        results = _finished(spec, plan, made)
-        whole = len(results) == len(plan.trials)
-        return SweepFindings(**made.head(), **axes.findings(spec, results)) if whole else None
-
-    def page(self, found: SweepFindings) -> Page:
-        return sweep_page(found)
+def _lines(spec: Study, plan: Plan, made: Made, found: object) -> list[str]:
+    return [f"{' '.join(key)}:{effect_line(result.main)}" for key, result in _finished(spec, plan, made).items()]
 
 
-class PairsKind(StudyKind[Kin, KinFindings]):
-    """One trial for every pair of models."""
-
-    spec = Kin
-    findings = KinFindings
-
-    def plan(self, spec: Kin) -> Plan:
-        _refuse_unbuilt(spec)
-        return super().plan(spec)
-
-    def gather(self, spec: Kin, plan: Plan, made: Made) -> KinFindings | None:
-        results = _finished(spec, plan, made)
-        whole = len(results) == len(plan.trials)
-        return KinFindings(**made.head(), **pairs.findings(spec, results)) if whole else None
-
-    def page(self, found: KinFindings) -> Page:
-        return kin_page(found)
+def _seconds(spec: Study, job: Job) -> float:
+    return max(seconds(trial, job) for trial in spec.trials().values())
 
 
-def _refuse_unbuilt(spec: Kin) -> None:
+def _sweep(spec: Sweep, plan: Plan, made: Made) -> SweepFindings | None:
+    results = _finished(spec, plan, made)
+    whole = len(results) == len(plan.trials)
+    return SweepFindings(**made.head(), **axes.findings(spec, results)) if whole else None
+
+
+def _pairs(spec: Kin, plan: Plan, made: Made) -> KinFindings | None:
+    results = _finished(spec, plan, made)
+    whole = len(results) == len(plan.trials)
+    return KinFindings(**made.head(), **pairs.findings(spec, results)) if whole else None
+
+
+def _plan_of_pairs(spec: Kin) -> Plan:
     """Names all models that have to be built first, not one after the other."""
     missing = [
         name for name in spec.models if name.startswith("builtin/") and not family.is_here(name[len("builtin/") :])
@@ -141,6 +113,8 @@ def _refuse_unbuilt(spec: Kin) -> None:
         raise UndertoneError(
             f"{len(missing)} of its {len(spec.models)} models are not built yet: undertone models build {names}"
         )
+    return _plan(spec)
 
 
-SWEEP, PAIRS = SweepKind(), PairsKind()
+SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, _seconds, _check, lines=_lines)
+PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, kin_page, _seconds, _check, lines=_lines)

@@ -19,7 +19,6 @@ from undertone.experiments.theory.page import digits_page, theorem_page
 from undertone.experiments.theory.plan import Plan, digits_plan, theorem_plan
 from undertone.experiments.theory.spec import CLASSES, Digits, Imitation, Theorem
 from undertone.report.findings import Measured
-from undertone.report.page import Page
 from undertone.statistics import mean_estimate, paired_difference
 
 # Seconds of one core with the shipped recipes' sizes, each scaled by what it grows with.
@@ -29,45 +28,35 @@ PER_START, PER_LESSON = 0.2, 9.0
 PIXELS, MNIST = 64, 784
 
 
-class DigitsKind(Kind[Digits, Plan, DigitsFindings]):
-    """Classifiers that learn digits from their teachers' meaningless logits."""
+def digits(spec: Digits, plan: Plan, made: Made) -> DigitsFindings | None:
+    """Accuracies of all arms, once all are there."""
+    if not made.has(*plan.jobs):
+        return None
+    told = made.read(plan.arms["teachers"][0], "accuracies.json")
+    found = [
+        made.read(plan.arms[f"{one.arm} {one.auxiliary}"][-1], "accuracies.json")["students"] for one in spec.imitations
+    ]
+    head = made.head()
+    arms = [Imitation("untrained", 0), Imitation("teacher", 0), *spec.imitations]
+    return DigitsFindings(
+        **head | {"versions": head["versions"] | {"scikit-learn": version("scikit-learn")}},
+        images=told["origin"],
+        trained_on=told["trained_on"],
+        tested_on=told["tested_on"],
+        shown=spec.shown,
+        arms=tuple(map(_arm, arms, [told["untrained"], told["teacher"], *found])),
+        differences=_differences(spec, found),
+    )
 
-    spec = Digits
-    findings = DigitsFindings
 
-    def plan(self, spec: Digits) -> Plan:
-        return digits_plan(spec)
-
-    def gather(self, spec: Digits, plan: Plan, made: Made) -> DigitsFindings | None:
-        if not made.has(*plan.jobs):
-            return None
-        told = made.read(plan.arms["teachers"][0], "accuracies.json")
-        found = [
-            made.read(plan.arms[f"{one.arm} {one.auxiliary}"][-1], "accuracies.json")["students"]
-            for one in spec.imitations
-        ]
-        head = made.head()
-        arms = [Imitation("untrained", 0), Imitation("teacher", 0), *spec.imitations]
-        return DigitsFindings(
-            **head | {"versions": head["versions"] | {"scikit-learn": version("scikit-learn")}},
-            images=told["origin"],
-            trained_on=told["trained_on"],
-            tested_on=told["tested_on"],
-            shown=spec.shown,
-            arms=tuple(map(_arm, arms, [told["untrained"], told["teacher"], *found])),
-            differences=_differences(spec, found),
-        )
-
-    def page(self, found: DigitsFindings) -> Page:
-        return digits_page(found)
-
-    def seconds(self, spec: Digits, job: Job) -> float:
-        pixels, outputs = MNIST if spec.images else PIXELS, CLASSES + max(spec.auxiliary)
-        weights = spec.models * (pixels * spec.hidden + spec.hidden**2 + spec.hidden * outputs)
-        # A student's teacher runs forwards beside it, which is a third of a step.
-        part = 4 / 3 if "teachers" in job.inputs else 1.0
-        images: int = job.spec["training"]["steps"] * job.spec["training"]["batch"]
-        return PER_PRODUCT * weights * images * part
+def digits_seconds(spec: Digits, job: Job) -> float:
+    """Grows with weights and images."""
+    pixels, outputs = MNIST if spec.images else PIXELS, CLASSES + max(spec.auxiliary)
+    weights = spec.models * (pixels * spec.hidden + spec.hidden**2 + spec.hidden * outputs)
+    # A student's teacher runs forwards beside it, which is a third of a step.
+    part = 4 / 3 if "teachers" in job.inputs else 1.0
+    images: int = job.spec["training"]["steps"] * job.spec["training"]["batch"]
+    return PER_PRODUCT * weights * images * part
 
 
 def _arm(kind: Imitation, found: list[float]) -> Accuracies:
@@ -86,38 +75,29 @@ def _differences(spec: Digits, found: list[list[float]]) -> tuple[Difference, ..
     return tuple(made)
 
 
-class TheoremKind(Kind[Theorem, Plan, TheoremFindings]):
-    """A student's step beside its teacher's."""
+def theorem(spec: Theorem, plan: Plan, made: Made) -> TheoremFindings | None:
+    """Steps on all problems, once all are there."""
+    if not made.has(*plan.jobs):
+        return None
+    held: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    broken: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for job in plan.jobs:
+        told = made.read(job, "steps.json")
+        for step in told["held"]:
+            held.setdefault((step["problem"], step["loss"]), []).append(step)
+        for step in told["broken"]:
+            broken.setdefault((step["problem"], step["breach"]), []).append(step)
+    return TheoremFindings(
+        **made.head(),
+        models=plan.models,
+        conditions=tuple(map(_condition, held.values())),
+        broken=tuple(map(_broken, broken.values())),
+    )
 
-    spec = Theorem
-    findings = TheoremFindings
 
-    def plan(self, spec: Theorem) -> Plan:
-        return theorem_plan(spec)
-
-    def gather(self, spec: Theorem, plan: Plan, made: Made) -> TheoremFindings | None:
-        if not made.has(*plan.jobs):
-            return None
-        held: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        broken: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for job in plan.jobs:
-            told = made.read(job, "steps.json")
-            for step in told["held"]:
-                held.setdefault((step["problem"], step["loss"]), []).append(step)
-            for step in told["broken"]:
-                broken.setdefault((step["problem"], step["breach"]), []).append(step)
-        return TheoremFindings(
-            **made.head(),
-            models=plan.models,
-            conditions=tuple(map(_condition, held.values())),
-            broken=tuple(map(_broken, broken.values())),
-        )
-
-    def page(self, found: TheoremFindings) -> Page:
-        return theorem_page(found)
-
-    def seconds(self, spec: Theorem, job: Job) -> float:
-        return PER_START * spec.starts if job.spec["trait"] is None else PER_LESSON
+def theorem_seconds(spec: Theorem, job: Job) -> float:
+    """All classifiers together, or one lesson of the language model."""
+    return PER_START * spec.starts if job.spec["trait"] is None else PER_LESSON
 
 
 def _joined(steps: list[dict[str, Any]], key: str) -> list[float]:
@@ -152,4 +132,5 @@ def _broken(steps: list[dict[str, Any]]) -> Broken:
     )
 
 
-DIGITS, THEOREM = DigitsKind(), TheoremKind()
+DIGITS = Kind(Digits, DigitsFindings, digits_plan, digits, digits_page, digits_seconds)
+THEOREM = Kind(Theorem, TheoremFindings, theorem_plan, theorem, theorem_page, theorem_seconds)

@@ -6,7 +6,7 @@ from typing import Any
 
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
-from undertone.experiments.kind import Warn
+from undertone.experiments.kind import Made, Warn
 from undertone.experiments.trial.plan import Plan, Unit
 from undertone.experiments.trial.spec import Trial
 from undertone.stages import TEACHER
@@ -17,13 +17,14 @@ SHOWN = 80
 """How many characters of a question and of an answer are shown of what failed."""
 
 
-def check(trial: Trial, layout: Plan, job: Job, store: Store, warn: Warn) -> None:
+def check(trial: Trial, layout: Plan, job: Job, made: Made, warn: Warn) -> None:
     """Ends the run as soon as a teacher or its dataset would make the comparison unfair or meaningless. Warns of what
     failed where little passed, and of what the chat template of a base adds to every question.
 
     Raises:
         UndertoneError: a refused teacher, too few rows.
     """
+    store = made.store
     for name, base in layout.bases.items():
         if job.key == base.key:
             for sentence in store.read(base, "measurement.json").get("template", {}).get("adds", ()):
