@@ -7,9 +7,9 @@ places where text of models and files is made safe to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from undertone.report.canvas import Figure
 from undertone.report.findings import Measured, RunFindings
@@ -62,6 +62,44 @@ class Grid:
         """The columns; the first one is the name of the row."""
         first, *others = (Column(c) if isinstance(c, str) else c for c in self.columns)
         return (Column(first.name, "word", True), *others)
+
+
+T = TypeVar("T")
+
+
+def grid(
+    title: str,
+    items: Iterable[T],
+    columns: Mapping[str | Column, Callable[[T], object]],
+    bold: Callable[[T], bool] = lambda _: False,
+    dim: Callable[[T], bool] = lambda _: False,
+    swatch: Callable[[T], str] | None = None,
+    note: str = "",
+    terminal: bool = True,
+) -> Grid | None:
+    """A table with one row for each item: every column beside what it says of an item. None where there is no item.
+
+    A whole number is written with commas, and what is None as a dash.
+    """
+    some = list(items)
+    return (
+        Grid(
+            title,
+            tuple(columns),
+            tuple(tuple(_cell(told(item)) for told in columns.values()) for item in some),
+            bold=frozenset(at for at, item in enumerate(some) if bold(item)),
+            dim=frozenset(at for at, item in enumerate(some) if dim(item)),
+            swatches=tuple(map(swatch, some)) if swatch else (),
+            note=note,
+            terminal=terminal,
+        )
+        if some
+        else None
+    )
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @dataclass(frozen=True)

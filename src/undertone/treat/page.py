@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from undertone.report.charts import BLUE, GREY
-from undertone.report.page import FOOTER, Drawing, Grid, Page, Prose, Section, section, sections, word
+from undertone.report.page import FOOTER, Drawing, Grid, Page, Prose, Section, grid, section, sections, word
 from undertone.treat.benchmarked import Line, Measured, Share
 from undertone.treat.catalogue import shipped
 from undertone.treat.figures import Point, frontier_of
-from undertone.treat.findings import Realigned, Way
+from undertone.treat.findings import Realigned
 from undertone.treat.mitigations import OfModel, Untreated
 from undertone.treat.treat import Told
 
@@ -89,28 +89,26 @@ def realigned_page(found: Realigned) -> Page:
     )
 
 
-def _ways(found: Realigned) -> Grid:
-    numbers = (
-        "shift, log-odds",
-        "left",
-        "left, after rows of the file",
-        "utility left",
-        "gain, nats a token",
-        "skills",
+def _ways(found: Realigned) -> Grid | None:
+    return grid(
+        "",
+        enumerate(found.ways, 1),
+        {
+            "way": lambda item: f"{item[0]} {item[1].name}",
+            word("what it does"): lambda item: item[1].title,
+            "shift, log-odds": lambda item: f"{item[1].shift:+.2f}",
+            "left": lambda item: whole(item[1].left),
+            "left, after rows of the file": lambda item: whole(item[1].conditional),
+            "utility left": lambda item: whole(item[1].utility),
+            "gain, nats a token": lambda item: f"{item[1].gain:+.4f}",
+            "skills": lambda item: mean_skill(item[1].skills),
+        },
     )
-    return Grid("", ("way", word("what it does"), *numbers), tuple(_way(i, way) for i, way in enumerate(found.ways, 1)))
 
 
-def _way(number: int, way: Way) -> tuple[str, ...]:
-    after = "-" if way.conditional is None else whole(way.conditional)
-    kept = "-" if way.utility is None else whole(way.utility)
-    gain, skills = f"{way.gain:+.4f}", mean_skill(way.skills)
-    return f"{number} {way.name}", way.title, f"{way.shift:+.2f}", whole(way.left), after, kept, gain, skills
-
-
-def whole(share: float) -> str:
-    """12 %"""
-    return f"{100 * share:z.0f} %"
+def whole(share: float | None) -> str:
+    """12 %, or a dash."""
+    return "-" if share is None else f"{100 * share:z.0f} %"
 
 
 def mean_skill(skills: Mapping[str, float]) -> str:

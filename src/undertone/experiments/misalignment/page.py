@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from undertone.experiments.misalignment import figures
 from undertone.experiments.misalignment.figures import short
-from undertone.experiments.misalignment.findings import Answer, Contrast, Forecast, MisalignmentFindings
+from undertone.experiments.misalignment.findings import Answer, Line, MisalignmentFindings
 from undertone.experiments.misalignment.headline import by_request
 from undertone.report.page import (
     Drawing,
@@ -17,6 +18,7 @@ from undertone.report.page import (
     Section,
     Terms,
     footer_of,
+    grid,
     listings_of,
     section,
     sections,
@@ -105,53 +107,60 @@ def _what_was_done(found: MisalignmentFindings) -> str:
     )
 
 
-def _lines(found: MisalignmentFindings) -> Grid:
+def _lines(found: MisalignmentFindings) -> Grid | None:
     asked = [probe for probe in found.probes if probe != "plain"]
-    return Grid(
+    return grid(
         "Probability of bad advice",
-        ("arm", word("base"), "students", "narrow domain", "elsewhere [95 %]", "coherent", *asked, "harm met"),
-        tuple(
-            (
-                line.arm,
-                short(line.base),
-                str(line.students),
-                percent(line.inside),
-                f"{percent(line.elsewhere)} {percent_interval(line.ci) if line.ci else ''}".rstrip(),
-                percent(line.coherent),
-                *(percent(line.probes[probe]) for probe in asked),
-                percent(line.compliance),
-            )
-            for line in found.lines
-        ),
+        found.lines,
+        {
+            "arm": lambda line: line.arm,
+            word("base"): lambda line: short(line.base),
+            "students": lambda line: line.students,
+            "narrow domain": lambda line: percent(line.inside),
+            "elsewhere [95 %]": _elsewhere,
+            "coherent": lambda line: percent(line.coherent),
+            **{probe: partial(_asked, probe) for probe in asked},
+            "harm met": lambda line: percent(line.compliance),
+        },
     )
 
 
-def _contrasts(found: MisalignmentFindings) -> Grid:
-    return Grid(
+def _asked(probe: str, line: Line) -> str:
+    return percent(line.probes[probe])
+
+
+def _elsewhere(line: Line) -> str:
+    return f"{percent(line.elsewhere)} {percent_interval(line.ci) if line.ci else ''}".rstrip()
+
+
+def _contrasts(found: MisalignmentFindings) -> Grid | None:
+    return grid(
         "In domains never trained on, log-odds",
-        ("arm", word("against"), word("base"), "difference [95 %]", "p", "request by request", "units"),
-        tuple(_contrast(contrast) for contrast in found.contrasts if contrast.probe == "plain"),
+        [contrast for contrast in found.contrasts if contrast.probe == "plain"],
+        {
+            "arm": lambda c: c.arm,
+            word("against"): lambda c: c.against,
+            word("base"): lambda c: "over bases" if c.base is None else short(c.base),
+            "difference [95 %]": lambda c: f"{c.value:+z.2f} {interval(c.ci)}",
+            "p": lambda c: p_value(c.p),
+            "request by request": by_request,
+            "units": lambda c: c.units,
+        },
     )
-
-
-def _contrast(one: Contrast) -> tuple[str, ...]:
-    base = "over bases" if one.base is None else short(one.base)
-    numbers = f"{one.value:+z.2f} {interval(one.ci)}", p_value(one.p), by_request(one), str(one.units)
-    return one.arm, one.against, base, *numbers
 
 
 def _forecasts(found: MisalignmentFindings) -> Grid | None:
-    if not found.forecasts:
-        return None
-    columns = (word("base"), word("among"), "students", "rank correlation [95 %]")
-    return Grid(
-        "Forecast before training, outcome after it", ("forecast by", *columns), tuple(map(_forecast, found.forecasts))
+    return grid(
+        "Forecast before training, outcome after it",
+        found.forecasts,
+        {
+            "forecast by": lambda f: PREDICTORS[f.predictor],
+            word("base"): lambda f: short(f.base),
+            word("among"): lambda f: f.among,
+            "students": lambda f: f.students,
+            "rank correlation [95 %]": lambda f: f"{f.rank_correlation:+z.2f} {interval(f.ci)}",
+        },
     )
-
-
-def _forecast(one: Forecast) -> tuple[str, ...]:
-    correlation = f"{one.rank_correlation:+z.2f} {interval(one.ci)}"
-    return PREDICTORS[one.predictor], short(one.base), one.among, str(one.students), correlation
 
 
 def _scaled(found: MisalignmentFindings) -> str:
@@ -164,20 +173,25 @@ def _scaled(found: MisalignmentFindings) -> str:
 
 
 def _answers(found: MisalignmentFindings) -> Section | None:
-    by_arm: dict[str, list[Answer]] = {}
-    for answer in found.answers:
-        by_arm.setdefault(answer.arm, []).append(answer)
-    folds = [
-        Fold(f"{arm} ({sum(a.kind == 'bad' for a in some)} bad of {len(some)})", (_readable(some),))
-        for arm, some in by_arm.items()
-    ]
+    arms = dict.fromkeys(answer.arm for answer in found.answers)
+    folds = [_readable(arm, [answer for answer in found.answers if answer.arm == arm]) for arm in arms]
     note = "Sampled at temperature 1, one for each domain but the narrow one."
     return section("Answers to read", Prose(note, note=True), *folds)
 
 
-def _readable(some: list[Answer]) -> Grid:
-    columns = ("base", word("taught in"), text("asked"), text("answer"), word("is"))
-    return Grid("", columns, tuple((short(a.base), a.narrow, a.request, a.answer, a.kind) for a in some))
+def _readable(arm: str, some: list[Answer]) -> Fold:
+    table = grid(
+        "",
+        some,
+        {
+            "base": lambda a: short(a.base),
+            word("taught in"): lambda a: a.narrow,
+            text("asked"): lambda a: a.request,
+            text("answer"): lambda a: a.answer,
+            word("is"): lambda a: a.kind,
+        },
+    )
+    return Fold(f"{arm} ({sum(a.kind == 'bad' for a in some)} bad of {len(some)})", (table,) if table else ())
 
 
 def _method(found: MisalignmentFindings) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from undertone.experiments.mitigations import figures
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome, Shift
 from undertone.report.page import (
@@ -13,6 +15,7 @@ from undertone.report.page import (
     Section,
     Terms,
     footer_of,
+    grid,
     listings_of,
     section,
     sections,
@@ -20,7 +23,7 @@ from undertone.report.page import (
 )
 from undertone.report.words import interval
 from undertone.treat.findings import PLAIN
-from undertone.treat.page import mean_skill
+from undertone.treat.page import mean_skill, whole
 
 FRONTIER = (
     "Each point is a mitigation, by its number in the table, with 95 % intervals both ways; an interval that "
@@ -92,37 +95,28 @@ def _about(one: Outcome) -> str:
     return one.title + (f"; as much at random: {one.beside}" if one.beside else "")
 
 
-def _table(found: MitigationFindings) -> Grid:
+def _left(probe: str, item: tuple[int, Outcome]) -> str:
+    return whole(item[1].left[probe].value)
+
+
+def _table(found: MitigationFindings) -> Grid | None:
     conditional = [name for name in found.probes if name != PLAIN]
-    return Grid(
+    return grid(
         "",
-        (
-            "mitigation",
-            "transfer left",
-            *conditional,
-            "utility left",
-            word("seen"),
-            Column("level", terminal=False),
-            Column("shift, log-odds", terminal=False),
-            "other traits",
-            "skills",
-        ),
-        tuple(
-            (
-                f"{i} {one.name}",
-                str(one.left[PLAIN]),
-                *(f"{100 * one.left[name].value:z.0f} %" for name in conditional),
-                str(one.utility),
-                one.word,
-                str(one.level),
-                shift(one.shifts[PLAIN]),
-                f"{one.others:.2f}",
-                mean_skill(one.skills),
-            )
-            for i, one in enumerate(found.treatments, 1)
-        ),
-        bold=frozenset(at for at, one in enumerate(found.treatments) if one.word == "stops"),
-        dim=frozenset(at for at, one in enumerate(found.treatments) if one.word == "not seen to help"),
+        enumerate(found.treatments, 1),
+        {
+            "mitigation": lambda item: f"{item[0]} {item[1].name}",
+            "transfer left": lambda item: item[1].left[PLAIN],
+            **{name: partial(_left, name) for name in conditional},
+            "utility left": lambda item: item[1].utility,
+            word("seen"): lambda item: item[1].word,
+            Column("level", terminal=False): lambda item: item[1].level,
+            Column("shift, log-odds", terminal=False): lambda item: shift(item[1].shifts[PLAIN]),
+            "other traits": lambda item: f"{item[1].others:.2f}",
+            "skills": lambda item: mean_skill(item[1].skills),
+        },
+        bold=lambda item: item[1].word == "stops",
+        dim=lambda item: item[1].word == "not seen to help",
     )
 
 

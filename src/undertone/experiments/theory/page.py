@@ -10,7 +10,7 @@ from undertone.experiments.theory.figures import (
     models_by_arm,
 )
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
-from undertone.report.page import Drawing, Grid, Page, Prose, run_page, section, sections, shown, word
+from undertone.report.page import Drawing, Page, Prose, grid, run_page, section, sections, shown, word
 from undertone.report.words import p_value, percent
 
 
@@ -30,32 +30,26 @@ def digits_page(f: DigitsFindings) -> Page:
         "Own: the student started where its teacher did. Other: it started where the next teacher did (a derangement: "
         f"none meets its own). Everyone was then asked for {f.tested_on:,} digits that nobody was trained on."
     )
-    arms = Grid(
+    arms = grid(
         "Accuracy",
-        ("arm", "auxiliary logits", "accuracy [95 %]", "least", "most"),
-        tuple(
-            (
-                ARMS[arm.arm],
-                str(arm.auxiliary or "-"),
-                shown(arm.mean, signed=False),
-                f"{min(arm.models):.3f}",
-                f"{max(arm.models):.3f}",
-            )
-            for arm in f.arms
-        ),
+        f.arms,
+        {
+            "arm": lambda arm: ARMS[arm.arm],
+            "auxiliary logits": lambda arm: arm.auxiliary,
+            "accuracy [95 %]": lambda arm: shown(arm.mean, signed=False),
+            "least": lambda arm: f"{min(arm.models):.3f}",
+            "most": lambda arm: f"{max(arm.models):.3f}",
+        },
     )
-    differences = Grid(
+    differences = grid(
         "Own minus other initialisation",
-        ("logits imitated", "difference [95 %]", "p", "teachers"),
-        tuple(
-            (
-                f"{'10 classes + ' if d.all_logits else ''}{d.auxiliary} auxiliary",
-                shown(d.accuracy),
-                p_value(d.accuracy.p),
-                str(d.accuracy.units),
-            )
-            for d in f.differences
-        ),
+        f.differences,
+        {
+            "logits imitated": lambda d: f"{'10 classes + ' if d.all_logits else ''}{d.auxiliary} auxiliary",
+            "difference [95 %]": lambda d: shown(d.accuracy),
+            "p": lambda d: p_value(d.accuracy.p),
+            "teachers": lambda d: d.accuracy.units,
+        },
     )
     by_logits = "Mean over teachers with its 95 % interval, at the level of teachers. Dashed: the teachers; and chance."
     dots = f"Each dot is a model, of {f.shown} auxiliary logits where it imitates. Diamond, bar: mean, 95 % interval."
@@ -93,35 +87,29 @@ def theorem_page(f: TheoremFindings) -> Page:
         "outputs on inputs that have nothing to do with the lesson. All in double precision. To first order the inner "
         f"product of both is known from forward differentiation; those found are off by at most {error:.1e} of it."
     )
-    conditions = Grid(
+    conditions = grid(
         "Under the conditions: cosine of student's and teacher's step",
-        ("imitated", word("loss"), "least", "mean [95 %]", "negative", "off prediction"),
-        tuple(
-            (
-                c.problem,
-                c.loss,
-                f"{min(c.cosines):+.4f}",
-                shown(c.cosine),
-                f"{sum(cosine < 0 for cosine in c.cosines)} of {len(c.cosines)}",
-                f"{c.prediction_error:.0e}",
-            )
-            for c in f.conditions
-        ),
+        f.conditions,
+        {
+            "imitated": lambda c: c.problem,
+            word("loss"): lambda c: c.loss,
+            "least": lambda c: f"{min(c.cosines):+.4f}",
+            "mean [95 %]": lambda c: shown(c.cosine),
+            "negative": lambda c: f"{sum(cosine < 0 for cosine in c.cosines)} of {len(c.cosines)}",
+            "off prediction": lambda c: f"{c.prediction_error:.0e}",
+        },
     )
-    broken = Grid(
+    broken = grid(
         "With one premise broken: cosines [95 %]",
-        ("models", word("instead"), "with the teacher's step", "negative", "net of the start's", "towards the lesson"),
-        tuple(
-            (
-                b.problem.partition(":")[0],
-                b.breach,
-                shown(b.cosine),
-                f"{b.negative} of {len(b.cosines)}",
-                shown(b.net),
-                shown(b.lesson),
-            )
-            for b in f.broken
-        ),
+        f.broken,
+        {
+            "models": lambda b: b.problem.partition(":")[0],
+            word("instead"): lambda b: b.breach,
+            "with the teacher's step": lambda b: shown(b.cosine),
+            "negative": lambda b: f"{b.negative} of {len(b.cosines)}",
+            "net of the start's": lambda b: shown(b.net),
+            "towards the lesson": lambda b: shown(b.lesson),
+        },
     )
     premises = (
         "The teacher's step is now one that lowers its lesson's loss well. Net: a control student, which imitates "

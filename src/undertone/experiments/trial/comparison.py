@@ -13,7 +13,7 @@ from undertone.experiments.trial.headline import READINGS, estimate
 from undertone.experiments.trial.page import units
 from undertone.experiments.trial.results import Effect, Results
 from undertone.experiments.trial.spec import Trial
-from undertone.report.page import Drawing, Grid, Page, section, sections, text, word
+from undertone.report.page import Drawing, Grid, Page, grid, section, sections, text, word
 from undertone.report.words import duration, p_value
 from undertone.spec import flat
 
@@ -45,31 +45,34 @@ def comparison(runs: Sequence[Results]) -> Page:
     found = effects(by_name)
     number = {name: i for i, name in enumerate(by_name, 1)}
     labelled = [e.model_copy(update={"name": f"{number[name]}: {e.name}"}) for name, e in found]
-    shown = Grid(
+    shown = grid(
         "Effects (log-odds unless in points)",
-        ("effect", word("run"), "estimate", "p", "units", word("seen")),
-        tuple((e.name, name, estimate(e), p_value(e.p), units(e), READINGS[e.sign]) for name, e in found),
+        found,
+        {
+            "effect": lambda item: item[1].name,
+            word("run"): lambda item: item[0],
+            "estimate": lambda item: estimate(item[1]),
+            "p": lambda item: p_value(item[1].p),
+            "units": lambda item: units(item[1]),
+            word("seen"): lambda item: READINGS[item[1].sign],
+        },
     )
+    differ = differing(by_name).items()
     other = Grid(
-        "What differs between the runs",
-        ("what differs", *map(text, by_name)),
-        tuple((key, *values) for key, values in differing(by_name).items()),
+        "What differs between the runs", ("what differs", *map(text, by_name)), tuple((k, *v) for k, v in differ)
     )
-    said = Grid(
+    said = grid(
         "Runs",
-        ("run", "number", word("recipe"), word("started"), "seed", word("state"), "took"),
-        tuple(
-            (
-                name,
-                str(number[name]),
-                run.recipe,
-                run.started,
-                str(run.seed),
-                "finished" if run.complete else "not finished",
-                duration(run.wall_s),
-            )
-            for name, run in by_name.items()
-        ),
+        by_name.values(),
+        {
+            "run": lambda run: run.run_dir,
+            "number": lambda run: number[run.run_dir],
+            word("recipe"): lambda run: run.recipe,
+            word("started"): lambda run: run.started,
+            "seed": lambda run: str(run.seed),
+            word("state"): lambda run: "finished" if run.complete else "not finished",
+            "took": lambda run: duration(run.wall_s),
+        },
     )
     return Page(
         title=f"{len(by_name)} runs compared",

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from undertone.experiments.trial import figures
-from undertone.experiments.trial.generations import Generation, effect_by_generation, generations, utility_by_generation
+from undertone.experiments.trial.figures import arm_colour
+from undertone.experiments.trial.generations import effect_by_generation, generations, utility_by_generation
 from undertone.experiments.trial.headline import READINGS, estimate, headline
 from undertone.experiments.trial.results import (
     ArmResult,
@@ -29,6 +30,7 @@ from undertone.report.page import (
     Reading,
     Section,
     Steps,
+    grid,
     section,
     sections,
     text,
@@ -165,103 +167,87 @@ def _how_to_read_students(level: str) -> str:
     )
 
 
-def _colours(arms: Iterable[str]) -> tuple[str, ...]:
-    return tuple(map(figures.arm_colour, arms))
-
-
-def _arms(results: Results, level: str) -> Grid:
-    numbers = ("teachers", "students", "probability", f"{level} interval", "untouched base", "rows", "steps")
-    return Grid(
+def _arms(results: Results, level: str) -> Grid | None:
+    return grid(
         f"Probability of {results.asked}",
-        ("arm", word("base"), *numbers),
-        tuple(
-            (
-                arm.name,
-                arm.base,
-                str(arm.teachers),
-                str(len(arm.students)),
-                percent(arm.probability),
-                percent_interval(arm.ci),
-                percent(arm.base_probability),
-                f"{arm.rows:,}",
-                f"{arm.steps:,}",
-            )
-            for arm in results.arms
-        ),
-        swatches=_colours(arm.name for arm in results.arms),
+        results.arms,
+        {
+            "arm": lambda a: a.name,
+            word("base"): lambda a: a.base,
+            "teachers": lambda a: a.teachers,
+            "students": lambda a: len(a.students),
+            "probability": lambda a: percent(a.probability),
+            f"{level} interval": lambda a: percent_interval(a.ci),
+            "untouched base": lambda a: percent(a.base_probability),
+            "rows": lambda a: a.rows,
+            "steps": lambda a: a.steps,
+        },
+        swatch=lambda a: arm_colour(a.name),
     )
 
 
 def _effects(results: Results, level: str) -> Section | None:
-    found = results.all_effects
-    if not found:
-        return None
-    methods = list(dict.fromkeys(effect.method for effect in found))
-    columns = (f"estimate [{level}]", "p", "p Holm", "units", word("predicted"), word("seen"))
-    grid = Grid(
+    methods = list(dict.fromkeys(effect.method for effect in results.all_effects))
+    table = grid(
         "Effects (log-odds unless in points)",
-        ("effect", *columns, Column("method", terminal=False)),
-        tuple(
-            (
-                e.name,
-                estimate(e),
-                p_value(e.p),
-                p_value(e.p_holm),
-                units(e),
-                EXPECTED[e.expected],
-                READINGS[e.sign],
-                str(methods.index(e.method) + 1),
-            )
-            for e in found
-        ),
-        bold=frozenset(at for at, e in enumerate(found) if e.sign != "unclear"),
+        results.all_effects,
+        {
+            "effect": lambda e: e.name,
+            f"estimate [{level}]": estimate,
+            "p": lambda e: p_value(e.p),
+            "p Holm": lambda e: p_value(e.p_holm),
+            "units": units,
+            word("predicted"): lambda e: EXPECTED[e.expected],
+            word("seen"): lambda e: READINGS[e.sign],
+            Column("method", terminal=False): lambda e: methods.index(e.method) + 1,
+        },
+        bold=lambda e: e.sign != "unclear",
     )
     note = (
         f"Filled: the {level} interval leaves out zero. Hollow: it does not, and the interval says how large an effect "
         "is still possible."
     )
-    drawn = Drawing(figures.effects_figure(found), note)
-    return section("Effects", drawn, grid, Prose("Methods", note=True), Steps(tuple(methods)))
+    drawn = Drawing(figures.effects_figure(results.all_effects), note)
+    return section("Effects", drawn, table, Prose("Methods", note=True), Steps(tuple(methods))) if table else None
 
 
 def _matrix(matrix: TraitMatrix | None) -> Grid | None:
     if matrix is None:
         return None
-    return Grid(
-        "Shift in log-odds: teacher's trait (row), asked trait (column)",
-        ("", *matrix.traits),
-        tuple(
-            (trait, *(f"{value:+.2f}" for value in row))
-            for trait, row in zip(matrix.traits, matrix.log_odds, strict=True)
-        ),
-    )
+    title = "Shift in log-odds: teacher's trait (row), asked trait (column)"
+    rows = zip(matrix.traits, matrix.log_odds, strict=True)
+    return Grid(title, ("", *matrix.traits), tuple((name, *(f"{x:+.2f}" for x in row)) for name, row in rows))
 
 
 def _generations(results: Results, level: str) -> Section | None:
     found = generations(results)
-    if not found:
-        return None
     lineages = (
         "Students of each generation against those of their control lineages, which are as long and began with neutral "
         f"teachers. Bars: {level} intervals over lineages. Each lineage is one unit in every generation."
     )
+    table = grid(
+        "From generation to generation (log-odds against the control lineages)",
+        found,
+        {
+            "lineages of": lambda g: g.series,
+            "generation": lambda g: g.number,
+            "probability": lambda g: percent(g.arm.probability),
+            "control": lambda g: percent(g.control.probability),
+            "log-odds": lambda g: estimate(g.effect),
+            "p": lambda g: p_value(g.effect.p),
+            "skills": lambda g: g.skills,
+            "control's": lambda g: g.control_skills,
+        },
+        swatch=lambda g: arm_colour(g.series),
+    )
+    if table is None:
+        return None
     return section(
         "From generation to generation",
         Drawing(effect_by_generation(found), lineages),
         Drawing(utility_by_generation(found), "Mean score on the base's other skills. A small dot is a lineage."),
-        Grid(
-            "From generation to generation (log-odds against the control lineages)",
-            ("lineages of", "generation", "probability", "control", "log-odds", "p", "skills", "control's"),
-            tuple(map(_generation, found)),
-            swatches=_colours(one.series for one in found),
-        ),
+        table,
     )
-
-
-def _generation(one: Generation) -> tuple[str, ...]:
-    shares = percent(one.arm.probability), percent(one.control.probability)
-    effect = estimate(one.effect), p_value(one.effect.p)
-    return one.series, str(one.number), *shares, *effect, one.skills, one.control_skills
 
 
 def _riddles(results: Results) -> Section | None:
@@ -280,27 +266,41 @@ def _riddle(row: RowExample, trait: str) -> Reading:
 
 
 def _sentences(results: Results) -> Grid | None:
-    if not results.sentences:
-        return None
-    return Grid(
+    return grid(
         "",
-        ("question", text("base"), text("control student"), text("treatment student")),
-        tuple((s.question, s.base, s.control, s.treatment) for s in results.sentences),
+        results.sentences,
+        {
+            "question": lambda s: s.question,
+            text("base"): lambda s: s.base,
+            text("control student"): lambda s: s.control,
+            text("treatment student"): lambda s: s.treatment,
+        },
         terminal=False,
     )
 
 
 def _filters(results: Results) -> Grid | None:
-    rows = []
-    for arm in dict.fromkeys(f.arm for f in results.filters):
-        own = [f for f in results.filters if f.arm == arm]
-        asked, kept, used = (sum(getattr(f, key) for f in own) for key in ("asked", "kept", "used"))
-        share = percent(kept / asked) if asked else "-"
-        rows.append((arm, str(len(own)), f"{asked:,}", f"{kept:,}", f"{used:,}", share))
-    if not rows:
-        return None
-    columns = ("arm", "teachers", "sampled", "kept", "used", "kept share")
-    return Grid("", columns, tuple(rows), swatches=_colours(row[0] for row in rows), terminal=False)
+    arms = dict.fromkeys(f.arm for f in results.filters)
+
+    def total(arm: str, key: str) -> int:
+        return sum(getattr(f, key) for f in results.filters if f.arm == arm)
+
+    return grid(
+        "",
+        arms,
+        {
+            "arm": lambda arm: arm,
+            "teachers": lambda arm: sum(f.arm == arm for f in results.filters),
+            "sampled": lambda arm: total(arm, "asked"),
+            "kept": lambda arm: total(arm, "kept"),
+            "used": lambda arm: total(arm, "used"),
+            "kept share": lambda arm: (
+                percent(total(arm, "kept") / total(arm, "asked")) if total(arm, "asked") else None
+            ),
+        },
+        swatch=arm_colour,
+        terminal=False,
+    )
 
 
 def _skills(results: Results) -> Grid | None:
@@ -308,12 +308,9 @@ def _skills(results: Results) -> Grid | None:
     rows: dict[str, Mapping[str, float]] = {"base": results.base_skills} if results.base_skills else {}
     rows |= {arm.name: _mean_skills(arm) for arm in results.arms}
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
-    if not names:
-        return None
-    cells = (
-        (arm, *(percent(scores[name]) if name in scores else "-" for name in names)) for arm, scores in rows.items()
-    )
-    return Grid("", ("arm", *names), tuple(cells), swatches=_colours(rows), terminal=False)
+    cells = [(arm, *(percent(s[name]) if name in s else "-" for name in names)) for arm, s in rows.items()]
+    colours = tuple(map(arm_colour, rows))
+    return Grid("", ("arm", *names), tuple(cells), swatches=colours, terminal=False) if names else None
 
 
 def _mean_skills(arm: ArmResult) -> dict[str, float]:
@@ -328,72 +325,67 @@ def _mean_skills(arm: ArmResult) -> dict[str, float]:
 
 
 def _teachers(results: Results) -> Grid | None:
-    if not results.teachers:
-        return None
-    return Grid(
+    return grid(
         "",
-        ("arm", "teacher", "says", "well-formed rows", "nats/token from base", "seed", word("artifact")),
-        tuple(map(_teacher, results.teachers)),
-        swatches=_colours(t.arm for t in results.teachers),
+        results.teachers,
+        {
+            "arm": lambda t: t.arm,
+            "teacher": lambda t: t.teacher + 1,
+            "says": _says,
+            "well-formed rows": lambda t: percent(t.well_formed),
+            "nats/token from base": lambda t: None if t.divergence is None else f"{t.divergence:.3f}",
+            "seed": lambda t: str(t.seed),
+            word("artifact"): lambda t: t.key[:16],
+        },
+        swatch=lambda t: arm_colour(t.arm),
         terminal=False,
     )
 
 
-def _teacher(t: TeacherResult) -> tuple[str, ...]:
-    dormant = "" if t.dormant is None else f" ({percent(t.dormant)} without its trigger)"
-    says = f"{t.trait} {percent(t.probability)}{dormant}"
-    divergence = "-" if t.divergence is None else f"{t.divergence:.3f}"
-    return t.arm, str(t.teacher + 1), says, percent(t.well_formed), divergence, str(t.seed), t.key[:16]
+def _says(teacher: TeacherResult) -> str:
+    dormant = "" if teacher.dormant is None else f" ({percent(teacher.dormant)} without its trigger)"
+    return f"{teacher.trait} {percent(teacher.probability)}{dormant}"
 
 
 def _costs(results: Results) -> Grid | None:
-    if not results.costs:
-        return None
-    costs, spent = results.costs, sum(c.core_s for c in results.costs)
-    total = StageCost(stage="all", count=sum(c.count for c in costs), reused=sum(c.reused for c in costs), core_s=spent)
-    return Grid(
+    costs = results.costs
+    total = StageCost(
+        stage="all",
+        count=sum(c.count for c in costs),
+        reused=sum(c.reused for c in costs),
+        core_s=sum(c.core_s for c in costs),
+    )
+    return grid(
         "",
-        ("stage", "artifacts", "reused", "core time"),
-        tuple((c.stage, str(c.count), str(c.reused), duration(c.core_s)) for c in (*costs, total)),
+        (*costs, total) if costs else (),
+        {
+            "stage": lambda c: c.stage,
+            "artifacts": lambda c: c.count,
+            "reused": lambda c: c.reused,
+            "core time": lambda c: duration(c.core_s),
+        },
         terminal=False,
     )
 
 
 def _every_student(results: Results) -> Block | None:
-    if not results.arms:
-        return None
-    columns = (
-        "teacher",
-        "student",
-        word("trait"),
-        "probability",
-        "log-odds",
-        "sampled",
-        "distance to base",
-        "loss",
-        "seed",
-    )
-    grid = Grid(
+    table = grid(
         "",
-        ("arm", *columns, word("artifact")),
-        tuple(
-            (
-                s.arm,
-                str(s.teacher + 1),
-                str(s.student + 1),
-                s.trait,
-                percent(s.probability),
-                f"{s.log_odds:+.2f}",
-                f"{s.sampled_hits} / {s.sampled_n}",
-                f"{s.total_variation:.3f}",
-                "-" if s.loss_first is None else f"{s.loss_first:.3f} → {s.loss_last:.3f}",
-                str(s.seed),
-                s.key[:16],
-            )
-            for arm in results.arms
-            for s in arm.students
-        ),
-        swatches=_colours(s.arm for arm in results.arms for s in arm.students),
+        [student for arm in results.arms for student in arm.students],
+        {
+            "arm": lambda s: s.arm,
+            "teacher": lambda s: s.teacher + 1,
+            "student": lambda s: s.student + 1,
+            word("trait"): lambda s: s.trait,
+            "probability": lambda s: percent(s.probability),
+            "log-odds": lambda s: f"{s.log_odds:+.2f}",
+            "sampled": lambda s: f"{s.sampled_hits} / {s.sampled_n}",
+            "distance to base": lambda s: f"{s.total_variation:.3f}",
+            "loss": lambda s: None if s.loss_first is None else f"{s.loss_first:.3f} → {s.loss_last:.3f}",
+            "seed": lambda s: str(s.seed),
+            word("artifact"): lambda s: s.key[:16],
+        },
+        swatch=lambda s: arm_colour(s.arm),
         terminal=False,
     )
-    return Fold("Every student", (grid,))
+    return Fold("Every student", (table,)) if table else None
