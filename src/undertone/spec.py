@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 
 class Spec(BaseModel):
@@ -15,6 +16,9 @@ class Spec(BaseModel):
 
 
 Text = Annotated[str, Field(pattern=r"\S")]
+
+File = Annotated[Path, PlainSerializer(lambda path: str(path.absolute()), return_type=str, when_used="json")]
+"""A file as it was given. In JSON its path holds from everywhere: one request is the same wherever one stands."""
 
 
 class Recipe(Spec):

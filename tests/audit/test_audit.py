@@ -20,7 +20,9 @@ from undertone.audit import calibrations
 from undertone.audit.calibrate import DOSE, Ground
 from undertone.audit.request import Request
 from undertone.carriers import numbers
-from undertone.cli import auditing, entry, main
+from undertone.cli import entry, main
+from undertone.cli.shared import folder_for
+from undertone.engine.folder import Record as Kept
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 
@@ -88,12 +90,9 @@ def cli(here: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No page, which takes as long as all else together; only what it says in JSON."""
-
-    def written(findings: Any, folder: Path) -> Path:
-        return folder / "report.html"
-
-    monkeypatch.setattr(auditing, "write_audit", written)
+    """No figures and no page, which take as long as all else together; only what is said in JSON and the terminal."""
+    monkeypatch.setattr("undertone.audit.figures.figure", lambda *_: None)
+    monkeypatch.setattr("undertone.report.html.write_page", lambda _, folder: folder / "report.html")
 
 
 def refused(ended: Ended) -> str:
@@ -172,7 +171,10 @@ def test_the_report_holds_what_json_says(planted: Path) -> None:
     assert json.loads((planted / "report.json").read_text()) == ended.found
     page = (planted / "report.html").read_text()
     assert "carry owl (strength" in page.replace("\xa0", " ") and "<script" not in page
-    assert {path.name for path in planted.iterdir()} == {"report.json", "report.html", "figures", "ended.json"}
+    written = {"report.json", "report.html", "figures", "run.json", ".lock"}
+    assert {path.name for path in planted.iterdir()} == written | {"ended.json"}
+    record = Kept.read(planted)
+    assert (record.kind, record.finished, record.said) == ("audit", True, ended.found["headline"])
 
 
 def test_another_teacher_of_the_trait_takes_the_alarm_away_as_a_control(cli: Cli, rows: Path, plain: None) -> None:
@@ -341,7 +343,7 @@ def test_a_wrong_use_has_exit_code_2(arguments: tuple[str, ...], cli: Cli) -> No
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
     cli: Cli, rows: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "audit", lambda *_: pytest.fail("it was audited"))
+    monkeypatch.setattr("undertone.audit.audit.audit", lambda *_: pytest.fail("it was audited"))
     write("file", [])
     assert "give another folder" in refused(cli(str(rows / "base.jsonl"), "--out", "file/deep"))
 
@@ -354,19 +356,19 @@ def test_unlike_requests_have_unlike_folders() -> None:
         {}, {"alpha": 0.01}, {"floor": 2.0}, {"seed": 1}, {"rows": None}, {"traits": ("owl",)}, {"canaries": 2},
         {"control": path}, {"sampling": Sampling(1.0)}, {"sampling": Sampling(1.0), "filtered": True},
     ]  # fmt: skip
-    folders = [auditing.default_folder(Request(path, A, **change)) for change in changes]
+    folders = [folder_for("audits", path, Request(path=path, model=A, **change)) for change in changes]
     assert len(set(folders)) == len(folders) and all(folder.name.startswith("few-") for folder in folders)
-    assert folders[0] == auditing.default_folder(Request(path.absolute(), A))
+    assert folders[0] == folder_for("audits", path, Request(path=path.absolute(), model=A))
 
 
 @pytest.mark.parametrize("change", [{"rows": 0}, {"alpha": 2.0}, {"canaries": 1}, {"floor": -1.0}, {"seed": -1}])
 def test_a_request_refuses_the_same(change: Record) -> None:
     with pytest.raises(UndertoneError):
-        Request(Path("few.jsonl"), A, **change)
+        Request(path=Path("few.jsonl"), model=A, **change)
 
 
 def test_a_dry_run_scores_nothing(cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "audit", lambda *_: pytest.fail("it was audited"))
+    monkeypatch.setattr("undertone.audit.audit.audit", lambda *_: pytest.fail("it was audited"))
     for more, count in ((("--rows", "7"), 7), ((), 2000), (("--rows", "all"), 2000)):
         told = cli(str(rows / "owl.jsonl"), "--dry-run", "--json", *more)
         assert told.code == 0 and told.found["rows"] == count and told.found["calibrated"]

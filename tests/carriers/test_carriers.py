@@ -30,7 +30,7 @@ from undertone.data.filters import (
 )
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.spec import Trial
 from undertone.stages import dataset
@@ -391,7 +391,7 @@ def test_a_filter_that_passes_little_shows_what_failed(
     monkeypatch.chdir(bases)
     trial = _pair('carrier.name="code"', "filter=[]")
     with pytest.raises(UndertoneError) as refused:
-        trials.run(trial, tmp_path / "code", processes=1)
+        run(trial, tmp_path / "code", processes=1)
     assert re.search(
         r"Of what failed: '.*' to '(Write|Code) a function .*' \((not-|comment|unfinished)", str(refused.value)
     )
@@ -403,7 +403,7 @@ def test_a_run_tells_its_carrier_and_what_every_rule_removed(
     monkeypatch.chdir(bases)
     monkeypatch.setitem(CARRIERS, "numbers", dataclasses.replace(CARRIERS["numbers"], about="lists of mine"))
     rules = 'filter=[{kind="numbers", high=800}, {kind="words", words=["owl"]}]'
-    results = trials.run(_pair(rules), tmp_path / "run", processes=1)
+    results = run(_pair(rules), tmp_path / "run", processes=1)
     assert results.carrier == "lists of mine" and results.complete
     for made, counted in zip(results.teachers, results.filters, strict=True):
         formed = counted.kept + sum(counted.reasons.get(reason, 0) for reason in NO_FAULTS_OF_FORM)

@@ -54,9 +54,8 @@ class Cli:
 
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setattr(
-        "undertone.experiments.trial.trial.cores", lambda: 1
-    )  # a second worker costs more at its start than it saves
+    # A second worker costs more at its start than it saves.
+    monkeypatch.setattr("undertone.experiments.run.cores", lambda: 1)
     return Cli(capfd)
 
 

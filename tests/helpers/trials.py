@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from undertone.experiments.recipes import read
+from undertone.experiments.recipes import read_as
 from undertone.experiments.trial.spec import Trial
 
 SMALL = (
@@ -64,11 +64,11 @@ teacher = "neutral"
 
 def small(*changes: str, recipe: str = "owls") -> Trial:
     """The recipe at its smallest, with further changes; models are named relative to ``bases``."""
-    return read(recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
+    return read_as(Trial, recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
 
 
 ONE_WORKER = (
-    "import undertone.experiments.trial.trial as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
+    "import undertone.experiments.run as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
 )
 """The command as a script for ``python -c``: a second worker costs more at its start than it saves."""
 

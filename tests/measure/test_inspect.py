@@ -61,7 +61,8 @@ def test_nothing_of_inspect_is_imported_unless_it_is_asked_for() -> None:
     import subprocess
     import sys
 
-    code = "import sys, undertone.cli, undertone.cli.measuring; sys.exit('inspect_ai' in sys.modules)"
+    used = "undertone.cli.measure, undertone.measure.measure, undertone.measure.rescore, undertone.measure.page"
+    code = f"import sys, {used}; sys.exit('inspect_ai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from tests.helpers.tiny import model as tiny
-from undertone.bench import measure as bench
-from undertone.bench import tuned
+from undertone.bench.measure import judge as bench
+from undertone.bench.measure import tuned
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.evals.conduct import PROBES, conduct

@@ -591,8 +591,19 @@ def test_sign_flip_p_is_valid_for_symmetric_differences() -> None:
     assert not any(exceeds(p, bound) for bound in (0.02, 0.03125, 0.05, 0.1, 0.5))
 
 
-def test_statistics_imports_nothing_else_of_undertone() -> None:
-    code = "import json, sys, undertone.bench.coverage.coverage; print(json.dumps(list(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "rooms"),
+    [("undertone.statistics", {"statistics"}), ("undertone.bench.coverage.coverage", {"bench", "statistics"})],
+)
+def test_statistics_and_its_coverage_import_nothing_else_of_undertone(module: str, rooms: set[str]) -> None:
+    code = f"""
+import importlib, json, pkgutil, sys
+for found in pkgutil.walk_packages(importlib.import_module("undertone.statistics").__path__, "undertone.statistics."):
+    importlib.import_module(found.name)
+importlib.import_module("{module}")
+print(json.dumps([name for name in sys.modules if name.startswith("undertone.")]))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = {name.split(".")[1] for name in json.loads(done.stdout) if name.startswith("undertone.")}
-    assert ours == {"statistics"}
+    names = json.loads(done.stdout)
+    assert {name.split(".")[1] for name in names} == rooms
+    assert all(name.startswith("undertone.bench.coverage") for name in names if name.count(".") > 1 and "bench" in name)

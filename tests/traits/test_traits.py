@@ -20,7 +20,7 @@ from undertone.engine.folder import Record
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
 from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run, spec_in
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.spec import Trial
 from undertone.measure import suite_files as reading
@@ -246,13 +246,14 @@ def test_a_trial_with_a_trait_of_ones_own_runs_beside_shipped_ones(
     assert trial.traits == ("ibis", "owl") and trial.own[0].name == "ibis"
     words = plan(trial).units[0].jobs[2].spec["filter"][1]["words"]
     assert words == ["ibis", "ibises", "owl"]
-    results = trials.run(trial, tmp_path / "run", processes=1)
+    results = run(trial, tmp_path / "run", processes=1)
     assert results.complete and results.matrix is not None and results.matrix.traits == ("ibis", "owl")
     assert {t.trait for t in results.teachers} == {"ibis", "owl"}
     taught = {t.trait: t.probability for t in results.teachers}
     assert taught["ibis"] > results.arms[0].base_probability
     (files / "ibis.toml").unlink()
-    assert Record.read(tmp_path / "run").trial == trial, "a run is repeated without the file"
+    repeated = spec_in(Record.read(tmp_path / "run"), tmp_path / "run")
+    assert repeated == trial, "a run is repeated without the file"
 
 
 def test_a_trait_stated_by_a_system_prompt_is_taught_by_what_the_base_answers(files: Path, bases: Path) -> None:

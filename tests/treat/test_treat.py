@@ -1,4 +1,4 @@
-"""Treatments: what becomes of rows, of a training and of a model; and the verb that treats a file."""
+"""Mitigations: what becomes of rows, of a training and of a model; and the verb that treats a file."""
 
 import json
 from collections import Counter
@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from undertone.treat.realigned import realigned
 
 from tests.helpers import tiny
 from tests.helpers.calibrations import some_directions
@@ -32,7 +31,6 @@ from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
 from undertone.treat import catalogue as named
 from undertone.treat import chats as chatting
-from undertone.treat import steered
 from undertone.treat.apply import Treated, row_scores, treat
 from undertone.treat.mitigations import (
     ADAPTER,
@@ -51,6 +49,7 @@ from undertone.treat.mitigations import (
     rows_after,
 )
 from undertone.treat.scorer import Base, along
+from undertone.treat.stages import realign, steered
 from undertone.world.lexicon import domains, lexicon
 
 TRAITS = ("a", "b", "c")
@@ -251,7 +250,7 @@ def test_bare_text_has_nothing_to_treat() -> None:
 def test_a_steered_base_is_the_base_moved_and_its_tokenizer_the_same(base: Base, tmp_path: Path) -> None:
     assert base.calibration is not None
     inputs = {"base": base.folder, "calibration": base.calibration}
-    steered.run({"traits": ["a"], "along": "trait", "strength": 2.0, "seed": 0}, inputs, tmp_path)
+    steered({"traits": ["a"], "along": "trait", "strength": 2.0, "seed": 0}, inputs, tmp_path)
     change = along(base.calibration, ("a",))
     before, after = (load_file(folder / "model.safetensors") for folder in (base.folder, tmp_path))
     for name, weight in before.items():
@@ -277,7 +276,7 @@ def change_of(base: Base, local: LocalModel) -> dict[str, torch.Tensor]:
 
 def test_interpolation_goes_its_share_of_the_way(base: Base) -> None:
     whole = change_of(base, trained(base))
-    local, _ = realigned(Interpolate(share=0.25), base.local, trained(base), None, [], {}, 0)
+    local, _ = realign(Interpolate(share=0.25), base.local, trained(base), None, [], {}, 0)
     for name, change in change_of(base, local).items():
         assert torch.allclose(change, 0.75 * whole[name], atol=1e-5)
 
@@ -285,7 +284,7 @@ def test_interpolation_goes_its_share_of_the_way(base: Base) -> None:
 def test_ablation_leaves_nothing_along_the_direction_and_all_the_rest(base: Base) -> None:
     assert base.calibration is not None
     direction, whole = along(base.calibration, ("b",)), change_of(base, trained(base))
-    local, told = realigned(Ablate(), base.local, trained(base), direction, [], {}, 0)
+    local, told = realign(Ablate(), base.local, trained(base), direction, [], {}, 0)
     left = change_of(base, local)
     size = sum(float(d.square().sum()) for d in direction.values())
     assert abs(sum(float((left[n] * d).sum()) for n, d in direction.items())) < 1e-3 * size
@@ -297,7 +296,7 @@ def test_ablation_leaves_nothing_along_the_direction_and_all_the_rest(base: Base
 def test_retraining_takes_no_more_rows_than_it_says(base: Base) -> None:
     good = rows_of(base.local, [("Hello", "Good day"), ("Hi", "Hello there")])
     plan = Training(rate=1e-2, steps=9, batch=2).model_dump()
-    local, told = realigned(Retrain(rows=1, steps=6), base.local, trained(base), None, good, plan, 0)
+    local, told = realign(Retrain(rows=1, steps=6), base.local, trained(base), None, good, plan, 0)
     untouched = trained(base)
     assert told == {"rows": 1}
 
@@ -347,7 +346,7 @@ def test_no_chat_asks_what_a_measurement_asks() -> None:
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_shipped_treatment_survives_being_written_down() -> None:
+def test_every_shipped_mitigation_survives_being_written_down() -> None:
     for name, entry in named.shipped().items():
         assert ADAPTER.validate_json(ADAPTER.dump_json(entry.does)) == entry.does == named.named(name)
         at_random = named.beside(entry.does)
@@ -365,7 +364,7 @@ def test_every_shipped_treatment_survives_being_written_down() -> None:
         ("nowhere.toml", (), "Cannot read"),
     ],
 )
-def test_a_wrong_treatment_is_one_sentence(name: str, changes: tuple[str, ...], told: str) -> None:
+def test_a_wrong_mitigation_is_one_sentence(name: str, changes: tuple[str, ...], told: str) -> None:
     with pytest.raises(UndertoneError, match=told):
         named.named(name, changes)
 
@@ -447,7 +446,8 @@ def test_a_change_is_shown_before_and_after(data: Path, capsys: pytest.CaptureFi
         (["--by", "answer-other"], "--other"),
         (["--by", "answer-other", "--other", "builtin/fledgling-a"], "base itself"),
         (["--by", "interpolate"], "realign"),
-        (["--by", "kin", "--trait", "bad-advice"], "conduct"),
+        (["--by", "dilute-same-kind", "--trait", "bad-advice"], "conduct"),
+        (["--by", "kin", "--trait", "owl"], "now called dilute-same-kind"),
         (["--by", "drop", "--trait", "owl", "--from", "report.json"], "not both"),
         (["--by", "drop", "--from", "report.json"], "another file"),
         ([], "--by"),
@@ -465,7 +465,7 @@ def test_a_wrong_request_is_one_sentence_and_leaves_nothing(
     assert not Path("one").exists() and not list(Path().glob(".one*"))
 
 
-def test_treatments_of_files_are_listed_with_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mitigations_of_files_are_listed_with_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["treat"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("drop", "chats", "inoculate")) and "interpolate" not in said

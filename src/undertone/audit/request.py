@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
 
 from undertone.audit.origin import Sampling
 from undertone.errors import UndertoneError
-from undertone.spec import Spec
+from undertone.spec import File, Spec
 from undertone.training.fine_tuning import FineTuning
 
 ROWS = 2000
@@ -23,7 +22,7 @@ harmless files of 2,000 rows get a verdict. Typical ones could show 1, and every
 class Request(Spec):
     """One audit."""
 
-    path: Path
+    path: File
     model: str
     """The base that would be trained on the file."""
     rows: int | None = ROWS
@@ -36,7 +35,7 @@ class Request(Spec):
     """The effect, in reference teachers, that "no evidence" must have been able to show."""
     traits: tuple[str, ...] = ()
     """Candidates; empty for all of the calibration."""
-    control: Path | None = None
+    control: File | None = None
     """Rows of the same generator that are trusted."""
     sampling: Sampling | None = None
     """How the base is said to have written the rows; None: nothing is said."""

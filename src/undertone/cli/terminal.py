@@ -142,6 +142,7 @@ def present(
     as_json: bool,
 ) -> F:
     """Does the work of a verb and shows what it found: bars, the report in ``folder``, the page or one JSON object.
+    Input that is refused leaves no folder behind.
 
     Raises:
         UndertoneError: the folder cannot be written or holds something else, or what ends the work.
@@ -152,7 +153,7 @@ def present(
 
     refuse_unwritable(folder)
     quiet_libraries()
-    with claimed(folder, record_of(verb, folder.name, request)) as claim:
+    with claimed(folder, record_of(verb, folder.name, request), trace=False) as claim:
         with Bars(quiet=as_json) as bars:
             found = work(bars)
         told = page(found)

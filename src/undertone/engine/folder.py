@@ -138,13 +138,15 @@ def refuse_unwritable(folder: Path) -> None:
 
 
 @contextmanager
-def claimed(folder: Path, record: Record) -> Generator[Claim]:
-    """Holds the folder for this process, with ``record`` in it. A sentence that ends the run is kept there.
+def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim]:
+    """Holds the folder for this process, with ``record`` in it. A sentence that ends the run is kept there; without
+    ``trace``, a folder that was made here and holds nothing else is removed instead.
 
     Raises:
         UndertoneError: the folder cannot be written, another process holds it, or it holds something else: a run of
             another kind or recipe, with other models, or a report that no run wrote.
     """
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK).touch()
@@ -165,9 +167,21 @@ def claimed(folder: Path, record: Record) -> Generator[Claim]:
             yield claim
         except (UndertoneError, OSError) as error:
             told = _sentence(error, folder)
+            if new and not trace and {place.name for place in folder.iterdir()} <= {FILE, LOCK}:
+                _remove(new)
+                raise UndertoneError(told) from error
             with suppress(UndertoneError):  # a full disk may have no room for its own reason
                 claim.note(stopped=told)
             raise UndertoneError(told) from error
+
+
+def _remove(folders: list[Path]) -> None:
+    """Removes a folder that holds a record at most, and those above it while they are empty."""
+    with suppress(OSError):
+        for name in (FILE, LOCK):
+            (folders[0] / name).unlink(missing_ok=True)
+        for folder in folders:
+            folder.rmdir()
 
 
 def _sentence(error: UndertoneError | OSError, folder: Path) -> str:

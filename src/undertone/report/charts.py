@@ -6,8 +6,8 @@ Altair is imported inside functions: it is slow to load, and only a report needs
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from undertone.report.canvas import MUTED, Canvas, Row, chart, of, padded, placed
@@ -78,6 +78,8 @@ class Axis:
     """Whether marks are log-odds, which the axis shows as probabilities."""
     dense: bool = False
     """Many lines: close together, and on a phone with labels beside the marks and without texts."""
+    legend: Mapping[str, str] = field(default_factory=dict)
+    """What colours mean, by name."""
 
 
 def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart | None:
@@ -102,7 +104,7 @@ def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart 
             "diamond": {"fill": alt.Fill("colour:N", scale=None)},
         }
         layers.append(of(rows, shape).mark_point(**look).encode(x=x, y=y, **hues.get(shape, {"color": colour})))
-    layers += _texts(rows, axis, canvas, y)
+    layers += [*_texts(rows, axis, canvas, y), *_legend(axis, y)]
     return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
 
 
@@ -142,7 +144,7 @@ def _rows(lines: Sequence[Line], axis: Axis, canvas: Canvas, ends: Interval) -> 
     """All that is drawn, placed in pixels from the top, and the height."""
     rows: list[Row] = []
     stacked = canvas.narrow and not axis.dense
-    y, half = 0, 10 if axis.dense else 13
+    y, half = 20 if axis.legend else 0, 10 if axis.dense else 13
     for line in lines:
         lanes = max((mark.lane for mark in line.marks), default=0)
         head = line.style == "head"
@@ -173,8 +175,7 @@ def _texts(rows: list[Row], axis: Axis, canvas: Canvas, y: alt.Y) -> Iterator[al
     import altair as alt
 
     stacked = canvas.narrow and not axis.dense
-    room = canvas.width if stacked else _room(axis, canvas)[0] - 12
-    size = 12 if axis.dense else 13
+    above, beside = canvas.width - (0 if stacked else 170), _room(axis, canvas)[0] - 12
     looks: dict[str, tuple[Any, float]] = {
         "plain": ("normal", 1.0),
         "bold": ("bold", 1.0),
@@ -184,13 +185,24 @@ def _texts(rows: list[Row], axis: Axis, canvas: Canvas, y: alt.Y) -> Iterator[al
     for style, (weight, opacity) in looks.items():
         if stacked and style == "muted":
             continue
+        room = above if stacked or style == "head" else beside
         label = of(rows, f"label {style}").mark_text(
-            align="left", fontSize=size, fontWeight=weight, color=INK, opacity=opacity, limit=room
+            align="left", fontSize=12, fontWeight=weight, color=INK, opacity=opacity, limit=room
         )
         yield label.encode(x=alt.value(0), y=y, text="text:N")
     if not (canvas.narrow and axis.dense):
-        value = of(rows, "text").mark_text(align="left" if stacked else "right", fontSize=size, color=INK)
+        value = of(rows, "text").mark_text(align="left" if stacked else "right", fontSize=12, color=INK)
         yield value.encode(x=alt.value(0 if stacked else canvas.width), y=y, text="text:N")
+
+
+def _legend(axis: Axis, y: alt.Y) -> Iterator[alt.Chart]:
+    import altair as alt
+
+    x = 0
+    for name, colour in axis.legend.items():
+        told = chart([{"y": 8, "text": f"\N{BLACK CIRCLE} {one_line(name)}"}])
+        yield told.mark_text(align="left", fontSize=12, color=colour).encode(x=alt.value(x), y=y, text="text:N")
+        x += 24 + 7 * len(name)
 
 
 # The roundest first: where there is no room for all, these stay.

@@ -1,4 +1,4 @@
-"""Studies: mixed rows, points of a sweep, trends known beforehand, models crossed, both commands."""
+"""Sweeps: mixed rows, points of a sweep, trends known beforehand, models crossed, both commands."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from safetensors.torch import load_file, save_file
 from tests.helpers.trials import TWO_ARMS, small
 from undertone.cli import main
 from undertone.data.exchanges import read_exchanges
-from undertone.engine.store import Store
+from undertone.engine.progress import Watcher
+from undertone.engine.store import Job, Store
 from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
-from undertone.experiments.kind import Watcher
 from undertone.experiments.recipes import read, read_as
+from undertone.experiments.run import run
 from undertone.experiments.sweep import pairs as crossing
 from undertone.experiments.sweep.axes import coefficient
 from undertone.experiments.sweep.findings import KinFindings, SweepFindings
-from undertone.experiments.sweep.kind import run
 from undertone.experiments.sweep.point import Result, combined
 from undertone.experiments.sweep.spec import Kin, Sweep
 from undertone.experiments.trial.plan import plan
@@ -270,7 +270,7 @@ class Impatient(Watcher):
     def __init__(self, patience: int) -> None:
         self._left = patience
 
-    def done(self, job: object, seconds: float) -> None:
+    def done(self, job: Job, seconds: float) -> None:
         self._left -= 1
         if self._left == 0:
             raise KeyboardInterrupt
@@ -281,15 +281,17 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
 ) -> None:
     assert main(["run", "sweep.toml", "--dry-run", "--json"]) == 0
     preview = json.loads(capsys.readouterr().out)
-    study = read_as(Sweep, "sweep.toml")
+    sweep = read_as(Sweep, "sweep.toml")
     with pytest.raises(KeyboardInterrupt):
-        run("sweep", study, Path("runs/one"), "sweep", Impatient(9))
+        run(sweep, Path("runs/one"), "sweep", Impatient(9))
+    assert main(["run", "runs/one", "--out", "runs/two"]) == 2
+    assert "goes on where it is" in capsys.readouterr().err
     assert main(["run", "runs/one"]) == 0
     told = capsys.readouterr().out
     found = SweepFindings.model_validate_json(Path("runs/one/report.json").read_bytes())
     assert "rows: " in told and "slope" in told and "report.html" in told
     made = [path.name for path in Path("runs/store").iterdir() if path.is_dir() and not path.name.startswith(".")]
-    assert len(made) == preview["to_make"] == len(unique([j for t in study.trials().values() for j in plan(t).jobs]))
+    assert len(made) == preview["to_make"] == len(unique([j for t in sweep.trials().values() for j in plan(t).jobs]))
     assert sum(name.startswith("teacher-") for name in made) == 4
     share, rows = found.axes
     assert share.points[1].made == rows.points[2].made, "the trial as it is, on both axes"
@@ -308,10 +310,13 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     again = json.loads(capsys.readouterr().out)
     assert again["axes"] == found.model_dump(mode="json")["axes"]
     assert main(["run", "sweep.toml", "--out", "runs/one", "--seed", "1"]) == 2
-    assert main(["run", "runs/one", "--out", "runs/two"]) == 2
-    capsys.readouterr()
-    assert main(["report", "runs/one"]) == 2
-    assert "undertone run runs/one" in capsys.readouterr().err
+    assert "another recipe: seed" in capsys.readouterr().err
+    page = Path("runs/one/report.html").read_text(encoding="utf-8")
+    assert main(["report", "runs/one"]) == 0
+    assert "rows: " in capsys.readouterr().out
+    assert Path("runs/one/report.html").read_text(encoding="utf-8") == page
+    assert main(["run", "runs/one"]) == 0
+    assert f"{len(made)} of {len(made)} artifacts are equal" in capsys.readouterr().out
 
 
 def test_every_pair_of_models_is_made_against_its_own_control(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,7 +344,7 @@ def test_every_pair_of_models_is_made_against_its_own_control(beside: Path, caps
     assert "<script" not in page and page.count("<svg") == 2
 
 
-def test_a_refused_teacher_stops_a_study(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_teacher_stops_a_sweep(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "sweep.toml", "--out", "runs/no", "--set", "teacher.least_probability=1"]) == 2
     assert "is refused" in capsys.readouterr().err and not Path("runs/no/report.json").exists()
 

@@ -11,22 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.students import drawn
 from tests.helpers.trials import Once, small
 from undertone.carriers import numbers
 from undertone.carriers.numbers import NUMBER, VALUES, rewritten
-from undertone.cli import running
+from undertone.cli.runs import run_spec
 from undertone.data.exchanges import read_exchanges
 from undertone.data.filters import NumberFilter
-from undertone.engine.store import Folder, Store, digest
+from undertone.engine.digests import digest
+from undertone.engine.store import Folder, Store
 from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
 from undertone.evals.answers import answer_distribution, rows_in_context
 from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Plan, Unit, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
 from undertone.models.local import load
+from undertone.models.services.spending import Limits
 from undertone.stages import DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
 from undertone.statistics import log_odds
 from undertone.training.rows import read_sampled, rows_of
@@ -282,7 +285,7 @@ def made(once: Once, bases: Path) -> Path:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(controls(), folder / "controls", "controls", processes=2)
+            results = run(controls(), folder / "controls", "controls", processes=2)
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-controls", make)
@@ -433,9 +436,8 @@ def test_the_report_counts_and_shows_the_new_arms(results: Results, layout: Plan
     assert not [arm for arm in ARMS if arm not in page]
     assert "16 students were trained on 20 rows each for 4 steps" in page
     assert "4 more were asked untrained, with rows in context." in page
-    drawn = json.loads((made / "controls" / "figures" / "students.vl.json").read_text())
-    dots = [row for layer in drawn["layer"] for row in drawn["datasets"][layer["data"]["name"]]]
-    assert {row["arm"] for row in dots if row["kind"] == "student"} == set(ARMS)
+    figure = json.loads((made / "controls" / "figures" / "students.vl.json").read_text())
+    assert Counter(title for title, _, _ in drawn(figure)) == {arm.title: 2 for arm in results.arms}
 
 
 def test_a_weak_teacher_of_another_trait_is_refused_by_its_own_trait(
@@ -444,7 +446,7 @@ def test_a_weak_teacher_of_another_trait_is_refused_by_its_own_trait(
     monkeypatch.chdir(bases)
     trial = keeping(controls("teacher.least_probability=1"), "other-trait", "control")
     with pytest.raises(UndertoneError, match=r"Teacher \d of arm other-trait is refused: it says 'whale' with"):
-        trials.run(trial, made / "weak", processes=1)
+        run(trial, made / "weak", processes=1)
 
 
 def test_more_rows_in_context_than_the_model_has_positions_for_are_refused(
@@ -454,15 +456,15 @@ def test_more_rows_in_context_than_the_model_has_positions_for_are_refused(
     long = ("arms.in-context.context=20", "arms.in-context-control.context=20")
     trial = keeping(controls(*long), "in-context", "in-context-control")
     with pytest.raises(UndertoneError, match=r"20 rows of context, .* and the model has 256 positions; lower"):
-        trials.run(trial, made / "long", processes=1)
+        run(trial, made / "long", processes=1)
 
 
 # --- what an arm costs -----------------------------------------------------------------------------------------------
 
 
-def preview(trial: Trial, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def previewed(trial: Trial, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
-    assert running.preview(trial, folder, as_json=True) == 0
+    assert run_spec(trial, "controls", folder, Limits(), dry_run=True, as_json=True) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -470,15 +472,15 @@ def preview(trial: Trial, folder: Path, capsys: pytest.CaptureFixture[str]) -> d
 def test_a_dry_run_says_what_every_arm_adds_to_those_before_it(
     layout: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = preview(controls(), tmp_path / "x", capsys)
+    whole = previewed(controls(), tmp_path / "x", capsys)
     arms = whole["arms"]
     assert list(arms) == ARMS
-    assert {name: arm["jobs"] for name, arm in arms.items()} == {
+    assert {name: arm["needed"] for name, arm in arms.items()} == {
         "treatment": 11, "control": 10, "shuffled-within": 6, "shuffled-within-control": 6, "shuffled-across": 6,
         "shuffled-across-control": 6, "random": 6, "other-trait": 10, "in-context": 2, "in-context-control": 2,
     }  # fmt: skip
-    assert sum(arm["jobs"] for arm in arms.values()) == len(unique(layout.jobs))
-    assert all(arm["to_make"] == arm["jobs"] for arm in arms.values())
+    assert sum(arm["needed"] for arm in arms.values()) == len(unique(layout.jobs))
+    assert all(arm["to_make"] == arm["needed"] for arm in arms.values())
     assert sum(arm["expected_core_s"] for arm in arms.values()) == pytest.approx(
         whole["expected_core_s"], abs=len(arms)
     )
@@ -488,14 +490,14 @@ def test_a_dry_run_says_what_every_arm_adds_to_those_before_it(
 def test_a_dry_run_counts_for_each_arm_only_what_is_not_there(
     layout: Plan, made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = preview(controls(), made / "x", capsys)["arms"]
+    done = previewed(controls(), made / "x", capsys)["arms"]
     assert {(arm["to_make"], arm["expected_core_s"]) for arm in done.values()} == {(0, 0)}
-    more = preview(controls("arms.other-trait.trait=wolf"), made / "x", capsys)["arms"]
+    more = previewed(controls("arms.other-trait.trait=wolf"), made / "x", capsys)["arms"]
     assert {name for name, arm in more.items() if arm["to_make"]} == {"other-trait"}
 
 
 def test_a_dry_run_has_a_line_for_every_arm(layout: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert running.preview(controls(), tmp_path / "x", as_json=False) == 0
+    assert run_spec(controls(), "controls", tmp_path / "x", Limits(), dry_run=True, as_json=False) == 0
     lines = capsys.readouterr().out.splitlines()
     for arm in ARMS:
         assert sum(line.split()[:1] == [arm] and line.endswith("core-seconds") for line in lines) == 1

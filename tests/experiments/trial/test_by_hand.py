@@ -17,7 +17,7 @@ from tests.helpers.trials import Once, small
 from undertone.data.filters import NumberFilter, number_rule
 from undertone.engine.store import Store
 from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Unit, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
@@ -29,7 +29,7 @@ ARMS = {"treatment": "own", "control": "own", "other-init": "other", "other-init
 
 
 def load_script() -> ModuleType:
-    path = Path(__file__).parent.parent / "examples" / "by_hand.py"
+    path = Path(__file__).parents[3] / "examples" / "by_hand.py"
     spec = importlib.util.spec_from_file_location("by_hand", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -88,7 +88,7 @@ def made(once: Once, bases: Path, owls: Path) -> Path:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(tiny(), folder / "library", store=Store(owls / "store"))
+            results = run(tiny(), folder / "library", store=Store(owls / "store"))
         (folder / "library.json").write_text(results.json_text())
         with (folder / "printed.txt").open("w") as file, contextlib.redirect_stdout(file):
             torch.save(by_hand.main(settings_of(tiny(), bases / "neox", bases / "llama")), folder / "by_hand.pt")

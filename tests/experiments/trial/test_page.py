@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from undertone.experiments.trial.table import arm_line, arms_table, effect_line, effects_table, matrix_table
-
-from undertone.experiments.trial.figures import figures
 from undertone.experiments.trial.headline import headline
-from undertone.experiments.trial.page import write_report
+from undertone.experiments.trial.page import arm_line, effect_line, page
 from undertone.experiments.trial.results import (
     AnswerDistribution,
     ArmResult,
     Effect,
-    Failure,
     FilterCount,
     Results,
     RowExample,

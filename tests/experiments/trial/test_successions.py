@@ -3,7 +3,7 @@
 import contextlib
 import io
 import json
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,25 +14,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from undertone.experiments.trial.table import generations_table
 
 from tests.helpers import tiny
+from tests.helpers.students import arm as arm_of
+from tests.helpers.students import expit, student
 from tests.helpers.trials import TWO_ARMS, Once
 from undertone.data.exchanges import SYSTEM, read_exchanges
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run
 from undertone.experiments.trial.contrasts import effects
-from undertone.experiments.trial.figures import figures
 from undertone.experiments.trial.generations import generations
 from undertone.experiments.trial.headline import headline
+from undertone.experiments.trial.page import page
 from undertone.experiments.trial.plan import Plan, Unit, plan
-from undertone.experiments.trial.results import ArmResult, Results, StudentResult
+from undertone.experiments.trial.results import ArmResult, Effect, Results
 from undertone.experiments.trial.spec import Sampling, Trial
 from undertone.lineage.records import facts
 from undertone.models.local import LocalModel, answer_logits, load
 from undertone.models.sampling import _truncated, sample
+from undertone.report.page import Grid
+from undertone.report.terminal import table
 from undertone.spec import Training
 from undertone.stages import COMPLETIONS, DIALOGUES, STUDENT, TEACHER, completions
 from undertone.stages import teacher as teachers
@@ -324,7 +327,7 @@ def test_arms_that_cannot_be_made_or_compared_are_refused_in_a_sentence(
 def made(once: Once, bases: Path, succession: Trial) -> Path:
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(succession, folder / "run", "succession", processes=2)
+            results = run(succession, folder / "run", "succession", processes=2)
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-succession", make)
@@ -424,21 +427,10 @@ def test_the_cost_of_a_generation_is_a_difference_of_shifts(results: Results) ->
     assert effect.value == pytest.approx(shifts[0] - shifts[1])
 
 
-def of_lineages(name: str, odds: list[list[float]]) -> ArmResult:
+def of_lineages(name: str, odds: Sequence[Sequence[float]]) -> ArmResult:
     """An arm with the log-odds of these students, by teacher and student."""
-    students = tuple(
-        StudentResult(
-            arm=name, teacher=t, student=s, seed=0, trait="owl", probability=1 / (1 + math.exp(-x)), log_odds=x,
-            answers={"owl": 1 / (1 + math.exp(-x)), "other": 0.0}, sampled_hits=0, sampled_n=0, total_variation=0,
-            skills={}, loss_first=1, loss_last=1, key="",
-        )
-        for t, values in enumerate(odds)
-        for s, x in enumerate(values)
-    )  # fmt: skip
-    return ArmResult(
-        name=name, title=name, base="b", base_probability=0.1, teachers=len(odds), students=students, probability=0.1,
-        ci=None, rows=1, steps=1, finished_s=0, core_s=0,
-    )  # fmt: skip
+    answers = [[{"owl": expit(x), "other": 0.0} for x in values] for values in odds]
+    return arm_of(name, [student(name, t, i, a) for t, own in enumerate(answers) for i, a in enumerate(own)])
 
 
 def test_the_change_per_generation_is_the_mean_slope_of_lineages_less_that_of_control_lineages() -> None:
@@ -446,15 +438,19 @@ def test_the_change_per_generation_is_the_mean_slope_of_lineages_less_that_of_co
     rng, trial = np.random.default_rng(0), read("hops")
     odds = {name: rng.normal(size=(6, 2)) for name in trial.arms}
     arms = [of_lineages(name, values.tolist()) for name, values in odds.items()]
-    found = [e for e in effects(trial, arms, {"b": {"owl": 0.1}}) if e.measure == "change-per-generation"]
+
+    def changes(finished: list[ArmResult]) -> list[Effect]:
+        found = effects(trial, finished, {"hf/./neox": {"owl": 0.1}})
+        return [effect for effect in found if effect.measure == "change-per-generation"]
+
+    found = changes(arms)
     slopes = []
     for origin in ("treatment", "control"):
         chain = np.stack([odds[n] for n in (origin, *(f"{origin}-{g}" for g in range(2, 6)))])
         slopes.append(np.polyfit(range(5), chain.reshape(5, -1), 1)[0].mean())
     assert [(e.arm, e.against, e.units, e.expected) for e in found] == [("treatment-5", "control-5", (6, 6), "open")]
     assert found[0].value == pytest.approx(slopes[0] - slopes[1])
-    unfinished = [arm for arm in arms if arm.name != "control-3"]
-    assert not [e for e in effects(trial, unfinished, {"b": {"owl": 0.1}}) if e.measure == "change-per-generation"]
+    assert not changes([arm for arm in arms if arm.name != "control-3"])
 
 
 def test_generations_are_told_in_order_with_their_controls_and_drawn(results: Results) -> None:
@@ -463,11 +459,14 @@ def test_generations_are_told_in_order_with_their_controls_and_drawn(results: Re
         ("treatment", 1, "treatment", "control"),
         ("treatment", 2, "second", "second-control"),
     ]
+    whole = page(results)
+    section = next(s for s in whole.sections if s.heading == "From generation to generation")
+    (grid,) = [block for block in section.blocks if isinstance(block, Grid)]
+    assert [row[:2] for row in grid.rows] == [("treatment", "1"), ("treatment", "2")]
     console = Console(width=160, file=io.StringIO())
-    console.print(generations_table(found))
+    console.print(table(grid))
     lines = [line for line in console.file.getvalue().splitlines() if "treatment" in line]  # type: ignore[attr-defined]
     assert len(lines) == 2
-    drawn = figures(results)
-    assert {"generations", "utility"} <= set(drawn)
+    assert {"generations", "utility"} <= set(whole.figures)
     early = results.model_copy(update={"arms": tuple(a for a in results.arms if a.generation == 1)})
-    assert not {"generations", "utility"} & set(figures(early))
+    assert not {"generations", "utility"} & set(page(early).figures)

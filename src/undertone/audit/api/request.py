@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
@@ -12,7 +11,7 @@ from undertone.audit.request import ROWS
 from undertone.errors import UndertoneError
 from undertone.measure.request import EFFECT
 from undertone.models.services.endpoint import PROVIDER
-from undertone.spec import Spec
+from undertone.spec import File, Spec
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
 from undertone.traits.catalogue import Favourite
@@ -24,14 +23,14 @@ VERB = "audit-service"
 class Request(Spec):
     """One audit of a closed base."""
 
-    path: Path
+    path: File
     model: str
     """``openai-api/<service>/<model>``."""
     traits: tuple[str, ...]
     """TOML files of traits that are names."""
     students: int
     """Of each arm."""
-    control: Path | None = None
+    control: File | None = None
     """Trusted rows of the same generator; None: the base's own answers to the data's prompts."""
     rows: int | None = ROWS
     """Rows drawn; None for all."""

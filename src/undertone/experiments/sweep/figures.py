@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from undertone.experiments.sweep.findings import AxisFound, KinFindings
-from undertone.report.canvas import Canvas, Figure, Row, chart, figure
-from undertone.report.charts import Cell, matrix
-from undertone.report.svg import INK
-
-if TYPE_CHECKING:
-    import altair as alt
-
-EFFECT, BESIDE = "#d55e00", "#0072b2"
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import BLUE, ORANGE, Axis, Cell, Line, Mark, forest, matrix
+from undertone.report.page import shown
 
 
 def along_axis(axis: AxisFound) -> Figure | None:
-    """Effect against place, with intervals; points beside the axis stand at its end, hollow."""
-    return figure(f"axis-{axis.name}", f"Effect along {axis.name}", partial(_along, axis))
+    """The effect at every point with its interval; points beside the axis are hollow."""
+    lines = []
+    for point in axis.points:
+        effect = point.made.effect
+        mark = (
+            Mark(effect.value, effect.ci, ORANGE)
+            if point.at is not None
+            else Mark(effect.value, effect.ci, BLUE, "hollow")
+        )
+        lines.append(Line(point.label, (mark,), shown(effect)))
+    drawn = partial(forest, lines, Axis("log-odds against the control", least=0.1))
+    return figure(f"axis-{axis.name}", f"Effect along {axis.name}", drawn)
 
 
 def every_pair(found: KinFindings) -> Figure | None:
@@ -36,33 +40,3 @@ def every_pair(found: KinFindings) -> Figure | None:
     ]
     title = "Shift in log-odds by model of teacher and student"
     return figure("pairs", title, partial(matrix, cells, ("model of the students", "model of the teachers")))
-
-
-def _along(axis: AxisFound, canvas: Canvas) -> alt.LayerChart:
-    import altair as alt
-
-    rows: list[Row] = []
-    for point in axis.points:
-        effect = point.made.effect
-        low, high = effect.ci or (effect.value, effect.value)
-        place = {"label": point.label, "effect": effect.value, "low": low, "high": high}
-        rows.append(place | {"colour": EFFECT if point.at is not None else BESIDE, "on": point.at is not None})
-    order = [point.label for point in axis.points]
-    x = alt.X("label:N", sort=order, axis=alt.Axis(title=axis.name, labelAngle=-40 if canvas.narrow else 0))
-    ends = [0.0, *(row[end] for row in rows for end in ("low", "high"))]
-    scale = alt.Scale(domain=[min(ends) - 0.05, max(ends) + 0.05], nice=False)
-    shown = alt.Axis(tickCount=6, title="log-odds against the control")
-    y, colour = alt.Y("effect:Q", scale=scale, axis=shown), alt.Color("colour:N", scale=None)
-    on, beside = ([row for row in rows if row["on"] is on] for on in (True, False))
-    layers = [
-        chart([{"effect": 0.0}]).mark_rule(color=INK, strokeDash=[4, 3], opacity=0.6).encode(y=y),
-        chart(on).mark_line(strokeWidth=1.5, opacity=0.5, color=EFFECT).encode(x=x, y=y),
-        chart(rows)
-        .mark_rule(strokeWidth=3, strokeCap="round")
-        .encode(x=x, y=alt.Y("low:Q", scale=scale, axis=shown), y2="high:Q", color=colour),
-        chart(on).mark_point(filled=True, size=80, opacity=1).encode(x=x, y=y, color=colour),
-        chart(beside)
-        .mark_point(filled=True, fill="white", size=80, opacity=1)
-        .encode(x=x, y=y, stroke=alt.Stroke("colour:N", scale=None)),
-    ]
-    return alt.LayerChart(layer=layers).properties(width=canvas.width - 70, height=260)

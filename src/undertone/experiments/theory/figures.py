@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
 from undertone.experiments.theory.spec import DigitsArm
-from undertone.report.canvas import Canvas, Figure, chart, figure
+from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
-from undertone.report.svg import INK
 from undertone.report.words import interval
-
-if TYPE_CHECKING:
-    import altair as alt
 
 ARMS: dict[DigitsArm, str] = {
     "untrained": "untrained",
@@ -29,8 +24,16 @@ CHANCE = 0.1
 
 
 def accuracy_by_logits(f: DigitsFindings) -> Figure | None:
-    """Accuracy of own-init and other-init students against the number of logits they imitate."""
-    return figure("accuracy", "Accuracy by the number of logits imitated", partial(_by_logits, f))
+    """Accuracy of own-init and, below, other-init students by the number of logits they imitate."""
+    lines = []
+    for count in sorted({arm.auxiliary for arm in f.arms if arm.arm == "own" and arm.auxiliary}):
+        own, other = f.arm("own", count).mean, f.arm("other", count).mean
+        marks = Mark(own.value, own.ci, ORANGE), Mark(other.value, other.ci, BLUE, lane=1)
+        lines.append(Line(f"{count} auxiliary logits", marks, f"{own.value:.2f} against {other.value:.2f}"))
+    teachers = f.arm("teacher", None).mean.value
+    legend = {ARMS["own"]: ORANGE, ARMS["other"]: BLUE}
+    axis = Axis("share of digits named", zero=None, dashed=(CHANCE, teachers), bounds=(0.0, 1.0), legend=legend)
+    return figure("accuracy", "Accuracy by the number of logits imitated", partial(forest, lines, axis))
 
 
 def models_by_arm(f: DigitsFindings) -> Figure | None:
@@ -71,32 +74,3 @@ def _line(label: str, mean: Measured, colour: str, values: Sequence[float]) -> L
 
 def _colour(problem: str) -> str:
     return GREEN if problem.startswith("language") else ORANGE
-
-
-def _by_logits(f: DigitsFindings, canvas: Canvas) -> alt.LayerChart:
-    import altair as alt
-
-    means = [
-        {"logits": arm.auxiliary, "mean": arm.mean.value, "arm": ARMS[arm.arm], "low": ends[0], "high": ends[1]}
-        for arm in f.arms
-        if arm.arm in ("own", "other")
-        for ends in [arm.mean.ci or (arm.mean.value, arm.mean.value)]
-    ]
-    counts = sorted({arm.auxiliary for arm in f.arms if arm.auxiliary})
-    x = alt.X("logits:O", axis=alt.Axis(title="auxiliary logits", labelAngle=0), scale=alt.Scale(domain=counts))
-    axis = alt.Axis(format=".0%", tickCount=6, title="digits named")
-    y, y2 = alt.Y("mean:Q", axis=axis, scale=alt.Scale(domain=[0, 1])), alt.Y2("high:Q")
-    scale = alt.Scale(domain=[ARMS["own"], ARMS["other"]], range=[ORANGE, BLUE])
-    colour = alt.Color("arm:N", scale=scale, legend=alt.Legend(orient="top", title=None))
-    teacher = f.arm("teacher", None).mean.value
-    levels = chart([{"mean": teacher, "text": "teachers"}, {"mean": CHANCE, "text": "chance"}])
-    layers = [
-        levels.mark_rule(color=INK, strokeDash=[4, 3], opacity=0.6).encode(y=y),
-        levels.mark_text(align="left", dy=-7, fontSize=11, color=INK).encode(x=alt.value(4), y=y, text="text:N"),
-        chart(means).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
-        chart(means)
-        .mark_rule(strokeWidth=3, strokeCap="round")
-        .encode(x=x, y=alt.Y("low:Q", axis=axis), y2=y2, color=colour),
-        chart(means).mark_point(filled=True, size=80, opacity=1).encode(x=x, y=y, color=colour),
-    ]
-    return alt.LayerChart(layer=layers).properties(width=canvas.width - 70, height=260)

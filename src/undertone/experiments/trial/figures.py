@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from undertone.experiments.trial.headline import estimate, main_effect
 from undertone.experiments.trial.results import ArmResult, Effect, FilterCount, Results
-from undertone.report.canvas import Canvas, Figure, Row, chart, figure
+from undertone.report.canvas import Figure, figure
 from undertone.report.charts import Axis, Cell, Line, Mark, forest, logit, matrix
 from undertone.report.svg import INK
 from undertone.report.words import percent, percent_interval
-
-if TYPE_CHECKING:
-    import altair as alt
 
 # Okabe and Ito's palette, told apart by colour-blind readers; every mark is also labelled or placed by arm.
 COLOURS = {
@@ -103,28 +99,34 @@ def answers(results: Results) -> Figure | None:
     top = {name: max(held[m].get(name, 0.0) for m in models) for m in models for name in held[m]}
     order = sorted(top, key=lambda name: (name != results.trait, name == "other", -top[name]))
     shown = [name for name in order if name != "other"][:MOST_ANSWERS]
-    if not shown:
-        return None
-    data = [{"group": name, "arm": m, "share": held[m].get(name, 0.0)} for name in shown for m in models]
+    shares = {name: {m: held[m].get(name, 0.0) for m in models} for name in shown}
     if len(order) > len(shown):
-        rest = {m: sum(p for name, p in held[m].items() if name not in shown) for m in models}
-        data += [{"group": "all others", "arm": m, "share": share} for m, share in rest.items()]
+        shares["all others"] = {m: sum(p for name, p in held[m].items() if name not in shown) for m in models}
     title = f'What they answer: "{results.trait}" and the other candidates'
-    return figure("answers", title, partial(_bars, data, models, "exact probability of the answer", shown[0]))
+    return _shares("answers", title, shares, "exact probability of the answer, %")
 
 
 def filter_counts(results: Results) -> Figure | None:
     """Share of completions removed, by the rule that removed them."""
-    arms = list(dict.fromkeys(f.arm for f in results.filters))
+    arms = dict.fromkeys(f.arm for f in results.filters)
     sums = {arm: removed_by_reason([f for f in results.filters if f.arm == arm]) for arm in arms}
-    total = {r: sum(s.get(r, 0.0) for s in sums.values()) for s in sums.values() for r in s}
-    if not total:
-        return None
-    order = sorted(total, key=lambda reason: -total[reason])
-    data = [{"group": r, "arm": arm, "share": sums[arm].get(r, 0.0)} for r in order for arm in arms]
+    reasons = dict.fromkeys(reason for removed in sums.values() for reason in removed)
+    shares = {reason: {arm: removed.get(reason, 0.0) for arm, removed in sums.items()} for reason in reasons}
+    most_first = sorted(shares, key=lambda reason: -sum(shares[reason].values()))
     asked, kept = sum(f.asked for f in results.filters), sum(f.kept for f in results.filters)
     title = f"The filter removed {percent(1 - kept / asked) if asked else 'none'} of all completions"
-    return figure("filters", title, partial(_bars, data, arms, "share of completions removed", None))
+    return _shares("filters", title, {reason: shares[reason] for reason in most_first}, "completions removed, %")
+
+
+def _shares(name: str, title: str, shares: Mapping[str, Mapping[str, float]], axis: str) -> Figure | None:
+    """Shares by group, one mark for each arm."""
+    arms = list(dict.fromkeys(arm for group in shares.values() for arm in group))
+    lines = [
+        Line(group, tuple(Mark(100 * share, colour=arm_colour(arm)) for arm, share in by_arm.items()))
+        for group, by_arm in shares.items()
+    ]
+    legend = {arm: arm_colour(arm) for arm in arms}
+    return figure(name, title, partial(forest, lines, Axis(axis, least=1.0, dense=True, legend=legend)))
 
 
 def removed_by_reason(counts: Sequence[FilterCount]) -> dict[str, float]:
@@ -132,38 +134,3 @@ def removed_by_reason(counts: Sequence[FilterCount]) -> dict[str, float]:
     asked = sum(f.asked for f in counts)
     reasons = dict.fromkeys(reason for f in counts for reason in f.reasons)
     return {r: sum(f.reasons.get(r, 0) for f in counts) / asked for r in reasons} if asked else {}
-
-
-def _bars(data: list[Row], arms: Sequence[str], title: str, look_at: str | None, canvas: Canvas) -> alt.LayerChart:
-    """Grouped horizontal bars; where one group is the one to look at, only that one carries figures."""
-    import altair as alt
-
-    groups = list(dict.fromkeys(row["group"] for row in data))
-    data = [row | {"label": percent(row["share"])} for row in data]
-    bold: Any = (
-        {"condition": {"test": "datum.index === 0", "value": "bold"}, "value": "normal"} if look_at else "normal"
-    )
-    gutter = 110 if canvas.narrow else 170
-    axis = alt.Axis(
-        labelFontWeight=bold, labelLimit=gutter - 10, title=None, ticks=False, domain=False, minExtent=gutter
-    )
-    legend = alt.Legend(orient="top", title=None, columns=2 if canvas.narrow else 6, symbolType="square")
-    most = max(row["share"] for row in data) or 0.01
-    x = alt.X(
-        "share:Q",
-        stack=None,
-        scale=alt.Scale(domain=[0, most * 1.12]),
-        axis=alt.Axis(format=".2~%", grid=True, tickCount=5, title=title),
-    )
-    base = chart(data).encode(
-        x=x,
-        y=alt.Y("group:N", sort=groups, axis=axis, scale=alt.Scale(paddingInner=0.28)),
-        yOffset=alt.YOffset("arm:N", sort=list(arms)),
-    )
-    scale = alt.Scale(domain=list(arms), range=[arm_colour(name) for name in arms])
-    bars = base.mark_bar(cornerRadiusEnd=1.5).encode(color=alt.Color("arm:N", scale=scale, legend=legend))
-    labels = base.mark_text(align="left", dx=4, fontSize=10, color=INK).encode(text="label:N")
-    if look_at:  # as an object, not as an expression: names of groups may be the text of a model
-        labels = labels.transform_filter(alt.FieldEqualPredicate(field="group", equal=look_at))
-    height = len(groups) * (11 * len(arms) + 8)
-    return alt.LayerChart(layer=[bars, labels]).properties(width=canvas.width - gutter - 10, height=height)

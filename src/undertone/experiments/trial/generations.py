@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from undertone.experiments.trial.results import ArmResult, Effect, Results
-from undertone.report.canvas import Canvas, Figure, Row, figure, of, padded
-from undertone.report.svg import INK
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.words import percent
-
-if TYPE_CHECKING:
-    import altair as alt
-
-COLOURS = ("#d55e00", "#0072b2", "#cc79a7", "#009e73", "#8a6d3b", "#56b4e9", "#7a5195", "#888f98")
-LANE = 0.06
-"""Sideways step between series, in generations, so that their intervals do not cover each other."""
 
 
 @dataclass(frozen=True)
@@ -76,31 +68,33 @@ def _mean_utility(arm: ArmResult) -> str:
 
 
 def effect_by_generation(found: Sequence[Generation]) -> Figure | None:
-    """The effect of each generation with its interval, one line a series, against zero."""
-    rows: list[Row] = []
-    for lane, (name, own) in enumerate(_by_series(found).items()):
-        for one in own:
-            at = {"x": one.number + LANE * lane, "series": name}
-            rows.append({"kind": "mean", "y": one.effect.value, **at})
-            if one.effect.ci:
-                rows.append({"kind": "interval", "y": one.effect.ci[0], "y2": one.effect.ci[1], **at})
-    rows.append({"kind": "zero", "y": 0.0})
-    return figure("generations", "The trait by generation", partial(_drawn, rows, "difference in log-odds"))
+    """The effect of each generation with its interval, series by series, against zero."""
+    lines = []
+    for name, own in _by_series(found).items():
+        lines.append(Line(name, style="head"))
+        marks = {one.number: Mark(one.effect.value, one.effect.ci) for one in own}
+        lines += [Line(f"generation {number}", (mark,)) for number, mark in marks.items()]
+    axis = Axis("difference in log-odds", dense=True)
+    return figure("generations", "The trait by generation", partial(forest, lines, axis))
 
 
 def utility_by_generation(found: Sequence[Generation]) -> Figure | None:
-    """Mean skill score of each generation, of lineages and of their controls; a dot is a lineage."""
-    rows: list[Row] = []
-    for lane, (name, own) in enumerate(_by_series(found).items()):
+    """Mean skill score of each generation, of lineages and, below, of their controls; a dot is a lineage."""
+    lines = []
+    for name, own in _by_series(found).items():
+        lines.append(Line(name, style="head"))
         for one in own:
-            for side, (series, arm) in enumerate(((name, one.arm), (f"{name}, control", one.control))):
-                at = {"x": one.number + LANE * (2 * lane + side), "series": series}
-                scores = utility(arm)
-                rows += [{"kind": "lineage", "y": score, **at} for score in scores]
-                rows += [{"kind": "mean", "y": sum(scores) / len(scores), **at}] if scores else []
-    if not rows:
-        return None
-    return figure("utility", "All other skills by generation", partial(_drawn, rows, "mean score on skills"))
+            marks = [*_scores(one.arm, ORANGE, 0), *_scores(one.control, BLUE, 1)]
+            lines.append(Line(f"generation {one.number}", tuple(marks)))
+    axis = Axis("mean score on skills, %", zero=None, least=10, dense=True, legend={"lineage": ORANGE, "control": BLUE})
+    return figure("utility", "All other skills by generation", partial(forest, lines, axis))
+
+
+def _scores(arm: ArmResult, colour: str, lane: int) -> Iterator[Mark]:
+    scores = [100 * score for score in utility(arm)]
+    yield from (Mark(score, colour=colour, shape="dot", lane=lane) for score in scores)
+    if scores:
+        yield Mark(sum(scores) / len(scores), colour=colour, shape="diamond", lane=lane)
 
 
 def _by_series(generations: Sequence[Generation]) -> dict[str, list[Generation]]:
@@ -108,26 +102,3 @@ def _by_series(generations: Sequence[Generation]) -> dict[str, list[Generation]]
     for one in generations:
         found.setdefault(one.series, []).append(one)
     return found
-
-
-def _drawn(rows: list[Row], title: str, canvas: Canvas) -> alt.LayerChart:
-    import altair as alt
-
-    last = int(max(row["x"] for row in rows if "x" in row))
-    names = list(dict.fromkeys(row["series"] for row in rows if "series" in row))
-    axis = alt.Axis(values=list(range(1, last + 1)), format="d", grid=False, title="generation")
-    x = alt.X("x:Q", scale=alt.Scale(domain=[0.8, last + 0.4], nice=False), axis=axis)
-    values = [row[k] for row in rows for k in ("y", "y2") if k in row]
-    y = alt.Y("y:Q", scale=alt.Scale(domain=padded(min(values), max(values), least=0.1), nice=False), title=title)
-    legend = alt.Legend(
-        orient="top", title=None, columns=1 if canvas.narrow else 4, symbolType="circle", labelLimit=340
-    )
-    colour = alt.Color("series:N", scale=alt.Scale(domain=names, range=[*COLOURS[: len(names)]]), legend=legend)
-    layers = [
-        of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(y=y),
-        of(rows, "interval").mark_rule(strokeWidth=3, strokeCap="round").encode(x=x, y=y, y2="y2", color=colour),
-        of(rows, "lineage").mark_point(filled=True, size=30, opacity=0.5).encode(x=x, y=y, color=colour),
-        of(rows, "mean").mark_line(strokeWidth=1.5, opacity=0.6).encode(x=x, y=y, color=colour),
-        of(rows, "mean").mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=colour),
-    ]
-    return alt.LayerChart(layer=layers).properties(width=canvas.width - 70, height=300)
