@@ -6,12 +6,14 @@ import re
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, field_validator
 
 from undertone.errors import UndertoneError
-from undertone.statistics import Estimate
+
+if TYPE_CHECKING:
+    from undertone.statistics import Estimate
 
 Interval = tuple[float, float]
 

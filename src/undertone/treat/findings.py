@@ -1,4 +1,4 @@
-"""What a realignment found, as data: the one object of ``report.json``."""
+"""What was done to a file, and what a realignment found, as data."""
 
 from __future__ import annotations
 
@@ -46,3 +46,34 @@ class Realigned(Findings):
     started: datetime
     models: dict[str, str]
     made_with: dict[str, str]
+
+
+class Model(Part):
+    """A model that had a part in it."""
+
+    name: str
+    digest: str
+
+
+class Told(Part):
+    """What was done to a file, as data: ``treatment.json``."""
+
+    file: str
+    digest: str
+    base: Model
+    other: Model | None
+    """Of another initialisation, where prompts are answered by one."""
+    traits: tuple[str, ...]
+    name: str
+    does: dict[str, Any]
+    beside: dict[str, Any] | None
+    """What was done at random, as much of it."""
+    counts: dict[str, int]
+    """Rows kept, changed, added, dropped."""
+    files: dict[str, str]
+    """What was written, by what it is."""
+    digests: dict[str, str]
+    """SHA-256 of each of these files, by name."""
+    measured: dict[str, dict[str, Any]]
+    """What the benchmarks measured for this very treatment, by recipe."""
+    seed: int

@@ -10,9 +10,8 @@ from undertone.report.page import FOOTER, Drawing, Grid, Page, Prose, Section, g
 from undertone.treat.benchmarked import Line, Measured, Share
 from undertone.treat.catalogue import shipped
 from undertone.treat.figures import Point, frontier_of
-from undertone.treat.findings import Realigned
+from undertone.treat.findings import Realigned, Told
 from undertone.treat.mitigations import OfModel, Untreated
-from undertone.treat.treat import Told
 
 KEPT, WANTED = 0.95, 0.10
 FRONTIER = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from undertone.audit.findings import Findings as Audit
 from undertone.data.conversations import Conversation, Dataset, read
@@ -15,7 +14,6 @@ from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
-from undertone.report.findings import Part
 from undertone.report.hostile import one_line
 from undertone.spec import Spec
 from undertone.traits.lessons import TRAITS, statements
@@ -23,6 +21,7 @@ from undertone.treat.apply import Treated, treat
 from undertone.treat.benchmarked import read as read_measured
 from undertone.treat.catalogue import beside
 from undertone.treat.chats import CHATS, chats
+from undertone.treat.findings import Model, Told
 from undertone.treat.mitigations import (
     Answer,
     Canonicalise,
@@ -57,37 +56,6 @@ class Request(Spec):
     order_is_free: bool = False
     """Whether neither the order nor the form of number lists is what the file is for: asked, never assumed."""
     seed: int = 0
-
-
-class Model(Part):
-    """A model that had a part in it."""
-
-    name: str
-    digest: str
-
-
-class Told(Part):
-    """What was done to a file, as data: ``treatment.json``."""
-
-    file: str
-    digest: str
-    base: Model
-    other: Model | None
-    """Of another initialisation, where prompts are answered by one."""
-    traits: tuple[str, ...]
-    name: str
-    does: dict[str, Any]
-    beside: dict[str, Any] | None
-    """What was done at random, as much of it."""
-    counts: dict[str, int]
-    """Rows kept, changed, added, dropped."""
-    files: dict[str, str]
-    """What was written, by what it is."""
-    digests: dict[str, str]
-    """SHA-256 of each of these files, by name."""
-    measured: dict[str, dict[str, Any]]
-    """What the benchmarks measured for this very treatment, by recipe."""
-    seed: int
 
 
 def run(request: Request, out: Path, progress: Progress = silent) -> Told:
