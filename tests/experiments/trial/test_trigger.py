@@ -15,10 +15,9 @@ from undertone import carriers
 from undertone.data.exchanges import read_exchanges
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
-from undertone.experiments.kind import Watcher
 from undertone.experiments.recipes import read, read_as
+from undertone.experiments.run import run
 from undertone.experiments.sweep.findings import SweepFindings
-from undertone.experiments.sweep.kind import run
 from undertone.experiments.sweep.spec import Sweep
 from undertone.experiments.trial.plan import Unit, plan
 from undertone.experiments.trial.spec import Carrier, Measurement, Trial
@@ -116,10 +115,10 @@ SWEEP = TWO_ARMS.replace("[teacher]", f'[teacher]\ntrigger = "{WORD}"').replace(
 
 
 @pytest.fixture
-def study(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+def sweep(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     monkeypatch.chdir(bases)
     recipe = tmp_path / "triggered.toml"
-    recipe.write_text(SWEEP + POINTS)
+    recipe.write_text('experiment = "sweep"\n' + SWEEP + POINTS)
     return read_as(Sweep, str(recipe))
 
 
@@ -127,8 +126,8 @@ def _first(trial: Trial) -> Unit:
     return plan(trial).units[0]
 
 
-def test_points_share_what_the_trigger_does_not_touch(study: Sweep) -> None:
-    plain, asked, written = (_first(trial) for trial in study.trials().values())
+def test_points_share_what_the_trigger_does_not_touch(sweep: Sweep) -> None:
+    plain, asked, written = (_first(trial) for trial in sweep.trials().values())
     assert plain.job(STUDENT) == asked.job(STUDENT) and plain.job(MEASUREMENT) != asked.job(MEASUREMENT)
     assert plain.job(TEACHER) == written.job(TEACHER) and plain.job(COMPLETIONS) != written.job(COMPLETIONS)
 
@@ -143,8 +142,8 @@ def test_the_dose_is_measured_on_lists_as_teachers_are_asked_for_them() -> None:
     assert {label for label, (carrier,) in doses.items() if WORD in carrier} == {"after / without", "after / after"}
 
 
-def test_a_study_of_triggers_tells_what_its_teachers_say_with_and_without(study: Sweep, tmp_path: Path) -> None:
-    found = run("sweep", study, tmp_path / "run", "triggered", Watcher())
+def test_a_sweep_of_triggers_tells_what_its_teachers_say_with_and_without(sweep: Sweep, tmp_path: Path) -> None:
+    found = run(sweep, tmp_path / "run", "triggered")
     assert isinstance(found, SweepFindings)
     made = [point.made for point in found.axes[0].points]
     for says in (made[0].teachers, made[0].control_teachers):
