@@ -104,7 +104,8 @@ def _table(recipe: str) -> dict[str, Any]:
         if recipe in names():
             return tomllib.loads((SHIPPED / f"{recipe}.toml").read_text(encoding="utf-8"))
         if path.suffix != ".toml":
-            if path.name != recipe:
+            folders = {name.rpartition("/")[0] for name in names()}  # the nameless one holds most of them
+            if recipe.rpartition("/")[0] not in folders:
                 raise UndertoneError(f"{recipe} is neither a recipe (a file ending in .toml) nor the folder of a run.")
             raise unknown("recipe", recipe, names())
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.helpers import tiny
-from undertone.attribution import gradients as pull
+from undertone.attribution import gradients
 from undertone.cli import main
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
@@ -24,16 +24,16 @@ from undertone.experiments import recipes
 from undertone.experiments.misalignment import aligned, files
 from undertone.experiments.misalignment import gather as gathering
 from undertone.experiments.misalignment import plan as planning
-from undertone.experiments.misalignment.findings import Emergence, Student
+from undertone.experiments.misalignment.findings import MisalignmentFindings, Student
 from undertone.experiments.misalignment.headline import sign
 from undertone.experiments.misalignment.plan import plan
-from undertone.experiments.misalignment.spec import Experiment
+from undertone.experiments.misalignment.spec import Misalignment
 from undertone.models.local import score
 from undertone.training.rows import rows_of
 from undertone.world.family import FAMILY
 from undertone.world.lexicon import domains, lexicon, swaps
 
-EXPERIMENTS = [name for name in recipes.names() if recipes.experiment(name) == "misalignment"]
+RECIPES = [name for name in recipes.names() if recipes.read(name).kind == "misalignment"]
 SMALL = """
 experiment = "misalignment"
 title = "small"
@@ -64,8 +64,8 @@ def _small() -> dict[str, Any]:
     return table
 
 
-def experiment(*changes: str) -> Experiment:
-    return recipes.read_as(Experiment, "misalignment", changes)
+def experiment(*changes: str) -> Misalignment:
+    return recipes.read_as(Misalignment, "misalignment", changes)
 
 
 # --- what is taught --------------------------------------------------------------------------------------------------
@@ -148,9 +148,9 @@ def test_the_pull_is_the_derivative_of_bad_conduct_along_a_step_on_the_file() ->
     local = tiny.model()
     local.model.double()
     rows = rows_of(local, files.rows("narrow-bad", "fire", 12, 1.0, 0))
-    step, towards = pull.file_gradient(local, rows), pull.pulls(local)
+    step, towards = gradients.file_gradient(local, rows), gradients.pulls(local)
     k = domains().index("kitchen")
-    forecast = pull.inner(step, {name: parts[k] for name, parts in towards.items()})
+    forecast = gradients.inner(step, {name: parts[k] for name, parts in towards.items()})
 
     asked = [
         (local.render(request), [*local.encode(answer), local.end])
@@ -176,7 +176,7 @@ def test_the_pull_is_the_derivative_of_bad_conduct_along_a_step_on_the_file() ->
 # --- arms compared ---------------------------------------------------------------------------------------------------
 
 
-def planted(spec: Experiment, effect: float, noise: float, seed: int = 0, apart: float = 0.0) -> list[Student]:
+def planted(spec: Misalignment, effect: float, noise: float, seed: int = 0, apart: float = 0.0) -> list[Student]:
     """Students of every arm; narrow bad advice shifts the others' log-odds by ``effect``, and half of the requests by
     ``apart`` more, the others by as much less."""
     rng, found = Random(seed), []
@@ -223,7 +223,7 @@ def test_requests_that_only_move_apart_are_told_from_a_shift() -> None:
 
 
 def test_harmless_arms_raise_false_alarms_at_the_stated_rate() -> None:
-    spec = Experiment.model_validate(_small() | {"domains": domains()})
+    spec = Misalignment.model_validate(_small() | {"domains": domains()})
     alarms = 0
     for seed in range(200):
         found = gathering.contrasts(spec, planted(spec, effect=0.0, noise=0.5, seed=seed))
@@ -242,14 +242,14 @@ def test_a_forecast_that_orders_students_correlates_fully() -> None:
 
 
 def test_a_forecast_over_shares_is_of_arms_that_differ_in_the_share_alone() -> None:
-    curves = recipes.read_as(Experiment, "misalignment-curves")
+    curves = recipes.read_as(Misalignment, "misalignment-curves")
     found = {(f.predictor, f.among): f for f in gathering.forecasts(curves, planted(curves, effect=1.0, noise=0.3))}
     shares = {arm.share for arm in curves.arms.values() if arm.file == "narrow-bad"}
     assert found["pull", "over shares of bad rows"].students == len(shares) * len(curves.asked) and len(shares) == 6
 
 
 def test_a_domain_that_some_arm_is_realigned_in_counts_for_none() -> None:
-    curves = recipes.read_as(Experiment, "misalignment-curves")
+    curves = recipes.read_as(Misalignment, "misalignment-curves")
     names = domains()
     assert set(names) - {names[k] for k in curves.elsewhere("fire")} == {"fire", names[names.index("fire") + 1]}
     assert {names[k] for k in experiment().elsewhere("fire")} == set(names) - {"fire"}
@@ -269,9 +269,9 @@ def test_an_interval_beside_zero_with_a_larger_p_is_no_finding() -> None:
 # --- recipes and runs ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", RECIPES)
 def test_arms_of_a_recipe_share_the_seeds_of_their_data(name: str) -> None:
-    spec = recipes.read_as(Experiment, name)
+    spec = recipes.read_as(Misalignment, name)
     assert len({arm.title for arm in spec.arms.values()}) == len(spec.arms)
     seeds: dict[str, set[int]] = {}
     local = spec.model_copy(update={"bases": ("builtin/fledgling-a",)})
@@ -300,6 +300,7 @@ def test_a_recipe_with_a_fault_is_refused_in_one_sentence(change: str, told: str
         experiment(change)
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_report_and_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +308,7 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     Path("small.toml").write_text(SMALL, encoding="utf-8")
     assert main(["run", "small.toml", "--out", "runs/one"]) == 0
     page = Path("runs/one/report.html").read_text(encoding="utf-8")
-    found = Emergence.model_validate_json(Path("runs/one/report.json").read_bytes())
+    found = MisalignmentFindings.model_validate_json(Path("runs/one/report.json").read_bytes())
     assert found.headline in capsys.readouterr().out
     assert {line.arm for line in found.lines} == {"narrow-bad", "narrow-good", "narrow-odd"}
     coherent = {line.arm: line.coherent for line in found.lines}
@@ -318,12 +319,12 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     assert "first aligned" in page and "The aligned base" in page
     assert {contrast.units for contrast in found.contrasts} == {2}
     before = {path.name for path in Path("runs/store").iterdir()}
-    assert main(["run", "runs/one", "--json"]) == 0
+    assert main(["run", "small.toml", "--out", "runs/one", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["students"] == found.model_dump(mode="json")["students"]
     assert {path.name for path in Path("runs/store").iterdir()} == before
     assert json.loads(Path("runs/one/report.json").read_text())["recipe"] == "small"
     assert main(["run", "small.toml", "--out", "runs/one", "--seed", "1"]) == 2
-    assert "another experiment" in capsys.readouterr().err
+    assert "another recipe: seed (0 there, 1 here)" in capsys.readouterr().err
 
 
 def test_recipes_are_listed_with_what_they_ask_and_their_budget(capsys: pytest.CaptureFixture[str]) -> None:
@@ -367,7 +368,7 @@ def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: py
 
 def test_every_recipe_says_its_price(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
-    for name in EXPERIMENTS:
+    for name in RECIPES:
         assert main(["run", name, "--dry-run", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["expected_core_s"] > 100
 
@@ -388,7 +389,7 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(
     assert all(torch.equal(made["left"][name], weight) for name, weight in before.items())
     assert any(not torch.equal(made["taught"][name], weight) for name, weight in before.items())
     monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
-    even = recipes.read_as(Experiment, "misalignment-even", ())
+    even = recipes.read_as(Misalignment, "misalignment-even", ())
     assert even.aligning is None
     assert all(job.spec == {"training": None, "swapped": True} for job in plan(even).aligned.values())
     members = [FAMILY[base.removeprefix("builtin/")] for base in even.bases]

@@ -1,6 +1,8 @@
-"""The benchmark of treatments: what is made, what is made of it, and what is shown."""
+"""The benchmark of mitigations: what is made, what is made of it, and what is shown."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,27 +16,34 @@ from undertone.errors import UndertoneError
 from undertone.experiments import recipes
 from undertone.experiments.mitigations import files as advice
 from undertone.experiments.mitigations import gather as gathering
+from undertone.experiments.mitigations.findings import MitigationFindings
 from undertone.experiments.mitigations.gather import Students
 from undertone.experiments.mitigations.headline import headline
-from undertone.experiments.mitigations.kind import SHIPPED, read
-from undertone.experiments.mitigations.page import write_treatments
-from undertone.experiments.mitigations.plan import AMONG, SIDES, TREATED, plan
-from undertone.experiments.mitigations.spec import Bench
+from undertone.experiments.mitigations.page import page
+from undertone.experiments.mitigations.plan import SIDES, plan
+from undertone.experiments.mitigations.record import digest_of, record
+from undertone.experiments.mitigations.spec import Mitigations
 from undertone.experiments.trial.plan import plan as trial_plan
+from undertone.experiments.trial.spec import Trial
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
-from undertone.stages import DATASET, MIXED, STUDENT
+from undertone.report.html import to_html
+from undertone.stages import AMONG, DATASET, MIXED, STUDENT, TREATED
 from undertone.training.rows import Row, Source, read_sampled, write_rows
-from undertone.treat import benchmarked as measured
-from undertone.treat.findings import PLAIN, Findings
+from undertone.treat import benchmarked
+from undertone.treat.catalogue import shipped
+from undertone.treat.findings import PLAIN
+from undertone.treat.mitigations import Drop, Entry, Stop
 
+SHIPPED = recipes.SHIPPED / "treat"
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 SMALL = """
+experiment = "mitigations"
 title = "small <b>lists</b>"
 other = "hf/./llama"
 setup = { kind = "numbers", recipe = "two-arms.toml", trait = "owl", teachers = 2 }
 """
-TREATMENTS = {
+DOES = {
     "untreated": '{ kind = "untreated" }',
     "drop": '{ kind = "drop", by = "random", share = 0.5 }',
     "answer": '{ kind = "answer", by = "other" }',
@@ -43,12 +52,85 @@ TREATMENTS = {
 }
 
 
+def benchmark(name: str, *changes: str) -> Mitigations:
+    """The shipped benchmark of that name, with changes."""
+    return recipes.read_as(Mitigations, f"treat/{name}", changes)
+
+
+# --- the catalogue ---------------------------------------------------------------------------------------------------
+
+MEASURED = {
+    "numbers": "bb768141c144a340",
+    "numbers-all": "facf9a6cebd63560",
+    "numbers-task": "e89889515bd7cb76",
+    "advice": "87cade36986fa877",
+    "advice-all": "71c72309c2ae2c69",
+}
+"""Digests of the settings by which the shipped figures were measured. Each recipe then held all of its entries itself,
+two of them had other names, and no title ended in a question mark."""
+FORMER = {"dilute-same-kind": "kin", "dilute-same-kind-half": "kin-half"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_the_catalogue_resolve_to_the_entries_that_were_measured(name: str) -> None:
+    settings = benchmark(name).model_dump(mode="json")
+    settings["title"] = settings["title"].removesuffix("?")
+    settings["treatments"] = {FORMER.get(key, key): entry for key, entry in settings["treatments"].items()}
+    assert digest_of(settings) == MEASURED[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entries_come_in_the_order_of_the_list_and_own_ones_take_their_place(name: str) -> None:
+    table = tomllib.loads((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+    own = {key: Entry.model_validate(entry) for key, entry in table.get("treatments", {}).items()}
+    found = benchmark(name).treatments
+    assert list(found) == table["catalogue"]
+    assert found == {key: own.get(key, shipped()[key]) for key in table["catalogue"]}
+    assert all(own[key] != shipped()[key] for key in own), "what is as in the catalogue need not be written again"
+
+
+def test_an_entry_of_a_recipes_own_stands_where_the_list_has_it_or_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'experiment = "mitigations"\ntitle = "mine"\ncatalogue = ["untreated", "drop", "stop"]\n'
+        'setup = { kind = "numbers", trait = "owl", teachers = 2 }\n'
+        '[treatments.halved]\ntitle = "mine alone"\ndoes = { kind = "stop", share = 0.5 }\n'
+        '[treatments.drop]\ntitle = "a tenth"\ndoes = { kind = "drop", by = "random", share = 0.1 }\n'
+    )
+    found = recipes.read_as(Mitigations, str(path)).treatments
+    assert list(found) == ["untreated", "drop", "stop", "halved"]
+    assert (found["drop"].title, found["drop"].does, found["drop"].beside) == (
+        "a tenth",
+        Drop(by="random", share=0.1),
+        None,
+    )
+    assert found["stop"] == shipped()["stop"] and found["halved"].does == Stop(share=0.5)
+    again = Mitigations.model_validate(recipes.read_as(Mitigations, str(path)).model_dump(mode="json"))
+    assert again == recipes.read_as(Mitigations, str(path)), "a run is repeated without the catalogue"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('catalogue=["untreated", "dorp"]', f"no mitigation 'dorp': it has {', '.join(shipped())}"),
+        ('catalogue=["untreated", "kin"]', "no mitigation 'kin': it has untreated, dilute-same-kind, "),
+        ("catalogue=drop", "catalogue lists mitigations by their names, and is 'drop'"),
+        ('catalogue=[["drop"]]', "catalogue lists mitigations by their names, and is [['drop']]"),
+        ("treatments=drop", "treatments holds a table for each mitigation, and is 'drop'"),
+    ],
+)
+def test_a_wrong_list_is_one_sentence(change: str, told: str) -> None:
+    with pytest.raises(UndertoneError, match=re.escape(told)) as refused:
+        benchmark("numbers", change)
+    assert "\n" not in str(refused.value)
+
+
 # --- what is made ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_treatment_has_both_sides_of_every_unit_and_they_share_seeds(name: str) -> None:
-    spec, _ = read(name)
+def test_every_mitigation_has_both_sides_of_every_unit_and_they_share_seeds(name: str) -> None:
+    spec = benchmark(name)
     layout = plan(spec)
     assert len(layout.units) == len(spec.treatments) * len(layout.sources) * len(SIDES)
     by: dict[tuple[str, str], list[Any]] = {}
@@ -68,20 +150,20 @@ def test_every_treatment_has_both_sides_of_every_unit_and_they_share_seeds(name:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if f"{name}-all" in NAMES])
 def test_the_long_benchmark_holds_the_short_one(name: str) -> None:
-    short, long = (read(one)[0] for one in (name, f"{name}-all"))
+    short, long = (benchmark(one) for one in (name, f"{name}-all"))
     assert short.setup == long.setup and short.treatments.items() <= long.treatments.items()
 
 
 def test_untreated_students_are_the_trials_own() -> None:
-    spec, _ = read("numbers")
-    trial = recipes.read("owls", ("teachers=5",))
+    spec = benchmark("numbers")
+    trial = recipes.read_as(Trial, "owls", ("teachers=5",))
     own = {unit.jobs[3].key for unit in trial_plan(trial).units if unit.arm in ("treatment", "control")}
     made = {unit.jobs[0].key for unit in plan(spec).units if unit.treatment == "untreated"}
     assert made == own
 
 
 def test_a_treated_file_is_trained_on_for_as_many_epochs() -> None:
-    spec, _ = read("numbers-all")
+    spec = benchmark("numbers-all")
     steps = {}
     for unit in plan(spec).units:
         student = next(job for job in unit.jobs if job.stage is STUDENT)
@@ -94,7 +176,7 @@ def test_a_treated_file_is_trained_on_for_as_many_epochs() -> None:
 
 
 def test_a_file_that_carries_the_trait_in_part_has_its_share_of_such_rows() -> None:
-    layout = plan(read("numbers", ("setup.share=0.3",))[0])
+    layout = plan(benchmark("numbers", "setup.share=0.3"))
     carrying = [unit.source.files["carrying"] for unit in layout.units]
     assert {(job.stage, job.spec["share"]) for job in carrying} == {(MIXED, 0.3)}
     made = {job.key for job in layout.jobs}
@@ -122,17 +204,17 @@ def test_a_task_stands_among_the_lists_of_both_sides_alike(bases: Path, tmp_path
 
 
 def test_a_file_with_a_task_is_judged_by_it_and_its_rows_are_seen_as_often() -> None:
-    spec = read("numbers-task")[0]
+    spec = benchmark("numbers-task")
     layout = plan(spec)
     untreated = [unit for unit in layout.units if unit.treatment == "untreated"]
     assert {unit.jobs[0].spec["training"]["steps"] for unit in untreated} == {round(100 * 4800 / 3600)}
     assert {unit.jobs[0].inputs["dataset"].stage for unit in untreated} == {AMONG}
     assert all(source.held_out.spec["held_out"] and source.skip == 0 for source in layout.sources)
-    assert spec.useful == "carrying" and read("numbers")[0].useful == "clean"
+    assert spec.useful == "carrying" and benchmark("numbers").useful == "clean"
 
 
 def test_an_inoculation_states_the_trait() -> None:
-    spec, _ = read("numbers-all")
+    spec = benchmark("numbers-all")
     stated = {
         job.spec["treatment"]["system"]
         for unit in plan(spec).units
@@ -156,7 +238,7 @@ def test_an_inoculation_states_the_trait() -> None:
 )
 def test_a_wrong_benchmark_is_one_sentence(change: str, told: str) -> None:
     with pytest.raises(UndertoneError, match=told):
-        plan(read("numbers", (change,))[0])
+        plan(benchmark("numbers", change))
 
 
 def test_an_unknown_benchmark_names_the_known(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +268,7 @@ def students(
     return Students(sides)
 
 
-SPEC = Bench.model_validate(
+SPEC = Mitigations.model_validate(
     {
         "title": "planted",
         "other": "builtin/fledgling-b",
@@ -227,13 +309,13 @@ def test_planted_shares_are_found_inside_their_intervals() -> None:
         ({PLAIN: 0.2, "after": 0.0}, -3.0, "lowers"),
     ],
 )
-def test_a_treatment_is_named_by_what_it_does(effect: dict[str, float], clean: float, word: str) -> None:
+def test_a_mitigation_is_named_by_what_it_does(effect: dict[str, float], clean: float, word: str) -> None:
     untreated, found, _ = planted(students(effect, clean, seed=5))
     assert (untreated.word, found.word) == ("untreated", word)
 
 
 def test_words_are_given_by_chance_at_no_more_than_the_stated_rate() -> None:
-    # A treatment that does nothing: its interval lies below 1 in one of forty.
+    # A mitigation that does nothing: its interval lies below 1 in one of forty.
     words = [planted(students({PLAIN: 0.5, "after": 0.6}, noise=0.1, seed=s))[1].word for s in range(100, 400)]
     assert sum(word in ("stops", "hides", "lowers") for word in words) <= 18  # of 300 at 2.5 %: beyond 1e-3
 
@@ -243,7 +325,7 @@ def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
     assert said.startswith("drop leaves ") and "at random (random) leaves" in said
     assert headline(planted(students({PLAIN: 0.0, "after": 0.65}, seed=3))).startswith(
-        "No treatment is shown to leave at most 10 %"
+        "No mitigation is shown to leave at most 10 %"
     )
     unsure = students({PLAIN: 0.0, "after": 0.0}, noise=0.4, seed=3)
     assert "is shown to leave" in headline(planted(unsure)), "a point is not enough"
@@ -271,65 +353,77 @@ def small(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).symlink_to(bases / name)
     monkeypatch.chdir(tmp_path)
     Path("two-arms.toml").write_text(TWO_ARMS)
-    entries = [f'[treatments.{name}]\ntitle = "{name}"\ndoes = {does}\n' for name, does in TREATMENTS.items()]
+    entries = [f'[treatments.{name}]\ntitle = "{name}"\ndoes = {does}\n' for name, does in DOES.items()]
     Path("small.toml").write_text(SMALL + "\n".join(entries))
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_benchmark_runs_shows_and_records_itself(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--record", "measured.toml"]) == 0
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--dry-run", "--json"]) == 0
+    preview = json.loads(capsys.readouterr().out)
+    assert list(preview["arms"]) == list(DOES) and not Path("runs").exists()
+    assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--record", "measured.json"]) == 0
     said = capsys.readouterr().out
-    found = Findings.load(Path("runs/one/report.json"))
+    found = MitigationFindings.load(Path("runs/one/report.json"))
     assert found.headline in " ".join(said.split()) and "inoculate" in said
-    assert [one.name for one in found.treatments] == list(TREATMENTS)
+    assert [one.name for one in found.treatments] == list(DOES)
     assert found.treatments[0].left[PLAIN].value == found.treatments[0].utility.value == 1
     assert found.units == ("teacher 0", "teacher 1")
-    page = Path("runs/one/report.html").read_text()
-    assert "<script" not in page and "<b>lists" not in page and page.count("<svg") == 4
-    kept = measured.read(Path("measured.toml"))
+    shown = Path("runs/one/report.html").read_text()
+    assert "<script" not in shown and "<b>lists" not in shown and shown.count("<svg") == 4
+    kept = benchmarked.read(Path("measured.json"))
     for one in found.treatments:
-        [(recipe, record, line)] = kept.of(one.does)
-        assert (recipe, record.units, line.word) == ("small", 2, one.word)
+        [(recipe, measured, line)] = kept.of(one.does)
+        assert (recipe, measured.units, line.word) == ("small", 2, one.word)
         assert line.left == pytest.approx(one.left[PLAIN].value, abs=1e-4)
     before = {path.name for path in Path("runs/store").iterdir()}
+    assert (
+        sum(path.is_dir() and not path.name.startswith(".") for path in Path("runs/store").iterdir())
+        == (preview["to_make"])
+    )
+    assert main(["report", "runs/one"]) == 0
+    assert found.headline in " ".join(capsys.readouterr().out.split())
+    assert Path("runs/one/report.html").read_text() == shown
     assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["treatments"] == found.model_dump(mode="json")["treatments"]
     assert {path.name for path in Path("runs/store").iterdir()} == before
     assert main(["bench", "treat", "small.toml", "--out", "runs/one", "--set", "seed=1"]) == 2
-    assert "another benchmark" in capsys.readouterr().err
+    assert "another recipe: seed (0 there, 1 here)" in capsys.readouterr().err
 
 
 def test_what_was_recorded_of_another_recipe_stays(tmp_path: Path) -> None:
-    path = tmp_path / "measured.toml"
+    path = tmp_path / "measured.json"
     findings = a_benchmark("one")
-    measured.record(findings, path)
-    measured.record(a_benchmark("two"), path)
-    measured.record(findings, path)
-    assert list(measured.read(path).benchmarks) == ["one", "two"]
+    record(findings, path)
+    record(a_benchmark("two"), path)
+    record(findings, path)
+    assert list(benchmarked.read(path).benchmarks) == ["one", "two"]
     path.write_text(path.read_text().replace("digest", "digits"))
     with pytest.raises(UndertoneError, match="cannot be read"):
-        measured.read(path)
+        benchmarked.read(path)
 
 
 def test_what_is_shipped_was_measured_by_the_shipped_recipes() -> None:
-    known = measured.read()
-    for name, record in known.benchmarks.items():
-        spec, _ = read(name)
-        assert record.digest == measured.digest_of(spec.model_dump(mode="json"))
-        assert {key: line.does for key, line in record.treatments.items()} == {
+    known = benchmarked.read()
+    assert sorted(known.benchmarks) == NAMES
+    for name, measured in known.benchmarks.items():
+        spec = benchmark(name)
+        assert measured.title == spec.title
+        assert measured.digest == digest_of(spec.model_dump(mode="json"))
+        assert {key: line.does for key, line in measured.treatments.items()} == {
             key: entry.does.model_dump() for key, entry in spec.treatments.items()
         }
 
 
-def test_names_on_the_page_cannot_be_markup(tmp_path: Path) -> None:
-    page = write_treatments(a_benchmark("one", title="<script>alert(1)</script>\u202e"), tmp_path)
-    text = page.read_text()
+def test_names_on_the_page_cannot_be_markup() -> None:
+    text = to_html(page(a_benchmark("one", title="<script>alert(1)</script>\u202e")))
     assert "<script" not in text and "\u202e" not in text
 
 
-def a_benchmark(recipe: str, **changes: Any) -> Findings:
-    return Findings.model_validate(
+def a_benchmark(recipe: str, **changes: Any) -> MitigationFindings:
+    return MitigationFindings.model_validate(
         {
             "recipe": recipe,
             "title": "planted",
@@ -346,6 +440,8 @@ def a_benchmark(recipe: str, **changes: Any) -> Findings:
             "work_s": 3.0,
             "settings": {"recipe": recipe},
             "models": {},
+            "versions": {"undertone": "0"},
+            "hardware": {},
             "made_with": {"undertone": "0"},
         }
         | changes

@@ -67,13 +67,17 @@ class Mitigations(Recipe):
     @classmethod
     def _from_the_catalogue(cls, table: Any) -> Any:
         """In the order of the list; an entry of the recipe's own takes the place of the one in the catalogue."""
-        if not isinstance(table, dict) or not isinstance(table.get("catalogue"), list):
+        if not isinstance(table, dict) or "catalogue" not in table:
             return table
-        own = dict(table.get("treatments") or {})
-        for name in table["catalogue"]:
+        names, own = table["catalogue"], table.get("treatments", {})
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"catalogue lists mitigations by their names, and is {names!r}")
+        if not isinstance(own, dict):
+            raise ValueError(f"treatments holds a table for each mitigation, and is {own!r}")
+        for name in names:
             if name not in own and name not in shipped():
                 raise ValueError(f"the catalogue has no mitigation {name!r}: it has {', '.join(shipped())}")
-        named = {name: own[name] if name in own else shipped()[name].model_dump() for name in table["catalogue"]}
+        named = {name: own[name] if name in own else shipped()[name].model_dump() for name in names}
         return {key: value for key, value in table.items() if key != "catalogue"} | {"treatments": named | own}
 
     @model_validator(mode="after")
