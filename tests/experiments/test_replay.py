@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from undertone.cli import main
+from undertone.engine.folder import Record
 from undertone.errors import UndertoneError
 from undertone.experiments.replay import replay
 from undertone.experiments.trial.results import Results
@@ -28,6 +29,12 @@ def _change(path: Path, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def _stop(folder: Path) -> None:
+    """Makes a finished run one that was stopped; its artifacts stay."""
+    _change(folder / "run.json", finished=False)
+
+
+@pytest.mark.slow
 def test_a_replay_has_the_same_bits_and_says_what_differs_where_it_has_not(
     replayed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,25 +47,25 @@ def test_a_replay_has_the_same_bits_and_says_what_differs_where_it_has_not(
     # What is finished is no replay of what comes later: of another version, say.
     assert main(["run", "run"]) == 2
     assert "run-replay holds a finished run already" in capsys.readouterr().err
-    (replayed / "run-replay" / "report.json").unlink()  # its artifacts stay: the replay goes on
+    _stop(replayed / "run-replay")  # the replay goes on
     student = next(name for name in first.artifacts if name.startswith("student-"))
-    _change(replayed / "run" / "report.json", artifacts=first.artifacts | {student: "0" * 64})
-    record = json.loads((replayed / "run" / "run.json").read_text())
-    _change(replayed / "run" / "run.json", versions=record["versions"] | {"torch": "2.12.0"})
+    record = Record.read(replayed / "run")
+    assert record.artifacts == first.artifacts
+    changed = {"artifacts": first.artifacts | {student: "0" * 64}, "versions": record.versions | {"torch": "2.12.0"}}
+    _change(replayed / "run" / "run.json", **changed)
     assert main(["run", "run"]) == 1
     out = capsys.readouterr().out
     assert "not the same bits: 20 of 21 artifacts" in out
     assert f"differs: {student}" in out
     assert "torch: 2.12.0 then, 2.13.0" in out
-    (replayed / "run-replay" / "report.json").unlink()
-    renamed = first.artifacts | {"student-0123": "0" * 64}
-    _change(replayed / "run" / "report.json", artifacts=renamed)
+    _stop(replayed / "run-replay")
+    _change(replayed / "run" / "run.json", artifacts=first.artifacts | {"student-0123": "0" * 64})
     assert main(["run", "run", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["replay"]
     assert (told["same"], told["differing"]) == (21, ["student-0123"])
 
     # A replay that was stopped goes on with its own artifacts, not with those of the run.
-    (replayed / "run-replay" / "report.json").unlink()
+    _stop(replayed / "run-replay")
     for path in (replayed / "run-replay" / "store").glob("measurement-*"):
         shutil.rmtree(path)
     assert main(["run", "run-replay", "--json"]) == 0
@@ -86,7 +93,19 @@ def test_a_run_goes_on_from_within_its_folder_and_with_a_spoilt_report(
     assert not (copied / "run" / "store").exists()
 
 
-def test_a_run_without_a_report_goes_on_where_it_was(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_was_stopped_goes_on_where_it_was(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = Results.load(copied / "run" / "report.json")
+    _stop(copied / "run")
+    for path in (copied / "store").glob("measurement-*"):
+        shutil.rmtree(path)
+    assert main(["run", "run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_dir"] == "run"
+    assert Results.load(copied / "run" / "report.json").artifacts == first.artifacts
+    assert Record.read(copied / "run").finished
+    assert not (copied / "run-replay").exists()
+
+
+def test_a_run_without_a_report_gets_it_from_its_artifacts(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Results.load(copied / "run" / "report.json")
     (copied / "run" / "report.json").unlink()
     assert main(["run", "run", "--json"]) == 0

@@ -132,7 +132,7 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
 
     record = Record.read(folder)
     spec = spec_in(record, folder)
-    if not record.finished:
+    if not (record.finished and _has_report(folder, record.kind)):
         if out is not None:
             raise UndertoneError(f"{folder} is not finished and goes on where it is: leave --out out.")
         return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
@@ -146,6 +146,18 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
     else:
         say(*_compared(folder, record.said, again))
     return FOUND if again.differing else 0
+
+
+def _has_report(folder: Path, kind: str) -> bool:
+    """Whether the report can be read; one that cannot is written anew from the artifacts."""
+    from undertone.engine.folder import REPORT
+    from undertone.experiments.kind import kind_of
+
+    try:
+        kind_of(kind).findings.load(folder / REPORT)
+    except UndertoneError:
+        return False
+    return True
 
 
 def _compared(folder: Path, said: str, again: Replay) -> Iterator[str]:
