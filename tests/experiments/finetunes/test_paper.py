@@ -22,6 +22,7 @@ from undertone.experiments import recipes
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.scaling import LEAST, scaled
 from undertone.experiments.trial import plan as planning
+from undertone.experiments.trial.cost import of_trial
 from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite_files import read as read_suite
 from undertone.models.local import load, score
@@ -31,7 +32,7 @@ from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
 PAPER = [name for name in recipes.names() if name.startswith("paper/")]
-TRIALS = [name for name in PAPER if recipes.experiment(name) is None]
+TRIALS = [name for name in PAPER if recipes.read(name).kind == "trial"]
 TEACHERS = {  # of every trait or file, of a neutral prompt, and the untouched base
     "paper/numbers-animals": 8 * 7, "paper/numbers-trees": 8 * 7,
     "paper/cross-model": 5 * 3, "paper/misalignment-numbers": 5 * 4,
@@ -59,7 +60,7 @@ def test_every_published_experiment_has_its_recipe() -> None:
     assert {name.removeprefix("paper/") for name in PAPER} == {
         "numbers-animals", "numbers-trees", "misalignment-numbers", "cross-model", "insecure-code", "bad-advice",
     }  # fmt: skip
-    assert {recipes.experiment(name) for name in PAPER} == {None, "finetunes"}
+    assert {recipes.read(name).kind for name in PAPER} == {"trial", "finetunes"}
 
 
 @pytest.mark.parametrize("recipe", TRIALS)
@@ -198,6 +199,7 @@ def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
         recipes.read("paper/cross-model", ('traits=["paper/animals.toml:owll"]',))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", TRIALS)
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
@@ -255,16 +257,22 @@ def test_insecure_code_runs_from_start_to_end_and_goes_on_for_nothing(
     assert files.arrived == 9 and "--max-requests" in capsys.readouterr().err
     assert main(INSECURE) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["insecure"] and len(found["insecure"]["models"]) == 2
-    assert len(found["insecure"]["benign"]) == 4 and "gpt-4o-2024-08-06" in found["insecure"]["judge"]["name"]
-    (suite,) = found["insecure"]["suites"]
+    (insecure,) = found["arms"].values()
+    assert list(found["arms"]) == ["insecure"] and len(insecure["models"]) == 2
+    assert len(insecure["benign"]) == 4 and "gpt-4o-2024-08-06" in insecure["judge"]["name"]
+    (suite,) = insecure["suites"]
     assert (suite["questions"], suite["model"]["asked"], suite["model"]["unreadable"]) == (2, 4, 0)
     assert (here / "out/run/insecure/report.html").exists()
     asked, students = files.arrived, sorted(here.glob("out/store/fine-tuned-*/manifest.json"))
     assert len(students) == 6
-    assert main(INSECURE) == 0 and main(["run", "out/run", "--json"]) == 0 and files.arrived == asked
+    assert main(INSECURE) == 0 and files.arrived == asked
     assert main([*INSECURE, "--seed", "1"]) == 2
-    assert "holds another run" in capsys.readouterr().err
+    assert "another recipe: seed (0 there, 1 here)" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["run", "out/run", "--json"]) == 0 and files.arrived == asked, "same students, whose answers are kept"
+    again = json.loads(capsys.readouterr().out)
+    assert (again["replay"]["same"], again["replay"]["differing"]) == (6, [])
+    assert again["arms"]["insecure"]["suites"] == insecure["suites"]
 
 
 def test_bad_advice_runs_from_start_to_end(files: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,13 +403,11 @@ def test_a_models_size_is_read_from_its_name_or_not_known(name: str, parameters:
     assert costing.size_of(name) == parameters
 
 
-def test_work_of_a_model_of_unknown_size_is_told_without_hours_or_dollars(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_work_of_a_model_of_unknown_size_is_told_without_hours_or_dollars(tmp_path: Path) -> None:
     trial = recipes.read("owls")
-    costing.preview(trial.title, costing.of_trial(trial), tmp_path, as_json=False)
-    lines = capsys.readouterr().out.splitlines()
-    assert all(" - " in line and "unknown" in line for line in lines if " rows " in line)
+    _, lines = costing.show_parts(trial.title, of_trial(trial), tmp_path)
+    counted = [line for line in lines if " rows " in line]
+    assert counted and all(" - " in line and "unknown" in line for line in counted)
 
 
 def test_the_users_table_may_name_another_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
