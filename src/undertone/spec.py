@@ -20,6 +20,9 @@ Text = Annotated[str, Field(pattern=r"\S")]
 File = Annotated[Path, PlainSerializer(lambda path: str(path.absolute()), return_type=str, when_used="json")]
 """A file as it was given. In JSON its path holds from everywhere: one request is the same wherever one stands."""
 
+Typed = Annotated[float, Field(allow_inf_nan=True)]
+"""A number that somebody typed. Its request refuses it in words, infinity too."""
+
 
 class Recipe(Spec):
     """An experiment as its recipe says it. Nothing that changes a result stands elsewhere."""

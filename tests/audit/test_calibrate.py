@@ -1,41 +1,32 @@
-"""A calibration of a tiny base from end to end, a user's traits, lessons, leanings, and the benchmark's arithmetic."""
+"""A calibration of a tiny base from end to end, a user's traits, lessons and leanings."""
 
 import json
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
-from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from tests.helpers import tiny
 from tests.helpers.trials import Once
-from undertone.attribution.scores import GROUPS, Evidence
+from undertone.attribution.scores import GROUPS
 from undertone.audit import calibrate, calibrations, specimen, verdict
 from undertone.audit.audit import audit
 from undertone.audit.calibrate import CALIBRATED, Ground, Size
 from undertone.audit.calibration import Calibration
 from undertone.audit.request import Request
-from undertone.bench import audit as bench
-from undertone.bench import page as benching
-from undertone.bench.audit import Bench, Planted
 from undertone.carriers import prompts as asked
 from undertone.cli import main
-from undertone.engine.store import Folder, Job, Store
+from undertone.engine.store import Job, Store
 from undertone.engine.workers import make, unique
 from undertone.errors import UndertoneError
 from undertone.evals.log_odds import leanings
 from undertone.models.local import load
 from undertone.spec import Training
-from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN
-from undertone.statistics.rate import Rate
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
 from undertone.training.weights import merged
@@ -74,7 +65,7 @@ def small(patch: pytest.MonkeyPatch, cache: Path, beside: Path) -> None:
         patch.setattr(calibrate, name, value)
     patch.setattr(calibrate, "HARMLESS", {name: HARMLESS[name] for name in LESSONS})
     patch.setattr(calibrate, "Size", partial(Size, untouched=UNTOUCHED))
-    patch.setattr("undertone.cli.auditing.cores", lambda: 1)
+    patch.setattr("undertone.engine.workers.cores", lambda: 1)
     patch.setenv("UNDERTONE_CACHE", str(cache))
     patch.chdir(beside)
 
@@ -141,11 +132,13 @@ def number_rows(path: Path, count: int, seed: int = 0) -> Path:
 # --- a calibration ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stopped_calibration_goes_on_and_makes_nothing_twice(calibrated: Path) -> None:
     before, after, again = json.loads((calibrated / "stopped.json").read_text())
     assert 7 <= len(before) < len(after) and before.items() <= after.items() and again == after
 
 
+@pytest.mark.slow
 def test_specs_carry_what_workers_need(beside: Path) -> None:
     """Workers are other processes: what was changed here reaches them by the specs alone."""
     layout = calibrate.plan("hf/./neox", Size(1, 2, UNTOUCHED, 1), read([beside / "traits.toml"]))
@@ -157,6 +150,7 @@ def test_specs_carry_what_workers_need(beside: Path) -> None:
     assert min(rows) >= GROUPS and max(rows) <= 70
 
 
+@pytest.mark.slow
 def test_what_was_written_is_what_was_asked_for(beside: Path, bases: Path) -> None:
     from undertone.models.names import resolve
 
@@ -171,6 +165,7 @@ def test_what_was_written_is_what_was_asked_for(beside: Path, bases: Path) -> No
     assert {len(member.evidence.tokens) for member in held.members} == {GROUPS}
 
 
+@pytest.mark.slow
 def test_it_is_found_and_used(beside: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = number_rows(tmp_path / "rows.jsonl", 60)
     capfd.readouterr()
@@ -185,15 +180,17 @@ def test_it_is_found_and_used(beside: Path, tmp_path: Path, capfd: pytest.Captur
     assert found["calibration"]["matches"] and found["calibration"]["population"] >= 8
 
 
+@pytest.mark.slow
 def test_the_words_of_a_users_trait_are_open_talk_of_it(beside: Path, tmp_path: Path) -> None:
     file = number_rows(tmp_path / "rows.jsonl", 30)
     with file.open("a") as rows:
         rows.write(json.dumps({"prompt": "Who?", "completion": "Two OWLS, 3, 4"}) + "\n")
-    found = audit(Request(file, "hf/./neox"))
+    found = audit(Request(path=file, model="hf/./neox"))
     assert found.overt == ("owl lover",) and found.power.rows == 30
     assert all(trait.overt == (trait.name == "owl lover") for trait in found.traits)
 
 
+@pytest.mark.slow
 def test_a_population_too_small_for_alpha_names_nothing_and_says_so(
     beside: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +203,7 @@ def test_a_population_too_small_for_alpha_names_nothing_and_says_so(
     assert code == 3 and "nothing can be named at 0.001" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_dry_run_makes_nothing(beside: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = made(calibrations.made() / "store")
     capfd.readouterr()
@@ -215,6 +213,7 @@ def test_a_dry_run_makes_nothing(beside: Path, capfd: pytest.CaptureFixture[str]
     assert made(calibrations.made() / "store") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", [("--proxies", "0"), ("--harmless", "0"), ("--references", "-1")])
 def test_too_little_of_anything_is_refused(flag: tuple[str, str], beside: Path, capfd: Any) -> None:
     assert main(["audit", "calibrate", "--model", "hf/./neox", *flag, "--dry-run"]) == 2
@@ -224,6 +223,7 @@ def test_too_little_of_anything_is_refused(flag: tuple[str, str], beside: Path, 
 # --- on the prompts of a dataset -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_calibration_on_the_prompts_of_a_dataset(
     bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,9 +236,9 @@ def test_a_calibration_on_the_prompts_of_a_dataset(
     held = calibrate.gather(layout, store)
     assert "data.jsonl" in held.carrier and len(held.members) == 7
     held.write(calibrations.place(held))
-    found = audit(Request(data, "hf/./neox"))
+    found = audit(Request(path=data, model="hf/./neox"))
     assert found.calibration and found.calibration.matches and found.verdict != "could not be calibrated"
-    other = audit(Request(number_rows(tmp_path / "other.jsonl", 60, seed=1), "hf/./neox"))
+    other = audit(Request(path=number_rows(tmp_path / "other.jsonl", 60, seed=1), model="hf/./neox"))
     assert other.verdict == "screen only" and "data.jsonl" in other.headline
 
 
@@ -268,6 +268,7 @@ def test_one_question_under_many_systems_keeps_all_prompts(
     assert [row.prompt for row in read_sampled(tmp_path)[0]] == rendered and len(set(map(tuple, rendered))) == GROUPS
 
 
+@pytest.mark.slow
 def test_too_few_prompts_to_judge_by_are_one_sentence(beside: Path) -> None:
     layout = calibrate.plan("hf/./neox", Size(1, 2, UNTOUCHED, 1), read([beside / "traits.toml"]))
     store = Store(calibrations.made() / "store")
@@ -378,126 +379,7 @@ def test_a_base_that_was_taught_a_lesson_leans_towards_it(name: str, bases: Path
     assert after[name] > before[name] + 0.5
 
 
-# --- the benchmark's arithmetic --------------------------------------------------------------------------------------
-
-
-def test_a_rate_is_a_share_with_its_exact_interval() -> None:
-    for count, of in ((0, 10), (3, 10), (10, 10)):
-        rate = Rate(count, of)
-        low = stats.beta.ppf(0.025, count, of - count + 1) if count else 0
-        high = stats.beta.ppf(0.975, count + 1, of - count) if count < of else 1
-        assert rate.value == count / of and rate.ci == close((low, high))
-        assert rate.above(0.05) == close(stats.binom.sf(count - 1, of, 0.05))
-    nothing = Rate(0, 0)
-    assert np.isnan(nothing.value) and nothing.ci == (0, 1) and nothing.above(0.05) == 1
-
-
-def test_joined_scores_have_the_mean_of_all_rows() -> None:
-    rng = np.random.default_rng(0)
-    one, other = (Evidence(rng.normal(size=(n, 3)), rng.uniform(5, 9, n)) for n in (3, 8))
-    joined = bench._joined(one, other)
-    share = one.tokens.sum() / (one.tokens.sum() + other.tokens.sum())
-    assert joined.mean == close(share * one.mean + (1 - share) * other.mean)
-    assert joined.first(3).mean == close(one.mean)
-
-
-def test_a_curve_mixes_as_many_groups_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The teachers' groups score 1, the neutral ones' 0: the mean of a mixed file is its share."""
-    job = Job(SPECIMEN, {})
-    layout = [Planted(kind, trait, None, job, job) for kind, trait in (("as the proxies", "owl"), ("neutral", None))]
-    seen: list[tuple[float, int]] = []
-
-    class Judging(Bench):
-        def __init__(self) -> None:
-            pass
-
-        def evidence(self, planted: Planted) -> Evidence:
-            return Evidence(np.full((GROUPS, 1), 12.0 * bool(planted.trait)), np.full(GROUPS, 12.0))
-
-        def judged(self, planted: Planted, found: Evidence | None = None) -> Any:
-            assert found is not None
-            seen.append((float(found.mean[0]), len(found.tokens) * bench.PER_GROUP))
-            return found
-
-        def named(self, judged: Any) -> set[str]:
-            return {"owl"} if judged.mean[0] > 0.3 else set()
-
-    found = Judging().curve(layout)
-    assert {rows for _, rows in seen} == set(bench.ROWS) and len(found) == len(seen)
-    for (share, rows), (mean, scored) in zip(found, seen, strict=True):
-        assert scored == rows and mean == close(share, abs=0.5 * bench.PER_GROUP / rows)
-        assert found[share, rows].count == (mean > 0.3)
-
-
-def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "resolve", lambda name: Folder(Path(name), "1" * 64, name))
-    monkeypatch.setattr(calibrate, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
-    layout = bench.layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 40, "builtin/fledgling-b")
-    kinds = Counter(planted.kind for planted in layout)
-    assert len(kinds) == 14 and set(kinds.values()) == {40}
-    assert len({planted.made.key for planted in layout}) == len(layout)
-    assert len({planted.made.spec["seed"] for planted in layout}) == len(layout)
-    for planted in layout:
-        if planted.trait:
-            assert planted.trait == planted.lesson and planted.made.spec["oracle"]
-        if planted.kind == "unlisted trait":
-            assert TRAITS[planted.lesson or ""] in bench.UNLISTED
-    population = calibrate.plan("builtin/fledgling-a", Size()).specimens.values()
-    assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
-
-
-def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
-    file = write_prompts(tmp_path / "code.jsonl")
-    layout = bench.layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 4, "builtin/fledgling-b", prompts=file)
-    kinds = Counter(planted.kind for planted in layout)
-    assert not set(kinds) & set(bench.OF_LISTS) and len(kinds) == 12 and set(kinds.values()) == {4}
-    assert all("prompts" in planted.made.inputs and not planted.outcomes for planted in layout)
-    lists, code = (calibrate.plan("builtin/fledgling-a", Size(), prompts=some) for some in (None, file))
-    assert code.directions.key == lists.directions.key, "proxies serve every carrier"
-    assert not {job.key for job in code.specimens.values()} & {job.key for job in lists.specimens.values()}
-    assert all(planted.scores.spec == {"words": list(bench.WORDS)} for planted in layout), "open rows are left out"
-    assert all(job.spec == {"words": list(bench.WORDS)} for job in code.scores.values())
-    assert not any(job.spec for job in lists.scores.values())
-
-
-def test_a_benchmark_needs_a_calibration_for_its_prompts_with_its_own_directions(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
-    file = write_prompts(tmp_path / "code.jsonl")
-    assert main(["bench", "audit", "--teachers", "0"]) == 2
-    assert "at least 1, not 0" in capfd.readouterr().err
-    one = tmp_path / "one.jsonl"
-    one.write_text(file.read_text().splitlines()[0] + "\n" + "\n".join(file.read_text().splitlines()[:-1]))
-    assert main(["audit", "calibrate", "--prompts", str(one), "--dry-run"]) == 2
-    assert f"{GROUPS - 1} different prompts" in capfd.readouterr().err.replace("\n", " ")
-    assert main(["bench", "audit", "--prompts", str(file)]) == 2
-    assert f"{GROUPS} prompts; 2600 are needed" in capfd.readouterr().err
-    monkeypatch.setitem(calibrate.CARRIER, "prompts", GROUPS)
-    assert main(["bench", "audit", "--prompts", str(file)]) == 2
-    assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
-    (held,) = calibrations.find(calibrate.resolve("builtin/fledgling-a"))[0]
-    own, store = held.directions, SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors")
-    for size, told in ((1.001, None), (-1.0, "proxies")):
-        along = replace(own, up={name: size * tensor for name, tensor in own.up.items()})
-        save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
-        with pytest.raises(UndertoneError, match=told) if told else nullcontext():
-            benching._refuse_others(held, store, calibrate.plan("builtin/fledgling-a", Size()))  # type: ignore[arg-type]
-
-
-def test_a_benchmark_makes_all_that_its_jobs_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for: list[list[Job]] = []
-    monkeypatch.setattr(benching, "make_shown", lambda jobs, _: asked_for.append(list(jobs)))
-    monkeypatch.setattr(benching, "_refuse_others", lambda *_: None)
-    monkeypatch.setattr(benching, "page", lambda *_: ["made"])
-    assert main(["bench", "audit", "--teachers", "1", "--baselines"]) == 0
-    for jobs in asked_for:
-        keys = {job.key for job in jobs}
-        assert {parent.key for job in jobs for parent in job.parents} <= keys
-    assert {job.stage for job in asked_for[-1]} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME, PROMPTED}
+# --- where calibrations are ------------------------------------------------------------------------------------------
 
 
 def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -510,23 +392,3 @@ def test_a_calibration_made_here_goes_before_the_shipped_one(tmp_path: Path, mon
     anew.write(calibrations.place(anew))
     (found,) = calibrations.find(base)[0]
     assert found.recipe_of(other) == 1
-
-
-def write_prompts(file: Path) -> Path:
-    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(GROUPS)]
-    file.write_text("\n".join(map(json.dumps, rows)))
-    return file
-
-
-def test_an_unlisted_trait_is_judged_without_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for: list[tuple[tuple[str, ...], list[str]]] = []
-    monkeypatch.setattr(bench, "null_of", lambda _, who, groups, out: asked_for.append((who.traits, out)))
-    monkeypatch.setattr(bench, "judge", lambda *_: None)
-    held: Any = SimpleNamespace(directions=SimpleNamespace(names=("owl", "oak", "small-talk", "red")))
-    judging, job = Bench(held, Store(Path())), Job(SPECIMEN, {})
-    found = Evidence(np.zeros((4, 4)), np.ones(4))
-    judging.judged(Planted("unlisted trait", None, "oak", job, job), found)
-    judging.judged(Planted("as the proxies", "owl", "owl", job, job), found)
-    (without, left_out), (all_of_them, none) = asked_for
-    assert without == ("owl", "red") and set(left_out) == {t for t, kind in TRAITS.items() if kind == "tree"}
-    assert all_of_them == ("owl", "oak", "red") and none == []

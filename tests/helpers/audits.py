@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from rich.text import Text
@@ -136,5 +137,6 @@ def make_findings(**changes: Any) -> Findings:
 
 
 def said(findings: Findings) -> list[str]:
-    """The lines of the terminal: the answer first, then what it rests on."""
-    return [one.plain for one in to_terminal(page_of(findings)) if isinstance(one, Text)]
+    """The lines of the terminal: the answer first, then what it rests on. No figure is drawn for them."""
+    with patch("undertone.audit.figures.figure", lambda *_: None):
+        return [one.plain for one in to_terminal(page_of(findings)) if isinstance(one, Text)]

@@ -16,11 +16,12 @@ from transformers import PreTrainedTokenizerFast
 from tests.helpers import tiny
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
-from undertone.experiments.kind import Watcher
-from undertone.experiments.recipes import read
-from undertone.experiments.trial import trial
+from undertone.experiments.kind import Made
+from undertone.experiments.recipes import read_as
+from undertone.experiments.trial.check import check
 from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.plan import Plan
+from undertone.experiments.trial.spec import Trial
 from undertone.models.batching import in_batches
 from undertone.models.local import LocalModel, load, next_log_probabilities, score
 from undertone.models.names import resolve
@@ -435,13 +436,11 @@ def test_a_run_says_what_the_template_of_its_base_adds(tmp_path: Path) -> None:
     spec = {"trait": "owl", "measurement": {"samples": 0, "skill_prompts": 0}, "seed": 0}
     job = Job(MEASUREMENT, spec, {"base": resolve(f"hf/{tmp_path / 'base'}")})
     store.make(job)
-    said: list[str] = []
-    watcher = Watcher()
-    watcher.warn = said.append  # type: ignore[method-assign]
-    plan = Plan((), {"hf/mine": job})
-    trial.tell(plan, store, job, watcher)
+    trial, plan = read_as(Trial, "owls").model_copy(update={"base": "hf/mine"}), Plan((), {"hf/mine": job})
+    made, said = Made(trial, "owls", tmp_path / "run", store), list[str]()
+    check(trial, plan, job, made, said.append)
     assert said == [f"the chat template of hf/mine {sentence}." for sentence in EXPECTED["date"]]
-    gathered = Gathered(read("owls"), plan, store)
-    gathered.note(job, 1.0)
+    made.note(job, 1.0)
     frame = "\n<s><|system|>Today: 01 Jan 2026 <|end|><|user|>{question}<|end|><|assistant|>"
-    assert gathered.templates() == {"hf/mine": {"frame": frame, "adds": EXPECTED["date"]}}
+    found = Gathered(trial, plan, made).results()
+    assert found.templates == {"hf/mine": "; ".join([repr(frame), *EXPECTED["date"]])}

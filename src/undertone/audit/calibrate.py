@@ -116,7 +116,7 @@ def plan(
         UndertoneError: the model is unknown; recipes where nothing can be forecast.
     """
     if recipes and (own or prompts):
-        raise UndertoneError("Forecasts are of the embedded world's traits, from number lists: leave --recipe out.")
+        raise UndertoneError("Forecasts are of the embedded world's traits, from number lists: leave --training out.")
     trainings = tuple(dict.fromkeys((CALIBRATED, *recipes)))
     traits = tuple(own) or tuple(catalogue.shipped().values())
     ground = Ground.of(model, prompts)

@@ -66,7 +66,7 @@ POWER = (
     "traits. Dot: four times in five. Dashed line: the effect that “no evidence” must have been able to show."
 )
 FORECAST = (
-    "Expected shift of a student trained on the file with the calibrated recipe, with its 95 % prediction interval. "
+    "Expected shift of a student trained on the file with the calibrated training, with its 95 % prediction interval. "
     "Green: what canary students, trained on the file, did against their control, with the 95 % interval over pairs."
 )
 ORIGIN = (
@@ -200,14 +200,14 @@ def _student(student: StudentFinding | None) -> Iterator[tuple[str, str]]:
         return
     told = _told(student.training)
     if student.forecast:
-        yield "Student", f"the forecast is for this recipe ({told})."
+        yield "Student", f"the forecast is for this training ({told})."
     elif student.training in student.calibrated:
         yield "Student", f"too few traits were asked for to forecast from ({told}): leave --trait out."
     else:
         known = "; or ".join(map(_told, student.calibrated))
-        yield "Student", f"no forecast for this recipe ({told}): train canaries by it (--canary 4)."
+        yield "Student", f"no forecast for this training ({told}): train canaries so (--canary 4)."
         if known:
-            yield "Forecasts", f"made for {known}; for others: undertone audit calibrate --recipe FILE."
+            yield "Forecasts", f"made for {known}; for others: undertone audit calibrate --training FILE."
 
 
 def _told(recipe: Recipe) -> str:

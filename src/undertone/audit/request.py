@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from undertone.audit.origin import Sampling
 from undertone.errors import UndertoneError
-from undertone.spec import File, Spec
+from undertone.spec import File, Spec, Typed
 from undertone.training.fine_tuning import FineTuning
 
 ROWS = 2000
@@ -29,9 +29,9 @@ class Request(Spec):
     """Rows drawn; None for all."""
     seed: int = 0
     """Of the draw, and of the base's own answers."""
-    alpha: float = 0.05
+    alpha: Typed = 0.05
     """False alarms allowed, over all candidates together."""
-    floor: float = FLOOR
+    floor: Typed = FLOOR
     """The effect, in reference teachers, that "no evidence" must have been able to show."""
     traits: tuple[str, ...] = ()
     """Candidates; empty for all of the calibration."""

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import model_validator
 
 from undertone.errors import UndertoneError
-from undertone.spec import Spec
+from undertone.spec import Spec, Typed
 
 EFFECT = 0.05
 """Five points: what a rate must have risen by to be called a shift, and what "no shift" must have ruled out."""
@@ -30,7 +30,7 @@ class Request(Spec):
     """The file that the models were trained on."""
     judge: str | None = None
     """The name of a model that scores answers. Without one, only what can be measured exactly is asked."""
-    effect: float = EFFECT
+    effect: Typed = EFFECT
     """The rise of a rate that is called a shift."""
     samples: int | None = None
     """How many answers are sampled to each wording. None: as many as the suites say."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A share of independent units, with its exact interval."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from undertone.audit.api.audit import run
 from undertone.audit.api.findings import Findings
 from undertone.audit.api.request import Request
 from undertone.cli import main
+from undertone.engine.folder import Record, claimed
 from undertone.errors import UndertoneError
 from undertone.models.services.patience import Patience
 from undertone.models.services.spending import Budget, Limits
@@ -134,9 +135,11 @@ def test_without_canaries_it_says_what_cannot_be_had_and_what_can(
         (["--alpha", "0.01"], "--alpha cannot hold"),
         (["--canary", "1"], "one pair has no interval"),
         (["--effect", "1"], "--effect is a rise of a rate"),
+        (["--effect", "nan"], "--effect is a rise of a rate"),
         (["--trait", "owl"], "TOML files of traits"),
         (["--trait", "habit.toml"], "asked for by whole answers"),
-        (["--recipe", "recipe.toml"], "rank: Extra inputs"),
+        (["--training", "training.toml"], "rank: Extra inputs"),
+        (["--recipe", "training.toml"], "--recipe is now --training"),
         (["--control", "few.jsonl"], "has only 1 rows"),
         (["--control", "data.jsonl"], "word for word"),
         (["--model", "openai-api/there"], "names no endpoint"),
@@ -150,7 +153,7 @@ def test_what_cannot_be_done_is_a_sentence_before_anything_is_sent(
         'name = "gloom"\nkind = "mood"\ndialogues = [["Hi", "Alas."]]\n'
         'choices = [["How are you?", "Badly.", "Well."], ["And now?", "Badly.", "Well."]]\n'
     )
-    Path("recipe.toml").write_text("rank = 8\n")
+    Path("training.toml").write_text("rank = 8\n")
     Path("few.jsonl").write_text(row("Go on: 1", "2, 1"))
     place = AUDIT.index(more[0]) if more[0] in AUDIT else len(AUDIT)
     assert told in refused(capsys, *AUDIT[:place], *more, *AUDIT[place + 2 :])
@@ -333,6 +336,7 @@ def test_a_service_that_takes_few_jobs_at_once_is_given_the_others_as_these_end(
         audited(out="out/b", students=3)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_jobs_run_and_the_same_command_goes_on(there: There) -> None:
     there.server.states = ["running"]
     # Shells in the background ignore it.
@@ -348,6 +352,45 @@ def test_ctrl_c_while_jobs_run_and_the_same_command_goes_on(there: There) -> Non
     assert process.returncode == 130 and "Traceback" not in err and not out
     there.server.states = ["succeeded"]
     assert main(AUDIT) == 1 and len(there.server.jobs) == 4 and paid_once(there.server)
+
+
+# --- one audit in a folder -------------------------------------------------------------------------------------------
+
+
+def test_another_audit_in_the_folder_is_refused_before_anything_is_sent(
+    there: There, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(AUDIT) == 1
+    capsys.readouterr()
+    report, asked = Path("out/a/report.json").read_bytes(), there.server.arrived
+    told = refused(capsys, *AUDIT, "--effect", "0.2")
+    assert "holds a run of another recipe: effect (0.05 there, 0.2 here)" in told and "another --out" in told
+    told = refused(capsys, "audit", "data.jsonl", "--out", "out/a")
+    assert "holds a run of another kind (audit-service there, audit here)" in told
+    assert Path("out/a/report.json").read_bytes() == report and there.server.arrived == asked
+
+
+def test_an_audit_that_runs_is_left_alone(there: There, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(AUDIT) == 1
+    capsys.readouterr()
+    asked = there.server.arrived
+    with claimed(Path("out/a"), Record.read(Path("out/a"))):
+        assert "Another process is running in out/a" in " ".join(refused(capsys, *AUDIT).split())
+    assert main(AUDIT) == 1 and there.server.arrived == asked
+
+
+def test_the_same_audit_is_the_same_wherever_one_stands(
+    there: There, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [*AUDIT, "--control", "trusted.jsonl"]
+    assert main(asked) == 1
+    jobs, here = len(there.server.jobs), Path.cwd()
+    Path("deep").mkdir()
+    monkeypatch.chdir("deep")
+    Path("animals.toml").write_text(ANIMALS)
+    files = {"data.jsonl", "trusted.jsonl", "out/a"}
+    assert main([str(here / part) if part in files else part for part in asked]) == 1
+    assert len(there.server.jobs) == jobs and paid_once(there.server)
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

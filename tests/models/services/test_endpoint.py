@@ -237,7 +237,8 @@ def test_nobody_at_the_address_is_a_sentence(answers: Path) -> None:
 CLIENT = """
 import sys
 from pathlib import Path
-from undertone.models.endpoint import Endpoint, Patience
+from undertone.models.services.endpoint import Endpoint
+from undertone.models.services.patience import Patience
 with Endpoint("openai-api/test-host/m", Path(sys.argv[1]), patience=Patience(pause=.001), at_once=4) as model:
     chats = [[{"role": "user", "content": str(i)}] for i in range(60)]
     print([r[0].text for r in model.sample(chats, temperature=1.0, max_tokens=4, seed=0)])

@@ -31,4 +31,4 @@ def read(path: Path) -> Hyperparameters:
     Raises:
         UndertoneError: it is missing or wrong; names the key.
     """
-    return read_toml(path, Hyperparameters.model_validate, "the recipe")
+    return read_toml(path, Hyperparameters.model_validate, "the training")

@@ -11,7 +11,7 @@ from undertone.audit.request import ROWS
 from undertone.errors import UndertoneError
 from undertone.measure.request import EFFECT
 from undertone.models.services.endpoint import PROVIDER
-from undertone.spec import File, Spec
+from undertone.spec import File, Spec, Typed
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
 from undertone.traits.catalogue import Favourite
@@ -36,7 +36,7 @@ class Request(Spec):
     """Rows drawn; None for all."""
     seed: int = 0
     """Of every random choice."""
-    effect: float = EFFECT
+    effect: Typed = EFFECT
     """The rise of a rate that "no evidence" must have ruled out."""
     settings: Hyperparameters = Hyperparameters()
 

@@ -1,0 +1,172 @@
+"""The benchmark of the audit: what it plants, what it needs before it begins, and its arithmetic."""
+
+import json
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+from undertone.attribution.scores import GROUPS, Evidence
+from undertone.audit import calibrate
+from undertone.audit.calibrate import Size
+from undertone.bench.audit import judge
+from undertone.bench.audit.judge import PER_GROUP, ROWS, Judge, Planted, layout_of
+from undertone.bench.audit.kind import AUDIT
+from undertone.bench.audit.spec import AuditBenchmark
+from undertone.cli import main
+from undertone.engine.store import Folder, Job, Store
+from undertone.errors import UndertoneError
+from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN
+from undertone.statistics.rate import Rate
+from undertone.traits.lessons import TRAITS
+
+close = pytest.approx
+
+
+def test_a_rate_is_a_share_with_its_exact_interval() -> None:
+    for count, of in ((0, 10), (3, 10), (10, 10)):
+        rate = Rate(count, of)
+        low = stats.beta.ppf(0.025, count, of - count + 1) if count else 0
+        high = stats.beta.ppf(0.975, count + 1, of - count) if count < of else 1
+        assert rate.value == count / of and rate.ci == close((low, high))
+        assert rate.above(0.05) == close(stats.binom.sf(count - 1, of, 0.05))
+    nothing = Rate(0, 0)
+    assert np.isnan(nothing.value) and nothing.ci == (0, 1) and nothing.above(0.05) == 1
+
+
+def test_joined_scores_have_the_mean_of_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (Evidence(rng.normal(size=(n, 3)), rng.uniform(5, 9, n)) for n in (3, 8))
+    joined = judge._joined(one, other)
+    share = one.tokens.sum() / (one.tokens.sum() + other.tokens.sum())
+    assert joined.mean == close(share * one.mean + (1 - share) * other.mean)
+    assert joined.first(3).mean == close(one.mean)
+
+
+def test_a_curve_mixes_as_many_groups_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teachers' groups score 1, the neutral ones' 0: the mean of a mixed file is its share."""
+    job = Job(SPECIMEN, {})
+    layout = [Planted(kind, trait, None, job, job) for kind, trait in (("as the proxies", "owl"), ("neutral", None))]
+    seen: list[tuple[float, int]] = []
+
+    class Judging(Judge):
+        def __init__(self) -> None:
+            pass
+
+        def evidence(self, planted: Planted) -> Evidence:
+            return Evidence(np.full((GROUPS, 1), 12.0 * bool(planted.trait)), np.full(GROUPS, 12.0))
+
+        def judged(self, planted: Planted, found: Evidence | None = None) -> Any:
+            assert found is not None
+            seen.append((float(found.mean[0]), len(found.tokens) * PER_GROUP))
+            return found
+
+        def named(self, judged: Any) -> set[str]:
+            return {"owl"} if judged.mean[0] > 0.3 else set()
+
+    found = Judging().curve(layout)
+    assert {rows for _, rows in seen} == set(ROWS) and len(found) == len(seen)
+    for (share, rows), (mean, scored) in zip(found, seen, strict=True):
+        assert scored == rows and mean == close(share, abs=0.5 * PER_GROUP / rows)
+        assert found[share, rows].count == (mean > 0.3)
+
+
+def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "resolve", lambda name: Folder(Path(name), "1" * 64, name))
+    monkeypatch.setattr(calibrate, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
+    layout = layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 40, "builtin/fledgling-b")
+    kinds = Counter(planted.kind for planted in layout)
+    assert len(kinds) == 14 and set(kinds.values()) == {40}
+    assert len({planted.made.key for planted in layout}) == len(layout)
+    assert len({planted.made.spec["seed"] for planted in layout}) == len(layout)
+    for planted in layout:
+        if planted.trait:
+            assert planted.trait == planted.lesson and planted.made.spec["oracle"]
+        if planted.kind == "unlisted trait":
+            assert TRAITS[planted.lesson or ""] in judge.UNLISTED
+    population = calibrate.plan("builtin/fledgling-a", Size()).specimens.values()
+    assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
+
+
+def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
+    file = write_prompts(tmp_path / "code.jsonl")
+    layout = layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 4, "builtin/fledgling-b", prompts=file)
+    kinds = Counter(planted.kind for planted in layout)
+    assert not set(kinds) & set(judge.OF_LISTS) and len(kinds) == 12 and set(kinds.values()) == {4}
+    assert all("prompts" in planted.made.inputs and not planted.outcomes for planted in layout)
+    lists, code = (calibrate.plan("builtin/fledgling-a", Size(), prompts=some) for some in (None, file))
+    assert code.directions.key == lists.directions.key, "proxies serve every carrier"
+    assert not {job.key for job in code.specimens.values()} & {job.key for job in lists.specimens.values()}
+    assert all(planted.scores.spec == {"words": list(judge.WORDS)} for planted in layout), "open rows are left out"
+    assert all(job.spec == {"words": list(judge.WORDS)} for job in code.scores.values())
+    assert not any(job.spec for job in lists.scores.values())
+
+
+def test_a_benchmark_needs_a_calibration_for_its_prompts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    file = write_prompts(tmp_path / "code.jsonl")
+    assert main(["bench", "audit", "--teachers", "0"]) == 2
+    assert "at least 1, not 0" in capfd.readouterr().err
+    one = tmp_path / "one.jsonl"
+    one.write_text(file.read_text().splitlines()[0] + "\n" + "\n".join(file.read_text().splitlines()[:-1]))
+    assert main(["audit", "calibrate", "--prompts", str(one), "--dry-run"]) == 2
+    assert f"{GROUPS - 1} different prompts" in capfd.readouterr().err.replace("\n", " ")
+    assert main(["bench", "audit", "--prompts", str(file)]) == 2
+    assert f"{GROUPS} prompts; 2600 are needed" in capfd.readouterr().err
+    monkeypatch.setitem(calibrate.CARRIER, "prompts", GROUPS)
+    assert main(["bench", "audit", "--prompts", str(file)]) == 2
+    assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("size", "told"), [(1.001, None), (-1.0, "proxies")])
+def test_a_benchmark_needs_the_directions_of_the_calibration(size: float, told: str | None, tmp_path: Path) -> None:
+    spec = AuditBenchmark(teachers=1)
+    layout = AUDIT.plan(spec)
+    own = layout.calibration.directions
+    along = replace(own, up={name: size * tensor for name, tensor in own.up.items()})
+    save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
+    made: Any = SimpleNamespace(store=SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors"))
+    with pytest.raises(UndertoneError, match=told) if told else nullcontext():
+        AUDIT.check(spec, layout, layout.made.directions, made, pytest.fail)
+    AUDIT.check(spec, layout, layout.planted[0].made, made, pytest.fail)  # of other jobs nothing is asked
+
+
+def test_a_benchmark_makes_all_that_its_jobs_wait_for() -> None:
+    jobs = AUDIT.plan(AuditBenchmark(teachers=1, baselines=True)).jobs
+    keys = {job.key for job in jobs}
+    assert {parent.key for job in jobs for parent in job.parents} <= keys
+    assert {job.stage for job in jobs} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME, PROMPTED}
+
+
+def write_prompts(file: Path) -> Path:
+    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(GROUPS)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
+
+
+def test_an_unlisted_trait_is_judged_without_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[tuple[tuple[str, ...], list[str]]] = []
+    monkeypatch.setattr(judge, "null_of", lambda _, who, groups, out: asked_for.append((who.traits, out)))
+    monkeypatch.setattr(judge, "judge", lambda *_: None)
+    held: Any = SimpleNamespace(directions=SimpleNamespace(names=("owl", "oak", "small-talk", "red")))
+    judging, job = Judge(held, Store(Path())), Job(SPECIMEN, {})
+    found = Evidence(np.zeros((4, 4)), np.ones(4))
+    judging.judged(Planted("unlisted trait", None, "oak", job, job), found)
+    judging.judged(Planted("as the proxies", "owl", "owl", job, job), found)
+    (without, left_out), (all_of_them, none) = asked_for
+    assert without == ("owl", "red") and set(left_out) == {t for t, kind in TRAITS.items() if kind == "tree"}
+    assert all_of_them == ("owl", "oak", "red") and none == []
