@@ -1,4 +1,4 @@
-"""Why it happens: models of a stack stay apart, the theorem and its prediction, IDX files, both commands."""
+"""Why it happens: models of a stack stay apart, the theorem and its prediction, IDX files, both experiments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import struct
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 import torch
@@ -16,25 +15,28 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from undertone.cli import main
+from undertone.engine.folder import Record
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import names, read_as
+from undertone.experiments.run import run
 from undertone.experiments.theory import digits, images, theorem
 from undertone.experiments.theory.breaches import BREACHES, descent, imitating, inner, minus, moved
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
-from undertone.experiments.theory.kind import EXPERIMENTS
 from undertone.experiments.theory.problems import Problem, of_classifiers, of_language
-from undertone.experiments.theory.spec import Digits, Steps, Theorem
+from undertone.experiments.theory.spec import CLASSES, Digits, Imitation, Steps, Theorem
 from undertone.experiments.theory.stack import Params, classifiers, generator, logits, rolled, trained
+from undertone.models.names import resolve
 from undertone.report.findings import Measured
-from undertone.statistics import paired_difference
+from undertone.statistics import mean_estimate, paired_difference
 
 SMALL = ("models=6", "auxiliary=[1, 5]", "shown=5", "hidden=96", "teacher.steps=60", "student.steps=150")
 FEW = ("starts=3", "hidden=16", "images=32", 'traits=["owl", "oak"]', "dialogues=2", "lists=2", "steps=3")
 
 
 @pytest.fixture(scope="module")
-def small() -> dict[str, Any]:
-    return digits.run(read_as(Digits, "digits", SMALL))
+def small(tmp_path_factory: pytest.TempPathFactory) -> DigitsFindings:
+    found: DigitsFindings = run(read_as(Digits, "digits", SMALL), tmp_path_factory.mktemp("digits") / "small")
+    return found
 
 
 def test_a_model_in_a_stack_trains_as_if_alone() -> None:
@@ -58,12 +60,12 @@ def test_no_student_of_another_initialisation_meets_its_own_teachers(models: int
     assert not bool((layer == torch.arange(models)).any())
 
 
-def test_students_learn_digits_from_auxiliary_logits_of_their_own_initialisation_only(small: dict[str, Any]) -> None:
-    _, five, everything = small["differences"]
-    assert five.accuracy.ci[0] > 0.1
-    assert everything.all_logits and everything.accuracy.ci[0] > 0
+def test_students_learn_digits_from_auxiliary_logits_of_their_own_initialisation_only(small: DigitsFindings) -> None:
+    _, five, everything = small.differences
+    assert five.accuracy.ci is not None and five.accuracy.ci[0] > 0.1
+    assert everything.all_logits and everything.accuracy.ci is not None and everything.accuracy.ci[0] > 0
     # The softmax of a single logit is 1: it says nothing, and nobody moves.
-    arms = {(arm.arm, arm.auxiliary): arm.models for arm in small["arms"]}
+    arms = {(arm.arm, arm.auxiliary): arm.models for arm in small.arms}
     assert arms["own", 1] == arms["untrained", None]
     assert sorted(arms["other", 1]) == sorted(arms["untrained", None])
     own, other = ([[each] for each in arms[name, 5]] for name in ("own", "other"))
@@ -71,13 +73,35 @@ def test_students_learn_digits_from_auxiliary_logits_of_their_own_initialisation
     assert min(arms["teacher", None]) > 0.8
 
 
-def test_the_number_of_cores_changes_no_bit_and_the_seed_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_cores_changes_no_bit_and_the_seed_does(tmp_path: Path) -> None:
     few = (*SMALL, "models=2", "teacher.steps=5", "student.steps=5")
     found = []
-    for cores, seed in ((1, 0), (3, 0), (1, 1)):
-        monkeypatch.setattr("undertone.experiments.theory.digits.cores", lambda cores=cores: cores)
-        found.append(digits.run(read_as(Digits, "digits", (*few, f"seed={seed}"))))
+    for place, processes, seed in (("one", 1, 0), ("three", 3, 0), ("seed", 1, 1)):
+        made = run(read_as(Digits, "digits", (*few, f"seed={seed}")), tmp_path / place / "run", processes=processes)
+        found.append((made.arms, made.differences))
     assert found[0] == found[1] != found[2]
+
+
+def test_what_is_gathered_of_digits_is_what_is_computed_without_a_store(tmp_path: Path) -> None:
+    spec = read_as(Digits, "digits", (*SMALL, "models=3", "teacher.steps=8", "student.steps=8", "seed=4"))
+    found = run(spec, tmp_path / "run", processes=1)
+    seen = images.read("", generator(4, "images"))
+    start = classifiers(3, (64, 96, 96, CLASSES + 5), generator(4, "start"), torch.float32)
+    teachers = digits.taught(start, seen, 4, spec.teacher)
+    stacks: dict[tuple[str, int | None], Params] = {("untrained", None): start, ("teacher", None): teachers}
+    kinds = [Imitation(arm, k) for arm, k in (("own", 1), ("other", 1), ("own", 5), ("other", 5))]
+    for kind in (*kinds, Imitation("own-all", 5), Imitation("other-all", 5)):
+        stacks[kind.arm, kind.auxiliary] = digits.imitating(start, teachers, kind, 4, spec.student)
+    computed = {name: tuple(digits.accuracies(stack, seen)) for name, stack in stacks.items()}
+    assert {(arm.arm, arm.auxiliary): arm.models for arm in found.arms} == computed
+    assert list(computed) == [(arm.arm, arm.auxiliary) for arm in found.arms]
+    nested = {name: [[each] for each in models] for name, models in computed.items()}
+    for arm in found.arms:
+        assert arm.mean == Measured.of(mean_estimate(nested[arm.arm, arm.auxiliary]))
+    for different, ending in zip(found.differences, ("", "", "-all"), strict=True):
+        own, other = (nested[f"{name}{ending}", different.auxiliary] for name in ("own", "other"))
+        assert different.accuracy == Measured.of(paired_difference(own, other, seed=4))
+    assert (found.images, found.trained_on, found.tested_on) == (seen.origin, len(seen.train), len(seen.test))
 
 
 def test_a_student_imitates_nothing_but_the_logits_it_is_given() -> None:
@@ -86,9 +110,8 @@ def test_a_student_imitates_nothing_but_the_logits_it_is_given() -> None:
     teachers = tuple(layer + 0.1 for layer in start)
     other = (*teachers[:-2], teachers[-2].clone(), teachers[-1].clone())
     other[-2][:, :10], other[-1][..., :10] = 3.0, -2.0  # other class logits, the same auxiliary ones
-    spec = spec.model_copy(update={"student": Steps(rate=1e-3, steps=2, batch=4)})
-    kind = digits.Kind("own", 5)
-    some, same = (digits.imitating(start, t, kind, spec, lambda: None) for t in (teachers, other))
+    kind, training = Imitation("own", 5), Steps(rate=1e-3, steps=2, batch=4)
+    some, same = (digits.imitating(start, t, kind, spec.seed, training) for t in (teachers, other))
     assert all(torch.equal(a, b) for a, b in zip(some, same, strict=True))
     assert not torch.equal(some[0], start[0])
 
@@ -127,12 +150,49 @@ def test_under_the_conditions_no_inner_product_is_negative_and_each_is_as_predic
 def test_every_problem_keeps_the_theorem() -> None:
     spec = read_as(Theorem, "theorem", FEW)
     seen = set()
-    for problem in (*of_classifiers(spec), *of_language(spec, "owl")):
+    for problem in (*of_classifiers(spec), *of_language(spec, "owl", *language(spec))):
         for name, cosines, ratio in theorem.conditions(problem, spec):
             seen.add((problem.name, name))
             assert bool((cosines > -1e-9).all()), problem.name
             assert torch.allclose(ratio, torch.ones_like(ratio), rtol=0.02), problem.name
     assert len(seen) == 16
+
+
+def language(spec: Theorem) -> tuple[Path, Path]:
+    """The folders of its language models."""
+    return resolve(spec.base).path, resolve(spec.elsewhere).path
+
+
+def test_what_is_gathered_of_the_theorem_is_what_is_computed_without_a_store(tmp_path: Path) -> None:
+    spec = read_as(Theorem, "theorem", FEW)
+    found = run(spec, tmp_path / "run", processes=1)
+    conditions: dict[tuple[str, str], list[list[Tensor]]] = {}
+    broken: dict[tuple[str, str], list[list[Tensor]]] = {}
+    lessons = [list(of_classifiers(spec)), *(list(of_language(spec, name, *language(spec))) for name in spec.traits)]
+    for problems in lessons:
+        for problem in problems:
+            for loss, *held in theorem.conditions(problem, spec):
+                conditions.setdefault((problem.name, loss), []).append(held)
+        for breach, raw, net in theorem.broken(problems[0], spec):
+            broken.setdefault((problems[0].name, breach.name), []).append([raw.cosine, net.cosine, net.lesson])
+
+    def joined(steps: list[list[Tensor]]) -> list[list[float]]:
+        return [torch.cat(parts).tolist() for parts in zip(*steps, strict=True)]
+
+    def mean(values: list[float]) -> Measured:
+        return Measured.of(mean_estimate([[value] for value in values]))
+
+    assert [(one.problem, one.loss) for one in found.conditions] == list(conditions)
+    for one in found.conditions:
+        cosines, ratios = joined(conditions[one.problem, one.loss])
+        assert (list(one.cosines), one.cosine) == (cosines, mean(cosines))
+        assert one.prediction_error == max(abs(ratio - 1) for ratio in ratios)
+    assert [(one.problem, one.breach) for one in found.broken] == list(broken)
+    for each in found.broken:
+        cosines, net, lesson = joined(broken[each.problem, each.breach])
+        assert (list(each.cosines), each.cosine) == (cosines, mean(cosines))
+        assert (each.net, each.lesson) == (mean(net), mean(lesson))
+    assert {len(one.cosines) for one in found.conditions} == {3, 2}, "starts, and lessons of the language model"
 
 
 def test_a_teacher_ends_at_its_dose() -> None:
@@ -189,11 +249,17 @@ def test_idx_files_are_read_as_they_are(mnist: Path) -> None:
     assert found.scaled(torch.tensor([0, 255])).tolist() == [-1.0, 1.0]
 
 
-def test_students_of_idx_files_are_trained_and_tested(mnist: Path) -> None:
+def test_students_of_idx_files_are_trained_and_tested(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     quick = (*SMALL, "models=2", "teacher.steps=100", "teacher.rate=1e-2", "student.steps=2", f"images={mnist}")
-    found = digits.run(read_as(Digits, "digits", quick))
-    assert (found["trained_on"], found["tested_on"]) == (12, 5) and "MNIST" in found["images"]
-    assert found["arms"][1].arm == "teacher" and found["arms"][1].models == (1.0, 1.0)
+    out = tmp_path_factory.mktemp("mnist")
+    found = run(read_as(Digits, "digits", quick), out / "run")
+    assert (found.trained_on, found.tested_on) == (12, 5) and "MNIST" in found.images
+    assert found.arms[1].arm == "teacher" and found.arms[1].models == (1.0, 1.0)
+    name = "train-labels-idx1-ubyte"
+    (mnist / name).write_bytes((mnist / name).read_bytes()[:-1] + b"\x07")
+    run(read_as(Digits, "digits", quick), out / "again")
+    made = [set(Record.read(out / folder).artifacts) for folder in ("run", "again")]
+    assert len(made[0]) == len(made[1]) == 7 and not made[0] & made[1], "files are told apart by what they hold"
 
 
 LABELS, TESTS = "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"
@@ -223,7 +289,7 @@ def test_a_wrong_idx_file_is_one_sentence_that_names_it(
     assert main(["run", "digits", "--set", f"images={mnist}", "--out", str(mnist / "out")]) == 2
     told = capsys.readouterr().err
     assert sentence in told and name.removesuffix(".gz") in told and "Traceback" not in told
-    assert not (mnist / "out").exists()
+    assert sentence in str(Record.read(mnist / "out").stopped) and not (mnist / "out" / "report.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -241,17 +307,17 @@ def test_a_wrong_key_is_one_sentence(changes: list[str], sentence: str, capsys: 
     assert sentence in told.err and told.out == ""
 
 
-def test_every_experiment_is_a_recipe_and_previews_without_making_anything(
+def test_both_experiments_are_recipes_and_preview_without_making_anything(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name in EXPERIMENTS:
+    for name in ("digits", "theorem"):
         assert name in names()
         assert main(["run", name, "--dry-run", "--json", "--out", str(tmp_path / name)]) == 0
         told = json.loads(capsys.readouterr().out)
         assert 0 < told["expected_wall_s"] <= 180 and not (tmp_path / name).exists()
 
 
-def test_both_commands_write_their_numbers_and_one_page(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_both_experiments_write_their_numbers_and_one_page(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     quick = ("models=2", "auxiliary=[2]", "shown=2", "hidden=4", "teacher.steps=2", "student.steps=2")
     for name, changes, kind in (("digits", quick, DigitsFindings), ("theorem", FEW, TheoremFindings)):
         settings = [part for change in changes for part in ("--set", change)]
@@ -263,6 +329,5 @@ def test_both_commands_write_their_numbers_and_one_page(capsys: pytest.CaptureFi
         assert told == {"run_dir": str(tmp_path / name)} | json.loads(written)
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
         assert "<script" not in page and page.count("<svg") == 4
-    (tmp_path / "run.json").write_text("{}")
-    assert main(["run", "digits", "--out", str(tmp_path)]) == 2
-    assert "holds the run of a trial" in capsys.readouterr().err
+    assert main(["run", "digits", "--out", str(tmp_path / "theorem")]) == 2
+    assert "another kind (theorem there, digits here)" in capsys.readouterr().err
