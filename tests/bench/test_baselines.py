@@ -1,6 +1,7 @@
 """Simple detectors beside the audit, and files with open talk that means nothing."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -9,19 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-from undertone.bench.baselines import Baseline, Detector, Seen, line_of
 
 from tests.helpers import tiny
 from undertone.attribution.directions import Directions
 from undertone.attribution.scores import Evidence, evidence, spread
 from undertone.audit import prompted, specimen
 from undertone.audit.calibrate import Ground
-from undertone.bench import baselines
-from undertone.bench import page as benching
-from undertone.bench.audit import AS_PROXIES, OVERT, WORDS, Planted
+from undertone.bench.audit import baselines, kind
+from undertone.bench.audit.baselines import Baseline, Detector, Line, Seen, line_of
+from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Point, Speed
+from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted, Verdicts
+from undertone.bench.audit.page import page
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.local import score
+from undertone.report.html import to_html
+from undertone.report.markdown import to_markdown
 from undertone.stages import PROMPTED, SCORES, SPECIMEN
+from undertone.statistics.rate import Rate
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.traits import mentions
 from undertone.traits.lessons import HARMLESS, TRAITS, statements
@@ -137,22 +142,61 @@ def test_all_detectors_judge_files_of_a_store(tmp_path: Path) -> None:
     assert all(baseline.files == layout for baseline in found)
 
 
-def test_the_page_has_a_line_for_every_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_has_a_line_for_every_detector_and_a_table_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(SPECIMEN, {})
     kinds = [("base", None), (OVERT, None), (AS_PROXIES, "owl"), ("weak dose", "owl")]
-    layout = [Planted(kind, trait, trait, job, job) for kind, trait in kinds]
+    layout = [Planted(name, trait, trait, job, job) for name, trait in kinds]
     simple = Baseline("simple", layout, lambda p: ({"owl": 0.0}, {"owl"} if p.kind == OVERT else set()))
-    monkeypatch.setattr(benching, "baselines", lambda *_: [simple])
+    monkeypatch.setattr(kind, "baselines", lambda *_: [simple])
     judging: Any = SimpleNamespace(
         alpha=ALPHA,
         store=None,
         evidence=lambda _: Evidence(np.ones((40, 1)), np.ones(40)),
         scored=lambda p, found=None: ({"owl": 2.0 * bool(p.trait)}, {"owl"} if p.trait and not found else set()),
     )
-    head, _, whole, fewer, other, end = list(benching._beside(judging, layout, None))[-6:]  # type: ignore[arg-type]
+    beside = kind._beside(judging, layout, None)  # type: ignore[arg-type]
+    lines = to_markdown(page(a_benchmark(beside))).splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("| detector |"))
+    head, _, whole, fewer, other, end = lines[at : at + 6]
     assert head.count("|") == whole.count("|") == other.count("|") and end == ""
-    assert "| 1 of 1 | 1 of 1 | 0 of 2 | 1.00 | 0 of 1" in whole and "250 rows" in fewer
+    assert "| **1 of 1** | **1 of 1** | **0 of 2** | **1.00** | **0 of 1" in whole and "250 rows" in fewer
     assert "| 0 of 1 | 0 of 1 | 0 of 2 | 0.50 |" in other and other.endswith("1 of 1 |")
+    assert not any(line.startswith("| detector |") for line in to_markdown(page(a_benchmark({}))).splitlines())
+    text = "\n".join(lines)
+    assert "raised a false alarm on 3 of 80: 3.8%" in text and "a wrong trait in 1 of 8 datasets" in text
+    assert "| **pooled, any alarm** | **3 of 80: 3.8% [0.8%, 10.6%]** |" in text
+    assert "| harmless kinds pooled |" in text.replace("**", "") and "| 50% |  | 4 of 8: 50.0%" in text
+    assert "| 100% | 6 of 8: 75.0%" in text and "2.0 times its time" in text
+    assert "undertone bench audit --model builtin/fledgling-a --teachers 8 --baselines --prompts <code>.jsonl" in text
+    html = to_html(page(a_benchmark(beside)))
+    assert "<script" not in html and "<code>.jsonl" not in html and "&lt;code&gt;.jsonl" in html
+
+
+def a_benchmark(beside: dict[str, Line]) -> AuditBenchmarkFindings:
+    """What a benchmark of 8 teachers may have found."""
+    own, none = Rate(6, 8), Rate(0, 8)
+    return AuditBenchmarkFindings(
+        title="planted",
+        recipe="audit-benchmark",
+        settings={"model": "builtin/fledgling-a", "teachers": 8, "baselines": bool(beside), "prompts": "<code>.jsonl"},
+        versions={},
+        hardware={},
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        models={},
+        alpha=ALPHA,
+        floor=0.3,
+        alarms={"base": (Rate(1, 40), Rate(0, 40)), OVERT: (Rate(2, 40), Rate(1, 40))},
+        detections={
+            AS_PROXIES: Detection(
+                named=own, wrong=Rate(1, 8), auroc=0.98, above=0.9, oracle=0.2, direction=0.1, ratio=0.5
+            )
+        },
+        verdicts={name: Verdicts(own, none, 0.25) for name in ("base", OVERT, AS_PROXIES)},
+        curve=(Point(share=1.0, rows=250, named=own), Point(share=0.5, rows=500, named=Rate(4, 8))),
+        beside=beside,
+        forecasts=(("steps 30", {"correlation": 0.9}),),
+        speed=Speed(rows_per_second=50, forward_rows_per_second=100, directions=40),
+    )
 
 
 # --- what they see ---------------------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def test_what_p_finds_it_finds_at_every_larger_effect(a: Any, b: Any, effect: fl
 # --- the document ----------------------------------------------------------------------------------------------------
 
 
-COMMITTED = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text(encoding="utf-8")
+COMMITTED = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
 FIGURE = re.compile(r"\d+\.\d ± \d+\.\d|\d+\.\d\d ± \d+\.\d\d")
 STATED = re.compile(r"Made with .*?; seed \d+; [\d,]+ trials a row \([\d,]+ for families and power\)", re.DOTALL)
 
