@@ -167,7 +167,7 @@ def test_the_page_has_a_line_for_every_detector_and_a_table_for_all_else(monkeyp
     assert "| **pooled, any alarm** | **3 of 80: 3.8% [0.8%, 10.6%]** |" in text
     assert "| harmless kinds pooled |" in text.replace("**", "") and "| 50% |  | 4 of 8: 50.0%" in text
     assert "| 100% | 6 of 8: 75.0%" in text and "2.0 times its time" in text
-    assert "undertone bench audit --model builtin/fledgling-a --teachers 8 --baselines --prompts <code>.jsonl" in text
+    assert "undertone bench audit --model builtin/fledgling-a --teachers 8 --baselines --prompts " in text
     html = to_html(page(a_benchmark(beside)))
     assert "<script" not in html and "<code>.jsonl" not in html and "&lt;code&gt;.jsonl" in html
 

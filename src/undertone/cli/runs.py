@@ -95,7 +95,7 @@ def run_spec(
     """Runs an experiment in its folder, or says what it would make. Returns the exit code."""
     folder = folder_of_run(spec, recipe, out)
     if dry_run:
-        return _preview(spec, folder, as_json)
+        return _preview(spec, folder, as_json, store)
     return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json, store)
 
 
@@ -182,15 +182,16 @@ def _list_recipes(as_json: bool) -> int:
     return 0
 
 
-def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
+def _preview(spec: Recipe, folder: Path, as_json: bool, store: Store | None) -> int:
     """Says what a run would make, what of it is there already, and roughly what the rest costs."""
+    from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
     from undertone.experiments.preview import preview
 
     kind = kind_of(spec.kind)
     if (parts := kind.cost(spec)) is not None:
         return show_cost(spec.title, parts, folder, as_json)
-    found = preview(kind, spec, folder)
+    found = preview(kind, spec, store or Store(folder.parent / "store"))
     if as_json:
         print_json(_counts(found, folder))
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from undertone.engine.store import Job, Store
 from undertone.engine.workers import cores, unique
@@ -42,13 +41,13 @@ class Preview:
         return self.core_s / cores()
 
 
-def preview(kind: Kind[S, P, F], spec: S, folder: Path) -> Preview:
-    """Counts the jobs of ``spec`` and estimates what is missing in the store beside ``folder``.
+def preview(kind: Kind[S, P, F], spec: S, store: Store) -> Preview:
+    """Counts the jobs of ``spec`` and estimates what is missing in ``store``.
 
     Raises:
         UndertoneError: as :meth:`undertone.experiments.kind.Kind.plan`.
     """
-    plan, store = kind.plan(spec), Store(folder.parent / "store")
+    plan = kind.plan(spec)
     fresh: dict[str, list[Job]] = {}
     seen: set[str] = set()
     for name, jobs in plan.arms.items():

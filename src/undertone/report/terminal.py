@@ -17,22 +17,24 @@ def to_terminal(page: Page) -> Iterator[RenderableType]:
     """The tables, then the answer and what it rests on; of a verdict, the answer first."""
     answer = [*page.notices, page.headline, *(f"{name}: {sentence}" for name, sentence in page.checks)]
     lines: list[RenderableType] = [Text(one_line(line)) for line in answer]
-    tables: list[RenderableType] = [
-        table(block)
+    grids = [
+        (block, section.heading)
         for section in page.sections
         for block in section.blocks
         if isinstance(block, Grid) and block.terminal
     ]
+    tables: list[RenderableType] = [table(grid, heading if len(grids) > 1 else "") for grid, heading in grids]
     if page.verdict is None:
         yield from [*tables, *lines]
     else:
         yield from [lines[0], *tables, *lines[1:]]
 
 
-def table(grid: Grid) -> Table:
-    """One table, in the columns that are meant for the terminal."""
+def table(grid: Grid, heading: str = "") -> Table:
+    """One table, in the columns that are meant for the terminal; below ``heading`` if it has no title of its own."""
+    title = one_line(grid.title or heading)
     made = Table(
-        title=Text(one_line(grid.title)) if grid.title else None,
+        title=Text(title) if title else None,
         caption=Text(one_line(grid.note)) if grid.note else None,
         title_justify="left",
         caption_justify="left",

@@ -61,6 +61,7 @@ def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFi
         Group(title=title, verdicts={lesson: dict(counted) for lesson, counted in verdicts.items()})
         for title, kind, beside in asked
         for verdicts in [judge.verdicts(plan.tuned, kind, beside)]  # type: ignore[arg-type]
+        if verdicts  # among few fine-tunes none damages
     ]
     return MeasureBenchmarkFindings(
         **made.head(),
