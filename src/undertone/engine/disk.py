@@ -1,21 +1,22 @@
-"""The disk: files written whole or not at all, locks that end with their process, and one sentence for a refusal."""
+"""The disk: files are written whole or not at all, locks end with their process, and a refusal is one sentence."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from undertone.errors import UndertoneError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-TRIES = 5
+PATIENCE = 0.25
+"""Seconds that a lock is waited for: whoever only looks holds it for a moment."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -47,36 +48,27 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, exclusive: bool) -> Generator[bool]:
-    """Holds the lock file ``path``, waiting for a shared lock; gives False where an exclusive one is not free.
+def locked(path: Path) -> Generator[bool]:
+    """Holds the lock file ``path``; gives False where another process holds it.
 
     The system frees the lock when its process ends, however it ends: there are no stale locks and no clocks.
     """
-    with path.open("a") as file:
-        if exclusive:
-            yield _free(file.fileno())
-        else:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            yield True
-
-
-def _free(file: int) -> bool:
-    for _ in range(TRIES):  # whoever only looks holds a lock for a moment
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(0.05)
-    return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock file exclusively."""
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+    """Whether another process holds the lock file."""
+    with locked(path) as ours:
+        return not ours
 
 
 def refusal(error: Exception, place: Path) -> UndertoneError:

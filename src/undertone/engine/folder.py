@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from os.path import normpath, relpath
@@ -71,6 +71,12 @@ class Record(Spec):
             return cls.model_validate_json(text)
         except ValidationError as error:
             fault = error.errors()[0]
+            if fault["loc"] == ("format",):
+                raise UndertoneError(
+                    f"{folder / FILE} was written by another version of Undertone (format {fault['input']}, this one "
+                    f"reads {cls.model_fields['format'].default}); give the recipe and another --out: what is in the "
+                    "store is used again."
+                ) from None
             place = ".".join(map(str, fault["loc"])) or "the file"
             raise UndertoneError(
                 f"{folder / FILE} is damaged, or another version of Undertone wrote it ({place}: {fault['msg']}). Give "
@@ -140,7 +146,7 @@ def refuse_unwritable(folder: Path) -> None:
 @contextmanager
 def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim]:
     """Holds the folder for this process, with ``record`` in it. A sentence that ends the run is kept there; without
-    ``trace``, a folder that was made here and holds nothing else is removed instead.
+    ``trace``, a run that began here and made nothing leaves the folder as it was.
 
     Raises:
         UndertoneError: the folder cannot be written, another process holds it, or it holds something else: a run of
@@ -152,7 +158,7 @@ def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim
         (folder / LOCK).touch()
     except OSError as error:
         raise UndertoneError(f"Cannot write to {folder}: {error.strerror}; give another folder with --out.") from error
-    with locked(folder / LOCK, exclusive=True) as ours:
+    with locked(folder / LOCK) as ours:
         if not ours:
             raise UndertoneError(f"Another process is running in {folder}; wait for it, or give another --out.")
         if (folder / FILE).exists():
@@ -161,27 +167,28 @@ def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim
             record = first.model_copy(update={"stopped": None})  # with the versions that it was first made with
         elif (folder / REPORT).exists():
             raise UndertoneError(f"{folder} holds a report that this run did not write; give another --out.")
+        before = set(folder.iterdir())
         record.write(folder)
         claim = Claim(folder, record)
         try:
             yield claim
         except (UndertoneError, OSError) as error:
             told = _sentence(error, folder)
-            if new and not trace and {place.name for place in folder.iterdir()} <= {FILE, LOCK}:
-                _remove(new)
-                raise UndertoneError(told) from error
-            with suppress(UndertoneError):  # a full disk may have no room for its own reason
-                claim.note(stopped=told)
+            if not trace and set(folder.iterdir()) - before == {folder / FILE}:
+                _remove_record(folder, new)
+            else:
+                with suppress(UndertoneError):  # a full disk may have no room for its own reason
+                    claim.note(stopped=told)
             raise UndertoneError(told) from error
 
 
-def _remove(folders: list[Path]) -> None:
-    """Removes a folder that holds a record at most, and those above it while they are empty."""
+def _remove_record(folder: Path, new: Sequence[Path]) -> None:
+    """Removes the record, and those of the folder and the folders above it that are ``new``."""
     with suppress(OSError):
         for name in (FILE, LOCK):
-            (folders[0] / name).unlink(missing_ok=True)
-        for folder in folders:
-            folder.rmdir()
+            (folder / name).unlink()
+        for empty in new:
+            empty.rmdir()
 
 
 def _sentence(error: UndertoneError | OSError, folder: Path) -> str:

@@ -10,8 +10,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -24,6 +24,9 @@ from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import FULL, errno_of, locked, refusal, sync
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source
 from undertone.errors import UndertoneError
+
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -124,25 +127,20 @@ class Store:
 
     root: Path
 
-    @contextmanager
-    def opened(self) -> Generator[None]:
-        """The store in use by this process; whoever comes first removes what killed processes had in the making.
+    def open(self) -> None:
+        """Makes the folder, and removes what killed processes had in the making.
 
         Raises:
             UndertoneError: it cannot be written.
         """
-        lock = self.root / ".lock"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock.touch()
+            for part in {path.with_suffix("") for path in self.root.glob(".part-*")}:
+                with locked(part.with_suffix(LOCK)) as dead:  # whoever makes an artifact holds its lock
+                    if dead:
+                        self._remove(part)
         except OSError as error:
             raise refusal(error, self.root) from error
-        with locked(lock, exclusive=True) as alone:
-            if alone:
-                for left in self.root.glob(".part-*"):
-                    shutil.rmtree(left, ignore_errors=True)
-        with locked(lock, exclusive=False):
-            yield
 
     def folder(self, job: Job) -> Path:
         """Where the artifact of ``job`` is, or will be."""
@@ -205,8 +203,13 @@ class Store:
 
     def clear(self, process: int) -> None:
         """Removes what a process that was ended had in the making."""
-        for left in self.root.glob(f".part-*-{process}"):
-            shutil.rmtree(left, ignore_errors=True)
+        for part in self.root.glob(f".part-*-{process}"):
+            self._remove(part)
+
+    def _remove(self, part: Path) -> None:
+        shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # on Windows nobody removes what is open
+            part.with_suffix(LOCK).unlink(missing_ok=True)
 
     def make(self, job: Job) -> float:
         """Makes the artifact unless it is there; returns the seconds spent (0.0 for one that was there)."""
@@ -222,10 +225,10 @@ class Store:
         started = time.perf_counter()
         aside = self.root / f".part-{order.key[:20]}-{os.getpid()}"
         try:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            self._check_inputs(order)
-            with locked(self.root / ".lock", exclusive=False):
+            with locked(aside.with_suffix(LOCK)):
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.mkdir(parents=True)
+                self._check_inputs(order)
                 order.stage.run(order.spec, {name: source.path for name, source in order.inputs.items()}, aside)
                 seconds = time.perf_counter() - started
                 self._seal(order, aside, seconds)
@@ -234,7 +237,7 @@ class Store:
                 raise refusal(error, self.root) from error
             raise
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            self._remove(aside)
         return seconds
 
     def _check_inputs(self, order: Order) -> None:

@@ -51,8 +51,9 @@ def run_jobs(
     usual reason is memory; ``warn`` is told of both. Closing the generator ends the workers; what was finished stays.
 
     Raises:
-        UndertoneError: a stage failed in a way its user can mend, or lost its worker twice.
+        UndertoneError: the store cannot be written; a stage failed in a way its user can mend, or lost its worker twice.
     """
+    store.open()
     waiting, done = unique(jobs), set[str]()
     there = {job.key for job in waiting if store.sound(job, warn)}
     missing = len(waiting) - len(there)
@@ -69,12 +70,12 @@ def make(
     done: Callable[[Job], None] = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Opens the store and makes every job's artifact; ``done`` is told of each. What was made before stays.
+    """Makes every job's artifact; ``done`` is told of each. What was made before stays.
 
     Raises:
-        UndertoneError: as :func:`run_jobs`, or the store cannot be written.
+        UndertoneError: as :func:`run_jobs`.
     """
-    with store.opened(), contextlib.closing(run_jobs(jobs, store, processes, warn)) as finished:
+    with contextlib.closing(run_jobs(jobs, store, processes, warn)) as finished:
         for job, _ in finished:
             done(job)
 

@@ -54,7 +54,7 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
     jobs = unique(plan.jobs)
     record = record_of(spec.kind, made.recipe, spec, plan.models, place_of(store, folder))
     made.advance, found, told, quiet_until = watcher.advanced, None, set[str](), 0.0
-    with claimed(folder, record) as claim, store.opened():
+    with claimed(folder, record) as claim:
         watcher.planned(jobs)
         with closing(run_jobs(jobs, store, processes or cores(), watcher.warn)) as finished:
             for job, seconds in finished:
