@@ -1,1 +1,1 @@
-"""TODO."""
+"""How often, and how well: benchmarks of Undertone itself."""

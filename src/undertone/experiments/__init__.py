@@ -1,1 +1,1 @@
-"""TODO."""
+"""Experiments: a room for each kind, and one way to run them. Begin at :mod:`undertone.experiments.kind`."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""One trait, as a table of a TOML file says it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What an audit of a closed base costs: jobs of fine-tuning, and what everybody is asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from undertone.audit.api.request import Request as Canaries
 from undertone.errors import UndertoneError
 from undertone.evals.answers import LONGEST
 from undertone.measure.suite_files import read
-from undertone.models.services.cost import Part, _paid, _tokens
+from undertone.models.services.cost import Part, paid, tokens_of
 from undertone.models.services.spending import TUNED, price_of
 
 
@@ -17,10 +17,10 @@ def of_canaries(request: Canaries) -> list[Part]:
     data = hidden(request.path, request.rows, request.seed, request.candidates())
     if request.control is not None:
         trusted(request.control, len(data.rows), request.seed, request.candidates())
-    length = _tokens(["".join(turn.content for turn in row.turns) for row in data.rows])
+    length = tokens_of(["".join(turn.content for turn in row.turns) for row in data.rows])
     answered = sum(turn.role == "assistant" for row in data.rows for turn in row.turns)
     parts = [] if request.control else [
-        _paid("the base's answers for the control", answered, length, room(data.rows), request.name)
+        paid("the base's answers for the control", answered, length, room(data.rows), request.name)
     ]  # fmt: skip
     jobs, suites = len(ARMS) * request.students, [suite for name in request.traits for suite in read(name)]
     seen = jobs * len(data.rows) * request.settings.n_epochs
@@ -34,10 +34,10 @@ def of_canaries(request: Canaries) -> list[Part]:
     )
     # Traits of one kind are asked for by the same questions, which are put once.
     wordings = {(text, q.samples_per_paraphrase) for s in suites for q in s.questions for text in q.paraphrases}
-    each, asked = sum(samples for _, samples in wordings), _tokens([text for text, _ in wordings])
+    each, asked = sum(samples for _, samples in wordings), tokens_of([text for text, _ in wordings])
     for what, models, name in (
         (f"answers of {jobs} students", jobs, f"{TUNED}{request.name}"),
         ("answers of the base", 1, request.name),
     ):
-        parts.append(_paid(f"{what} (at their longest)", models * each, asked, LONGEST, name))
+        parts.append(paid(f"{what} (at their longest)", models * each, asked, LONGEST, name))
     return parts

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Whether the estimators keep their promises, by simulation."""

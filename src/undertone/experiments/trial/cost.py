@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a trial costs with models that need not be here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 
 from undertone import carriers
 from undertone.experiments.trial.spec import Arm, Trial
-from undertone.models.services.cost import Part, _row_length, _tokens, _work, size_of
+from undertone.models.services.cost import Part, row_length, size_of, tokens_of, work
 from undertone.models.services.spending import Gpu, gpu
 from undertone.traits import catalogue
 
@@ -18,20 +18,20 @@ def of_trial(trial: Trial) -> list[Part]:
     own = size_of(trial.base)
     told = catalogue.told(trial.traits[0], trial.own)
     makers = {_maker(arm): arm for arm in trial.arms.values()}
-    prompt = _tokens(carriers.find(trial.carrier.name).prompts(100, Random(0)))
+    prompt = tokens_of(carriers.find(trial.carrier.name).prompts(100, Random(0)))
     parts = _lessons(trial, makers.values(), own, machine)
     written = trial.teachers * _sides(trial, makers.values()) * trial.carrier.prompts
-    parts += [_work("completions (at their longest)", written, prompt + trial.carrier.max_tokens, 2, own, machine)]
+    parts += [work("completions (at their longest)", written, prompt + trial.carrier.max_tokens, 2, own, machine)]
     arms = {(*_maker(arm), trial.condition(arm)): arm for arm in trial.arms.values() if not arm.context}
     for base in dict.fromkeys(arm.students or trial.base for arm in trial.arms.values()):
         trained = [arm for arm in arms.values() if (arm.students or trial.base) == base]
         count = trial.teachers * trial.students * _sides(trial, trained)
         rows = count * trial.student.steps * trial.student.batch
         name = f"students of {base}"
-        parts.append(_work(name, rows, prompt + trial.carrier.max_tokens, 6, size_of(base), machine))
+        parts.append(work(name, rows, prompt + trial.carrier.max_tokens, 6, size_of(base), machine))
         asked = catalogue.find(told).questions()
         answers = count * len(asked) * max(1, trial.measurement.samples)
-        parts.append(_work(f"their answers, {name}", answers, 2 * _tokens(asked), 2, size_of(base), machine))
+        parts.append(work(f"their answers, {name}", answers, 2 * tokens_of(asked), 2, size_of(base), machine))
     return parts
 
 
@@ -48,11 +48,11 @@ def _sides(trial: Trial, arms: Iterable[Arm]) -> int:
 def _lessons(trial: Trial, arms: Iterable[Arm], parameters: float | None, machine: Gpu) -> list[Part]:
     """What teachers are fine-tuned on: dialogues, or a file each."""
     lesson = trial.teacher.training.steps * trial.teacher.training.batch
-    dialogue = _tokens([f"{t.user} {t.assistant}" for t in catalogue.neutral_dialogues(100, Random(0))])
+    dialogue = tokens_of([f"{t.user} {t.assistant}" for t in catalogue.neutral_dialogues(100, Random(0))])
     tuned = [arm for arm in arms if arm.given == "fine-tuning"]
     parts = []
     for file in dict.fromkeys(arm.file for arm in tuned):
         rows = trial.teachers * _sides(trial, [arm for arm in tuned if arm.file == file]) * lesson
-        length = dialogue if file is None else _row_length(file)
-        parts.append(_work(f"teachers of {file or 'dialogues'}", rows, length, 6, parameters, machine))
+        length = dialogue if file is None else row_length(file)
+        parts.append(work(f"teachers of {file or 'dialogues'}", rows, length, 6, parameters, machine))
     return parts

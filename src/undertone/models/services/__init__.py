@@ -1,1 +1,1 @@
-"""TODO."""
+"""Models behind services: asked, fine-tuned, waited for, and paid."""

@@ -41,13 +41,15 @@ class Part:
     """None where nothing is paid, or the price is not known."""
 
 
-def _work(what: str, rows: int, tokens: float, operations: int, parameters: float | None, machine: Gpu) -> Part:
+def work(what: str, rows: int, tokens: float, operations: int, parameters: float | None, machine: Gpu) -> Part:
+    """Work on a GPU: ``tokens`` a row, ``operations`` a parameter and token."""
     count = round(rows * tokens)
     hours = None if parameters is None else operations * parameters * count / (machine.flops * machine.share) / 3600
     return Part(what, rows, count, hours, None if hours is None else hours * machine.dollars)
 
 
-def _paid(what: str, requests: int, read_tokens: float, written: int, model: str) -> Part:
+def paid(what: str, requests: int, read_tokens: float, written: int, model: str) -> Part:
+    """Requests to a service, by its prices: tokens read and tokens written a request."""
     try:
         dollars = price_of(model).of(round(requests * read_tokens), requests * written)
     except UndertoneError:  # said as unknown: nothing is spent by a preview
@@ -55,16 +57,18 @@ def _paid(what: str, requests: int, read_tokens: float, written: int, model: str
     return Part(what, requests, round(requests * (read_tokens + written)), None, dollars)
 
 
-def _tokens(texts: Sequence[str]) -> float:
+def tokens_of(texts: Sequence[str]) -> float:
+    """Tokens of a text, the mean of some."""
     return fmean(len(text) for text in texts) / CHARACTERS
 
 
-def _row_length(file: str) -> float:
+def row_length(file: str) -> float:
+    """Tokens of a row of a file, by its first rows."""
     path = Path(file).expanduser()
     if not path.exists():
         return ROW
     found = conversations.read(path, 200, 0).conversations
-    return _tokens(["".join(turn.content for turn in row.turns) for row in found])
+    return tokens_of(["".join(turn.content for turn in row.turns) for row in found])
 
 
 def size_of(name: str) -> float | None:
