@@ -427,8 +427,9 @@ def test_a_dry_run_makes_nothing_and_counts_what_is_there(cli: Cli, beside_bases
     assert sorted(beside_bases.rglob("*")) == before
 
     fresh = json.loads(cli("run", "two-arms.toml", "--dry-run", "--json").out)
-    assert fresh["stages"]["teacher"] == {"needed": 4, "to_make": 4}
+    assert fresh["stages"]["teacher"].items() >= {"needed": 4, "to_make": 4}.items()
     assert fresh["expected_core_s"] > 0
+    assert fresh["to_make"] == sum(stage["to_make"] for stage in fresh["stages"].values()) == 21
     done = json.loads(cli("run", "two-arms.toml", "--dry-run", "--json", "--out", str(finished / "x")).out)
     assert {stage["to_make"] for stage in done["stages"].values()} == {0}
     assert done["expected_core_s"] == 0

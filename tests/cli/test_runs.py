@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import pytest
 
 from undertone.cli import main
 from undertone.engine.disk import locked
+from undertone.engine.folder import record_of
 from undertone.engine.manifest import Manifest
 from undertone.engine.provenance import chain, find
+from undertone.experiments.kind import KINDS
+from undertone.experiments.trial.headline import headline
 from undertone.experiments.trial.results import Results
+from undertone.spec import Spec
 
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -23,13 +28,23 @@ def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 # --- undertone runs --------------------------------------------------------------------------------------------------
 
 
-def test_runs_are_listed_with_recipe_time_state_and_effect(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _change(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_run_is_listed_with_recipe_kind_time_state_and_answer(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (row,) = _json(capsys, "runs", ".")
     results = Results.load(copied / "run" / "report.json")
-    assert (row["run"], row["recipe"], row["state"]) == ("run", "two-arms", "finished")
+    told = {"run": "run", "recipe": "two-arms", "kind": "trial", "state": "finished", "clock": None}
+    assert row.items() >= told.items()
     assert row["started"] == results.started
-    assert row["effect"].startswith("treatment minus control: ")
-    assert f"{results.effects[0].value:+.2f}" in row["effect"]
+    assert row["said"] == headline(results)
+    assert f"{results.effects[0].value:+.2f}" in row["said"]
+    assert main(["runs", "."]) == 0
+    shown = capsys.readouterr().out
+    assert all(value in shown for value in ("two-arms", "trial", results.started, "finished"))
 
 
 def test_a_run_is_stopped_running_or_refused_and_a_damaged_one_hides_no_other(
@@ -37,40 +52,39 @@ def test_a_run_is_stopped_running_or_refused_and_a_damaged_one_hides_no_other(
 ) -> None:
     for name in ("halted", "going", "damaged"):
         shutil.copytree(copied / "run", copied / name)
-        (copied / name / "report.json").unlink()
+        _change(copied / name / "run.json", finished=False)
     (copied / "damaged" / "run.json").write_text("{")
     settings = ["two-arms.toml", "--out", "refused", "--set", "teacher.least_well_formed=1"]
     assert main(["run", *settings]) == 2
     capsys.readouterr()
-    with locked(copied / "going" / ".lock", exclusive=True):
+    with locked(copied / "going" / ".lock"):
         rows = {row["run"]: row for row in _json(capsys, "runs", ".")}
     assert {name: row["state"] for name, row in rows.items()} == {
         "run": "finished", "halted": "stopped", "going": "running", "damaged": "unreadable", "refused": "stopped",
     }  # fmt: skip
-    assert "has collapsed and is refused" in rows["refused"]["effect"]
-    assert "damaged/run.json is damaged" in rows["damaged"]["effect"]
+    assert "has collapsed and is refused" in rows["refused"]["said"]
+    assert "damaged/run.json is damaged" in rows["damaged"]["said"]
 
 
-def test_what_is_no_trial_is_listed_by_its_report_or_its_record(
+def test_runs_of_every_kind_are_listed_by_their_records_the_newest_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, file, told in (
-        (
-            "done",
-            "report.json",
-            {"recipe": "digits", "started": "2026-01-01T10:00:00.5Z", "headline": "Yes. And more."},
-        ),
-        ("begun", "study.json", {"recipe": "dose", "spec": {}}),
-        ("audited", "report.json", {"verdict": "carries a trait"}),
-        ("damaged", "experiment.json", []),
-    ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / file).write_text(json.dumps(told))
-    assert main(["runs", str(tmp_path), "--json"]) == 0
-    done, begun = json.loads(capsys.readouterr().out)
-    assert (done["recipe"], done["started"], done["state"]) == ("digits", "2026-01-01T10:00:00", "finished")
-    assert done["effect"] == "Yes"
-    assert (begun["recipe"], begun["state"], begun["effect"]) == ("dose", "stopped", None)
+    for day, kind in enumerate(KINDS, 1):
+        record = record_of(kind, f"recipe of {kind}", Spec()).model_copy(
+            update={"started": datetime(2026, 1, day, tzinfo=UTC), "said": "Yes. And more.", "finished": day % 2 == 0}
+        )
+        (tmp_path / kind).mkdir()
+        record.write(tmp_path / kind)
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "no-run" / "report.json").write_text("{}")
+    rows = _json(capsys, "runs", str(tmp_path))
+    assert [row["kind"] for row in rows] == list(KINDS)[::-1]
+    assert [row["recipe"] for row in rows] == [f"recipe of {kind}" for kind in list(KINDS)[::-1]]
+    assert [row["state"] for row in rows[::-1]] == [
+        "finished" if day % 2 == 0 else "stopped" for day in range(1, len(KINDS) + 1)
+    ]
+    assert {row["said"] for row in rows} == {"Yes"}
+    assert rows[-1]["started"] == "2026-01-01T00:00:00+00:00"
 
 
 def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,11 +99,10 @@ def test_no_runs_are_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_report_is_drawn_again_from_its_numbers(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (copied / "run" / "report.html").read_text()
-    run_dir = Results.load(copied / "run" / "report.json").run_dir
     (copied / "run" / "report.html").unlink()
     assert main(["report", "run"]) == 0
     assert "treatment minus control" in capsys.readouterr().out
-    assert (copied / "run" / "report.html").read_text() == before.replace(run_dir, "run")
+    assert (copied / "run" / "report.html").read_text() == before
 
 
 def test_several_runs_are_compared_on_one_page(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +133,7 @@ def test_showing_a_report_leaves_its_numbers_alone(copied: Path, capsys: pytest.
     assert "Could not write nowhere/page.html: No such file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "told"), [((), "Give the folder"), (("store",), "holds no report.json")])
+@pytest.mark.parametrize(("arguments", "told"), [((), "Give the folder"), (("store",), "is no folder of a run")])
 def test_a_report_of_nothing_is_refused(
     arguments: tuple[str, ...], told: str, copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +144,15 @@ def test_a_report_of_nothing_is_refused(
 def test_a_report_with_a_fault_is_refused_with_what_to_do(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "run" / "report.json").write_text('{"recipe": "x"')
     assert main(["report", "run"]) == 2
-    assert "give the run's command again" in capsys.readouterr().err
+    assert "give the command that wrote it again" in capsys.readouterr().err
+
+
+def test_runs_of_other_kinds_are_not_compared_with_trials(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(copied / "run", copied / "other")
+    _change(copied / "other" / "run.json", kind="digits")
+    assert main(["report", "run", "other"]) == 2
+    assert "other holds a run of the kind digits; only trials can be compared." in capsys.readouterr().err
+    assert not (copied / "comparison.html").exists()
 
 
 # --- undertone why ---------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) 
         for entry in chain:
             branch = branches[entry.depth - 1].add(_told(entry)) if entry.depth else Tree(_told(entry))
             branches[entry.depth :] = [branch]
-        out_console().print(branches[0], soft_wrap=True)
+        out_console().print(branches[0])  # a soft wrap would cut lines off
     return FOUND if any(entry.standing in BAD for entry in chain) else 0
 
 

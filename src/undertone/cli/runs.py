@@ -12,7 +12,7 @@ from undertone.cli.terminal import FOUND, Bars, named, out_console, print_json, 
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from undertone.engine.provenance import Link
     from undertone.engine.store import Store
@@ -253,8 +253,8 @@ def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
     elif not rows:
         say(f"no runs in {root}")
     else:
-        headings = ("run", "recipe", "started", "state", "said")
-        print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
+        headings = ("run", "recipe", "kind", "started", "state", "said")
+        print_table(headings, [_cells(row, headings) for row in rows])
     return 0
 
 
@@ -271,15 +271,19 @@ def _row(folder: Path) -> dict[str, Any]:
     except UndertoneError as error:
         return row | {"state": "unreadable", "said": str(error)}
     state = state_of(folder, record)
-    late = record.started > datetime.now(UTC)
-    started = record.started.isoformat(timespec="seconds")
     return row | {
         "recipe": record.recipe,
         "kind": record.kind,
-        "started": f"{started} (after now: a clock was set back)" if late else started,
+        "started": record.started.isoformat(timespec="seconds"),
+        "clock": "after now: a clock was set back" if record.started > datetime.now(UTC) else None,
         "state": state,
         "said": record.stopped if state == "stopped" and record.stopped else record.said.partition(". ")[0] or None,
     }
+
+
+def _cells(row: dict[str, Any], headings: Sequence[str]) -> tuple[object, ...]:
+    started = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
+    return tuple((row | {"started": started})[heading] for heading in headings)
 
 
 def report(
@@ -344,7 +348,7 @@ def why(artifact: str, /, *, json: Flag = False) -> int:
         text = Text(_link(link))
         branch = branches[link.depth - 1].add(text) if link.depth else Tree(text)
         branches[link.depth :] = [branch]
-    out_console().print(branches[0], soft_wrap=True)
+    out_console().print(branches[0])  # a soft wrap would cut lines off
     return 0
 
 

@@ -92,8 +92,15 @@ class Record(Spec):
         return Store(Path(normpath(folder / self.store)))
 
 
-def record_of(verb: str, recipe: str, asked: Spec, models: Mapping[str, str] | None = None, store: str = "") -> Record:
-    """The record of what begins now: of a kind of experiment, or of another verb that writes a report."""
+def record_of(
+    verb: str,
+    recipe: str,
+    asked: Spec,
+    models: Mapping[str, str] | None = None,
+    store: str = "",
+    started: datetime | None = None,
+) -> Record:
+    """The record of what begins now, or began already: a kind of experiment, or another verb that writes a report."""
     return Record(
         kind=verb,
         recipe=recipe,
@@ -102,7 +109,7 @@ def record_of(verb: str, recipe: str, asked: Spec, models: Mapping[str, str] | N
         versions=environment.versions(),
         hardware=environment.hardware(),
         store=store,
-        started=datetime.now(UTC),
+        started=started or datetime.now(UTC),
     )
 
 

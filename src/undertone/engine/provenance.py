@@ -46,7 +46,7 @@ def find(name: str) -> Path:
     name = name[:20] if len(name) == 64 else name
     store = Path("runs") / "store"
     known = {p.parent.name: p.parent for p in store.glob(f"*/{FILE}") if not p.parent.name.startswith(".")}
-    fits = [folder for n, folder in known.items() if n.startswith(name) or n.partition("-")[2].startswith(name)]
+    fits = [folder for n, folder in known.items() if n.startswith(name) or n.rpartition("-")[2].startswith(name)]
     if len(fits) == 1:
         return fits[0]
     if fits:

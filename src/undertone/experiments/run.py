@@ -52,7 +52,7 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
     plan, folder, store = kind.plan(spec), made.folder, made.store
     arms = {name: {job.key for job in jobs} for name, jobs in plan.arms.items()}
     jobs = unique(plan.jobs)
-    record = record_of(spec.kind, made.recipe, spec, plan.models, place_of(store, folder))
+    record = record_of(spec.kind, made.recipe, spec, plan.models, place_of(store, folder), made.started)
     made.advance, found, told, quiet_until = watcher.advanced, None, set[str](), 0.0
     with claimed(folder, record) as claim:
         watcher.planned(jobs)

@@ -21,7 +21,7 @@ from undertone.models.names import stored
 from undertone.spec import flat
 from undertone.stages import COMPLETIONS
 
-ARTIFACT = re.compile(r"[a-z]+-[0-9a-f]{20}")
+ARTIFACT = re.compile(r"[a-z-]+-[0-9a-f]{20}")
 OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
 """Small files of an artifact that say what became of its making: filter counts, doses."""
 

@@ -53,7 +53,8 @@ class Findings(Part):
             raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
         except ValidationError:
             raise UndertoneError(
-                f"{path} is damaged, or is no report that undertone {cls.written_by} wrote; give another."
+                f"{path} is damaged, or is no report that undertone {cls.written_by} wrote: give another, or give the "
+                "command that wrote it again."
             ) from None
 
 

@@ -74,8 +74,8 @@ def page(results: Results) -> Page:
             "Hardware": results.hardware,
             "Digests": results.digests,
         },
-        footer=f"Recipe {results.recipe}, started {results.started}, base {results.base}, seed {results.seed}, run "
-        f"{results.run_dir}. {FOOTER}",
+        footer=f"Recipe {results.recipe}, started {results.started}, base {results.base}, seed {results.seed}. "
+        f"{FOOTER}",
     )
 
 
