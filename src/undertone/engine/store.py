@@ -25,7 +25,6 @@ from undertone.engine.disk import FULL, errno_of, locked, refusal, sync
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source
 from undertone.errors import UndertoneError
 
-
 LOCK = ".lock"
 
 

@@ -51,7 +51,7 @@ def run_jobs(
     usual reason is memory; ``warn`` is told of both. Closing the generator ends the workers; what was finished stays.
 
     Raises:
-        UndertoneError: the store cannot be written; a stage failed in a way its user can mend, or lost its worker twice.
+        UndertoneError: the store cannot be written, a stage failed in a way its user can mend, a worker was lost twice.
     """
     store.open()
     waiting, done = unique(jobs), set[str]()
