@@ -13,18 +13,23 @@ import pytest
 from safetensors.torch import save_file
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
+from undertone.attribution import directions
 from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit import calibrate
 from undertone.audit.calibrate import Size
+from undertone.audit.calibration import Member
 from undertone.bench.audit import judge
+from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.judge import PER_GROUP, ROWS, Judge, Planted, layout_of
 from undertone.bench.audit.kind import AUDIT
 from undertone.bench.audit.spec import AuditBenchmark
 from undertone.cli import main
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
+from undertone.models.local import load
 from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN
 from undertone.statistics.rate import Rate
+from undertone.training.rows import Source, rows_of, write_rows
 from undertone.traits.lessons import TRAITS
 
 close = pytest.approx
@@ -170,3 +175,72 @@ def test_an_unlisted_trait_is_judged_without_its_kind(monkeypatch: pytest.Monkey
     (without, left_out), (all_of_them, none) = asked_for
     assert without == ("owl", "red") and set(left_out) == {t for t, kind in TRAITS.items() if kind == "tree"}
     assert all_of_them == ("owl", "oak", "red") and none == []
+
+
+# --- from start to end -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planted_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder to stand in, and stages that take no time: a dataset scores as a member of the calibration's population
+    that was taught the same, and its students shift by half of what they are asked for."""
+    calibration = AUDIT.plan(AuditBenchmark(teachers=1)).calibration
+    names = calibration.directions.names
+
+    def own(member: Member) -> float:
+        return float(member.evidence.sums[:, names.index(member.lesson)].sum()) if member.lesson in TRAITS else 0.0
+
+    members = {member.lesson: member.evidence for member in sorted(calibration.members, key=own)}
+
+    def proxy(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+        (out / "proxy.json").write_text("{}")
+
+    def combined(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+        directions.write(calibration.directions, out / "directions.safetensors")
+
+    def specimen(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+        local = load(inputs["base"])
+        told = [(f"Go on with {i}.", f"{i}, 7") for i in range(GROUPS)]
+        write_rows(out, told, rows_of(local, told), Source("none", local.end))
+        oracle = {"own_mean": 0.2, "own_sd": 1.0, "base_mean": 0.0, "base_sd": 1.0}
+        carried = None if "writer" in inputs else spec["lesson"]  # a trait of another initialisation is no trait here
+        (out / "specimen.json").write_text(json.dumps({"lesson": carried, "oracle": oracle}))
+
+    def scored(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+        lesson = json.loads((inputs["specimen"] / "specimen.json").read_text())["lesson"]
+        found = members[lesson if lesson in TRAITS else "untouched"]
+        (out / "scores.json").write_text(json.dumps({"sums": found.sums.tolist(), "tokens": found.tokens.tolist()}))
+
+    def outcome(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+        lesson = json.loads((inputs["specimen"] / "specimen.json").read_text())["lesson"]
+        shifts = {trait: 0.5 * (trait == lesson) + 0.001 * i for i, trait in enumerate(TRAITS)}
+        (out / "outcome.json").write_text(json.dumps({"base": dict.fromkeys(TRAITS, 0.0), "student": shifts}))
+
+    for name, made in {
+        "proxy.run": proxy, "proxy.combine": combined, "specimen.run": specimen, "specimen.scored": scored,
+        "outcome.run": outcome,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(f"undertone.audit.{name}", made)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.slow
+def test_a_benchmark_runs_from_start_to_end(planted_by_hand: None, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["bench", "audit", "--teachers", "1", "--out", "runs/one"]
+    assert main([*asked, "--json"]) == 0
+    found = AuditBenchmarkFindings.load(Path("runs/one/report.json"))
+    assert json.loads(capsys.readouterr().out) == {"run_dir": "runs/one"} | found.model_dump(mode="json")
+    assert not found.beside and len(found.forecasts) == len(AUDIT.plan(AuditBenchmark(teachers=1)).calibration.recipes)
+    assert set(found.verdicts) == set(found.alarms) | set(found.detections)
+    assert all((one.named.count, one.named.of) == (1, 1) for one in found.detections.values()), found.detections
+    assert {kind for kind, (alarm, _) in found.alarms.items() if alarm.count} <= {"unlisted trait"}
+    assert {point.share for point in found.curve} == set(judge.SHARES)
+    assert {point.rows for point in found.curve} == set(ROWS)
+    assert all(figures["students"] > 0 and figures["slope"] > 0 for _, figures in found.forecasts)
+    assert found.speed.rows_per_second > 0 and found.speed.directions > len(TRAITS)
+    assert main(["bench", "audit", "--teachers", "1", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what calibrations rest on is counted where it is"
+    assert main(["report", "runs/one", "--markdown"]) == 0
+    text = capsys.readouterr().out
+    assert "undertone bench audit --model builtin/fledgling-a --teachers 1" in text and "nan" not in text
