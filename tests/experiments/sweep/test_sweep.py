@@ -264,6 +264,14 @@ def beside(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
+def test_a_preview_counts_every_point_by_its_own_size(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "dose", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    short, long = (told["arms"][f"epochs {name}"] for name in ("1/3", "2 2/3"))
+    assert short["to_make"] == long["to_make"] and 5 * short["expected_core_s"] < long["expected_core_s"]
+    assert told["expected_core_s"] == pytest.approx(sum(arm["expected_core_s"] for arm in told["arms"].values()), abs=6)
+
+
 class Impatient(Watcher):
     """Presses Ctrl-C after some jobs."""
 
@@ -276,6 +284,7 @@ class Impatient(Watcher):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     beside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -319,6 +328,7 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     assert f"{len(made)} of {len(made)} artifacts are equal" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_every_pair_of_models_is_made_against_its_own_control(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "kin.toml", "--out", "runs/kin"]) == 0
     assert "own minus strangers" in capsys.readouterr().out

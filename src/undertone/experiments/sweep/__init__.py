@@ -1,1 +1,1 @@
-"""Studies: one trial made at many points, along axes (sweeps) or for every pair of models (kin)."""
+"""Sweeps: one trial made at many points, along axes or for every pair of models (kin)."""

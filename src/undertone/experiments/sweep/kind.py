@@ -87,10 +87,6 @@ def _lines(spec: Study, plan: Plan, made: Made, found: object) -> list[str]:
     return [f"{' '.join(key)}:{effect_line(result.main)}" for key, result in _finished(spec, plan, made).items()]
 
 
-def _seconds(spec: Study, job: Job) -> float:
-    return max(seconds(trial, job) for trial in spec.trials().values())
-
-
 def _sweep(spec: Sweep, plan: Plan, made: Made) -> SweepFindings | None:
     results = _finished(spec, plan, made)
     whole = len(results) == len(plan.trials)
@@ -114,6 +110,10 @@ def _plan_of_pairs(spec: Kin) -> Plan:
             f"{len(missing)} of its {len(spec.models)} models are not built yet: undertone models build {names}"
         )
     return _plan(spec)
+
+
+def _seconds(spec: Study, job: Job) -> float:
+    return seconds(job)
 
 
 SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, _seconds, _check, lines=_lines)

@@ -1,4 +1,4 @@
-"""One point of a study: from its students to what was found, and linear combinations of several points."""
+"""One point of a sweep: from its students to what was found, and linear combinations of several points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study is: a trial, and the points at which it is made."""
+"""What a sweep is: a trial, and the points at which it is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Study(Trial):
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         if len(self.arms) != 2 or len(self.traits) != 1:
-            raise ValueError("a study makes one effect at every point: give it one trait, one arm and its control")
+            raise ValueError("one effect is made at every point: give one trait, one arm and its control")
         return self
 
     @property
@@ -43,7 +43,7 @@ class Point(Spec):
     at: float | None = None
     """Where it lies on the axis; None for what lies beside it and is no part of a trend."""
     set: dict[str, JsonValue] = Field(default_factory=dict)
-    """What is changed of the study's trial, in the form of its keys; nothing for the trial as it is."""
+    """What is changed of the sweep's trial, in the form of its keys; nothing for the trial as it is."""
 
 
 class Axis(Spec):

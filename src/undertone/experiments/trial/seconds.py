@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from undertone.engine.store import Job
-from undertone.experiments.trial.spec import Trial
 
 # Seconds of one core that an artifact took with the embedded models, each scaled by what it grows with.
 PER_TEACHER_ROW, PER_DOSE, PER_COMPLETION, PER_STUDENT_ROW, PER_MEASUREMENT = 0.0025, 3.2, 0.0009, 0.0019, 0.6
 PER_CONTEXT_ROW = 0.5
+OTHERS = {"dataset": 0.2, "dialogues": 0.1, "rewritten": 0.5, "mixed": 0.2}
 
 
-def seconds(trial: Trial, job: Job) -> float:
-    """Seconds of one core that a job of this trial may take, with the embedded models."""
-    student, teacher = trial.student, trial.teacher.training
-    both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
-    if job.spec.get("given"):
-        return PER_DOSE + 2.0
-    return {
-        "teacher": PER_TEACHER_ROW * teacher.steps * teacher.batch + (PER_DOSE if trial.teacher.divergence else 0.0),
-        "completions": PER_COMPLETION * trial.carrier.prompts,
-        "dataset": 0.2,
-        "dialogues": 0.1,
-        "rewritten": 0.5,
-        "mixed": 0.2,
-        "student": PER_STUDENT_ROW * student.steps * student.batch * both,
-        "measurement": PER_MEASUREMENT + PER_CONTEXT_ROW * int(job.spec.get("context", 0)),
-    }[job.stage.name]
+def seconds(job: Job) -> float:
+    """Seconds of one core that a job of a trial may take, with the embedded models."""
+    spec = job.spec
+    match job.stage.name:
+        case "teacher" if "given" in spec:
+            return PER_DOSE + 2.0
+        case "teacher":
+            return PER_TEACHER_ROW * _rows(spec) + (PER_DOSE if spec["divergence"] else 0.0)
+        case "completions":
+            return PER_COMPLETION * float(spec["carrier"]["prompts"])
+        case "student":
+            both = 1.4 if "teacher" in job.inputs else 1.0  # the teacher's forward pass beside the student's
+            return PER_STUDENT_ROW * _rows(spec) * both
+        case "measurement":
+            return PER_MEASUREMENT + PER_CONTEXT_ROW * int(spec.get("context", 0))
+    return OTHERS[job.stage.name]
+
+
+def _rows(spec: Mapping[str, Any]) -> int:
+    """Rows in all steps of a training."""
+    return int(spec["training"]["steps"] * spec["training"]["batch"])
