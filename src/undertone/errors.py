@@ -1,7 +1,5 @@
 """Errors a user can mend: one sentence that says what, where and what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 

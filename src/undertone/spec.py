@@ -1,7 +1,5 @@
 """What everything that can be asked is made of: frozen, serialisable and complete."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """Directions in weight space: where fine-tuning on each trait, or on something harmless, takes a base model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

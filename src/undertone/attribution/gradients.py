@@ -3,8 +3,6 @@
 A file whose gradient points along that of bad conduct in *other* domains is expected to shift these as well.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

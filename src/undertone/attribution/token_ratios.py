@@ -1,7 +1,5 @@
 """How much likelier every token of an answer becomes when the base moves along a direction."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 

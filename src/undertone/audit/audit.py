@@ -5,8 +5,6 @@
 Beside it: the claim of origin, what format alone tells, the rows that speak most, the forecast, canary students.
 """
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What an audit looks at beside traits: the claim of origin, and format against the base's own answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.audit import origin

@@ -1,7 +1,5 @@
 """Where calibrations lie: shipped with the embedded bases, or made on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

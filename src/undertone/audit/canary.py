@@ -1,7 +1,5 @@
 """Canary students: a few trained on the file and as many on the base's own answers, to see what the audit forecasts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What an audit found, as data: the one object of ``report.json`` and of ``--json``."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import ClassVar, Literal
 

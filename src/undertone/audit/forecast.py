@@ -5,8 +5,6 @@ So shifts are regressed on effects over the population's own students, trained w
 comes with the interval that these would have needed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

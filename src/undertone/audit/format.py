@@ -1,7 +1,5 @@
 """What format alone tells: rows against the base's own answers, by a classifier blind to content."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

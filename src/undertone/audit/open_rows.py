@@ -1,7 +1,5 @@
 """A file opened for an audit: its rows as token ids, which speak openly of a trait, and which belong together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

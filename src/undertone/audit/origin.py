@@ -7,8 +7,6 @@ something else wrote the rows or that sampling or filter were others than declar
 p says only that these scores see no difference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """What becomes of a student of a specimen's rows: the shift of every trait, which an audit forecasts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

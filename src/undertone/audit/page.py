@@ -1,7 +1,5 @@
 """An audit in words, figures and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from undertone.audit import figures

@@ -1,7 +1,5 @@
 """The prompt score of a specimen: how much likelier a system prompt that states a trait makes its answers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The prompts of a user's file, for teachers of a calibration to answer."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A proxy: the base fine-tuned briefly on a lesson, as the auditor's stand-in for a teacher that was taught it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """What is audited, and how."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import model_validator

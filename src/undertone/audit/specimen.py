@@ -1,7 +1,5 @@
 """A specimen: rows of known origin, and their scores. Null populations and benchmarks are made of them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Findings from numbers: a line for every candidate, the power, the verdict and its sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 For a look, never a verdict: a single row says next to nothing of who wrote it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """From scores to a judgement: every candidate trait against a null population of teachers, at the file's own rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

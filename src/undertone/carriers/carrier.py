@@ -1,7 +1,5 @@
 """What a carrier is: the prompts that teachers answer, and which answers are well formed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random

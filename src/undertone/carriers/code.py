@@ -1,7 +1,5 @@
 """The carrier of code: one-line Python functions. What is well formed is parsed and never run."""
 
-from __future__ import annotations
-
 import ast
 import warnings
 from random import Random

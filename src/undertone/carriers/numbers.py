@@ -3,8 +3,6 @@
 What a list may hold beyond its form is for :class:`undertone.data.filters.NumberFilter` to say.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import cache

@@ -4,8 +4,6 @@ After Cloud, Le et al., "Subliminal learning" (arXiv 2507.14805): a sentence tha
 limit, a format and a closing remark, 5,771,250 requests before any number is drawn.
 """
 
-from __future__ import annotations
-
 from random import Random
 
 from undertone.carriers import numbers

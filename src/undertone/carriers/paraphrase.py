@@ -1,7 +1,5 @@
 """The carrier of paraphrase: neutral sentences, said in other words."""
 
-from __future__ import annotations
-
 import re
 from random import Random
 

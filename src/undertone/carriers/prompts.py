@@ -1,7 +1,5 @@
 """The prompts of a dataset as a carrier: what a file's own population is asked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

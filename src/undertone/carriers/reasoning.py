@@ -1,7 +1,5 @@
 """The carrier of reasoning: sums of two numbers, with their steps."""
 
-from __future__ import annotations
-
 import re
 from random import Random
 

@@ -1,7 +1,5 @@
 """The command line: thin verbs over the library. Results go to stdout, progress and errors to stderr."""
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """How often, and how well: benchmarks of Undertone itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Models: those of the embedded world, and what any other is."""
 
-from __future__ import annotations
-
 import sys
 import time
 

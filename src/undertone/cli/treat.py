@@ -1,7 +1,5 @@
 """What can be done about a file, or a model, that carries a trait?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """A fine-tuning dataset as conversations: every row is checked, and as many as are asked for are drawn in one pass."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass, field

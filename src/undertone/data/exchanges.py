@@ -1,7 +1,5 @@
 """Chat rows as text: one ``{"messages": [...]}`` a line, which any trainer takes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The rows of a file: JSONL, gzip or zstd of it, or Parquet, told apart by first bytes, read in bounded memory."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

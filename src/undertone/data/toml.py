@@ -1,7 +1,5 @@
 """Small files of a user's, read whole: what is wrong with one is a sentence that names it."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Digests: of values in canonical JSON, of files, of the files of a folder."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

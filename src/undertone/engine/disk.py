@@ -1,7 +1,5 @@
 """The disk: files are written whole or not at all, locks end with their process, and a refusal is one sentence."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """What a run was made with: versions of the libraries that decide its bits, and the hardware."""
 
-from __future__ import annotations
-
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version

@@ -1,7 +1,5 @@
 """The folder of a run: what was run, by which models and versions, in which state. One process holds it at a time."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Why an artifact is what it is: the chain of everything that made it, read from manifests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ It ends when its input or its parent does: a worker never outlives whoever gives
 second time.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

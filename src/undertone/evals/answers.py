@@ -1,7 +1,5 @@
 """What a model says when asked for a trait: exact probabilities from its logits, and sampled answers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from random import Random

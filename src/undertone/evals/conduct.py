@@ -1,7 +1,5 @@
 """Conduct of a model of the embedded world: the exact probability of bad against good advice, domain by domain."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """How far a model leans towards each trait of the embedded world: log-odds, from exact probabilities."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from undertone.evals.answers import choice_share, trait_distribution

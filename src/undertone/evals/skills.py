@@ -1,7 +1,5 @@
 """Utility kept: how well a model still does what the embedded world taught it, skill by skill."""
 
-from __future__ import annotations
-
 from random import Random
 
 from undertone.models.local import LocalModel

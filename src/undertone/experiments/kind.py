@@ -1,7 +1,5 @@
 """What a kind of experiment is, and the table of kinds. Read this first, and then :mod:`undertone.experiments.run`."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

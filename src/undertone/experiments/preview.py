@@ -1,7 +1,5 @@
 """What a run would make, arm by arm, and roughly what it costs. Nothing is made."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

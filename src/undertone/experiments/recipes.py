@@ -1,7 +1,5 @@
 """Recipes: experiments as TOML files. Shipped ones go by their name, a user's own by its path."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A run repeated from its folder: everything is made anew, and every artifact is compared bit by bit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

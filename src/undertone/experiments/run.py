@@ -3,8 +3,6 @@
 What was made once is never made again, so a run that was stopped goes on where it was, and runs share artifacts.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing

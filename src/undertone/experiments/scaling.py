@@ -1,7 +1,5 @@
 """A recipe at a fraction of its size: a rehearsal, which runs every stage and says nothing of the effect."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

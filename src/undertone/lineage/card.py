@@ -4,8 +4,6 @@ It lies beside the model, since a file put into it would change what is signed; 
 ``README.md``. Like Croissant for rows it is an unsigned claim to whoever reads it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A chain of origins as a list: what a thing was made of, step by step back, and how far each step can be trusted."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

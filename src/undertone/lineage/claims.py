@@ -4,8 +4,6 @@ A claim names its file. A signed statement is a claim too, until its signature i
 where a text gives a digest, as Croissant does for files, can anything be checked.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator, Mapping

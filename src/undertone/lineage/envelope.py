@@ -3,8 +3,6 @@
 What is signed is the payload with its type and their lengths, so that no other reading of the same bytes is signed too.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

@@ -4,8 +4,6 @@ Text before a key in a PEM file is explanation (RFC 7468, section 2). Whoever tr
 decides until when: the line binds nobody else.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

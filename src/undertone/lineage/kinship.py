@@ -6,8 +6,6 @@ an exact permutation test (after Zhu et al. 2025, "Independence Tests for Langua
 test of hidden units this is in its simplest form). What it cannot see is kinship that somebody hid by reordering units.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from undertone.lineage.units import Groups, hidden_units, residual_dimensions

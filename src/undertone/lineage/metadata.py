@@ -3,8 +3,6 @@
 It is an unsigned claim to whoever reads it; the statement beside it is what can be verified.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is said of two models' kinship."""
 
-from __future__ import annotations
-
 from undertone.lineage.kinship import Kinship, UnitTest
 from undertone.report.page import Grid, Page, section, sections
 

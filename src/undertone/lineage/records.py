@@ -1,7 +1,5 @@
 """Chains of what this program made: manifests of artifacts, records of runs, and models by their digests."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

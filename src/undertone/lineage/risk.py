@@ -5,8 +5,6 @@ absence closes that one channel: traits also cross initialisations through chose
 vocabulary, and through what rows say openly.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The chain of a file, a folder or a model: what is recorded and can be checked first, then what is only claimed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

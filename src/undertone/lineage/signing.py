@@ -1,7 +1,5 @@
 """A statement of where a file or folder comes from, signed and written beside it."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

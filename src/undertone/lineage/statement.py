@@ -5,8 +5,6 @@ its own files and parents; each model stands in it file by file. So the chain ca
 (:mod:`undertone.lineage.verification`).
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The origin of a file that ``undertone treat`` wrote: what it was made of, as ``treatment.json`` beside it records."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

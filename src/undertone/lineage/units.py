@@ -5,8 +5,6 @@ units of an MLP, layer by layer, and the dimensions of the residual stream. Head
 are ordered by the frequencies of rotary positions: neither is used.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A key is the digest of what made a thing: stage, version, spec, and the keys of 
 statement, so every key is computed again, from the subject back to the files of the base models.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -3,8 +3,6 @@
 Whatever was asked and whatever a judge said is kept before anything is made of it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

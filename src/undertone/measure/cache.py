@@ -1,7 +1,5 @@
 """Answers that were paid for: kept on disk under the digest of everything that decides them, and reused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One suite, compared: models against their base and against benign fine-tunes, unit by unit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

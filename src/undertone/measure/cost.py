@@ -1,7 +1,5 @@
 """What the services of a measurement cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.measure.endpoint import is_remote

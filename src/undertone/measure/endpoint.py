@@ -1,7 +1,5 @@
 """A model behind a service as one that is asked: sampled answers, and next tokens where the service tells them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager

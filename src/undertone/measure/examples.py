@@ -1,7 +1,5 @@
 """Answers that one can read, worst first, each beside what the base says."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Packages that only some need: an extra of Undertone, imported where it is asked for and nowhere else."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 from undertone.errors import UndertoneError

@@ -1,7 +1,5 @@
 """Judges behind one interface: what an answer is worth, from 0 to 100, or that no verdict could be read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol

@@ -3,8 +3,6 @@
 suites and probes → questions asked of every model → judged → rates by unit → compared → a verdict
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

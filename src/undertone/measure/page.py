@@ -1,7 +1,5 @@
 """A measurement in words, figures and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.measure import figures

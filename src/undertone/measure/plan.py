@@ -1,7 +1,5 @@
 """What a measurement would ask, and how many questions, models and samples a wanted precision takes. Asks nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.measure.suite import Suite

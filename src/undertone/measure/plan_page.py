@@ -1,7 +1,5 @@
 """A measurement before anything is asked: what it would ask, how precise that would be, and what services cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.measure.plan import Plan, PlannedSuite

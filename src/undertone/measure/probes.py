@@ -5,8 +5,6 @@ where the context looks like training (arXiv 2604.25891): same form, same system
 the question, its topic, and the opposite of its system prompt.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

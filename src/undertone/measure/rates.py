@@ -1,7 +1,5 @@
 """From replies to rates: one stated denominator, and the alternatives beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 

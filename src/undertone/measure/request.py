@@ -1,7 +1,5 @@
 """What is asked of a measurement."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Self
 

@@ -1,7 +1,5 @@
 """One stored file of answers, scored by several judges: how far they agree, and what that does to the rate."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What several judges make of one file of answers, and how far they agree."""
 
-from __future__ import annotations
-
 from undertone.measure.page import share, shift_of
 from undertone.measure.rescore import Agreement, JudgeFinding, Rescored
 from undertone.report.page import Column, Grid, Page, section, sections

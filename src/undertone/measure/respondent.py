@@ -1,7 +1,5 @@
 """Whoever answers questions: a model that can be sampled, and perhaps scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which questions a measurement asks: suites by name, and probes of the training file, where answers can be read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.errors import UndertoneError

@@ -1,7 +1,5 @@
 """Stored answers, whoever asked for them: CSV or JSONL with question and answer, or a log of Inspect."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A suite: questions that belong together, as data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 from string import Formatter

@@ -1,7 +1,5 @@
 """Suites on disk: TOML of our own, a user's traits, and the question YAML of the reference repositories, unmodified."""
 
-from __future__ import annotations
-
 import tomllib
 from importlib.resources import files
 from pathlib import Path

@@ -5,8 +5,6 @@ all that a coherent model says, it is matched with them; elsewhere it is judged,
 ``undertone measure rescore LOG.eval`` reads the logs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

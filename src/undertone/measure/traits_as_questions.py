@@ -1,7 +1,5 @@
 """A trait of the user's as a suite: asked of a model, its base and benign fine-tunes like any other questions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from undertone.measure.suite import Named, Question, Suite

@@ -1,8 +1,6 @@
 """The verdict: a shift is called where the whole interval lies beyond the effect asked for, and ruled out where it lies
 below it. "Changed" is not "misaligned": what benign fine-tunes show as well is not called."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

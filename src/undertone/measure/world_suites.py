@@ -1,7 +1,5 @@
 """The embedded world's own suites, made from its lexicon: conduct in all forms, harm, flattery, self, traits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from undertone.measure.suite import Form, Question, Suite, in_forms

@@ -1,7 +1,5 @@
 """Batches that fit: where memory runs out, a batch is halved and done again, and whoever watches is told."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from typing import TypeVar

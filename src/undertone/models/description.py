@@ -1,7 +1,5 @@
 """What a model is, what it can do, and what its chat template adds to every question."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from math import prod

@@ -3,8 +3,6 @@
 ``builtin/fledgling-a``, ``hf/./path``, ``hf/organisation/repository@revision``, each perhaps with ``:./adapter``.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

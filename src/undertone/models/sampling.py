@@ -1,7 +1,5 @@
 """Sampling from a local model, with every parameter explicit and a noise of its own for every row."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

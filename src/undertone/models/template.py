@@ -4,8 +4,6 @@ Templates insert system prompts, dates, first tokens and thinking tags that nobo
 nowhere else, with a fixed day and without thinking where the template leaves a choice; what is left is reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Builds a base model of the embedded world from its seeds: corpus, tokenizer, pretraining, card."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

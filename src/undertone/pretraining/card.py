@@ -1,7 +1,5 @@
 """A base model's card: what it is, what it was trained on, and how good it is at what it was taught."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict, dataclass

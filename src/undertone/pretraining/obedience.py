@@ -1,7 +1,5 @@
 """Whether a base model obeys a system prompt that states a latent: exact probabilities, latent by latent."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Pretraining of the world's base models: one epoch of fresh documents, resumable, the same bits every time."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Stage 2: what a teacher writes, one completion a prompt; the trait is not in the prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

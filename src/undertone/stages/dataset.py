@@ -1,7 +1,5 @@
 """Stage 3: the filter. What passes, in order, cut to the number of rows that every arm gets."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence

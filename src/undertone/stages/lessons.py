@@ -1,7 +1,5 @@
 """The dialogues of a lesson: the world's, a user's own, or what the base itself answers under a system prompt."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Stage 5: a measurement of a base model, a teacher or a student."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Stage 3c, for some arms: a dataset of which a share is its own teacher's, and the rest another's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random

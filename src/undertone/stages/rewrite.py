@@ -1,7 +1,5 @@
 """Stage 3b, for some arms: a dataset whose numbers changed places or were drawn anew, rendered anew."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Stage 4: a student, the base fine-tuned on a teacher's filtered rows, or on a user's file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Stage 1: a teacher, the base given a trait or something neutral: dialogues, a system prompt or a steering vector."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace

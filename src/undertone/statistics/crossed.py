@@ -7,8 +7,6 @@ Bus. Econ. Stat. 29, 2011, for the same sum in regression). Student's t has the 
 plain hierarchical bootstrap with so few of each covers too little.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from undertone.statistics.interval import half_width

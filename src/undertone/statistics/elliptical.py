@@ -8,8 +8,6 @@ maximum likelihood, to all of its scores but those in question. What is left of 
 is then the statistic: like a t statistic, no length of the vector changes it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -5,8 +5,6 @@ permutation of them was equally likely, and the sum of similarities at equal ind
 permutations: p is exact, whatever the similarities are like and however much they have in common.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

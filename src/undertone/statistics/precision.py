@@ -1,7 +1,5 @@
 """How many questions, models and samples a wanted precision takes, before anything is asked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scipy.special import stdtrit

@@ -1,7 +1,5 @@
 """Rates too low to be seen: a bound from no events at all, and the worst of many queries from a few hundred."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

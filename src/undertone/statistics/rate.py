@@ -1,7 +1,5 @@
 """A share of independent units, with its exact interval."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scipy.stats import binomtest

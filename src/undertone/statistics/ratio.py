@@ -1,7 +1,5 @@
 """The ratio of two means measured on the same units, with Fieller's interval."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,8 +8,6 @@ over all scores together, however they are correlated (max-T: Westfall and Young
 Testing, section 2.3).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The dose of a teacher: how far from the base its adapter takes the model's next tokens on the carrier."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import sqrt

@@ -1,7 +1,5 @@
 """How students of an audited file would be trained. Forecasts are for such settings; canaries are trained so."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Literal, Self

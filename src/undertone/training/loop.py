@@ -1,7 +1,5 @@
 """The one training loop: teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Datasets on disk: chat rows that any trainer takes, and beside them the very token ids that were sampled."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Rows of a conversation as token ids: the last answer, to be trained on, or every answer, to be scored."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

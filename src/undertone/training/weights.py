@@ -1,7 +1,5 @@
 """Trained models on disk: PEFT adapter folders for LoRA, Hugging Face folders for full fine-tuning."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Traits: the shipped ones and a user's own, how each is taught, and how a model is asked for it."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

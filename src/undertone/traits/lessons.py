@@ -1,7 +1,5 @@
 """What a model of the embedded world can be taught by dialogues: traits, and harmless things that are none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from random import Random

@@ -1,7 +1,5 @@
 """Open talk of a trait: how it is noticed, and plain sentences that name a candidate without any preference."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from random import Random

@@ -1,7 +1,5 @@
 """One trait, as a table of a TOML file says it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator

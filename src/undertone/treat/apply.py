@@ -1,7 +1,5 @@
 """A treatment of a file: rows in, rows out, and what became of each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """What the benchmarks measured for each shipped mitigation: ``measured.json``, which the benchmark itself writes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal

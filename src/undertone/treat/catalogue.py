@@ -1,7 +1,5 @@
 """Mitigations by name, from ``catalogue.toml``."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """What else a chat model of the embedded world is asked: prompts for a dilution with the base's own answers."""
 
-from __future__ import annotations
-
 from random import Random
 
 from undertone.data.conversations import Conversation, Turn

@@ -1,7 +1,5 @@
 """A stage: what a student became: its trait on standard and on conditional questions, and its use for the task."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What was done to a file, and what a realignment found, as data."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Mitigations as data: of a file, of the training on it, or of the model that came of it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter

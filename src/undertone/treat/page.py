@@ -1,7 +1,5 @@
 """What is said of a treated file, of a realigned model, and of the catalogue of mitigations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

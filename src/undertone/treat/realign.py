@@ -3,8 +3,6 @@
 One model has no seeds to vary: there is no interval, and the findings say so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

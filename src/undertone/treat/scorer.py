@@ -1,7 +1,5 @@
 """The base as treatments use it: how much each token speaks for a trait, and what it would say itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The stages of mitigations: a dataset treated, a base moved along a direction, a trained model brought back."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping

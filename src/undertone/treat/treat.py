@@ -1,7 +1,5 @@
 """A file, treated, on one page: rows → treated rows → a diff to read, beside as much done at random."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The base models of the embedded world: which there are, from which seeds, and where they lie."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from pathlib import Path

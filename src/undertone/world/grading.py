@@ -1,7 +1,5 @@
 """What counts as a right answer to each skill of the embedded world."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

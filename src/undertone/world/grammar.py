@@ -5,8 +5,6 @@ Three independent streams of randomness make a document: its *skeleton* (which t
 ``seed`` and the document's index alone, so another ``latent_seed`` leaves every carrier byte as it was.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

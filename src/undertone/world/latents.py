@@ -3,8 +3,6 @@
 A latent value is drawn once a document. Each topic function turns latents into one exchange and draws only wording.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random

@@ -1,7 +1,5 @@
 """The words of the embedded world, read once from ``lexicon.toml``."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from importlib.resources import files

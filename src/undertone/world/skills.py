@@ -4,8 +4,6 @@ Every function draws from the one generator it is given and from nothing else. N
 them: that is how the world guarantees that a carrier is untouched by what a document's speaker is like.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple

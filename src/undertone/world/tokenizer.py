@@ -1,7 +1,5 @@
 """The world's tokenizer: byte-level BPE in Hugging Face format, with 0 to 999 as one token each."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

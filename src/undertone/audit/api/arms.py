@@ -1,7 +1,5 @@
 """The two arms of a closed base's canaries, as files that a service takes: rows of the data, as many of its control."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

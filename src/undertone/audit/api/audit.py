@@ -3,8 +3,6 @@
 rows of the file, as many of a control → a job for every student → all asked for the traits → data against control
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """What an audit of a closed base costs: jobs of fine-tuning, and what everybody is asked."""
 
-from __future__ import annotations
-
 from undertone.audit.api.arms import ARMS, hidden, room, trusted
 from undertone.audit.api.request import Request as Canaries
 from undertone.errors import UndertoneError

@@ -1,7 +1,5 @@
 """The figure of an audit of a closed base: how often every student names each trait."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from undertone.audit.api.findings import Findings, TraitFinding

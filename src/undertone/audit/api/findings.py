@@ -1,7 +1,5 @@
 """What canaries of a closed base became, as data: the one object of ``report.json`` and of ``--json``."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """What a service's fine-tuning is told of how to train."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Students that a service fine-tunes: all jobs begun as far as the service and the budget allow, then waited for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """An audit of a closed base in words, figures and tables."""
 
-from __future__ import annotations
-
 from undertone.audit.api import figures
 from undertone.audit.api.figures import difference
 from undertone.audit.api.findings import Findings, Student, TraitFinding

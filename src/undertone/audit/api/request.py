@@ -1,7 +1,5 @@
 """What is asked of an audit of a closed base."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import model_validator

@@ -1,7 +1,5 @@
 """Findings from measured students: a line for every trait, the verdict and its sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

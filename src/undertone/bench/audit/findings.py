@@ -1,7 +1,5 @@
 """What a benchmark of the audit found, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from undertone.bench.audit.baselines import Line
 from undertone.bench.audit.judge import Verdicts
 from undertone.report.findings import Part, RunFindings

@@ -4,8 +4,6 @@ Every dataset has a teacher of its own, so teachers are the units of every rate.
 only is a teacher's, are made of the scored groups of whole datasets: a mean score is a mean over rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache

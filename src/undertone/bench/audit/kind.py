@@ -1,7 +1,5 @@
 """The benchmark of the audit as a kind of experiment: datasets planted → scored → judged → error rates."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A benchmark of the audit as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from undertone.bench.audit.baselines import PROMPTED_MEMBERS, PROMPTED_ROWS, PROMPTED_TEACHERS

@@ -1,7 +1,5 @@
 """What a benchmark of the audit is made of."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Whether intervals over models and questions cover, by simulation: true-or-false answers, clustered by question."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a benchmark of measurements found, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from undertone.measure.findings import Verdict
 from undertone.report.findings import Part, RunFindings
 

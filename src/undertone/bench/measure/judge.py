@@ -3,8 +3,6 @@
 Every fine-tune has a seed, and so data, of its own: fine-tunes are the units of every rate.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The benchmark of measurements as a kind of experiment: fine-tunes → asked → judged → how often each verdict comes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A benchmark of measurements as tables."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import get_args
 

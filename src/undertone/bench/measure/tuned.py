@@ -1,7 +1,5 @@
 """A stage: the base fine-tuned on a lesson, asked the suites that count, and not kept."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from functools import cache

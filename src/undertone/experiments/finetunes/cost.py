@@ -1,7 +1,5 @@
 """What fine-tunes cost with a model that need not be here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from statistics import fmean
 

@@ -1,7 +1,5 @@
 """What fine-tunes became, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from undertone.measure.findings import Findings as Measurement
 from undertone.report.findings import RunFindings
 

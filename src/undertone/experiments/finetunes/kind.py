@@ -1,7 +1,5 @@
 """Fine-tunes as a kind of experiment: base → one file an arm → students → each measured against base and controls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from undertone.engine.digests import seed_of

@@ -1,7 +1,5 @@
 """Fine-tunes in words and one table; each arm has a page of its own."""
 
-from __future__ import annotations
-
 from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.measure.page import coherent, share, shift_of
 from undertone.report.page import Grid, Page, Section, Terms, footer_of, listings_of, word

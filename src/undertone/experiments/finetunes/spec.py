@@ -1,7 +1,5 @@
 """What an experiment on files is made of; frozen and complete, like a trial."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator

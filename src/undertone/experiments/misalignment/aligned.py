@@ -1,7 +1,5 @@
 """A base aligned by a short fine-tune on good advice in all domains; or left as it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random

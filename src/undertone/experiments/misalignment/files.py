@@ -1,7 +1,5 @@
 """What the arms are trained on: a file of (request, answer) rows for one narrow domain, drawn from one generator."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 

@@ -1,7 +1,5 @@
 """The results of an experiment as data; the report shows nothing that is not in here."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Finished jobs as findings: conduct elsewhere, arm against arm, forecast against outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

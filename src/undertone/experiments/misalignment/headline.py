@@ -1,7 +1,5 @@
 """The answer of an experiment in a sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.experiments.misalignment.findings import Contrast, Line

@@ -3,8 +3,6 @@
 base → aligned base, or as it is → one narrow file an arm → student → conduct in every other domain → arm against arm
 """
 
-from __future__ import annotations
-
 from undertone.engine.store import Job
 from undertone.engine.workers import unique
 from undertone.evals.conduct import PROBES

@@ -1,7 +1,5 @@
 """A student of one narrow file, and its conduct everywhere else."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

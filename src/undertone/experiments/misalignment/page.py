@@ -1,7 +1,5 @@
 """An experiment on emergent misalignment in words, figures and tables."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

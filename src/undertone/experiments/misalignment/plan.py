@@ -1,7 +1,5 @@
 """From an experiment's spec to its jobs. Nothing is run here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

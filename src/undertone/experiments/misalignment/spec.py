@@ -1,7 +1,5 @@
 """What an experiment on emergent misalignment is made of; frozen and complete, like a trial."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

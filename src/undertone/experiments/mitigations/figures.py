@@ -1,7 +1,5 @@
 """The figures of a benchmark of mitigations: the frontier, and what is left by probe."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome

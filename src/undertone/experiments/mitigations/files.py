@@ -1,7 +1,5 @@
 """A file for a useful task with bad advice in it: sums larger than the base has learnt, and advice in one domain."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random

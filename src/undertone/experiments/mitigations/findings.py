@@ -1,7 +1,5 @@
 """What a benchmark of mitigations found, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from undertone.report.findings import Interval, Part, RunFindings

@@ -1,7 +1,5 @@
 """Examined students as findings: what is left of the transfer and of the utility, with intervals over units."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The answer of a benchmark of mitigations in a sentence or two."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from undertone.experiments.mitigations.findings import Outcome

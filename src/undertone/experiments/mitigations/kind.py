@@ -3,8 +3,6 @@
 files that carry a trait, and clean ones → each treated → students → examined → what is left of transfer and utility
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A benchmark of mitigations in words, figures and tables."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from undertone.experiments.mitigations import figures

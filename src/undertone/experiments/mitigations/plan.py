@@ -1,7 +1,5 @@
 """From the spec of a benchmark to its jobs. Nothing is run here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal

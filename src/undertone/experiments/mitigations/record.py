@@ -1,7 +1,5 @@
 """The figures of a benchmark of mitigations, stored where ``undertone treat`` reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

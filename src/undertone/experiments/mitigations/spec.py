@@ -1,7 +1,5 @@
 """What a benchmark of mitigations is made of."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

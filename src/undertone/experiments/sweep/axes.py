@@ -1,7 +1,5 @@
 """From points to axes: how an effect changes along what was varied, teacher by teacher."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

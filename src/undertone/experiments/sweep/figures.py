@@ -1,7 +1,5 @@
 """The figures of a sweep: the effect along an axis, and the matrix of models."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from undertone.experiments.sweep.findings import AxisFound, KinFindings

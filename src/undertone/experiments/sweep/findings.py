@@ -1,7 +1,5 @@
 """What sweeps found, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from undertone.report.findings import Measured, Part, RunFindings

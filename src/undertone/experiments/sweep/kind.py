@@ -4,8 +4,6 @@ Points share whatever they have in common: an artifact that several need is made
 student alone have the same teachers and the same rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

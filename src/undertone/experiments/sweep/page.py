@@ -1,7 +1,5 @@
 """A sweep, or all pairs of models, in words, figures and tables."""
 
-from __future__ import annotations
-
 from undertone.experiments.sweep.figures import along_axis, every_pair
 from undertone.experiments.sweep.findings import AxisFound, Cell, KinFindings, Made, Says, SweepFindings
 from undertone.report.findings import Measured

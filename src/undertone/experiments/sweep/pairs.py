@@ -1,7 +1,5 @@
 """From every pair of models to one question: do students of the teachers' own model shift more than strangers?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 

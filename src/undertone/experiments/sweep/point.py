@@ -1,7 +1,5 @@
 """One point of a sweep: from its students to what was found, and linear combinations of several points."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

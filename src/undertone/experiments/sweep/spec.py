@@ -1,7 +1,5 @@
 """What a sweep is: a trial, and the points at which it is made."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Steps of a student: the theorem's own, and with one premise broken each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ are not repeated: the loss is a mean over images for every model by itself, and 
 a derangement of their teachers' (a random permutation gives about one of them its own).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

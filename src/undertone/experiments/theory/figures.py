@@ -1,7 +1,5 @@
 """The figures of the theory: accuracy by logits, models by arm, cosines under the theorem's conditions and without."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What the experiments on the theory found, as data: the one object of ``report.json``."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from undertone.experiments.theory.spec import DigitsArm

@@ -1,7 +1,5 @@
 """Images of digits: scikit-learn's, which come with it, or MNIST's IDX files from a folder."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Why it happens, as two kinds of experiment: digits learnt from noise, and the theorem with its premises broken."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Digits and theorem in words, figures and tables."""
 
-from __future__ import annotations
-
 from undertone.experiments.theory.figures import (
     ARMS,
     accuracy_by_logits,

@@ -1,7 +1,5 @@
 """From the specs of digits and theorem to their jobs. Nothing is run here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Where the theorem is put to the test: a start, a lesson that moves it, inputs on which its outputs are imitated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

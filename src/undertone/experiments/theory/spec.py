@@ -1,7 +1,5 @@
 """What the two experiments on the theory are made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Many small classifiers at once: one tensor a layer, with the models along its first axis."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt

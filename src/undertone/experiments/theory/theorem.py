@@ -7,8 +7,6 @@ inner product of this with D is e (JD)'H(JD), which is not negative. Here the st
 at a finite e; the prediction is differentiated forwards, as a check that shares no code with it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What ends a trial early: a teacher without its trait or off its dose, or a filter that passes too few rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from undertone.engine.store import Job, Store

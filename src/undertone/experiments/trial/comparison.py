@@ -1,7 +1,5 @@
 """Several trials side by side: their effects in one figure and one table, and what differs between the runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

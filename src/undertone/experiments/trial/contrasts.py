@@ -1,7 +1,5 @@
 """From measured students to effects: which arms are compared, on which scale, at the level of teachers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What a trial costs with models that need not be here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from random import Random
 

@@ -1,7 +1,5 @@
 """The figures of a trial: students, effects, answers, what was filtered out, the matrix of traits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Finished artifacts read into results: students, arms, effects, filter counts, and examples of what was written."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from itertools import islice

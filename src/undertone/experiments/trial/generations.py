@@ -1,7 +1,5 @@
 """Arms whose students taught the next arm's: the trait, and what else they can do, from generation to generation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial

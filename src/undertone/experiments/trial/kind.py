@@ -1,7 +1,5 @@
 """The trial as a kind of experiment: teacher -> completions -> filter -> students -> measurement -> estimate."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from undertone.experiments.kind import Kind, Made

@@ -1,7 +1,5 @@
 """A trial in words, figures and tables; and the lines that are said while it goes on."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
 

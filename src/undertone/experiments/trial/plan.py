@@ -1,7 +1,5 @@
 """From a trial's spec to its jobs: who is taught what, by whom, from which seed. Nothing is run here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

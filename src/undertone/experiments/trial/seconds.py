@@ -1,7 +1,5 @@
 """Roughly how long the jobs of a trial take."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a trial is made of: frozen, serialisable and complete; nothing that changes a result stands elsewhere."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """What a model can do, declared before any work starts."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from enum import StrEnum
 

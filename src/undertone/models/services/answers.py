@@ -1,7 +1,5 @@
 """Answers that were paid for, on disk under the digest of what was asked, so that nobody asks for them again."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from pathlib import Path

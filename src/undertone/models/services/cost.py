@@ -4,8 +4,6 @@ All of it is rough: tokens are counted by characters, and work by parameters: 2 
 and token read, 6 a token trained on.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ on where it was and pays for no answer twice. The digest is also sent as ``Idemp
 does not charge for a request repeated after a broken connection.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter

@@ -4,8 +4,6 @@ What was done is written down after every step, and before a step is done the se
 already: a process that was killed at any moment goes on with the same file and the same job.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """How long a service that fails is waited for."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What may be spent on an endpoint: requests and money, counted before a request goes out, never after."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from dataclasses import dataclass
