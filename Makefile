@@ -16,10 +16,10 @@ test: $(VENV)/.ready-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.ready-dev
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 statistics: $(VENV)/.ready
-	$(BIN)/python -m undertone.bench.coverage.coverage > docs/statistics.md.part
+	$(BIN)/python -m benchmarks.coverage.coverage > docs/statistics.md.part
 	mv docs/statistics.md.part docs/statistics.md
 
 bench: $(VENV)/.ready-bench

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.service import words
+from tests.helpers.service import words
 from undertone.models.services.endpoint import Endpoint, Patience
 
 REQUESTS, KILLS, SHARE, SECONDS, AT_ONCE = 4000, 10, 0.05, 0.005, 16
@@ -42,7 +42,7 @@ def client(answers: Path) -> None:
 @contextmanager
 def served(seed: int, told: dict[str, Any]) -> Iterator[str]:
     """The service's address; what it was asked is in ``told`` once it has ended."""
-    command = [sys.executable, "-m", "tests.service", str(seed), str(SHARE), str(SECONDS)]
+    command = [sys.executable, "-m", "tests.helpers.service", str(seed), str(SHARE), str(SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdin is not None and service.stdout is not None
         yield f"http://127.0.0.1:{int(service.stdout.readline())}/v1"

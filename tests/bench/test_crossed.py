@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertone.bench.coverage.crossed_study import CROSSINGS, Crossing, coverage
+from undertone.bench.measure.crossed_study import CROSSINGS, Crossing, coverage
 from undertone.statistics.crossed import (
     correlation_within,
     crossed_interval,

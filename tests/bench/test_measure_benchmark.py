@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from undertone.bench.coverage import crossed_study
-from undertone.bench.measure import tuned
+from undertone.bench.measure import crossed_study, tuned
 from undertone.bench.measure.findings import MeasureBenchmarkFindings
 from undertone.bench.measure.judge import WRONG
 from undertone.cli import main

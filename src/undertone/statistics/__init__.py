@@ -1,6 +1,6 @@
 """Estimates whose unit is the teacher, or the trait, with intervals, permutation tests and multiplicity control.
 
-`docs/statistics.md` shows by simulation what the intervals cover; `undertone.bench.coverage.coverage` makes it.
+`docs/statistics.md` shows by simulation what the intervals cover; `benchmarks.coverage.coverage` makes it.
 """
 
 from undertone.statistics.distribution import total_variation

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from undertone.bench.coverage import crossed_study
+from undertone.bench.measure import crossed_study
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
 from undertone.bench.measure.judge import BESIDE, Judge, Tuned, layout_of
 from undertone.bench.measure.page import page

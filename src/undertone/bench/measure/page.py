@@ -4,7 +4,7 @@ from collections import Counter
 from typing import get_args
 
 from undertone.bench.audit.page import rate
-from undertone.bench.coverage.crossed_study import HEADER
+from undertone.bench.measure.crossed_study import HEADER
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
 from undertone.bench.measure.judge import STEPS
 from undertone.measure.findings import Verdict

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.bench.coverage.scenario import Scenario, two_arms
-from undertone.bench.coverage.study import alarms, measure_difference
+from benchmarks.coverage.scenario import Scenario, two_arms
+from benchmarks.coverage.study import alarms, measure_difference
 from undertone.statistics.nested import Floats
 from undertone.statistics.tally import Bools, markdown
 

@@ -1,6 +1,6 @@
 """Makes `docs/statistics.md`: the estimators, what they assume, and by simulation how far that carries.
 
-Run `make statistics`, or `python -m undertone.bench.coverage.coverage` to have it printed (about a minute on one core).
+Run `make statistics`, or `python -m benchmarks.coverage.coverage` to have it printed: about a minute on one core.
 The prose lies beside this file in `coverage.md`; every figure in it comes from the simulation.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 
-from undertone.bench.coverage import familywise, power, study
-from undertone.bench.coverage.familywise import Familywise
-from undertone.bench.coverage.study import STUDIES, Coverage
+from benchmarks.coverage import familywise, power, study
+from benchmarks.coverage.familywise import Familywise
+from benchmarks.coverage.study import STUDIES, Coverage
 from undertone.statistics.tally import markdown
 
 REPETITIONS, SEED = 10_000, 0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.bench.coverage import scenario as draws
-from undertone.bench.coverage.scenario import Scenario
+from benchmarks.coverage import scenario as draws
+from benchmarks.coverage.scenario import Scenario
 from undertone.statistics.estimate import difference_p
 from undertone.statistics.interval import largest, t_interval, welch_interval
 from undertone.statistics.nested import Floats

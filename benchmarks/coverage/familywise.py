@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.bench.coverage.scenario import teacher_effects
-from undertone.bench.coverage.study import ALPHA, alarms
+from benchmarks.coverage.scenario import teacher_effects
+from benchmarks.coverage.study import ALPHA, alarms
 from undertone.statistics.estimate import difference_p, holm
 from undertone.statistics.interval import largest, t_interval, welch_interval
 from undertone.statistics.nested import Floats

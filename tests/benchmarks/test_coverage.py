@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
+from benchmarks.coverage import coverage, familywise, power, scenario, study
+from benchmarks.coverage.familywise import Family
+from benchmarks.coverage.scenario import Scenario
+from benchmarks.coverage.study import DIFFERENCE, MEAN, OWN_MINUS_OTHER, PAIRED, STUDIES, Study
 from tests.helpers.students import arm, student
 from tests.helpers.trials import small
-from undertone.bench.coverage import coverage, familywise, power, scenario, study
-from undertone.bench.coverage.familywise import Family
-from undertone.bench.coverage.scenario import Scenario
-from undertone.bench.coverage.study import DIFFERENCE, MEAN, OWN_MINUS_OTHER, PAIRED, STUDIES, Study
 from undertone.experiments.recipes import read
 from undertone.experiments.trial.contrasts import trait_matrix
 from undertone.experiments.trial.results import ArmResult
