@@ -47,6 +47,7 @@ def _finished(store: Path) -> dict[str, tuple[int, int]]:
     return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_thirty_kills_at_random_moments_lose_nothing_and_change_no_bit(
     bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
