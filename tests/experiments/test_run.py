@@ -150,12 +150,17 @@ def test_a_report_of_another_verb_over_the_folder_of_a_run_is_refused_before_any
     assert held(here / "run") == before
 
 
-def test_a_run_over_the_report_of_an_audit_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_over_the_report_of_an_audit_is_refused_and_the_report_is_no_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = make_findings()
     present("audit", Spec(), here / "audited", lambda _: found, audit_page, as_json=True)
     before = held(here / "audited")
     told = refused(capsys, "run", "digits", *SET, "--out", "audited")
     assert "audited holds a run of another kind (audit there, digits here); give another --out." in told
+    for verb in ("run", "report"):
+        told = refused(capsys, verb, "audited")
+        assert "audited holds no run of an experiment, but what undertone audit wrote; its page is audited" in told
     assert held(here / "audited") == before
 
 

@@ -17,9 +17,9 @@ from undertone.engine.progress import Watcher
 from undertone.engine.store import Store
 from undertone.engine.workers import cores, run_jobs, unique
 from undertone.errors import UndertoneError
-from undertone.experiments.kind import F, Kind, Made, P, S, kind_of
+from undertone.experiments.kind import KINDS, F, Kind, Made, P, S, kind_of
 from undertone.models.services.spending import Limits
-from undertone.report.html import write
+from undertone.report.html import PAGE, write
 from undertone.report.page import Page
 from undertone.spec import Recipe
 
@@ -99,11 +99,11 @@ def spec_in(record: Record, folder: Path) -> Recipe:
     """The spec of a recorded run.
 
     Raises:
-        UndertoneError: this version of Undertone knows no such kind, or has other keys for it.
+        UndertoneError: the folder holds no run, or this version of Undertone has other keys for its kind.
     """
     try:
-        spec: Recipe = kind_of(record.kind).spec.model_validate(record.spec)
-    except (UndertoneError, ValidationError):
+        spec: Recipe = _kind_in(record, folder).spec.model_validate(record.spec)
+    except ValidationError:
         raise UndertoneError(
             f"The recipe in {folder} is of another version of Undertone, or damaged; give the recipe and another --out."
         ) from None
@@ -116,5 +116,14 @@ def report_of(folder: Path) -> Page:
     Raises:
         UndertoneError: the folder holds no run, or the run has not found anything yet.
     """
-    kind = kind_of(Record.read(folder).kind)
+    kind = _kind_in(Record.read(folder), folder)
     return kind.page(kind.findings.load(folder / REPORT))
+
+
+def _kind_in(record: Record, folder: Path) -> Kind[Any, Any, Any]:
+    if record.kind not in KINDS:
+        raise UndertoneError(
+            f"{folder} holds no run of an experiment, but what undertone {record.kind.partition('-')[0]} wrote; its "
+            f"page is {folder / PAGE}."
+        )
+    return kind_of(record.kind)
