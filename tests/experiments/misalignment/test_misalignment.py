@@ -396,6 +396,7 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(
     assert [(m.agreement, m.bad_share, m.swapped) for m in members] == [(a, 0.5, True) for a in (1.0, 0.0, 0.0)]
 
 
+@pytest.mark.slow
 def test_a_report_does_not_call_bases_aligned_that_were_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [line for line in SMALL.splitlines() if not line.startswith("aligning")]
