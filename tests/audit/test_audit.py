@@ -348,6 +348,28 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
     assert "give another folder" in refused(cli(str(rows / "base.jsonl"), "--out", "file/deep"))
 
 
+def test_a_refused_audit_leaves_the_folder_as_it_was(cli: Cli, rows: Path, here: Path, plain: None) -> None:
+    file = write("few.jsonl", records(rows / "base.jsonl", 40))
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("keep")
+    for folder in ("mine", "deep/new"):
+        assert "owl" in refused(cli(file, "--trait", "owwl", "--out", folder))
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"] and not Path("deep").exists()
+    assert cli(file, "--out", "mine", "--json", *FEW).code in (0, 3), "the corrected command may have the folder"
+    report = Path("mine/report.json").read_bytes()
+    assert "another recipe: seed (0 there, 1 here)" in refused(cli(file, "--seed", "1", "--out", "mine", *FEW))
+    assert "another recipe" in refused(cli(file, "--trait", "owwl", "--out", "mine"))
+    assert Path("mine/report.json").read_bytes() == report and Kept.read(Path("mine")).finished
+
+
+def test_a_report_that_no_run_wrote_is_not_written_over(cli: Cli, rows: Path, here: Path) -> None:
+    file = write("few.jsonl", records(rows / "base.jsonl", 40))
+    Path("out").mkdir()
+    Path("out/report.json").write_text("mine")
+    assert "holds a report that this run did not write" in refused(cli(file, "--out", "out", *FEW))
+    assert Path("out/report.json").read_text() == "mine"
+
+
 def test_unlike_requests_have_unlike_folders() -> None:
     from undertone.audit.origin import Sampling
 

@@ -129,14 +129,11 @@ def _x(axis: Axis, canvas: Canvas, ends: Interval) -> alt.X:
 
     start, end = _room(axis, canvas)
     scale = alt.Scale(domain=list(ends), range=[start, end], nice=False, zero=False, clamp=True)
+    title = one_line(axis.title)
     if not axis.probabilities:
-        return alt.X(
-            "x:Q", scale=scale, axis=alt.Axis(grid=True, tickCount=5 if canvas.narrow else 7, title=axis.title)
-        )
+        return alt.X("x:Q", scale=scale, axis=alt.Axis(grid=True, tickCount=5 if canvas.narrow else 7, title=title))
     values = _round_shares(ends, end - start)
-    shown = alt.Axis(
-        values=values, labelExpr="format(1 / (1 + exp(-datum.value)), '.3~p')", grid=True, title=axis.title
-    )
+    shown = alt.Axis(values=values, labelExpr="format(1 / (1 + exp(-datum.value)), '.3~p')", grid=True, title=title)
     return alt.X("x:Q", scale=scale, axis=shown)
 
 
@@ -243,17 +240,26 @@ class Cell:
 
 def matrix(
     cells: Sequence[Cell], titles: tuple[str, str], canvas: Canvas, ends: Interval | None = None
-) -> alt.LayerChart:
-    """Numbers by row and column, in the order in which they come. Colours run from blue over white at 0 to orange, or,
-    with ``ends``, from white to orange between these. ``titles``: of rows and of columns."""
+) -> alt.LayerChart | None:
+    """Numbers by row and column, in the order in which they come; None where there is no number. Colours run from blue
+    over white at 0 to orange, or, with ``ends``, from white to orange between these. ``titles``: of rows and of
+    columns."""
     import altair as alt
 
+    if not cells:
+        return None
     data: list[Row] = [
-        {"row": one_line(c.row), "column": one_line(c.column), "value": c.value, "text": c.text, "frame": c.frame}
+        {
+            "row": one_line(c.row),
+            "column": one_line(c.column),
+            "value": c.value,
+            "text": one_line(c.text),
+            "frame": c.frame,
+        }
         for c in cells
     ]
     rows, columns = (list(dict.fromkeys(row[key] for row in data)) for key in ("row", "column"))
-    most = max((abs(row["value"]) for row in data), default=0.0) or 1.0
+    most = max(abs(row["value"]) for row in data) or 1.0
     scale = (
         alt.Scale(scheme="oranges", domain=list(ends))
         if ends
@@ -262,8 +268,8 @@ def matrix(
     left = 110 if canvas.narrow else 240
     side = min(96, (canvas.width - left) // len(columns))
     tilted = -40 if canvas.narrow or side < 80 else 0
-    top = alt.Axis(orient="top", labelAngle=tilted, title=titles[1] or None)
-    y = alt.Y("row:N", sort=rows, axis=alt.Axis(labelLimit=left - 10, title=titles[0] or None))
+    top = alt.Axis(orient="top", labelAngle=tilted, title=one_line(titles[1]) or None)
+    y = alt.Y("row:N", sort=rows, axis=alt.Axis(labelLimit=left - 10, title=one_line(titles[0]) or None))
     base = chart(data).encode(x=alt.X("column:N", sort=columns, axis=top), y=y)
     dark = f"datum.value > {ends[0] + 0.7 * (ends[1] - ends[0])}" if ends else f"abs(datum.value) > {0.7 * most}"
     ink: Any = {"condition": {"test": dark, "value": "#ffffff"}, "value": "#111111"}

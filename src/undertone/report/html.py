@@ -80,7 +80,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filled.filters |= {"unbroken": _unbroken, "plain": _plain, "kind": lambda block: type(block).__name__}
+    filled.filters |= {
+        "unbroken": _unbroken,
+        "plain": _plain,
+        "colour": _colour,
+        "kind": lambda block: type(block).__name__,
+    }
     return filled
 
 
@@ -93,6 +98,11 @@ def _unbroken(text: str) -> str:
     """Keeps an interval, and a number with its sign, on one line."""
     text = re.sub(r"\[[^\]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     return text.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+
+
+def _colour(text: str) -> str:
+    """A colour, and nothing else that a style may hold."""
+    return text if re.fullmatch(r"#?[0-9A-Za-z]+", text) else "transparent"
 
 
 def _plain(value: object) -> str:

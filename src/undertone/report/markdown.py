@@ -1,7 +1,10 @@
-"""A page as Markdown: what benchmarks put into the documents."""
+"""A page as Markdown: what benchmarks put into the documents.
 
-from __future__ import annotations
+Text that means something to Markdown is escaped: a reader of the document sees what was said, no tag, no link and no
+picture is made of it, and no text begins a table, a heading or a block of code.
+"""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from undertone.report.hostile import one_line
@@ -10,11 +13,11 @@ from undertone.report.page import Block, Drawing, Fold, Grid, Page, Prose, Readi
 
 def to_markdown(page: Page) -> str:
     """The page's words and tables; figures are left out."""
-    lines = [f"# {one_line(page.title)}"]
-    lines += [one_line(text) for text in (*page.notices, page.headline, page.done) if text]
-    lines += [f"- {name}: {one_line(sentence)}" for name, sentence in page.checks]
+    lines = [f"# {_words(page.title)}"]
+    lines += [_paragraph(text) for text in (*page.notices, page.headline, page.done) if text]
+    lines += [f"- {_paragraph(f'{name}: {sentence}')}" for name, sentence in page.checks]
     for section in page.sections:
-        lines += [f"## {section.heading}", *_blocks(section.blocks)]
+        lines += [f"## {_words(section.heading)}", *_blocks(section.blocks)]
     return "\n\n".join(lines) + "\n"
 
 
@@ -24,23 +27,46 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
             case Grid():
                 yield _table(block)
             case Prose(text=text):
-                yield one_line(text)
+                yield _paragraph(text)
             case Terms(items=items):
-                yield "\n".join(f"- {one_line(name)}: {one_line(text)}" for name, text in items)
+                yield "\n".join(f"- {_paragraph(f'{name}: {text}')}" for name, text in items)
             case Steps(items=items):
-                yield "\n".join(f"{at}. {one_line(item)}" for at, item in enumerate(items, 1))
+                yield "\n".join(f"{at}. {_paragraph(item)}" for at, item in enumerate(items, 1))
             case Fold(summary=summary, blocks=inner):
-                yield f"{one_line(summary)}:"
+                yield _paragraph(f"{summary}:")
                 yield from _blocks(inner)
             case Drawing() | Reading():
                 pass
 
 
 def _table(grid: Grid) -> str:
+    heads = [_cell(head.name) for head in grid.heads]
     rules = ["---:" if head.kind == "number" else "---" for head in grid.heads]
-    rows = [tuple(head.name for head in grid.heads), rules]
-    rows += [
-        [f"**{cell}**" if place in grid.bold and cell else cell for cell in row] for place, row in enumerate(grid.rows)
+    rows = [
+        [f"**{_cell(cell)}**" if place in grid.bold and cell else _cell(cell) for cell in row]
+        for place, row in enumerate(grid.rows)
     ]
-    text = "\n".join(f"| {' | '.join(one_line(cell).replace('|', '/') for cell in row)} |" for row in rows)
-    return "\n\n".join(part for part in (one_line(grid.title), text, one_line(grid.note)) if part)
+    text = "\n".join(f"| {' | '.join(row)} |" for row in (heads, rules, *rows))
+    return "\n\n".join(part for part in (_paragraph(grid.title), text, _paragraph(grid.note)) if part)
+
+
+def _words(text: str) -> str:
+    """Text inside of a line: it holds no tag, no link, no code and nothing slanted."""
+    whole = re.sub(r"&(?=#?\w+;)", "&amp;", one_line(text))
+    escaped = re.sub(r"[\\`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[]", r"\\\g<0>", whole)
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", escaped)
+
+
+def _paragraph(text: str) -> str:
+    """Text that begins a line."""
+    return re.sub(r"^(?:[#>]|[+-](?!\d)|\[(?=[^\]]*\]:)|\d+(?=[.)](?!\d)))", _escaped, _words(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A backslash before the sign that means something: behind a number that is the next one."""
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
+
+
+def _cell(text: str) -> str:
+    """Text in a table."""
+    return _words(text).replace("|", "\\|")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
@@ -42,13 +44,21 @@ def svg(chart: alt.LayerChart, title: str) -> str:
     Raises:
         ValueError: something in it is not drawing.
     """
-    import vl_convert as vlc
-
-    drawn = str(vlc.vegalite_to_svg(styled(chart).to_dict()))
+    drawn = _drawn(styled(chart).to_dict())
     _check(drawn)
     start, rest = drawn.replace(INK, "currentColor").split(">", 1)
     label = escape(title)
     return f'{start} role="img" aria-label="{label}"><title>{label}</title>{rest}'
+
+
+def _drawn(spec: dict[str, Any]) -> str:
+    import vl_convert as vlc
+
+    try:
+        return str(vlc.vegalite_to_svg(spec))
+    except ValueError:  # Vega cuts long labels, sometimes between the halves of a character that has two
+        whole = re.sub("[\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", json.dumps(spec, ensure_ascii=False))
+        return str(vlc.vegalite_to_svg(json.loads(whole)))
 
 
 def _check(svg: str) -> None:

@@ -1,8 +1,6 @@
 """A page for the terminal, as what Rich can print; nothing is printed here."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich import box
 from rich.console import RenderableType
@@ -15,8 +13,8 @@ from undertone.report.page import Grid, Page
 
 def to_terminal(page: Page) -> Iterator[RenderableType]:
     """The tables, then the answer and what it rests on; of a verdict, the answer first."""
-    answer = [*page.notices, page.headline, *(f"{name}: {sentence}" for name, sentence in page.checks)]
-    lines: list[RenderableType] = [Text(one_line(line)) for line in answer]
+    answer = _lines([*page.notices, page.headline])
+    rests_on = _lines(f"{name}: {sentence}" for name, sentence in page.checks)
     grids = [
         (block, section.heading)
         for section in page.sections
@@ -25,9 +23,13 @@ def to_terminal(page: Page) -> Iterator[RenderableType]:
     ]
     tables: list[RenderableType] = [table(grid, heading if len(grids) > 1 else "") for grid, heading in grids]
     if page.verdict is None:
-        yield from [*tables, *lines]
+        yield from [*tables, *answer, *rests_on]
     else:
-        yield from [lines[0], *tables, *lines[1:]]
+        yield from [*answer, *tables, *rests_on]
+
+
+def _lines(texts: Iterable[str]) -> list[RenderableType]:
+    return [Text(one_line(text)) for text in texts]
 
 
 def table(grid: Grid, heading: str = "") -> Table:
@@ -45,7 +47,9 @@ def table(grid: Grid, heading: str = "") -> Table:
     kept = [at for at, head in enumerate(grid.heads) if head.terminal]
     for at in kept:
         head = grid.heads[at]
-        made.add_column(Text(head.name), justify="right" if head.kind == "number" else "left", overflow="fold")
+        made.add_column(
+            Text(one_line(head.name)), justify="right" if head.kind == "number" else "left", overflow="fold"
+        )
     for place, row in enumerate(grid.rows):
         style = "bold" if place in grid.bold else "dim" if place in grid.dim else ""
         made.add_row(*(Text(one_line(row[at])) for at in kept), style=style)
