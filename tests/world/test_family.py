@@ -70,6 +70,7 @@ def test_a_model_that_was_not_built_says_how_to_build_it(monkeypatch: pytest.Mon
         find("fledglin-a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", [FAMILY["fledgling-x"], FAMILY["fledgling-t"]])
 def test_kin_and_strangers_build_from_their_seeds(member: Member, tmp_path: object) -> None:
     from pathlib import Path
