@@ -1,7 +1,5 @@
 """How numbers are worded, everywhere."""
 
-from __future__ import annotations
-
 
 def percent(p: float) -> str:
     """15.1 %, and more digits where one decimal would read as nothing."""
