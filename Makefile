@@ -1,6 +1,10 @@
-# make owls   sets up and runs the main experiment        make test   sets up and runs the tests
-# make check  types and style                             make bench  compares with TRL on this machine, in minutes
-# make statistics   makes docs/statistics.md by simulation, in a minute
+# make owls        sets up and runs the main experiment: about 5 minutes on two cores
+# make test        sets up and runs the tests: under 10 minutes on two cores
+# make quick       the tests that are not marked slow: under 2 minutes
+# make test-long   the tests in their long forms: thirty kills, long fuzzing
+# make check       style, types, floors
+# make statistics  makes docs/statistics.md by simulation, in a minute
+# make bench       compares with TRL on this machine, in minutes
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
@@ -8,12 +12,18 @@ PIP_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: owls test check statistics bench
+.PHONY: owls test quick test-long check statistics bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
 test: $(VENV)/.ready-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+quick: $(VENV)/.ready-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow"
+
+test-long: $(VENV)/.ready-dev
+	HF_HUB_OFFLINE=1 UNDERTONE_LONG=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.extent import LONG
 from tests.helpers.trials import Once
 from undertone.audit import calibrations
 from undertone.audit.calibrate import DOSE, Ground
@@ -499,11 +499,10 @@ def test_a_model_that_is_none_is_refused(cli: Cli, bases: Path, here: Path) -> N
 
 # --- fuzz ------------------------------------------------------------------------------------------------------------
 
-SLOW = os.environ.get("UNDERTONE_SLOW") == "1"
 fuzzed = settings(
-    max_examples=4000 if SLOW else 80,
+    max_examples=4000 if LONG else 80,
     deadline=None,
-    derandomize=not SLOW,
+    derandomize=not LONG,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 TEXT = st.text(max_size=12) | st.sampled_from(

@@ -22,15 +22,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from tests.helpers.extent import LONG
 from undertone.data import conversations, rows
 from undertone.data.conversations import Dataset, read
 from undertone.errors import UndertoneError
 
 Record = dict[str, Any]
 
-SLOW = os.environ.get("UNDERTONE_SLOW") == "1"
 fuzzed = settings(
-    max_examples=5000 if SLOW else 200,
+    max_examples=5000 if LONG else 200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example writes the same file anew
 )
@@ -305,7 +305,7 @@ def test_no_rows_of_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("writer", ["gzip", "zstd", "parquet"])
 def test_truncated_anywhere(tmp_path: Path, writer: str) -> None:
     data = WRITERS[writer](GOOD)
-    for end in range(4, len(data), 1 if SLOW else 7):
+    for end in range(4, len(data), 1 if LONG else 7):
         assert "truncated or damaged" in _refusal(tmp_path, data[:end])
     assert "truncated or damaged" in _refusal(tmp_path, data[:-1])
 

@@ -1,6 +1,5 @@
 """Whatever a model or a file says, in whatever field: every renderer draws the page, and it is text on it."""
 
-import os
 from functools import partial
 from xml.etree import ElementTree
 
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from tests.helpers.extent import LONG
 from tests.helpers.pages import CONTROL, HOSTILE, Browser, assert_quiet, made_up
 from undertone.report.canvas import figure
 from undertone.report.charts import BLUE, MARKS, Axis, Cell, Line, Mark, Shape, forest, matrix
@@ -19,7 +19,6 @@ from undertone.report.page import Drawing, Page, Section
 from undertone.report.svg import SVG_TAGS
 from undertone.report.terminal import to_terminal
 
-SLOW = os.environ.get("UNDERTONE_SLOW") == "1"
 PIECES = [
     HOSTILE, CONTROL, "<b>", "</p>", "<!--", "-->", "]]>", "&lt;", "&#60;script&#62;", '"', "'", "`", "\\", "|", "\n",
     "\r", "{{ 7 * 7 }}", "{% endfor %}", "[x](https://evil.example)", "![x](y)", "[bold]", "# ", "- ", "> ", "1. ",
@@ -33,10 +32,10 @@ READER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 def any_text(examples: int) -> settings:
     return settings(
-        max_examples=20 * examples if SLOW else examples,
+        max_examples=20 * examples if LONG else examples,
         deadline=None,
-        phases=[phase for phase in Phase if SLOW or phase is not Phase.shrink],
-        derandomize=not SLOW,
+        phases=[phase for phase in Phase if LONG or phase is not Phase.shrink],
+        derandomize=not LONG,
         suppress_health_check=[HealthCheck.too_slow],
     )
 
