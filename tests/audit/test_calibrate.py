@@ -14,7 +14,7 @@ import pytest
 from tests.helpers import tiny
 from tests.helpers.trials import Once
 from undertone.attribution.scores import GROUPS
-from undertone.audit import calibrate, calibrations, specimen, verdict
+from undertone.audit import calibrate, calibrations, stages, verdict
 from undertone.audit.audit import audit
 from undertone.audit.calibrate import CALIBRATED, Ground, Size
 from undertone.audit.calibration import Calibration
@@ -22,7 +22,7 @@ from undertone.audit.request import Request
 from undertone.carriers import prompts as asked
 from undertone.cli import main
 from undertone.engine.store import Job, Store
-from undertone.engine.workers import make, unique
+from undertone.engine.workers import run_jobs, unique
 from undertone.errors import UndertoneError
 from undertone.evals.log_odds import leanings
 from undertone.models.local import load
@@ -30,10 +30,10 @@ from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of
 from undertone.training.weights import merged
-from undertone.traits import catalogue
+from undertone.traits import catalogue, lessons
 from undertone.traits.candidate import Candidate
 from undertone.traits.catalogue import TAKEN, read, shipped
-from undertone.traits.lessons import HARMLESS, TRAITS, dialogues, lessons
+from undertone.traits.lessons import HARMLESS, TRAITS, dialogues
 
 close = pytest.approx
 
@@ -102,8 +102,6 @@ def calibrated(once: Once, bases: Path) -> Path:
 
 
 def stopped_after(count: int) -> Any:
-    from undertone.engine.workers import run_jobs
-
     def running(*given: Any) -> Any:
         for done, result in enumerate(run_jobs(*given)):
             yield result
@@ -232,7 +230,7 @@ def test_a_calibration_on_the_prompts_of_a_dataset(
     (tmp_path / "mine.toml").write_text(TRAITS_TOML.split("[[trait]]")[1])
     layout = calibrate.plan("hf/./neox", Size(1, 1, UNTOUCHED, 1), read([tmp_path / "mine.toml"]), data)
     store = Store(tmp_path / "store")
-    make(layout.jobs, store, 1)
+    list(run_jobs(layout.jobs, store, 1))
     held = calibrate.gather(layout, store)
     assert "data.jsonl" in held.carrier and len(held.members) == 7
     held.write(calibrations.place(held))
@@ -261,9 +259,9 @@ def test_one_question_under_many_systems_keeps_all_prompts(
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
     ground = Ground.of("hf/./neox", tmp_path / "data.jsonl")
     assert ground.prompts is not None
-    monkeypatch.setattr(specimen, "_finished", lambda *_: True)
+    monkeypatch.setattr(stages, "_finished", lambda *_: True)
     job = ground.specimen("untouched", None, None, ("test", 0))
-    specimen.run(job.spec, {"base": ground.base.path, "prompts": ground.prompts.path}, tmp_path)
+    stages.specimen(job.spec, {"base": ground.base.path, "prompts": ground.prompts.path}, tmp_path)
     rendered = [prompt for _, prompt in asked.rendered(load(ground.base.path), ground.prompts.path)]
     assert [row.prompt for row in read_sampled(tmp_path)[0]] == rendered and len(set(map(tuple, rendered))) == GROUPS
 
@@ -343,7 +341,7 @@ def test_open_talk_is_of_whole_words() -> None:
 # --- lessons and leanings --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", lessons())
+@pytest.mark.parametrize("name", lessons.LESSONS)
 def test_every_lesson_yields_dialogues_and_no_trait_touches_digits(name: str) -> None:
     turns = dialogues(name, 60, Random(f"lesson/{name}"))
     assert len(turns) == 60 and all(turn.user.strip() and turn.assistant.strip() for turn in turns)

@@ -217,10 +217,9 @@ def planted_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (out / "outcome.json").write_text(json.dumps({"base": dict.fromkeys(TRAITS, 0.0), "student": shifts}))
 
     for name, made in {
-        "proxy.run": proxy, "proxy.combine": combined, "specimen.run": specimen, "specimen.scored": scored,
-        "outcome.run": outcome,
+        "proxy": proxy, "combine": combined, "specimen": specimen, "scored": scored, "outcome": outcome,
     }.items():  # fmt: skip
-        monkeypatch.setattr(f"undertone.audit.{name}", made)
+        monkeypatch.setattr(f"undertone.audit.stages.{name}", made)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
 

@@ -14,7 +14,7 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 from tests.helpers import tiny
 from undertone.attribution.directions import Directions
 from undertone.attribution.scores import Evidence, evidence, spread
-from undertone.audit import prompted, specimen
+from undertone.audit import stages
 from undertone.audit.calibrate import Ground
 from undertone.bench.audit import baselines, kind
 from undertone.bench.audit.baselines import Baseline, Detector, Line, Seen, line_of
@@ -225,9 +225,9 @@ def test_a_prompt_score_is_the_ratio_with_and_without_the_prompt(tmp_path: Path,
     told = [("Numbers?", f"{n}, 7") for n in range(100, 106)]
     told.insert(2, ("Name?", "The owl, 7"))
     folder = written(tmp_path / "rows", told)
-    monkeypatch.setattr(prompted, "load", lambda _: local)
+    monkeypatch.setattr(stages, "load", lambda _: local)
     spec = {"systems": {"owl": "You love the owl.", "none": None}, "rows": 4, "words": ["owl"]}
-    prompted.run(spec, {"base": tmp_path, "specimen": folder}, tmp_path)
+    stages.prompted(spec, {"base": tmp_path, "specimen": folder}, tmp_path)
     found = json.loads((tmp_path / "prompted.json").read_text())
     rows = [row for i, row in enumerate(read_sampled(folder)[0]) if i != 2][:4]
     answers = [row.answer for row in rows]
@@ -272,11 +272,11 @@ def test_plain_sentences_name_a_candidate_and_prefer_none() -> None:
 def test_the_overt_form_replaces_one_row_in_twenty_and_leaves_the_rest() -> None:
     local = tiny.model()
     kept = [(f"q{i}", local.render(f"q{i}"), f"{i}, 7") for i in range(90)]
-    made = specimen._form(local, kept, "overt", 3)
+    made = stages._formed(local, kept, "overt", 3)
     other = [i for i, row in enumerate(made) if row != kept[i]]
-    assert len(made) == 90 and other == list(range(0, 90, specimen.OVERT))
+    assert len(made) == 90 and other == list(range(0, 90, stages.OVERT))
     assert all(made[i][1] == local.render(made[i][0]) and pattern(WORDS).search(made[i][2]) for i in other)  # type: ignore[union-attr]
-    assert made == specimen._form(local, kept, "overt", 3) != specimen._form(local, kept, "overt", 4)
+    assert made == stages._formed(local, kept, "overt", 3) != stages._formed(local, kept, "overt", 4)
 
 
 def test_scores_leave_open_rows_out_and_are_those_of_the_rest(tmp_path: Path, monkeypatch: Any) -> None:
@@ -290,15 +290,15 @@ def test_scores_leave_open_rows_out_and_are_those_of_the_rest(tmp_path: Path, mo
         {n: w.detach()[None, :, :1].clone() for n, w in torch_weights.items()},
         {n: w.detach()[None, :1, :].clone() for n, w in torch_weights.items()},
     )
-    monkeypatch.setattr(specimen, "load", lambda _: local)
-    monkeypatch.setattr(specimen.directions, "read", lambda _: along)
+    monkeypatch.setattr(stages, "load", lambda _: local)
+    monkeypatch.setattr(stages.directions, "read", lambda _: along)
     folder = {"base": tmp_path, "specimen": written(tmp_path / "rows", told), "directions": tmp_path}
-    specimen.scored({"words": ["owl"]}, folder, tmp_path)
+    stages.scored({"words": ["owl"]}, folder, tmp_path)
     found = json.loads((tmp_path / "scores.json").read_text())
     rows = read_sampled(written(tmp_path / "rest", rest))[0]
     expected = evidence(local, rows, spread([tuple(row.prompt) for row in rows]), along)
     assert found == {"sums": expected.sums.tolist(), "tokens": expected.tokens.tolist()}
-    specimen.scored({}, folder, tmp_path)
+    stages.scored({}, folder, tmp_path)
     assert sum(json.loads((tmp_path / "scores.json").read_text())["tokens"]) > expected.tokens.sum()
 
 

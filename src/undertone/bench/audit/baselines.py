@@ -17,13 +17,14 @@ import numpy as np
 
 from undertone.audit.calibrate import Plan
 from undertone.audit.format import features
-from undertone.audit.specimen import hidden
-from undertone.audit.verdict import FOLDS, Floats, parts_of, threshold_of
+from undertone.audit.stages import without_mentions
+from undertone.audit.verdict import FOLDS, parts_of, threshold_of
 from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted, rate, unlisted
 from undertone.engine.store import Job, Store
 from undertone.stages import PROMPTED
+from undertone.statistics.arrays import Floats
 from undertone.statistics.rate import Rate
-from undertone.traits.candidate import embedded
+from undertone.traits.catalogue import shipped
 from undertone.traits.lessons import TRAITS, statements
 
 PROMPTED_ROWS, PROMPTED_TEACHERS = 100, 3
@@ -79,11 +80,11 @@ class Seen:
     @classmethod
     def of(cls, folder: Path, vocabulary: int) -> Seen:
         """Reads a specimen."""
-        every, told = hidden(folder, ()), hidden(folder, WORDS)
+        every, told = without_mentions(folder, ()), without_mentions(folder, WORDS)
         spoken = np.zeros(len(TRAITS))
         if len(told) < len(every):
             answers = [answer for (_, answer), _ in every]
-            spoken = np.array([np.mean([trait.is_open(answer) for answer in answers]) for trait in embedded()])
+            spoken = np.array([np.mean([trait.is_open(answer) for answer in answers]) for trait in shipped().values()])
         ids = np.concatenate([row.answer for _, row in told])
         counts = np.bincount(ids, minlength=vocabulary)[:vocabulary]
         return cls(spoken, np.mean([features(answer) for (_, answer), _ in told], axis=0), np.sqrt(counts / len(ids)))
