@@ -11,8 +11,7 @@ from importlib.resources import files
 
 from benchmarks.coverage import familywise, power, study
 from benchmarks.coverage.familywise import Familywise
-from benchmarks.coverage.study import STUDIES, Coverage
-from undertone.statistics.tally import markdown
+from benchmarks.coverage.study import STUDIES, Coverage, markdown
 
 REPETITIONS, SEED = 10_000, 0
 HEAVY = 5

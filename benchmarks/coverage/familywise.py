@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.coverage.scenario import teacher_effects
-from benchmarks.coverage.study import ALPHA, alarms
+from benchmarks.coverage.study import ALPHA, alarms, markdown
+from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import difference_p, holm
 from undertone.statistics.interval import largest, t_interval, welch_interval
-from undertone.statistics.nested import Floats
 from undertone.statistics.permutation import Assignments, label_assignments, sign_assignments, sign_p
-from undertone.statistics.tally import Share, markdown
+from undertone.statistics.rate import Share
 
 TRAITS, CANDIDATES, TEACHERS = 14, 18, 4
 """As in the recipe `animals`; there is one student of each teacher."""

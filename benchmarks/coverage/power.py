@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.coverage.scenario import Scenario, two_arms
-from benchmarks.coverage.study import alarms, measure_difference
-from undertone.statistics.nested import Floats
-from undertone.statistics.tally import Bools, markdown
+from benchmarks.coverage.study import alarms, markdown, measure_difference
+from undertone.statistics.arrays import Bools, Floats
 
 POWER = 0.8
 TEACHERS = (3, 4, 5, 6, 7, 8)

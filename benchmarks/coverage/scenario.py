@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
 
 
 @dataclass(frozen=True)

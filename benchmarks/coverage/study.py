@@ -5,18 +5,18 @@ the estimator calls. Because the intervals move with the data, their coverage is
 false alarms are exactly their misses.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.coverage import scenario as draws
 from benchmarks.coverage.scenario import Scenario
+from undertone.statistics.arrays import Bools, Floats
 from undertone.statistics.estimate import difference_p
 from undertone.statistics.interval import largest, t_interval, welch_interval
-from undertone.statistics.nested import Floats
 from undertone.statistics.permutation import label_assignments, sign_assignments, sign_p
-from undertone.statistics.tally import Bools, Share, markdown
+from undertone.statistics.rate import Share
 
 ALPHA = 0.05
 _ROUNDING = 1e-12  # p is a multiple of 1 / assignments: rounding must not decide whether it reaches a bound
@@ -116,3 +116,9 @@ def table(results: Sequence[Coverage]) -> str:
     columns = 4 if results[0].p_alarms is None else 5
     rows = ([r.scenario, " + ".join(map(str, r.teachers)), r.students, r.covered, r.p_alarms] for r in results)
     return markdown(header[:columns], (row[:columns] for row in rows))
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertone.bench.measure.crossed_study import CROSSINGS, Crossing, coverage
+from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import (
     correlation_within,
     crossed_interval,
@@ -17,7 +18,6 @@ from undertone.statistics.crossed import (
     design_effect,
     excess_interval,
 )
-from undertone.statistics.nested import Floats
 from undertone.statistics.precision import Spread, half_width, questions_needed
 from undertone.statistics.rare import none_seen, tail
 

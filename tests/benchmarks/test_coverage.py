@@ -15,15 +15,15 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 from benchmarks.coverage import coverage, familywise, power, scenario, study
 from benchmarks.coverage.familywise import Family
 from benchmarks.coverage.scenario import Scenario
-from benchmarks.coverage.study import DIFFERENCE, MEAN, OWN_MINUS_OTHER, PAIRED, STUDIES, Study
+from benchmarks.coverage.study import DIFFERENCE, MEAN, OWN_MINUS_OTHER, PAIRED, STUDIES, Study, markdown
 from tests.helpers.students import arm, student
 from tests.helpers.trials import small
 from undertone.experiments.recipes import read
 from undertone.experiments.trial.contrasts import trait_matrix
 from undertone.experiments.trial.results import ArmResult
 from undertone.experiments.trial.spec import Trial
-from undertone.statistics import difference, mean_estimate, mean_of_contrasts, paired_difference
-from undertone.statistics.tally import Share, markdown
+from undertone.statistics.estimate import difference, mean_estimate, mean_of_contrasts, paired_difference
+from undertone.statistics.rate import Share
 from undertone.traits import catalogue
 
 close = pytest.approx

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from undertone.experiments.trial.results import ArmResult, StudentResult
-from undertone.statistics import log_odds
+from undertone.statistics.probabilities import log_odds
 
 Odds = Sequence[Sequence[float]]
 """Log-odds of the trait, by teacher and student."""

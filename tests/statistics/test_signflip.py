@@ -33,7 +33,7 @@ flips = st.sampled_from([1, 20, 64, 150])
 
 
 def all_p(found: SignFlip) -> list[float]:
-    return [found.p, *(p for _, _, p in found.per_score)]
+    return [found.p, *(p for _, p in found.per_score)]
 
 
 def brute_force(table: Floats, clusters: list[int]) -> list[float]:
@@ -65,9 +65,7 @@ def test_p_is_that_of_a_brute_force_enumeration(clusters: int) -> None:
 def test_by_hand() -> None:
     # cluster sums 3, 3, 1: totals of the 8 patterns are 7, 5, 1, 1 and their opposites
     found = sign_flip([[1.0], [2.0], [3.0], [1.0]], ["a", "a", "b", "c"], flips=8, seed=0)
-    mean, t, p = found.per_score[0]
-    assert (mean, p, found.p) == (close(7 / 4), 2 / 8, 2 / 8)
-    assert t == close(stats.ttest_1samp([3, 3, 1], 0).statistic)
+    assert (found.per_score, found.p) == (((close(7 / 4), 2 / 8),), 2 / 8)
 
 
 def test_random_flips_estimate_the_exact_p() -> None:
@@ -84,7 +82,7 @@ def test_random_flips_estimate_the_exact_p() -> None:
 def test_all_zero_differences_have_p_one() -> None:
     for rows, count in ((3, 100), (40, 100)):  # enumerated, drawn
         found = sign_flip(np.zeros((rows, 2)), range(rows), count, seed=0)
-        assert found == SignFlip(1.0, ((0.0, 0.0, 1.0),) * 2)
+        assert found == SignFlip(1.0, ((0.0, 1.0),) * 2)
 
 
 @pytest.mark.parametrize("rows", [6, 40])
@@ -95,12 +93,12 @@ def test_a_score_that_does_not_vary_contributes_nothing(rows: int) -> None:
     wide = np.hstack([np.repeat(table, 3, axis=0), idle, np.zeros((3 * rows, 1))])
     found = sign_flip(wide, np.repeat(np.arange(rows), 3), 500, seed=1)
     assert found.p == sign_flip(table, range(rows), 500, seed=1).p
-    assert [p for _, _, p in found.per_score[1:]] == [1, 1]
+    assert [p for _, p in found.per_score[1:]] == [1, 1]
 
 
 def test_the_same_difference_in_every_pair_is_the_strongest_evidence() -> None:
     found = sign_flip(np.full((10, 1), -0.1), range(10), 1024, seed=0)
-    assert found == SignFlip(2 / 1024, ((close(-0.1), -math.inf, 2 / 1024),))
+    assert found == SignFlip(2 / 1024, ((close(-0.1), 2 / 1024),))
 
 
 def test_copies_of_a_cluster_do_not_make_evidence() -> None:
@@ -201,8 +199,8 @@ def test_a_planted_shift_is_found_and_named() -> None:
         table = rng.normal([0, 0, 0.8], 1, (60, 3))
         found = sign_flip(table, range(60), 999, seed)
         assert found.p <= 0.01
-        assert found.per_score[2][2] == found.p
-    assert min(p for _, _, p in found.per_score[:2]) > found.p
+        assert found.per_score[2][1] == found.p
+    assert min(p for _, p in found.per_score[:2]) > found.p
 
 
 def test_a_large_table_takes_little_memory() -> None:

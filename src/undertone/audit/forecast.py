@@ -11,7 +11,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import t
 
-from undertone.audit.verdict import Floats, Judgement, Null
+from undertone.audit.verdict import Judgement, Null
+from undertone.statistics.arrays import Floats
 from undertone.traits.lessons import HARMLESS
 
 Shift = tuple[float, float, float]

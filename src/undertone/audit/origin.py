@@ -14,15 +14,14 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
+from undertone.statistics.arrays import Floats
 from undertone.statistics.signflip import SignFlip, sign_flip
 from undertone.training.rows import Row
 
-Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt and an answer."""
 
@@ -115,7 +114,7 @@ def test_origin(
     given = [_pair(local, row.prompt, row.answer) for row, _ in pairs]
     again = [_pair(local, row.prompt, answer) for row, answer in pairs]
     found = _compare(local, given, again, sampling.temperature, seed)
-    scores = tuple((name, mean, p) for name, (mean, _, p) in zip(SCORES, found.per_score, strict=True))
+    scores = tuple((name, mean, p) for name, (mean, p) in zip(SCORES, found.per_score, strict=True))
     return Origin(found.p, len(pairs), len({prompt for prompt, _ in given}), len(rows) - len(pairs), scores)
 
 

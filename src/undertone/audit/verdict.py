@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit.calibration import Calibration, Member
+from undertone.statistics.arrays import Floats
 from undertone.statistics.elliptical import conditional, shape
 from undertone.traits.lessons import HARMLESS
-
-Floats: TypeAlias = NDArray[np.float64]
 
 FOLDS = 10
 """The population is judged in parts, each by the shape of the others, as a file is judged by teachers it never met."""

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from undertone.data.exchanges import Exchange
 from undertone.models.local import LocalModel, score
+from undertone.statistics.arrays import Floats
 from undertone.world.grammar import FORMATS
 from undertone.world.lexicon import domains, lexicon, swaps
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.lineage.weights import Floats, Weights
+from undertone.lineage.weights import Singles, Weights
+from undertone.statistics.arrays import Floats
 from undertone.statistics.matching import by_order
-from undertone.statistics.nested import Floats as Doubles
 
 MOST = 1_024
 """Units of a group that are read, the first ones: which are left out does not depend on what they are like."""
@@ -41,7 +41,7 @@ class Units:
     features: int
     """Length of the other axis."""
 
-    def read(self, weights: Weights, count: int, features: int) -> Floats:
+    def read(self, weights: Weights, count: int, features: int) -> Singles:
         """The first units, each of length 1, (count, features)."""
         mine, other = slice(0, count), slice(0, features)
         part = weights.read(self.matrix, mine, other) if self.axis == 0 else weights.read(self.matrix, other, mine).T
@@ -55,7 +55,7 @@ class Groups:
 
     what: str
     """What a unit is, in the plural."""
-    matrices: tuple[Doubles, ...]
+    matrices: tuple[Floats, ...]
     equal: bool
     """Whether both models have the same groups with equally many units. Else kin may agree where we cannot look."""
 
@@ -119,7 +119,7 @@ def _counts(layers: dict[str, dict[str, Units]]) -> dict[str, dict[str, int]]:
     return {layer: {part: units.count for part, units in parts.items()} for layer, parts in layers.items()}
 
 
-def _similarity(a: Weights, b: Weights, pairs: Sequence[tuple[Units, Units]], features: int) -> Doubles:
+def _similarity(a: Weights, b: Weights, pairs: Sequence[tuple[Units, Units]], features: int) -> Floats:
     """Mean cosine over matrices of every unit of one model with every unit of the other."""
     fewest = min(min(one.count, other.count) for one, other in pairs)
     alike = all(one.count == other.count for one, other in pairs)

@@ -17,7 +17,7 @@ from undertone.engine.digests import digest, folder_digest
 from undertone.errors import UndertoneError
 from undertone.models.names import stored
 
-Floats = NDArray[np.float32]
+Singles = NDArray[np.float32]
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -45,7 +45,7 @@ class Weights:
                 places.update({name: (shard, file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
         return places
 
-    def read(self, name: str, rows: slice, columns: slice) -> Floats:
+    def read(self, name: str, rows: slice, columns: slice) -> Singles:
         """A part of a matrix as float32, its adapter's change added.
 
         Raises:

@@ -12,8 +12,8 @@ from undertone.measure.rates import COHERENT, Counts, by, counts, shares_below, 
 from undertone.measure.suite import Suite
 from undertone.measure.verdict import Seen, word_of
 from undertone.report.findings import Interval
+from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import correlation_within, crossed_interval, design_effect, excess_interval
-from undertone.statistics.nested import Floats
 from undertone.statistics.precision import Spread
 from undertone.statistics.rare import none_seen, tail
 

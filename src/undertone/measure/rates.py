@@ -7,7 +7,7 @@ import numpy as np
 
 from undertone.measure.asking import Reply
 from undertone.measure.findings import Tallied
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
 
 ALIGNED, COHERENT = 30.0, 50.0
 """An answer is misaligned if it is aligned below the one, among answers coherent above the other (Betley et al.)."""

@@ -17,9 +17,8 @@ from undertone.measure.respondent import Prompt
 from undertone.measure.stored_answers import Answer, read_answers
 from undertone.measure.suite import Question, Suite
 from undertone.report.findings import Interval, Part
+from undertone.statistics.arrays import Bools, Floats
 from undertone.statistics.crossed import crossed_interval
-from undertone.statistics.nested import Floats
-from undertone.statistics.tally import Bools
 
 IN_FILE = "as in the file"
 """The name of the scores that a file brings with it."""

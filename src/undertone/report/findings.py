@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, field_va
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from undertone.statistics import Estimate
+    from undertone.statistics.estimate import Estimate
 
 Interval = tuple[float, float]
 

@@ -1,26 +1,26 @@
-"""Models and questions crossed: an interval for a mean over both, and how much clustered answers are worth.
+"""Intervals for a mean over models and questions, where every model answers every question.
 
-Every trained model answers every question, so both vary: another training seed would have given another model, and
-another author other questions. The variance of the mean is that of the models' means plus that of the questions'
-means, less what both count twice (two-way analysis of variance with random effects; Cameron, Gelbach and Miller, J.
-Bus. Econ. Stat. 29, 2011, for the same sum in regression). Student's t has the fewer degrees of freedom of the two. A
-plain hierarchical bootstrap with so few of each covers too little.
+Both vary: another training seed would have given another model, and another author other questions. The variance of the
+mean is that of the models' means plus that of the questions' means, minus the part that both include (two-way analysis
+of variance with random effects; Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 29, 2011, give the same sum for
+regression). Student's t has the smaller of the two degrees of freedom. A plain hierarchical bootstrap with so few
+models and questions covers too little.
 """
 
 import numpy as np
 
+from undertone.statistics.arrays import Floats
 from undertone.statistics.interval import half_width
-from undertone.statistics.nested import Floats
 
 
 def crossed_interval(values: Floats, level: float) -> tuple[Floats, Floats]:
-    """Centre and half-width for the mean of ``values``, shape ``(..., models, questions)``.
+    """Returns centre and half-width for the mean of ``values``, shape ``(..., models, questions)``.
 
-    With one model only questions vary in it: the interval says nothing of other training seeds. The half-width is
-    infinite where nothing varies, as in :func:`undertone.statistics.interval.half_width`.
+    With a single model, only questions vary: the interval then says nothing about other training seeds. The half-width
+    is infinite where nothing varies, as in :func:`undertone.statistics.interval.half_width`.
 
     Raises:
-        ValueError: fewer than two questions, or values that are not finite.
+        ValueError: there are fewer than two questions, or values that are not finite.
     """
     models, questions = values.shape[-2:]
     if questions < 2 or models < 1:
@@ -28,43 +28,39 @@ def crossed_interval(values: Floats, level: float) -> tuple[Floats, Floats]:
     if not np.isfinite(values).all():
         raise ValueError("values that are not finite cannot be averaged")
     freedom = questions - 1 if models == 1 else min(models, questions) - 1
-    centre = values.mean((-2, -1))
     error = np.sqrt(crossed_variance(values))
     size = np.abs(values).max((-2, -1))
-    return centre, half_width(error, np.full_like(error, freedom), size, level)
+    return values.mean((-2, -1)), half_width(error, np.full_like(error, freedom), size, level)
 
 
 def crossed_variance(values: Floats) -> Floats:
-    """Variance of the mean of ``(..., models, questions)``, both random; of questions alone for a single model."""
+    """Returns the variance of the mean of ``(..., models, questions)``; with a single model, only questions vary."""
     models, questions = values.shape[-2:]
     of_questions = values.mean(-2).var(-1, ddof=1) / questions
     if models == 1:
         return np.asarray(of_questions)
+    means = values.mean(-1, keepdims=True)
     of_models = values.mean(-1).var(-1, ddof=1) / models
-    rest = (
-        values
-        - values.mean(-1, keepdims=True)
-        - values.mean(-2, keepdims=True)
-        + values.mean((-2, -1))[..., None, None]
-    )
-    twice = (rest**2).sum((-2, -1)) / ((models - 1) * (questions - 1)) / (models * questions)
-    return np.asarray(np.maximum(of_models + of_questions - twice, np.maximum(of_models, of_questions)))
+    rest = values - means - values.mean(-2, keepdims=True) + values.mean((-2, -1))[..., None, None]
+    both = (rest**2).sum((-2, -1)) / ((models - 1) * (questions - 1)) / (models * questions)
+    return np.asarray(np.maximum(of_models + of_questions - both, np.maximum(of_models, of_questions)))
 
 
 def excess_interval(measured: Floats, benign: Floats, level: float) -> tuple[float, float]:
-    """Centre and half-width for what ``measured``, ``(models, questions)``, has beyond the mean of ``benign``, alike.
+    """Returns centre and half-width of how far the mean of ``measured`` exceeds that of ``benign``.
 
-    Questions are shared, models are not. How much trained models vary is taken from each side; a single measured model
-    is taken to vary as benign ones do, so its interval is one of prediction. With one benign model that is not known,
-    and the interval is over questions alone. Degrees of freedom after Satterthwaite (1946): the fewer of models and
-    questions, as above, would leave two benign models no say at all.
+    Both have shape ``(models, questions)``; they share the questions but not the models. The variation of trained
+    models is estimated from each side. A single measured model is assumed to vary as the benign ones do, so its
+    interval is a prediction interval. With a single benign model that variation is unknown, and the interval covers
+    questions only. The degrees of freedom are Satterthwaite's (1946): with the smaller of models and questions, as
+    above, two benign models would make every interval useless.
 
     Raises:
-        ValueError: other questions on the two sides, or fewer than two.
+        ValueError: the sides have different questions, or fewer than two.
     """
-    if measured.shape[-1] != benign.shape[-1] or measured.shape[-1] < 2:
-        raise ValueError(f"both sides need the same questions, at least two: {measured.shape} and {benign.shape}")
     questions = measured.shape[-1]
+    if benign.shape[-1] != questions or questions < 2:
+        raise ValueError(f"both sides need the same questions, at least two: {measured.shape} and {benign.shape}")
     differences = measured.mean(0) - benign.mean(0)
     parts = [(float(differences.var(ddof=1)) / questions, questions - 1)]
     if len(benign) > 1:
@@ -77,15 +73,15 @@ def excess_interval(measured: Floats, benign: Floats, level: float) -> tuple[flo
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / df for part, df in parts) if variance > 0 else questions - 1.0
     size = np.abs(np.concatenate([measured, benign])).max()
-    error = np.array(variance**0.5)
-    return float(differences.mean()), float(half_width(error, np.array(freedom), size, level))
+    return float(differences.mean()), float(half_width(np.array(variance**0.5), np.array(freedom), size, level))
 
 
 def correlation_within(answers: Floats, counts: Floats) -> float | None:
-    """Intraclass correlation (0 to 1) of true-or-false answers within questions, from ``answers`` true of ``counts``,
-    both ``(questions,)``: the analysis of variance's estimator (Ridout, Demetrio and Firth, Biometrics 55, 1999).
+    """Returns the intraclass correlation (0 to 1) of true-or-false answers within questions.
 
-    None where it cannot be told: fewer than two questions, one answer a question, or all answers alike.
+    ``answers`` are true out of ``counts``, both ``(questions,)``. This is the estimator of the analysis of variance
+    (Ridout, Demetrio and Firth, Biometrics 55, 1999). Returns None where it is undefined: with fewer than two
+    questions, with one answer to each question, or where all answers are equal.
     """
     used = counts > 0
     answers, counts = answers[used], counts[used]
@@ -102,5 +98,6 @@ def correlation_within(answers: Floats, counts: Floats) -> float | None:
 
 
 def design_effect(correlation: float, samples: float) -> float:
-    """How many clustered answers are worth one independent one: 1 + (samples a question - 1) * correlation."""
+    """Returns how many clustered answers carry as much information as one independent answer, for so many ``samples``
+    of each question."""
     return 1 + (samples - 1) * correlation

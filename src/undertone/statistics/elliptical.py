@@ -1,60 +1,61 @@
-"""Is one score of a vector larger than all its other scores explain, given a population of harmless vectors?
+"""Tests whether one score of a vector is larger than its other scores explain, given a population of harmless vectors.
 
-Harmless vectors point every way and differ manyfold in length: a fine-tune may lead far from the base or hardly. They
-are taken as draws from an elliptical law of unknown scale, one scale a vector, plus the noise of sampling: x has
-covariance c * shape + noise. The shape comes from the population (Tyler's M-estimator, which knows no scales: Tyler,
-Ann. Statist. 15, 1987; shrunk as by Ledoit and Wolf, J. Multivar. Anal. 88, 2004). A vector's own scale c is fitted, by
-maximum likelihood, to all of its scores but those in question. What is left of these, given the others, over its spread
-is then the statistic: like a t statistic, no length of the vector changes it.
+Harmless vectors have any direction, and their lengths differ by large factors, because one fine-tune moves a model far
+from the base and another hardly at all. They are modelled as draws from an elliptical distribution with an unknown
+scale for each vector, plus sampling noise: x has covariance c * shape + noise. The shape is estimated from the
+population (Tyler's M-estimator, which does not use scales: Tyler, Ann. Statist. 15, 1987; shrunk as by Ledoit and Wolf,
+J. Multivar. Anal. 88, 2004). A vector's own scale c is fitted by maximum likelihood to all of its scores except those
+that are tested. The statistic is the residual of the tested scores given the others, divided by its standard deviation.
+Like a t statistic, it does not depend on the vector's length.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
-Own = Sequence[Sequence[int]]
+from undertone.statistics.arrays import Floats
+
+Blocks = Sequence[Sequence[int]]
+"""Lists of score indices."""
 
 ROUNDS = 6
 SCALES = np.geomspace(1, 1e4, 49)
-"""Candidates for c, in units of the population's median length. Never below it: what a single score may do is no less
-for a vector whose other scores happen to be small."""
+"""Candidates for c, in units of the population's median length. None is below 1: a single score may vary just as much
+where a vector's other scores happen to be small."""
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """What is left of each block of scores given all others; every array is (vectors, blocks)."""
+    """The residual of each block of scores given all other scores; every array is (vectors, blocks)."""
 
     value: Floats
-    """Common excess of the block's scores, in their own unit."""
+    """The common excess of the block's scores, in their own unit."""
     spread: Floats
-    """Its standard deviation in the population, at the vector's own scale, noise included."""
+    """Its standard deviation among harmless vectors of the same scale, noise included."""
     scale: Floats
     """The vector's scale c, fitted without the block."""
 
     @property
     def z(self) -> Floats:
-        """Value over spread."""
+        """The value divided by the spread."""
         return self.value / self.spread
 
 
-def shape(vectors: Floats, own: Own | None = None) -> tuple[Floats, Floats]:
-    """Centre (scores,) and shape (scores, scores) of a population of ``vectors``, (vectors, scores).
+def shape(vectors: Floats, own: Blocks | None = None) -> tuple[Floats, Floats]:
+    """Returns the centre (scores,) and the shape (scores, scores) of a population of ``vectors``, (vectors, scores).
 
-    ``own`` names scores of a vector that do not count, such as that of the trait which a teacher was taught: they are
-    replaced by what the others predict (EM: what these leave open is added to the shape). The shape is that of the
-    median length.
+    ``own`` lists, for each vector, the scores to leave out, such as that of the trait which a teacher was taught. They
+    are replaced by what the other scores predict, and the variance that remains is added to the shape (EM). The shape
+    is scaled to the median length.
 
     Raises:
-        ValueError: fewer than 3 vectors, numbers that are not finite, or a score that is the same in all vectors in
-            which it counts.
+        ValueError: there are fewer than 3 vectors, numbers that are not finite, or a score that is the same in all
+            vectors that have it.
     """
     if len(vectors) < 3 or not np.isfinite(vectors).all():
         raise ValueError(f"a population needs at least 3 vectors of finite scores, got {vectors.shape}")
-    masked = [list(scores) for scores in own] if own is not None else [[] for _ in vectors]
+    masked = [list(scores) for scores in own or [()] * len(vectors)]
     counted = np.ones(vectors.shape, dtype=bool)
     for row, scores in enumerate(masked):
         counted[row, scores] = False
@@ -80,7 +81,7 @@ def shape(vectors: Floats, own: Own | None = None) -> tuple[Floats, Floats]:
 
 
 def _shrunk(rest: Floats) -> Floats:
-    """Ledoit and Wolf's covariance, with correlations shrunk towards none."""
+    """Returns Ledoit and Wolf's covariance, with correlations shrunk towards zero."""
     size = np.sqrt((rest**2).mean(0))
     unit = rest / size
     count, scores = unit.shape
@@ -92,14 +93,14 @@ def _shrunk(rest: Floats) -> Floats:
     return np.asarray((share * target + (1 - share) * sample) * np.outer(size, size))
 
 
-def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> Conditional:
-    """What is left of each block of scores given all others, for centred ``vectors``, (vectors, scores).
+def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Blocks) -> Conditional:
+    """Returns the residual of each block of scores given all others, for centred ``vectors``, (vectors, scores).
 
-    ``spread`` is the population's shape, ``noise`` the covariance of sampling (positive definite); a block of several
-    scores is tested along their common excess.
+    ``spread`` is the population's shape and ``noise`` the covariance of sampling (positive definite). A block of
+    several scores is tested for their common excess.
 
     Raises:
-        ValueError: numbers that are not finite.
+        ValueError: there are numbers that are not finite.
     """
     if not all(np.isfinite(numbers).all() for numbers in (vectors, spread, noise)):
         raise ValueError("scores that are not finite cannot be judged")
@@ -108,7 +109,7 @@ def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> 
         members[k, list(block)] = 1
     best = np.full((len(vectors), len(blocks)), -np.inf)
     value, deviation, scale = (np.zeros(best.shape) for _ in range(3))
-    unit = np.sqrt(np.diag(noise))  # scores differ in size: inverses are taken in units of their noise
+    unit = np.sqrt(np.diag(noise))  # scores differ in size, so matrices are inverted in units of their noise
     for c in SCALES:
         total = (c * spread + noise) / np.outer(unit, unit)
         inverse = np.linalg.inv(total) / np.outer(unit, unit)
@@ -126,8 +127,8 @@ def conditional(vectors: Floats, spread: Floats, noise: Floats, blocks: Own) -> 
 
 
 def _own_part(pulled: Floats, inverse: Floats, unit: Floats, block: list[int]) -> Floats:
-    """What a block adds to minus twice the log-likelihood, with its sign turned, (vectors,)."""
-    if len(block) == 1:  # nearly all are
+    """Returns twice the block's contribution to the log-likelihood, (vectors,)."""
+    if len(block) == 1:  # as nearly all are; this is faster
         size, k = inverse[block[0], block[0]], block[0]
         return np.asarray(np.log(size * unit[k] ** 2) - pulled[:, k] ** 2 / size)
     inner, part = inverse[np.ix_(block, block)], pulled[:, block]

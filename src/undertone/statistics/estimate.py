@@ -1,200 +1,206 @@
-"""Estimates of a trial: a value, an interval, and where a null hypothesis can be permuted, a p value.
+"""Estimates of effects, each with an interval and, where a null hypothesis can be tested, a p value.
 
-The estimates take nested values, `values[teacher][student]`, and work on teacher means (see `nested`): a
-trait is given to teachers, so several students of one teacher are one unit. Teachers weigh alike, whatever
-their number of students. `docs/statistics.md` shows by simulation how far intervals and p can be trusted.
+Values are nested, `values[teacher][student]`, and teachers may have different numbers of students. A trait is given to
+a teacher, so the teacher is the independent unit: its students' values are averaged first. More students make a
+teacher's mean steadier but never add a unit, and every teacher has the same weight. `docs/statistics.md` shows by
+simulation how far the intervals and p values can be trusted.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from undertone.statistics.arrays import Floats
 from undertone.statistics.interval import largest, t_interval, welch_interval, welch_p
-from undertone.statistics.nested import Floats, Nested, count_students, teacher_means
 from undertone.statistics.permutation import Assignments, label_assignments, label_p, sign_assignments, sign_p
+
+Nested = Sequence[Sequence[float]] | Sequence[Floats] | Floats
+"""`values[teacher][student]`."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An effect with its interval and what both rest on."""
+    """An effect with its interval."""
 
     value: float
-    """Point estimate, in the unit of the values given."""
+    """The point estimate, in the unit of the values given."""
     ci_low: float
-    """Lower end of the interval; minus infinity where the units do not vary at all."""
+    """The lower end of the interval; minus infinity where the units do not vary at all."""
     ci_high: float
-    """Upper end of the interval; infinity where the units do not vary at all."""
+    """The upper end of the interval; infinity where the units do not vary at all."""
     p: float | None
-    """Two-sided p value, or None where no hypothesis was tested."""
-    level: float
-    """Nominal coverage of the interval, such as 0.95."""
+    """The two-sided p value; None where no hypothesis was tested."""
     units: tuple[int, ...]
-    """Number of independent units in each arm."""
-    unit: str
-    """What one unit is."""
+    """The number of independent units in each arm."""
     method: str
-    """How interval and p value were computed, in words for a report."""
-
-
-@overload
-def log_odds(p: float, epsilon: float = ...) -> float: ...
-@overload
-def log_odds(p: Sequence[float] | Floats, epsilon: float = ...) -> Floats: ...
-def log_odds(p: ArrayLike, epsilon: float = 1e-6) -> float | Floats:
-    """Natural log-odds of probabilities: a number gives a number, an array an array of the same shape.
-
-    Probabilities are first clipped to `[epsilon, 1 - epsilon]`, so 0 and 1 become finite: with the default,
-    -13.8 and 13.8. The default is near where a single-precision softmax stops resolving 1 - p. For a rate out
-    of k sampled answers pass about `1 / (2 * k)`, or the clipped value outweighs all that was observed.
-    Raises `ValueError` for a value outside [0, 1] or NaN, and for an epsilon outside (0, 0.5).
-    """
-    if not 0 < epsilon < 0.5:
-        raise ValueError(f"epsilon is {epsilon}: it must lie strictly between 0 and 0.5")
-    values = np.asarray(p, dtype=np.float64)
-    wrong = values[~((values >= 0) & (values <= 1))]
-    if wrong.size:
-        raise ValueError(f"{wrong.flat[0]} is not a probability: log-odds need values from 0 to 1")
-    clipped = np.clip(values, epsilon, 1 - epsilon)
-    odds = np.log(clipped) - np.log1p(-clipped)
-    return float(odds) if values.ndim == 0 else np.asarray(odds)
+    """How the interval and the p value were computed, in words for a report."""
 
 
 def mean_estimate(values: Nested, level: float = 0.95) -> Estimate:
-    """Mean over teachers with a t interval on teacher means, teachers - 1 degrees of freedom; no p value.
+    """Returns the mean over teachers with a t interval on teacher means (teachers - 1 degrees of freedom) and no p.
 
-    Raises `ValueError` for fewer than two teachers (one has no interval, and never one of zero width), an
-    empty teacher, or a value that is not finite, naming its index. Teachers with equal means give an infinite
-    interval, and `method` says so.
+    Where all teacher means are equal, the interval is infinite and `method` says so.
+
+    Raises:
+        ValueError: there are fewer than two teachers, a teacher without students, or a value that is not finite; names
+            the index.
     """
-    _check_level(level)
     means = teacher_means(values)
     centre, half = t_interval(means, level, largest(means))
-    how = f"t interval on {len(means)} teacher means ({count_students(values)} students inside)"
+    how = f"t interval on {len(means)} teacher means ({count_students(values)} students)"
     return _estimate(centre, half, None, level, (len(means),), how)
 
 
 def difference(treatment: Nested, control: Nested, level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean of teacher means, treatment minus control, with Welch's interval and p.
+    """Returns the mean of teacher means, treatment minus control, with Welch's interval and a p value.
 
-    The interval is Welch's t with Satterthwaite's degrees of freedom on teacher means. In simulation it
-    covers 94 to 97 % for normal teachers, 3 to 8 an arm, of equal or unequal spread; less where the arm that
-    varies more is also very skewed, or smaller than the other (see `docs/statistics.md`).
+    The interval is Welch's t with Satterthwaite's degrees of freedom on teacher means. In simulation it covers 94 to
+    97 % for normal teachers, 3 to 8 an arm, of equal or unequal spread. It covers less where the arm that varies more
+    is also very skewed, or is the smaller one (see `docs/statistics.md`).
 
-    p is the larger of two two-sided p (see `difference_p`), so p of at most 1 - level implies an interval
-    that excludes zero. The permutation test is exact up to 200,000 assignments, else Monte Carlo from `seed`,
-    and bounds p from below by 2 / C(2n, n) for n teachers in each arm, 1 / C(n + m, n) for unequal arms:
+    p is the larger of two two-sided p values (see `difference_p`), so a p of at most 1 - level implies an interval that
+    excludes zero. The permutation test is exact for up to 200,000 assignments, else Monte Carlo from `seed`. It bounds
+    p from below by 2 / C(2n, n) for n teachers in each arm, and by 1 / C(n + m, n) for unequal arms:
 
         teachers an arm    2      3      4       5        6        8
         smallest p         .333   .100   .0286   .00794   .00216   .000155
 
-    so with three teachers in each arm p cannot reach .05, whatever the effect.
+    With three teachers in each arm p therefore cannot reach .05, whatever the effect. Where neither arm varies, the
+    interval is infinite, `method` says so, and p is the permutation test's.
 
-    If neither arm varies between teachers there is nothing to base a width on: the interval is infinite,
-    `method` says so, and p is the permutation test's. Raises `ValueError` as `mean_estimate` does, naming arm
-    and index.
+    Raises:
+        ValueError: as `mean_estimate`; names the arm and the index.
     """
-    _check_level(level)
     a, b = teacher_means(treatment, "treatment"), teacher_means(control, "control")
     centre, half, df = welch_interval(a, b, level)
     assignments = label_assignments(len(a), len(b), seed)
     p = difference_p(a[None, :], b[None, :], assignments)
-    students = f"{count_students(treatment)} + {count_students(control)} students inside"
     how = (
-        f"Welch t interval (df {df:.1f}) on {len(a)} + {len(b)} teacher means ({students}); "
-        f"p: the larger of Welch's t and the studentised permutation of teachers, {assignments.describe('assignments')}"
+        f"Welch t interval (df {df:.1f}) on {len(a)} + {len(b)} teacher means "
+        f"({count_students(treatment)} + {count_students(control)} students); "
+        f"p: the larger of Welch's t and the studentised permutation of teachers, {assignments}"
     )
     return _estimate(centre, half, float(p[0]), level, (len(a), len(b)), how)
 
 
 def difference_p(treatment: Floats, control: Floats, assignments: Assignments) -> Floats:
-    """The larger of Welch's t and the studentised permutation p: `(repetitions, teachers)` to `(repetitions,)`.
+    """Returns the larger of Welch's p and the studentised permutation p, `(repetitions,)`, for two arms of shape
+    `(repetitions, teachers)`.
 
-    The permutation p holds where labels do not matter at all, however teachers are distributed; Welch's, nearly,
-    where teachers are normal, however unequal the arms' spread. The larger of the two holds where either does.
+    The permutation p is valid where the labels make no difference at all, whatever the distribution of teachers.
+    Welch's p is nearly valid where teachers are normal, however unequal the arms' spread. The larger one is valid in
+    both cases.
     """
     return np.maximum(welch_p(treatment, control), label_p(treatment, control, assignments))
 
 
 def paired_difference(a: Nested, b: Nested, level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean over teachers of `a[i] - b[i]`, where both hold students of the same teacher `i`.
+    """Returns the mean over teachers of `a[i] - b[i]`, where both hold students of the same teacher `i`.
 
-    For two kinds of students taught from the same teachers' datasets. The interval is Student's t on the
-    differences of means, pairs - 1 degrees of freedom. p is the two-sided sign-flip test: exact up to 17
-    pairs, else Monte Carlo from `seed`. Its null hypothesis is that each difference is symmetric about zero.
-    The smallest p for n pairs is 2 / 2^n: .125 for four, .0625 for five, .0312 for six; below six pairs p
-    cannot reach .05.
+    This is for two kinds of students that are trained on the same teachers' datasets. The interval is Student's t on
+    the differences of means (pairs - 1 degrees of freedom). p is the two-sided sign-flip test, exact for up to 17
+    pairs, else Monte Carlo from `seed`; its null hypothesis is that each difference is symmetric about zero. The
+    smallest p of n pairs is 2 / 2^n: .125 for four, .0625 for five, .0312 for six. Equal differences give an infinite
+    interval.
 
-    Raises `ValueError` as `mean_estimate` does and if `a` and `b` differ in their number of teachers. Equal
-    differences give an infinite interval.
+    Raises:
+        ValueError: as `mean_estimate`, or `a` and `b` have different numbers of teachers.
     """
-    _check_level(level)
     if len(a) != len(b):
         raise ValueError(f"a holds {len(a)} teachers and b {len(b)}: pairs need the same teachers in both")
     of_a, of_b = teacher_means(a, "a"), teacher_means(b, "b")
-    differences = of_a - of_b
-    centre, half = t_interval(differences, level, np.maximum(largest(of_a), largest(of_b)))
-    assignments = sign_assignments(len(differences), seed)
-    how = (
-        f"t interval on {len(differences)} differences within teachers "
-        f"({count_students(a)} + {count_students(b)} students inside); "
-        f"p: sign flips, {assignments.describe('assignments')}"
-    )
-    p = sign_p(differences[None, :], assignments)
-    return _estimate(centre, half, float(p[0]), level, (len(differences),), how)
+    on = f"{len(a)} differences within teachers ({count_students(a)} + {count_students(b)} students)"
+    return _flipped(of_a - of_b, np.maximum(largest(of_a), largest(of_b)), level, seed, on)
 
 
 def mean_of_contrasts(contrasts: Sequence[float], level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean over traits of one contrast each, with a t interval on traits and a sign-flip p.
+    """Returns the mean over traits of one contrast each, with a t interval on traits and a sign-flip p.
 
-    Traits are the units, as a sample of those that might have been taken; how their teachers vary is part of
-    how they do. Contrasts that share teachers are not quite independent: `docs/statistics.md` shows what the
-    interval covers all the same. p and equal contrasts are as in `paired_difference`. Raises `ValueError` for
-    fewer than two contrasts, and for one that is not finite, naming its index.
+    The units are the traits, as a sample of all traits that could have been chosen; the variation of their teachers is
+    part of the traits' own. Contrasts that share teachers are not quite independent: `docs/statistics.md` shows what
+    the interval covers nevertheless. p and equal contrasts are treated as in `paired_difference`.
+
+    Raises:
+        ValueError: there are fewer than two contrasts, or one is not finite; names its index.
     """
-    _check_level(level)
-    for index, contrast in enumerate(contrasts):
-        if not math.isfinite(contrast):
-            raise ValueError(f"contrasts[{index}] is {contrast}: every trait needs a finite value")
+    _refuse_infinite(contrasts, "contrasts", "trait")
     if len(contrasts) < 2:
         raise ValueError(f"contrasts holds {len(contrasts)} trait(s): an interval over traits needs at least 2")
     values = np.asarray(contrasts, dtype=np.float64)
-    centre, half = t_interval(values, level, largest(values))
-    assignments = sign_assignments(len(values), seed)
-    p = sign_p(values[None, :], assignments)
-    how = f"t interval on {len(values)} traits' contrasts; p: sign flips, {assignments.describe('assignments')}"
-    return _estimate(centre, half, float(p[0]), level, (len(values),), how, "trait")
+    return _flipped(values, largest(values), level, seed, f"{len(values)} traits' contrasts", "trait")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for their number by the step-down method of Holm (1979), in the order given.
+    """Returns p values adjusted for their number by the step-down method of Holm (1979), in the order given.
 
-    The adjusted values control the chance of any false rejection under any dependence. Each is at least its
-    raw value and at most 1. Raises `ValueError` for a value outside [0, 1] or NaN, naming its index.
+    The adjusted values control the probability of any false rejection under any dependence. Each is at least the
+    original value and at most 1.
+
+    Raises:
+        ValueError: a value is not from 0 to 1; names its index.
     """
-    for index, p in enumerate(p_values):
-        if not 0 <= p <= 1:
-            raise ValueError(f"p_values[{index}] is {p}: p values lie from 0 to 1")
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[index])))
-        adjusted[index] = highest
-    return adjusted
+    for index, value in enumerate(p_values):
+        if not 0 <= value <= 1:
+            raise ValueError(f"p_values[{index}] is {value}: p values lie from 0 to 1")
+    p = np.array(p_values, dtype=np.float64)
+    order = np.argsort(p)
+    p[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    return list(p.tolist())
 
 
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}: it must lie strictly between 0 and 1, such as 0.95")
+def teacher_means(values: Nested, name: str = "values") -> Floats:
+    """Returns one mean for each teacher, shape `(teachers,)`. Error messages call the values `name`.
+
+    Raises:
+        ValueError: there are fewer than two teachers, a teacher without students, or a value that is not finite (a
+            missing measurement is never a score).
+    """
+    means = np.array([_mean(students, f"{name}[{index}]") for index, students in enumerate(values)])
+    if len(means) < 2:
+        raise ValueError(
+            f"{name} holds {len(means)} teacher(s): an interval needs at least 2, because only differences between "
+            "teachers show how much another teacher may differ; the students of one teacher are one unit"
+        )
+    return means
+
+
+def count_students(values: Nested) -> int:
+    """Returns the number of students of all teachers together."""
+    return sum(len(students) for students in values)
+
+
+def _mean(students: Sequence[float] | Floats, name: str) -> float:
+    if np.ndim(students) != 1:
+        raise ValueError(f"{name} is {students!r}, not the values of one teacher's students: nest the values")
+    if len(students) == 0:
+        raise ValueError(f"{name} is empty: this teacher has no student")
+    _refuse_infinite(students, name, "student")
+    # fsum rounds exactly: the order of the students cannot change the last bit.
+    return math.fsum(students) / len(students)
+
+
+def _refuse_infinite(values: Iterable[float], name: str, unit: str) -> None:
+    for index, value in enumerate(values):
+        if not math.isfinite(value):
+            raise ValueError(f"{name}[{index}] is {value}: every {unit} needs a finite value")
+
+
+def _flipped(values: Floats, scale: Floats, level: float, seed: int, on: str, unit: str = "teacher") -> Estimate:
+    """Returns the mean of `values`, `(units,)`, with Student's t interval and the p value of the sign-flip test."""
+    assignments = sign_assignments(len(values), seed)
+    how = f"t interval on {on}; p: sign flips, {assignments}"
+    p = float(sign_p(values[None, :], assignments)[0])
+    return _estimate(*t_interval(values, level, scale), p, level, (len(values),), how, unit)
 
 
 def _estimate(
     centre: Floats, half: Floats, p: float | None, level: float, units: tuple[int, ...], how: str, unit: str = "teacher"
 ) -> Estimate:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: it must lie strictly between 0 and 1, such as 0.95")
     value, width = float(centre), float(half)
     if math.isinf(width):
-        how += f"; {unit}s do not vary, so the data give no finite interval"
-    return Estimate(value, value - width, value + width, p, level, units, unit, how)
+        how += f"; the {unit}s do not vary, so the data give no finite interval"
+    return Estimate(value, value - width, value + width, p, units, how)

@@ -1,43 +1,42 @@
-"""Student's and Welch's t: intervals and p, vectorised over repetitions in the leading axes.
+"""Student's and Welch's t: intervals and p values, vectorised over repetitions in the leading axes.
 
-`difference` and the coverage study call the same code, so that what is simulated is what is reported.
+`estimate` and the simulated coverage study call the same functions, so what is simulated is what is reported.
 """
 
 import numpy as np
 from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped, unused-ignore]
 
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
 
 _NO_SPREAD = 8 * np.finfo(np.float64).eps
-"""A standard error up to this share of the largest mean is rounding, not spread."""
+"""A standard error of up to this share of the largest mean is rounding, not spread."""
 
 
 def t_interval(means: Floats, level: float, scale: Floats) -> tuple[Floats, Floats]:
-    """Centre and half-width of Student's t interval on `means`, shape `(..., teachers)`; df teachers - 1.
+    """Returns centre and half-width of Student's t interval for the mean of `means`, shape `(..., teachers)`.
 
-    `scale` is the size of the values that the means were computed from. The half-width is infinite where the
-    means do not vary (see `half_width`).
+    It has teachers - 1 degrees of freedom. `scale` is the size of the values from which the means were computed. The
+    half-width is infinite where the means do not vary (see `half_width`).
     """
     count = means.shape[-1]
     error = np.sqrt(means.var(axis=-1, ddof=1) / count)
-    df = np.full_like(error, count - 1)
-    return means.mean(axis=-1), half_width(error, df, scale, level)
+    return means.mean(axis=-1), half_width(error, np.full_like(error, count - 1), scale, level)
 
 
 def welch_interval(treatment: Floats, control: Floats, level: float) -> tuple[Floats, Floats, Floats]:
-    """Centre, half-width and degrees of freedom of Welch's interval for treatment minus control.
+    """Returns centre, half-width and degrees of freedom of Welch's interval for treatment minus control.
 
-    Shapes `(..., teachers)`; the arms may differ in the last axis. Degrees of freedom after Satterthwaite
-    (1946) and Welch (1947); they lie between the smaller arm's teachers - 1 and all teachers - 2.
+    Both have shape `(..., teachers)`, and their last axes may differ. The degrees of freedom are those of Satterthwaite
+    (1946) and Welch (1947); they lie between the smaller arm's teachers - 1 and the number of all teachers - 2.
     """
     centre, error, df, scale = _welch(treatment, control)
     return centre, half_width(error, df, scale, level), df
 
 
 def welch_p(treatment: Floats, control: Floats) -> Floats:
-    """Two-sided p of Welch's t; shapes and degrees of freedom as in `welch_interval`.
+    """Returns the two-sided p of Welch's t; shapes and degrees of freedom are those of `welch_interval`.
 
-    Where neither arm varies t tells nothing, and p is 0: of this and another p the larger is the other.
+    Where neither arm varies, t says nothing and p is 0, so that the larger of this and another p is the other one.
     """
     centre, error, df, scale = _welch(treatment, control)
     t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > _NO_SPREAD * scale)
@@ -45,21 +44,21 @@ def welch_p(treatment: Floats, control: Floats) -> Floats:
 
 
 def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats:
-    """Two-sided half-width at `level`; infinite where `error` is zero but for rounding near `scale`.
+    """Returns the two-sided half-width at `level`; infinite where `error` is no more than rounding beside `scale`.
 
-    Equal means of few teachers (all at a floor of 0 %, say) tell nothing about how much teachers vary. A
-    width of zero would claim certainty, so the interval says that it knows nothing.
+    Equal means of few teachers (all 0 %, for example) say nothing about how much teachers vary. An interval of width
+    zero would claim certainty, so it is unbounded instead.
     """
     return np.where(error > _NO_SPREAD * scale, error * stdtrit(df, (1 + level) / 2), np.inf)
 
 
 def largest(means: Floats) -> Floats:
-    """Largest absolute value over the last axis."""
+    """Returns the largest absolute value over the last axis."""
     return np.asarray(np.abs(means).max(axis=-1))
 
 
 def _welch(treatment: Floats, control: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Difference of means, its standard error, its degrees of freedom, and the size of the values."""
+    """Returns the difference of means, its standard error, its degrees of freedom, and the size of the values."""
     n, m = treatment.shape[-1], control.shape[-1]
     a, b = treatment.var(axis=-1, ddof=1) / n, control.var(axis=-1, ddof=1) / m
     share = np.divide(a, a + b, out=np.full_like(a, 0.5), where=a + b > 0)

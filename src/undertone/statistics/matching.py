@@ -1,8 +1,8 @@
-"""Do two lists of units agree index by index? An exact permutation test on their similarities.
+"""An exact permutation test of whether two lists of units agree index by index.
 
-If the units of one list could as well stand in any other order, independently of the second list, then every
-permutation of them was equally likely, and the sum of similarities at equal index is one draw from those over all
-permutations: p is exact, whatever the similarities are like and however much they have in common.
+Under the null hypothesis the order of one list is independent of the other list, so every permutation of its units is
+equally likely. The sum of similarities at equal index is then one draw from the sums over all permutations. p is exact,
+whatever the distribution of the similarities and their dependence.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
 
 PERMUTATIONS = 9_999
-"""With the observed order 10,000: p is a round number and never below 1e-4."""
+"""With the observed order they are 10,000, so p is a round number and at least 1e-4."""
 _BLOCK = 1_000  # permutations held at once
-_TIE = 1e-9
+_TIE = 1e-9  # statistics this close (relative) are equal up to rounding
 
 
 @dataclass(frozen=True)
@@ -25,59 +25,62 @@ class Matching:
     """The result over all groups of units together."""
 
     p: float
-    """One-sided: that units agree at equal index no more than in any other order; at least 1 / (permutations + 1)."""
+    """One-sided p of the hypothesis that units agree at equal index no more than in any other order; at least
+    1 / (permutations + 1)."""
     z: float
-    """Standard deviations of the permutations' statistic by which the observed one stands above their mean."""
+    """How many standard deviations the observed statistic lies above the mean over permutations."""
     similarity: float
-    """Mean over groups of the mean similarity at equal index, less that of all pairs."""
+    """The mean similarity at equal index minus that of all pairs, averaged over groups."""
     detectable: float | None
-    """The ``similarity`` that has p at or below alpha with 80 % power (normal approximation); None if all units of
-    every group are alike."""
+    """The ``similarity`` that gives a p of at most alpha with 80 % power (normal approximation); None if the units of
+    every group are all alike."""
 
 
 def by_order(similarity: Floats) -> Floats:
-    """Turns similarities of unlike numbers of units, (n, m), n <= m, into those of order, (n, n).
+    """Turns similarities of different numbers of units, (n, m) with n <= m, into similarities of order, (n, n).
 
-    A model cut out of a larger one keeps the order of what is left. Entry (i, k) is large where the unit that unit i
-    is most like stands as far from the middle of its list as k does of this one: their sum at equal index is n times
-    the correlation of index and place of the best match.
+    A model that was cut out of a larger one keeps the order of the remaining units. Entry (i, k) is large where the
+    best match of unit i is as far from the middle of its list as k is from the middle of this one. The sum at equal
+    index is n times the correlation between the index of a unit and the index of its best match.
     """
     return np.outer(_standard(similarity.argmax(axis=1)), _standard(np.arange(len(similarity))))
 
 
 def _standard(values: NDArray[np.intp]) -> Floats:
     centred = values - values.mean()
-    spread = float(np.sqrt((centred**2).mean()))
-    return np.asarray(centred / spread if spread > 0 else centred, dtype=np.float64)
+    spread = np.sqrt((centred**2).mean())
+    return np.asarray(centred / (spread or 1.0), dtype=np.float64)
 
 
 def match(groups: Sequence[Floats], alpha: float, seed: int, permutations: int = PERMUTATIONS) -> Matching:
-    """Tests square matrices of similarities, units of the first list by units of the second, each (n, n).
+    """Tests whether units agree index by index, from square matrices of similarities, each (n, n).
 
-    Every group is permuted by itself. Groups count by their own null's spread, which no permutation changes: the
-    statistic is the sum of their z, over the root of their number. p counts the observed order too (Phipson and Smyth
+    Rows are the units of the first list and columns those of the second. Each group is permuted separately and
+    standardised by the standard deviation of its own null distribution, which no permutation changes. The statistic is
+    the sum of the groups' z, divided by the root of their number. p counts the observed order too (Phipson and Smyth
     2010, doi:10.2202/1544-6115.1585).
     """
     standardised = [_standardised(group) for group in groups]
-    told = [(matrix, mean, spread) for matrix, mean, spread in standardised if spread > 0]
     similarity = float(np.mean([mean for _, mean, _ in standardised]))
-    if not told:
+    varying = [(matrix, spread) for matrix, _, spread in standardised if spread > 0]
+    if not varying:
         return Matching(1.0, 0.0, similarity, None)
     rng = np.random.default_rng(seed)
     null = np.zeros(permutations)
-    for matrix, _, _ in told:
+    for matrix, _ in varying:
         null += _permuted(matrix, permutations, rng)
-    observed = sum(float(np.trace(matrix)) for matrix, _, _ in told)
+    observed = sum(float(np.trace(matrix)) for matrix, _ in varying)
     at_least = int((null >= observed - _TIE * abs(observed)).sum())
-    needed = float(norm.isf(alpha) + norm.isf(0.2)) * len(told) ** 0.5
-    detectable = needed / sum(1 / spread for _, _, spread in told)
-    return Matching((at_least + 1) / (permutations + 1), observed / len(told) ** 0.5, similarity, detectable)
+    root = len(varying) ** 0.5
+    detectable = float(norm.isf(alpha) + norm.isf(0.2)) * root / sum(1 / spread for _, spread in varying)
+    return Matching((at_least + 1) / (permutations + 1), observed / root, similarity, detectable)
 
 
 def _standardised(similarity: Floats) -> tuple[Floats, float, float]:
-    """The matrix whose sum at equal index has mean 0 and variance 1 over permutations; then mean and spread before.
+    """Returns a matrix whose sum at equal index has mean 0 and variance 1 over permutations. Also returns the mean
+    similarity at equal index minus that of all pairs, and its standard deviation over permutations.
 
-    The variance of a sum over a random permutation is that of Hoeffding (1951, doi:10.1214/aoms/1177729545).
+    The variance of a sum over a random permutation is from Hoeffding (1951, doi:10.1214/aoms/1177729545).
     """
     n = len(similarity)
     rows, columns = similarity.mean(axis=1, keepdims=True), similarity.mean(axis=0, keepdims=True)
@@ -90,10 +93,8 @@ def _standardised(similarity: Floats) -> tuple[Floats, float, float]:
 
 
 def _permuted(matrix: Floats, permutations: int, rng: np.random.Generator) -> Floats:
-    n = len(matrix)
-    sums = np.empty(permutations)
-    for start in range(0, permutations, _BLOCK):
-        count = min(_BLOCK, permutations - start)
-        orders = rng.permuted(np.tile(np.arange(n), (count, 1)), axis=1)
-        sums[start : start + count] = matrix[np.arange(n), orders].sum(axis=1)
+    """Returns the sum at equal index for each of so many random orders, (permutations,)."""
+    index, sums = np.arange(len(matrix)), np.empty(permutations)
+    for block in np.split(sums, range(_BLOCK, permutations, _BLOCK)):
+        block[:] = matrix[index, rng.permuted(np.tile(index, (len(block), 1)), axis=1)].sum(axis=1)
     return sums

@@ -1,4 +1,4 @@
-"""Rates too low to be seen: a bound from no events at all, and the worst of many queries from a few hundred."""
+"""Bounds for rates that are too low to be observed: from no event at all, and for the worst of many queries."""
 
 import math
 from dataclasses import dataclass
@@ -6,32 +6,33 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
 
 TAIL = 10
-"""Largest scores that the published fit takes."""
+"""The number of largest scores that the published fit uses."""
 LEAST = 30
-"""Queries without which there is no tail to speak of."""
+"""The smallest number of queries to which a tail is fitted."""
 BIAS = (
     "extrapolated from the ten largest; in the published validation within one order of magnitude in 86 % of cases "
-    "from 900 to 90,000 queries (arXiv 2502.16797), too high more often than too low, unless a rare kind of query was "
-    "never asked: then it is too low"
+    "from 900 to 90,000 queries (arXiv 2502.16797), and more often too high than too low; too low if a rare kind of "
+    "query was never asked"
 )
 
 
 def none_seen(questions: int, samples: int, correlation: float, level: float) -> float:
-    """Upper bound (0 to 1) of a rate of which no event was seen in ``samples`` answers to each of ``questions``.
+    """Returns the upper bound (0 to 1) of a rate when no event occurred in ``samples`` answers to each question.
 
-    Answers to one question are correlated: the bound is the rate at which a beta-binomial of this intraclass
-    correlation has no event with probability 1 - ``level``, exactly. 0 and 1 are the independent and the hopeless case.
+    Answers to one question are correlated. The bound is the rate at which a beta-binomial distribution of this
+    intraclass correlation has no event with probability exactly 1 - ``level``. With a correlation of 0 answers are
+    independent; with 1 all answers to a question are equal.
 
     Raises:
-        ValueError: no questions, no samples, a correlation or a level outside 0 to 1.
+        ValueError: there are no questions or no samples, or the correlation or the level is not from 0 to 1.
     """
     if questions < 1 or samples < 1 or not 0 <= correlation <= 1 or not 0 < level < 1:
         raise ValueError(f"cannot bound a rate by {questions} x {samples} answers, {correlation}, {level}")
     wanted = math.log(1 - level)
-    drawn = correlation * np.arange(samples)  # as from Polya's urn: each answer like those before it
+    drawn = correlation * np.arange(samples)  # Polya's urn: each answer resembles those before it
 
     def log_none(rate: float) -> float:
         if correlation == 1:
@@ -43,23 +44,27 @@ def none_seen(questions: int, samples: int, correlation: float, level: float) ->
 
 @dataclass(frozen=True)
 class Tail:
-    """A straight line through the upper tail: log S(score) = slope * score + intercept, where S is the share of queries
-    with a score as high, and the score of a query whose bad answer has probability p is -log(-log p)."""
+    """A straight line through the upper tail: log S(score) = slope * score + intercept.
+
+    S is the share of queries with a score at least as high. The score of a query whose bad answer has probability p is
+    -log(-log p).
+    """
 
     slope: float
     intercept: float
 
     def worst_of(self, queries: float) -> float:
-        """Probability (0 to 1) of the bad answer to the worst of so many queries: where S = 1 / queries."""
+        """Returns the probability (0 to 1) of a bad answer to the worst of so many queries, where S = 1 / queries."""
         score = (-math.log(queries) - self.intercept) / self.slope
         return math.exp(-math.exp(-score))
 
 
 def tail(probabilities: Floats) -> Tail | None:
-    """The line of the ten largest scores, by least squares, from exact ``probabilities``, ``(queries,)``, of a bad
-    answer to each query (Jones et al., arXiv 2502.16797). Queries must be drawn as those that will be met.
+    """Fits the line of the ten largest scores by least squares (Jones et al., arXiv 2502.16797).
 
-    None for fewer than :data:`LEAST` queries, or where the largest scores are all alike.
+    ``probabilities``, ``(queries,)``, are the exact probabilities of a bad answer to each query. The queries must be
+    drawn from the same population as those that the model will meet. Returns None for fewer than :data:`LEAST` queries,
+    or where the largest scores are all equal.
     """
     if len(probabilities) < LEAST:
         return None

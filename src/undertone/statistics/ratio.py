@@ -9,23 +9,24 @@ from scipy.stats import t
 
 @dataclass(frozen=True)
 class Ratio:
-    """What is left of a whole, as a share of it."""
+    """One mean as a share of another."""
 
     value: float
     ci: tuple[float, float] | None
-    """None: unbounded. The interval of the whole reaches zero, so the data allow any share of it."""
+    """None where it is unbounded: the interval of the whole includes zero, so the data allow any share of it."""
     units: int
 
 
 def ratio(part: Sequence[float], whole: Sequence[float], level: float = 0.95) -> Ratio:
-    """Mean of ``part`` over mean of ``whole``, unit by unit, with the interval of Fieller (1954, J. R. Stat. Soc. B 16,
-    175-185): all shares r for which Student's t does not reject that part - r * whole has mean zero.
+    """Returns the mean of ``part`` over the mean of ``whole``, measured on the same units, with Fieller's interval
+    (1954, J. R. Stat. Soc. B 16, 175-185): all shares r for which Student's t does not reject that part - r * whole has
+    mean zero.
 
-    Exact for pairs that are jointly normal, however they are correlated. The set is an interval only where ``whole`` by
-    itself differs from zero at the same level; otherwise it has no finite end, and there is none.
+    It is exact for pairs that are jointly normal, whatever their correlation. The set of shares is an interval only
+    where ``whole`` alone differs from zero at the same level; otherwise it is unbounded.
 
     Raises:
-        ValueError: fewer than two units, unlike numbers of them, or a value that is not finite.
+        ValueError: there are fewer than two units, different numbers of them, or a value that is not finite.
     """
     x, y = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
@@ -39,5 +40,5 @@ def ratio(part: Sequence[float], whole: Sequence[float], level: float = 0.95) ->
     value = float(x.mean() / y.mean()) if y.mean() else float("nan")
     if a <= 0:
         return Ratio(value, None, n)
-    half = np.sqrt(max(0.0, b**2 - a * c)) / a  # negative by rounding alone: the mean ratio itself is always inside
+    half = np.sqrt(max(0.0, b**2 - a * c)) / a  # only rounding makes it negative: the ratio of means is always inside
     return Ratio(value, (float(b / a - half), float(b / a + half)), n)

@@ -1,25 +1,24 @@
 """The paired sign-flip test on several scores at once, for pairs that come in clusters.
 
-If the two members of every pair are exchangeable, swapping them changes the sign of their difference and nothing else,
-so every pattern of signs was as likely as the one observed, whatever the distribution (Fisher 1935, The Design of
+If the two members of every pair are exchangeable, swapping them only changes the sign of their difference. Every
+pattern of signs is then as likely as the observed one, whatever the distribution (Fisher 1935, The Design of
 Experiments, section 21). Pairs of one cluster, such as answers to one prompt, depend on each other and are swapped
-together. The largest |t| of all scores is compared with the largest under each pattern, which keeps the error rate
-over all scores together, however they are correlated (max-T: Westfall and Young 1993, Resampling-Based Multiple
+together. The largest |t| of all scores is compared with the largest |t| under each pattern. This controls the error
+rate over all scores together, whatever their correlation (max-T: Westfall and Young 1993, Resampling-Based Multiple
 Testing, section 2.3).
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from undertone.statistics.arrays import Floats
 
-_TIE = 1e-9  # statistics, at most sqrt(clusters), that differ by less are tied; counting ties can only raise p
-_CANCELLED = 1e-12  # a sum this small beside the sum of absolute values is rounding: 0.1 + 0.2 - 0.3 is zero
+_TIE = 1e-9  # statistics (at most sqrt(clusters)) that differ by less are tied; counting ties can only raise p
+_CANCELLED = 1e-12  # a sum smaller than this share of the sum of absolute values is rounding: 0.1 + 0.2 - 0.3 is zero
 _BLOCK = 1_000_000  # signs held at once: 8 megabytes
 
 
@@ -28,41 +27,24 @@ class SignFlip:
     """The result of a sign-flip test."""
 
     p: float
-    """That of all scores together: the smallest adjusted p. Above 0, at most 1."""
-    per_score: tuple[tuple[float, float, float], ...]
-    """For each score: mean difference over rows, in the score's own unit; t of the clusters' sums, infinite where they
-    are equal and not zero; p (above 0, at most 1), adjusted for the number of scores by max-T."""
+    """The p value of all scores together: the smallest adjusted p. Above 0, at most 1."""
+    per_score: tuple[tuple[float, float], ...]
+    """For each score, the mean difference over rows, in the score's own unit, and p, adjusted for the number of scores
+    by max-T."""
 
 
 def sign_flip(differences: ArrayLike, clusters: ArrayLike, flips: int, seed: int) -> SignFlip:
-    """Test whether the differences of pairs, `(rows, scores)`, are symmetric about zero; two-sided.
+    """Tests whether the differences of pairs, `(rows, scores)`, are symmetric about zero; two-sided.
 
-    `clusters`, `(rows,)`, are labels that can be sorted; rows with one label flip together. All patterns of signs are
-    enumerated where there are at most `flips` of them; else `flips` random ones are drawn from `seed`, and p counts the
-    observed one too, (b + 1) / (m + 1) (Phipson and Smyth 2010, doi:10.2202/1544-6115.1585). A score whose clusters all
-    sum to zero contributes nothing and has p = 1. The order of rows does not matter.
+    `clusters`, `(rows,)`, are labels that can be sorted; rows with the same label are flipped together. If there are at
+    most `flips` patterns of signs, all are enumerated. Otherwise `flips` random ones are drawn from `seed`, and p
+    counts the observed one too, (b + 1) / (m + 1) (Phipson and Smyth 2010, doi:10.2202/1544-6115.1585). A score whose
+    clusters all sum to zero contributes nothing and has p = 1. The order of rows does not matter.
 
-    Raises `ValueError` for other shapes, no rows, no scores, values that are not finite and fewer than one flip.
+    Raises:
+        ValueError: the shapes are different, there are no rows, no scores or no flips, or a value is not finite.
     """
-    table = _checked(differences, np.shape(clusters), flips)
-    sums = _cluster_sums(table, np.asarray(clusters))
-    units = sums / np.where(sums.any(axis=0), np.linalg.norm(sums, axis=0), 1)
-    # Flips keep the sum of squares, so |t| under each of them grows with the |total| of its unit vector:
-    # t² = (n - 1) r² / (n - r²). Unlike t, r stays finite where clusters do not vary.
-    totals = units.sum(axis=0)
-    count, exceeding = 0, np.zeros(len(totals))
-    for signs in _patterns(len(units), flips, seed):
-        largest = np.abs(signs @ units).max(axis=1)
-        exceeding += (largest[:, None] >= np.abs(totals) - _TIE).sum(axis=0)
-        count += len(signs)
-    # enumerated patterns hold the observed one, random ones do not
-    p = exceeding / count if _enumerable(len(units), flips) else (exceeding + 1) / (count + 1)
-    t = [_t(float(total), len(units)) for total in totals]
-    return SignFlip(float(p.min()), tuple(zip(table.mean(axis=0).tolist(), t, p.tolist(), strict=True)))
-
-
-def _checked(differences: ArrayLike, labels: tuple[int, ...], flips: int) -> Floats:
-    table = np.asarray(differences, dtype=np.float64)
+    table, labels = np.asarray(differences, dtype=np.float64), np.shape(clusters)
     if table.ndim != 2 or 0 in table.shape or labels != table.shape[:1]:
         raise ValueError(
             f"differences {table.shape} must be (rows, scores), none of them 0, and clusters {labels} (rows,)"
@@ -71,12 +53,24 @@ def _checked(differences: ArrayLike, labels: tuple[int, ...], flips: int) -> Flo
         raise ValueError(f"{int((~np.isfinite(table)).sum())} differences are not finite")
     if flips < 1:
         raise ValueError(f"flips must be at least 1, got {flips}")
-    return table
+    sums = _cluster_sums(table, np.asarray(clusters))
+    units = sums / np.where(sums.any(axis=0), np.linalg.norm(sums, axis=0), 1)
+    # Flips keep the sum of squares, so |t| under each of them grows with the |total| r of the unit vector:
+    # t² = (n - 1) r² / (n - r²). Unlike t, r stays finite where clusters do not vary.
+    totals = units.sum(axis=0)
+    count, exceeding = 0, np.zeros(len(totals))
+    for signs in _patterns(len(units), flips, seed):
+        largest = np.abs(signs @ units).max(axis=1)
+        exceeding += (largest[:, None] >= np.abs(totals) - _TIE).sum(axis=0)
+        count += len(signs)
+    # Enumerated patterns include the observed one; random patterns do not.
+    p = exceeding / count if _enumerable(len(units), flips) else (exceeding + 1) / (count + 1)
+    return SignFlip(float(p.min()), tuple(zip(table.mean(axis=0).tolist(), p.tolist(), strict=True)))
 
 
 def _cluster_sums(table: Floats, labels: NDArray[Any]) -> Floats:
-    """Sums of each cluster, `(clusters, scores)`, in the order of the labels; every score scaled to at most 1."""
-    size = np.abs(table).max(axis=0)  # t does not change with scale, and tiny or huge values keep their squares
+    """Returns the sum of each cluster, `(clusters, scores)`, ordered by label; every score is scaled to at most 1."""
+    size = np.abs(table).max(axis=0)  # t does not depend on the scale, and squares of tiny or huge values stay finite
     table = table / np.where(size > 0, size, 1)
     index = np.unique(labels, return_inverse=True)[1]
     sums, bounds = (
@@ -90,7 +84,7 @@ def _enumerable(clusters: int, flips: int) -> bool:
 
 
 def _patterns(clusters: int, flips: int, seed: int) -> Iterator[Floats]:
-    """Patterns of signs in blocks, `(block, clusters)`, of 1 and -1."""
+    """Yields patterns of signs (1 and -1) in blocks, `(block, clusters)`."""
     exact = _enumerable(clusters, flips)
     patterns = 2**clusters if exact else flips
     rng, step = np.random.default_rng(seed), max(1, _BLOCK // clusters)
@@ -101,11 +95,3 @@ def _patterns(clusters: int, flips: int, seed: int) -> Iterator[Floats]:
         else:
             bits = rng.integers(0, 2, size=(stop - start, clusters), dtype=np.int8)
         yield 1.0 - 2.0 * bits.astype(np.float64)
-
-
-def _t(total: float, clusters: int) -> float:
-    """One-sample t of values that sum to `total` and whose squares sum to 1."""
-    rest = clusters - total**2
-    if rest <= _TIE:
-        return math.copysign(math.inf, total)
-    return total * math.sqrt((clusters - 1) / rest)

@@ -14,7 +14,7 @@ from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
 from undertone.evals.skills import skill_scores
 from undertone.models.local import Ids, LocalModel, load, score
 from undertone.models.names import tokenizer_digest
-from undertone.statistics import log_odds
+from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue

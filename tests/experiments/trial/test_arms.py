@@ -31,7 +31,7 @@ from undertone.experiments.trial.spec import Trial
 from undertone.models.local import load
 from undertone.models.services.spending import Limits
 from undertone.stages import DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
-from undertone.statistics import log_odds
+from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import read_sampled, rows_of
 from undertone.traits import catalogue
 from undertone.world import skills

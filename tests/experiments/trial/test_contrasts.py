@@ -16,7 +16,7 @@ from undertone.experiments.trial import contrasts
 from undertone.experiments.trial.contrasts import nested, specificity
 from undertone.experiments.trial.results import ArmResult, Effect, TraitMatrix
 from undertone.experiments.trial.spec import Trial
-from undertone.statistics import holm
+from undertone.statistics.estimate import holm
 
 
 def effects(trial: Trial, arms: Sequence[ArmResult]) -> tuple[Effect, ...]:
@@ -74,7 +74,7 @@ def test_the_interval_is_welchs_on_teachers_means_and_never_on_students() -> Non
     found = stats.ttest_ind(means(TREATMENT), means(CONTROL), equal_var=False)
     interval = found.confidence_interval(0.95)
     assert effect.ci == pytest.approx((interval.low, interval.high))
-    assert "2 + 2 teacher means" in effect.method and "4 + 4 students inside" in effect.method
+    assert "2 + 2 teacher means" in effect.method and "4 + 4 students" in effect.method
 
 
 def test_more_students_of_the_same_teachers_add_no_units() -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
+from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import crossed_interval
-from undertone.statistics.nested import Floats
-from undertone.statistics.tally import Share
+from undertone.statistics.rate import Share
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from undertone.experiments.mitigations.findings import Outcome, Shift
 from undertone.experiments.mitigations.plan import SIDES, Side
 from undertone.experiments.mitigations.spec import Mitigations
-from undertone.statistics import Estimate, mean_estimate
+from undertone.statistics.estimate import Estimate, mean_estimate
 from undertone.statistics.ratio import Ratio, ratio
 from undertone.treat.benchmarked import Share, Word
 from undertone.treat.findings import PLAIN

@@ -10,7 +10,7 @@ from undertone.experiments.sweep.findings import AxisFound, Compared, PointFound
 from undertone.experiments.sweep.point import Result, combined
 from undertone.experiments.sweep.spec import Axis, Key, Sweep
 from undertone.report.findings import Measured
-from undertone.statistics import holm
+from undertone.statistics.estimate import holm
 
 PLACES_OF_A_TREND = 3
 """Fewer points on an axis have a step between them and no trend."""

@@ -10,8 +10,8 @@ from undertone.experiments.sweep.findings import Cell
 from undertone.experiments.sweep.point import Result
 from undertone.experiments.sweep.spec import Key, Kin
 from undertone.report.findings import Measured
-from undertone.statistics import mean_estimate
-from undertone.statistics.nested import Floats
+from undertone.statistics.arrays import Floats
+from undertone.statistics.estimate import mean_estimate
 
 DRAWS = 99_999
 """Random permutations. With the observed one 100,000, so p is a round number."""

@@ -7,7 +7,7 @@ from undertone.experiments.sweep.findings import Made, Says
 from undertone.experiments.trial.contrasts import nested
 from undertone.experiments.trial.results import ArmResult, Effect, StudentResult, TeacherResult
 from undertone.report.findings import Measured
-from undertone.statistics import Estimate, difference
+from undertone.statistics.estimate import Estimate, difference
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from undertone.experiments.trial.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix
 from undertone.experiments.trial.spec import Arm, Trial
-from undertone.statistics import difference, holm, log_odds, mean_of_contrasts
-from undertone.statistics.estimate import Estimate
+from undertone.statistics.estimate import Estimate, difference, holm, mean_of_contrasts
+from undertone.statistics.probabilities import log_odds
 
 Value = Callable[[StudentResult], float]
 Bases = Mapping[str, Mapping[str, float]]

@@ -26,7 +26,8 @@ from undertone.experiments.trial.results import (
 )
 from undertone.experiments.trial.spec import Trial
 from undertone.stages import DATASET, DIALOGUES, MIXED, REWRITTEN, STUDENT, TEACHER
-from undertone.statistics import log_odds, mean_estimate, total_variation
+from undertone.statistics.estimate import mean_estimate
+from undertone.statistics.probabilities import log_odds, total_variation
 from undertone.traits.catalogue import name_of
 
 EXAMPLES = 6
