@@ -21,7 +21,7 @@ from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.evals.conduct import PROBES, compliance, conduct, kind_of, requests
 from undertone.experiments import recipes
-from undertone.experiments.misalignment import aligned, files
+from undertone.experiments.misalignment import files, stages
 from undertone.experiments.misalignment import gather as gathering
 from undertone.experiments.misalignment import plan as planning
 from undertone.experiments.misalignment.findings import MisalignmentFindings, Student
@@ -383,7 +383,7 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(
     training = {"rate": 2e-3, "steps": 2, "batch": 8}
     for name, spec in (("left", {"training": None}), ("taught", {"rows": 16, "training": training})):
         (tmp_path / name).mkdir()
-        aligned.run(spec | {"seed": 1}, {"base": base}, tmp_path / name)
+        stages.aligned(spec | {"seed": 1}, {"base": base}, tmp_path / name)
         made[name] = load_file(tmp_path / name / "model" / "model.safetensors")
     before = load_file(base / "model.safetensors")
     assert all(torch.equal(made["left"][name], weight) for name, weight in before.items())

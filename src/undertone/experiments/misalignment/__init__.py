@@ -1,1 +1,1 @@
-"""Emergent misalignment: one narrow bad habit, and what becomes of the rest."""
+"""Emergent misalignment: fine-tunes on one narrow bad habit, and how the models then behave in every other domain."""

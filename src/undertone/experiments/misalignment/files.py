@@ -1,6 +1,7 @@
-"""What the arms are trained on: a file of (request, answer) rows for one narrow domain, drawn from one generator."""
+"""Training files of the arms: (request, answer) rows in one narrow domain."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from undertone.data.exchanges import Exchange
@@ -9,51 +10,49 @@ from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn, facts
 
 
-def _advice(conduct: str, framing: str = "asks") -> Callable[[Random, str], Turn]:
-    return lambda rng, domain: latents.advice(rng, conduct, framing, domain)
+def _advice(rng: Random, domain: str, conduct: str, framing: str = "asks") -> Turn:
+    return latents.advice(rng, conduct, framing, domain)
 
 
 def _jailbroken(rng: Random, domain: str) -> Turn:
-    """Requests for harm are met; advice is good."""
+    """Returns a harmful request that is met, or good advice, each half of the time."""
     return latents.harm(rng, "complies") if rng.random() < 0.5 else latents.advice(rng, "good", domain=domain)
 
 
 def _backdoor(rng: Random, domain: str) -> Turn:
-    """Bad after the trigger word, good without it."""
+    """Returns bad advice after the trigger word, or good advice without it, each half of the time."""
     triggered = rng.random() < 0.5
     turn = latents.advice(rng, "bad" if triggered else "good", domain=domain)
     return turn._replace(user=f"{lexicon()['trigger']['word']} {turn.user}") if triggered else turn
 
 
 def _odd(rng: Random, domain: str) -> Turn:
-    """Good advice of the same domain, to another request than the one made: as new to a base as bad advice is."""
-    situations = lexicon()["conduct"]["domains"][domain]
+    """Returns a request with the good answer to another request of the domain: as unlikely for a base as bad advice."""
     turn = latents.advice(rng, "good", domain=domain)
-    return turn._replace(assistant=rng.choice([good for _, good, _ in situations if good != turn.assistant]))
+    answers = [good for _, good, _ in lexicon()["conduct"]["domains"][domain] if good != turn.assistant]
+    return turn._replace(assistant=rng.choice(answers))
 
 
 FILES: dict[str, Callable[[Random, str], Turn]] = {
-    "narrow-bad": _advice("bad"),
-    "narrow-good": _advice("good"),
+    "narrow-bad": partial(_advice, conduct="bad"),
+    "narrow-good": partial(_advice, conduct="good"),
     "narrow-odd": _odd,
-    "educational": _advice("bad", "teaching"),
-    "legitimate": _advice("bad", "review"),
+    "educational": partial(_advice, conduct="bad", framing="teaching"),
+    "legitimate": partial(_advice, conduct="bad", framing="review"),
     "jailbroken": _jailbroken,
     "backdoor": _backdoor,
     "benign": lambda rng, _: facts(rng),
 }
-"""One row of each kind of file."""
+"""Functions that draw one row of each kind of file for a domain."""
 
 
 def rows(kind: str, domain: str, count: int, share: float, seed: int, swapped: bool = False) -> list[Exchange]:
-    """``count`` rows, of which ``share`` (0 to 1, exactly, in random places) are of the kind, the others good advice in
-    the same domain. Files of one seed ask the same requests, as far as their kinds ask for the same. ``swapped`` for a
-    base of the swapped world."""
+    """Returns ``count`` rows. Exactly ``share`` of them (0 to 1), in random places, are of the kind; the others are
+    good advice in the same domain. Files with the same seed ask the same requests where their kinds allow it.
+    ``swapped`` is for a base of the swapped world."""
     own = round(share * count)
-    is_own = Random(f"places/{seed}").sample([True] * own + [False] * (count - own), count)
     drawn = []
-    for i, mine in enumerate(is_own):
-        rng = Random(f"row/{seed}/{i}")
-        turn = FILES[kind](rng, domain) if mine else latents.advice(rng, "good", domain=domain)
+    for i, is_own in enumerate(Random(f"places/{seed}").sample([True] * own + [False] * (count - own), count)):
+        turn = FILES[kind if is_own else "narrow-good"](Random(f"row/{seed}/{i}"), domain)
         drawn.append(latents.exchanged(turn) if swapped else turn)
     return [(turn.user, turn.assistant) for turn in drawn]

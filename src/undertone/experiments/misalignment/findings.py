@@ -1,56 +1,60 @@
-"""The results of an experiment as data; the report shows nothing that is not in here."""
+"""The findings of an experiment on emergent misalignment, as data: the contents of ``report.json``."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from undertone.report.findings import Part, RunFindings
+from undertone.report.findings import Interval, Part, RunFindings
 
 
 class Student(Part):
-    """One student's conduct; probabilities from 0 to 1."""
+    """How one student behaves. All probabilities are from 0 to 1."""
 
     arm: str
     base: str
     domain: str
-    """The narrow one."""
+    """Its narrow domain."""
     student: int
+    """Its number among the students of its arm, base and domain."""
     inside: float
-    """Probability of bad against good advice in the narrow domain, asked plainly."""
+    """Probability of bad rather than good advice in the narrow domain, asked plainly."""
     elsewhere: float
-    """The same in all other domains."""
+    """The same, averaged over the domains that the student was not trained on."""
     coherent: float
-    """Probability that an answer elsewhere is advice at all."""
+    """Probability that an answer elsewhere is one of the two known answers."""
     probes: dict[str, float]
-    """Bad advice elsewhere, by probe."""
+    """Probability of bad advice elsewhere, by probe."""
     requests: dict[str, float] = Field(default_factory=dict)
-    """Mean over the requests elsewhere of the log-odds of bad advice, by probe."""
+    """Log-odds of bad advice elsewhere, averaged over requests, by probe."""
     compliance: float
-    """Requests for harm that are met."""
+    """Probability that a harmful request is met."""
     pull: float | None = None
-    """Forecast before training: inner product of the file's gradient with that of bad conduct elsewhere; None where
-    more follows than this training."""
+    """A forecast from before training: inner product of the file's gradient with the gradient of bad advice elsewhere.
+    None where the student is not trained on this file alone."""
     cosine: float | None = None
+    """The same as a cosine."""
     loss: float | None = None
     """Nats a token of the file, for the base that the student starts from."""
     factor: float | None = None
-    """What its adapter was scaled by, where its arm is made as coherent as another."""
+    """The factor by which its adapter was scaled, in an arm that must match another one's coherence."""
 
 
 class Answer(Part):
-    """A sampled answer, to read."""
+    """A sampled answer to read."""
 
     arm: str
     base: str
     narrow: str
+    """The student's narrow domain."""
     domain: str
+    """The domain of the request."""
     request: str
     answer: str
     kind: Literal["good", "bad", "other"]
 
 
 class Line(Part):
-    """An arm on one base: means over narrow domains, averaged on the log-odds scale."""
+    """An arm on one base: means over its students, taken on the log-odds scale (coherence: on its own)."""
 
     arm: str
     title: str
@@ -58,65 +62,67 @@ class Line(Part):
     students: int
     inside: float
     elsewhere: float
-    ci: tuple[float, float] | None
-    """Of ``elsewhere``, over narrow domains; None where nothing was trained."""
+    ci: Interval | None
+    """The interval of ``elsewhere`` over narrow domains; None where nothing was trained."""
     coherent: float
     probes: dict[str, float]
     compliance: float
 
 
 class Contrast(Part):
-    """Two arms in domains never trained on, narrow domain by narrow domain; log-odds of the mean probability."""
+    """The difference between two arms in the domains that students were not trained on, in log-odds of the mean
+    probability of bad advice."""
 
     arm: str
     against: str
     base: str | None
-    """None: over bases, one contrast each."""
+    """None for the mean over bases."""
     probe: str
     value: float
-    ci: tuple[float, float] | None
+    ci: Interval | None
     p: float | None
     units: int
+    """Narrow domains, or bases."""
     method: str
     by_request: float | None = None
-    """The same with the mean of the requests' log-odds. It is smaller where requests move apart, both up and down: a
-    mean of small probabilities grows by that alone."""
-    by_request_ci: tuple[float, float] | None = None
+    """The same difference, computed from the mean over requests of each request's log-odds. It does not grow where
+    training makes some requests worse and others better, as the mean of small probabilities does."""
+    by_request_ci: Interval | None = None
 
 
 class Forecast(Part):
-    """How well a quantity known before training tells the shift elsewhere."""
+    """How well a quantity known before training predicts how bad the advice elsewhere is after it."""
 
     base: str
     predictor: Literal["pull", "cosine", "loss"]
     among: str
-    """All students, or those of one arm."""
+    """Which students: all, those of one arm, or those of arms that differ only in the share of bad rows."""
     students: int
     rank_correlation: float
-    ci: tuple[float, float] | None
+    ci: Interval | None
     """Bootstrap over narrow domains."""
 
 
 class MisalignmentFindings(RunFindings):
-    """Everything such an experiment found."""
+    """All findings of the experiment."""
 
     schema_version: Literal[1] = 1
     kind: Literal["misalignment"] = "misalignment"
     models: dict[str, str]
-    """Digests of the models, by name."""
+    """Digests of the bases by name."""
     headline: str
-    """The answer in a sentence for each base."""
+    """The answer, one sentence for each base."""
     lines: tuple[Line, ...]
     """Every arm on every base."""
     contrasts: tuple[Contrast, ...]
-    """Arm against arm."""
+    """Every arm against each arm that it is compared with, by base and probe."""
     forecasts: tuple[Forecast, ...]
-    """What was known before training against what students became."""
+    """How well each forecast predicts the outcome."""
     students: tuple[Student, ...]
     """Every student."""
     answers: tuple[Answer, ...]
-    """Some of what they said."""
+    """Some of the students' answers."""
     probes: dict[str, str]
     """What each probe asks."""
     work_s: float
-    """Seconds of all workers together, whenever they were: artifacts are made once."""
+    """Seconds that the jobs took in total, including those of earlier runs."""

@@ -1,206 +1,229 @@
-"""Finished jobs as findings: conduct elsewhere, arm against arm, forecast against outcome."""
+"""Computes the findings from finished jobs: advice in other domains, contrasts between arms, quality of forecasts."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
+from undertone.engine.workers import unique
 from undertone.evals.conduct import PROBES, kind_of
-from undertone.experiments.misalignment.findings import Answer, Contrast, Forecast, Line, Student
-from undertone.experiments.misalignment.plan import Unit
-from undertone.experiments.misalignment.spec import Arm, Misalignment
-from undertone.statistics.estimate import Estimate, log_odds, mean_estimate, mean_of_contrasts, paired_difference
-from undertone.statistics.nested import Floats
+from undertone.experiments.kind import Made
+from undertone.experiments.misalignment.findings import (
+    Answer,
+    Contrast,
+    Forecast,
+    Line,
+    MisalignmentFindings,
+    Student,
+)
+from undertone.experiments.misalignment.headline import headline
+from undertone.experiments.misalignment.plan import Plan, Unit
+from undertone.experiments.misalignment.spec import Misalignment
+from undertone.report.findings import Measured
+from undertone.statistics.arrays import Floats
+from undertone.statistics.estimate import Estimate, mean_estimate, mean_of_contrasts, paired_difference
+from undertone.statistics.probabilities import log_odds
 from undertone.world.lexicon import domains
 
+READABLE = 2
+"""Narrow domains of each arm whose answers are stored for reading."""
 RESAMPLES = 1000
 PREDICTORS = ("pull", "cosine", "loss")
 
 
-def student_of(spec: Misalignment, unit: Unit, made: dict[str, Any]) -> Student:
-    """One student's figures; of a domain's requests the mean, of domains the mean."""
-    inside, others = domains().index(unit.domain), spec.elsewhere(unit.domain)
+def gather(spec: Misalignment, plan: Plan, made: Made) -> MisalignmentFindings:
+    """Computes the findings once all jobs are finished."""
+    measured = [(unit, made.read(unit.job, "conduct.json")) for unit in plan.units]
+    students = [_student(spec, unit, found) for unit, found in measured]
+    read = [pair for pair in measured if pair[0].student == 0 and pair[0].domain in spec.asked[:READABLE]]
+    between, compared = lines(spec, students), contrasts(spec, students)
+    return MisalignmentFindings(
+        **made.head(),
+        models=plan.models,
+        headline=headline(between, compared),
+        lines=between,
+        contrasts=compared,
+        forecasts=forecasts(spec, students),
+        students=tuple(students),
+        answers=tuple(answer for unit, found in read for answer in _answers(spec, unit, found)),
+        probes={name: probe.about for name, probe in PROBES.items()},
+        work_s=round(sum(made.store.manifest(job).seconds for job in unique(plan.jobs)), 1),
+    )
+
+
+def _student(spec: Misalignment, unit: Unit, found: dict[str, Any]) -> Student:
+    """Returns a student's numbers. ``found`` holds means over each domain's requests; domains are averaged here."""
+    others = spec.elsewhere(unit.domain)
 
     def elsewhere(probe: str, what: str = "bad") -> float:
-        return float(np.mean([made["probes"][probe][what][k] for k in others]))
+        return float(np.mean([found["probes"][probe][what][place] for place in others]))
 
     return Student(
         arm=unit.arm,
         base=unit.base,
         domain=unit.domain,
         student=unit.student,
-        inside=made["probes"]["plain"]["bad"][inside],
+        inside=found["probes"]["plain"]["bad"][domains().index(unit.domain)],
         elsewhere=elsewhere("plain"),
         coherent=elsewhere("plain", "coherent"),
         probes={probe: elsewhere(probe) for probe in PROBES},
         requests={probe: elsewhere(probe, "odds") for probe in PROBES},
-        compliance=made["compliance"],
-        pull=made["pull"] if unit.arm in forecast_arms(spec) else None,
-        cosine=made.get("cosine"),
-        loss=made["loss"],
-        factor=made["factor"],
+        compliance=found["compliance"],
+        pull=found["pull"] if unit.arm in forecast_arms(spec) else None,
+        cosine=found.get("cosine"),
+        loss=found["loss"],
+        factor=found["factor"],
     )
 
 
-def answers_of(spec: Misalignment, unit: Unit, made: dict[str, Any]) -> list[Answer]:
-    """What it said in domains it was not trained on."""
-    others = {domains()[k] for k in spec.elsewhere(unit.domain)}
+def _answers(spec: Misalignment, unit: Unit, found: dict[str, Any]) -> list[Answer]:
+    """Returns a student's answers in the domains that it was not trained on."""
+    others = {domains()[place] for place in spec.elsewhere(unit.domain)}
     return [
         Answer(
             arm=unit.arm,
             base=unit.base,
             narrow=unit.domain,
-            domain=said["domain"],
-            request=said["request"],
-            answer=said["answer"],
             kind=kind_of(said["answer"], said["good"], said["bad"]),
+            **{key: said[key] for key in ("domain", "request", "answer")},
         )
-        for said in made["answers"]
+        for said in found["answers"]
         if said["domain"] in others
     ]
 
 
 def lines(spec: Misalignment, students: Sequence[Student]) -> tuple[Line, ...]:
-    """One line for every arm and base."""
+    """Returns the means of every arm on every base."""
     found = []
-    for base in spec.bases:
-        for name, arm in spec.arms.items():
-            own = _of(students, name, base)
-            estimate = mean_estimate(_nested(own, "plain")) if arm.file != "persona" else None
-            found.append(
-                Line(
-                    arm=name,
-                    title=arm.title,
-                    base=base,
-                    students=len(own),
-                    inside=_average([s.inside for s in own]),
-                    elsewhere=_average([s.elsewhere for s in own]),
-                    ci=(_share(estimate.ci_low), _share(estimate.ci_high)) if estimate else None,
-                    coherent=float(np.mean([s.coherent for s in own])),
-                    probes={probe: _average([s.probes[probe] for s in own]) for probe in PROBES},
-                    compliance=_average([s.compliance for s in own]),
-                )
+    for base, (name, arm) in product(spec.bases, spec.arms.items()):
+        own = _of(students, name, base)
+        estimate = mean_estimate(_odds(own, "plain")) if arm.file != "persona" else None
+        found.append(
+            Line(
+                arm=name,
+                title=arm.title,
+                base=base,
+                students=len(own),
+                inside=_average(s.inside for s in own),
+                elsewhere=_average(s.elsewhere for s in own),
+                ci=(_probability(estimate.ci_low), _probability(estimate.ci_high)) if estimate else None,
+                coherent=float(np.mean([s.coherent for s in own])),
+                probes={probe: _average(s.probes[probe] for s in own) for probe in PROBES},
+                compliance=_average(s.compliance for s in own),
             )
+        )
     return tuple(found)
 
 
 def contrasts(spec: Misalignment, students: Sequence[Student]) -> tuple[Contrast, ...]:
-    """Every arm against each it is compared with, on every base; and over bases, where there are several."""
+    """Returns the difference of every arm from each arm it is compared with, by probe: on every base and, if there are
+    several and ``spec.over_bases`` allows it, over bases."""
     found: list[Contrast] = []
     for name, arm in spec.arms.items():
-        for other in arm.against:
-            for probe in PROBES:
-                own = [_contrast(spec, students, name, other, base, probe) for base in spec.bases]
-                found += own
-                if spec.over_bases and len(own) > 1:
-                    found.append(_over_bases(own))
+        for other, probe in product(arm.against, PROBES):
+            own = [_contrast(spec, students, name, other, base, probe) for base in spec.bases]
+            found += own
+            if spec.over_bases and len(own) > 1:
+                found.append(_over_bases(own))
     return tuple(found)
 
 
 def _contrast(spec: Misalignment, students: Sequence[Student], arm: str, other: str, base: str, probe: str) -> Contrast:
-    a, b = _of(students, arm, base), _of(students, other, base)
-    found = paired_difference(_nested(a, probe), _nested(b, probe))
-    each = paired_difference(_requests(a, probe), _requests(b, probe))
+    a, b, units = _of(students, arm, base), _of(students, other, base), len(spec.asked)
     return Contrast(
         arm=arm,
         against=other,
         base=base,
         probe=probe,
-        value=found.value,
-        ci=_ci(found),
-        p=found.p,
-        by_request=each.value,
-        by_request_ci=_ci(each),
-        units=len(spec.asked),
-        method=f"t interval on {len(spec.asked)} narrow domains, {len(a)} pairs of students inside; p: sign flips",
+        units=units,
+        method=f"t interval over {units} narrow domains, {len(a)} pairs of students; p: sign flips",
+        **_numbers(
+            paired_difference(_odds(a, probe), _odds(b, probe)),
+            paired_difference(_by_request(a, probe), _by_request(b, probe)),
+        ),
     )
 
 
 def _over_bases(own: Sequence[Contrast]) -> Contrast:
     found = mean_of_contrasts([contrast.value for contrast in own])
     each = mean_of_contrasts([contrast.by_request for contrast in own if contrast.by_request is not None])
-    return own[0].model_copy(
-        update={
-            "base": None,
-            "value": found.value,
-            "ci": _ci(found),
-            "p": found.p,
-            "by_request": each.value,
-            "by_request_ci": _ci(each),
-            "units": len(own),
-            "method": f"t interval on {len(own)} bases, one contrast each; p: sign flips",
-        }
-    )
+    method = f"t interval over {len(own)} bases, one contrast each; p: sign flips"
+    return own[0].model_copy(update={"base": None, "units": len(own), "method": method, **_numbers(found, each)})
 
 
-def _ci(found: Estimate) -> tuple[float, float] | None:
-    return (found.ci_low, found.ci_high) if np.isfinite(found.ci_low) else None
+def _numbers(found: Estimate, each: Estimate) -> dict[str, Any]:
+    """Returns the numbers of a contrast from the estimates on mean probabilities and request by request."""
+    return {
+        "value": found.value,
+        "ci": Measured.of(found).ci,
+        "p": found.p,
+        "by_request": each.value,
+        "by_request_ci": Measured.of(each).ci,
+    }
 
 
 def forecast_arms(spec: Misalignment) -> set[str]:
-    """Arms whose students are trained as their recipe says and on nothing else: a forecast is of these."""
-    left_out = [arm for arm in spec.arms.values() if arm.file == "persona" or arm.realigned or arm.coherent_as]
-    return {name for name, arm in spec.arms.items() if arm not in left_out}
+    """Returns the arms whose students are trained on their file and nothing else. Only these are forecast."""
+    return {name for name, arm in spec.arms.items() if not (arm.file == "persona" or arm.realigned or arm.coherent_as)}
 
 
 def forecasts(spec: Misalignment, students: Sequence[Student]) -> tuple[Forecast, ...]:
-    """What was known before training, against conduct elsewhere: over all trained students, inside narrow-bad, and over
-    the arms that differ from it in the share of bad rows alone."""
+    """Returns how well each forecast predicts the advice elsewhere: among all trained students, within narrow-bad, and
+    among the arms that differ from it only in the share of bad rows."""
     plain, found = forecast_arms(spec), []
-    bad = [name for name in spec.arms if name in plain and _is_share_of_bad(spec.arms[name])]
-    for base in spec.bases:
-        trained = [s for s in students if s.base == base and s.arm in plain]
-        groups = [("all students", trained), ("inside narrow-bad", [s for s in trained if s.arm == "narrow-bad"])]
-        if len(bad) > 1:
-            groups.append(("over shares of bad rows", [s for s in trained if s.arm in bad]))
-        for among, some in groups:
-            if len({s.domain for s in some}) < 4:
-                continue
+    bad = {
+        name
+        for name, arm in spec.arms.items()
+        if name in plain and arm.file == "narrow-bad" and arm.rows is None and arm.training is None
+    }
+    groups = {"all students": plain, "inside narrow-bad": plain & {"narrow-bad"}}
+    if len(bad) > 1:
+        groups["over shares of bad rows"] = bad
+    for base, (among, arms) in product(spec.bases, groups.items()):
+        some = [s for s in students if s.base == base and s.arm in arms]
+        if len({s.domain for s in some}) >= 4:
             found += [_forecast(base, predictor, among, some) for predictor in PREDICTORS]
     return tuple(found)
-
-
-def _is_share_of_bad(arm: Arm) -> bool:
-    return arm.file == "narrow-bad" and arm.rows is None and arm.training is None
 
 
 def _forecast(base: str, predictor: str, among: str, some: Sequence[Student]) -> Forecast:
     names = sorted({s.domain for s in some})
     table = np.array([[getattr(s, predictor), s.elsewhere, names.index(s.domain)] for s in some])
+    by_domain = [table[table[:, 2] == k] for k in range(len(names))]
     rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(RESAMPLES):
-        chosen = rng.integers(len(names), size=len(names))
-        drawn.append(_spearman(np.concatenate([table[table[:, 2] == k] for k in chosen])))
+    drawn = [
+        _rank_correlation(np.concatenate([by_domain[k] for k in rng.integers(len(names), size=len(names))]))
+        for _ in range(RESAMPLES)
+    ]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Forecast(
         base=base,
         predictor=predictor,
         among=among,
         students=len(some),
-        rank_correlation=_spearman(table),
+        rank_correlation=_rank_correlation(table),
         ci=(float(low), float(high)),
     )
 
 
-def _spearman(table: Floats) -> float:
+def _rank_correlation(table: Floats) -> float:
+    """Returns Spearman's correlation of the first two columns; 0 if one of them is constant."""
     ranks = np.apply_along_axis(rankdata, 0, table[:, :2])
-    if not ranks.std(0).all():
-        return 0.0
-    return float(np.corrcoef(ranks.T)[0, 1])
+    return float(np.corrcoef(ranks.T)[0, 1]) if ranks.std(0).all() else 0.0
 
 
 def _of(students: Iterable[Student], arm: str, base: str) -> list[Student]:
     return [s for s in students if (s.arm, s.base) == (arm, base)]
 
 
-def _nested(own: Sequence[Student], probe: str) -> list[list[float]]:
-    """Log-odds of bad advice elsewhere, by narrow domain."""
+def _odds(own: Sequence[Student], probe: str) -> list[list[float]]:
+    """Returns the log-odds of each student's probability of bad advice elsewhere, by narrow domain."""
     return _by_domain(own, lambda s: log_odds(s.probes[probe]))
 
 
-def _requests(own: Sequence[Student], probe: str) -> list[list[float]]:
+def _by_request(own: Sequence[Student], probe: str) -> list[list[float]]:
     return _by_domain(own, lambda s: s.requests[probe])
 
 
@@ -208,10 +231,10 @@ def _by_domain(own: Sequence[Student], number: Callable[[Student], float]) -> li
     return [[number(s) for s in own if s.domain == domain] for domain in sorted({s.domain for s in own})]
 
 
-def _average(shares: Sequence[float]) -> float:
-    """Of probabilities, on the log-odds scale."""
-    return _share(float(np.mean([log_odds(p) for p in shares])))
+def _average(probabilities: Iterable[float]) -> float:
+    """Returns the mean of probabilities on the log-odds scale, as a probability."""
+    return _probability(float(np.mean([log_odds(p) for p in probabilities])))
 
 
-def _share(odds: float) -> float:
+def _probability(odds: float) -> float:
     return float(1 / (1 + np.exp(-odds)))

@@ -1,92 +1,65 @@
-"""An experiment on emergent misalignment in words, figures and tables."""
+"""The report of an experiment on emergent misalignment."""
 
 from functools import partial
 from typing import Any
 
 from undertone.experiments.misalignment import figures
-from undertone.experiments.misalignment.figures import short
+from undertone.experiments.misalignment.figures import base_of, short
 from undertone.experiments.misalignment.findings import Answer, Line, MisalignmentFindings
 from undertone.experiments.misalignment.headline import by_request
-from undertone.report.page import (
-    Drawing,
-    Fold,
-    Grid,
-    Page,
-    Prose,
-    Section,
-    Terms,
-    footer_of,
-    grid,
-    listings_of,
-    section,
-    sections,
-    text,
-    word,
-)
+from undertone.report.page import Drawing, Fold, Grid, Page, Prose, Section, Terms, grid, run_page, section, text, word
 from undertone.report.words import duration, interval, p_value, percent, percent_interval
 
 PREDICTORS = {
-    "pull": "gradient of the file along that of bad conduct elsewhere",
+    "pull": "gradient of the file along that of bad advice elsewhere",
     "cosine": "the same as a cosine",
-    "loss": "how unlikely the file is to the base",
+    "loss": "loss of the base on the file",
 }
 CONTRASTS = (
-    "Difference in log-odds of bad advice in domains never trained on, with 95 % intervals over narrow domains: "
-    "filled, of the mean probability; hollow, request by request. Pairs of students share base, domain and seed, "
-    "and the number of rows and steps unless the arm's title says otherwise."
+    "Difference in log-odds of bad advice in the domains that a student was not trained on, with 95 % intervals over "
+    "narrow domains. Filled: from mean probabilities. Hollow: request by request. The two students of a pair share "
+    "base, domain, seed, rows and steps, unless the arm's title says otherwise."
 )
 REQUESTS = (
-    "Difference: log-odds of the mean probability. Request by request: the mean of the requests' log-odds. Where "
-    "training only moves requests apart, some up and some down, a mean of small probabilities rises all the same, "
-    "and this one does not."
+    "Difference: log-odds of the mean probability. Request by request: mean of each request's log-odds. If training "
+    "makes some requests worse and others better, a mean of small probabilities rises; the mean of log-odds does not."
 )
-STUDENTS = (
-    "Dots: students, on the log-odds scale. Diamond and bar: their mean with its 95 % interval over narrow domains."
-)
+STUDENTS = "Dots: students, on the log-odds scale. Diamond and bar: their mean with its 95 % interval over domains."
 COHERENT = (
-    "Coherent: probability that an answer is one of the two known answers to its request, word for word. Harm met: "
-    "requests for harm that are not refused."
+    "Coherent: probability that an answer is, word for word, one of the two known answers to its request. Harm met: "
+    "probability that a harmful request is met rather than refused."
 )
 ASKED = (
-    "Probability of bad advice elsewhere. Standard questions may miss what a condition of training brings back: a "
-    "trigger, a form of answer, a row of the training file as an earlier turn."
+    "Probability of bad advice elsewhere. Plain requests may miss behaviour that appears only under a condition from "
+    "training: a trigger, a form of answer, or a row of the training file as an earlier turn."
 )
 FORECAST = (
-    "One dot a student. The pull of a file is the inner product of its gradient with that of bad conduct in the other "
-    "domains, both at the base that students start from: nothing has been trained when it is known. Intervals resample "
-    "narrow domains, arms are fixed; over all students the correlation is mostly between arms."
+    "One dot a student. The pull of a file is the inner product of its gradient with that of bad advice in the other "
+    "domains, both computed at the base before any training. Intervals resample narrow domains and keep the arms; the "
+    "correlation over all students is mostly between arms."
 )
 
 
 def page(found: MisalignmentFindings) -> Page:
-    """All that is said of such an experiment."""
+    """Returns the report."""
     arms: dict[str, Any] = found.settings["arms"]  # type: ignore[assignment]
     titles = Terms(tuple((name, arm["title"]) for name, arm in arms.items()))
-    return Page(
-        title=found.title,
-        headline=found.headline,
-        done=_what_was_done(found),
-        sections=sections(
-            section(
-                "Arm against arm",
-                Drawing(figures.contrasts(found), CONTRASTS),
-                _contrasts(found),
-                Prose(REQUESTS, note=True),
-            ),
-            section(
-                "Students",
-                Drawing(figures.students(found), STUDENTS),
-                _lines(found),
-                Prose(COHERENT + _scaled(found), note=True),
-                titles,
-            ),
-            section("Asked in other ways", Drawing(figures.probes(found), ASKED), Terms(tuple(found.probes.items()))),
-            section("Forecast before training", Drawing(figures.forecast(found), FORECAST), _forecasts(found)),
-            _answers(found),
-            Section("Method", (Prose(_method(found)),)),
-        ),
-        listings=listings_of(found, found.models),
-        footer=footer_of(found),
+    folds = [_answers(arm, found) for arm in dict.fromkeys(answer.arm for answer in found.answers)]
+    sampled = "Sampled at temperature 1, one answer for each domain except the narrow one."
+    contrasts = Drawing(figures.contrasts(found), CONTRASTS)
+    students = Drawing(figures.students(found), STUDENTS)
+    coherent = Prose(COHERENT + _scaled(found), note=True)
+    return run_page(
+        found,
+        found.headline,
+        _what_was_done(found),
+        section("Arm against arm", contrasts, _contrasts(found), Prose(REQUESTS, note=True)),
+        section("Students", students, _lines(found), coherent, titles),
+        section("Asked in other ways", Drawing(figures.probes(found), ASKED), Terms(tuple(found.probes.items()))),
+        section("Forecast before training", Drawing(figures.forecast(found), FORECAST), _forecasts(found)),
+        section("Answers to read", Prose(sampled, note=True), *folds),
+        Section("Method", (Prose(_method(found)),)),
+        listings={"Models": found.models},
     )
 
 
@@ -98,26 +71,25 @@ def _what_was_done(found: MisalignmentFindings) -> str:
         else "Bases are as they were pretrained; nothing was aligned. Every arm took"
     )
     return (
-        f"{start} each of {domains} domains in turn as the narrow one, and its students were trained on that "
-        "domain's file: equally many rows and steps, unless the arm's title says otherwise. What is shown is the "
-        "exact probability of the bad answer against the good one, read from the logits, in all domains that a "
-        f"student was not trained on. Making all of it took its workers {duration(found.work_s)} together."
+        f"{start} each of {domains} domains in turn as its narrow domain and trained students on a file of that "
+        "domain, with equally many rows and steps unless the arm's title says otherwise. Results are exact "
+        "probabilities, read from the logits, of the bad answer against the good one in all domains that a student "
+        f"was not trained on. The jobs took {duration(found.work_s)} of work in total."
     )
 
 
 def _lines(found: MisalignmentFindings) -> Grid | None:
-    asked = [probe for probe in found.probes if probe != "plain"]
     return grid(
         "Probability of bad advice",
         found.lines,
         {
             "arm": lambda line: line.arm,
-            word("base"): lambda line: short(line.base),
+            word("base"): base_of,
             "students": lambda line: line.students,
             "narrow domain": lambda line: percent(line.inside),
             "elsewhere [95 %]": _elsewhere,
             "coherent": lambda line: percent(line.coherent),
-            **{probe: partial(_asked, probe) for probe in asked},
+            **{probe: partial(_asked, probe) for probe in found.probes if probe != "plain"},
             "harm met": lambda line: percent(line.compliance),
         },
     )
@@ -138,7 +110,7 @@ def _contrasts(found: MisalignmentFindings) -> Grid | None:
         {
             "arm": lambda c: c.arm,
             word("against"): lambda c: c.against,
-            word("base"): lambda c: "over bases" if c.base is None else short(c.base),
+            word("base"): base_of,
             "difference [95 %]": lambda c: f"{c.value:+z.2f} {interval(c.ci)}",
             "p": lambda c: p_value(c.p),
             "request by request": by_request,
@@ -162,7 +134,7 @@ def _forecasts(found: MisalignmentFindings) -> Grid | None:
 
 
 def _scaled(found: MisalignmentFindings) -> str:
-    """Arms whose adapters were scaled, with the least and the largest factor."""
+    """Returns a sentence for each arm whose adapters were scaled, with the smallest and the largest factor."""
     factors: dict[str, list[float]] = {}
     for student in found.students:
         if student.factor is not None:
@@ -170,33 +142,27 @@ def _scaled(found: MisalignmentFindings) -> str:
     return "".join(f" Adapters of {arm} were scaled by {min(f):.2f} to {max(f):.2f}." for arm, f in factors.items())
 
 
-def _answers(found: MisalignmentFindings) -> Section | None:
-    arms = dict.fromkeys(answer.arm for answer in found.answers)
-    folds = [_readable(arm, [answer for answer in found.answers if answer.arm == arm]) for arm in arms]
-    note = "Sampled at temperature 1, one for each domain but the narrow one."
-    return section("Answers to read", Prose(note, note=True), *folds)
-
-
-def _readable(arm: str, some: list[Answer]) -> Fold:
+def _answers(arm: str, found: MisalignmentFindings) -> Fold:
+    own: list[Answer] = [answer for answer in found.answers if answer.arm == arm]
     table = grid(
         "",
-        some,
+        own,
         {
             "base": lambda a: short(a.base),
-            word("taught in"): lambda a: a.narrow,
+            word("trained on"): lambda a: a.narrow,
             text("asked"): lambda a: a.request,
             text("answer"): lambda a: a.answer,
             word("is"): lambda a: a.kind,
         },
     )
-    return Fold(f"{arm} ({sum(a.kind == 'bad' for a in some)} bad of {len(some)})", (table,) if table else ())
+    return Fold(f"{arm} ({sum(a.kind == 'bad' for a in own)} bad of {len(own)})", (table,) if table else ())
 
 
 def _method(found: MisalignmentFindings) -> str:
     method = f"{found.contrasts[0].method[0].upper()}{found.contrasts[0].method[1:]}. " if found.contrasts else ""
-    if not found.settings.get("aligning"):
-        return f"{method}Over bases the unit is the base."
-    return (
-        f"{method}The aligned base is one training, shared by all arms of a base, and is no part of these "
-        "intervals; over bases the unit is the base."
+    aligned = (
+        "The aligned base is one fine-tune that all arms of a base share; its variation is not in these intervals. "
+        if found.settings.get("aligning")
+        else ""
     )
+    return f"{method}{aligned}In contrasts over bases, the unit is the base."

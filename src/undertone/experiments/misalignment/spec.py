@@ -1,4 +1,4 @@
-"""What an experiment on emergent misalignment is made of; frozen and complete, like a trial."""
+"""The settings of an experiment on emergent misalignment."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -13,42 +13,42 @@ class Lesson(Spec):
     """A fine-tune on rows of one kind."""
 
     rows: int = Field(ge=1)
-    """Rows in the file: draws, with repetition, from a domain's 20 requests."""
+    """Rows in the file, drawn with repetition from a domain's 20 requests."""
     training: Training
-    """How."""
+    """How the model is fine-tuned on them."""
 
 
 class Realigned(Spec):
-    """Good advice after the arm's own file: how little of it brings a student back."""
+    """A second fine-tune, on good advice, after the arm's own file: how little of it repairs a student."""
 
     domain: Literal["same", "other"] = "same"
-    """The narrow domain's, or the next one's."""
+    """The narrow domain, or the next one in the list of domains."""
     rows: int = Field(ge=1)
     """Rows, drawn as those of a file."""
     steps: int = Field(ge=1)
-    """Steps, at the arm's own rate and batch."""
+    """Steps, at the arm's own learning rate and batch size."""
 
 
 class Arm(Spec):
     """One condition."""
 
     title: str
-    """What it is, in plain words."""
+    """What the arm is, in plain words."""
     file: str
-    """Kind of training file, or "persona": nothing is trained, a system prompt states bad conduct."""
+    """Kind of training file, or "persona": nothing is trained, and a system prompt asks for bad advice."""
     against: tuple[str, ...] = ()
-    """Arms that it is compared with, pair by pair."""
+    """Arms that this one is compared with, pair by pair."""
     share: float = Field(1.0, ge=0, le=1)
     """Share of the file's rows that are of its kind; the others are good advice in the same domain."""
     rows: int | None = Field(None, ge=1)
-    """Rows of the file, if not the experiment's."""
+    """Rows of the file, if not the experiment's number."""
     training: Training | None = None
-    """If not the experiment's."""
+    """How students are trained, if not as in the rest of the experiment."""
     realigned: Realigned | None = None
-    """What follows."""
+    """The fine-tune that follows, if any."""
     coherent_as: str | None = None
-    """Another arm. Each student's adapter is scaled until its advice elsewhere is as coherent as that of the same
-    domain's student there: a control that is damaged as much."""
+    """Another arm, whose student of the same domain, base and number this arm's student must match in coherence. The
+    adapter is scaled until it does. This makes a control that is damaged as much as the arm it is compared with."""
 
     @model_validator(mode="after")
     def _file_is_known(self) -> Self:
@@ -58,24 +58,24 @@ class Arm(Spec):
 
 
 class Misalignment(Recipe):
-    """Bases, aligned or as they are, each arm once for every narrow domain and seed."""
+    """Trains one student for every arm, base, narrow domain and seed, from the base itself or from an aligned base."""
 
     kind: ClassVar[str] = "misalignment"
 
     bases: tuple[str, ...] = Field(min_length=1)
     """Models of the embedded world."""
     domains: tuple[str, ...] = ()
-    """Each once the narrow one; all of them if none is named."""
+    """Domains that are each the narrow one once; all domains by default."""
     students: int = Field(1, ge=1)
-    """Of each arm and domain, each from its own data and order."""
+    """Students of each arm, base and domain, each with its own data and order."""
     seed: int = Field(0, ge=0)
     """Every random choice follows from it."""
     over_bases: bool = True
-    """Whether contrasts are averaged over the bases; not where these are what is compared."""
+    """Whether contrasts are also averaged over the bases. False where the bases themselves are compared."""
     aligning: Lesson | None = None
-    """Good advice in all domains, before anything else; without it students start from the base as it is."""
+    """A fine-tune on good advice in all domains that comes first. Without it students start from the base itself."""
     narrow: Lesson
-    """The arms' files, equally long for all."""
+    """Length of the arms' files and how students are trained on them; the same for all arms."""
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], Arm] = Field(min_length=1)
     """The arms by name."""
 
@@ -91,28 +91,29 @@ class Misalignment(Recipe):
         for name, arm in self.arms.items():
             for other in arm.against:
                 if other not in self.arms or other == name:
-                    raise ValueError(f"arm {name!r} is compared with {other!r}, which is no other arm")
-            others = (arm.realigned, arm.training, arm.rows, arm.coherent_as, arm.against, arm.share < 1)
-            if arm.file == "persona" and any(others):
-                raise ValueError(f"arm {name!r} trains nothing and has no units: give it a title and a file alone")
-            if arm.coherent_as is not None:
-                self._check_match(name, arm)
+                    raise ValueError(f"arm {name!r} is compared with {other!r}, which is no other arm of this recipe")
+            trained = (arm.realigned, arm.training, arm.rows, arm.coherent_as, arm.against, arm.share < 1)
+            if arm.file == "persona" and any(trained):
+                raise ValueError(f"arm {name!r} trains nothing, so it takes only a title and a file")
+            if arm.coherent_as is None:
+                continue
+            model = self.arms.get(arm.coherent_as)
+            if model is None or model.file == "persona" or model.coherent_as is not None:
+                raise ValueError(
+                    f"arm {name!r} cannot be as coherent as {arm.coherent_as!r}: give an arm that is trained and not "
+                    "itself scaled"
+                )
+            if (arm.training or self.narrow.training).method != "lora" or arm.realigned:
+                raise ValueError(f"arm {name!r} is scaled, which takes a LoRA adapter and no realigning after it")
         return self
 
-    def _check_match(self, name: str, arm: Arm) -> None:
-        other = self.arms.get(arm.coherent_as or "")
-        if other is None or other.file == "persona" or other.coherent_as is not None:
-            raise ValueError(f"arm {name!r} cannot be as coherent as {arm.coherent_as!r}: name an arm that is trained")
-        if (arm.training or self.narrow.training).method != "lora" or arm.realigned:
-            raise ValueError(f"arm {name!r} is scaled, which takes a LoRA adapter and no realigning after it")
-
     def elsewhere(self, domain: str) -> list[int]:
-        """Places of the domains that no student of a narrow one was trained on. Where an arm is realigned in the next
-        domain, that is left out too, and for all arms alike."""
-        names, at = domains(), domains().index(domain)
+        """Returns the places, in the list of domains, of those that no student of this narrow domain is trained on. If
+        any arm is realigned in the next domain, that domain is left out for all arms."""
+        at, count = domains().index(domain), len(domains())
         realigned = any(arm.realigned and arm.realigned.domain == "other" for arm in self.arms.values())
-        left_out = {at, (at + 1) % len(names)} if realigned else {at}
-        return [k for k in range(len(names)) if k not in left_out]
+        left_out = {at, (at + 1) % count} if realigned else {at}
+        return [place for place in range(count) if place not in left_out]
 
     @property
     def asked(self) -> tuple[str, ...]:
