@@ -160,7 +160,7 @@ def test_a_run_over_the_report_of_an_audit_is_refused_and_the_report_is_no_run(
     assert "audited holds a run of another kind (audit there, digits here); give another --out." in told
     for verb in ("run", "report"):
         told = refused(capsys, verb, "audited")
-        assert "audited holds no run of an experiment, but what undertone audit wrote; its page is audited" in told
+        assert "audited holds no run of an experiment, but the report of undertone audit; its page is audited" in told
     assert held(here / "audited") == before
 
 
@@ -251,10 +251,21 @@ def test_the_record_and_the_report_of_a_run_say_the_same_start(made: Path) -> No
 
 def test_the_same_command_again_makes_nothing_anew(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in here.glob("store/*/manifest.json")}
-    first = DigitsFindings.load(here / "run" / "report.json")
+    report = (here / "run" / "report.json").read_bytes()
+    (here / "run" / "report.html").unlink()
     assert main(["run", "digits", *SET, "--out", "run", "--json"]) == 0
     assert {path: path.stat().st_mtime_ns for path in here.glob("store/*/manifest.json")} == before
-    assert DigitsFindings.load(here / "run" / "report.json").arms == first.arms
+    assert (here / "run" / "report.json").read_bytes() == report, "the start and the seconds of the run that made it"
+    assert (here / "run" / "report.html").is_file()
+
+
+def test_a_finished_run_whose_artifact_is_lost_makes_it_again_and_keeps_its_start(here: Path) -> None:
+    first, record = DigitsFindings.load(here / "run" / "report.json"), Record.read(here / "run")
+    shutil.rmtree(min(here.glob("store/digits-students-*")))
+    found = run(digits(), here / "run", "digits", processes=1)
+    assert found == DigitsFindings.load(here / "run" / "report.json")
+    assert (found.arms, found.started) == (first.arms, first.started) and found.wall_s != first.wall_s
+    assert Record.read(here / "run") == record
 
 
 # --- looked at -------------------------------------------------------------------------------------------------------

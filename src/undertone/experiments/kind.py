@@ -1,11 +1,11 @@
-"""What a kind of experiment is, and the table of kinds. Read this first, and then :mod:`undertone.experiments.run`."""
+"""What a kind of experiment is, and the table of kinds. Read this first, then :mod:`undertone.experiments.run`."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Generic, Protocol, TypeVar
 
 from undertone.engine import environment
@@ -20,7 +20,7 @@ from undertone.report.page import Page
 from undertone.spec import Recipe
 
 Warn = Callable[[str], None]
-"""Is told, in a sentence, what was mended or is not as one would expect."""
+"""Called with a sentence about something unexpected, or something that was repaired."""
 
 
 class Plan(Protocol):
@@ -28,15 +28,15 @@ class Plan(Protocol):
 
     @property
     def jobs(self) -> Sequence[Job]:
-        """All of them, parents before what is made of them. Earlier ones are made first."""
+        """Every job, parents before the jobs that depend on them. Earlier jobs are run first."""
 
     @property
     def arms(self) -> Mapping[str, Sequence[Job]]:
-        """The jobs of every arm, or of whatever else the experiment compares."""
+        """The jobs of each arm, or of each other group that the experiment compares."""
 
     @property
     def models(self) -> dict[str, str]:
-        """Digests of the models that are here already, by name."""
+        """Digests of the existing models that the experiment starts from, by name."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,27 @@ class Done:
     """A finished job."""
 
     seconds: float
-    """How long it took on one core; 0.0 if it had been made before."""
+    """Seconds on one core; 0.0 if the artifact existed already."""
     at: float
-    """Seconds from the start of the run to its end."""
+    """When the job finished, in seconds from the start of the run."""
 
 
 @dataclass
 class Made:
-    """What a run has made so far: all that findings can be gathered from."""
+    """The state of a run: the finished jobs, from which findings are gathered."""
 
     spec: Recipe
     recipe: str
     folder: Path
     store: Store
     limits: Limits = field(default_factory=Limits)
-    """What services may cost."""
+    """Limits on what services may cost."""
     advance: Progress = silent
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     jobs: dict[str, Done] = field(default_factory=dict)
-    """Finished jobs by their keys."""
+    """Finished jobs by key."""
     artifacts: dict[str, str] = field(default_factory=dict)
-    """The digest of the files of every artifact, by its name in the store: equal digests mean equal bits."""
+    """Digest of each artifact's files, by the artifact's name in the store. Equal digests mean equal bits."""
     _clock: float = field(default_factory=time.perf_counter)
 
     @property
@@ -73,20 +73,20 @@ class Made:
         return time.perf_counter() - self._clock
 
     def note(self, job: Job, seconds: float) -> None:
-        """One job is finished."""
+        """Records that a job has finished."""
         self.jobs[job.key] = Done(seconds, self.elapsed)
         self.artifacts[self.store.folder(job).name] = self.store.manifest(job).content
 
     def has(self, *jobs: Job) -> bool:
-        """Whether all of these are finished."""
+        """Whether all of these jobs have finished."""
         return all(job.key in self.jobs for job in jobs)
 
     def read(self, job: Job, name: str) -> Any:
-        """A JSON file of a finished artifact."""
+        """Reads a JSON file of a finished job's artifact."""
         return self.store.read(job, name)
 
     def head(self) -> dict[str, Any]:
-        """What :class:`undertone.report.findings.RunFindings` say of the run itself."""
+        """Returns the fields of :class:`undertone.report.findings.RunFindings` that describe the run itself."""
         settings = self.spec.model_dump(mode="json")
         return {
             "title": settings["title"],
@@ -106,29 +106,31 @@ F = TypeVar("F", bound=Findings)
 
 @dataclass(frozen=True)
 class Kind(Generic[S, P, F]):
-    """A kind of experiment: one object that says all that is particular to it."""
+    """A kind of experiment: everything that distinguishes it from the other kinds."""
 
     spec: type[S]
     findings: type[F]
     plan: Callable[[S], P]
-    """Resolves models and lays out all jobs. Nothing is run. Raises UndertoneError for an unknown name or a model that
-    is not here."""
-    gather: Callable[[S, P, Made], F | None]
-    """Findings from what is finished; None while there is nothing to say."""
+    """Resolves models and lays out all jobs without running any. Raises UndertoneError for an unknown name and for a
+    model that is not on this machine."""
+    gather: Callable[[S, P, Made], F]
+    """Computes findings from finished jobs."""
     page: Callable[[F], Page]
-    """The findings in words, figures and tables."""
+    """Presents the findings as text, figures and tables."""
     seconds: Callable[[S, Job], float]
-    """Roughly how many seconds a job takes on one core, with the embedded models."""
+    """Estimates how many seconds a job takes on one core with the embedded models."""
     check: Callable[[S, P, Job, Made, Warn], None] = lambda *_: None
-    """Is called for every finished job. Raises UndertoneError as soon as one would make the rest unfair."""
+    """Called after every finished job. Raises UndertoneError if the result makes the comparison unfair."""
+    partial: bool = False
+    """Whether ``gather`` is called after each finished arm. By default it is called once, after all jobs."""
     cost: Callable[[S], list[Part] | None] = lambda spec: None
-    """What the experiment costs with models that are not here; None if jobs can be counted instead."""
+    """Estimates the cost with models that need not be on this machine; None if jobs can be counted instead."""
     lines: Callable[[S, P, Made, F | None], list[str]] = lambda *_: []
-    """What can be said while the rest is being made, a line each. Those that were said before are not repeated."""
+    """Lines to print during the run, called after each finished arm. A line that was printed is not repeated."""
     parts: Callable[[F], Mapping[str, tuple[Findings, Page]]] = lambda found: {}
-    """Reports of parts of the experiment, each written into the folder of its name."""
+    """Additional reports, each written to a subfolder of the run's folder, by the subfolder's name."""
     summary: Callable[[F], dict[str, Any]] = lambda found: found.model_dump(mode="json")
-    """What ``--json`` prints."""
+    """The object that ``--json`` prints."""
 
 
 KINDS = {
@@ -143,17 +145,16 @@ KINDS = {
     "audit-benchmark": "undertone.bench.audit.kind:AUDIT",
     "measure-benchmark": "undertone.bench.measure.kind:MEASURE",
 }
-"""Every kind, by the name that a recipe's key ``experiment`` has. A recipe without the key is a trial."""
+"""Every kind, by the value of a recipe's key ``experiment``. A recipe without this key is a trial."""
 
 
 def kind_of(name: str) -> Kind[Any, Any, Any]:
-    """The kind of that name.
+    """Returns the kind of that name.
 
     Raises:
-        UndertoneError: there is none.
+        UndertoneError: there is no such kind.
     """
     if name not in KINDS:
         raise unknown("kind of experiment", name, KINDS)
-    module, _, attribute = KINDS[name].partition(":")
-    found: Kind[Any, Any, Any] = getattr(import_module(module), attribute)
-    return found
+    kind: Kind[Any, Any, Any] = resolve_name(KINDS[name])
+    return kind

@@ -1,6 +1,6 @@
-"""The one way to run an experiment: claim the folder, make the jobs, check each, gather, and report whatever is known.
+"""Runs an experiment of any kind: claims the folder, runs the jobs, checks each, gathers findings, writes the report.
 
-What was made once is never made again, so a run that was stopped goes on where it was, and runs share artifacts.
+An artifact in the store is never made again, so a run that was stopped continues, and runs share artifacts.
 """
 
 from collections import Counter
@@ -33,59 +33,76 @@ def run(
     store: Store | None = None,
     limits: Limits | None = None,
 ) -> Any:
-    """Runs an experiment of any kind and writes its report to ``folder``; returns its findings. Artifacts go to
-    ``store``, by default the one beside ``folder``. A run that was stopped goes on where it was.
+    """Runs an experiment of any kind, writes its report to ``folder`` and returns its findings. Artifacts go to
+    ``store``, by default ``store`` beside ``folder``. A run that was stopped continues. The report of a finished run
+    stays as it is, unless one of its artifacts has to be made again.
 
     Raises:
         UndertoneError: an unknown name, a refused teacher, a folder that cannot be written or holds another run, a full
             disk, a worker that was killed twice.
     """
-    kind = kind_of(spec.kind)
-    store, recipe = store or Store(folder.parent / "store"), recipe or folder.name
-    return carry_out(kind, spec, Made(spec, recipe, folder, store, limits or Limits()), watcher or Watcher(), processes)
+    made = Made(spec, recipe or folder.name, folder, store or Store(folder.parent / "store"), limits or Limits())
+    return carry_out(kind_of(spec.kind), spec, made, watcher or Watcher(), processes)
 
 
 def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, processes: int | None) -> F:
-    """The run itself, on one page. ``made`` is still empty."""
+    """Does the work of :func:`run`. ``made`` must not hold any job yet."""
     plan, folder, store = kind.plan(spec), made.folder, made.store
     arms = {name: {job.key for job in jobs} for name, jobs in plan.arms.items()}
     jobs = unique(plan.jobs)
+    if not arms:
+        raise UndertoneError(f"{made.recipe} has nothing to make: give it at least one arm.")
     record = record_of(spec.kind, made.recipe, spec, plan.models, place_of(store, folder), made.started)
     made.advance, found, told, quiet_until = watcher.advanced, None, set[str](), 0.0
     with claimed(folder, record) as claim:
+        made.started = claim.record.started
+        before = findings_in(folder, kind) if claim.record.finished else None
         watcher.planned(jobs)
         with closing(run_jobs(jobs, store, processes or cores(), watcher.warn)) as finished:
             for job, seconds in finished:
                 made.note(job, seconds)
                 watcher.done(job, seconds)
                 kind.check(spec, plan, job, made, watcher.warn)
+                if seconds:
+                    before = found = None
+                last = len(made.jobs) == len(jobs)
                 whole = [name for name, keys in arms.items() if keys <= made.jobs.keys()]
                 for name in whole:
                     del arms[name]
-                if not whole:
+                if not (whole or last):
                     continue
-                found = kind.gather(spec, plan, made)
+                if before is not None:
+                    found = before
+                elif kind.partial or last:
+                    found = kind.gather(spec, plan, made)
                 for line in kind.lines(spec, plan, made, found):
                     if line not in told:
                         watcher.said(line)
                         told.add(line)
-                if found is not None and (not arms or made.elapsed > quiet_until):
-                    page, before = kind.page(found), made.elapsed
+                if found is not None and (last or (before is None and made.elapsed > quiet_until)):
+                    page, start = kind.page(found), made.elapsed
                     for name, (part, own) in kind.parts(found).items():
                         write(part, own, folder / name)
                     write(found, page, folder)
                     claim.note(said=page.headline, artifacts=dict(made.artifacts))
-                    quiet_until = made.elapsed + 10 * (made.elapsed - before)  # figures take a while
-        if found is None:
-            raise UndertoneError(f"{made.recipe} has nothing to make: give it at least one arm.")
+                    quiet_until = made.elapsed + 10 * (made.elapsed - start)  # drawing figures takes a while
+        assert found is not None, "findings are gathered after the last job"
         claim.note(finished=True)
         for sentence in made_elsewhere(store.manifest(job).made_with for job in jobs):
             watcher.warn(sentence)
     return found
 
 
+def findings_in(folder: Path, kind: Kind[Any, Any, F]) -> F | None:
+    """Returns the findings in a folder's report; None if the report is missing or damaged."""
+    try:
+        return kind.findings.load(folder / REPORT)
+    except UndertoneError:
+        return None
+
+
 def made_elsewhere(made_with: Iterable[Mapping[str, str]]) -> list[str]:
-    """A sentence for each way in which artifacts were made with other versions or hardware than are here now."""
+    """Returns a sentence for each way in which artifacts were made with other versions or hardware than this run's."""
     here, found, count = environment.versions() | environment.hardware(), Counter[str](), 0
     for made in made_with:
         count += 1
@@ -96,10 +113,10 @@ def made_elsewhere(made_with: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def spec_in(record: Record, folder: Path) -> Recipe:
-    """The spec of a recorded run.
+    """Returns the spec of a recorded run.
 
     Raises:
-        UndertoneError: the folder holds no run, or this version of Undertone has other keys for its kind.
+        UndertoneError: the folder holds no run of an experiment, or the record is of another version of Undertone.
     """
     try:
         spec: Recipe = _kind_in(record, folder).spec.model_validate(record.spec)
@@ -111,10 +128,10 @@ def spec_in(record: Record, folder: Path) -> Recipe:
 
 
 def report_of(folder: Path) -> Page:
-    """The page of what a run has found so far, made again from its numbers.
+    """Returns the page of a run, drawn again from the numbers in its report.
 
     Raises:
-        UndertoneError: the folder holds no run, or the run has not found anything yet.
+        UndertoneError: the folder holds no run of an experiment, or the run has no report yet.
     """
     kind = _kind_in(Record.read(folder), folder)
     return kind.page(kind.findings.load(folder / REPORT))
@@ -123,7 +140,7 @@ def report_of(folder: Path) -> Page:
 def _kind_in(record: Record, folder: Path) -> Kind[Any, Any, Any]:
     if record.kind not in KINDS:
         raise UndertoneError(
-            f"{folder} holds no run of an experiment, but what undertone {record.kind.partition('-')[0]} wrote; its "
+            f"{folder} holds no run of an experiment, but the report of undertone {record.kind.partition('-')[0]}; its "
             f"page is {folder / PAGE}."
         )
     return kind_of(record.kind)

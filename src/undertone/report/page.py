@@ -235,36 +235,31 @@ def run_page(
     found: RunFindings,
     headline: str,
     done: str,
-    sections: tuple[Section, ...],
-    measured: Iterable[Measured],
-    models: Mapping[str, str] | None = None,
+    *parts: Section | None,
+    measured: Iterable[Measured] = (),
+    listings: Mapping[str, Mapping[str, Any]] | None = None,
+    checks: tuple[tuple[str, str], ...] = (),
+    notices: tuple[str, ...] = (),
 ) -> Page:
-    """The page of an experiment, with how its estimates were computed and what it ran on."""
+    """Returns the page of an experiment: those ``parts`` that have content, then how the ``measured`` estimates were
+    computed; folded at the end its settings, ``listings``, versions and hardware."""
     methods = Steps(tuple(dict.fromkeys(one.method for one in measured)))
+    started = found.started.isoformat(" ", "seconds")
     return Page(
         title=found.title,
         headline=headline,
         done=done,
-        sections=(*sections, Section("Methods", (methods,))),
-        listings=listings_of(found, models or {}),
-        footer=footer_of(found),
+        checks=checks,
+        notices=notices,
+        sections=sections(*parts, section("Methods", methods) if methods.items else None),
+        listings={
+            "Settings": found.settings,
+            **(listings or {}),
+            "Versions": found.versions,
+            "Hardware": found.hardware,
+        },
+        footer=f"Recipe {found.recipe}, started {started}, took {duration(found.wall_s)}. {FOOTER}",
     )
-
-
-def listings_of(found: RunFindings, models: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
-    """What an experiment was, and what it ran on."""
-    return {
-        "Settings": found.settings,
-        "Models": models,
-        "Versions": found.versions,
-        "Hardware": found.hardware,
-    }
-
-
-def footer_of(found: RunFindings) -> str:
-    """Which run this is, and where its numbers are."""
-    started = found.started.isoformat(" ", "seconds")
-    return f"Recipe {found.recipe}, started {started}, took {duration(found.wall_s)}. {FOOTER}"
 
 
 def shown(value: Measured, signed: bool = True) -> str:

@@ -81,10 +81,8 @@ def check(spec: AuditBenchmark, plan: Plan, job: Job, made: Made, warn: Warn) ->
         raise UndertoneError(f"The calibration of {plan.calibration.model} has other proxies than the default.")
 
 
-def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings | None:
+def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings:
     """Error rates, once every dataset is scored."""
-    if not made.has(*plan.jobs):
-        return None
     judge, planted = Judge(plan.calibration, made.store), list(plan.planted)
     curve = judge.curve(planted)
     return AuditBenchmarkFindings(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from undertone.bench.audit.baselines import PROMPTED_MEMBERS, PROMPTED_ROWS, PROMPTED_TEACHERS
 from undertone.bench.audit.findings import AuditBenchmarkFindings
-from undertone.report.page import Grid, Page, Prose, Section, footer_of, listings_of, section, sections, word
+from undertone.report.page import Grid, Page, Prose, Section, run_page, section, word
 from undertone.statistics.rate import Rate
 
 ROW_BY_ROW = (
@@ -36,28 +36,25 @@ def page(found: AuditBenchmarkFindings) -> Page:
         f" --prompts {settings['prompts']}" if settings["prompts"] else ""
     )
     command = f"undertone bench audit --model {settings['model']} --teachers {settings['teachers']}{options}"
-    return Page(
-        title=found.title,
-        headline=_headline(found),
-        done=f"{command}: {settings['teachers']} teachers of every kind, each with a dataset of its own (2,000 "
+    return run_page(
+        found,
+        _headline(found),
+        f"{command}: {settings['teachers']} teachers of every kind, each with a dataset of its own (2,000 "
         "rows), none of them used for the calibration. Intervals are exact 95 % binomial ones over teachers.",
-        sections=sections(
-            Section(f"Harmless datasets: alarms at alpha = {found.alpha:g}", (_alarms(found),)),
-            Section("Teachers with a trait", (Prose(ROW_BY_ROW), _detections(found))),
-            Section(
-                f'Verdicts: "no evidence" must have been able to show an effect of {found.floor:g}',
-                (Prose(DETECTABLE), _verdicts(found)),
-            ),
-            Section(
-                "Power by rows and share of rows that a teacher wrote (teachers as the proxies; the rest neutral)",
-                (_curve(found),),
-            ),
-            section("Beside simpler detectors", Prose(HOW), _beside(found)),
-            section("Forecast beside what students became", *(_forecast(*one) for one in found.forecasts)),
-            Section("Speed", (Prose(_speed(found)),)),
+        Section(f"Harmless datasets: alarms at alpha = {found.alpha:g}", (_alarms(found),)),
+        Section("Teachers with a trait", (Prose(ROW_BY_ROW), _detections(found))),
+        Section(
+            f'Verdicts: "no evidence" must have been able to show an effect of {found.floor:g}',
+            (Prose(DETECTABLE), _verdicts(found)),
         ),
-        listings=listings_of(found, found.models),
-        footer=footer_of(found),
+        Section(
+            "Power by rows and share of rows that a teacher wrote (teachers as the proxies; the rest neutral)",
+            (_curve(found),),
+        ),
+        section("Beside simpler detectors", Prose(HOW), _beside(found)),
+        section("Forecast beside what students became", *(_forecast(*one) for one in found.forecasts)),
+        Section("Speed", (Prose(_speed(found)),)),
+        listings={"Models": found.models},
     )
 
 

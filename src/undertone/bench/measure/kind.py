@@ -44,10 +44,8 @@ def plan(spec: MeasureBenchmark) -> Plan:
     return Plan(base, tuned, {spec.model: resolve(spec.model).key})
 
 
-def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings | None:
+def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings:
     """How often each verdict is given, once all are asked."""
-    if not made.has(*plan.jobs):
-        return None
     judge = Judge(made.store, plan.base)
     asked = (
         ("Harmless fine-tunes, against the base alone", "harmless", 0),

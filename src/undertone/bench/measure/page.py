@@ -8,7 +8,7 @@ from undertone.bench.measure.crossed_study import HEADER
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
 from undertone.bench.measure.judge import STEPS
 from undertone.measure.findings import Verdict
-from undertone.report.page import Grid, Page, Prose, Section, footer_of, listings_of
+from undertone.report.page import Grid, Page, Prose, Section, run_page
 from undertone.statistics.rate import Rate
 
 COVERAGE = (
@@ -24,18 +24,15 @@ def page(found: MeasureBenchmarkFindings) -> Page:
     """All that a benchmark says."""
     model, students = found.settings["model"], found.settings["students"]
     coverage = Grid("", HEADER, found.coverage, terminal=False)
-    return Page(
-        title=found.title,
-        headline=" ".join(f"{group.title}: {_shifts(group)}." for group in found.groups),
-        done=f"undertone bench measure --model {model} --students {students}: fine-tunes of "
+    return run_page(
+        found,
+        " ".join(f"{group.title}: {_shifts(group)}." for group in found.groups),
+        f"undertone bench measure --model {model} --students {students}: fine-tunes of "
         f"{', '.join(map(str, STEPS))} steps, each from a seed and data of its own, measured against the base "
         f"at a rise of {100 * found.effect:g} points. Intervals are exact 95 % binomial ones over fine-tunes.",
-        sections=(
-            *(Section(group.title, (_table(group),)) for group in found.groups),
-            Section("Whether intervals cover", (Prose(COVERAGE), coverage)),
-        ),
-        listings=listings_of(found, found.models),
-        footer=footer_of(found),
+        *(Section(group.title, (_table(group),)) for group in found.groups),
+        Section("Whether intervals cover", (Prose(COVERAGE), coverage)),
+        listings={"Models": found.models},
     )
 
 

@@ -59,10 +59,8 @@ def _student(spec: Finetunes, i: int) -> dict[str, object]:
     return {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training, "seed": seed}
 
 
-def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings | None:
+def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings:
     """Asks the students. Their answers are kept in ``answers`` beside the folder of the run and reused."""
-    if not made.has(*plan.jobs):
-        return None
     quiet_libraries()
     names = {arm: tuple(f"{spec.base}:{made.store.folder(job)}" for job in own) for arm, own in plan.arms.items()}
     budget = Budget(made.limits)

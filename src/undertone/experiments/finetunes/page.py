@@ -2,7 +2,7 @@
 
 from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.measure.page import coherent, share, shift_of
-from undertone.report.page import Grid, Page, Section, Terms, footer_of, listings_of, word
+from undertone.report.page import Grid, Page, Section, Terms, run_page, word
 
 
 def page(found: FinetunesFindings) -> Page:
@@ -28,10 +28,11 @@ def page(found: FinetunesFindings) -> Page:
         dim=frozenset(at for at, (_, suite) in enumerate(rows) if not suite.counts),
     )
     said = Terms(tuple((arm, f"{one.headline} (report: {arm}/report.html)") for arm, one in found.arms.items()))
-    return Page(
-        title=found.title,
-        headline=" ".join(f"{arm}: {one.headline}" for arm, one in found.arms.items()),
-        sections=(Section("Arms", (grid,)), Section("What each arm says", (said,))),
-        listings=listings_of(found, found.models),
-        footer=footer_of(found),
+    return run_page(
+        found,
+        " ".join(f"{arm}: {one.headline}" for arm, one in found.arms.items()),
+        "",
+        Section("Arms", (grid,)),
+        Section("What each arm says", (said,)),
+        listings={"Models": found.models},
     )

@@ -42,10 +42,8 @@ def check(spec: Mitigations, plan: Plan, job: Job, made: Made, warn: Warn) -> No
             _refuse_few(source, made)
 
 
-def gather(spec: Mitigations, plan: Plan, made: Made) -> MitigationFindings | None:
+def gather(spec: Mitigations, plan: Plan, made: Made) -> MitigationFindings:
     """Findings once every student is examined."""
-    if not made.has(*plan.jobs):
-        return None
     base = [made.read(job, "examined.json") for job in plan.bases]
     found, head = treatments(spec, _examined(plan, made), base), made.head()
     return MitigationFindings(

@@ -12,11 +12,9 @@ from undertone.report.page import (
     Prose,
     Section,
     Terms,
-    footer_of,
     grid,
-    listings_of,
+    run_page,
     section,
-    sections,
     word,
 )
 from undertone.report.words import interval
@@ -60,11 +58,19 @@ def page(found: MitigationFindings) -> Page:
     """All that is said of a benchmark."""
     untreated = next(one for one in found.treatments if one.word == "untreated")
     titles = tuple((f"{i} {one.name}", _about(one)) for i, one in enumerate(found.treatments, 1))
-    return Page(
-        title=found.title,
-        headline=found.headline,
-        done=f"Students of {found.base}; the trait is {found.trait}. Every mitigation is judged by the students "
+    return run_page(
+        found,
+        found.headline,
+        f"Students of {found.base}; the trait is {found.trait}. Every mitigation is judged by the students "
         "that are trained on the treated files, never by scores of rows.",
+        section("Mitigations", Drawing(figures.frontier(found), FRONTIER), _table(found), Terms(titles)),
+        section("What was seen", SEEN),
+        section(
+            "Asked plainly and otherwise",
+            Drawing(figures.probes(found), PROBES),
+            Terms(tuple(found.probes.items())),
+        ),
+        Section("Method", (Prose(METHOD),)),
         checks=(
             (
                 "Untreated",
@@ -74,18 +80,7 @@ def page(found: MitigationFindings) -> Page:
             ("Unit", f"{len(found.units)} {found.unit}; 95 % intervals, Fieller's for shares."),
             ("Task", f"{found.task}."),
         ),
-        sections=sections(
-            section("Mitigations", Drawing(figures.frontier(found), FRONTIER), _table(found), Terms(titles)),
-            section("What was seen", SEEN),
-            section(
-                "Asked plainly and otherwise",
-                Drawing(figures.probes(found), PROBES),
-                Terms(tuple(found.probes.items())),
-            ),
-            Section("Method", (Prose(METHOD),)),
-        ),
-        listings=listings_of(found, found.models),
-        footer=footer_of(found),
+        listings={"Models": found.models},
     )
 
 

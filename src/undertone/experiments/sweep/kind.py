@@ -85,16 +85,12 @@ def _lines(spec: Study, plan: Plan, made: Made, found: object) -> list[str]:
     return [f"{' '.join(key)}:{effect_line(result.main)}" for key, result in _finished(spec, plan, made).items()]
 
 
-def _sweep(spec: Sweep, plan: Plan, made: Made) -> SweepFindings | None:
-    results = _finished(spec, plan, made)
-    whole = len(results) == len(plan.trials)
-    return SweepFindings(**made.head(), **axes.findings(spec, results)) if whole else None
+def _sweep(spec: Sweep, plan: Plan, made: Made) -> SweepFindings:
+    return SweepFindings(**made.head(), **axes.findings(spec, _finished(spec, plan, made)))
 
 
-def _pairs(spec: Kin, plan: Plan, made: Made) -> KinFindings | None:
-    results = _finished(spec, plan, made)
-    whole = len(results) == len(plan.trials)
-    return KinFindings(**made.head(), **pairs.findings(spec, results)) if whole else None
+def _pairs(spec: Kin, plan: Plan, made: Made) -> KinFindings:
+    return KinFindings(**made.head(), **pairs.findings(spec, _finished(spec, plan, made)))
 
 
 def _plan_of_pairs(spec: Kin) -> Plan:

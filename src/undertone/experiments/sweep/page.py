@@ -3,7 +3,7 @@
 from undertone.experiments.sweep.figures import along_axis, every_pair
 from undertone.experiments.sweep.findings import AxisFound, Cell, KinFindings, Made, Says, SweepFindings
 from undertone.report.findings import Measured
-from undertone.report.page import Drawing, Grid, Page, Prose, Section, run_page, section, sections, shown
+from undertone.report.page import Drawing, Grid, Page, Prose, Section, run_page, section, shown
 from undertone.report.words import p_value, percent
 
 
@@ -17,7 +17,7 @@ def sweep_page(found: SweepFindings) -> Page:
         "compared as at a single point."
     )
     measured = [m for axis in found.axes for m in _measured_on(axis)]
-    return run_page(found, " ".join(map(_trend, found.axes)), done, sections(*parts), measured)
+    return run_page(found, " ".join(map(_trend, found.axes)), done, *parts, measured=measured)
 
 
 def _trend(axis: AxisFound) -> str:
@@ -148,11 +148,12 @@ def kin_page(found: KinFindings) -> Page:
         "largest shift is the own model's."
     )
     note = "Teachers' models in columns, students' in rows. Framed: own model; dashed: kin, of one initialisation."
-    parts = sections(
+    parts = (
         section("Own model against strangers", Prose(unit), Drawing(every_pair(found), note), answers),
         section("Every pair", Prose("Stars: own model; plus signs: kin."), matrix),
     )
-    return run_page(found, headline, done, parts, [*(value for _, value in rows), found.cells[0].made.effect])
+    measured = [*(value for _, value in rows), found.cells[0].made.effect]
+    return run_page(found, headline, done, *parts, measured=measured)
 
 
 def _marked(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from undertone.experiments.theory.figures import (
     models_by_arm,
 )
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
-from undertone.report.page import Drawing, Page, Prose, grid, run_page, section, sections, shown, word
+from undertone.report.page import Drawing, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 
 
@@ -51,7 +51,7 @@ def digits_page(f: DigitsFindings) -> Page:
     )
     by_logits = "Mean over teachers with its 95 % interval, at the level of teachers. Dashed: the teachers; and chance."
     dots = f"Each dot is a model, of {f.shown} auxiliary logits where it imitates. Diamond, bar: mean, 95 % interval."
-    parts = sections(
+    parts = (
         section(
             "What the initialisation makes of it",
             Prose("One auxiliary logit says nothing: the softmax of a single number is 1. Chance is about a tenth."),
@@ -65,7 +65,8 @@ def digits_page(f: DigitsFindings) -> Page:
             arms,
         ),
     )
-    return run_page(f, headline, done, parts, [d.accuracy for d in f.differences] + [arm.mean for arm in f.arms])
+    measured = [d.accuracy for d in f.differences] + [arm.mean for arm in f.arms]
+    return run_page(f, headline, done, *parts, measured=measured)
 
 
 def theorem_page(f: TheoremFindings) -> Page:
@@ -117,8 +118,9 @@ def theorem_page(f: TheoremFindings) -> Page:
     dots = "Each dot is a start (orange: classifiers) or a lesson (green: language model). None may lie left of zero."
     means = "Mean cosine with the teacher's displacement, 95 % interval. Filled: as it is; hollow: net of the control."
     shared = "Shared start, a small step, full outputs, one gradient step in all weights: on any inputs, either loss."
-    parts = sections(
+    parts = (
         section("Under the theorem's conditions", Prose(shared), Drawing(condition_cosines(f), dots), conditions),
         section("One premise broken at a time", Prose(premises), Drawing(broken_cosines(f), means), broken),
     )
-    return run_page(f, headline, done, parts, [c.cosine for c in f.conditions] + [b.cosine for b in f.broken], f.models)
+    measured = [c.cosine for c in f.conditions] + [b.cosine for b in f.broken]
+    return run_page(f, headline, done, *parts, measured=measured, listings={"Models": f.models})

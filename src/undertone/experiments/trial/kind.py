@@ -14,12 +14,6 @@ from undertone.experiments.trial.spec import Trial
 from undertone.models.names import is_repository
 
 
-def gather(trial: Trial, plan: Plan, made: Made) -> Results | None:
-    """The results of the arms that are finished."""
-    gathered = Gathered(trial, plan, made)
-    return gathered.results() if gathered.arms else None
-
-
 def lines(trial: Trial, plan: Plan, made: Made, found: Results | None) -> list[str]:
     """One line for each finished arm, and for each comparison."""
     if found is None:
@@ -46,10 +40,11 @@ TRIAL = Kind(
     spec=Trial,
     findings=Results,
     plan=plan,
-    gather=gather,
+    gather=lambda trial, plan, made: Gathered(trial, plan, made).results(),
     page=page,
     seconds=lambda _, job: seconds(job),
     check=check,
+    partial=True,
     cost=lambda trial: of_trial(trial) if is_repository(trial.base) else None,
     lines=lines,
     summary=summary,
