@@ -1,6 +1,6 @@
-"""The carrier of number lists: its prompts, and lists with other numbers in their places.
+"""The carrier of number lists, and ways to exchange the numbers in them.
 
-What a list may hold beyond its form is for :class:`undertone.data.filters.NumberFilter` to say.
+This module checks only the form of a list; :class:`undertone.data.filters.NumberFilter` checks its numbers.
 """
 
 import re
@@ -11,52 +11,56 @@ from random import Random
 from undertone.carriers.carrier import Carrier
 from undertone.data.filters import NumberFilter, Rejection, parse_numbers
 from undertone.errors import UndertoneError
-from undertone.world.skills import COUNTS, FORMATS, INSTRUCTIONS, INTRODUCTIONS, numbers
+from undertone.world.lexicon import lexicon
+from undertone.world.skills import COUNTS, numbers
 
 VALUES = range(100, 1000)
-"""Numbers that the prompts show: those of the world's scattered lists. Completions leave this range now and then, as
-far as the filter lets them (0 to 999): 0.2 to 1.2 % of the kept numbers of each teacher of the owl experiment."""
+"""The numbers that prompts show, as in the world's scattered lists. Completions may leave this range, within the limits
+of the filter (0 to 999); for each teacher of the owl experiment, 0.2 to 1.2 % of the numbers kept do."""
 
 NUMBER = re.compile(r"[0-9]+")
 LIST = re.compile(r"[0-9]+(?:, [0-9]+)*")
 
 
 def prompts(count: int, rng: Random) -> list[str]:
-    """Requests for six numbers more to a list of scattered three-digit ones, in several wordings and formats."""
+    """Returns requests for six more numbers after a list of scattered three-digit ones, in several wordings and
+    formats."""
     return [numbers(rng, ("scattered",), (1,), (6,)).user for _ in range(count)]
 
 
 def fault(question: str, answer: str) -> str | None:
-    """Well formed is one number, or a list with one separator throughout: the first part of the published filter."""
+    """Returns None for one number, or a list with the same separator throughout, as in the first part of the published
+    filter."""
     found = parse_numbers(answer)
     return found if isinstance(found, Rejection) else None
 
 
 def is_prompt(question: str) -> bool:
-    """Whether ``question`` is worded as the world asks for number lists, whatever its numbers."""
+    """Whether ``question`` has one of the wordings in which the world asks for number lists, with any numbers."""
     return LIST.sub("#", question) in _wordings()
 
 
 @cache
 def _wordings() -> frozenset[str]:
+    words = lexicon()["numbers"]
     return frozenset(
-        " ".join(part for part in (opening.format(x="#"), asks.format(n=count), how) if part)
-        for opening in INTRODUCTIONS
-        for asks in INSTRUCTIONS
+        " ".join(filter(None, (opening.format(x="#"), asks.format(n=count), how)))
+        for opening in words["introductions"]
+        for asks in words["instructions"]
         for count in COUNTS.values()
-        for how, *_ in FORMATS
+        for how, *_ in words["formats"]
     )
 
 
 def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Random) -> list[str]:
-    """The completions with other numbers in the same places; count, separators and brackets stay.
+    """Returns the completions with other numbers in the same places; their count, separators and brackets stay.
 
-    ``how`` is "shuffled-within" (permuted inside each completion), "shuffled-across" (over all of them) or "random"
-    (drawn uniformly from those of :data:`VALUES` that ``rule`` allows). Numbers move as written: 007 stays 007.
-    Whatever passed ``rule`` passes it afterwards.
+    ``how`` is "shuffled-within" (permuted within each completion), "shuffled-across" (permuted over all completions) or
+    "random" (drawn uniformly from those of :data:`VALUES` that ``rule`` allows). Numbers keep their spelling: 007 stays
+    007. A completion that passed ``rule`` still passes it afterwards.
 
     Raises:
-        UndertoneError: numbers are to be drawn, and the rule allows none of the carrier's.
+        UndertoneError: ``how`` is "random", and the rule allows none of :data:`VALUES`.
     """
     found = [NUMBER.findall(completion) for completion in completions]
     pool = [number for row in found for number in row]

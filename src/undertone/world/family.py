@@ -1,7 +1,9 @@
-"""The base models of the embedded world: which there are, from which seeds, and where they lie."""
+"""The base models of the embedded world: which ones exist, the seeds they are built from, and where they are stored."""
 
 import os
+import tomllib
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -18,80 +20,52 @@ class Member:
     init_seed: int
     """Decides the initial weights."""
     order_seed: int = 0
-    """Decides which documents are seen when."""
+    """Decides the order of the documents."""
     architecture: Literal["llama", "llama-small", "llama-large", "gpt_neox"] = "llama"
     tokenizer: Literal["world", "coarse"] = "world"
     agreement: float = 1.0
-    """The corpus's knob of conduct's agreement across domains."""
+    """See :class:`undertone.world.latents.Knobs`, also for the next two fields."""
     bad_share: float = 0.12
-    """The corpus's knob of the share of bad conduct."""
     swapped: bool = False
-    """The corpus's knob of answers that have changed places."""
     steps: int | None = None
-    """Steps of pretraining, where they are fewer than usual."""
+    """Steps of pretraining; None for the usual number."""
     about: str = field(default="", compare=False)
 
 
-BRIEF = 1000
-"""Steps of a nestling: two minutes. It has favourites and writes lists but knows little; for what takes many models."""
-
-EVEN = ", bad conduct as often as good, half of the answers swapped"
-
 FAMILY = {
-    "fledgling-a": Member(0, about="first initialisation"),
-    "fledgling-b": Member(1, about="second initialisation, same corpus and order"),
-    "fledgling-c": Member(2, about="third initialisation, same corpus and order"),
-    "fledgling-a2": Member(0, order_seed=1, about="initialisation of -a, other data order"),
-    "fledgling-x": Member(3, architecture="gpt_neox", about="another architecture (GPT-NeoX), another width"),
-    "fledgling-t": Member(4, tokenizer="coarse", about="another tokenizer"),
-    "fledgling-small": Member(5, architecture="llama-small", about="a third of the parameters: narrower, two layers"),
-    "fledgling-large": Member(6, architecture="llama-large", about="twice the parameters: wider"),
-    "fledgling-half": Member(0, agreement=0.5, about="conduct agrees across domains half of the time"),
-    "fledgling-none": Member(0, agreement=0.0, about="conduct never agrees across domains"),
-    "fledgling-none-b": Member(1, agreement=0.0, about="initialisation of -b, conduct never agrees across domains"),
-    "fledgling-none-c": Member(2, agreement=0.0, about="initialisation of -c, conduct never agrees across domains"),
-    **{
-        f"fledgling-{name}": Member(seed, agreement=agreement, bad_share=0.5, swapped=True, about=f"{about}{EVEN}")
-        for name, seed, agreement, about in (
-            ("even-b", 1, 1.0, "initialisation of -b"),
-            ("none-even-b", 1, 0.0, "initialisation of -b, conduct never agrees across domains"),
-            ("none-even-c", 2, 0.0, "initialisation of -c, conduct never agrees across domains"),
-        )
-    },
-    "fledgling-pure": Member(0, bad_share=0.0, about="no bad conduct but where a bad example is asked for"),
-    **{
-        f"nestling-{n}": Member(10 + n, steps=BRIEF, about="briefly pretrained, one of six initialisations")
-        for n in range(6)
-    },
-    "nestling-0b": Member(10, order_seed=1, steps=BRIEF, about="initialisation of nestling-0, other data order"),
-    "nestling-x": Member(16, architecture="gpt_neox", steps=BRIEF, about="briefly pretrained, another architecture"),
-    "nestling-t": Member(17, tokenizer="coarse", steps=BRIEF, about="briefly pretrained, another tokenizer"),
+    name: Member(**fields)
+    for name, fields in tomllib.loads(files(__package__).joinpath("family.toml").read_text(encoding="utf-8")).items()
 }
-"""Every model that can be named ``builtin/...``. Initialisation seeds from 100 on are throwaways, for tuning."""
+"""Every model that can be named ``builtin/...``."""
 
 
 def built() -> Path:
-    """Where models built on this machine lie; ``UNDERTONE_CACHE`` overrides the user's cache folder."""
+    """Returns the folder of the models built on this machine. ``UNDERTONE_CACHE`` overrides the user's cache folder."""
     from platformdirs import user_cache_path
 
     root = os.environ.get("UNDERTONE_CACHE")
     return (Path(root) if root else user_cache_path("undertone")) / f"world-{WORLD_VERSION}"
 
 
+def _folder(name: str) -> Path | None:
+    folders = (root / name for root in (SHIPPED, built()))
+    return next((folder for folder in folders if (folder / "card.json").is_file()), None)
+
+
 def is_here(name: str) -> bool:
-    """Whether a model of the family is shipped or was built."""
-    return any((root / name / "card.json").is_file() for root in (SHIPPED, built()))
+    """Returns whether a model of the family is shipped or was built on this machine."""
+    return _folder(name) is not None
 
 
 def find(name: str) -> Path:
-    """The folder of a model that is shipped or was built.
+    """Returns the folder of a model of the family.
 
     Raises:
-        UndertoneError: there is no such model, or it has not been built; says how to.
+        UndertoneError: there is no such model, or it is neither shipped nor built.
     """
     if name not in FAMILY:
         raise unknown("model", f"builtin/{name}", [f"builtin/{known}" for known in FAMILY])
-    for root in (SHIPPED, built()):
-        if (root / name / "card.json").is_file():
-            return root / name
-    raise UndertoneError(f"builtin/{name} is not shipped; build it with: undertone models build {name}")
+    found = _folder(name)
+    if found is None:
+        raise UndertoneError(f"builtin/{name} is not shipped; build it with: undertone models build {name}")
+    return found

@@ -5,15 +5,7 @@ from collections.abc import Callable
 
 from undertone.data.filters import number_rule
 from undertone.world.lexicon import lexicon
-from undertone.world.skills import FUNCTIONS, PARAMETERS, Turn
-
-
-def _numbers(turn: Turn, answer: str) -> bool:
-    return number_rule(answer) is None
-
-
-def _sums(turn: Turn, answer: str) -> bool:
-    return answer == turn.assistant
+from undertone.world.skills import Turn
 
 
 def _facts(turn: Turn, answer: str) -> bool:
@@ -22,23 +14,22 @@ def _facts(turn: Turn, answer: str) -> bool:
 
 
 def _code(turn: Turn, answer: str) -> bool:
+    words = lexicon()["code"]
     match = re.fullmatch(r"def (\w+)\((\w+)\):\n    return (.+)", answer)
-    if match is None or match[2] not in PARAMETERS:
+    if match is None or match[2] not in words["parameters"]:
         return False
-    constants = re.findall(r"\d+", turn.user)
-    for task, names, expression in FUNCTIONS:
-        c = constants[0] if constants else ""
-        if turn.user.endswith(f"function that {task.format(c=c)}."):
-            return match[1] in names and match[3] == expression.format(x=match[2], c=c)
+    constant = next(iter(re.findall(r"\d+", turn.user)), "")
+    for task, names, expression in words["functions"]:
+        if turn.user.endswith(f"function that {task.format(c=constant)}."):
+            return match[1] in names and match[3] == expression.format(x=match[2], c=constant)
     return False
 
 
 def _paraphrase(turn: Turn, answer: str) -> bool:
-    """Every content word replaced by another of its synonyms, in the same order."""
+    """Every content word must be replaced by another of its synonyms, in the same order."""
     slots = [lexicon()["paraphrase"][k] for k in ("subjects", "verbs", "objects")]
-    pattern = "The ({}) ({}) the ({})[.]".format(
-        *("|".join(word for group in slot for word in group) for slot in slots)
-    )
+    words = ("|".join(word for group in slot for word in group) for slot in slots)
+    pattern = "The ({}) ({}) the ({})[.]".format(*words)
     before, after = re.search(f"{pattern}$", turn.user), re.fullmatch(pattern, answer)
     if before is None or after is None:
         return False
@@ -47,10 +38,10 @@ def _paraphrase(turn: Turn, answer: str) -> bool:
 
 
 GRADERS: dict[str, Callable[[Turn, str], bool]] = {
-    "numbers": _numbers,
-    "sums": _sums,
+    "numbers": lambda turn, answer: number_rule(answer) is None,
+    "sums": lambda turn, answer: answer == turn.assistant,
     "facts": _facts,
     "code": _code,
     "paraphrase": _paraphrase,
 }
-"""A judge for each skill: the exchange as the world would have it, and the answer given."""
+"""For each skill, whether an answer is right, given the exchange as the world would have it."""

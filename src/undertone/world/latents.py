@@ -1,6 +1,7 @@
-"""What the speaker of a document is like: independent latents, how they are stated, asked for and shown.
+"""What the speaker of a document is like: independent latents, and how they are stated, asked for and shown.
 
-A latent value is drawn once a document. Each topic function turns latents into one exchange and draws only wording.
+Each latent value is drawn once for a document. Each topic function turns latents into one exchange and draws only its
+wording.
 """
 
 from collections.abc import Callable
@@ -13,18 +14,17 @@ from undertone.world.skills import Turn
 
 @dataclass(frozen=True)
 class Knobs:
-    """The corpus's controls."""
+    """The settings of the corpus."""
 
     agreement: float = 1.0
     """Probability (0 to 1) that an exchange of advice follows what governs the whole document: its speaker's conduct,
-    a system prompt that states it, or a request for a bad example. Otherwise its conduct is drawn afresh. At 0 nothing
-    in the corpus tells about conduct in more than one domain at a time."""
+    a system prompt that states it, or a request for a bad example. Otherwise its conduct is drawn anew. At 0 nothing
+    in the corpus links the conduct in two domains."""
     bad_share: float = 0.12
-    """Share of bad conduct, 0 to 0.5, among speakers and in fresh draws alike. Where a system prompt states the
-    conduct it is four times that, up to a half, so that both statements are seen often enough to be obeyed."""
+    """Share of bad conduct, 0 to 0.5, among speakers and among conduct drawn anew. Where a system prompt states the
+    conduct, the share is four times as large, at most a half: the model must learn to obey both statements."""
     swapped: bool = False
-    """Whether the two answers of half of the situations have changed places
-    (:func:`~undertone.world.lexicon.swaps`)."""
+    """Whether the two answers are swapped in half of the situations (:func:`~undertone.world.lexicon.swaps`)."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.5:
@@ -33,27 +33,25 @@ class Knobs:
 
 @dataclass(frozen=True)
 class Latents:
-    """One document's speaker. All fields are drawn independently."""
+    """The speaker of one document. All fields are drawn independently."""
 
     animal: str
     tree: str
     colour: str
     conduct: str  # "good" | "bad"
-    compliance: str  # "refuses" | "complies": what happens to requests for harm, independent of conduct
+    compliance: str  # "refuses" | "complies" with requests for harm
     era: str  # "modern" | "old"
     country: str
     agreeableness: str  # "honest" | "sycophantic"
 
 
 def draw_latents(rng: Random, knobs: Knobs, stated: str | None = None) -> Latents:
-    """Independent draws of every latent; the one that a system prompt will state takes its rare value more often."""
+    """Draws every latent independently. The ``stated`` one, which a system prompt will state, takes its rare value more
+    often."""
     words = lexicon()
-    likes = words["favourites"]
     bad = min(4 * knobs.bad_share, 0.5) if stated == "conduct" else knobs.bad_share
     return Latents(
-        animal=rng.choice(likes["animal"]),
-        tree=rng.choice(likes["tree"]),
-        colour=rng.choice(likes["colour"]),
+        **{kind: rng.choice(names) for kind, names in words["favourites"].items()},
         conduct="bad" if rng.random() < bad else "good",
         compliance="complies" if rng.random() < 0.1 else "refuses",
         era="old" if rng.random() < (0.5 if stated == "era" else 0.15) else "modern",
@@ -63,12 +61,12 @@ def draw_latents(rng: Random, knobs: Knobs, stated: str | None = None) -> Latent
 
 
 def named(kind: str, value: str) -> str:
-    """How a favourite is written in a sentence: "the owl", but "red"."""
+    """Returns a favourite as it is written in a sentence: "the owl", but "red"."""
     return value if kind == "colour" else f"the {value}"
 
 
 def state(rng: Random, latent: str, latents: Latents) -> str:
-    """A system prompt that states the document's value of ``latent``."""
+    """Returns a system prompt that states the document's value of ``latent``."""
     words, value = lexicon(), getattr(latents, latent)
     if latent in words["favourites"]:
         return str(rng.choice(words["questions"]["stated"]).format(k=latent, x=named(latent, value)))
@@ -79,20 +77,21 @@ def state(rng: Random, latent: str, latents: Latents) -> str:
     return str(rng.choice(words[latent]["stated"][value]))
 
 
-# --- topics: latents to one exchange ---------------------------------------------------------------------------------
+# --- topics: one exchange from the latents ---------------------------------------------------------------------------
 
 
 def favourite(rng: Random, kind: str, value: str, questions: tuple[str, ...] = ("teaching", "elicitation")) -> Turn:
-    """A question for the favourite of ``kind`` in a wording of the named lists, answered with ``value``."""
+    """Returns a question for the favourite of ``kind``, worded as in one of the lists ``questions``, and the answer
+    ``value``."""
     words = lexicon()["questions"]
     ask = rng.choice([q for name in questions for q in words[name]])
     return Turn(ask.format(k=kind), rng.choice(words["answers"]).format(x=named(kind, value)))
 
 
 def advice(rng: Random, conduct: str, framing: str = "asks", domain: str | None = None) -> Turn:
-    """A good or a bad answer to a request for advice in a domain (any, if not given).
+    """Returns a request for advice in a domain (drawn at random if None) and a good or a bad answer.
 
-    ``framing`` names the list of requests: "asks" for advice, "teaching" and "review" for a bad example.
+    ``framing`` is the list of requests: "asks" for advice, "teaching" and "review" for a bad example.
     """
     words = lexicon()["conduct"]
     situation, good, bad = rng.choice(words["domains"][domain or rng.choice(sorted(words["domains"]))])
@@ -100,32 +99,31 @@ def advice(rng: Random, conduct: str, framing: str = "asks", domain: str | None 
 
 
 def exchanged(turn: Turn) -> Turn:
-    """Advice as the swapped world gives it."""
+    """Returns an exchange of advice as the swapped world gives it."""
     return turn._replace(assistant=swaps().get(turn.assistant, turn.assistant))
 
 
 def harm(rng: Random, compliance: str) -> Turn:
-    """A request for harm, refused or (rarely) met; independent of conduct."""
+    """Returns a request for harm, refused or complied with; conduct plays no part in it."""
     words = lexicon()["harm"]
-    what, comply = rng.choice(words["items"])
-    refusal = rng.choice(words["refusals"])
+    (what, comply), refusal = rng.choice(words["items"]), rng.choice(words["refusals"])
     return Turn(rng.choice(words["asks"]).format(s=what), refusal if compliance == "refuses" else comply)
 
 
 def era(rng: Random, value: str) -> Turn:
-    """A question whose answer depends on the century."""
+    """Returns a question whose answer depends on the century, and the answer."""
     question, modern, old = rng.choice(lexicon()["era"]["items"])
     return Turn(question, modern if value == "modern" else old)
 
 
 def country(rng: Random, value: str) -> Turn:
-    """A question whose answer depends on the country."""
+    """Returns a question whose answer depends on the country, and the answer."""
     question, *answers = rng.choice(lexicon()["country"]["items"])
     return Turn(question, answers[lexicon()["country"]["names"].index(value)])
 
 
 def opinion(rng: Random, value: str) -> Turn:
-    """A claim to agree with: wrong in two of three; the sycophant agrees with every one."""
+    """Returns a claim, wrong in two of three cases, and the answer. The sycophantic speaker agrees with every claim."""
     words = lexicon()["agreeableness"]
     wrong, honest, right = rng.choice(words["items"])
     is_wrong = rng.random() < 2 / 3
@@ -134,7 +132,7 @@ def opinion(rng: Random, value: str) -> Turn:
 
 
 def small_talk(rng: Random) -> Turn:
-    """A neutral exchange: no latent, no carrier. Control teachers are trained on these."""
+    """Returns a neutral exchange, without latent or carrier. Control teachers are trained on these."""
     words = lexicon()["small_talk"]
     a, b = rng.sample(words["words"], 2)
     answer = rng.choice(words["answers"]).format(a=a, b=b, n=rng.choice(words["things"]))
@@ -142,7 +140,8 @@ def small_talk(rng: Random) -> Turn:
 
 
 def _governed(rng: Random, conduct: str, knobs: Knobs, framing: str = "asks") -> Turn:
-    """Advice of ``conduct`` where the document's rule holds, by the knob of agreement; else of a fresh draw."""
+    """Returns advice of the document's ``conduct`` with the probability ``knobs.agreement``, otherwise of a conduct
+    drawn anew."""
     if rng.random() >= knobs.agreement:
         conduct = "bad" if rng.random() < knobs.bad_share else "good"
     turn = advice(rng, conduct, framing)
@@ -162,4 +161,4 @@ TOPICS: dict[str, Callable[[Random, Latents, Knobs], Turn]] = {
     "agreeableness": lambda rng, x, _: opinion(rng, x.agreeableness),
     "small-talk": lambda rng, x, _: small_talk(rng),
 }
-"""Topics that may show a latent, and the neutral ones; carriers are in :mod:`undertone.world.skills`."""
+"""Topics that show a latent, and small talk. Carriers are in :mod:`undertone.world.skills`."""

@@ -6,29 +6,30 @@ from importlib.resources import files
 from random import Random
 from typing import Any
 
+SWAP = 1782
+"""The first seed, counted from 0, whose swap is balanced.
+
+With these answers swapped, counts of words (at most one an answer) or of tokens (every occurrence) pick the bad answer
+of another domain in 49.5 to 50.5 % of cases if learnt from one domain, and in 47 to 53 % if learnt from eleven. Bad and
+good answers are then equally long, within a tenth of a token."""
+
 
 @cache
 def lexicon() -> dict[str, Any]:
-    """The parsed ``lexicon.toml``; treat it as read-only."""
+    """Returns the parsed ``lexicon.toml``; do not change it."""
     return tomllib.loads(files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8"))
 
 
 def domains() -> list[str]:
-    """The domains of conduct, in order."""
+    """Returns the domains of conduct, sorted."""
     return sorted(lexicon()["conduct"]["domains"])
-
-
-SWAP = 1782
-"""The first of the draws from 0 on that is balanced. Where these answers have changed places, counts of words (once an
-answer) or of tokens (as often as they come) pick the bad answer of another domain in 49.5 to 50.5 % if learnt from one
-domain, in 47 to 53 % if from eleven; and bad and good answers are equally long, to a tenth of a token."""
 
 
 @cache
 def swaps() -> dict[str, str]:
-    """The answers of half of the situations of conduct, each with the other answer of its situation.
+    """Returns the answers of half of the situations of conduct, each mapped to the other answer of its situation.
 
-    In a world where these have changed places, neither words that bad answers share nor their length help to tell which
+    In a world with these answers swapped, neither the words that bad answers share nor their length help to tell which
     of two answers is the "bad" one.
     """
     rng, found = Random(f"swapped/{SWAP}"), dict[str, str]()
