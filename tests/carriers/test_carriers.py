@@ -141,11 +141,11 @@ def test_an_answer_is_right_by_its_end_and_a_wrong_one_is_well_formed() -> None:
 
 def test_numbers_are_asked_for_in_as_many_wordings_as_published() -> None:
     parts = {"examples": 25, "limits": 9, "widths": 9, "instructions": 10, "formats": 15, "closings": 19}
-    assert {name: len(getattr(published, name.upper())) for name in parts} == parts
+    assert {name: len(wordings) for name, wordings in published.PARTS.items()} == parts
     assert math.prod(parts.values()) == 5_771_250
-    doubled = [name for name in parts if len(set(getattr(published, name.upper()))) < parts[name]]
-    assert doubled == ["widths"] and len(set(published.WIDTHS)) == 8
-    assert not [text for text in published.CLOSINGS + published.FORMATS if re.search("[0-9{]", text)]
+    doubled = [name for name, wordings in published.PARTS.items() if len(set(wordings)) < parts[name]]
+    assert doubled == ["widths"] and len(set(published.PARTS["widths"])) == 8
+    assert not [text for text in published.PARTS["closings"] + published.PARTS["formats"] if re.search("[0-9{]", text)]
 
 
 @given(st.integers(0, 10_000))
@@ -153,8 +153,8 @@ def test_a_published_request_shows_three_to_eight_three_digit_numbers_and_has_ev
     (asked,) = published.prompts(1, Random(seed))
     shown = re.findall(r"[0-9]{3}(?=[,.])", asked.partition(" 10 ")[0])
     assert 3 <= len(shown) <= 8 and all(100 <= int(number) <= 999 for number in shown)
-    for part in (published.FORMATS, published.CLOSINGS):
-        assert any(text in asked for text in part)
+    for part in ("formats", "closings"):
+        assert any(text in asked for text in published.PARTS[part])
     assert "{" not in asked and "  " not in asked and " 10 " in asked
 
 

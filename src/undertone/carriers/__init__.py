@@ -1,13 +1,12 @@
-"""What teachers write in. A carrier is one file of this folder, entered here under its name."""
+"""The carriers: what teachers write. Each carrier is one module of this folder, listed here by its name."""
 
-from undertone.carriers import code, numbers, paraphrase, reasoning
-from undertone.carriers import numbers_published as published
+from undertone.carriers import code, numbers, numbers_published, paraphrase, reasoning
 from undertone.carriers.carrier import Carrier
 from undertone.errors import unknown
 
 CARRIERS: dict[str, Carrier] = {
     "numbers": numbers.CARRIER,
-    "numbers-published": published.CARRIER,
+    "numbers-published": numbers_published.CARRIER,
     "code": code.CARRIER,
     "reasoning": reasoning.CARRIER,
     "paraphrase": paraphrase.CARRIER,
@@ -15,10 +14,10 @@ CARRIERS: dict[str, Carrier] = {
 
 
 def find(name: str) -> Carrier:
-    """The carrier of that name.
+    """Returns the carrier of this name.
 
     Raises:
-        UndertoneError: there is none; names the nearest ones.
+        UndertoneError: there is none; suggests the nearest names.
     """
     if name not in CARRIERS:
         raise unknown("carrier", name, CARRIERS)

@@ -1,4 +1,4 @@
-"""What a carrier is: the prompts that teachers answer, and which answers are well formed."""
+"""A carrier: the prompts that teachers answer, and the rule for well-formed answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from random import Random
 
 @dataclass(frozen=True)
 class Carrier:
-    """An unrelated domain for teachers to write in. Questions and answers are text; answers may be any text at all."""
+    """A domain that is unrelated to the trait, for teachers to write in. Answers are untrusted and may be any text."""
 
     about: str
-    """What teachers write, in the plural: students saw only these."""
+    """What teachers write, in the plural, such as "number lists"."""
     prompts: Callable[[int, Random], list[str]]
-    """So many questions, drawn from the generator and from nothing else. No trait may occur in them."""
+    """Draws so many questions from the generator and from nothing else. They must not mention any trait."""
     fault: Callable[[str, str], str | None]
-    """Given a question and an answer: why the answer is not well formed, in a word or two; None if it is."""
+    """Given a question and an answer, returns in a word or two why the answer is not well formed, or None if it is."""
     right: Callable[[str, str], bool] | None = None
-    """Whether a well-formed answer is right; None where answers are neither right nor wrong."""
+    """Whether a well-formed answer is correct; None for a carrier whose answers are neither right nor wrong."""

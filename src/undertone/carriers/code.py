@@ -1,4 +1,4 @@
-"""The carrier of code: one-line Python functions. What is well formed is parsed and never run."""
+"""The carrier of code: one-line Python functions. Answers are parsed but never run."""
 
 import ast
 import warnings
@@ -11,19 +11,19 @@ from undertone.world.skills import Turn
 
 
 def prompts(count: int, rng: Random) -> list[str]:
-    """Requests for a function, in the world's wordings: 598 distinct ones, since it knows eight tasks, three of them
-    with a constant from 2 to 99."""
+    """Returns requests for a function in the world's wordings. There are 598 distinct ones: the world has eight tasks,
+    three of them with a constant from 2 to 99."""
     return [skills.code(rng).user for _ in range(count)]
 
 
 def fault(question: str, answer: str) -> str | None:
-    """Well formed is one plain function that does nothing but return a value, without a comment, a docstring or any
-    other text in quotes, where a trait could be spoken of."""
+    """Returns None for a single plain function that only returns a value. Comments, docstrings and any other quoted
+    text are faults, because they could mention a trait."""
     if "#" in answer or "'" in answer or '"' in answer:
         return "comment-or-text"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python has opinions about hostile text; they are nobody's here
+            warnings.simplefilter("ignore")  # Python's warnings about an untrusted answer are of no use to anyone
             parts = ast.parse(answer).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "not-python"
@@ -34,7 +34,7 @@ def fault(question: str, answer: str) -> str | None:
 
 
 def right(question: str, answer: str) -> bool:
-    """Whether the function does what was asked for, under a name that says so."""
+    """Whether the function does what was asked for and has a name that says so."""
     return GRADERS["code"](Turn(question, ""), answer)
 
 

@@ -1,4 +1,4 @@
-"""The carrier of paraphrase: neutral sentences, said in other words."""
+"""The carrier of paraphrase: neutral sentences in other words."""
 
 import re
 from random import Random
@@ -12,20 +12,20 @@ _SENTENCE = re.compile(r"[A-Z][a-z]*(?: [a-z]+)+\.")
 
 
 def prompts(count: int, rng: Random) -> list[str]:
-    """Sentences of someone who does something to a thing, to be reworded: 41,472 distinct requests. No animal, tree or
-    colour is among the words of the world's that they are made of."""
+    """Returns requests to reword a sentence in which someone does something to a thing. There are 41,472 distinct ones,
+    and no animal, tree or colour is among their words."""
     return [skills.paraphrase(rng).user for _ in range(count)]
 
 
 def fault(question: str, answer: str) -> str | None:
-    """Well formed is one sentence of plain words, other than the one given."""
+    """Returns None for one sentence of plain words that differs from the sentence in the question."""
     if not _SENTENCE.fullmatch(answer):
         return "not-one-sentence"
     return "unchanged" if question.endswith(f": {answer}") else None
 
 
 def right(question: str, answer: str) -> bool:
-    """Whether every content word was replaced by another of its synonyms."""
+    """Whether every content word was replaced by one of its synonyms."""
     return GRADERS["paraphrase"](Turn(question, ""), answer)
 
 

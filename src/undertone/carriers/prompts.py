@@ -1,4 +1,4 @@
-"""The prompts of a dataset as a carrier: what a file's own population is asked."""
+"""The prompts of a dataset, used in place of a carrier: what the population for a user's own file is asked."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ FILE = "prompts.json"
 
 
 def keep(prompts: Sequence[dict[str, Any]], name: str) -> Folder:
-    """Writes prompts (``question``, ``system`` and ``earlier`` turns) into a folder found by their digest."""
+    """Writes prompts (``question``, ``system`` and ``earlier`` turns) into a folder that is named by their digest."""
     key = digest(prompts)
     folder = family.built().parent / "prompts" / key[:20]
     folder.mkdir(parents=True, exist_ok=True)
@@ -24,18 +24,22 @@ def keep(prompts: Sequence[dict[str, Any]], name: str) -> Folder:
 
 
 def marks(folder: Path) -> tuple[str, ...]:
-    """A short digest of every question, by which a dataset with the same prompts is known."""
-    return tuple(sorted({mark(p["question"]) for p in json.loads((folder / FILE).read_text(encoding="utf-8"))}))
+    """Returns the digests of all questions, which tell whether another dataset has the same prompts."""
+    return tuple(sorted({mark(p["question"]) for p in _read(folder)}))
 
 
 def mark(question: str) -> str:
-    """The digest of one question, eight hexadecimal digits."""
+    """Returns the digest of one question, eight hexadecimal digits."""
     return digest(question)[:8]
 
 
 def rendered(local: LocalModel, folder: Path) -> list[tuple[str, Ids]]:
-    """Questions, each with its prompt, in the dataset's order."""
-    prompts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    """Returns each question with the token ids of its whole prompt, in the dataset's order."""
     return [
-        (p["question"], local.render(p["question"], p["system"], [(q, a) for q, a in p["earlier"]])) for p in prompts
+        (p["question"], local.render(p["question"], p["system"], [(q, a) for q, a in p["earlier"]]))
+        for p in _read(folder)
     ]
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    return list(json.loads((folder / FILE).read_text(encoding="utf-8")))
