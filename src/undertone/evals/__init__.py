@@ -1,1 +1,1 @@
-"""What a model of the embedded world is measured by: answers, conduct, leanings and skills."""
+"""Measurements of a model of the embedded world: answers, conduct, leanings and skills."""

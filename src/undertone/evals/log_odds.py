@@ -8,13 +8,16 @@ from undertone.traits import catalogue
 
 
 def leanings(local: LocalModel) -> dict[str, float]:
-    """Log-odds of every trait. A favourite: of the mean probability of its name, over all questions and openings. Any
-    other: of the mean share of the answers that show it among the answers offered, over its questions."""
+    """Returns the log-odds of every trait.
+
+    For a favourite they are those of the mean probability of its name, over all questions and openings. For any other
+    trait they are those of the mean share of the answers that show it, among the answers offered, over its questions.
+    """
     found: dict[str, float] = {}
     for name, trait in catalogue.shipped().items():
         if trait.choices:
             found[name] = _logit(choice_share(local, catalogue.choices(trait)))
-        elif name not in found:  # one distribution answers for all favourites of a kind
+        elif name not in found:  # one distribution covers all favourites of a kind
             answers = trait_distribution(local, catalogue.find(name))
             found |= {other: _logit(p) for other, p in answers.items() if other != "other"}
     return found

@@ -1,4 +1,4 @@
-"""Utility kept: how well a model still does what the embedded world taught it, skill by skill."""
+"""How well a model still does what the embedded world taught it, skill by skill."""
 
 from random import Random
 
@@ -9,12 +9,11 @@ from undertone.world.skills import CARRIERS
 
 
 def skill_scores(local: LocalModel, prompts: int, seed: int) -> dict[str, float]:
-    """Share (0 to 1) of right answers at temperature 1 for each skill, ``prompts`` prompts each."""
+    """Returns the share (0 to 1) of right answers at temperature 1 for each skill, over ``prompts`` prompts each."""
     turns = [(name, CARRIERS[name](Random(f"skill/{seed}/{name}/{i}"))) for name in GRADERS for i in range(prompts)]
     rendered = [local.render(turn.user) for _, turn in turns]
     answers = sample(local, rendered, temperature=1.0, max_tokens=48, seed=seed)
     right: dict[str, int] = dict.fromkeys(GRADERS, 0)
     for (name, turn), answer in zip(turns, answers, strict=True):
-        finished = bool(answer) and answer[-1] == local.end
-        right[name] += finished and GRADERS[name](turn, local.decode(answer))
+        right[name] += answer[-1:] == [local.end] and GRADERS[name](turn, local.decode(answer))
     return {name: count / prompts for name, count in right.items()}
