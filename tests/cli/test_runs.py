@@ -133,7 +133,7 @@ def test_showing_a_report_leaves_its_numbers_alone(copied: Path, capsys: pytest.
     assert "Could not write nowhere/page.html: No such file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "told"), [((), "Give the folder"), (("store",), "is no folder of a run")])
+@pytest.mark.parametrize(("arguments", "told"), [((), "Give the folder"), (("store",), "is not the folder of a run")])
 def test_a_report_of_nothing_is_refused(
     arguments: tuple[str, ...], told: str, copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

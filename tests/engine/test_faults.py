@@ -15,11 +15,13 @@ import pytest
 from tests.helpers.trials import ONE_WORKER, TWO_ARMS
 from undertone.cli import main
 from undertone.engine.disk import errno_of, locked, refusal
+from undertone.engine.folder import record_of, state_of
 from undertone.engine.manifest import FORMAT, Damaged, Manifest
 from undertone.engine.store import Job, Stage, Store
 from undertone.engine.workers import run_jobs
 from undertone.errors import UndertoneError
 from undertone.experiments.trial.results import Results
+from undertone.spec import Spec
 
 UNDERTONE = f"{sys.executable} -c '{ONE_WORKER}'"
 
@@ -63,7 +65,7 @@ def test_a_job_that_is_killed_twice_ends_the_run_and_the_rest_is_kept(
 ) -> None:
     store, told = Store(tmp_path / "store"), list[str]()
     jobs = [Job(_stage("written"), {"text": "x"}), Job(_stage("killed"), {})]
-    with pytest.raises(UndertoneError, match=r"killed stage by signal 9 .*, twice; what was finished is kept"):
+    with pytest.raises(UndertoneError, match=r"killed stage by signal 9 .*, twice; finished work is kept"):
         list(run_jobs(jobs, store, 1, told.append))
     assert store.sound(jobs[0], told.append) and len(told) == 1
     assert not list(store.root.glob(".part-*"))
@@ -173,7 +175,7 @@ def test_an_input_that_is_damaged_meanwhile_is_not_used(findable: None, tmp_path
     for job, _ in run_jobs([parent], store, 1):
         _truncate(store.folder(job) / "b")
     with pytest.raises(Damaged, match="b is truncated or was changed"):
-        store.fill(store.order(child))
+        store.make(child)
     assert not store.has(child)
 
 
@@ -203,6 +205,21 @@ def test_a_folder_in_which_another_process_runs_is_refused(copied: Path, capfd: 
         code, told = _again(capfd)
     assert code == 2 and "Another process is running in run; wait for it" in told
     assert _again(capfd)[0] == 0
+
+
+def test_looking_at_a_run_writes_nothing_and_says_only_what_is_known(tmp_path: Path) -> None:
+    record, lock = record_of("digits", "digits", Spec()), tmp_path / ".lock"
+    assert state_of(tmp_path, record) == "stopped" and not lock.exists()
+    with locked(lock):
+        lock.chmod(0o444)
+        tmp_path.chmod(0o555)  # a run of somebody else's
+        assert state_of(tmp_path, record) == "running"
+    assert state_of(tmp_path, record) == "stopped"
+    tmp_path.chmod(0o755)
+    lock.unlink()
+    lock.mkdir()  # cannot be read, not even by root
+    assert state_of(tmp_path, record) == "unknown"
+    assert state_of(tmp_path, record.model_copy(update={"finished": True})) == "finished"
 
 
 @pytest.mark.parametrize(

@@ -132,4 +132,4 @@ def test_the_folder_of_a_run_is_run_as_it_is(
 
 def test_a_folder_that_is_no_run_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "store"]) == 2
-    assert "store is no folder of a run: run.json: No such file" in capsys.readouterr().err
+    assert "store is not the folder of a run: run.json: No such file" in capsys.readouterr().err

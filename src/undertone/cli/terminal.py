@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -126,11 +127,12 @@ class Bars(Watcher):
 
 def make_shown(jobs: Sequence[Job], store: Store) -> None:
     """Makes artifacts with a bar for each stage."""
-    from undertone.engine.workers import cores, make, unique
+    from undertone.engine.workers import cores, run_jobs, unique
 
-    with Bars() as bars:
+    with Bars() as bars, closing(run_jobs(jobs, store, cores(), bars.warn)) as finished:
         bars.planned(unique(jobs))
-        make(jobs, store, cores(), bars.done, bars.warn)
+        for job, seconds in finished:
+            bars.done(job, seconds)
 
 
 def present(

@@ -1,4 +1,4 @@
-"""Digests: of values in canonical JSON, of files, of the files of a folder."""
+"""SHA-256 digests of values, of files and of the files in a folder."""
 
 import hashlib
 import json
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-able value in canonical form."""
+    """SHA-256 (hex) of a value that JSON can hold; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def seed_of(*purpose: Any) -> int:
-    """A seed below 2^31 for one purpose, such as ``(seed of the run, "teacher", 3)``. Parts are JSON-able."""
+    """A seed below 2^31 that follows from a purpose, such as ``(seed of the run, "teacher", 3)``."""
     return int(digest(list(purpose))[:8], 16) >> 1
 
 
@@ -23,5 +23,5 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(path: Path, names: tuple[str, ...]) -> str:
-    """Digest of the named files of a folder; those that are missing are left out."""
+    """Digest of the files called ``names`` in a folder; missing files are left out."""
     return digest({name: file_digest(path / name) for name in names if (path / name).is_file()})

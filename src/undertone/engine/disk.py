@@ -1,11 +1,11 @@
-"""The disk: files are written whole or not at all, locks end with their process, and a refusal is one sentence."""
+"""Writes files whole or not at all, holds lock files, and turns errors of the disk into one sentence."""
 
-import contextlib
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,14 +14,14 @@ from undertone.errors import UndertoneError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 PATIENCE = 0.25
-"""Seconds that a lock is waited for: whoever only looks holds it for a moment."""
+"""Seconds to wait for a lock. A process that looks whether it is held holds it for a moment itself."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file aside, syncs it and renames it into place.
+    """Writes a file under another name, syncs it and renames it, so that ``path`` is never half written.
 
     Raises:
-        UndertoneError: the disk is full, or refuses.
+        UndertoneError: the disk is full, or the file cannot be written.
     """
     aside = path.with_name(f".{path.name}.part")
     try:
@@ -31,13 +31,13 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             aside.unlink()
         raise refusal(error, path) from error
 
 
 def sync(path: Path) -> None:
-    """Has the system write a file, or the names in a folder, to the disk now."""
+    """Flushes a file, or the list of names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -47,30 +47,35 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Generator[bool]:
-    """Holds the lock file ``path``; gives False where another process holds it.
+    """Holds the lock file ``path`` and gives True, or gives False if another process holds it.
 
-    The system frees the lock when its process ends, however it ends: there are no stale locks and no clocks.
+    The system frees the lock when its process ends, however it ends, so no stale lock is left behind.
     """
     lock = FileLock(path)
-    try:
+    with suppress(Timeout):
         lock.acquire(timeout=PATIENCE)
-    except Timeout:
-        yield False
-        return
     try:
-        yield True
+        yield lock.is_locked
     finally:
         lock.release()
 
 
-def is_locked(path: Path) -> bool:
-    """Whether another process holds the lock file."""
-    with locked(path) as ours:
-        return not ours
+def is_locked(path: Path) -> bool | None:
+    """Whether a process holds the lock file; None if the file cannot be read. Changes nothing on the disk."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
 
 
 def refusal(error: Exception, place: Path) -> UndertoneError:
-    """What the disk refused at ``place``, and what to do, in a sentence."""
+    """The error for something that could not be written to ``place``."""
     if errno_of(error) in FULL:
         return UndertoneError(
             f"The disk of {place} is full; free some space and give the same command again: finished work is kept."
@@ -80,8 +85,8 @@ def refusal(error: Exception, place: Path) -> UndertoneError:
 
 
 def errno_of(error: Exception) -> int | None:
-    """The system's number of an error; libraries written in Rust tell it in their text only."""
+    """The system's error number. Libraries written in Rust give it only in the text of the error."""
     if isinstance(error, OSError):
         return error.errno
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return int(told[1]) if told else None
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""The folder of a run: what was run, by which models and versions, in which state. One process holds it at a time."""
+"""The folder of a run: its record says what was run, with which models and versions. One process holds it at a time."""
 
 import os
 from collections.abc import Generator, Mapping, Sequence
@@ -18,19 +18,18 @@ from undertone.errors import UndertoneError
 from undertone.spec import Spec, flat
 
 FILE, LOCK, REPORT = "run.json", ".lock", "report.json"
-NAMED = 4
-"""How many differing keys a refusal names."""
-
-State = Literal["finished", "running", "stopped"]
+SHOWN = 4
+"""How many differing keys an error lists."""
+State = Literal["finished", "running", "stopped", "unknown"]
 
 
 class Record(Spec):
-    """What ``run.json`` holds: all that is needed to repeat a run of any kind, and to tell whether it was repeated."""
+    """The content of ``run.json``: what is needed to repeat a run of any kind and to compare the results."""
 
     format: Literal[2] = 2
-    """Format of this file; a reader refuses what it does not know."""
+    """Format of this file. A file of another format is refused."""
     kind: str
-    """Which kind of experiment it is."""
+    """The kind of experiment, or the command that wrote the folder."""
     recipe: str
     """Name of the recipe."""
     spec: dict[str, JsonValue]
@@ -40,31 +39,31 @@ class Record(Spec):
     versions: dict[str, str]
     """Versions of Python and of the libraries."""
     hardware: dict[str, str]
-    """What it ran on."""
+    """The machine."""
     store: str
-    """Where its artifacts are, from its folder."""
+    """Path of the store of artifacts, relative to this folder."""
     started: AwareDatetime
     """When the run was first started."""
     stopped: str | None = None
-    """The sentence that ended the run, if one did."""
+    """The error that ended the run, if one did."""
     finished: bool = False
     """Whether everything was made and reported."""
     said: str = ""
-    """The answer so far, in a sentence."""
+    """The answer so far, in one sentence."""
     artifacts: dict[str, str] = Field(default_factory=dict)
-    """The digest of the files of every artifact that is reported, by its name in the store."""
+    """For every artifact in the report, by its name in the store: the digest of its files."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The record of a run.
+        """Reads the record of a run.
 
         Raises:
-            UndertoneError: there is none, it is damaged, or another version of Undertone wrote it.
+            UndertoneError: it is missing or damaged, or another version of Undertone wrote it.
         """
         try:
             text = (folder / FILE).read_bytes()
         except OSError as error:
-            raise UndertoneError(f"{folder} is no folder of a run: {FILE}: {error.strerror}.") from None
+            raise UndertoneError(f"{folder} is not the folder of a run: {FILE}: {error.strerror}.") from None
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -72,8 +71,8 @@ class Record(Spec):
             if fault["loc"] == ("format",):
                 raise UndertoneError(
                     f"{folder / FILE} was written by another version of Undertone (format {fault['input']}, this one "
-                    f"reads {cls.model_fields['format'].default}); give the recipe and another --out: what is in the "
-                    "store is used again."
+                    f"reads {cls.model_fields['format'].default}); give the recipe and another --out: artifacts in the "
+                    "store are used again."
                 ) from None
             place = ".".join(map(str, fault["loc"])) or "the file"
             raise UndertoneError(
@@ -82,11 +81,11 @@ class Record(Spec):
             ) from None
 
     def write(self, folder: Path) -> None:
-        """Writes the record."""
+        """Writes the record to the folder of a run."""
         write_text(folder / FILE, self.model_dump_json(indent=1) + "\n")
 
     def store_from(self, folder: Path) -> Store:
-        """The store of the run whose folder this is."""
+        """The store of the run in ``folder``."""
         return Store(Path(normpath(folder / self.store)))
 
 
@@ -98,7 +97,7 @@ def record_of(
     store: str = "",
     started: datetime | None = None,
 ) -> Record:
-    """The record of what begins now, or began already: a kind of experiment, or another verb that writes a report."""
+    """The record of a run that begins now, or at ``started``. ``verb`` is the kind of experiment or the command."""
     return Record(
         kind=verb,
         recipe=recipe,
@@ -112,13 +111,13 @@ def record_of(
 
 
 class Claim:
-    """A folder that this process holds."""
+    """A folder that this process holds, with its record."""
 
     def __init__(self, folder: Path, record: Record) -> None:
         self.folder, self.record = folder, record
 
     def note(self, **changes: Any) -> None:
-        """Changes the record and writes it, if anything in it is new."""
+        """Changes fields of the record, and writes it if any value is new."""
         changed = self.record.model_copy(update=changes)
         if changed != self.record:
             changed.write(self.folder)
@@ -126,12 +125,12 @@ class Claim:
 
 
 def folder_of(parent: str, name: str, asked: Mapping[str, Any]) -> Path:
-    """``PARENT/NAME-DIGEST``: one folder for everything that can be asked."""
+    """``PARENT/NAME-DIGEST``: a folder of its own for every set of settings."""
     return Path(parent) / f"{name}-{digest(asked)[:8]}"
 
 
 def place_of(store: Store, folder: Path) -> str:
-    """The path of a store from the folder of a run, so that both can be moved together."""
+    """The path of a store relative to the folder of a run, so that both can be moved together."""
     try:
         return relpath(store.root, folder)
     except ValueError:  # on another drive
@@ -139,23 +138,23 @@ def place_of(store: Store, folder: Path) -> str:
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """Raises UndertoneError where a report could not be written: before the work, not after it."""
+    """Raises UndertoneError if ``folder`` cannot be written, so that no work is done in vain."""
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     if not (there.is_dir() and os.access(there, os.W_OK)):
-        why = "no folder" if not there.is_dir() else "not yours to write in"
+        why = "not a folder" if not there.is_dir() else "not writable"
         raise UndertoneError(f"Cannot write to {folder}: {there} is {why}; give another folder with --out.")
 
 
 @contextmanager
 def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim]:
-    """Holds the folder for this process, with ``record`` in it. A sentence that ends the run is kept there; without
-    ``trace``, a run that began here and made nothing leaves the folder as it was.
+    """Holds the folder for this process and writes ``record`` to it. An error that ends the run is added to the record.
+    Without ``trace``, a new run that fails before it has written anything else leaves the folder as it was.
 
     Raises:
         UndertoneError: the folder cannot be written, another process holds it, or it holds something else: a run of
-            another kind or recipe, with other models, or a report that no run wrote.
+            another kind or recipe, a run with other models, or a report without a record.
     """
     new = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
@@ -169,7 +168,7 @@ def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim
         if (folder / FILE).exists():
             first = Record.read(folder)
             _refuse_other(folder, first, record)
-            record = first.model_copy(update={"stopped": None})  # with the versions that it was first made with
+            record = first.model_copy(update={"stopped": None})  # the versions stay those of the first start
         elif (folder / REPORT).exists():
             raise UndertoneError(f"{folder} holds a report that this run did not write; give another --out.")
         before = set(folder.iterdir())
@@ -178,17 +177,17 @@ def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim
         try:
             yield claim
         except (UndertoneError, OSError) as error:
-            told = _sentence(error, folder)
+            why = _sentence(error, folder)
             if not trace and set(folder.iterdir()) - before == {folder / FILE}:
                 _remove_record(folder, new)
             else:
-                with suppress(UndertoneError):  # a full disk may have no room for its own reason
-                    claim.note(stopped=told)
-            raise UndertoneError(told) from error
+                with suppress(UndertoneError):  # a full disk may have no room for this either
+                    claim.note(stopped=why)
+            raise UndertoneError(why) from error
 
 
 def _remove_record(folder: Path, new: Sequence[Path]) -> None:
-    """Removes the record, and those of the folder and the folders above it that are ``new``."""
+    """Removes the record, and then ``new``: the folder and the folders above it that did not exist before."""
     with suppress(OSError):
         for name in (FILE, LOCK):
             (folder / name).unlink()
@@ -209,21 +208,20 @@ def _refuse_other(folder: Path, first: Record, now: Record) -> None:
             f"{folder} holds a run of another kind ({first.kind} there, {now.kind} here); give another --out."
         )
     there, here = (flat(record.spec) | flat({"model": record.models}) for record in (first, now))
-    missing = object()
-    keys = [key for key in {**there, **here} if there.get(key, missing) != here.get(key, missing)]
-    if keys:
-        named = ", ".join(
-            f"{key} ({there.get(key, 'none')} there, {here.get(key, 'none')} here)" for key in keys[:NAMED]
-        )
-        more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-        raise UndertoneError(f"{folder} holds a run of another recipe: {named}{more}; give another --out.")
+    differing = [
+        f"{key} ({there.get(key, 'none')} there, {here.get(key, 'none')} here)"
+        for key in {**there, **here}
+        if (key in there, there.get(key)) != (key in here, here.get(key))
+    ]
+    if differing:
+        more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+        listed = ", ".join(differing[:SHOWN])
+        raise UndertoneError(f"{folder} holds a run of another recipe: {listed}{more}; give another --out.")
 
 
 def state_of(folder: Path, record: Record) -> State:
-    """Whether a run is going on, finished, or was stopped before it was finished."""
+    """Whether a run is finished, running, or was stopped; "unknown" if its lock file cannot be read."""
     if record.finished:
         return "finished"
-    try:
-        return "running" if is_locked(folder / LOCK) else "stopped"
-    except OSError:  # no lock, or none that can be read: nothing runs there
-        return "stopped"
+    states: dict[bool | None, State] = {True: "running", False: "stopped", None: "unknown"}
+    return states[is_locked(folder / LOCK)]

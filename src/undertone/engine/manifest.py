@@ -7,64 +7,63 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import write_text
 from undertone.errors import UndertoneError
+from undertone.spec import Spec
 
 FORMAT = 2
-"""Rises when a manifest would be read wrongly by an older Undertone."""
+"""Raised whenever an older Undertone would misread the manifest."""
 FILE = "manifest.json"
 
 
 class Damaged(UndertoneError):
-    """An artifact is not what was written; it can be made anew."""
+    """An artifact has changed since it was written; it can be made again."""
 
 
-class Source(BaseModel):
-    """What an artifact was made from."""
+class Source(Spec):
+    """What an artifact was made from: another artifact, or a model or file from outside the store."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     key: str
-    """Digest of an artifact's making, or of a model's files."""
+    """The artifact's key, or the digest of the model's files."""
     name: str
     """The artifact's folder in the store, or the model's name as the user gave it."""
 
 
-class Manifest(BaseModel):
-    """Written last: an artifact with a manifest is whole."""
+class Manifest(Spec):
+    """Written last, so an artifact that has a manifest is complete."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     format: int = FORMAT
     """Format of this file."""
     stage: str
     version: int
-    """Of the stage."""
+    """Version of the stage."""
     key: str
-    """Digest of stage, version, spec and the inputs' keys: the artifact's name."""
+    """Digest of stage, version, spec and the inputs' keys. The artifact's folder is named after it."""
     spec: dict[str, JsonValue]
     inputs: dict[str, Source]
     files: dict[str, str]
-    """SHA-256 (hex) of every file, by its path below the artifact's folder."""
+    """SHA-256 (hex) of every file, by its path inside the artifact's folder."""
     made_with: dict[str, str]
     """Versions of the libraries, and the hardware."""
     seconds: float
-    """What it took, on one core."""
+    """How long it took to make, on one core."""
 
     @cached_property
     def content(self) -> str:
-        """Digest of what was made: equal for equal bits, whoever made them and when."""
+        """Digest of the artifact's files: equal digests mean equal bits."""
         return digest(self.files)
 
     def write(self, folder: Path) -> None:
-        """Writes the manifest with a seal, by which an edit shows."""
+        """Writes the manifest, with a digest of itself that reveals later edits."""
         value = self.model_dump(mode="json")
         write_text(folder / FILE, json.dumps(value | {"seal": digest(value)}, indent=1))
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """The manifest of an artifact.
+        """Reads the manifest of an artifact.
 
         Raises:
             Damaged: it is missing, truncated, edited, or of an older format.
@@ -78,7 +77,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def parse(cls, text: bytes, folder: Path) -> Manifest:
-        """A manifest's text, read; ``folder`` is where an error says that it is from. Raises as :meth:`read`."""
+        """Reads a manifest from its text. Errors mention ``folder``; raises as :meth:`read`."""
         try:
             value: Any = json.loads(text)
             written = int(value["format"])
@@ -91,28 +90,23 @@ class Manifest(BaseModel):
             )
         if written < FORMAT:
             raise Damaged(f"{folder / FILE} is of an older format")
-        seal = value.pop("seal", None)
-        if seal != digest(value):
+        if value.pop("seal", None) != digest(value):
             raise Damaged(f"{folder / FILE} was changed after it was written")
         try:
             return cls.model_validate(value)
         except ValidationError:
-            raise Damaged(f"{folder / FILE} is no manifest") from None
+            raise Damaged(f"{folder / FILE} is not a manifest") from None
 
-    def check(self, folder: Path) -> None:
-        """Compares every file with its digest.
+    def check(self, folder: Path, *names: str) -> None:
+        """Compares the files called ``names``, or all files, with their digests.
 
         Raises:
-            Damaged: names the first file that is missing or differs.
+            Damaged: a file is missing or differs; the error names the first.
         """
-        for name in self.files:
-            self.check_file(folder, name)
-
-    def check_file(self, folder: Path, name: str) -> None:
-        """Compares one file with its digest."""
-        try:
-            found = file_digest(folder / name)
-        except OSError as error:
-            raise Damaged(f"{folder / name} cannot be read ({error.strerror})") from None
-        if found != self.files[name]:
-            raise Damaged(f"{folder / name} is truncated or was changed after it was written")
+        for name in names or self.files:
+            try:
+                found = file_digest(folder / name)
+            except OSError as error:
+                raise Damaged(f"{folder / name} cannot be read ({error.strerror})") from None
+            if found != self.files[name]:
+                raise Damaged(f"{folder / name} is truncated or was changed after it was written")

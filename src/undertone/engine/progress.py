@@ -1,4 +1,4 @@
-"""How long work says how far it has come."""
+"""Callbacks by which long work reports how far it has come."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from undertone.engine.store import Job
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is."""
+"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Tells nobody anything. This is the default."""
+    """The default: reports nothing."""
 
 
 class Watcher:
-    """Callbacks during a run; all are optional."""
+    """Callbacks during a run; all optional."""
 
     def planned(self, jobs: Sequence[Job]) -> None:
         """All jobs of the run, before the first is made."""
 
     def done(self, job: Job, seconds: float) -> None:
-        """One job is finished; 0.0 seconds if it had been made before."""
+        """One job is finished; 0.0 seconds if its artifact existed before the run."""
 
     def said(self, line: str) -> None:
-        """Something is known already: an arm has finished, or two can be compared."""
+        """A first result, in one line: an arm has finished, or two arms can be compared."""
 
     def advanced(self, what: str, done: int, total: int) -> None:
-        """How far work is that is no job: questions asked of a model."""
+        """How far work has come that is not a job, such as asking a model questions."""
 
     def warn(self, sentence: str) -> None:
-        """Something was mended, or is not as one would expect."""
+        """Something was repaired, or is not as one would expect."""

@@ -1,4 +1,4 @@
-"""Why an artifact is what it is: the chain of everything that made it, read from manifests."""
+"""How an artifact was made: the chain of everything it was made from, read from manifests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ from undertone.errors import UndertoneError
 
 @dataclass(frozen=True)
 class Link:
-    """One artifact of a chain, or a model that no stage made."""
+    """One artifact of a chain, or a model from outside the store."""
 
     role: str
-    """What it is to the artifact that was made from it; empty for the artifact asked for."""
+    """Which input it is of the artifact made from it; empty for the artifact asked about."""
     depth: int
-    """Steps back from the artifact asked for."""
+    """Steps back from the artifact asked about."""
     source: Source
     manifest: Manifest | None
-    """None for a model, and for an artifact that is damaged or no longer in the store."""
+    """None for a model, and for an artifact that is damaged or has left the store."""
     is_model: bool
-    """Whether it came from outside: models are named as the user gave them, artifacts after their stage."""
+    """Whether it came from outside the store."""
     seen: bool
-    """Whether it stands further up already, with its inputs."""
+    """Whether it occurred earlier in the chain, with its inputs."""
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON-able form."""
+        """The link as an object that JSON can hold."""
         made = self.manifest.model_dump(mode="json") if self.manifest and not self.seen else None
         return {"role": self.role, "depth": self.depth, "name": self.source.name, "key": self.source.key, "made": made}
 
 
 def find(name: str) -> Path:
-    """The folder of an artifact, from its path, or from the beginning of its name or key in ``runs/store``.
+    """The folder of an artifact, from a path in it, or from the beginning of its name or key in ``runs/store``.
 
     Raises:
-        UndertoneError: there is none, or several fit.
+        UndertoneError: no artifact matches, or several do.
     """
     path = Path(name).resolve()
     for folder in (path, *path.parents) if path.exists() else ():
@@ -43,19 +43,21 @@ def find(name: str) -> Path:
             return folder
     name = name[:20] if len(name) == 64 else name
     store = Path("runs") / "store"
-    known = {p.parent.name: p.parent for p in store.glob(f"*/{FILE}") if not p.parent.name.startswith(".")}
-    fits = [folder for n, folder in known.items() if n.startswith(name) or n.rpartition("-")[2].startswith(name)]
+    known = [manifest.parent for manifest in store.glob(f"[!.]*/{FILE}")]
+    fits = [
+        folder for folder in known if folder.name.startswith(name) or folder.name.rpartition("-")[2].startswith(name)
+    ]
     if len(fits) == 1:
         return fits[0]
     if fits:
         raise UndertoneError(f"{len(fits)} artifacts in {store} begin with {name!r}: give more of the name.")
     if not known:
-        raise UndertoneError(f"{name} is no artifact, and there are none in {store}: give a path into a store.")
-    raise UndertoneError(f"None of the {len(known)} artifacts in {store} begins with {name!r}: give a path, or a name.")
+        raise UndertoneError(f"{name} is not an artifact, and {store} holds none: give a path in a store.")
+    raise UndertoneError(f"None of the {len(known)} artifacts in {store} begins with {name!r}: give a path or a name.")
 
 
 def chain(folder: Path) -> Iterator[Link]:
-    """The artifact in ``folder`` and, before each input's own inputs, all that it was made from."""
+    """The artifact in ``folder``, followed by everything it was made from, depth first."""
     manifest = Manifest.read(folder)
     yield from _links("", 0, Source(key=manifest.key, name=folder.name), folder.parent, set())
 

@@ -1,7 +1,7 @@
-"""Content-addressed artifacts: a result is found under the digest of everything that made it.
+"""A store of artifacts. An artifact is found under the digest of everything that made it.
 
-An artifact is a folder. It is written aside, synced, and renamed into place with its manifest last, so that a folder
-under its own name is whole. Stopping at any moment loses at most the artifacts in the making.
+An artifact is a folder. It is written under another name, synced, and renamed with its manifest in it, so that a folder
+under its own name is complete. A process that is stopped loses at most the artifacts it was making.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from undertone.engine import environment as surroundings
+from undertone.engine import environment
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import FULL, errno_of, locked, refusal, sync
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source
@@ -30,13 +30,13 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Stage:
-    """A kind of work. ``version`` changes whenever the work's result would."""
+    """A kind of work. ``version`` changes whenever the result of the work would."""
 
     name: str
     version: int
     function: str
-    """``module:function`` of (spec, folders of the inputs, folder to write into); imported where the work is done, so
-    that whoever only plans need not wait for torch."""
+    """``module:function``, called with the spec, the folders of the inputs and the folder to write to. It is imported
+    only where the work is done, because it may need torch."""
 
     def run(self, spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         """Does the work."""
@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Folder:
-    """An input that no stage made, such as a base model, with the digest of its content."""
+    """An input from outside the store, such as a base model. ``key`` is the digest of its content."""
 
     path: Path
     key: str
@@ -64,12 +64,12 @@ class Folder:
         try:
             return cls(path, file_digest(path), name)
         except OSError as error:
-            raise UndertoneError(f"Cannot read {path}: {error.strerror}; give its path in the arm's file.") from None
+            raise UndertoneError(f"Cannot read {path}: {error.strerror}; correct its path in the arm's file.") from None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One artifact to be made: a stage, its spec and its inputs, each a job or a folder from outside."""
+    """One artifact to make: a stage, its spec and its inputs, each of which is a job or a folder."""
 
     stage: Stage
     spec: dict[str, Any]
@@ -86,26 +86,11 @@ class Job:
         """The jobs that must be done first."""
         return tuple(source for source in self.inputs.values() if isinstance(source, Job))
 
-
-@dataclass(frozen=True)
-class Order:
-    """A job without its history, fit to be sent to another process."""
-
-    stage: Stage
-    spec: dict[str, Any]
-    inputs: Mapping[str, Folder]
-    key: str
-
-    def as_json(self) -> dict[str, Any]:
-        """A JSON-able form."""
-        inputs = {n: [str(source.path.absolute()), source.key, source.name] for n, source in self.inputs.items()}
-        return {"stage": asdict(self.stage), "spec": self.spec, "inputs": inputs, "key": self.key}
-
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Order:
-        """What :meth:`as_json` gave."""
-        inputs = {n: Folder(Path(path), key, name) for n, (path, key, name) in value["inputs"].items()}
-        return cls(Stage(**value["stage"]), value["spec"], inputs, value["key"])
+    def from_json(cls, value: dict[str, Any]) -> Job:
+        """The job whose ``dataclasses.asdict`` was written as JSON; its inputs must be folders."""
+        inputs = {name: Folder(Path(i["path"]), i["key"], i["name"]) for name, i in value["inputs"].items()}
+        return cls(Stage(**value["stage"]), value["spec"], inputs)
 
 
 def artifact_name(stage: str, key: str) -> str:
@@ -127,16 +112,16 @@ class Store:
     root: Path
 
     def open(self) -> None:
-        """Makes the folder, and removes what killed processes had in the making.
+        """Makes the store's folder and removes unfinished artifacts of processes that were killed.
 
         Raises:
-            UndertoneError: it cannot be written.
+            UndertoneError: the folder cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             for part in {path.with_suffix("") for path in self.root.glob(".part-*")}:
-                with locked(part.with_suffix(LOCK)) as dead:  # whoever makes an artifact holds its lock
-                    if dead:
+                with locked(part.with_suffix(LOCK)) as abandoned:  # whoever makes an artifact holds its lock
+                    if abandoned:
                         self._remove(part)
         except OSError as error:
             raise refusal(error, self.root) from error
@@ -145,22 +130,29 @@ class Store:
         """Where the artifact of ``job`` is, or will be."""
         return self.root / artifact_name(job.stage.name, job.key)
 
+    def folders(self, job: Job) -> dict[str, Folder]:
+        """The inputs of ``job``, each as a folder."""
+        return {
+            name: source if isinstance(source, Folder) else Folder(path := self.folder(source), source.key, path.name)
+            for name, source in job.inputs.items()
+        }
+
     def has(self, job: Job) -> bool:
-        """Whether the artifact is there."""
+        """Whether the artifact exists."""
         return (self.folder(job) / FILE).is_file()
 
     def manifest(self, job: Job) -> Manifest:
         """The artifact's manifest.
 
         Raises:
-            Damaged: it is not what was written, or not of this job.
+            Damaged: it has changed since it was written, or belongs to another job.
         """
         return _manifest_of(self.folder(job), job.key)
 
     def sound(self, job: Job, warn: Callable[[str], None]) -> Manifest | None:
-        """The manifest of an artifact all of whose files are as they were written; None if it must be made.
+        """The manifest of an artifact whose files all match their digests; None if the artifact must be made.
 
-        A damaged artifact is set aside, not removed, and ``warn`` is told.
+        A damaged artifact is renamed, not removed, and reported to ``warn``.
         """
         if not self.has(job):
             return None
@@ -176,61 +168,47 @@ class Store:
             return None
 
     def checked(self, job: Job, name: str) -> Path:
-        """Where a file of a finished artifact is, its digest checked.
+        """The path of a file of a finished artifact, after its digest was checked.
 
         Raises:
-            Damaged: it is not what was written.
+            Damaged: it has changed since it was written.
         """
-        self.manifest(job).check_file(self.folder(job), name)
+        self.manifest(job).check(self.folder(job), name)
         return self.folder(job) / name
 
     def read(self, job: Job, name: str) -> Any:
-        """A JSON file of a finished artifact, its digest checked.
-
-        Raises:
-            Damaged: it is not what was written.
-        """
+        """Reads a JSON file of a finished artifact. Raises as :meth:`checked`."""
         return json.loads(self.checked(job, name).read_text(encoding="utf-8"))
 
-    def order(self, job: Job) -> Order:
-        """``job`` as what a worker needs to know: no parents, only where their artifacts lie."""
-        inputs = {
-            n: s if isinstance(s, Folder) else Folder(self.folder(s), s.key, self.folder(s).name)
-            for n, s in job.inputs.items()
-        }
-        return Order(job.stage, job.spec, inputs, job.key)
-
     def clear(self, process: int) -> None:
-        """Removes what a process that was ended had in the making."""
+        """Removes the unfinished artifacts of a process that was ended."""
         for part in self.root.glob(f".part-*-{process}"):
             self._remove(part)
 
     def _remove(self, part: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
-        with suppress(OSError):  # on Windows nobody removes what is open
+        with suppress(OSError):
             part.with_suffix(LOCK).unlink(missing_ok=True)
 
     def make(self, job: Job) -> float:
-        """Makes the artifact unless it is there; returns the seconds spent (0.0 for one that was there)."""
-        return 0.0 if self.has(job) else self.fill(self.order(job))
-
-    def fill(self, order: Order) -> float:
-        """Carries out an order and returns the seconds spent. A failure leaves nothing behind.
+        """Makes the artifact of ``job`` and returns the seconds it took. A failure leaves nothing behind.
 
         Raises:
-            Damaged: an input is not what was written.
+            Damaged: an input has changed since it was written.
             UndertoneError: the disk is full.
         """
         started = time.perf_counter()
-        aside = self.root / f".part-{order.key[:20]}-{os.getpid()}"
+        inputs, aside = self.folders(job), self.root / f".part-{job.key[:20]}-{os.getpid()}"
         try:
             with locked(aside.with_suffix(LOCK)):
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.mkdir(parents=True)
-                self._check_inputs(order)
-                order.stage.run(order.spec, {name: source.path for name, source in order.inputs.items()}, aside)
+                for source in inputs.values():
+                    if source.path.parent.absolute() == self.root.absolute():  # else a model from elsewhere
+                        _manifest_of(source.path, source.key).check(source.path)
+                job.stage.run(job.spec, {name: source.path for name, source in inputs.items()}, aside)
                 seconds = time.perf_counter() - started
-                self._seal(order, aside, seconds)
+                self._seal(job, inputs, aside, seconds)
         except Exception as error:
             if errno_of(error) in FULL:
                 raise refusal(error, self.root) from error
@@ -239,32 +217,28 @@ class Store:
             self._remove(aside)
         return seconds
 
-    def _check_inputs(self, order: Order) -> None:
-        for source in order.inputs.values():
-            if source.path.parent.absolute() == self.root.absolute():  # else a model from elsewhere
-                _manifest_of(source.path, source.key).check(source.path)
-
-    def _seal(self, order: Order, aside: Path, seconds: float) -> None:
+    def _seal(self, job: Job, inputs: Mapping[str, Folder], aside: Path, seconds: float) -> None:
+        """Writes the manifest and gives the artifact its name."""
         made = sorted(aside.rglob("*"))
         for path in made:
             sync(path)
         Manifest(
-            stage=order.stage.name,
-            version=order.stage.version,
-            key=order.key,
-            spec=order.spec,
-            inputs={n: Source(key=source.key, name=source.name) for n, source in order.inputs.items()},
+            stage=job.stage.name,
+            version=job.stage.version,
+            key=job.key,
+            spec=job.spec,
+            inputs={n: Source(key=source.key, name=source.name) for n, source in inputs.items()},
             files={str(path.relative_to(aside)): file_digest(path) for path in made if path.is_file()},
-            made_with=surroundings.versions() | surroundings.hardware(),
+            made_with=environment.versions() | environment.hardware(),
             seconds=round(seconds, 3),
         ).write(aside)
         sync(aside)
-        target = self.root / artifact_name(order.stage.name, order.key)
+        target = self.folder(job)
         if target.is_dir() and not (target / FILE).is_file():
-            shutil.rmtree(target)  # not by us: under its own name an artifact is whole
+            shutil.rmtree(target)  # Undertone did not write it: an artifact under its own name has a manifest
         try:
             os.rename(aside, target)
         except OSError:
             if not (target / FILE).is_file():
-                raise  # else another process finished the same artifact first: the same bytes
+                raise  # else another process finished the same artifact first, with the same bits
         sync(self.root)

@@ -1,8 +1,8 @@
-"""One worker process: reads orders as JSON lines from standard input, makes artifacts, answers with JSON lines.
+"""A worker process: reads jobs from standard input, one JSON object a line, makes their artifacts, and answers each
+with one JSON object a line.
 
-It ends when its input or its parent does: a worker never outlives whoever gives the orders. It is started by
-:mod:`undertone.engine.workers` as ``python -m undertone.engine.worker``, so that no caller's own script is imported a
-second time.
+It ends when its input or its parent process ends. :mod:`undertone.engine.workers` starts it as
+``python -m undertone.engine.worker``, so that the script of whoever uses the library is not imported a second time.
 """
 
 import json
@@ -15,12 +15,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from undertone.engine.store import Order, Store
+from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 
 
 def main() -> None:
-    """Answers every order with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
+    """Answers every job with ``{"seconds": s}`` or ``{"error": ..., "kind": ...}``."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
     Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """A stage may take minutes, in which nobody reads the input."""
+    """Ends this process soon after its parent, even while a stage runs and nobody reads the input."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -39,7 +39,7 @@ def _end_with(parent: int) -> None:
 
 def _answer(message: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"seconds": Store(Path(message["store"])).fill(Order.from_json(message["order"]))}
+        return {"seconds": Store(Path(message["store"])).make(Job.from_json(message["job"]))}
     except (UndertoneError, FloatingPointError, OSError) as error:
         return {"error": str(error), "kind": type(error).__name__}
     except Exception as error:
@@ -52,7 +52,7 @@ def _quiet_and_exact() -> None:
     import transformers
 
     torch.set_num_threads(1)
-    # Some operations have no deterministic form on a GPU (sums along a row); there it is a warning.
+    # On a GPU some operations have no deterministic form, such as sums along a row; torch then only warns.
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

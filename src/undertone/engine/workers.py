@@ -1,8 +1,7 @@
-"""Runs jobs on single-threaded processes, one a core: on small models two threads are slower than two processes."""
+"""Runs jobs on single-threaded processes, one for each core. For small models this is faster than threads."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -10,16 +9,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-# glibc hands freed arrays back to the system and fetches them again page by page; keeping them changes no bit, and a
-# teacher writes its lists in three quarters of the time. Other systems' allocators take no notice.
+# By default glibc returns freed arrays to the system and fetches them again page by page. Keeping them changes no bit,
+# and a teacher writes its lists in three quarters of the time. Allocators of other systems ignore these variables.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-# Matrix products on a GPU repeat their bits only with a workspace of fixed size; without a GPU nobody reads it.
+# On a GPU, matrix products repeat their bits only with a workspace of fixed size.
 SAME_BITS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 ENVIRONMENT = {**ONE_THREAD, **SAME_BITS, **KEEP_MEMORY, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
@@ -34,9 +35,6 @@ def unique(jobs: Sequence[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-FREE_MEMORY = "what was finished is kept: free some memory and give the same command again."
-
-
 class WorkerLost(Exception):
     """A worker process ended without an answer."""
 
@@ -44,66 +42,34 @@ class WorkerLost(Exception):
 def run_jobs(
     jobs: Sequence[Job], store: Store, processes: int, warn: Callable[[str], None] = lambda _: None
 ) -> Generator[tuple[Job, float], None, None]:
-    """Makes every job's artifact and yields each job with its seconds as it is done (0.0: it was there before).
+    """Makes the artifact of every job. Yields each finished job with its seconds, 0.0 if the artifact existed before.
 
-    Earlier jobs of the sequence go first among those whose parents are done; parents must be in the sequence too.
-    Damaged artifacts are made anew. A job whose worker was killed is tried once more, with a process fewer, since the
-    usual reason is memory; ``warn`` is told of both. Closing the generator ends the workers; what was finished stays.
+    ``jobs`` must contain the parents of all its jobs; among jobs whose parents are done, earlier ones go first. Damaged
+    artifacts are made again. If a worker is killed, usually for lack of memory, its job is tried once more and the run
+    goes on with one process fewer. ``warn`` is called for both. Closing the generator ends the workers; finished
+    artifacts stay.
 
     Raises:
-        UndertoneError: the store cannot be written, a stage failed in a way its user can mend, a worker was lost twice.
+        UndertoneError: the store cannot be written, a stage failed in a way that its user can correct, or a job lost
+            its worker twice.
     """
     store.open()
     waiting, done = unique(jobs), set[str]()
-    there = {job.key for job in waiting if store.sound(job, warn)}
-    missing = len(waiting) - len(there)
-    for job in _settled(waiting, there, done):
-        yield job, 0.0
-    if waiting:
-        yield from _run(waiting, there, done, store, min(processes, missing), warn)
-
-
-def make(
-    jobs: Sequence[Job],
-    store: Store,
-    processes: int,
-    done: Callable[[Job], None] = lambda _: None,
-    warn: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Makes every job's artifact; ``done`` is told of each. What was made before stays.
-
-    Raises:
-        UndertoneError: as :func:`run_jobs`.
-    """
-    with contextlib.closing(run_jobs(jobs, store, processes, warn)) as finished:
-        for job, _ in finished:
-            done(job)
-
-
-def _settled(waiting: list[Job], there: set[str], done: set[str]) -> list[Job]:
-    """Moves to ``done`` what is there already and waits for nothing: a damaged parent is made anew before its child."""
-    settled, before = list[Job](), -1
-    while len(settled) > before:  # again, since a parent may come later
-        before = len(settled)
-        for job in list(waiting):
-            if job.key in there and all(parent.key in done for parent in job.parents):
-                waiting.remove(job)
-                done.add(job.key)
-                settled.append(job)
-    return settled
-
-
-def _run(
-    waiting: list[Job], there: set[str], done: set[str], store: Store, count: int, warn: Callable[[str], None]
-) -> Generator[tuple[Job, float], None, None]:
-    # One thread, which looks at all pipes at once. Ctrl-C may break off a thread's start or a future's wait with
-    # their locks held, and then the interpreter never ends.
-    workers: list[Worker] = []
-    running: dict[Worker, Job] = {}
-    lost: set[str] = set()
+    sound = {job.key for job in waiting if store.sound(job, warn)}
+    count = min(processes, len(waiting) - len(sound))
+    # One thread that watches all pipes at once: Ctrl-C may interrupt a thread's start or a future's wait while it holds
+    # a lock, and then the interpreter never ends.
+    workers, running, lost = list[Worker](), dict[Worker, Job](), set[str]()
     try:
         while waiting or running:
-            for job in _ready(waiting, done)[: max(0, count - len(running))]:
+            ready = [job for job in waiting if all(parent.key in done for parent in job.parents)]
+            if there := [job for job in ready if job.key in sound]:
+                for job in there:
+                    waiting.remove(job)
+                    done.add(job.key)
+                    yield job, 0.0
+                continue  # jobs made from these may be ready now
+            for job in ready[: max(0, count - len(running))]:
                 worker = next((worker for worker in workers if worker not in running), None)
                 if worker is None:
                     worker = Worker(store)
@@ -112,7 +78,7 @@ def _run(
                 running[worker] = job
                 worker.give(job)
             if not running:
-                raise RuntimeError("jobs wait for parents that nobody makes")
+                raise RuntimeError("some jobs wait for parents that are not among the jobs")
             for worker in select.select(list(running), [], [])[0]:
                 job = running.pop(worker)
                 try:
@@ -120,23 +86,19 @@ def _run(
                 except WorkerLost as loss:
                     workers.remove(worker)
                     if job.key in lost:
-                        raise UndertoneError(f"{loss}, twice; {FREE_MEMORY}") from None
+                        raise UndertoneError(
+                            f"{loss}, twice; finished work is kept: free some memory and give the same command again."
+                        ) from None
                     lost.add(job.key)
                     waiting.insert(0, job)
                     count = max(1, count - 1)
-                    warn(f"{loss}; trying once more, with {count} of the processes.")
+                    warn(f"{loss}; trying once more with at most {count} at a time.")
                 else:
                     done.add(job.key)
                     yield job, seconds
-            for job in _settled(waiting, there, done):
-                yield job, 0.0
     finally:
         for worker in workers:
             worker.end()
-
-
-def _ready(waiting: Sequence[Job], done: set[str]) -> list[Job]:
-    return [job for job in waiting if all(parent.key in done for parent in job.parents)]
 
 
 class Worker:
@@ -144,9 +106,9 @@ class Worker:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # In a process group of its own: Ctrl-C reaches the parent alone, which then ends its workers.
+        # A process group of its own, so that Ctrl-C reaches only the parent, which then ends its workers.
         self._process = subprocess.Popen(
-            # -P: no module of the caller's folder is imported.
+            # -P: no module is imported from the current folder.
             [sys.executable, "-P", "-m", "undertone.engine.worker", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -157,23 +119,23 @@ class Worker:
         )
 
     def fileno(self) -> int:
-        """What can be read when there is an answer, or no more worker: for ``select``."""
+        """For ``select``: readable once there is an answer or the process has ended."""
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def give(self, job: Job) -> None:
-        """Orders the artifact of ``job``."""
+        """Starts making the artifact of ``job``."""
         assert self._process.stdin is not None
-        message = {"store": str(self._store.root), "order": self._store.order(job).as_json()}
-        with contextlib.suppress(BrokenPipeError):  # the answer tells
-            self._process.stdin.write(json.dumps(message) + "\n")
+        sent = asdict(replace(job, inputs=self._store.folders(job)))
+        with suppress(BrokenPipeError):  # `answer` reports the loss
+            self._process.stdin.write(json.dumps({"store": self._store.root, "job": sent}, default=str) + "\n")
             self._process.stdin.flush()
 
     def answer(self, job: Job) -> float:
-        """Waits for the artifact of ``job``, which was given; returns the seconds it took.
+        """Waits for the artifact of ``job`` and returns the seconds it took.
 
         Raises:
-            WorkerLost: the process was killed, or is ended here for want of memory.
+            WorkerLost: the process was killed, or ran out of memory and was ended here.
             UndertoneError: the stage failed.
         """
         assert self._process.stdout is not None
@@ -181,9 +143,9 @@ class Worker:
         if answer.endswith("\n"):
             value = json.loads(answer)
             if value.get("kind") == "MemoryError":
-                self.end()  # what it still holds is wanted
+                self.end()  # frees the memory it still holds
                 raise WorkerLost(f"A worker ran out of memory in the {job.stage.name} stage")
-            return _seconds(value, job)
+            return _seconds(value, job.stage.name)
         code = self._process.wait()
         self.end()
         if code >= 0:
@@ -197,18 +159,18 @@ class Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
+                with suppress(BrokenPipeError):
                     pipe.close()
         self._store.clear(self._process.pid)
 
 
-def _seconds(answer: dict[str, Any], job: Job) -> float:
+def _seconds(answer: dict[str, Any], stage: str) -> float:
     if "seconds" in answer:
         return float(answer["seconds"])
     if answer["kind"] == "FloatingPointError":
-        raise UndertoneError(f"The {job.stage.name} stage broke down: {answer['error']}; lower its learning rate.")
+        raise UndertoneError(f"The {stage} stage broke down: {answer['error']}; lower its learning rate.")
     if answer["kind"] == "Damaged":
         raise UndertoneError(f"{answer['error']}; give the same command again, and it is made anew.")
     if "trace" not in answer:
-        raise UndertoneError(f"The {job.stage.name} stage failed: {answer['error']}")
-    raise RuntimeError(f"the {job.stage.name} stage failed\n{answer['trace']}")
+        raise UndertoneError(f"The {stage} stage failed: {answer['error']}")
+    raise RuntimeError(f"the {stage} stage failed\n{answer['trace']}")
