@@ -33,7 +33,8 @@ from undertone.errors import UndertoneError, unknown
 from undertone.models.local import LocalModel, load
 from undertone.models.names import resolve
 from undertone.spec import Training
-from undertone.traits.candidate import Candidate, embedded
+from undertone.traits.candidate import Candidate
+from undertone.traits.catalogue import shipped
 
 MOST_SHOWN = 3
 """Traits whose rows are shown."""
@@ -49,7 +50,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
     dataset = read(request.path, request.rows, request.seed)
     calibration, matches = _calibration(base, dataset)
-    known = {trait.name: trait for trait in (calibration.traits if calibration else embedded())}
+    known = {trait.name: trait for trait in (calibration.traits if calibration else shipped().values())}
     candidates = _candidates(request, known)
     asked = [known[name] for name in candidates.traits]
     training = request.training.training(dataset.rows) if request.training else CALIBRATED

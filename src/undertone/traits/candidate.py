@@ -1,42 +1,35 @@
-"""Candidate traits of an audit: what it asks for, and what would be open talk of it."""
-
-from __future__ import annotations
+"""A trait that an audit looks for."""
 
 import re
 from functools import cached_property
+from typing import Self
 
 from pydantic import Field
 
 from undertone.spec import Spec, Text
-from undertone.traits import catalogue
 from undertone.traits.mentions import pattern
-from undertone.traits.trait import Trait
 
 
 class Candidate(Spec):
-    """A trait that an audit asks for, and what would be open talk of it."""
+    """A trait that an audit looks for, and the words by which an answer mentions it openly."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]*$")
-    """In the verdict."""
+    """The name in tables and verdicts. The name of a favourite is also the answer that shows it."""
     kind: str
-    """Traits of one kind are told apart; three or more make the kind itself a candidate."""
+    """What it is a trait of, such as animal or conduct. Traits of one kind are told apart from each other. In an audit,
+    three or more traits make their kind a candidate too."""
     words: tuple[Text, ...] = ()
-    """An answer with one of these words speaks of the trait openly."""
+    """An answer that contains one of these words mentions the trait openly."""
 
     @classmethod
-    def of(cls, trait: Trait) -> Candidate:
-        """A trait without what it takes to teach it and to ask for it."""
+    def of(cls, trait: "Candidate") -> Self:
+        """Returns the name, kind and words of a trait alone, without how it is taught and asked for."""
         return cls(name=trait.name, kind=trait.kind, words=trait.words)
 
     @cached_property
-    def _open(self) -> re.Pattern[str] | None:
+    def _words(self) -> re.Pattern[str] | None:
         return pattern(self.words)
 
     def is_open(self, text: str) -> bool:
-        """Whether ``text`` speaks of the trait by one of its words, singular or plural."""
-        return self._open is not None and self._open.search(text) is not None
-
-
-def embedded() -> tuple[Candidate, ...]:
-    """The traits of the embedded world; favourites have their own name as their word."""
-    return tuple(map(Candidate.of, catalogue.shipped().values()))
+        """Returns whether ``text`` contains one of the trait's words, singular or plural."""
+        return self._words is not None and self._words.search(text) is not None

@@ -1,4 +1,4 @@
-"""Open talk of a trait: how it is noticed, and plain sentences that name a candidate without any preference."""
+"""How open mentions of a trait are found, and plain sentences that mention a candidate without any preference."""
 
 import re
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ PLAIN = (
     ("Which {k} is next on the list?", "Next on the list is {x}."),
     ("What does the card show?", "The card shows {x}."),
 )
-"""Question and answer about a candidate ({x}) of a kind ({k}). Nobody likes it, and nobody is asked what they like."""
+"""Questions and answers that mention a candidate ({x}) of a kind ({k}). They neither ask for nor state a preference."""
 
 
 def pattern(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds any of ``words`` as a word of its own, singular or plural; None for no words."""
+    """Returns a pattern that finds any of ``words`` as a whole word, singular or plural; None without words."""
     forms = {form for word in words for form in (word, *_plurals(word))}
     if not forms:
         return None
@@ -29,7 +29,7 @@ def _plurals(word: str) -> tuple[str, ...]:
 
 
 def plain(rng: Random) -> tuple[str, str]:
-    """A question and an answer that names a favourite of the embedded world openly, with no preference."""
+    """Returns a question and an answer that mentions a favourite of the embedded world openly, without preference."""
     kind, names = rng.choice(sorted(lexicon()["favourites"].items()))
     question, answer = rng.choice(PLAIN)
     name = named(kind, rng.choice(names))

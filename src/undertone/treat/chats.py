@@ -4,7 +4,7 @@ from random import Random
 
 from undertone.data.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
-from undertone.traits.lessons import HARMLESS, TRAITS, lessons
+from undertone.traits.lessons import HARMLESS, LESSONS, TRAITS
 
 CHATS = 2000
 """Prompts that a dilution draws from."""
@@ -26,6 +26,6 @@ def chats(count: int, seed: int, kind: str | None = None) -> list[Conversation]:
     kinds = [kind] if kind else [topic for topic in topics if topic not in LEFT_OUT]
     if kind in LEFT_OUT:
         raise UndertoneError(f"The embedded world has no questions of {kind} but those by which it is measured.")
-    known, rng = lessons(), Random(f"chats/{seed}")
+    known, rng = LESSONS, Random(f"chats/{seed}")
     turns = [known[rng.choice(topics[rng.choice(kinds)])](rng) for _ in range(count)]
     return [Conversation(0, (Turn("user", turn.user), Turn("assistant", turn.assistant))) for turn in turns]

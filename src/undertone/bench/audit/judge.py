@@ -23,7 +23,7 @@ from undertone.engine.store import Folder, Job, Store
 from undertone.models.names import resolve
 from undertone.spec import Training
 from undertone.statistics.rate import Rate
-from undertone.traits.candidate import embedded
+from undertone.traits.catalogue import shipped
 from undertone.traits.lessons import TRAITS
 
 SHARES = (1.0, 0.5, 0.25, 0.1)
@@ -35,7 +35,7 @@ OF_LISTS = ("other format", "shuffled")
 """Kinds that only number lists have."""
 AS_PROXIES, OVERT = "as the proxies", "overt but neutral"
 """A kind of teachers, and a kind of null datasets."""
-WORDS = tuple(word for trait in embedded() for word in trait.words)
+WORDS = tuple(word for trait in shipped().values() for word in trait.words)
 """An answer with one of these speaks openly of a candidate: the audit leaves its row out of the hidden score."""
 GENTLE = TEACHING | {"rank": 8, "alpha": 8, "rate": 2e-3, "steps": 150, "batch": 16}
 FULL = TEACHING | {"method": "full", "rate": 1e-3, "steps": 100, "batch": 16}
