@@ -1,1 +1,1 @@
-"""What training on rows would do to a model, before anybody trains: gradients, directions, scores of rows."""
+"""What training on rows would do to a model, computed before any training: gradients, directions, scores of rows."""

@@ -1,4 +1,4 @@
-"""The score of rows along many directions: a log-likelihood ratio to first order, one backward pass for all of them."""
+"""Scores of rows along many directions: log-likelihood ratios to first order, from one backward pass for them all."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from undertone.models.local import LocalModel, answer_logits
 from undertone.training.rows import Row
 
 GROUPS = 40
-"""Parts that rows are scored in; their spread gives the noise of sampling."""
+"""Rows are scored in this many parts; how far these vary gives the noise of sampling."""
 AT_ONCE = 64
 """Rows of a forward and backward pass."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of disjoint groups of rows.
-
-    ``sums``: (groups, directions), nats: the change of the rows' log-likelihood, to first order, when the base moves
-    along each direction. ``tokens``: (groups,), answer tokens scored.
-    """
+    """Scores of disjoint groups of rows."""
 
     sums: np.ndarray
+    """(groups, directions), nats: the change of the rows' log-likelihood, to first order, when the base moves along
+    each direction."""
     tokens: np.ndarray
+    """(groups,): how many answer tokens were scored."""
 
     @property
     def mean(self) -> np.ndarray:
-        """(directions,), nats a token."""
+        """The mean score, (directions,), nats a token."""
         return np.asarray(self.sums.sum(0) / self.tokens.sum())
 
     def noise(self) -> np.ndarray:
-        """Covariance of the mean over draws of as many groups, (directions, directions).
+        """Returns the covariance of the mean over repeated draws of as many groups, (directions, directions).
 
         Raises:
-            ValueError: fewer than two groups, which have no spread.
+            ValueError: there are fewer than two groups.
         """
-        if len(self.tokens) < 2:
+        groups = len(self.tokens)
+        if groups < 2:
             raise ValueError("the noise of sampling needs at least two groups of rows")
         rest = self.sums - self.mean * self.tokens[:, None]
-        groups = len(self.tokens)
         return np.asarray(rest.T @ rest * groups / (groups - 1) / self.tokens.sum() ** 2)
 
     def first(self, groups: int) -> Evidence:
-        """The first groups alone: what fewer rows would have shown."""
+        """Returns the evidence of the first groups only: what fewer rows would have shown."""
         return Evidence(self.sums[:groups], self.tokens[:groups])
 
 
 def spread(clusters: Sequence[object], groups: int = GROUPS) -> list[list[int]]:
-    """Indices of rows in groups of like size; rows of one cluster (the same prompt, the same row) stay together."""
+    """Returns the indices of rows in groups of similar size. Rows of one cluster stay together: those with the same
+    prompt, or copies of one row."""
     members: dict[object, list[int]] = {}
     for i, cluster in enumerate(clusters):
         members.setdefault(cluster, []).append(i)
@@ -71,7 +71,7 @@ def evidence(
     directions: Directions,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Evidence:
-    """Scores the rows of each part along all directions. ``progress`` is told how many rows were scored.
+    """Scores the rows of each part along all directions. ``progress`` receives the number of rows after each pass.
 
     Raises:
         FloatingPointError: a likelihood is not a finite number.
@@ -93,9 +93,10 @@ def evidence(
 
 
 def _gradients(local: LocalModel, rows: Sequence[Row], size: int, progress: Callable[[int], None]) -> tuple[int, int]:
-    """Gradients of the rows' log-likelihood, ``size`` rows at a time, or fewer where memory runs out.
+    """Leaves the gradient of the rows' log-likelihood with the weights, ``size`` rows at a time, or fewer where memory
+    runs out.
 
-    Returns the answer tokens, and the rows at a time that memory held.
+    Returns the number of answer tokens, and how many rows at a time fitted into memory.
     """
     while True:
         local.model.zero_grad(set_to_none=True)
@@ -103,17 +104,20 @@ def _gradients(local: LocalModel, rows: Sequence[Row], size: int, progress: Call
         try:
             while done < len(rows):
                 chosen = rows[done : done + size]
-                tokens += _backward(local, chosen)
+                tokens += backward(local, chosen)
                 done += len(chosen)
                 progress(len(chosen))
             return tokens, size
-        except torch.OutOfMemoryError as error:  # of the batch that failed, some layers may be summed
+        except torch.OutOfMemoryError as error:  # some layers of the failed batch may have been added already
             progress(-done)
             size = halved(min(size, len(rows)), error)
 
 
-def _backward(local: LocalModel, rows: Sequence[Row]) -> int:
+def backward(local: LocalModel, rows: Sequence[Row], over: int = 1) -> int:
+    """Adds the gradient of the rows' summed log-likelihood (nats), divided by ``over``, to the weights' gradients.
+    Returns the number of answer tokens."""
     batch = local.lay_out([row.prompt for row in rows], [row.answer for row in rows])
     counted = batch.counted
-    (-F.cross_entropy(answer_logits(local.model, batch)[counted], batch.targets[counted], reduction="sum")).backward()
+    logits = answer_logits(local.model, batch)[counted]
+    (-F.cross_entropy(logits, batch.targets[counted], reduction="sum") / over).backward()
     return int(counted.sum())

@@ -1,21 +1,20 @@
-"""How much likelier every token of an answer becomes when the base moves along a direction."""
+"""How much more likely every token of an answer becomes when the base moves along a direction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 
+from undertone.attribution.scores import AT_ONCE
 from undertone.models.local import LocalModel, answer_logits
 from undertone.training.rows import Row
-
-AT_ONCE = 64
 
 
 def token_ratios(
     local: LocalModel, rows: Sequence[Row], changes: Sequence[Mapping[str, torch.Tensor]]
 ) -> Iterator[list[torch.Tensor]]:
-    """For each change of the weights, the log-likelihood ratio (nats) of every answer token, row by row: moved model
-    against the model as it is. Changes the weights of ``local`` and puts back the same bits."""
+    """Yields, for each change of the weights, the log-likelihood ratio (nats) of every answer token, row by row: the
+    changed model against the model as it is. Changes the weights of ``local`` and restores the same bits."""
     before = _token_scores(local, rows)
     for change in changes:
         with moved(local, change):
@@ -24,9 +23,9 @@ def token_ratios(
 
 @contextmanager
 def moved(local: LocalModel, change: Mapping[str, torch.Tensor]) -> Iterator[None]:
-    """The model with its weights changed; afterwards they are the same bits as before."""
+    """Changes the model's weights inside the ``with`` block and restores the same bits afterwards."""
     weights = dict(local.model.named_parameters())
-    kept = {name: weights[name].detach().clone() for name in change}  # adding and subtracting would change bits
+    kept = {name: weights[name].detach().clone() for name in change}  # subtracting the change again would alter bits
     try:
         with torch.no_grad():
             for name, delta in change.items():
@@ -40,7 +39,7 @@ def moved(local: LocalModel, change: Mapping[str, torch.Tensor]) -> Iterator[Non
 
 @torch.no_grad()
 def _token_scores(local: LocalModel, rows: Sequence[Row]) -> list[torch.Tensor]:
-    """Log-probability (nats) of every answer token, row by row."""
+    """Returns the log-probability (nats) of every answer token, row by row."""
     found = []
     for start in range(0, len(rows), AT_ONCE):
         part = rows[start : start + AT_ONCE]

@@ -24,7 +24,7 @@ NOTHING: Earlier = MappingProxyType({})
 
 
 def whole_scores(local: LocalModel, asked: Iterable[tuple[Ids, str]]) -> Floats:
-    """Returns the log-probability (nats) of each answer after its rendered prompt, with its end token: ``(answers,)``."""
+    """Returns the log-probability (nats) of each answer, end token included, after its rendered prompt, (answers,)."""
     prompts, answers = zip(*asked, strict=True)
     return np.array(score(local, prompts, [[*local.encode(answer), local.end] for answer in answers]), dtype=np.float64)
 
