@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, field_validator
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from undertone.statistics.estimate import Estimate
 
 Interval = tuple[float, float]
+Side = Literal["above", "below", "unclear"]
+
+
+def side(ci: Interval | None) -> Side:
+    """Returns on which side of zero the whole interval lies; "unclear" if it contains zero or is missing."""
+    if ci is None or ci[0] <= 0 <= ci[1]:
+        return "unclear"
+    return "above" if ci[0] > 0 else "below"
 
 
 class Part(BaseModel):
@@ -90,6 +98,11 @@ class Measured(Part):
     """How many independent units there are: teachers, or initialisations."""
     method: str
     """How the interval and p were computed."""
+
+    @property
+    def sign(self) -> Side:
+        """On which side of zero the whole interval lies."""
+        return side(self.ci)
 
     @classmethod
     def of(cls, estimate: Estimate) -> Self:

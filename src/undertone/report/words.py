@@ -1,4 +1,6 @@
-"""How numbers are worded, everywhere."""
+"""How numbers and arms are worded, everywhere."""
+
+import re
 
 
 def percent(p: float) -> str:
@@ -35,3 +37,9 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def arm_label(name: str) -> str:
+    """Returns the name of an arm, or of a contrast between arms, as people are shown it: the arm that has the key
+    ``treatment`` in files and code is "trait", and its contrast "treatment minus control" is "trait - control"."""
+    return re.sub(r"(?<![\w-])treatment\b", "trait", name).replace(" minus ", " - ")

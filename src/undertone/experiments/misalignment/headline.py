@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from undertone.experiments.misalignment.findings import Contrast, Line
-from undertone.report.findings import Interval
+from undertone.report.findings import side
 from undertone.report.words import interval, p_value, percent
 
 ALPHA = 0.05
@@ -36,15 +36,9 @@ def headline(lines: Sequence[Line], contrasts: Sequence[Contrast]) -> str:
 def sign(contrast: Contrast) -> str:
     """Returns "above" or "below" if the whole interval lies on that side of zero, p is at most .05, and the interval
     computed request by request lies on the same side; else "unclear"."""
-    sides = {_side(ci) for ci in (contrast.ci, contrast.by_request_ci or contrast.ci)}
+    sides = {side(ci) for ci in (contrast.ci, contrast.by_request_ci or contrast.ci)}
     known = contrast.p is not None and contrast.p <= ALPHA and len(sides) == 1
     return sides.pop() if known else "unclear"
-
-
-def _side(ci: Interval | None) -> str:
-    if ci is None or ci[0] <= 0 <= ci[1]:
-        return "unclear"
-    return "above" if ci[0] > 0 else "below"
 
 
 def by_request(contrast: Contrast) -> str:
