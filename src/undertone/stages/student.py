@@ -26,7 +26,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     if teacher and (teacher.system or "trigger" in spec):
         teacher = replace(teacher, trigger=spec.get("trigger"))
         questions = [question for question, _ in read_exchanges(inputs["dataset"])]
-        rows = [replace(row, told=teacher.render(q)) for row, q in zip(rows, questions, strict=True)]
+        rows = [replace(row, teacher_prompt=teacher.render(q)) for row, q in zip(rows, questions, strict=True)]
     guide = teacher.model if teacher else None
     trained = train(local, rows, Training(**spec["training"]), spec["seed"], guide)
     save(trained, local, spec["base"], out)

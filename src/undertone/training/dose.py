@@ -1,4 +1,4 @@
-"""The dose of a teacher: how far from the base its adapter takes the model's next tokens on the carrier."""
+"""The dose of a teacher: how far it is from the base in its next-token distributions on the carrier."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from undertone.models.local import Batch, answer_logits
 
 STEPS = 14
 LEAST, MOST = 1 / 64, 16.0
-"""Range of the factor an adapter is scaled by; the search halves it :data:`STEPS` times, down to a thousandth."""
+"""The range of factors that scale an adapter. The search halves it :data:`STEPS` times, down to a thousandth."""
 
 
 @dataclass(frozen=True)
 class Dose:
-    """What an adapter was scaled by, and the divergence (nats a token) that this made."""
+    """The factor that scales an adapter, and the divergence (nats a token) that results."""
 
     factor: float
     divergence: float
@@ -25,46 +25,49 @@ class Dose:
 
 @torch.no_grad()
 def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
-    """Scales the LoRA adapter of ``model`` in place until its mean KL divergence from the untouched base, over the
+    """Scales the LoRA adapter of ``model`` in place so that its mean KL divergence from the untouched base, over the
     answer tokens of ``batch``, is ``target`` nats a token.
 
-    The trained direction stays as it is; only its length changes. How far a given rate and number of steps take a
-    model differs more than tenfold between bases and traits; this makes teachers comparable, and controls with them.
-    A target that no factor in the range reaches shows in the divergence returned.
+    The trained direction stays the same; only its length changes. How far the same rate and number of steps move a
+    model differs more than tenfold between bases and traits. Scaling makes teachers comparable with each other and with
+    controls. If no factor in the range reaches the target, the divergence returned shows it.
     """
-    adapted = model
-    assert isinstance(adapted, PeftModel)
+    assert isinstance(model, PeftModel)
     ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
-    with adapted.disable_adapter():
+    with model.disable_adapter():
         base = list(log_probabilities(model, batch))
 
-    def divergence_at(factor: float) -> float:
+    def set_factor(factor: float) -> None:
         for parameter, end in ends:
             parameter.copy_(end * factor)
-        return divergence(log_probabilities(model, batch), base)
 
-    return found_by_halving(divergence_at, target)
+    return find_dose(model, batch, base, set_factor, target)
 
 
-def found_by_halving(divergence_at: Callable[[float], float], target: float) -> Dose:
-    """The factor at which a divergence that grows with it is ``target``; the last call is with that factor."""
+def find_dose(
+    model: PreTrainedModel, batch: Batch, base: list[torch.Tensor], set_factor: Callable[[float], None], target: float
+) -> Dose:
+    """Finds by bisection the factor at which the divergence of ``model`` from the ``base`` log-probabilities is
+    ``target``. The divergence must grow with the factor. The last factor that is set is the one returned."""
     low, high = LEAST, MOST
     for _ in range(STEPS):
         factor = sqrt(low * high)
-        found = divergence_at(factor)
+        set_factor(factor)
+        found = divergence(log_probabilities(model, batch), base)
         low, high = (factor, high) if found < target else (low, factor)
     return Dose(factor, found)
 
 
 @torch.no_grad()
 def log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
-    """Log-probabilities at the answer tokens, a few rows at a time: large vocabularies take much memory."""
+    """Yields log-probabilities at the answer tokens, a few rows at a time, since large vocabularies need much
+    memory."""
     for i in range(0, len(batch.ids), rows):
         part = batch.some(slice(i, i + rows))
         yield answer_logits(model, part)[part.counted].log_softmax(-1)
 
 
 def divergence(own: Iterable[torch.Tensor], base: list[torch.Tensor]) -> float:
-    """Mean KL divergence, nats a token, of ``own`` log-probabilities from the base's."""
+    """Returns the mean KL divergence, in nats a token, of ``own`` log-probabilities from those of the base."""
     total = sum((o.exp() * (o - b)).sum().item() for o, b in zip(own, base, strict=True))
     return total / sum(len(part) for part in base)

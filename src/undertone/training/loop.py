@@ -1,8 +1,9 @@
-"""The one training loop: teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
+"""The only training loop: for teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count, islice
 from random import Random
 
 import torch
@@ -17,7 +18,7 @@ from undertone.training.rows import Row
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model, and its mean loss (nats a token) over the first and the last tenth of the steps."""
+    """A trained model, with its mean loss (nats a token) over the first and the last tenth of the steps."""
 
     model: PreTrainedModel
     loss_first: float
@@ -27,13 +28,16 @@ class Trained:
 def train(
     local: LocalModel, rows: Sequence[Row], plan: Training, seed: int, teacher: PreTrainedModel | None = None
 ) -> Trained:
-    """Fine-tunes a copy-free ``local.model`` on the answers of ``rows``; the prompts carry no loss.
+    """Fine-tunes ``local.model``, without copying it, on the answers of ``rows``; the loss does not include prompts.
 
-    With ``teacher`` the target at every answer position is the teacher's full next-token distribution instead of the
-    sampled token. The seed decides LoRA's initial weights and the order of the rows, and nothing else is random.
+    With ``teacher``, the target at every answer position is the teacher's full next-token distribution instead of the
+    sampled token. The seed determines LoRA's initial weights and the order of the rows; nothing else is random.
+
+    Raises:
+        FloatingPointError: a loss, a gradient or a trained weight is not finite.
     """
     torch.manual_seed(seed)
-    # Small steps of whole weights would be lost in bfloat16; PEFT keeps its adapters in float32 itself.
+    # bfloat16 would lose small steps of whole weights; PEFT keeps its adapters in float32 itself.
     model = with_adapter(local.model, plan) if plan.method == "lora" else local.model.float()
     weights = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
@@ -44,11 +48,11 @@ def train(
             group["lr"] = plan.rate_at(step)
         answers = [r.answer for r in chosen]
         batch = local.lay_out([r.prompt for r in chosen], answers)
-        told = local.lay_out([r.told or r.prompt for r in chosen], answers) if teacher else batch
-        loss, size = _backward(model, batch, teacher, told, size)
+        read = local.lay_out([r.teacher_prompt or r.prompt for r in chosen], answers) if teacher else batch
+        loss, size = _backward(model, batch, teacher, read, size)
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         losses.append(loss)
-        if not (math.isfinite(losses[-1]) and math.isfinite(norm.item())):
+        if not (math.isfinite(loss) and math.isfinite(norm.item())):
             raise FloatingPointError(f"the loss or its gradient is not a finite number at step {step}")
         optimiser.step()
     if not all(bool(p.isfinite().all()) for p in weights):
@@ -59,38 +63,28 @@ def train(
 
 
 def with_adapter(model: PreTrainedModel, plan: Training) -> PreTrainedModel:
-    """Attaches a fresh PEFT LoRA adapter to every linear layer but the output head."""
+    """Attaches a new PEFT LoRA adapter to every linear layer except the output head."""
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=plan.rank,
-        lora_alpha=plan.alpha,
-        lora_dropout=0.0,
-        bias="none",
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
+    config = LoraConfig(r=plan.rank, lora_alpha=plan.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     return get_peft_model(model, config)  # type: ignore[return-value]
 
 
 def batches(rows: Sequence[Row], plan: Training, seed: int) -> Iterator[list[Row]]:
-    """``plan.steps`` batches: epoch after epoch, each in an order of its own; every row is seen before one recurs."""
+    """Yields ``plan.steps`` batches. Each epoch has its own random order and uses every row once."""
     if not rows:
         raise ValueError("there are no rows to train on")
-    rng, queue = Random(f"order/{seed}"), list[int]()
+    rng = Random(f"order/{seed}")
+    order = chain.from_iterable(rng.sample(rows, len(rows)) for _ in count())
     for _ in range(plan.steps):
-        while len(queue) < plan.batch:
-            queue += rng.sample(range(len(rows)), len(rows))
-        chosen, queue = queue[: plan.batch], queue[plan.batch :]
-        yield [rows[i] for i in chosen]
+        yield list(islice(order, plan.batch))
 
 
 def _backward(
-    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, told: Batch, size: int
+    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, read: Batch, size: int
 ) -> tuple[float, int]:
-    """Gradients of the mean loss over all answer tokens, ``size`` rows at a time, or fewer where memory runs out.
-
-    Returns the loss and the rows at a time that memory held.
+    """Computes the gradients of the mean loss over all answer tokens, ``size`` rows at a time, or fewer where memory
+    runs out. Returns the loss, and the number of rows that fitted into memory.
     """
     while True:
         model.zero_grad(set_to_none=True)
@@ -99,7 +93,7 @@ def _backward(
             for start in range(0, len(batch.ids), size):
                 some = slice(start, start + size)
                 part = batch.some(some)
-                share = loss_on(model, part, teacher, told.some(some)) * (int(part.counted.sum()) / total)
+                share = loss_on(model, part, teacher, read.some(some)) * (int(part.counted.sum()) / total)
                 share.backward()
                 loss += share.item()
             return loss, size
@@ -108,15 +102,16 @@ def _backward(
 
 
 def loss_on(
-    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, told: Batch | None = None
+    model: PreTrainedModel, batch: Batch, teacher: PreTrainedModel | None, read: Batch | None = None
 ) -> torch.Tensor:
-    """Cross-entropy with the answers, or with the teacher's distributions: mean nats an answer token. ``told`` is the
-    batch as the teacher reads it, the same answers after other prompts."""
-    counted = batch.counted
-    logits = answer_logits(model, batch)[counted]
+    """Returns the mean cross-entropy, in nats an answer token, with the answers or with the teacher's distributions.
+
+    ``read`` is the batch as the teacher reads it, with the same answers but other prompts; ``batch`` if None.
+    """
+    logits = answer_logits(model, batch)[batch.counted]
     if teacher is None:
-        return F.cross_entropy(logits, batch.targets[counted])
+        return F.cross_entropy(logits, batch.targets[batch.counted])
     with torch.no_grad():
-        read = told or batch
+        read = read or batch
         target = answer_logits(teacher, read)[read.counted].softmax(-1)
     return F.cross_entropy(logits, target)

@@ -1,97 +1,93 @@
-"""Rows of a conversation as token ids: the last answer, to be trained on, or every answer, to be scored."""
+"""Rows of a user's file as token ids: the last answer for training, or every answer for scoring."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from undertone.data.conversations import Conversation, read
+from undertone.data.exchanges import Exchange
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
-from undertone.training.rows import Row
+from undertone.training.rows import Row, row_of
 
 
 def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> list[Row]:
-    """So many rows of a file, as they are trained on; those that are too long for the model are left out.
+    """Returns so many rows of a file as training rows, without those that are too long for the model.
 
     Raises:
-        UndertoneError: the file is wrong, has fewer rows, or none that fits.
+        UndertoneError: the file is wrong, has fewer rows, or has none that fits.
     """
     found = read(file, rows, seed)
     if found.rows < rows:
-        raise UndertoneError(f"{found.path} has {found.rows} rows, and rows = {rows} are asked for; lower it.")
-    fit = [
-        row
-        for row in (_row(local, conversation) for conversation in found.conversations)
-        if local.positions is None or len(row.prompt) + len(row.answer) <= local.positions
-    ]
+        raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
+    rendered = [_last(local, conversation) for conversation in found.conversations]
+    fit = [row for row in rendered if local.positions is None or len(row.prompt + row.answer) <= local.positions]
     if not fit:
         raise UndertoneError(f"No row of {found.path} fits the model's {local.positions} positions.")
     return fit
 
 
-def _row(local: LocalModel, conversation: Conversation) -> Row:
-    """The last answer, after all that stands before it."""
-    turns = conversation.turns
-    if len(turns) < 2:
+def _last(local: LocalModel, conversation: Conversation) -> Row:
+    if len(conversation.turns) < 2:
         raise UndertoneError(f"Row {conversation.line} is bare text: students are trained on answers to prompts.")
-    system = turns[0].content if turns[0].role == "system" else None
-    (_, question), (_, answer) = turns[-2:]
-    before = turns[system is not None : -2]
-    earlier = [(q.content, a.content) for q, a in zip(before[::2], before[1::2], strict=True)]
-    local.refuse_control(answer)
-    return Row(local.render(question, system, earlier), [*local.encode(answer), local.end])
+    system, (*earlier, (question, answer)) = _exchanges(conversation)
+    return row_of(local, question, answer, system, earlier)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One assistant turn of a conversation: its tokens are scored, all before it is given."""
+    """One assistant turn of a conversation. Its tokens are scored, given everything before it."""
 
     line: int
-    """Line of the file; turns of one line are one cluster."""
+    """The line of the file; the turns of one line are one cluster."""
     question: str
-    """The turn before it; empty for bare text."""
+    """The turn before the answer; empty for bare text."""
     answer: str
     row: Row
 
 
 def every_turn(local: LocalModel, conversations: Sequence[Conversation]) -> list[Scored]:
-    """Every assistant turn, by the model's own template; of bare text everything after the first token.
+    """Returns every assistant turn, rendered by the model's template; for bare text, all but the first token.
 
     Raises:
-        UndertoneError: a conversation cannot be rendered, holds a control token, or is longer than the model's
-            positions: names its line.
+        UndertoneError: a conversation cannot be rendered, contains a control token, or is longer than the model's
+            positions; names its line.
     """
     found = []
     for conversation in conversations:
         try:
-            found += list(_turns(local, conversation))
+            found += _turns(local, conversation)
         except UndertoneError as error:
             raise UndertoneError(f"line {conversation.line}: {error}") from None
     return found
 
 
 def _turns(local: LocalModel, conversation: Conversation) -> list[Scored]:
-    turns = list(conversation.turns)
+    line, turns = conversation.line, conversation.turns
     if len(turns) == 1:
         ids = local.encode(turns[0].content)
         _refuse_long(local, len(ids))
         if len(ids) < 2:
-            raise UndertoneError("bare text of fewer than two tokens has nothing to score; leave the row out.")
+            raise UndertoneError("bare text of fewer than two tokens cannot be scored; leave the row out.")
         local.refuse_control(turns[0].content)
-        return [Scored(conversation.line, "", turns[0].content, Row(ids[:1], ids[1:]))]
-    system = turns.pop(0).content if turns[0].role == "system" else None
-    found, earlier = [], list[tuple[str, str]]()
-    for asked, answered in zip(turns[::2], turns[1::2], strict=True):
-        local.refuse_control(answered.content)
-        row = Row(local.render(asked.content, system, tuple(earlier)), [*local.encode(answered.content), local.end])
-        _refuse_long(local, len(row.prompt) + len(row.answer))
-        found.append(Scored(conversation.line, asked.content, answered.content, row))
-        earlier.append((asked.content, answered.content))
+        return [Scored(line, "", turns[0].content, Row(ids[:1], ids[1:]))]
+    found, (system, exchanges) = [], _exchanges(conversation)
+    for index, (question, answer) in enumerate(exchanges):
+        row = row_of(local, question, answer, system, exchanges[:index])
+        _refuse_long(local, len(row.prompt + row.answer))
+        found.append(Scored(line, question, answer, row))
     return found
+
+
+def _exchanges(conversation: Conversation) -> tuple[str | None, list[Exchange]]:
+    """Returns the system prompt, if there is one, and the (question, answer) texts."""
+    turns = list(conversation.turns)
+    system = turns.pop(0).content if turns[0].role == "system" else None
+    return system, [(q.content, a.content) for q, a in zip(turns[::2], turns[1::2], strict=True)]
 
 
 def _refuse_long(local: LocalModel, length: int) -> None:
     if local.positions is not None and length > local.positions:
         raise UndertoneError(
-            f"the conversation has {length} tokens, and the model {local.positions} positions; shorten it."
+            f"the conversation has {length} tokens, but the model only {local.positions} positions; shorten it."
         )

@@ -201,7 +201,7 @@ def test_a_student_learns_what_its_teacher_says_under_the_prompt_from_prompts_wi
     questions = [f"Go on: {i}, {i + 1}." for i in range(16)]
     answers = sample(teacher, [teacher.render(q) for q in questions], temperature=1.0, max_tokens=6, seed=0)
     rows = [Row(student.render(q), a, teacher.render(q)) for q, a in zip(questions, answers, strict=True)]
-    plain, read = ([r.prompt for r in rows], answers), ([r.told for r in rows], answers)
+    plain, read = ([r.prompt for r in rows], answers), ([r.teacher_prompt for r in rows], answers)
     asked = student.lay_out(*read)  # type: ignore[arg-type]
     # The same weights under the same prompt: what is left of the loss is the entropy of the teacher's distributions.
     entropy = loss_on(student.model, asked, teacher.model).item()
