@@ -17,7 +17,7 @@ from undertone.experiments.theory.page import digits_page, theorem_page
 from undertone.experiments.theory.plan import Plan, digits_plan, theorem_plan
 from undertone.experiments.theory.spec import CLASSES, Digits, Imitation, Theorem
 from undertone.report.findings import Measured
-from undertone.statistics import mean_estimate, paired_difference
+from undertone.statistics.estimate import mean_estimate, paired_difference
 
 # Seconds of one core with the shipped recipes' sizes, each scaled by what it grows with.
 PER_PRODUCT = 1.1e-10
@@ -26,10 +26,8 @@ PER_START, PER_LESSON = 0.2, 9.0
 PIXELS, MNIST = 64, 784
 
 
-def digits(spec: Digits, plan: Plan, made: Made) -> DigitsFindings | None:
+def digits(spec: Digits, plan: Plan, made: Made) -> DigitsFindings:
     """Accuracies of all arms, once all are there."""
-    if not made.has(*plan.jobs):
-        return None
     told = made.read(plan.arms["teachers"][0], "accuracies.json")
     found = [
         made.read(plan.arms[f"{one.arm} {one.auxiliary}"][-1], "accuracies.json")["students"] for one in spec.imitations
@@ -73,10 +71,8 @@ def _differences(spec: Digits, found: list[list[float]]) -> tuple[Difference, ..
     return tuple(made)
 
 
-def theorem(spec: Theorem, plan: Plan, made: Made) -> TheoremFindings | None:
+def theorem(spec: Theorem, plan: Plan, made: Made) -> TheoremFindings:
     """Steps on all problems, once all are there."""
-    if not made.has(*plan.jobs):
-        return None
     held: dict[tuple[str, str], list[dict[str, Any]]] = {}
     broken: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for job in plan.jobs:
