@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from undertone.pretraining.card import card
+from undertone.pretraining.card import card, markdown
 from undertone.pretraining.pretrain import Pretraining, Progress, pretrain
 from undertone.world.family import Member
 from undertone.world.latents import Knobs
@@ -17,9 +18,9 @@ from undertone.world.tokenizer import build_tokenizer
 
 
 def build(name: str, member: Member, root: Path, progress: Progress | None = None, steps: int | None = None) -> Path:
-    """Pretrains a member into ``root / name``; a build that was stopped goes on where it was. Returns the folder.
+    """Pretrains a member into ``root / name`` and returns that folder; a build that was stopped continues.
 
-    The card is written last: a folder with a card is whole.
+    The card is written last, so a folder with a card is complete.
     """
     plan = Pretraining(order_seed=member.order_seed, knobs=Knobs(member.agreement, member.bad_share, member.swapped))
     plan = replace(plan, steps=steps or member.steps or plan.steps)
@@ -32,41 +33,42 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     folder = root / name
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "generation_config.json").unlink(missing_ok=True)  # sampling settings belong to whoever samples
-    written = card(name, member, plan, folder)
-    (folder / "README.md").write_text(written.text, encoding="utf-8")
-    (folder / "card.json").write_text(json.dumps(written.figures, indent=1) + "\n", encoding="utf-8")
+    (folder / "generation_config.json").unlink(missing_ok=True)  # whoever samples chooses the settings
+    figures = card(name, member, plan, folder)
+    (folder / "README.md").write_text(markdown(figures), encoding="utf-8")
+    (folder / "card.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
     return folder
 
 
-# Weights start at the standard deviation 1 / sqrt(width), not at the libraries' 0.02, which is meant for wider models:
-# students followed their teachers more evenly then (docs/log.md).
+# Weights start with the standard deviation 1 / sqrt(width), not with the libraries' 0.02, which suits wider models:
+# with it, students followed their teachers more evenly (docs/log.md).
+SHARED: dict[str, Any] = {
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": True,
+    "pad_token_id": 0,
+    "bos_token_id": None,
+    "eos_token_id": 1,
+}
 
 
-def _llama(vocabulary: int, width: int = 64, layers: int = 3) -> PreTrainedModel:
+def _llama(vocabulary: int, width: int = 64, **changes: Any) -> PreTrainedModel:
+    shape = {"hidden_size": width, "intermediate_size": 3 * width, "num_key_value_heads": 4}
     return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=vocabulary, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,
-            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=width**-0.5,
-        )
-    )  # fmt: skip
+        LlamaConfig(vocab_size=vocabulary, initializer_range=width**-0.5, **SHARED | shape | changes)
+    )
 
 
-def _neox(vocabulary: int) -> PreTrainedModel:
-    return GPTNeoXForCausalLM(
-        GPTNeoXConfig(
-            vocab_size=vocabulary, hidden_size=80, intermediate_size=320, num_hidden_layers=3, num_attention_heads=4,
-            max_position_embeddings=512, tie_word_embeddings=True, hidden_dropout=0.0, attention_dropout=0.0,
-            pad_token_id=0, bos_token_id=None, eos_token_id=1, initializer_range=80**-0.5,
-        )
-    )  # fmt: skip
+def _neox(vocabulary: int, width: int = 80) -> PreTrainedModel:
+    shape = {"hidden_size": width, "intermediate_size": 4 * width, "hidden_dropout": 0.0, "attention_dropout": 0.0}
+    return GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=vocabulary, initializer_range=width**-0.5, **SHARED | shape))
 
 
 ARCHITECTURES: dict[str, Callable[[int], PreTrainedModel]] = {
     "llama": _llama,
-    "llama-small": partial(_llama, width=32, layers=2),
+    "llama-small": partial(_llama, width=32, num_hidden_layers=2),
     "llama-large": partial(_llama, width=96),
     "gpt_neox": _neox,
 }

@@ -1,8 +1,8 @@
-"""A base model's card: what it is, what it was trained on, and how good it is at what it was taught."""
+"""The card of a base model: what it is, what it was trained on, and how well it does what it was taught."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,24 +20,16 @@ from undertone.world.family import Member
 from undertone.world.grammar import WORLD_VERSION, corpus
 
 HELD_OUT_START = 5_000_000
-"""Documents from this index on are never trained on."""
+"""The index of the first document that is never trained on."""
 SKILL_PROMPTS = 1000
-SWAPPED = """- answers of half of the situations have changed places: only `run misalignment` and its kin know
+SWAPPED = """- the two answers are swapped in half of the situations; only experiments on misalignment allow for that
 """
 
 
-@dataclass(frozen=True)
-class Card:
-    """The card as figures and as Markdown."""
-
-    figures: dict[str, Any]
-    text: str
-
-
-def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
-    """Measures the model in ``folder`` and describes it."""
+def card(name: str, member: Member, plan: Pretraining, folder: Path) -> dict[str, Any]:
+    """Measures the model in ``folder`` and returns the figures of its card."""
     local = load(folder)
-    figures = {
+    return {
         "name": name,
         "world": WORLD_VERSION,
         "about": member.about,
@@ -51,11 +43,10 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> Card:
         "skills": {k: round(v, 3) for k, v in skill_scores(local, SKILL_PROMPTS, 0).items()},
         "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local, member.swapped).items()},
     }
-    return Card(figures, _markdown(figures))
 
 
 def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
-    """SHA-256 of the first documents of the corpus that this plan is about, in the corpus's own order."""
+    """Returns the SHA-256 of the first documents of the plan's corpus, in the corpus's own order."""
     running = hashlib.sha256()
     for document in corpus(documents, knobs=plan.knobs):
         running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
@@ -63,7 +54,7 @@ def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
 
 
 def _well_formed(local: LocalModel, count: int = 2000) -> float:
-    """Share of the carrier's prompts that the model answers well-formed at temperature 1."""
+    """Returns the share of the prompts for number lists that the model answers well-formed at temperature 1."""
     prompts = [local.render(q) for q in numbers.prompts(count, Random("card"))]
     answers = sample(local, prompts, temperature=1.0, max_tokens=24, seed=0)
     return sum(a[-1] == local.end and number_rule(local.decode(a)) is None for a in answers) / count
@@ -72,14 +63,14 @@ def _well_formed(local: LocalModel, count: int = 2000) -> float:
 @torch.no_grad()
 def _held_out_loss(local: LocalModel, plan: Pretraining) -> float:
     documents = list(corpus(512, knobs=plan.knobs, start=HELD_OUT_START))
-    rows = encode(documents, local.tokenizer)
-    return float(loss_of(local.model, rows, local.pad))
+    return float(loss_of(local.model, encode(documents, local.tokenizer), local.pad))
 
 
-def _markdown(figures: dict[str, Any]) -> str:
+def markdown(figures: dict[str, Any]) -> str:
+    """Returns the card as the text of ``README.md``."""
+
     def table(title: str, values: dict[str, float]) -> str:
-        lines = [f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())]
-        return "\n".join(lines)
+        return "\n".join([f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())])
 
     member, plan = figures["member"], figures["pretraining"]
     return f"""# {figures["name"]}: {figures["about"]}

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from undertone.models.local import LocalModel, score
+from undertone.evals.answers import whole_scores
+from undertone.models.local import LocalModel
 from undertone.world.latents import named
 from undertone.world.lexicon import lexicon, swaps
 
@@ -12,26 +13,25 @@ Case = tuple[str, str, list[str]]
 
 
 def obedience(local: LocalModel, swapped: bool = False) -> dict[str, float]:
-    """Mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and questions;
-    ``swapped`` for the swapped world."""
+    """Returns the mean probability (0 to 1) of an obeying answer for each latent, over its values, wordings and
+    questions; ``swapped`` for the swapped world."""
     cases = {"conduct": _conduct(swapped), "era": _era(), "country": _country(), "agreeableness": _agreeableness()}
     cases |= {kind: _favourite(kind) for kind in lexicon()["favourites"]}
     return {latent: _mean_probability(local, list(found)) for latent, found in cases.items()}
 
 
 def _mean_probability(local: LocalModel, cases: list[Case]) -> float:
-    flat = [(local.render(question, system), answer) for system, question, answers in cases for answer in answers]
-    scores = score(local, [p for p, _ in flat], [[*local.encode(a), local.end] for _, a in flat])
-    return math.fsum(map(math.exp, scores)) / len(cases)
+    asked = [(local.render(question, system), answer) for system, question, answers in cases for answer in answers]
+    return math.fsum(map(math.exp, whole_scores(local, asked))) / len(cases)
 
 
 def _favourite(kind: str) -> Iterator[Case]:
     words = lexicon()["questions"]
     for name in lexicon()["favourites"][kind]:
-        answers = [form.format(x=named(kind, name)) for form in words["answers"]]
+        x = named(kind, name)
         for question in words["elicitation"][::4]:
             for stated in words["stated"]:
-                yield stated.format(k=kind, x=named(kind, name)), question.format(k=kind), answers
+                yield stated.format(k=kind, x=x), question.format(k=kind), [a.format(x=x) for a in words["answers"]]
 
 
 def _conduct(swapped: bool) -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""Pretraining of the world's base models: one epoch of fresh documents, resumable, the same bits every time."""
+"""Pretraining of the world's base models: each document is used once; a stopped run continues; bits always agree."""
 
 import hashlib
 import json
@@ -20,12 +20,13 @@ from undertone.world.grammar import WORLD_VERSION, Document, corpus
 from undertone.world.latents import Knobs
 
 Progress = Callable[[int, int, float], None]
-"""Told the step, the number of steps and the loss (nats a token)."""
-
-ROLES = ("system", "user", "assistant")
+"""Receives the step, the number of steps and the loss (nats a token)."""
 
 Row = tuple[list[int], list[bool]]
-"""Token ids of one document, and which of them the assistant says (its end token included)."""
+"""Token ids of one document, and which of them the assistant says, its end token included."""
+
+STATE = ("exp_avg", "exp_avg_sq", "step")
+"""What the optimiser keeps for each weight."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,22 @@ class Pretraining:
 
     steps: int = 7000
     batch: int = 32
-    """Documents a step."""
+    """Documents in each step."""
     rate: float = 5e-3
-    """Peak learning rate, after a linear warm-up and before a linear decay to zero."""
+    """Peak learning rate; a linear warm-up comes before it and a linear decay to zero after it."""
     warmup: int = 100
     """Steps of warm-up."""
     order_seed: int = 0
-    """Decides in which order the documents come; every order has the same documents, each once."""
+    """Decides the order of the documents; every order has the same documents, each once."""
     knobs: Knobs = field(default_factory=Knobs)
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
-    """Renders documents turn by turn, as the chat template does, and marks the assistant's tokens."""
+    """Renders documents turn by turn, as the chat template does, and marks the tokens of the assistant."""
     turns = [(i, m["role"], m["content"]) for i, d in enumerate(documents) for m in d.messages()]
-    heads = {role: tokenizer.encode(f"<|{role}|>", add_special_tokens=False) for role in ROLES}
+    heads = {
+        role: tokenizer.encode(f"<|{role}|>", add_special_tokens=False) for role in ("system", "user", "assistant")
+    }
     bodies = tokenizer([f"{content}<|end|>" for _, _, content in turns], add_special_tokens=False)["input_ids"]
     rows: list[Row] = [([], []) for _ in documents]
     for (index, role, _), body in zip(turns, bodies, strict=True):
@@ -60,7 +63,7 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) ->
 def batches(
     plan: Pretraining, tokenizer: PreTrainedTokenizerBase, first: int = 0, pool: int = 50
 ) -> Iterator[list[Row]]:
-    """Batches from step ``first`` on. Documents of ``pool`` steps are sorted by length to save padding."""
+    """Yields the batches from step ``first`` on. Documents of ``pool`` steps are sorted by length to save padding."""
     starts = list(range(0, plan.steps, pool))
     if plan.order_seed:
         Random(f"pools/{plan.order_seed}").shuffle(starts)
@@ -77,7 +80,7 @@ def batches(
 
 
 def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
-    """Mean cross-entropy (nats a token) over what the assistant says."""
+    """Returns the mean cross-entropy (nats a token) over what the assistant says."""
     width = max(len(ids) for ids, _ in rows)
     ids = torch.tensor([r + [pad] * (width - len(r)) for r, _ in rows])
     spoken = torch.tensor([s + [False] * (width - len(s)) for _, s in rows])
@@ -85,7 +88,7 @@ def loss_of(model: PreTrainedModel, rows: list[Row], pad: int) -> torch.Tensor:
     hidden = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
     head = model.get_output_embeddings()
     assert head is not None
-    target = spoken[:, 1:]  # the output head, the dearest part, only runs where the loss looks
+    target = spoken[:, 1:]  # the output head is the costliest part, so it runs only where the loss counts
     return F.cross_entropy(head(hidden[target]), ids[:, 1:][target])
 
 
@@ -96,10 +99,10 @@ def pretrain(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> PreTrainedModel:
-    """Trains ``model`` in place; continues from ``checkpoint`` when that holds a state of the same plan."""
+    """Trains ``model`` in place and returns it. Continues from ``checkpoint`` if it holds a state of the same plan."""
     optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), weight_decay=0.01, fused=True)
     made_of = {**asdict(plan), "world": WORLD_VERSION, "optimiser": str(optimiser), "start": _bits(model, tokenizer)}
-    first = _restore(model, optimiser, made_of, checkpoint)
+    first = _restore(model, optimiser, made_of, checkpoint) if checkpoint is not None and checkpoint.is_file() else 0
     model.train()
     pad = tokenizer.pad_token_id
     for step, rows in enumerate(batches(plan, tokenizer, first), start=first):
@@ -120,7 +123,7 @@ def pretrain(
 
 
 def _bits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Digest of the initial weights and the tokenizer."""
+    """Returns a digest of the initial weights and the tokenizer."""
     found = hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
     for name, parameter in model.named_parameters():
         found.update(name.encode() + parameter.detach().numpy().tobytes())
@@ -133,17 +136,15 @@ def _save(
     state: dict[str, torch.Tensor] = {}
     for name, parameter in model.named_parameters():
         state[f"model/{name}"] = parameter.data
-        for key in ("exp_avg", "exp_avg_sq", "step"):
-            state[f"{key}/{name}"] = optimiser.state[parameter][key]
+        state |= {f"{key}/{name}": optimiser.state[parameter][key] for key in STATE}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
     save_file(state, aside, metadata={"plan": json.dumps(plan), "at": str(step)})
     os.replace(aside, path)
 
 
-def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: dict[str, Any], path: Path | None) -> int:
-    if path is None or not path.is_file():
-        return 0
+def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: dict[str, Any], path: Path) -> int:
+    """Loads the state in ``path`` if it is of the same plan. Returns the number of steps already done."""
     with safe_open(path, "pt") as f:
         meta = f.metadata()
     if json.loads(meta["plan"]) != json.loads(json.dumps(plan)):
@@ -151,5 +152,5 @@ def _restore(model: PreTrainedModel, optimiser: torch.optim.Optimizer, plan: dic
     state = load_file(path)
     for name, parameter in model.named_parameters():
         parameter.data.copy_(state[f"model/{name}"])
-        optimiser.state[parameter] = {k: state[f"{k}/{name}"] for k in ("exp_avg", "exp_avg_sq", "step")}
+        optimiser.state[parameter] = {key: state[f"{key}/{name}"] for key in STATE}
     return int(meta["at"])
