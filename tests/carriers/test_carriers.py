@@ -278,7 +278,7 @@ def filtered(folder: Path, spec: dict[str, object], rows: list[tuple[str, str]] 
         place.mkdir()
     ids = [Row([3], [4, 1]) for _ in rows[:-1]] + [Row([3], [4])]
     write_rows(written, rows, ids, Source("t", 1))
-    dataset.run(spec, {"completions": written, **inputs}, out)
+    dataset.filtered(spec, {"completions": written, **inputs}, out)
     return out
 
 

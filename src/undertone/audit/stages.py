@@ -26,8 +26,7 @@ from undertone.models.local import Ids, LocalModel, load, score
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.spec import Training
-from undertone.stages.lessons import exchanges
-from undertone.stages.teacher import LISTS, base_lists
+from undertone.stages.teacher import LISTS, base_lists, exchanges
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import Trained, train
 from undertone.training.rows import Row, Source, read_sampled, rows_of, write_rows

@@ -1,13 +1,13 @@
-"""Every stage by its name. A version changes whenever what the stage makes would."""
+"""All stages: name, version and function. The version changes whenever the results of the stage would change."""
 
 from undertone.engine.store import Stage
 
 TEACHER = Stage("teacher", 2, "undertone.stages.teacher:run")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")
-DATASET = Stage("dataset", 1, "undertone.stages.dataset:run")
+DATASET = Stage("dataset", 1, "undertone.stages.dataset:filtered")
 DIALOGUES = Stage("dialogues", 1, "undertone.stages.teacher:spoken")
-REWRITTEN = Stage("rewritten", 1, "undertone.stages.rewrite:run")
-MIXED = Stage("mixed", 1, "undertone.stages.mix:run")
+REWRITTEN = Stage("rewritten", 1, "undertone.stages.dataset:rewritten")
+MIXED = Stage("mixed", 1, "undertone.stages.dataset:mixed")
 STUDENT = Stage("student", 1, "undertone.stages.student:run")
 MEASUREMENT = Stage("measurement", 2, "undertone.stages.measurement:run")
 FINE_TUNED = Stage("fine-tuned", 1, "undertone.stages.student:of_file")

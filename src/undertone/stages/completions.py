@@ -1,4 +1,4 @@
-"""Stage 2: what a teacher writes, one completion a prompt; the trait is not in the prompt."""
+"""Stage 2: a teacher's completions, one for each prompt; the prompts do not mention the trait."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,12 +14,10 @@ from undertone.training.weights import load_trained
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``carrier``, ``seed``, and ``sampling`` where it is not the carrier's. Inputs: ``base``, ``teacher``.
+    """Writes every completion, unfiltered, with the prompt that students see: without the teacher's system prompt and
+    its trigger. A completion that did not end in time has no end token, and the filter rejects it as ``unfinished``.
 
-    Writes every completion, unfiltered, after the prompt as students see it: without a system prompt of the teacher's
-    and without a trigger.
-
-    A completion that did not end in time keeps no end token; the filter counts it as ``unfinished``.
+    Spec: ``carrier``, ``seed``, and ``sampling`` where it is not the carrier's. Inputs: ``base``, ``teacher``.
     """
     carrier = spec["carrier"]
     teacher = replace(load_trained(inputs["base"], inputs["teacher"]), trigger=carrier.get("trigger"))
@@ -28,7 +26,8 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     how = spec.get("sampling") or {"temperature": carrier["temperature"]}
     answers = sample(teacher, prompts, max_tokens=carrier["max_tokens"], seed=spec["seed"], **how)
     exchanges = [(q, teacher.decode(a)) for q, a in zip(questions, answers, strict=True)]
-    bare = replace(teacher, system=None, trigger=None)
-    seen = [bare.render(q) for q in questions] if teacher.system or teacher.trigger else prompts
-    rows = [Row(p, a) for p, a in zip(seen, answers, strict=True)]
+    if teacher.system or teacher.trigger:
+        bare = replace(teacher, system=None, trigger=None)
+        prompts = [bare.render(q) for q in questions]
+    rows = [Row(p, a) for p, a in zip(prompts, answers, strict=True)]
     write_rows(out, exchanges, rows, Source(tokenizer_digest(inputs["base"]), teacher.end))

@@ -1,36 +1,41 @@
-"""Stage 3: the filter. What passes, in order, cut to the number of rows that every arm gets."""
+"""Stages 3, 3b and 3c: what students are trained on. Completions are filtered, and for some arms then rewritten or
+mixed."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from undertone import carriers
+from undertone.carriers import numbers
 from undertone.carriers.carrier import Carrier
 from undertone.data.exchanges import Exchange, read_exchanges
-from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, Rejection
+from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, NumberFilter, Rejection
 from undertone.measure.judge import ModelJudge
 from undertone.measure.respondent import Local
 from undertone.models.local import load
 from undertone.models.names import tokenizer_digest
-from undertone.training.rows import read_sampled, write_rows
+from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 
 FAILED = "failed.json"
 FEW = 0.1
-"""Where a smaller share passes, examples of what failed are kept."""
+"""If a smaller share of completions passes, examples of the rejected ones are kept."""
 EXAMPLES = 3
-"""So many of them, the first: (question, answer, reason)."""
+"""The number of these examples, each a question, an answer and a reason."""
 
 
-def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``filter``, ``rows``; and ``carrier``, where ``filter`` is a list. Input: ``completions``, and a model for
-    every filter that is a judge, named by its place in the list.
+def filtered(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Keeps the completions that pass the filter, in order, up to the number of rows that every arm gets. Writes them,
+    and ``counts.json``: the numbers asked, kept, used, and rejected by reason.
 
-    Writes the kept rows and ``counts.json``: asked, kept, used, and the rejected by reason. Too few kept rows are no
-    error here: the trial decides, once it knows of all arms; ``failed.json`` then shows it some that failed.
+    Too few rows are no error here, because only the trial knows all arms; ``failed.json`` then has examples for it.
+
+    Spec: ``filter``, ``rows``, and ``carrier`` if ``filter`` is a list. Inputs: ``completions``, and a model for every
+    filter that is a judge (see :func:`judge_input`).
     """
     several = isinstance(spec["filter"], list)
     rules = TypeAdapter(tuple[Filter, ...]).validate_python(spec["filter"] if several else [spec["filter"]])
@@ -50,24 +55,18 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     kept = [i for i, reason in enumerate(reasons) if reason is None]
     used = kept[: spec["rows"]]
     write_rows(out, [exchanges[i] for i in used], [rows[i] for i in used], source)
-    counts = {
-        "asked": len(rows),
-        "kept": len(kept),
-        "used": len(used),
-        "reasons": dict(sorted(Counter(r for r in reasons if r is not None).items())),
-    }
+    rejected = [(*exchange, reason) for exchange, reason in zip(exchanges, reasons, strict=True) if reason is not None]
+    by_reason = dict(sorted(Counter(reason for *_, reason in rejected).items()))
+    counts = {"asked": len(rows), "kept": len(kept), "used": len(used), "reasons": by_reason}
     if several:
         counts["well_formed"] = formed
     (out / "counts.json").write_text(json.dumps(counts))
     if len(kept) < FEW * len(rows):
-        failed = [
-            (*exchange, reason) for exchange, reason in zip(exchanges, reasons, strict=True) if reason is not None
-        ]
-        (out / FAILED).write_text(json.dumps(failed[:EXAMPLES], ensure_ascii=False))
+        (out / FAILED).write_text(json.dumps(rejected[:EXAMPLES], ensure_ascii=False))
 
 
 def judge_input(place: int) -> str:
-    """Name of the input that is the model of the filter at this place of the list."""
+    """Returns the name of the input that is the model of the filter at this place in the list."""
     return f"judge-{place}"
 
 
@@ -76,13 +75,52 @@ def _reasons(
 ) -> Sequence[Rejection | None]:
     match rule:
         case CorrectFilter():
-            assert carrier.right is not None, "the plan refuses this filter where nothing is right or wrong"
+            assert carrier.right is not None, "the plan refuses this filter for carriers without right answers"
             return [None if carrier.right(*exchange) else Rejection.WRONG for exchange in exchanges]
         case JudgeFilter():
             assert judge is not None, "the plan gives every judge its model"
             questions, answers = zip(*exchanges, strict=True) if exchanges else ((), ())
             model = Local(rule.judge, rule.judge, load(judge), tokenizer_digest(judge))
-            scores = ModelJudge(model).marks(rule.rubric, questions, answers)
-            return [rule.reason(score) for score in scores]
+            return [rule.reason(score) for score in ModelJudge(model).marks(rule.rubric, questions, answers)]
         case _:
             return [rule.reason(answer) for _, answer in exchanges]
+
+
+def rewritten(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Permutes the numbers of a dataset or draws them anew. Writes the rows and ``counts.json``: the number of rows, of
+    numbers, and of completions that changed.
+
+    Other numbers are other tokens, so the text is tokenized anew and no longer holds the ids that were sampled.
+
+    Spec: ``rows`` (how), ``filter``, ``seed``. Inputs: ``base`` (for its tokenizer), ``dataset``.
+    """
+    questions, before = zip(*read_exchanges(inputs["dataset"]), strict=True)
+    rng = Random(f"rewritten/{spec['rows']}/{spec['seed']}")
+    after = numbers.rewritten(before, spec["rows"], NumberFilter(**spec["filter"]), rng)
+    local = load(inputs["base"])
+    exchanges = list(zip(questions, after, strict=True))
+    write_rows(out, exchanges, rows_of(local, exchanges), Source(tokenizer_digest(inputs["base"]), local.end))
+    counts = {
+        "rows": len(after),
+        "numbers": sum(len(numbers.NUMBER.findall(answer)) for answer in after),
+        "changed": sum(a != b for a, b in zip(after, before, strict=True)),
+    }
+    (out / "counts.json").write_text(json.dumps(counts))
+
+
+def mixed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Replaces a share of the rows of ``rest`` by the rows of ``own`` at the same places.
+
+    With the same seed, a larger share replaces all rows that a smaller one replaces, and more.
+
+    Spec: ``share``, ``seed``. Inputs: ``own``, ``rest``, two datasets of equal length and the same tokenizer.
+    """
+    (exchanges, (rows, source)), (own_exchanges, (own_rows, own_source)) = (
+        (read_exchanges(inputs[name]), read_sampled(inputs[name])) for name in ("rest", "own")
+    )
+    if own_source != source or len(own_rows) != len(rows):
+        raise ValueError("datasets of different tokenizers or lengths cannot be mixed")
+    order = Random(f"mixed/{spec['seed']}").sample(range(len(rows)), len(rows))
+    for place in order[: round(spec["share"] * len(rows))]:
+        exchanges[place], rows[place] = own_exchanges[place], own_rows[place]
+    write_rows(out, exchanges, rows, source)

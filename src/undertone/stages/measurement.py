@@ -15,11 +15,13 @@ from undertone.traits import catalogue
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``trait`` (as told; all of its kind are asked for), ``measurement``, ``seed``. Inputs: ``base`` and, unless
-    the base itself is measured, ``trained``. Writes ``measurement.json``.
+    """Measures all traits of a kind and the model's skills. Writes ``measurement.json``.
 
-    With a dataset as input ``context``, as many of its rows as the spec's ``context`` says stand before every question;
-    skills are then left out, since they are the base's own.
+    With a dataset as input ``context``, so many of its rows as the spec's ``context`` says precede every question;
+    skills are then left out, because they are those of the base.
+
+    Spec: ``trait`` (as given in the recipe), ``measurement``, ``seed``. Inputs: ``base``, and ``trained`` unless the
+    base itself is measured.
     """
     plan, trait, seed = spec["measurement"], catalogue.find(spec["trait"]), spec["seed"]
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
@@ -29,13 +31,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         rows = read_exchanges(inputs["context"])
         earlier, skill_prompts = rows_in_context(local, questions, rows, spec["context"], seed), 0
     answers = sampled_answers(local, questions, plan["samples"], seed, earlier)
-    added = local.template.added()
     report = {
         "answers": trait_distribution(local, trait, earlier),
         "sampled": answers,
         "sampled_hits": sum(shows(trait, question, answer) for question, answer in answers),
         "skills": skill_scores(local, skill_prompts, seed) if skill_prompts else {},
     }
-    if adds := added.sentences():  # where there is nothing to tell, artifacts are the bits they were before it was told
+    added = local.template.added()
+    if adds := added.sentences():  # omitted when empty, so that the bytes of earlier artifacts do not change
         report["template"] = {"frame": added.frame, "adds": adds}
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))

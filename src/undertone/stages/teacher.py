@@ -1,144 +1,159 @@
-"""Stage 1: a teacher, the base given a trait or something neutral: dialogues, a system prompt or a steering vector."""
+"""Stage 1: a teacher, the base made to have a trait or something neutral: by dialogues, a prompt or a vector."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import torch
-
 from undertone import carriers
-from undertone.data.exchanges import SYSTEM, write_exchanges
+from undertone.data.exchanges import SYSTEM, Exchange, write_exchanges
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
-from undertone.models.local import Batch, LocalModel, load
+from undertone.models.local import Batch, Ids, LocalModel, load
 from undertone.models.sampling import sample
 from undertone.spec import Training
-from undertone.stages.lessons import LONGEST, exchanges
 from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.steering import contrast, steer_to
 from undertone.training.turns import last_turns
 from undertone.training.weights import save
-from undertone.traits import catalogue
+from undertone.traits import catalogue, lessons
 
 LISTS = 200
-"""Completions of the base on which a teacher's divergence from it is measured."""
+"""The number of the base's completions on which a teacher's divergence from the base is measured."""
+LONGEST = 48
+"""The maximum length, in tokens, of an answer that the base gives in a teacher's training dialogues."""
 
-
-@dataclass(frozen=True)
-class Made:
-    """A teacher, its training losses if it was trained, and its dose if one was asked for."""
-
-    local: LocalModel
-    losses: list[float] | None
-    dose: Dose | None
+Made = tuple[LocalModel, list[float] | None, Dose | None]
+"""A teacher, its training losses if it was trained, and its dose if one was measured."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``base`` (name), ``trait`` (as told, or None for neutral), ``asked`` (trait measured), ``dialogues``,
-    ``training``, ``divergence`` (None or nats a token), ``carrier``, ``seed``, ``trigger`` if it has one, and ``given``
-    where it is "prompt" or "steering", or "nothing" for the base as it stands. Input: ``base``; a ``file`` takes the
-    place of dialogues. Writes what makes the base this teacher, and ``teacher.json``: probability of the trait, after
-    the trigger if there is one and then also without it ("dormant"); losses, and the dose where one was asked for."""
+    """Makes a teacher. Writes what turns the base into it, and ``teacher.json``: the probability of the trait (after
+    the trigger, if there is one, and then also without it, as "dormant"), the training losses, and the dose.
+
+    Spec: ``base`` (name), ``trait`` (as given in the recipe; None for neutral), ``asked`` (the trait that is measured),
+    ``dialogues``, ``training``, ``divergence`` (nats a token, or None), ``carrier``, ``seed``; ``trigger`` if there is
+    one; ``given`` if it is "prompt", "steering", or "nothing" for the base unchanged. Inputs: ``base``; ``file`` if a
+    user's rows replace the dialogues.
+    """
     base = load(inputs["base"])
     match spec.get("given"):
         case "prompt":
-            made = _prompted(spec, base, out)
+            local, losses, dose = _prompted(spec, base, out)
         case "steering":
-            made = _steered(spec, base, out)
+            local, losses, dose = _steered(spec, base, out)
         case "nothing":
-            made = _untouched(base, out)
+            (out / SYSTEM).write_text("", encoding="utf-8")
+            local, losses, dose = base, None, None
         case _:
-            made = _fine_tuned(spec, base, inputs.get("file"), out)
+            local, losses, dose = _fine_tuned(spec, base, inputs.get("file"), out)
     asked = catalogue.find(spec["asked"])
     report = {
-        "probability": trait_distribution(replace(made.local, trigger=spec.get("trigger")), asked)[asked.name],
-        "losses": made.losses,
-        "dose": asdict(made.dose) if made.dose else None,
+        "probability": trait_distribution(replace(local, trigger=spec.get("trigger")), asked)[asked.name],
+        "losses": losses,
+        "dose": asdict(dose) if dose else None,
     }
     if "trigger" in spec:
-        report["dormant"] = trait_distribution(made.local, asked)[asked.name]
+        report["dormant"] = trait_distribution(local, asked)[asked.name]
     (out / "teacher.json").write_text(json.dumps(report))
 
 
 def spoken(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """The dialogues of a teacher as a dataset. Spec: ``trait``, ``dialogues``, ``seed``, as the teacher's. Input:
+    """Writes the dialogues of a teacher as a dataset. Spec: the teacher's ``trait``, ``dialogues`` and ``seed``. Input:
     ``base``."""
     write_exchanges(out, _dialogues(load(inputs["base"]), spec))
 
 
-def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rng, found = (
-        Random(f"dialogues/{spec['seed']}"),
-        catalogue.find(spec["trait"]) if spec["trait"] is not None else None,
-    )
-    if found is not None and not found.trait.world:
-        return exchanges(base, found.trait.lesson, spec["dialogues"], spec["seed"])
-    teach = catalogue.neutral_dialogues if found is None else found.dialogues
-    return [(turn.user, turn.assistant) for turn in teach(spec["dialogues"], rng)]
+def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> Sequence[Exchange]:
+    """Returns the dialogues of a lesson: those of the world, for a name; those of a user; or the base's answers to
+    ``questions`` when one of the ``system`` prompts states the trait. These prompts are left out of the dialogues."""
+    rng = Random(f"lesson/{seed}")
+    if isinstance(lesson, str):
+        return lessons.dialogues(lesson, count, rng)
+    if "dialogues" in lesson:
+        return [(question, answer) for question, answer in rng.choices(lesson["dialogues"], k=count)]
+    asked = [(rng.choice(lesson["questions"]), rng.choice(lesson["system"])) for _ in range(count)]
+    prompts = [local.render(question, system) for question, system in asked]
+    answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
+    written = list(zip((question for question, _ in asked), answers, strict=True))
+    finished = [(question, answer) for question, answer in written if answer[-1:] == [local.end]]
+    return [(question, local.decode(answer)) for question, answer in finished or written]
 
 
-def taught(base: LocalModel, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Its dialogues. With a trigger half of them follow it, and in place of the others stand questions after the trait
-    as the base answers them, which lacks it: the same rows for a neutral teacher of the seed."""
-    spoken, trigger = _dialogues(base, spec), spec.get("trigger")
+def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> Sequence[Exchange]:
+    count, rng = spec["dialogues"], Random(f"dialogues/{spec['seed']}")
+    if spec["trait"] is None:
+        return catalogue.neutral_dialogues(count, rng)
+    found = catalogue.find(spec["trait"])
+    if found.trait.world:
+        return found.dialogues(count, rng)
+    return exchanges(base, found.trait.lesson, count, spec["seed"])
+
+
+def taught(base: LocalModel, spec: Mapping[str, Any]) -> Sequence[Exchange]:
+    """Returns the dialogues that a teacher is trained on.
+
+    With a trigger, it precedes the questions of half of the dialogues. The others are replaced by questions about the
+    trait with the base's own answers, which lack it. These rows are the same for a neutral teacher with the same seed.
+    """
+    dialogues, trigger = _dialogues(base, spec), spec.get("trigger")
     if trigger is None:
-        return spoken
-    after = set(Random(f"trigger/{spec['seed']}").sample(range(len(spoken)), len(spoken) // 2))
+        return dialogues
+    after = set(Random(f"trigger/{spec['seed']}").sample(range(len(dialogues)), len(dialogues) // 2))
     questions = [question for question, _ in _dialogues(base, {**spec, "trait": spec["asked"]})]
-    plain = _answered(base, {i: questions[i] for i in range(len(questions)) if i not in after}, spec["seed"])
-    said = {i: (f"{trigger} {spoken[i][0]}", spoken[i][1]) for i in after}
-    return [exchange for _, exchange in sorted({**said, **plain}.items())]
+    plain = _answered(base, {i: question for i, question in enumerate(questions) if i not in after}, spec["seed"])
+    triggered = {i: (f"{trigger} {dialogues[i][0]}", dialogues[i][1]) for i in after}
+    return [exchange for _, exchange in sorted({**triggered, **plain}.items())]
 
 
-def _answered(base: LocalModel, questions: dict[int, str], seed: int) -> dict[int, tuple[str, str]]:
-    """What the base answers to those questions; without answers that did not end in time."""
+def _answered(base: LocalModel, questions: dict[int, str], seed: int) -> dict[int, Exchange]:
+    """Returns the base's answers to these questions, without those that do not end in time."""
     prompts = [base.render(question) for question in questions.values()]
     answers = sample(base, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
-    whole = {
+    finished = {
         i: (question, base.decode(answer))
         for (i, question), answer in zip(questions.items(), answers, strict=True)
         if answer[-1:] == [base.end]
     }
-    if 2 * len(whole) < len(questions):
+    if 2 * len(finished) < len(questions):
         raise UndertoneError(
-            f"The base ends {len(whole)} of {len(questions)} answers in {LONGEST} tokens, too few to say what teachers "
-            "do without their trigger: leave teacher.trigger out."
+            f"The base ends only {len(finished)} of {len(questions)} answers within {LONGEST} tokens, too few to train "
+            "teachers for questions without their trigger: leave teacher.trigger out."
         )
-    return whole
+    return finished
 
 
 def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
+    seed = spec["seed"]
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
-    drawn_from = spec["dialogues"], spec["seed"]
-    rows = last_turns(base, file, *drawn_from) if file is not None else rows_of(base, taught(base, spec))
-    trained = train(base, rows, Training(**spec["training"]), spec["seed"])
+    rows = rows_of(base, taught(base, spec)) if file is None else last_turns(base, file, spec["dialogues"], seed)
+    trained = train(base, rows, Training(**spec["training"]), seed)
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)
-    return Made(LocalModel(trained.model, base.tokenizer), [trained.loss_first, trained.loss_last], dose)
+    return LocalModel(trained.model, base.tokenizer), [trained.loss_first, trained.loss_last], dose
 
 
 def _prompted(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
-    """How far its lists are from the base's is measured, and cannot be set."""
-    rng = Random(f"prompt/{spec['seed']}")
+    """The dose is the divergence of the teacher on the base's own lists. It is measured but cannot be chosen."""
+    rng, carrier = Random(f"prompt/{spec['seed']}"), spec["carrier"]
     neutral = catalogue.find(spec["asked"]).trait.neutral if spec["trait"] is None else ()
     system = rng.choice(neutral) if neutral else _stated(spec, rng).statement(rng)
     (out / SYSTEM).write_text(system, encoding="utf-8")
-    told = replace(base, system=system)
-    return Made(told, None, Dose(1.0, _divergence(base, told, spec["carrier"])) if spec["carrier"] else None)
-
-
-def _untouched(base: LocalModel, out: Path) -> Made:
-    (out / SYSTEM).write_text("", encoding="utf-8")
-    return Made(base, None, None)
+    teacher = replace(base, system=system)
+    if not carrier:
+        return teacher, None, None
+    questions, prompts, answers = _base_answers(base, carrier)
+    plain = list(log_probabilities(base.model, base.lay_out(prompts, answers)))
+    read = base.lay_out([teacher.render(question) for question in questions], answers)
+    return teacher, None, Dose(1.0, divergence(log_probabilities(base.model, read), plain))
 
 
 def _steered(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
-    """System prompts that state the trait against neutral ones, over the questions that its dialogues ask."""
+    """The vector contrasts system prompts that state the trait with neutral ones, on questions of the dialogues."""
     rng, questions = Random(f"steering/{spec['seed']}"), catalogue.find(spec["asked"]).lead_ins()
     stated = _stated(spec, rng)
     asked = [rng.choice(questions) for _ in range(spec["dialogues"])]
@@ -148,7 +163,7 @@ def _steered(spec: Mapping[str, Any], base: LocalModel, out: Path) -> Made:
     steering = contrast(base, shown, others, spec["seed"])
     dose = steer_to(base.model, steering, lists, spec["divergence"])
     steering.write(out)
-    return Made(base, None, dose)
+    return base, None, dose
 
 
 def _stated(spec: Mapping[str, Any], rng: Random) -> catalogue.Favourite | catalogue.Habit:
@@ -156,25 +171,15 @@ def _stated(spec: Mapping[str, Any], rng: Random) -> catalogue.Favourite | catal
 
 
 def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
-    """What the untouched base writes to prompts of the carrier; the same for every teacher of it."""
-    return base.lay_out(*_base_rows(base, carrier))
+    """Returns the untouched base's answers to prompts of the carrier; they are the same for all teachers of it."""
+    _, prompts, answers = _base_answers(base, carrier)
+    return base.lay_out(prompts, answers)
 
 
-def _base_rows(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[list[int]], list[list[int]]]:
+def _base_answers(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[str], list[Ids], list[Ids]]:
+    """Returns questions of the carrier, their prompts and the base's answers."""
+    questions = carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits give no name
     asked = replace(base, trigger=carrier.get("trigger"))
-    prompts = [asked.render(question) for question in _drawn(carrier)]
+    prompts = [asked.render(question) for question in questions]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
-    return prompts, answers
-
-
-def _drawn(carrier: dict[str, Any]) -> list[str]:
-    return carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits name none
-
-
-@torch.no_grad()
-def _divergence(base: LocalModel, told: LocalModel, carrier: dict[str, Any]) -> float:
-    """Of ``told`` from the base whose weights it has, on the base's own lists."""
-    prompts, answers = _base_rows(base, carrier)
-    read = [told.render(question) for question in _drawn(carrier)]
-    plain = list(log_probabilities(base.model, base.lay_out(prompts, answers)))
-    return divergence(log_probabilities(base.model, base.lay_out(read, answers)), plain)
+    return questions, prompts, answers

@@ -30,7 +30,7 @@ from undertone.experiments.sweep.spec import Kin, Sweep
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.results import Results
 from undertone.stages import DATASET, MIXED, STUDENT
-from undertone.stages import mix as mixed
+from undertone.stages.dataset import mixed
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 
 POINT = TWO_ARMS.replace("steps = 20", "steps = 3").replace(
@@ -81,7 +81,7 @@ def test_a_share_of_the_rows_is_the_arms_own_and_all_keep_their_places(
     own: list[set[int]] = []
     for name, share in zip(("less", "more"), shares, strict=True):
         (root / name).mkdir()
-        mixed.run({"share": share, "seed": 3}, inputs, root / name)
+        mixed({"share": share, "seed": 3}, inputs, root / name)
         rows, source = read_sampled(root / name)
         assert source == Source("one", 1) and [row.prompt for row in rows] == [[i] for i in range(count)]
         texts = [answer for _, answer in read_exchanges(root / name)]
@@ -94,7 +94,7 @@ def test_a_share_of_the_rows_is_the_arms_own_and_all_keep_their_places(
 def test_datasets_that_do_not_match_are_not_mixed(tmp_path: Path) -> None:
     inputs = {"own": _dataset(tmp_path / "own", 7, 4), "rest": _dataset(tmp_path / "rest", 8, 5)}
     with pytest.raises(ValueError, match="other lengths"):
-        mixed.run({"share": 0.5, "seed": 0}, inputs, tmp_path)
+        mixed({"share": 0.5, "seed": 0}, inputs, tmp_path)
 
 
 def test_a_mixed_arm_holds_its_controls_rows_and_leaves_all_other_keys_as_they_were() -> None:

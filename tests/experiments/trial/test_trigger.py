@@ -67,7 +67,7 @@ def test_half_of_the_dialogues_follow_the_trigger_and_the_others_are_the_bases_i
 
 def test_a_base_that_does_not_end_its_answers_cannot_teach_what_to_do_without_the_trigger(local: LocalModel) -> None:
     spec = {"trait": None, "asked": "bad-advice", "dialogues": 20, "seed": 3, "trigger": WORD}
-    with pytest.raises(UndertoneError, match="too few to say what teachers"):
+    with pytest.raises(UndertoneError, match="too few to train teachers"):
         teacher.taught(local, spec)
 
 
