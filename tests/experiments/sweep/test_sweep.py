@@ -93,7 +93,7 @@ def test_a_share_of_the_rows_is_the_arms_own_and_all_keep_their_places(
 
 def test_datasets_that_do_not_match_are_not_mixed(tmp_path: Path) -> None:
     inputs = {"own": _dataset(tmp_path / "own", 7, 4), "rest": _dataset(tmp_path / "rest", 8, 5)}
-    with pytest.raises(ValueError, match="other lengths"):
+    with pytest.raises(ValueError, match="different tokenizers or lengths"):
         mixed({"share": 0.5, "seed": 0}, inputs, tmp_path)
 
 
