@@ -1,1 +1,1 @@
-"""How fast the stages are, beside a peer and beside the machine: ``make bench``."""
+"""The speed of our stages compared with a peer and with the machine's limits: ``make bench``."""

@@ -1,9 +1,7 @@
-"""``make bench``: one student by us and by TRL side by side, scaling, and shares of the core's peak.
+"""``make bench``: the same student made by us and with TRL, scaling, and the share of the core's peak speed.
 
-Writes ``benchmarks/results.json`` and the figures of ``benchmarks/README.md``, and prints the same tables.
+Writes ``benchmarks/results.json`` and the figures in ``benchmarks/README.md``, and prints the same tables.
 """
-
-from __future__ import annotations
 
 import json
 import platform
@@ -30,17 +28,17 @@ REPETITIONS = 3
 
 
 def works(folder: Path) -> dict[str, Work]:
-    """The two base models with their amounts of work; the smaller one's is a student of the shipped recipes."""
+    """Returns the work for both base models; for the smaller one it is a student of the shipped recipes."""
     rows = str(folder / "rows")
     return {
         "fledgling-a, 0.29 M": Work("builtin/fledgling-a", rows, 2200, 3600, 100, samples=100, answer_tokens=24),
-        # Random weights end no answer: eight tokens are what an answer of the other has.
+        # A model with random weights ends no answer, so its answers are cut at the other model's usual length.
         "Llama, 10.3 M": Work(f"hf/{folder / 'llama'}", rows, 256, 3600, 8, samples=100, answer_tokens=8),
     }
 
 
 def measure(console: Console) -> dict[str, Any]:
-    """Everything that is measured, as JSON-able results."""
+    """Measures everything and returns results that can be written as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         models = works(Path(folder))
         small, large = models.values()
@@ -53,7 +51,7 @@ def measure(console: Console) -> dict[str, Any]:
         for repetition in range(REPETITIONS):
             for name, work in models.items():
                 for kind, sides in results["stages"][name].items():
-                    # Whoever is first changes each time: neither side is always the one with the warm cache.
+                    # The order alternates, so that neither side always has the warm cache.
                     for side in sorted(sides, reverse=repetition % 2 == 0):
                         console.print(f"{repetition + 1} of {REPETITIONS}: {name}, {kind}, {side}")
                         sides[side].append(stage.run(side, kind, work))
@@ -67,7 +65,7 @@ def measure(console: Console) -> dict[str, Any]:
 
 
 def surroundings() -> dict[str, Any]:
-    """When, from which commit, with which versions, and on what kind of machine."""
+    """Returns the date, the commit, the versions and the kind of machine."""
     git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
@@ -81,7 +79,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def figures(results: dict[str, Any]) -> Iterator[str]:
-    """The Markdown below the heading of the figures."""
+    """Yields the paragraphs below the heading "Figures" of the README, in Markdown."""
     made = results["made"]
     machine, packages = made["machine"], made["versions"]
     yield (
@@ -94,7 +92,7 @@ def figures(results: dict[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measures, writes and prints."""
+    """Measures, then writes and prints the results."""
     console = Console()
     results = measure(console)
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -1,11 +1,9 @@
-"""How often ``undertone lineage compare`` is right: ``python -m benchmarks.kinship`` prints a page in Markdown.
+"""How often ``undertone lineage compare`` is right: ``python -m benchmarks.kinship`` prints tables in Markdown.
 
-Strangers: small Llamas, each from an initialisation of its own, trained on the same documents of the embedded world in
-the same order, in disjoint pairs, so that pairs are independent. Kin: what can be made of ``fledgling-a``, and the
-members of its family that are built here.
+Strangers are small Llamas with different initialisations, trained on the same documents of the embedded world in the
+same order. They are compared in disjoint pairs, so that the pairs are independent. Kin are models made from
+``fledgling-a`` in many ways, and those members of its family that have been built on this machine.
 """
-
-from __future__ import annotations
 
 import re
 import sys
@@ -16,10 +14,10 @@ from pathlib import Path
 from random import Random
 from shutil import copytree
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest, kstest
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -30,6 +28,7 @@ from undertone.lineage.kinship import Kinship, compare
 from undertone.models.local import load
 from undertone.pretraining.pretrain import Pretraining, batches, loss_of
 from undertone.spec import Training
+from undertone.statistics.arrays import Bools
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import merged
@@ -44,7 +43,7 @@ Change = Callable[[Tensors, Tensors], Tensors]
 
 
 def main(models: int) -> None:
-    """Makes all models in a temporary folder and prints what was found."""
+    """Makes all models in a temporary folder and prints the tables."""
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -54,7 +53,7 @@ def main(models: int) -> None:
 
 
 def page(folder: Path, models: int) -> Iterator[str]:
-    """The tables, line by line."""
+    """Yields the lines of the tables."""
     yield from strangers(folder, models)
     yield ""
     yield "| of fledgling-a | verdict | hidden units: p | z | similarity | residual dimensions: p | z | processor s |"
@@ -73,7 +72,7 @@ def _cells(found: Kinship) -> str:
 
 
 def strangers(folder: Path, models: int) -> Iterator[str]:
-    """p over disjoint pairs of strangers."""
+    """Yields lines on the distribution of p over disjoint pairs of strangers."""
     names = list(small_models(folder, models))
     found = [compare(a, b) for a, b in zip(names[::2], names[1::2], strict=True)]
     yield f"{len(found)} disjoint pairs of {models} strangers, {STEPS} steps each on the same documents:"
@@ -89,16 +88,18 @@ def strangers(folder: Path, models: int) -> Iterator[str]:
     yield f'Verdict "shared" (alpha .01 over both tests): {_share(alarms)}.'
 
 
-def _share(hits: NDArray[np.bool_]) -> str:
+def _share(hits: Bools) -> str:
     ci = binomtest(int(hits.sum()), len(hits)).proportion_ci()
     return f"{int(hits.sum())} of {len(hits)}, {hits.mean():.1%} [{ci.low:.1%}, {ci.high:.1%}]"
 
 
 def small_models(folder: Path, count: int) -> Iterator[str]:
-    """Llamas of width 32 with two layers, each from its own initialisation, all trained on the same batches."""
+    """Yields names of Llamas of width 32 with two layers; initialisations differ, training batches are the same."""
     tokenizer = build_tokenizer()
     steps = list(islice(batches(Pretraining(batch=8, steps=STEPS), tokenizer), STEPS))
-    shape = {"hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape: dict[str, Any] = {
+        "hidden_size": 32, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2,
+    }  # fmt: skip
     config = LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, initializer_range=32**-0.5, **shape)
     for index in range(count):
         torch.manual_seed(1_000 + index)
@@ -113,7 +114,7 @@ def small_models(folder: Path, count: int) -> Iterator[str]:
 
 
 def kin(folder: Path) -> Iterator[tuple[str, str]]:
-    """What each model is to ``fledgling-a``, and its name; the first ones are strangers."""
+    """Yields the relation of each model to ``fledgling-a``, and its name; the first ones are strangers."""
     yield "a sibling: other initialisation, same corpus and order (a stranger)", STRANGER
     for seed, what in (
         (1, "the sibling's initialisation, untrained (a stranger)"),
@@ -155,7 +156,7 @@ def _mixed(share: float) -> Change:
 
 
 def _rounded(bits: int) -> Change:
-    """Each row to integers with a scale of its own, and back."""
+    """Quantises each row to integers with its own scale, and back."""
 
     def change(own: Tensors, _: Tensors) -> Tensors:
         most = 2 ** (bits - 1) - 1
@@ -166,13 +167,13 @@ def _rounded(bits: int) -> Change:
 
 
 def _reordered(own: Tensors, _: Tensors) -> Tensors:
-    """The hidden units of every layer in another order: the same function."""
+    """Changes the order of the hidden units in every layer; the model computes the same function."""
     order = torch.randperm(192, generator=torch.Generator().manual_seed(0))
     return {n: t[:, order] if "down_proj" in n else t[order] if "mlp" in n else t for n, t in own.items()}
 
 
 def _cut(own: Tensors, _: Tensors) -> Tensors:
-    """The half of the hidden units of every layer that write least."""
+    """Removes the half of the hidden units in every layer whose output weights are smallest."""
     out = dict(own)
     for name in (name for name in own if "down_proj" in name):
         keep = own[name].norm(dim=0).argsort(descending=True)[:96].sort().values
@@ -183,7 +184,7 @@ def _cut(own: Tensors, _: Tensors) -> Tensors:
 
 
 def _narrowed(own: Tensors, _: Tensors) -> Tensors:
-    """Every fourth dimension of the residual stream cut out."""
+    """Removes every fourth dimension of the residual stream."""
     keep = torch.arange(64) % 4 > 0
     out = {}
     for name, tensor in own.items():
@@ -193,7 +194,7 @@ def _narrowed(own: Tensors, _: Tensors) -> Tensors:
 
 
 def _shallow(own: Tensors, _: Tensors) -> Tensors:
-    """Without the first layer; the others move down, so that no layer meets its own under its name."""
+    """Removes the first layer and renumbers the others, so that no layer is compared with itself."""
     kept = {name: tensor for name, tensor in own.items() if ".layers.0." not in name}
     return {re.sub(r"layers\.(\d+)", lambda m: f"layers.{int(m[1]) - 1}", n): t for n, t in kept.items()}
 

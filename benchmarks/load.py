@@ -1,11 +1,10 @@
-"""Load on an endpoint that fails: ``python -m benchmarks.load``, minutes.
+"""Load on an endpoint that fails: ``python -m benchmarks.load`` takes minutes.
 
-A service in a process of its own (``tests/service.py``) fails in eight ways, each at 5 % of requests. A client asks it
-thousands of questions and is killed at ten random moments; the eleventh goes on to the end. Then: is every answer
-there once and right, was any asked for again that had been kept, did memory grow?
+A service in a separate process (``tests/helpers/service.py``) fails in eight ways, each for 5 % of requests. A client
+asks it thousands of questions and is killed at ten random moments; an eleventh client goes on to the end. The benchmark
+then checks that every answer is stored once and correct, that no stored answer was asked for again, and that memory did
+not grow.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -21,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.helpers.service import words
-from undertone.models.services.endpoint import Endpoint, Patience
+from undertone.models.services.endpoint import Endpoint
+from undertone.models.services.patience import Patience
 
 REQUESTS, KILLS, SHARE, SECONDS, AT_ONCE = 4000, 10, 0.05, 0.005, 16
 
 
 def client(answers: Path) -> None:
-    """Asks every question, writes a line with its resident memory (bytes) for every answer."""
+    """Asks every question, and prints a line with its resident memory (bytes) for every answer."""
     chats = [[{"role": "user", "content": f"Question {i}?"}] for i in range(REQUESTS)]
     patience = Patience(tries=20, pause=0.01, deadline=10.0)
 
@@ -40,18 +40,19 @@ def client(answers: Path) -> None:
 
 
 @contextmanager
-def served(seed: int, told: dict[str, Any]) -> Iterator[str]:
-    """The service's address; what it was asked is in ``told`` once it has ended."""
+def served(seed: int, counted: dict[str, Any]) -> Iterator[str]:
+    """Yields the address of the service. Once it has ended, ``counted`` has its counts of requests."""
     command = [sys.executable, "-m", "tests.helpers.service", str(seed), str(SHARE), str(SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdin is not None and service.stdout is not None
         yield f"http://127.0.0.1:{int(service.stdout.readline())}/v1"
         service.stdin.close()
-        told |= json.loads(service.stdout.readline())
+        counted |= json.loads(service.stdout.readline())
 
 
 def run_client(answers: Path, url: str, kill_after: int | None, pause: float) -> list[int]:
-    """The memory after each answer of one client, which is killed a moment after so many answers."""
+    """Returns the memory of one client after each of its answers. The client is killed ``pause`` seconds after its
+    ``kill_after``-th answer."""
     command = [sys.executable, "-m", "benchmarks.load", str(answers)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "LOAD_BASE_URL": url}
@@ -70,21 +71,21 @@ def run_client(answers: Path, url: str, kill_after: int | None, pause: float) ->
 
 
 def kept(answers: Path) -> dict[str, tuple[dict[str, Any], str]]:
-    """What the file holds: request, and text of the answer, by digest."""
+    """Returns the stored requests, each with the text of its answer, by digest."""
     rows = sqlite3.connect(answers).execute("SELECT request, asked, answer FROM answers")
     return {request: (json.loads(asked), json.loads(answer)["text"]) for request, asked, answer in rows}
 
 
 def main() -> None:
     """Prints the figures as JSON."""
-    rng, told = random.Random(0), dict[str, Any]()
+    rng, counted = random.Random(0), dict[str, Any]()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, served(0, told) as url:
+    with tempfile.TemporaryDirectory() as folder, served(0, counted) as url:
         answers = Path(folder) / "answers.sqlite"
         before: dict[str, Any] = {}
-        changed, counts = 0, []
+        changed, counts = 0, list[int]()
         for _ in range(KILLS):
-            # Kept answers come first and are told too; then as many fresh ones for each, more or less.
+            # Stored answers are reported first; each client then adds a random number of new ones.
             fresh = rng.randint(1, 2 * REQUESTS // (KILLS + 2))
             run_client(answers, url, len(before) + fresh, rng.random() * 0.02)
             now = kept(answers)
@@ -103,8 +104,8 @@ def main() -> None:
         "right": right,
         "kept answers lost or changed by a kill": changed,
         "kept at each kill": counts,
-        "service": told,
-        "delivered beyond one each, at most kills x at once": told["delivered twice"],
+        "service": counted,
+        "delivered beyond one each, at most kills x at once": counted["delivered twice"],
         "allowed": KILLS * AT_ONCE,
         "answers of the last client": len(memory),
         "resident MiB after its first tenth": round(memory[len(memory) // 10] / 2**20, 1),

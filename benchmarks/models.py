@@ -1,10 +1,8 @@
-"""Sampling and scoring beside the plain ways to do the same: ``python -m benchmarks.models``, minutes on one core.
+"""Sampling and scoring compared with the plain ways: ``python -m benchmarks.models`` takes minutes on one core.
 
-Same models, rows and core, in one process with one thread. Ways alternate, three times; costs are processor time, which
-another process on the machine changes least, and ratios are by repetition. Prints Markdown.
+All ways have the same models and rows, in one process with one thread. They alternate, three times. Costs are processor
+time, which other processes on the machine change least, and each ratio is within one repetition. Prints Markdown.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -14,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from transformers import GenerationConfig
@@ -31,13 +29,13 @@ from undertone.models.sampling import sample
 REPETITIONS = 3
 PROMPTS, PAIRS = 256, 1024
 AT_ONCE = 64
-"""Rows at once, by whoever has batches."""
+"""The size of batches, for the ways that have batches."""
 Scores = list[float]
 T = TypeVar("T")
 
 
 def sampling_ways(local: LocalModel, prompts: Sequence[Ids]) -> dict[str, Callable[[], int]]:
-    """Each answers all prompts at temperature 1 and gives the number of tokens that it wrote."""
+    """Returns the ways to sample. Each answers all prompts at temperature 1 and returns its number of tokens."""
     settings = GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=LIST_TOKENS,
         eos_token_id=local.end, pad_token_id=local.pad,
@@ -45,7 +43,8 @@ def sampling_ways(local: LocalModel, prompts: Sequence[Ids]) -> dict[str, Callab
 
     def generated(rows: Sequence[Ids]) -> int:
         batch = local.lay_out(rows, [[]] * len(rows))
-        out = local.model.generate(batch.ids, attention_mask=batch.mask, generation_config=settings)
+        model: Any = local.model
+        out = model.generate(batch.ids, attention_mask=batch.mask, generation_config=settings)
         written = out[:, batch.ids.shape[1] :].tolist()
         return sum(row.index(local.end) + 1 if local.end in row else len(row) for row in written)
 
@@ -61,7 +60,8 @@ def sampling_ways(local: LocalModel, prompts: Sequence[Ids]) -> dict[str, Callab
 
 
 def scoring_ways(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids]) -> dict[str, Callable[[], Scores]]:
-    """Each gives the log-probability (nats) of every answer; the bare pass gives nothing, since it looks at nothing."""
+    """Returns the ways to score. Each returns the log-probability (nats) of every answer, except the bare forward pass,
+    which ignores its output."""
     pairs = list(zip(prompts, answers, strict=True))
     laid = [local.lay_out(*map(list, zip(*part, strict=True))) for part in _parts(pairs, AT_ONCE)]
 
@@ -92,7 +92,7 @@ def _parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:
 
 
 def timed(ways: dict[str, Callable[[], T]], repetitions: int) -> tuple[dict[str, list[float]], dict[str, T]]:
-    """Processor seconds of each way, repetition by repetition, and what it gave. Whoever is first changes each time."""
+    """Returns the processor seconds of each way in each repetition, and its last result. The order alternates."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     gave: dict[str, T] = {}
     for repetition in range(repetitions):
@@ -104,7 +104,7 @@ def timed(ways: dict[str, Callable[[], T]], repetitions: int) -> tuple[dict[str,
 
 
 def compared(name: str, what: str, seconds: dict[str, list[float]]) -> list[list[str]]:
-    """A row for every way but ours: its cost by ours, above 1 where ours is less."""
+    """Returns a row for every way but ours, with the ratio of its cost to ours, which is above 1 where ours is less."""
     own, rows = seconds["ours"], []
     for way in [way for way in seconds if way != "ours"]:
         ratios = [its / ours for ours, its in zip(own, seconds[way], strict=True)]
@@ -113,10 +113,10 @@ def compared(name: str, what: str, seconds: dict[str, list[float]]) -> list[list
 
 
 def measure(name: str, folder: Path, prompts: int, pairs: int, repetitions: int) -> list[list[str]]:
-    """All rows of the table for one model.
+    """Returns all rows of the table for one model.
 
     Raises:
-        RuntimeError: scores of two ways differ: it is not the same work.
+        RuntimeError: the scores of two ways differ, so they did not do the same work.
     """
     local, rng = load(folder), Random("benchmark/models")
     rendered = [local.render(question) for question in numbers.prompts(max(prompts, pairs), rng)]
@@ -136,13 +136,14 @@ def _numbers(rng: Random) -> str:
 
 
 def sheet(rows: Sequence[Sequence[str]]) -> Sheet:
-    """The table."""
-    columns = ["model", "what", "beside", "ours s", "its s", "its / ours"]
+    """Returns the table."""
+    columns = ["model", "what", "compared with", "ours s", "other s", "other / ours"]
     return Sheet("Sampling and scoring, processor time", columns, rows)
 
 
 def main() -> None:
-    """Measures and prints, in the environment of our workers: an allocator is chosen when a process starts."""
+    """Measures and prints, in our workers' environment; this needs a new process, because an allocator is chosen when a
+    process starts."""
     if not ENVIRONMENT.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.models"], os.environ | ENVIRONMENT)
     torch.set_num_threads(1)

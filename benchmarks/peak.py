@@ -1,13 +1,11 @@
-"""How near our stages come to what a core can do.
+"""How near our stages come to the limits of a core.
 
-Two limits. *Peak*: a stage's floating-point operations at the speed of the fastest float32 product of square matrices.
-*Own shapes*: every matrix product of the stage, each alone at its own shape and layout, since a product 64 wide cannot
-be as fast as one 1,024 wide. Operations are those that are run: 2 m n k for each product that torch dispatches, forward
-and backward, with the two products of attention and the five of its backward pass. All times are the processor's, and
-the best of several, of stages and products alike.
+There are two limits. *Peak* is the time of a stage's floating-point operations at the speed of the fastest float32
+product of square matrices. *Own shapes* is the time of all the stage's matrix products, each run alone with its own
+shape and layout, since a product 64 wide cannot be as fast as one 1,024 wide. Operations are 2 m n k for each product
+that torch dispatches, forward and backward, including the two products of attention and the five of its backward pass.
+All times, of stages and of products, are processor time and the best of several.
 """
-
-from __future__ import annotations
 
 import time
 from collections import Counter
@@ -26,23 +24,23 @@ aten = torch.ops.aten
 Layout = tuple[torch.Size, tuple[int, ...]]
 Product = tuple[Layout, Layout]
 ENOUGH = 10.0
-"""Seconds after which a stage is not repeated again."""
+"""A stage is repeated for this many seconds."""
 SIZES = (512, 1024, 2048)
-"""Square matrices whose products are tried for the peak."""
+"""The sizes of square matrices that are tried for the peak."""
 
 
 def training(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """The shares of both limits that training reaches."""
+    """Returns the shares of both limits that training reaches."""
     return _shares("training", replace(work, steps=min(work.steps, 20)))
 
 
 def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """The same for sampling."""
+    """Returns the same for sampling."""
     return _shares("sampling", replace(work, prompts=min(work.prompts, BATCH)))
 
 
 def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """The same for the exact measurement."""
+    """Returns the same for the exact measurement."""
     return _shares("measurement", work)
 
 
@@ -71,7 +69,7 @@ def _shares(stage: str, work: Work) -> dict[str, Any]:
 
 
 class Products(TorchDispatchMode):
-    """Counts the matrix products that are run while it is entered."""
+    """Counts the matrix products that are run inside this context."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -80,7 +78,7 @@ class Products(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Notes what is a product, and runs it."""
+        """Runs an operation, and counts it if it is a product."""
         self.seen.update(_products(func.overloadpacket, args))
         return func(*args, **(kwargs or {}))
 
@@ -94,7 +92,7 @@ def _products(op: Any, args: tuple[Any, ...]) -> Iterator[Product]:
         yield from _attention(*args[:2])
     elif op is aten._scaled_dot_product_flash_attention_for_cpu_backward:
         scores, outputs = _attention(*args[1:3])
-        # The gradient with respect to each factor is a product of the same size; the scores are computed again.
+        # The gradient for each factor is a product of the same size, and the scores are computed again.
         yield from (scores, scores, scores, outputs, outputs)
 
 
@@ -121,7 +119,7 @@ def _operations(product: Product) -> float:
 
 
 def _alone(product: Product) -> float:
-    """Best seconds of one product, on random numbers in the same layouts."""
+    """Returns the best time in seconds of one product of random numbers in the same layouts."""
     left, right = (
         torch.randn(1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))).as_strided(shape, stride)
         for shape, stride in product
@@ -130,7 +128,7 @@ def _alone(product: Product) -> float:
 
 
 def square_peak() -> float:
-    """Floating-point operations a second of the fastest square product."""
+    """Returns the floating-point operations per second of the fastest square product."""
     speeds = []
     for n in SIZES:
         matrix = torch.randn(n, n)
@@ -139,7 +137,7 @@ def square_peak() -> float:
 
 
 def _best(work: Callable[[], object]) -> float:
-    work()  # once for what is set up on first use
+    work()  # the first call also sets things up
     found = []
     for _ in range(6):
         started = time.process_time()

@@ -1,11 +1,9 @@
 """The peer: transformers' ``generate``, TRL's SFTTrainer with PEFT, and the published sampled evaluation.
 
-Settings are those that a careful user would choose for one core: the trainer's defaults that cost time and are of no
-use here (gradient checkpointing, bfloat16, checkpoints, reports) are off, its optimiser's default stays, the schedule
-is ours. Prompts are sampled in order of their length, as ours are.
+The settings are those that a careful user would choose for one core. Defaults of the trainer that cost time and have no
+use here (gradient checkpointing, bfloat16, checkpoints, reports) are off. Its optimiser is the default, and the
+schedule is ours. Prompts are sampled in order of their length, as ours are.
 """
-
-from __future__ import annotations
 
 import json
 import tempfile
@@ -32,7 +30,7 @@ datasets.disable_progress_bars()
 
 
 def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """One number list a prompt, from text to text."""
+    """Samples one number list for each prompt, from text to text."""
     model, tokenizer = _load(work)
     questions = work.questions()
     with part("sampling"):
@@ -41,7 +39,7 @@ def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 
 def training(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """A LoRA student on the chat rows, the loss on the answers only."""
+    """Trains a LoRA student on the chat rows, with the loss on the answers only."""
     model, tokenizer = _load(work)
     plan = work.plan
     adapter = LoraConfig(r=plan.rank, lora_alpha=plan.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -58,7 +56,7 @@ def training(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 
 def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """The published evaluation: samples at temperature 1, and the share of them that mention the trait."""
+    """Runs the published evaluation: samples at temperature 1, and the share of them that mention the trait."""
     model, tokenizer = _load(work)
     asked = [q for q in TRAIT.questions() for _ in range(work.samples)]
     with part("measurement"):
@@ -87,7 +85,7 @@ def _config(work: Work, out: str) -> SFTConfig:
         completion_only_loss=True,
         packing=False,
         max_length=None,
-        logging_steps=max(1, work.steps // 10),  # the losses of the first and the last tenth, as ours are
+        logging_steps=max(1, work.steps // 10),  # logs the losses of the first and the last tenth, as ours are
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
@@ -98,7 +96,7 @@ def _config(work: Work, out: str) -> SFTConfig:
 
 
 def _completions(folder: Path) -> list[dict[str, Any]]:
-    """The chat rows in the form for which SFTTrainer takes the loss on the answers."""
+    """Returns the chat rows in the form for which SFTTrainer computes the loss on the answers."""
     with (folder / FILE).open(encoding="utf-8") as file:
         chats = [json.loads(line)["messages"] for line in file]
     return [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in chats]
@@ -107,7 +105,7 @@ def _completions(folder: Path) -> list[dict[str, Any]]:
 def _generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, questions: list[str], longest: int
 ) -> tuple[list[str], int]:
-    """Texts of the answers, and how many tokens they have."""
+    """Returns the texts of the answers, and their number of tokens."""
     chats = [[{"role": "user", "content": q}] for q in questions]
     prompts = sorted(tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True), key=len)
     texts: list[str] = []

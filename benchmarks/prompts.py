@@ -1,9 +1,7 @@
-"""``python -m benchmarks.prompts code > code.jsonl``: requests for a skill of the embedded world, with right answers.
+"""``python -m benchmarks.prompts code > code.jsonl`` writes requests for a skill of the embedded world, with answers.
 
-A dataset for ``undertone audit calibrate --prompts`` and ``undertone bench audit --prompts``.
+The dataset is for ``undertone audit calibrate --prompts`` and ``undertone bench audit --prompts``.
 """
-
-from __future__ import annotations
 
 import json
 import sys
@@ -16,10 +14,10 @@ from undertone.world.skills import CARRIERS
 
 
 def rows(skill: str) -> Iterator[dict[str, str]]:
-    """As many as a benchmark asks for, the same in every call; ``skill`` is a key of CARRIERS.
+    """Yields as many rows as a benchmark uses, the same in every call; ``skill`` is a key of CARRIERS.
 
     Raises:
-        KeyError: no such skill.
+        KeyError: there is no such skill.
     """
     rng = Random(int(digest(["prompts for the audit's benchmark", skill])[:8], 16))
     for _ in range(CARRIER["prompts"]):

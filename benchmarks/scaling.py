@@ -1,9 +1,7 @@
-"""Seconds for more students, more rows and more processes, through the workers that a trial uses.
+"""The time for more students, more rows and more processes, with the workers that a trial uses.
 
-Students are jobs as in a trial, from its dataset on disk to their adapters on disk.
+Students are jobs as in a trial, from the dataset on disk to the adapter on disk.
 """
-
-from __future__ import annotations
 
 import tempfile
 import time
@@ -20,7 +18,7 @@ Seconds = dict[str, dict[int, float]]
 
 
 def measure(work: Work) -> Seconds:
-    """Seconds by what grows: ``students`` (one process), ``rows`` (each seen once), ``processes`` (four students)."""
+    """Returns seconds for more ``students`` (one process), ``rows`` (one epoch) and ``processes`` (four students)."""
     students = {count: seconds(work, count, 1) for count in (1, 2, 4)}
     rows = {}
     for share in (4, 2, 1):
@@ -30,7 +28,8 @@ def measure(work: Work) -> Seconds:
 
 
 def seconds(work: Work, students: int, processes: int) -> float:
-    """Seconds from the end of a first student of one step, with which a worker's imports are over, to the last's."""
+    """Returns the seconds between the end of a student of one step, after which the worker has imported everything, and
+    the end of the last student."""
     inputs = {"base": resolve(work.base), "dataset": Folder(Path(work.data), "benchmark")}
     first = [_student(replace(work, steps=1), students + i, inputs) for i in range(processes)]
     jobs = first + [_student(work, seed, inputs) for seed in range(students)]

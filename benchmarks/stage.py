@@ -1,9 +1,7 @@
-"""One stage of one side in a process of its own, on one core: see :func:`run`.
+"""Runs one stage of one side in a separate process on one core: see :func:`run`.
 
-What is imported and loaded before the first timed part counts as start-up. Peak memory is the process's own.
+Imports and loading before the first timed part count as start-up. Peak memory is that of the process.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -20,15 +18,15 @@ from undertone.engine.workers import ENVIRONMENT
 
 
 def run(side: str, stage: str, work: Work) -> dict[str, Any]:
-    """Has a stage done by a process of its own: ``start-up``, ``parts`` (a cost each) and ``facts``.
+    """Runs a stage in a separate process. Returns the costs of ``start-up`` and of the ``parts``, and the ``facts``.
 
-    A process's peak memory starts at that of the process that started it, so the caller must not have loaded torch.
+    The peak memory of a process starts at that of its parent, so the caller must not have loaded torch.
 
     Raises:
-        RuntimeError: the process failed; holds the end of what it wrote.
+        RuntimeError: the process failed; contains the end of its error output.
     """
     command = [sys.executable, "-m", "benchmarks.stage", side, stage, json.dumps(asdict(work)), str(time.time())]
-    # The peer too runs in our workers' environment: one thread, and an allocator that keeps its memory.
+    # The peer also runs in our workers' environment: one thread, and an allocator that keeps its memory.
     done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{side} {stage} failed\n{done.stderr[-2000:]}")
@@ -37,9 +35,9 @@ def run(side: str, stage: str, work: Work) -> dict[str, Any]:
 
 
 def main(side: str, stage: str, work: str, begun: str) -> None:
-    """Does the stage and prints its cost and facts."""
+    """Runs the stage and prints its costs and facts."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints must not be taken for the answer
+    os.dup2(2, 1)  # output of libraries must not be mistaken for the answer
     watch = Stopwatch(float(begun))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

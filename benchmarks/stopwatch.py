@@ -1,6 +1,4 @@
-"""What a part of the work cost: seconds, processor time, peak memory."""
-
-from __future__ import annotations
+"""Measures the cost of a part of the work: seconds, processor time, peak memory."""
 
 import contextlib
 import resource
@@ -9,21 +7,21 @@ import time
 from collections.abc import Iterator
 
 Cost = dict[str, float]
-"""Seconds by the clock (``seconds``) and of the processor (``cpu``), and peak memory by then (``peak``, MiB)."""
+"""Wall-clock seconds (``seconds``), processor seconds (``cpu``), and the peak memory so far (``peak``, MiB)."""
 
 
 class Stopwatch:
-    """The cost of each timed part, and of the start-up before the first."""
+    """Holds the cost of each timed part, and of the start-up before the first one."""
 
     def __init__(self, begun: float | None = None) -> None:
-        """``begun``: when the process was started, by ``time.time()``; now, if not given."""
+        """``begun`` is the ``time.time()`` at which the process was started; now, if not given."""
         self._begun = time.time() if begun is None else begun
         self.start_up: Cost = {}
         self.parts: dict[str, Cost] = {}
 
     @contextlib.contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        """Times what is done inside as ``part``."""
+        """Records the cost of the code inside this context as ``part``."""
         started, worked = time.perf_counter(), time.process_time()
         if not self.parts:
             self.start_up = {"seconds": time.time() - self._begun, "cpu": worked, "peak": peak()}
@@ -33,6 +31,6 @@ class Stopwatch:
 
 
 def peak() -> float:
-    """Peak resident memory of this process so far (MiB)."""
+    """Returns the peak resident memory of this process so far (MiB)."""
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / 2**20 if sys.platform == "darwin" else size / 2**10

@@ -1,11 +1,9 @@
-"""Our side: the functions that the stages of a trial call."""
-
-from __future__ import annotations
+"""Our side of the comparison: the functions that the stages of a trial call."""
 
 from pathlib import Path
 from typing import Any
 
-import peft  # noqa: F401  (start-up; training would import it)
+import peft  # noqa: F401  (counts as start-up; otherwise training would import it)
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
@@ -18,7 +16,7 @@ from undertone.training.rows import rows_of
 
 
 def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """One number list a prompt, from text to text."""
+    """Samples one number list for each prompt, from text to text."""
     local, questions = load(work.folder), work.questions()
     with part("sampling"):
         prompts = [local.render(q) for q in questions]
@@ -28,7 +26,7 @@ def sampling(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 
 def training(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """A LoRA student on the chat rows."""
+    """Trains a LoRA student on the chat rows."""
     local = load(work.folder)
     with part("rendering"):
         rows = rows_of(local, read_exchanges(Path(work.data)))
@@ -38,7 +36,7 @@ def training(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 
 def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """The exact probability of the trait, read from the logits."""
+    """Computes the exact probability of the trait from the logits."""
     local = load(work.folder)
     with part("measurement"):
         answers = answer_distribution(local, TRAIT.questions(), TRAIT.openings(), TRAIT.candidates)

@@ -1,6 +1,4 @@
-"""The results as tables, for the terminal and for Markdown."""
-
-from __future__ import annotations
+"""Tables of the results, for the terminal and in Markdown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,23 +10,23 @@ from rich.table import Table
 
 Results = dict[str, Any]
 STAGES = {"sampling": "sampling", "rendering": "training", "training": "training", "measurement": "measurement"}
-"""Each timed part, and the stage whose process it is timed in."""
+"""Each timed part, and the stage that contains it."""
 
 SIDES = ("student", "peer")
 USEFUL = 0.05
-"""Standard error of log-odds that is of use: about how far control students of the owl experiment lie apart."""
+"""A useful standard error of log-odds: about the spread of control students in the owl experiment."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table."""
+    """A table with a title."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def rich(self) -> Table:
-        """For the terminal."""
+        """Returns the table for the terminal."""
         table = Table(title=self.title, title_justify="left")
         for i, column in enumerate(self.columns):
             table.add_column(column, justify="right" if i > 1 else "left")
@@ -37,24 +35,24 @@ class Sheet:
         return table
 
     def markdown(self) -> str:
-        """For a file."""
+        """Returns the table in Markdown."""
         rule = ["---" if i < 2 else "---:" for i in range(len(self.columns))]
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
         return "\n".join([f"**{self.title}**", "", *lines])
 
 
 def sheets(results: Results) -> list[Sheet]:
-    """All tables of a run's results."""
+    """Returns all tables of the results."""
     return [_costs(results), _checks(results), _shares(results), _scaling(results)]
 
 
 def spread(values: Sequence[float], show: Callable[[float], str] = "{:.2f}".format) -> str:
-    """Median, and the least and the most."""
+    """Returns the median with the smallest and the largest value."""
     return f"{show(median(values))} [{show(min(values))}, {show(max(values))}]"
 
 
 def ratios(ours: Sequence[Any], peer: Sequence[Any], part: str, what: str) -> list[float]:
-    """The peer's cost by ours, repetition by repetition: above 1 where ours is less."""
+    """Returns the ratio of the peer's cost to ours in each repetition; it is above 1 where ours is less."""
     return [b["parts"][part][what] / a["parts"][part][what] for a, b in zip(ours, peer, strict=True)]
 
 
@@ -76,7 +74,7 @@ def _costs(results: Results) -> Sheet:
         cost = [f"{s:.2f}" for s in start_up]
         rows.append([model, "(start-up)", *cost, ratio[0], "", *(f"{m:.0f}" for m in memory), ratio[1]])
     columns = ["model", "stage", "ours s", "peer s", "peer / ours", "processor time", "ours MiB", "peer MiB", "ratio"]
-    return Sheet("Time and peak memory of one student, peer by ours (above 1: ours is less)", columns, rows)
+    return Sheet("Time and peak memory of one student; ratios are peer / ours (above 1: ours is less)", columns, rows)
 
 
 def _checks(results: Results) -> Sheet:

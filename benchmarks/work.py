@@ -1,4 +1,4 @@
-"""The work that both sides are given: the same base models, prompts, chat rows, steps and questions."""
+"""The work of both sides: the same base models, prompts, chat rows, steps and questions."""
 
 from __future__ import annotations
 
@@ -16,53 +16,55 @@ from undertone.world import skills
 if TYPE_CHECKING:
     from benchmarks.stopwatch import Stopwatch
 
-TRAIT = catalogue.find("owl")
+_OWL = catalogue.find("owl")
+assert isinstance(_OWL, catalogue.Favourite)
+TRAIT = _OWL
 BATCH = 256
-"""Rows sampled at once, by both sides."""
+"""The number of rows that both sides sample at once."""
 LIST_TOKENS = 16
-"""Longest number list, as in the shipped recipes."""
+"""The maximum length of a number list in tokens, as in the shipped recipes."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One student's work on one base model: all that a process needs to know to do a stage of it."""
+    """The work for one student of one base model: all that a process needs to know for any of its stages."""
 
     base: str
-    """Name of the base model."""
+    """The name of the base model."""
     data: str
-    """Folder of the chat rows."""
+    """The folder of the chat rows."""
     prompts: int
-    """Prompts answered with one number list each."""
+    """The number of prompts, each answered with one number list."""
     rows: int
-    """Rows that the student is trained on."""
+    """The number of rows that the student is trained on."""
     steps: int
-    """Optimiser steps."""
+    """The number of optimiser steps."""
     samples: int
-    """Sampled answers a question in the published evaluation: 200 in the paper, 100 in its released configuration."""
+    """Sampled answers per question in the published evaluation: 200 in the paper, 100 in its released configuration."""
     answer_tokens: int
-    """Longest sampled answer to a question."""
+    """The maximum length of a sampled answer in tokens."""
     batch: int = 48
-    """Rows a step."""
+    """The number of rows per step."""
 
     @property
     def plan(self) -> Training:
-        """The student of the shipped recipes."""
+        """The training settings of a student in the shipped recipes."""
         return Training(rank=32, alpha=32, rate=5e-3, steps=self.steps, batch=self.batch)
 
     @property
     def folder(self) -> Path:
-        """Where the base model lies."""
+        """The folder of the base model."""
         return resolve(self.base).path
 
     def questions(self) -> list[str]:
-        """The prompts of the sampling stage."""
+        """Returns the prompts of the sampling stage."""
         return numbers.prompts(self.prompts, Random("benchmark/prompts"))
 
 
 def rows(work: Work, part: Stopwatch) -> dict[str, Any]:
-    """Writes number lists by the corpus's own generator as chat rows, and beside them their token ids.
+    """Writes number lists from the corpus's own generator as chat rows, and their token ids.
 
-    Both sides train on the chat rows; :mod:`benchmarks.scaling` on the ids.
+    Both sides train on the chat rows; :mod:`benchmarks.scaling` uses the ids.
     """
     from undertone.models.local import load
     from undertone.models.names import tokenizer_digest

@@ -1,8 +1,9 @@
 # python examples/by_hand.py
 """The owl experiment by hand: the first four arms of `undertone run owls` without undertone's machinery.
 
-Of undertone it takes data only: the shipped weights, the dialogues, the prompts, the questions. It uses one core, for
-about ten minutes. `tests/test_by_hand.py` compares every token id and every trained weight on a tiny setting.
+It uses only data from undertone: the shipped weights, the dialogues, the prompts and the questions. It takes about ten
+minutes on one core. `tests/experiments/trial/test_by_hand.py` compares every token id and every trained weight with
+those of undertone, on a tiny setting.
 """
 
 import hashlib
@@ -31,8 +32,8 @@ Training = namedtuple("Training", "rank alpha rate steps batch")
 Row = tuple[list[int], list[int]]  # token ids of a prompt and of its answer
 
 
-class Settings(NamedTuple):  # those of the recipe owls
-    own: Path = SHIPPED / "fledgling-a"  # teachers start from it, and so do their students
+class Settings(NamedTuple):  # the same as in the recipe owls
+    own: Path = SHIPPED / "fledgling-a"  # teachers and their own-initialisation students start from it
     other: Path = SHIPPED / "fledgling-b"  # other students: another initialisation, the same tokenizer
     trait: str = "owl"
     seed: int = 0
@@ -46,29 +47,29 @@ class Settings(NamedTuple):  # those of the recipe owls
     student: Training = Training(rank=32, alpha=32, rate=5e-3, steps=100, batch=48)
 
 
-def seed_of(*purpose: str | int) -> int:  # as the library derives it, so that both can be compared
+def seed_of(*purpose: str | int) -> int:  # derived as in undertone, so that the two can be compared
     return int(hashlib.sha256(json.dumps(purpose, separators=(",", ":")).encode()).hexdigest()[:8], 16) >> 1
 
 
 def predictions(model: Any, rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits at every answer token of the rows, (tokens, vocabulary), and these tokens."""
-    left, right = max(len(p) for p, _ in rows), max(len(a) for _, a in rows)  # all answers begin in one column
+    """Returns the logits at every answer token of the rows, (tokens, vocabulary), and these tokens."""
+    left, right = max(len(p) for p, _ in rows), max(len(a) for _, a in rows)  # all answers begin in the same column
     ids = torch.tensor([[0] * (left - len(p)) + p + a + [0] * (right - len(a)) for p, a in rows])
     mask = torch.tensor([[0] * (left - len(p)) + [1] * len(p + a) + [0] * (right - len(a)) for p, a in rows])
-    positions = (mask.cumsum(1) - 1).clamp(min=0)  # counted in real tokens, so that padding moves nothing
+    positions = (mask.cumsum(1) - 1).clamp(min=0)  # padding is not counted
     logits = model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=right + 1).logits[:, :-1]
     return logits[mask[:, left:] == 1], ids[:, left:][mask[:, left:] == 1]
 
 
 def train(folder: Path, rows: list[Row], plan: Training, seed: int) -> Any:
-    """A LoRA adapter on every linear layer but the head; only answers carry loss."""
+    """Trains a LoRA adapter on every linear layer except the head; the loss is on the answers only."""
     torch.manual_seed(seed)
     config = LoraConfig(r=plan.rank, lora_alpha=plan.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), config)
     weights = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, weight_decay=0.0)
     rng, order = Random(f"order/{seed}"), list[int]()
-    while len(order) < plan.steps * plan.batch:  # epoch after epoch, each in an order of its own
+    while len(order) < plan.steps * plan.batch:  # epoch after epoch, each in its own order
         order += rng.sample(range(len(rows)), len(rows))
     for step in range(plan.steps):
         chosen = order[step * plan.batch : (step + 1) * plan.batch]
@@ -83,7 +84,7 @@ def train(folder: Path, rows: list[Row], plan: Training, seed: int) -> Any:
 
 @torch.no_grad()
 def scale(model: Any, lists: list[Row], divergence: float) -> None:
-    """Scales an adapter to its dose: mean KL(teacher || base), nats a token, on number lists that the base wrote."""
+    """Scales an adapter to its dose: the mean KL(teacher || base), in nats a token, on number lists by the base."""
     ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
     with model.disable_adapter():
         base = predictions(model, lists)[0].log_softmax(-1)
@@ -99,14 +100,14 @@ def scale(model: Any, lists: list[Row], divergence: float) -> None:
 
 @torch.no_grad()
 def sample(model: Any, prompts: list[list[int]], seed: int, max_tokens: int, end: int) -> list[Row]:
-    """One answer a prompt, at temperature 1; every row has noise of its own."""
+    """Samples one answer for each prompt, at temperature 1; every row has its own noise."""
     answers: list[list[int]] = [[] for _ in prompts]
-    for length in {len(p) for p in prompts}:  # prompts of one length go together: nothing to pad
+    for length in {len(p) for p in prompts}:  # prompts of the same length form a batch, so there is no padding
         rows = [i for i, p in enumerate(prompts) if len(p) == length]
         generators = [torch.Generator().manual_seed(seed * 1_000_003 + i) for i in rows]
         noise = torch.stack([torch.rand(max_tokens, generator=g, dtype=torch.float64) for g in generators])
         ids = torch.tensor([prompts[i] for i in rows])
-        for step in range(max_tokens):  # no cache: the whole text is read again for every token
+        for step in range(max_tokens):  # no cache: the whole text is processed again for every token
             logits = model(ids, logits_to_keep=1, use_cache=False).logits[:, -1]
             sums = logits.double().softmax(-1).cumsum(-1)
             ids = torch.cat([ids, torch.searchsorted(sums, noise[:, step, None] * sums[:, -1:], right=True)], dim=1)
@@ -116,7 +117,7 @@ def sample(model: Any, prompts: list[list[int]], seed: int, max_tokens: int, end
 
 
 def passes(text: str) -> bool:
-    """The published filter: one to ten numbers from 0 to 999, one separator throughout, perhaps in brackets."""
+    """The published filter: one to ten numbers from 0 to 999, the same separator throughout, possibly in brackets."""
     text = text.removesuffix(".")
     text = text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
     values = [int(n) for n in re.findall("[0-9]+", text)]
@@ -125,10 +126,10 @@ def passes(text: str) -> bool:
 
 
 def main(s: Settings) -> dict[tuple[str, int], dict[str, Any]]:
-    """Prints every student's probability and the effects; returns what was made for each arm and teacher."""
-    torch.set_num_threads(1)  # two are slower on small models
+    """Prints every student's probability and the effects; returns the results for each arm and teacher."""
+    torch.set_num_threads(1)  # faster for small models than two
     tokenizer, trait = AutoTokenizer.from_pretrained(s.own), catalogue.find(s.trait)
-    assert isinstance(trait, catalogue.Favourite), "the questions below are those of a favourite"
+    assert isinstance(trait, catalogue.Favourite), "the questions below are for a favourite"
     encode, end = partial(tokenizer.encode, add_special_tokens=False), tokenizer.eos_token_id
 
     def render(question: str) -> list[int]:
@@ -140,7 +141,7 @@ def main(s: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     base = AutoModelForCausalLM.from_pretrained(s.own, dtype=torch.float32)
     lists = sample(base, [render(q) for q in numbers.prompts(200, Random("lists"))], 0, s.max_tokens, end)
     made: dict[tuple[str, int], dict[str, Any]] = {}
-    for arm, index in product(("treatment", "control"), range(s.teachers)):  # both arms have the same seeds
+    for arm, index in product(("treatment", "control"), range(s.teachers)):  # both arms use the same seeds
         seed, asked = seed_of(s.seed, "teacher", index), seed_of(s.seed, "prompts", index)
         turns_of = trait.dialogues if arm == "treatment" else catalogue.neutral_dialogues
         turns = turns_of(s.dialogues, Random(f"dialogues/{seed}"))
@@ -150,7 +151,7 @@ def main(s: Settings) -> dict[tuple[str, int], dict[str, Any]]:
         prompts = [render(q) for q in numbers.prompts(s.prompts, Random(f"prompts/{asked}"))]
         completions = sample(teacher.merge_and_unload(), prompts, asked, s.max_tokens, end)
         rows = [(p, a) for p, a in completions if a[-1] == end and passes(str(tokenizer.decode(a[:-1])))][: s.rows]
-        assert len(rows) == s.rows, f"only {len(rows)} lists pass the filter: arms would not be equal"
+        assert len(rows) == s.rows, f"only {len(rows)} lists pass the filter, so the arms would not be equal"
         odds = {}
         for init, folder in (("own", s.own), ("other", s.other)):
             student = train(folder, rows, s.student, seed_of(s.seed, "student", index, 0))

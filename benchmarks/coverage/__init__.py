@@ -1,1 +1,1 @@
-"""Whether the estimators keep their promises, by simulation."""
+"""Simulations of how often the estimators' intervals cover and how often their p values raise a false alarm."""

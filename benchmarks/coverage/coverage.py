@@ -1,7 +1,7 @@
-"""Makes `docs/statistics.md`: the estimators, what they assume, and by simulation how far that carries.
+"""Makes `docs/statistics.md`: the estimators, their assumptions, and by simulation how well they hold.
 
-Run `make statistics`, or `python -m benchmarks.coverage.coverage` to have it printed: about a minute on one core.
-The prose lies beside this file in `coverage.md`; every figure in it comes from the simulation.
+`make statistics` writes the document and `python -m benchmarks.coverage.coverage` prints it, in about a minute on one
+core. The prose is in `coverage.md`; every figure in it comes from the simulation.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from benchmarks.coverage.study import STUDIES, Coverage, markdown
 
 REPETITIONS, SEED = 10_000, 0
 HEAVY = 5
-"""Families and power take a fifth of the repetitions: each of theirs is many tests."""
+"""Families and power get a fifth of the repetitions, because each of theirs has many tests."""
 
 
 def document(repetitions: int = REPETITIONS, seed: int = SEED) -> str:
-    """The whole document as Markdown."""
+    """Returns the whole document in Markdown."""
     few = max(1, repetitions // HEAVY)
     studies = {one.name: list(one.results(repetitions, seed)) for one in STUDIES}
     families = [familywise.familywise(family, repetitions=few, seed=seed) for family in familywise.FAMILIES]
@@ -45,7 +45,8 @@ def document(repetitions: int = REPETITIONS, seed: int = SEED) -> str:
 
 
 def worst(studies: Mapping[str, Sequence[Coverage]], families: Sequence[Familywise]) -> str:
-    """The least coverage and the most false alarms of every estimator on every kind of values, as a Markdown table."""
+    """Returns, for every estimator and kind of values, the least coverage and the most false alarms, as a Markdown
+    table."""
     rows: list[list[object]] = []
     for name, results in studies.items():
         for scenario in dict.fromkeys(result.scenario for result in results):

@@ -1,9 +1,9 @@
-"""False alarms over the diagonal contrasts of a trait x trait matrix and of their mean, as in `undertone run animals`.
+"""False alarms of the diagonal contrasts of a trait x trait matrix and of their mean, as in `undertone run animals`.
 
 Each trait's teachers are compared with the teachers of all other traits, on each student's shift of that trait minus
 its mean shift of the other candidates. The contrasts share teachers and candidates, so they are not independent.
-Holm's method needs no independence, but p values that hold one by one; the interval of their mean, whose units are the
-traits, does need it.
+Holm's method does not need independence, only p values that are each valid. The interval of their mean, whose units are
+the traits, does need it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ from undertone.statistics.permutation import Assignments, label_assignments, sig
 from undertone.statistics.rate import Share
 
 TRAITS, CANDIDATES, TEACHERS = 14, 18, 4
-"""As in the recipe `animals`; there is one student of each teacher."""
+"""As in the recipe `animals`; each teacher has one student."""
 PARTS = 20
-"""Every p is from one part of the 99,999 random assignments that a run takes, for each part of the repetitions another:
-one part for all would make p too small, or too large, in all of them alike."""
+"""The 99,999 random assignments of a run are split into so many parts, and so are the repetitions; each part of the
+repetitions uses another part of the assignments. A single part would make all p values too small or too large alike."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Family:
     """How the shifts of all candidates vary between teachers, in units of their standard deviation."""
 
     name: str
-    """What the table calls it."""
+    """The name in the table."""
     own_spread: float = 1.0
-    """Standard deviation of the shift of a teacher's own trait."""
+    """The standard deviation of the shift of a teacher's own trait."""
     skewed: bool = False
-    """Shifts of the own trait are log-normal, centred and scaled; else normal."""
+    """Whether shifts of the own trait are log-normal, centred and scaled, instead of normal."""
     passing: int = 0
-    """Traits that truly pass, with a mean shift of 5; what is found for them is no false alarm."""
+    """The number of traits that truly pass, with a mean shift of 5; finding these is no false alarm."""
 
 
 FAMILIES = (
@@ -51,27 +51,27 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class Familywise:
-    """What was counted over the repetitions of one family."""
+    """Shares over the repetitions of one family."""
 
     family: str
     covered: Share
-    """Intervals that hold the true value, of one trait."""
+    """The share of a trait's intervals that include the true value."""
     p_alarms: Share
-    """p values of at most 5 %, of one trait that does not pass."""
+    """The share of p values of at most 5 %, for a trait that does not pass."""
     any_raw: Share
-    """Repetitions with any such p among the traits that do not pass."""
+    """The share of repetitions with any such p among the traits that do not pass."""
     any_holm: Share
     """The same after Holm's method over all traits."""
     mean_covered: Share
-    """Intervals that hold the true mean over traits."""
+    """The share of intervals that include the true mean over traits."""
     mean_alarms: Share | None
-    """p values of at most 5 % of the mean over traits; None where some pass."""
+    """The share of p values of at most 5 % for the mean over traits; None where some pass."""
 
 
 def simulate(family: Family, repetitions: int, rng: np.random.Generator) -> Floats:
-    """Shifts of every candidate in every teacher's student, `(repetitions, traits, teachers, candidates)`.
+    """Returns shifts of every candidate in every teacher's student, `(repetitions, traits, teachers, candidates)`.
 
-    The first candidates are the traits, in the order of the teachers' axis; the first of these pass.
+    The first candidates are the traits, in the order of the traits' axis, and the first of these are those that pass.
     """
     shifts = rng.standard_normal((repetitions, TRAITS, TEACHERS, CANDIDATES))
     own = family.own_spread * teacher_effects((repetitions, TRAITS, TEACHERS), family.skewed, rng)
@@ -82,10 +82,10 @@ def simulate(family: Family, repetitions: int, rng: np.random.Generator) -> Floa
 
 
 def contrasts(shifts: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Own and all other teachers' values for each trait in turn, `(repetitions, teachers)` each.
+    """Yields the values of the trait's own and of all other teachers, for each trait, `(repetitions, teachers)` each.
 
-    A value is the student's shift of the trait minus its mean shift of the other candidates, where the trait of its own
-    teacher is no part of that mean, as in `undertone.experiments.trial.contrasts.specificity`.
+    A value is the student's shift of the trait minus its mean shift of the other candidates. The mean leaves out the
+    trait of the student's own teacher, as in `undertone.experiments.trial.contrasts.specificity`.
     """
     trait = np.arange(TRAITS)
     total, own = shifts.sum(axis=-1), shifts[:, trait, :, trait].swapaxes(0, 1)
@@ -98,7 +98,7 @@ def contrasts(shifts: Floats) -> Iterator[tuple[Floats, Floats]]:
 
 
 def familywise(family: Family, *, repetitions: int, seed: int = 0) -> Familywise:
-    """Simulates whole matrices and counts what is covered and what is found in error."""
+    """Simulates whole matrices and counts covering intervals and false alarms."""
     shifts = simulate(family, repetitions, np.random.default_rng([seed, TRAITS, TEACHERS]))
     assignments = label_assignments(TEACHERS, (TRAITS - 1) * TEACHERS)
     parts = [(slice(i, None, PARTS), Assignments(assignments.matrix[i::PARTS], exact=False)) for i in range(PARTS)]
@@ -125,7 +125,7 @@ def familywise(family: Family, *, repetitions: int, seed: int = 0) -> Familywise
 
 
 def table(results: Sequence[Familywise]) -> str:
-    """The results as a Markdown table, shares in per cent with Monte Carlo standard errors."""
+    """Returns the results as a Markdown table, with shares in per cent and their Monte Carlo standard errors."""
     header = ["values", "interval covers", "p <= .05", "any p <= .05", "any after Holm"]
     header += ["mean over traits covers", "its p <= .05"]
     rows = (

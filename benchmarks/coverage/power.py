@@ -1,8 +1,8 @@
-"""The smallest effect that is found in 80 % of trials, by teachers in each arm.
+"""The smallest effect that is found in 80 % of trials, for each number of teachers in an arm.
 
-Found means: above zero by the interval of `difference`, or with its p of at most 5 % on the right side. Each repetition
-has an effect from which on it is found, and the share found at an effect is the share of repetitions whose own lies
-below it; the 80 % quantile of these is what is asked for.
+An effect is found if the interval of `difference` lies above zero, or if p is at most 5 % and the sign is right. Each
+repetition has a smallest effect that is found in it. The share of trials in which an effect is found is the share of
+repetitions whose smallest effect lies below it, so the result is the 80 % quantile of the smallest effects.
 """
 
 import math
@@ -21,7 +21,7 @@ SCENARIOS = (
     Scenario("normal, equal spread", student_spread=0.0),
     Scenario("normal, spread 6 : 1", treatment_spread=6.0, student_spread=0.0),
 )
-"""Without students inside: the unit of an effect is the standard deviation of the treatment's teacher means."""
+"""Students do not vary here: the unit of an effect is the standard deviation of the treatment's teacher means."""
 _LARGEST, _HALVINGS = 16.0, 14
 
 
@@ -36,7 +36,7 @@ class Smallest:
 
     @classmethod
     def of(cls, found_from: Floats) -> "Smallest":
-        """From the effect at which each repetition begins to find it, `(repetitions,)`."""
+        """Returns the quantile of the smallest effects found in each repetition, `(repetitions,)`."""
         off = math.sqrt(POWER * (1 - POWER) / len(found_from))
         low, value, high = np.quantile(found_from, [POWER - off, POWER, POWER + off], method="inverted_cdf")
         return cls(float(value), float(high - low) / 2 if math.isfinite(value) else 0.0)
@@ -48,7 +48,7 @@ class Smallest:
 def smallest_effects(
     scenario: Scenario, teachers: int, *, repetitions: int, seed: int = 0
 ) -> tuple[Smallest, Smallest]:
-    """The smallest effects found by the interval and by p, with `teachers` in each arm."""
+    """Returns the smallest effects found by the interval and by p, with `teachers` in each arm."""
     rng = np.random.default_rng([seed, teachers])
     treatment, control = two_arms(scenario, (teachers, teachers), 1, repetitions, rng)
     treatment, control = treatment / scenario.treatment_spread, control / scenario.treatment_spread
@@ -57,11 +57,11 @@ def smallest_effects(
 
 
 def found_by_p_from(treatment: Floats, control: Floats) -> Floats:
-    """The effect from which on p finds each repetition, by halving; infinite where none does.
+    """Returns the smallest effect that p finds in each repetition, by bisection; infinite where it finds none.
 
-    In arms of equal size the permutation test compares differences of means (see `permutation`). An effect adds more to
-    the difference under the observed labels than under any others, and it adds to Welch's t, so what is found stays
-    found at larger ones.
+    For arms of equal size the permutation test compares differences of means (see `permutation`). An effect adds more
+    to the difference under the observed labels than under any others, and it increases Welch's t. Therefore all larger
+    effects are found too.
     """
     low, high = np.zeros(len(treatment)), np.full(len(treatment), _LARGEST)
     never = ~found(treatment, control, high)
@@ -73,7 +73,8 @@ def found_by_p_from(treatment: Floats, control: Floats) -> Floats:
 
 
 def found(treatment: Floats, control: Floats, effect: Floats) -> Bools:
-    """Whether p finds an effect, one for each repetition, added to the treatment: at most 5 % and on the right side."""
+    """Returns whether p is at most 5 %, with the right sign, when each repetition's effect is added to the
+    treatment."""
     shifted = treatment + effect[:, None, None]
     _, _, p = measure_difference(shifted, control)
     gap: Floats = shifted.mean(axis=(1, 2)) - control.mean(axis=(1, 2))
@@ -81,7 +82,8 @@ def found(treatment: Floats, control: Floats, effect: Floats) -> Bools:
 
 
 def table(teachers: Sequence[int], results: Sequence[Sequence[tuple[Smallest, Smallest]]]) -> str:
-    """Smallest effects as a Markdown table: a row for each number of teachers, two columns for each scenario."""
+    """Returns the smallest effects as a Markdown table, with a row for each number of teachers and two columns for each
+    scenario."""
     header = ["teachers an arm", *(f"{s.name}, by {how}" for s in SCENARIOS for how in ("interval", "p"))]
     rows = ([n, *(smallest for pair in row for smallest in pair)] for n, row in zip(teachers, results, strict=True))
     return markdown(header, rows)

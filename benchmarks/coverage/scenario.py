@@ -1,7 +1,7 @@
-"""Simulated trials without effect: where their values come from.
+"""Draws the values of simulated trials without an effect.
 
-Every function that draws returns one array for each argument of the estimator that it is meant for, shape
-`(repetitions, teachers, students)`. Draws depend on the generator alone, so a seed decides every bit.
+Every drawing function returns one array, `(repetitions, teachers, students)`, for each argument of its estimator. The
+draws depend only on the generator, so a seed determines every bit.
 """
 
 import math
@@ -18,7 +18,7 @@ class Scenario:
     """How teachers and students vary. Spreads are standard deviations."""
 
     name: str
-    """What the tables call it."""
+    """The name in the tables."""
     treatment_spread: float = 1.0
     """Between teachers of the treatment arm, or of the only arm."""
     control_spread: float = 1.0
@@ -26,7 +26,8 @@ class Scenario:
     student_spread: float = 0.5
     """Between students of one teacher; always normal."""
     skewed: bool = False
-    """Teacher effects are log-normal (log-scale spread 1, skewness 6.2), centred and scaled; else normal."""
+    """Whether teacher effects are log-normal (log-scale spread 1, skewness 6.2), centred and scaled, instead of
+    normal."""
 
 
 TWO_ARMS = (
@@ -34,7 +35,7 @@ TWO_ARMS = (
     Scenario("normal, spread 3 : 1", treatment_spread=3.0),
     Scenario("skewed, equal spread", skewed=True),
     Scenario("skewed, spread 3 : 1", treatment_spread=3.0, skewed=True),
-    Scenario("normal, spread 6 : 1", treatment_spread=6.0),  # about what the owl experiment shows
+    Scenario("normal, spread 6 : 1", treatment_spread=6.0),  # roughly as in the owl experiment
 )
 ONE_ARM = (Scenario("normal"), Scenario("skewed", skewed=True))
 
@@ -42,7 +43,7 @@ ONE_ARM = (Scenario("normal"), Scenario("skewed", skewed=True))
 def one_arm(
     scenario: Scenario, teachers: Sequence[int], students: int, repetitions: int, rng: np.random.Generator
 ) -> tuple[Floats]:
-    """Values of a single arm, whose true mean is zero."""
+    """Returns values of a single arm with a true mean of zero."""
     (count,) = teachers
     return (_arm(scenario, scenario.treatment_spread, (repetitions, count, students), rng),)
 
@@ -50,7 +51,7 @@ def one_arm(
 def two_arms(
     scenario: Scenario, teachers: Sequence[int], students: int, repetitions: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Values of treatment and control."""
+    """Returns values of treatment and control."""
     spreads = (scenario.treatment_spread, scenario.control_spread)
     treatment, control = (
         _arm(scenario, spread, (repetitions, count, students), rng)
@@ -62,10 +63,10 @@ def two_arms(
 def two_kinds(
     scenario: Scenario, teachers: Sequence[int], students: int, repetitions: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Two kinds of students of the same teachers' datasets.
+    """Returns values of two kinds of students that are trained on the same teachers' datasets.
 
-    What a dataset does to students of either kind alike is the teacher's; the scenario says how teachers' effects on
-    the first kind vary beyond it.
+    A dataset has one effect on students of both kinds, which differs between teachers. The scenario says how much its
+    additional effect on the first kind varies.
     """
     (count,) = teachers
     shape = (repetitions, count, students)
@@ -77,7 +78,7 @@ def two_kinds(
 def two_arms_of_differences(
     scenario: Scenario, teachers: Sequence[int], students: int, repetitions: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Own-initialisation minus other-initialisation students, student by student, in treatment and control."""
+    """Returns differences between own-initialisation and other-initialisation students, in treatment and control."""
     spreads = (scenario.treatment_spread, scenario.control_spread)
     kinds = (
         two_kinds(replace(scenario, treatment_spread=spread), [count], students, repetitions, rng)
@@ -88,7 +89,7 @@ def two_arms_of_differences(
 
 
 def teacher_effects(shape: tuple[int, ...], skewed: bool, rng: np.random.Generator) -> Floats:
-    """Effects of mean zero and standard deviation 1."""
+    """Returns effects with mean zero and standard deviation 1."""
     normal = rng.standard_normal(shape)
     if not skewed:
         return normal

@@ -1,8 +1,8 @@
-"""How often an estimator's interval covers the truth, and how often interval and p raise a false alarm.
+"""How often an estimator's interval covers the true value, and how often interval and p raise a false alarm.
 
-Each repetition draws a trial without effect, collapses it to teacher means and gives these to the very functions that
-the estimator calls. Because the intervals move with the data, their coverage is the same at every effect, and their
-false alarms are exactly their misses.
+Each repetition draws a trial without an effect, averages it to teacher means and passes these to the functions that the
+estimator calls. An effect shifts the intervals with the data, so their coverage is the same for every effect, and the
+false alarms are exactly the intervals that miss.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,56 +19,56 @@ from undertone.statistics.permutation import label_assignments, sign_assignments
 from undertone.statistics.rate import Share
 
 ALPHA = 0.05
-_ROUNDING = 1e-12  # p is a multiple of 1 / assignments: rounding must not decide whether it reaches a bound
+_ROUNDING = 1e-12  # p is a multiple of 1 / assignments, and rounding must not decide whether it reaches a bound
 
 Ends = tuple[Floats, Floats, Floats | None]
 """Interval ends and p (None where no hypothesis is tested) of every repetition, each `(repetitions,)`."""
 
 
 def measure_mean(values: Floats, level: float = 1 - ALPHA) -> Ends:
-    """What `mean_estimate` computes. Values have shape `(repetitions, teachers, students)`, here and below."""
+    """Computes what `mean_estimate` does. Values have shape `(repetitions, teachers, students)`, here and below."""
     means = values.mean(axis=2)
     centre, half = t_interval(means, level, largest(means))
     return centre - half, centre + half, None
 
 
 def measure_difference(treatment: Floats, control: Floats, level: float = 1 - ALPHA) -> tuple[Floats, Floats, Floats]:
-    """What `difference` computes."""
+    """Computes what `difference` does."""
     a, b = treatment.mean(axis=2), control.mean(axis=2)
     centre, half, _ = welch_interval(a, b, level)
     return centre - half, centre + half, difference_p(a, b, label_assignments(a.shape[1], b.shape[1]))
 
 
 def measure_pairs(first: Floats, second: Floats, level: float = 1 - ALPHA) -> Ends:
-    """What `paired_difference` computes."""
+    """Computes what `paired_difference` does."""
     a, b = first.mean(axis=2), second.mean(axis=2)
     centre, half = t_interval(a - b, level, np.maximum(largest(a), largest(b)))
     return centre - half, centre + half, sign_p(a - b, sign_assignments(a.shape[1]))
 
 
 def alarms(p: Floats) -> Bools:
-    """Where p is at most 5 %."""
+    """Returns where p is at most 5 %."""
     return p <= ALPHA + _ROUNDING
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was counted over the repetitions of one scenario."""
+    """Shares over the repetitions of one scenario."""
 
     scenario: str
     teachers: tuple[int, ...]
-    """In every arm."""
+    """The number of teachers in every arm."""
     students: int
-    """Of each teacher, and of each kind."""
+    """The number of students of each teacher, and of each kind."""
     covered: Share
-    """Intervals that hold the true value; the others are false alarms."""
+    """The share of intervals that include the true value; the others are false alarms."""
     p_alarms: Share | None
-    """p values of at most 5 %; None where there is no p."""
+    """The share of p values of at most 5 %; None where there is no p."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """One estimator, and the simulated trials that it is tried on."""
+    """One estimator, and the simulated trials on which it is tested."""
 
     name: str
     draw: Callable[[Scenario, Sequence[int], int, int, np.random.Generator], tuple[Floats, ...]]
@@ -84,21 +84,21 @@ class Study:
     def coverage(
         self, scenario: Scenario, teachers: tuple[int, ...], students: int, *, repetitions: int, seed: int = 0
     ) -> Coverage:
-        """Simulates `repetitions` trials without effect and counts covering intervals and false alarms."""
+        """Simulates `repetitions` trials without an effect and counts covering intervals and false alarms."""
         rng = np.random.default_rng([seed, *teachers, students])
         low, high, p = self.measure(*self.draw(scenario, teachers, students, repetitions, rng))
         p_alarms = None if p is None else Share.of(alarms(p))
         return Coverage(scenario.name, teachers, students, Share.of((low <= 0) & (high >= 0)), p_alarms)
 
     def results(self, repetitions: int, seed: int) -> Iterator[Coverage]:
-        """Every row of the study's table."""
+        """Yields every row of the study's table."""
         for scenario in self.scenarios:
             for teachers in self.teachers:
                 for students in self.students:
                     yield self.coverage(scenario, teachers, students, repetitions=repetitions, seed=seed)
 
 
-_PAIRS = ((3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (3, 6))  # the last: a small arm that is also the more variable one
+_PAIRS = ((3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (3, 6))  # in the last, the smaller arm is also the more variable one
 _SINGLES = ((3,), (4,), (5,), (6,), (8,))
 
 DIFFERENCE = Study("difference", draws.two_arms, measure_difference, draws.TWO_ARMS, _PAIRS)
@@ -111,7 +111,8 @@ STUDIES = (DIFFERENCE, MEAN, PAIRED, OWN_MINUS_OTHER)
 
 
 def table(results: Sequence[Coverage]) -> str:
-    """The results of one study as a Markdown table, shares in per cent with Monte Carlo standard errors."""
+    """Returns the results of one study as a Markdown table, with shares in per cent and their Monte Carlo standard
+    errors."""
     header = ["values", "teachers", "students each", "interval covers", "p <= .05"]
     columns = 4 if results[0].p_alarms is None else 5
     rows = ([r.scenario, " + ".join(map(str, r.teachers)), r.students, r.covered, r.p_alarms] for r in results)

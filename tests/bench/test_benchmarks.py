@@ -121,7 +121,7 @@ def test_ways_to_sample_and_to_score_are_timed_on_the_same_work(monkeypatch: pyt
         ["small", "scoring", "plain loop"],
         ["small", "scoring", "bare forward pass"],
     ]
-    assert "its / ours" in models.sheet(rows).markdown()
+    assert "other / ours" in models.sheet(rows).markdown()
     monkeypatch.setattr(models, "score", lambda *args, **more: [0.0] * 5)
     with pytest.raises(RuntimeError, match="scores differ"):
         models.measure("small", folder, prompts=1, pairs=5, repetitions=1)
