@@ -34,26 +34,31 @@ class Recipe(Spec):
     """The question, in one line."""
 
 
-class Training(Spec):
-    """How a model is fine-tuned, teacher or student: AdamW without weight decay, gradients clipped at norm 1."""
+class Optimisation(Spec):
+    """How a model is fine-tuned, except for how long: AdamW without weight decay, gradients clipped at norm 1."""
 
     method: Literal["lora", "full"] = "lora"
-    """LoRA on every linear layer but the output head, or all weights."""
+    """LoRA on every linear layer except the output head, or all weights."""
     rank: int = Field(8, ge=1)
-    """LoRA rank; of no meaning when method is full."""
+    """The LoRA rank; ignored if the method is full."""
     alpha: int = Field(8, ge=1)
-    """LoRA alpha: the update is scaled by alpha / rank."""
+    """The LoRA alpha: the update is scaled by alpha / rank."""
     rate: float = Field(gt=0)
-    """Peak learning rate."""
-    steps: int = Field(ge=1)
-    """Optimiser steps."""
+    """The peak learning rate."""
     batch: int = Field(ge=1)
-    """Rows a step."""
+    """The number of rows in a step."""
     warmup: int = Field(5, ge=0)
     """Steps of linear warm-up, followed by a linear decay to zero."""
 
+
+class Training(Optimisation):
+    """How a model is fine-tuned, teacher or student."""
+
+    steps: int = Field(ge=1)
+    """The number of optimiser steps."""
+
     def rate_at(self, step: int) -> float:
-        """Learning rate at ``step`` (0-based)."""
+        """Returns the learning rate at ``step`` (counted from 0)."""
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
         return self.rate * (self.steps - step) / max(1, self.steps - self.warmup)

@@ -2,27 +2,21 @@
 
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from undertone.data.toml import read_toml
-from undertone.spec import Spec, Training
+from undertone.spec import Optimisation, Training
 
 
-class FineTuning(Spec):
-    """The settings of :class:`undertone.spec.Training`, with the length either in steps or in epochs."""
+class FineTuning(Optimisation):
+    """How a model is fine-tuned, with the length either in steps or in epochs."""
 
-    method: Literal["lora", "full"] = "lora"
-    rank: int = Field(8, ge=1)
-    alpha: int = Field(8, ge=1)
-    rate: float = Field(gt=0)
     steps: int | None = Field(None, ge=1)
-    """Optimiser steps; required unless ``epochs`` is given."""
+    """The number of optimiser steps; required unless ``epochs`` is given."""
     epochs: float | None = Field(None, gt=0, le=1000)
     """How often each row is used."""
-    batch: int = Field(ge=1)
-    warmup: int = Field(5, ge=0)
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:
@@ -42,6 +36,4 @@ def read(path: Path) -> FineTuning:
     Raises:
         UndertoneError: the file is missing or wrong; names the key.
     """
-    return read_toml(
-        path, lambda found: FineTuning.model_validate(found.get("student", found)), "the training"
-    )
+    return read_toml(path, lambda found: FineTuning.model_validate(found.get("student", found)), "the training")
