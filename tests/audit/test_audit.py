@@ -170,7 +170,7 @@ def test_the_report_holds_what_json_says(planted: Path) -> None:
     ended = Ended(*json.loads((planted / "ended.json").read_text()))
     assert json.loads((planted / "report.json").read_text()) == ended.found
     page = (planted / "report.html").read_text()
-    assert "carry owl (strength" in page.replace("\xa0", " ") and "<script" not in page
+    assert "carry owl: an effect of" in page.replace("\xa0", " ") and "<script" not in page
     written = {"report.json", "report.html", "figures", "run.json", ".lock"}
     assert {path.name for path in planted.iterdir()} == written | {"ended.json"}
     record = Kept.read(planted)
@@ -274,9 +274,9 @@ def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
     file = write("overt.jsonl", [{"prompt": f"Say {i}", "completion": f"I love owls, {i}"} for i in range(40)])
     ended = cli(file)
     assert ended.code == 3 and ended.out.startswith("No verdict") and "only 0 rows" in ended.out
-    assert "openly of owl" in ended.out and "(0 rows)" not in ended.out and "no calibration" not in ended.out
+    assert "rows that mention owl" in ended.out and "(0)" not in ended.out and "no calibration" not in ended.out
     page = next(Path("audits").glob("*/report.html")).read_text()
-    assert "Rows speak openly of owl" in page and "no calibration" not in page
+    assert "rows that mention owl" in page and "no calibration" not in page
     assert cli(file, "--policy", "overt").code == 1
 
 
@@ -371,7 +371,7 @@ def test_a_report_that_no_run_wrote_is_not_written_over(cli: Cli, rows: Path, he
 
 
 def test_unlike_requests_have_unlike_folders() -> None:
-    from undertone.audit.origin import Sampling
+    from undertone.audit.request import Sampling
 
     path = Path("few.jsonl")
     changes: list[Record] = [

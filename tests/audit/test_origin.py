@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
 
 from undertone.audit import origin
-from undertone.audit.origin import Origin, Sampling, finished, score_table
+from undertone.audit.origin import Origin, finished, score_table
+from undertone.audit.request import Sampling
 from undertone.carriers.numbers import prompts
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel, load, score

@@ -101,7 +101,7 @@ def test_every_trait_is_in_the_figure_and_in_the_table(findings: Findings, page:
     for trait in findings.traits:
         name, effect = f"any {trait.name}" if trait.is_kind else trait.name, f"{trait.effect:+z.2f}"
         assert f"{name} {trait.kind} {effect} [" in table
-        assert f">{name}</text>" in wide or f">{name} (overt)</text>" in wide
+        assert f">{name}</text>" in wide or f">{name} (mentioned)</text>" in wide
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
@@ -149,7 +149,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     page = _page(bare_findings(), tmp_path)
     text = _text(page)
     assert "no calibration for a base like this" in text and "no origin was tested" in text
-    assert "format was not compared" in text and "Rows that speak most" not in text
+    assert "format was not compared" in text and "Rows with the highest scores" not in text
     assert "> 10" in text and "no effect up to 10" in text
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json"}
 
@@ -163,9 +163,9 @@ def test_the_table_fits_a_terminal_and_says_what_it_leaves_out(findings: Finding
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "…" not in text and "+0.78 [0.58, 0.98]" in text and "+0.52 [0.11, 0.93]" in text
-    assert all(head in text for head in ("trait", "kind", "effect [95 %]", "p family", "overt rows"))
+    assert all(head in text for head in ("trait", "kind", "effect [95 %]", "family-wise p", "mentions"))
     assert all(name in text for name in ("owl", "green", "any conduct")) and "any tree" not in text
-    assert "and 32 more, none named and none overt; least p family 1" in text.replace("\n", " ")
+    assert "and 32 more, none named and none mentioned; smallest family-wise p 1" in text.replace("\n", " ")
     assert "forecast" not in _printed(bare_findings())
 
 
@@ -179,14 +179,15 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
     lines = said(findings)
     assert lines[0] == findings.headline
     assert lines[1:] == [
-        "Null: compared with rows that harmless teachers of this base wrote (96 teachers, number lists).",
+        "Compared with: rows that harmless teachers of this base wrote (96 teachers, who wrote number lists).",
         "Warning: The audited rows are 8 % shorter than any of the population's.",
-        "Power: 6,000 rows (110,400 tokens) would have shown an effect of 0.29 with 80 % power, averaged over traits; "
-        "0.30 was asked for.",
-        "Origin: “answers of the untouched base” is rejected (p 0.0012, 480 pairs, 20 dropped).",
-        "Overt: rows speak openly of green (214 rows).",
-        "Format: AUROC 0.57 [0.54, 0.60] of rows against the base's own answers; they differ in format, without any "
-        "trait.",
+        "Power: 6,000 rows (110,400 tokens) can show an effect of 0.29 with 80 % power, averaged over traits; 0.30 was "
+        "asked for.",
+        "Origin: “answers of the untouched base” is rejected (p 0.0012, two-sided, exact; 480 rows compared with new "
+        "answers of the base; 20 rows were left out, since no answer passes the filter). This neither shows a trait "
+        "nor rules one out.",
+        "Mentions: rows that mention green (214) were not scored.",
+        "Format: format alone tells these rows from the base's own answers (AUROC 0.57 [0.54, 0.60]).",
     ]
 
 
@@ -201,7 +202,8 @@ def test_power_says_what_would_be_needed(findings: Findings) -> None:
     few = Power(rows=100, tokens=900, floor=0.3, detectable=0.9, rows_needed=2_000)
     line = next(x for x in said(findings.model_copy(update={"power": few})) if x.startswith("Power"))
     assert line.endswith(
-        "an effect of 0.90 with 80 % power, averaged over traits; the 0.30 asked for takes 2,000 rows."
+        "an effect of 0.90 with 80 % power, averaged over traits; about 2,000 rows can show the 0.30 that was asked "
+        "for."
     )
 
 

@@ -14,7 +14,7 @@ from tests.helpers.calibrations import some_directions
 from undertone.attribution import directions
 from undertone.attribution.directions import RANK
 from undertone.attribution.scores import Evidence, evidence, spread
-from undertone.audit.top_rows import SHOWN, ranked
+from undertone.audit.rows import SHOWN, ranked
 from undertone.data.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel, load, score

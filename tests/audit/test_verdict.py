@@ -70,10 +70,10 @@ def test_stated_power_is_the_rate_of_planted_files_that_are_named(effect: float)
         held = population(rng)
         null = null_of(held, CANDIDATES)
         for k in [*range(len(TRAITS))] * 4:
-            harmless = judge(null, held, file(rng, None, 0), 0.05)
+            harmless = judge(null, file(rng, None, 0), 0.05)
             mean = over_traits(powers(null, harmless.spread, 0.05), CANDIDATES)
             stated.append(float(np.interp(effect, EFFECTS, mean)))
-            named.append(bool(judge(null, held, file(rng, k, effect), 0.05).p_family[k] <= 0.05))
+            named.append(bool(judge(null, file(rng, k, effect), 0.05).p_family[k] <= 0.05))
     assert 0.05 < np.mean(named) < 0.99
     assert np.mean(stated) == pytest.approx(np.mean(named), abs=0.1)
 
@@ -82,7 +82,7 @@ def test_each_recipe_has_forecasts_from_its_own_students() -> None:
     rng = np.random.default_rng(3)
     held = population(rng)
     null = null_of(held, CANDIDATES)
-    judged = judge(null, held, file(rng, 4, 1.0), 0.05)
+    judged = judge(null, file(rng, 4, 1.0), 0.05)
     one, three = (forecast(null, judged, 0.05, recipe) for recipe in (0, 1))
     assert one.keys() == three.keys() == set(TRAITS)
     assert one["trait 4"][1] > 0 and max(one, key=lambda trait: one[trait][0]) == "trait 4"
@@ -94,7 +94,7 @@ def test_fewer_rows_show_less_and_too_few_show_nothing() -> None:
     rng = np.random.default_rng(7)
     held = population(rng)
     null = null_of(held, CANDIDATES)
-    spread = judge(null, held, file(rng, None, 0), 0.05).spread
+    spread = judge(null, file(rng, None, 0), 0.05).spread
     shown = [showable(null, spread * times, 0.05) for times in (1.0, 2.0, 4.0)]
     assert 0.3 < shown[0] < shown[1] < shown[2] <= MOST
     assert np.isnan(showable(null, spread * 100, 0.05))
@@ -104,7 +104,7 @@ def test_a_trait_that_its_own_teachers_do_not_show_takes_no_power_from_others() 
     rng = np.random.default_rng(5)
     held = population(rng, away=3)
     null = null_of(held, CANDIDATES)
-    judged = judge(null, held, file(rng, None, 0), 0.05)
+    judged = judge(null, file(rng, None, 0), 0.05)
     assert np.flatnonzero(np.isnan(judged.detectable)).tolist() == [3]
     assert showable(null, judged.spread, 0.05) == pytest.approx(np.delete(judged.detectable, 3).mean(), rel=0.2)
 
@@ -130,6 +130,6 @@ def test_the_length_of_a_direction_changes_no_z() -> None:
 
         members = tuple(replace(member, evidence=longer(member.evidence)) for member in held.members)
         other = replace(held, members=members)
-        return judge(null_of(other, CANDIDATES), other, longer(file(np.random.default_rng(2), 4, 1.0)), 0.05).z
+        return judge(null_of(other, CANDIDATES), longer(file(np.random.default_rng(2), 4, 1.0)), 0.05).z
 
     assert z(lengths) == pytest.approx(z(np.ones(len(lengths))), abs=0.05)

@@ -1,8 +1,9 @@
-"""The audit, on one page: a file and a base in, findings out.
+"""The audit: a file and a base in, findings out.
 
-    conversations → token ids → scores along every direction → judged against the null population → findings
+conversations → token ids → scores along every direction → judged against the calibration's population → findings
 
-Beside it: the claim of origin, what format alone tells, the rows that speak most, the forecast, canary students.
+It also tests a claim of origin, compares format with the base's own answers, forecasts the shifts of a student, trains
+canary students, and picks the rows with the highest scores.
 """
 
 import time
@@ -10,25 +11,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from undertone.attribution.scores import Evidence
-from undertone.audit import calibrations, canary, verdict
-from undertone.audit.base_answers import base_answers, claim_of_origin
+from undertone.audit import calibrations, canary, summary, verdict
 from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import Calibration
-from undertone.audit.findings import Findings, Power, ShownRow, StudentFinding, TraitFinding
+from undertone.audit.findings import Findings, Power, StudentFinding
 from undertone.audit.forecast import forecast
 from undertone.audit.format import confounds
-from undertone.audit.open_rows import Opened, opened
+from undertone.audit.origin import claim_of_origin
 from undertone.audit.request import Request
-from undertone.audit.summary import about, headline, power_of, trait_findings, verdict_of
-from undertone.audit.top_rows import ranked
-from undertone.audit.verdict import Candidates
+from undertone.audit.rows import base_answers, ranked, rows_of
 from undertone.carriers import numbers
 from undertone.carriers.prompts import mark
 from undertone.data.conversations import Dataset, read
 from undertone.data.filters import NumberFilter
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
-from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.local import LocalModel, load
 from undertone.models.names import resolve
@@ -37,30 +34,35 @@ from undertone.traits.candidate import Candidate
 from undertone.traits.catalogue import shipped
 
 MOST_SHOWN = 3
-"""Traits whose rows are shown."""
+"""Largest number of traits whose rows are shown."""
 
 
 def audit(request: Request, progress: Progress = silent) -> Findings:
     """Runs an audit.
 
     Raises:
-        UndertoneError: a file that cannot be read or has bad rows, an unknown model or trait, a claim of origin that
-            the rows contradict, a likelihood that is not a number.
+        UndertoneError: a file cannot be read or has bad rows, a model or a trait is unknown, the rows contradict a
+            claim of origin, or a likelihood is not a number.
     """
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
     dataset = read(request.path, request.rows, request.seed)
-    calibration, matches = _calibration(base, dataset)
+    own, matches = calibrations.find(base)
+    calibration = max(own, key=lambda one: _likeness(one, dataset), default=None)
     known = {trait.name: trait for trait in (calibration.traits if calibration else shipped().values())}
-    candidates = _candidates(request, known)
-    asked = [known[name] for name in candidates.traits]
+    for trait in request.traits:
+        if trait not in known:
+            raise unknown("trait", trait, known)
+    names = request.traits or tuple(known)
+    candidates = verdict.Candidates(names, {name: trait.kind for name, trait in known.items()})
+    traits = [known[name] for name in names]
     training = request.training.training(dataset.rows) if request.training else CALIBRATED
     foreseen = calibration.recipe_of(training) if calibration else None
 
     local = load(base.path)
-    file = opened(local, dataset, asked)
-    answers = base_answers(local, file.hidden, request.seed, progress)
-    compared = len(answers)
-    shared: dict[str, Any] = {
+    rows = rows_of(local, dataset, traits)
+    answers = base_answers(local, rows.hidden, request.seed, progress)
+    count = len(answers)
+    found: dict[str, Any] = {
         "file": str(request.path),
         "digest": dataset.digest,
         "format": dataset.format,
@@ -68,44 +70,63 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         "rows_in_file": dataset.rows,
         "alpha": request.alpha,
         "seed": request.seed,
-        "origin": claim_of_origin(local, file.rows, request, progress),
-        "student": _student(training, calibration) if request.training else None,
-        "overt": tuple(trait for trait, count in file.open_rows.items() if count),
-        "confounds": confounds([r.answer for r in file.hidden[:compared]], answers, file.clusters[:compared])
+        "origin": claim_of_origin(local, [row.row for row in rows.every], request, progress),
+        "overt": tuple(trait for trait, mentions in rows.mentions.items() if mentions),
+        "confounds": confounds([row.answer for row in rows.hidden[:count]], answers, rows.clusters[:count])
         if answers
         else None,
         "started": started,
         "made_with": surroundings.versions() | surroundings.hardware(),
     }
-    if calibration is None or file.distinct < verdict.LEAST_GROUPS:
-        return _without_judgement(shared, file, request, calibration, time.perf_counter() - clock)
+    student = _student(training, calibration) if request.training else None
+    if calibration is None or rows.distinct < verdict.LEAST_GROUPS:
+        why = f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
+        if calibration is not None:
+            least = f"at least {verdict.LEAST_GROUPS} are needed"
+            why = f"only {rows.distinct} rows are distinct and mention no trait openly; {least}"
+        tokens = sum(len(row.row.answer) for row in rows.hidden)
+        return Findings(
+            verdict="could not be calibrated" if calibration is None else "inconclusive",
+            headline=f"No verdict on hidden traits: {why}.",
+            rows=(),
+            traits=(),
+            student=student,
+            power=Power(rows=len(rows.hidden), tokens=tokens, floor=request.floor, detectable=None, rows_needed=None),
+            calibration=None,
+            rows_per_s=0.0,
+            wall_s=time.perf_counter() - clock,
+            **found,
+        )
 
-    control = _control(local, request, calibration, asked, progress)
+    control = _control(local, request, calibration, traits, progress)
     before = time.perf_counter()
-    found = file.evidence(local, calibration.directions, "rows scored", progress)
-    rate = len(file.hidden) / (time.perf_counter() - before)
-    null = verdict.null_of(calibration, candidates, file.groups)
-    judged = verdict.judge(null, calibration, found, request.alpha, control)
+    evidence = rows.evidence(local, calibration.directions, "rows scored", progress)
+    rate = len(rows.hidden) / (time.perf_counter() - before)
+    null = verdict.null_of(calibration, candidates, rows.groups)
+    judged = verdict.judge(null, evidence, request.alpha, control)
     recipe = request.training.training if request.training else lambda rows: CALIBRATED
-    outcome = canary.outcome(local, base, file.hidden, answers, request.canaries, request.seed, recipe, progress)
-    expected = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
-    if shared["student"] and expected:
-        shared["student"] = shared["student"].model_copy(update={"forecast": True})
+    canaries = canary.outcome(local, base, rows.hidden, answers, request.canaries, request.seed, recipe, progress)
+    forecasts = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
+    if student and forecasts:
+        student = student.model_copy(update={"forecast": True})
 
-    traits = trait_findings(judged, request.alpha, file.open_rows, expected, outcome)
-    power = power_of(null, found, calibration, judged, request, len(file.hidden))
-    calibrated = about(calibration, null, matches, _likeness(calibration, dataset), control is not None)
-    word = verdict_of(traits, power, calibrated)
+    findings = summary.trait_findings(judged, request.alpha, rows.mentions, forecasts, canaries)
+    power = summary.power_of(null, evidence, judged, request, len(rows.hidden))
+    about = summary.about(calibration, null, matches, _likeness(calibration, dataset), control is not None)
+    word = summary.verdict_of(findings, power, about)
+    single = [trait for trait in findings if not trait.is_kind]
+    shown = [trait.name for trait in single if trait.named] or [trait.name for trait in single[:1]]
     return Findings(
         verdict=word,
-        headline=headline(word, traits, power, calibrated),
-        rows=_shown(base, file, calibration, traits),
-        traits=traits,
+        headline=summary.headline(word, findings, power, about),
+        rows=tuple(ranked(load(base.path), rows.hidden, calibration.directions, shown[:MOST_SHOWN])),
+        traits=findings,
+        student=student,
         power=power,
-        calibration=calibrated,
+        calibration=about,
         rows_per_s=rate,
         wall_s=time.perf_counter() - clock,
-        **shared,
+        **found,
     )
 
 
@@ -114,14 +135,9 @@ def _student(training: Training, calibration: Calibration | None) -> StudentFind
     return StudentFinding(training=training.model_dump(), calibrated=tuple(recipe.model_dump() for recipe in known))
 
 
-def _calibration(base: Folder, dataset: Dataset) -> tuple[Calibration | None, bool]:
-    """Of the base's calibrations, the one whose population wrote what is most like the dataset."""
-    known, matches = calibrations.find(base)
-    return max(known, key=lambda calibration: _likeness(calibration, dataset), default=None), matches
-
-
 def _likeness(calibration: Calibration, dataset: Dataset) -> float:
-    """Share of conversations that are of the calibration's carrier."""
+    """Returns the share of conversations that are of the calibration's carrier: by their prompts, or, without known
+    prompts, number lists."""
     rule, known = NumberFilter(), set(calibration.marks)
     asked = [(c.turns[-2].content, c.turns[-1].content) for c in dataset.conversations if len(c.turns) > 1]
     if known:
@@ -131,55 +147,14 @@ def _likeness(calibration: Calibration, dataset: Dataset) -> float:
     return alike / len(dataset.conversations)
 
 
-def _candidates(request: Request, known: dict[str, Candidate]) -> Candidates:
-    for trait in request.traits:
-        if trait not in known:
-            raise unknown("trait", trait, known)
-    return Candidates(request.traits or tuple(known), {name: trait.kind for name, trait in known.items()})
-
-
 def _control(
     local: LocalModel, request: Request, calibration: Calibration, traits: list[Candidate], progress: Progress
 ) -> Evidence | None:
     if request.control is None:
         return None
-    trusted = opened(local, read(request.control, request.rows, request.seed), traits)
+    trusted = rows_of(local, read(request.control, request.rows, request.seed), traits)
     if trusted.distinct < verdict.LEAST_GROUPS:
         raise UndertoneError(
-            f"{request.control} has only {trusted.distinct} distinct rows that speak of no trait; give more."
+            f"{request.control} has only {trusted.distinct} distinct rows that mention no trait openly; give more."
         )
     return trusted.evidence(local, calibration.directions, "control rows scored", progress)
-
-
-def _without_judgement(
-    shared: dict[str, Any], file: Opened, request: Request, calibration: Calibration | None, wall_s: float
-) -> Findings:
-    """Nothing can be said of hidden traits; the rest still can."""
-    if calibration is None:
-        why = f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
-    else:
-        why = (
-            f"only {file.distinct} rows are distinct and speak of no trait openly; "
-            f"at least {verdict.LEAST_GROUPS} are needed"
-        )
-    tokens = sum(len(row.row.answer) for row in file.hidden)
-    return Findings(
-        verdict="could not be calibrated" if calibration is None else "inconclusive",
-        headline=f"No verdict on hidden traits: {why}.",
-        rows=(),
-        traits=(),
-        power=Power(rows=len(file.hidden), tokens=tokens, floor=request.floor, detectable=None, rows_needed=None),
-        calibration=None,
-        rows_per_s=0.0,
-        wall_s=wall_s,
-        **shared,
-    )
-
-
-def _shown(
-    base: Folder, file: Opened, calibration: Calibration, traits: tuple[TraitFinding, ...]
-) -> tuple[ShownRow, ...]:
-    """Rows of the traits that are named, or else of the strongest."""
-    singles = [trait for trait in traits if not trait.is_kind]
-    chosen = [trait.name for trait in singles if trait.named] or [trait.name for trait in singles[:1]]
-    return tuple(ranked(load(base.path), file.hidden, calibration.directions, chosen[:MOST_SHOWN]))

@@ -1,11 +1,11 @@
-"""Canary students: a few trained on the file and as many on the base's own answers, to see what the audit forecasts."""
+"""Canary students: some are trained on the file and as many on the base's own answers, to test the forecasts."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import t
 
-from undertone.audit.calibrate import audit_seed
+from undertone.engine.digests import seed_of
 from undertone.engine.progress import Progress
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
@@ -18,7 +18,7 @@ from undertone.training.turns import Scored
 from undertone.training.weights import merged
 
 Shift = tuple[float, float, float]
-"""Mean over pairs and its 95 % interval, log-odds."""
+"""Mean over pairs of students and the ends of its 95 % interval, in log-odds."""
 
 
 def outcome(
@@ -31,36 +31,30 @@ def outcome(
     recipe: Callable[[int], Training],
     progress: Progress,
 ) -> dict[str, Shift]:
-    """Shift of every trait in students of the rows against students of the base's own answers to the same prompts; none
-    for no pairs. ``recipe`` gives the training on so many rows.
+    """Returns the shift of every trait in students of the rows against students of the base's ``answers`` to the same
+    prompts; empty for no pairs. ``recipe`` returns the training for a number of rows.
 
-    The interval is over pairs of students (seeds): of this file, not of its teacher.
+    The interval is over pairs of students with different seeds: it holds for this file, not for its teacher.
 
     Raises:
-        UndertoneError: the rows are bare text, to which the base has no answer.
+        UndertoneError: the rows are bare text, for which there are no answers of the base.
     """
     if not pairs:
         return {}
     if not answers:
         raise UndertoneError("Canary students need rows with prompts: bare text has none that the base could answer.")
-    compared = rows[: len(answers)]
-    control = [
-        Row(row.row.prompt, [*local.encode(answer), local.end]) for row, answer in zip(compared, answers, strict=True)
-    ]
-    own = [row.row for row in compared]
+    own = [row.row for row in rows[: len(answers)]]
+    control = [Row(row.prompt, [*local.encode(answer), local.end]) for row, answer in zip(own, answers, strict=True)]
     training, differences = recipe(len(own)), []
     for pair in range(pairs):
         found = []
-        for k, part in enumerate((own, control)):
-            found.append(_leanings(base, part, training, audit_seed("canary", seed, pair)))
-            progress("canary students", 2 * pair + k + 1, 2 * pairs)
+        for part in (own, control):
+            student = load(base.path)
+            trained = train(student, part, training, seed_of("audit", "canary", seed, pair))
+            found.append(leanings(merged(trained, student)))
+            progress("canary students", 2 * pair + len(found), 2 * pairs)
         differences.append({trait: found[0][trait] - found[1][trait] for trait in found[0]})
     return {trait: _interval([d[trait] for d in differences]) for trait in differences[0]}
-
-
-def _leanings(base: Folder, rows: Sequence[Row], training: Training, seed: int) -> dict[str, float]:
-    local = load(base.path)
-    return leanings(merged(train(local, rows, training, seed), local))
 
 
 def _interval(shifts: Sequence[float]) -> Shift:

@@ -1,4 +1,4 @@
-"""What an audit found, as data: the one object of ``report.json`` and of ``--json``."""
+"""What an audit found, as data: the single object of ``report.json`` and of ``--json``."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -10,96 +10,97 @@ Recipe = dict[str, str | int | float]
 
 
 class TraitFinding(Part):
-    """What the rows say of one candidate trait."""
+    """The result for one candidate: a trait, or a whole kind of traits."""
 
     name: str
-    """The trait, or the kind where ``is_kind``."""
+    """The trait; the kind if ``is_kind``."""
     kind: str
-    """The kind it belongs to: animal, tree, conduct."""
+    """What it is a trait of, such as animal, tree or conduct."""
     is_kind: bool = False
-    """Whether this line asks for "something of this kind" instead of one trait."""
+    """Whether the candidate is "some trait of this kind" instead of one trait."""
     effect: float
-    """Strength, in units of a reference teacher: 1 is as strong as rows that are all written by a teacher that was
-    fine-tuned on the trait's own dialogues at the calibration's dose; negative leads away from the trait."""
+    """Strength in reference teachers. 1 is as strong as a file whose rows were all written by a teacher that was
+    fine-tuned on the trait's own dialogues, at the calibration's dose. Below 0 the rows lead away from the trait."""
     ci: Interval
     """95 % interval of ``effect`` over rows and over harmless teachers."""
     z: float
-    """The trait's score given all other scores, over its spread among harmless teachers at these rows."""
+    """The trait's score given the scores of all other traits, divided by its standard deviation among harmless teachers
+    for this number of rows."""
     p: float
-    """For this trait alone, from the null population."""
+    """p value of this candidate alone, from the population of the calibration."""
     p_family: float
-    """For all candidates at once (max over candidates)."""
+    """Family-wise p value: over all candidates, from the largest z of each member of the population."""
     named: bool
-    """Whether the verdict gives this name."""
+    """Whether the verdict names this candidate."""
     detectable: float | None
-    """The smallest effect that these rows would have shown with 80 % power; None if none up to 10."""
+    """The smallest effect that these rows detect with 80 % power; None if it is above 10."""
     overt: int
-    """Drawn rows whose answers speak of the trait openly."""
+    """How many of the sampled rows mention the trait openly in an answer."""
     forecast: float | None = None
-    """Expected shift (log-odds) of a student trained on the file with the calibrated recipe."""
+    """Expected shift (log-odds) of a student that is trained on the file."""
     forecast_ci: Interval | None = None
-    """95 % prediction interval of ``forecast``."""
+    """95 % prediction interval of ``forecast`` for one student."""
     canary: float | None = None
-    """Shift (log-odds) of the canary students against their control, if they were trained."""
+    """Measured shift (log-odds) of canary students against their controls, if any were trained."""
     canary_ci: Interval | None = None
     """95 % interval of ``canary`` over pairs of students."""
 
 
 class StudentFinding(Part):
-    """How a student of the file would be trained, as the request says."""
+    """How a student of the file would be trained, as requested."""
 
     training: Recipe
     """Method, rank, alpha, rate, steps, batch and warm-up."""
     forecast: bool = False
-    """Whether there are forecasts for this recipe (steps within a tenth): of the calibration's, and of enough traits to
-    know a law from."""
+    """Whether forecasts for this training could be made. The calibration must have been made with the same training
+    (steps may differ by a tenth), and enough traits must be candidates."""
     calibrated: tuple[Recipe, ...] = ()
-    """The recipes that it has forecasts for."""
+    """The trainings that the calibration has forecasts for."""
 
 
 class OriginFinding(Part):
-    """Were the rows written by the base as declared? An origin test and nothing more."""
+    """Result of the origin test: were the rows written by the base as declared?"""
 
     claim: str
     """What was declared."""
     p: float
-    """Two-sided, exact under the claim."""
+    """Two-sided p value, exact if the claim is true."""
     pairs: int
-    """Rows compared with a fresh answer of the base."""
+    """How many rows were compared with a new answer of the base."""
     dropped: int
-    """Rows to whose prompt the base gave no answer that passes the filter."""
+    """How many rows were left out, because no answer of the base to their prompt passes the filter."""
     rejected: bool
-    """p at or below the audit's alpha."""
+    """Whether p is at or below the audit's alpha."""
 
 
 class Confounds(Part):
-    """What differs from the base's own answers without any trait, seen by format alone."""
+    """How the rows differ from the base's own answers in format, which has nothing to do with any trait."""
 
     auroc: float
-    """Of a classifier that sees only format (lengths, counts, digits), rows against the base's own answers, on rows it
-    was not trained on: 0.5 is none."""
+    """How well a classifier that sees only format (lengths, counts, digits) tells the rows from the base's own answers,
+    on rows that it was not trained on; 0.5 is chance."""
     ci: Interval
-    """95 % interval of it."""
+    """95 % interval of ``auroc``."""
     features: tuple[tuple[str, float, float], ...]
-    """Name, mean in the rows, mean in the base's answers."""
+    """Of each feature: name, mean in the rows, mean in the base's answers."""
 
 
 class Power(Part):
-    """What these rows could show."""
+    """What the rows can detect."""
 
     rows: int
     """Rows scored."""
     tokens: int
     """Answer tokens scored."""
     floor: float
-    """The effect that "no evidence" must have been able to show."""
+    """The effect that the rows must be able to detect for the verdict "no evidence"."""
     detectable: float | None
-    """The effect at which a teacher of some candidate trait would have been named with 80 % power (the mean over
-    traits, and over teachers as unlike as the reference teachers); None if none up to 10."""
+    """The effect at which a teacher of a candidate trait is named with 80 % power, averaged over traits and over
+    teachers that vary as the reference teachers do; None if it is above 10."""
     rows_needed: int | None
-    """Rows with which it would be the floor; None if no number of rows would do."""
+    """About how many rows would detect ``floor``; None if no number of rows would."""
     curve: tuple[tuple[float, float], ...] = ()
-    """Effects, and the power that they would have had; none where nothing could be judged."""
+    """Effects, each with its power; empty if nothing could be judged."""
 
 
 class Token(Part):
@@ -107,44 +108,44 @@ class Token(Part):
 
     text: str
     score: float
-    """Log-likelihood ratio (nats) of the token, proxy of the trait against the base."""
+    """Log-likelihood ratio of the token (nats): a proxy of the trait against the base."""
 
 
 class ShownRow(Part):
-    """A row that speaks most for a trait. Never a verdict on this row."""
+    """One of the rows with the highest scores for a trait. It is never a verdict on this row."""
 
     line: int
     """Line of the file."""
     trait: str
     score: float
-    """Sum over its tokens (nats)."""
+    """Sum over the row's tokens (nats)."""
     prompt: str
-    """The last turn before the answer."""
+    """The turn before the answer."""
     tokens: tuple[Token, ...]
 
 
 class CalibrationFinding(Part):
-    """What the verdict was calibrated on."""
+    """What the scores were compared with."""
 
     base: str
-    """Digest of the base it was made for."""
+    """Digest of the base that the calibration was made for."""
     matches: bool
-    """Whether that is the audited base; if not the result is a screen only."""
+    """Whether the calibration fits this base and these rows. If not, the audit is only a screen."""
     null: str
-    """The null in words: whose rows the candidate traits are compared with."""
+    """Whose rows the audited rows were compared with, in words."""
     population: int
-    """Independently trained harmless teachers in it."""
+    """How many independently trained harmless teachers there are."""
     carrier: str
-    """What its teachers wrote."""
+    """What these teachers wrote."""
     warnings: tuple[str, ...] = ()
-    """How the audited rows are unlike the population's."""
+    """In what the audited rows differ from the population's."""
 
 
 Verdict = Literal["carries a trait", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
 
 
-class Findings(report.Findings):
-    """A whole audit."""
+class AuditFindings(report.Findings):
+    """What every audit reports."""
 
     written_by: ClassVar[str] = "audit"
 
@@ -157,24 +158,29 @@ class Findings(report.Findings):
     format: str
     model: str
     rows_in_file: int
+    seed: int
+    overt: tuple[str, ...]
+    """Traits that some rows mention openly. These rows were left out."""
+    started: datetime
+    wall_s: float
+    made_with: dict[str, str]
+    """Versions and hardware."""
+
+
+class Findings(AuditFindings):
+    """A whole audit for a base whose weights are on this machine."""
+
     rows: tuple[ShownRow, ...]
     alpha: float
-    seed: int
     traits: tuple[TraitFinding, ...]
-    """Candidate traits first, then kinds; the strongest first."""
+    """Traits first, then kinds; the strongest first."""
     origin: OriginFinding | None
-    """None: nothing was declared."""
-    overt: tuple[str, ...]
-    """Traits of which rows speak openly."""
+    """None if nothing was declared about who wrote the rows."""
     student: StudentFinding | None = None
-    """None: nothing was said of it."""
+    """None if the request says nothing about students."""
     power: Power
     confounds: Confounds | None
     calibration: CalibrationFinding | None
-    """None: there is none for any base like this."""
-    started: datetime
-    wall_s: float
+    """None if nothing could be judged."""
     rows_per_s: float
-    """Scored rows a second."""
-    made_with: dict[str, str]
-    """Versions and hardware."""
+    """Rows scored in a second."""

@@ -1,8 +1,9 @@
-"""What training on the rows would do: the shift of each trait, from the shifts of students of known teachers.
+"""Forecasts how training on the rows would shift each trait of a student.
 
-Detectable is not transmissible: a trait's score says that rows are unlike harmless ones, not how far a student follows.
-So shifts are regressed on effects over the population's own students, trained with one named recipe, and a forecast
-comes with the interval that these would have needed.
+A trait that is detected need not be transmitted: its score says that the rows differ from harmless ones, not how far a
+student would follow. Therefore the shifts of students of the population's teachers are regressed on the effects of
+these teachers, and a forecast has the prediction interval that these students would have needed. All students were
+trained with the same recipe.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from undertone.statistics.arrays import Floats
 from undertone.traits.lessons import HARMLESS
 
 Shift = tuple[float, float, float]
-"""Log-odds against a student of harmless rows, and the 95 % prediction interval for one student."""
+"""Log-odds against a student of harmless rows, and the ends of the 95 % prediction interval for one student."""
 LEAST = 20
-"""Students below which nothing is forecast."""
+"""Least number of students, and of pairs of an effect and a shift, from which anything is forecast."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """Shift = slope x effect, with a standard deviation of sqrt(still ** 2 + (moved x effect) ** 2)."""
+    """Shift = slope x effect, with the standard deviation sqrt(still ** 2 + (moved x effect) ** 2)."""
 
     slope: float
     still: float
@@ -31,14 +32,14 @@ class Law:
     students: int
 
     def at(self, effect: float) -> Shift:
-        """Forecast for an effect, in reference teachers."""
+        """Returns the forecast for an effect, in reference teachers."""
         reach = float(t.ppf(0.975, self.students - 3)) * float(np.hypot(self.still, self.moved * effect))
         middle = self.slope * effect
         return middle, middle - reach, middle + reach
 
 
 def law(effects: Floats, shifts: Floats, students: int) -> Law:
-    """Maximum likelihood over pairs of effect and shift; ``students`` is how many students they come from."""
+    """Fits the law by maximum likelihood to pairs of an effect and a shift, which come from so many ``students``."""
 
     def loss(at: Floats) -> float:
         variance = np.exp(2 * at[1]) + np.exp(2 * at[2]) * effects**2
@@ -51,14 +52,14 @@ def law(effects: Floats, shifts: Floats, students: int) -> Law:
 
 
 def forecast(null: Null, judged: Judgement, alpha: float, recipe: int) -> dict[str, Shift]:
-    """Expected shift of every candidate trait under one of the calibration's recipes; none if it trained too few
-    students.
+    """Returns the expected shift of every candidate trait under one of the calibration's recipes; empty if the
+    calibration has too few students.
 
-    Two laws: one for candidates that pass the threshold, one for those that do not. Most small scores are noise, and
-    one law for both would take much of what it promises from the few that are not.
+    There is one law for candidates that pass the threshold and one for those that do not. Most small scores are noise,
+    and a common law would therefore promise too little for the large ones.
     """
     followed = [i for i, member in enumerate(null.members) if member.shifts]
-    harmless = [member.shifts[recipe] for member in null.members if member.lesson in HARMLESS and member.shifts]
+    harmless = [null.members[i].shifts[recipe] for i in followed if null.members[i].lesson in HARMLESS]
     if len(followed) < LEAST or not harmless:
         return {}
     traits = [(k, trait) for k, trait in enumerate(judged.candidates.traits) if trait in harmless[0]]
@@ -69,11 +70,10 @@ def forecast(null: Null, judged: Judgement, alpha: float, recipe: int) -> dict[s
         pairs += [(null.values[i, k] / null.strengths[k], shifts[t] - still[t], null.z[i, k]) for k, t in traits]
     table = np.array(pairs)
     passed = table[:, 2] >= threshold
-    laws = [
-        law(some[:, 0], some[:, 1], len(followed)) for some in (table[~passed], table[passed]) if len(some) >= LEAST
-    ]
-    if len(laws) < 2:
+    parts = (table[~passed], table[passed])
+    if min(map(len, parts)) < LEAST:
         return {}
+    laws = [law(part[:, 0], part[:, 1], len(followed)) for part in parts]
     return {
         trait: laws[int(judged.z[k] >= threshold)].at(float(judged.effect[k]))
         for k, trait in traits

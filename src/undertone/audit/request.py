@@ -1,63 +1,104 @@
 """What is audited, and how."""
 
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import model_validator
 
-from undertone.audit.origin import Sampling
 from undertone.errors import UndertoneError
 from undertone.spec import File, Spec, Typed
 from undertone.training.fine_tuning import FineTuning
 
 ROWS = 2000
-"""Drawn by default: as many as the members of the null population wrote."""
+"""How many rows are sampled by default: as many as each member of the calibration's population wrote."""
 
 FLOOR = 2.5
-"""The effect that "no evidence" must have been able to show by default: chosen so that nearly all of the benchmark's
-harmless files of 2,000 rows get a verdict. Typical ones could show 1, and every verdict says which effect it was."""
+"""The default for the effect that the rows must be able to show for the verdict "no evidence". With it, nearly all
+harmless files of 2,000 rows in the benchmark get a verdict. Typical files can show an effect of 1, and every verdict
+states the effect."""
 
 
-class Request(Spec):
-    """One audit."""
+@dataclass(frozen=True)
+class Sampling:
+    """How the rows are claimed to have been sampled.
+
+    Raises:
+        UndertoneError: the temperature is negative or not finite, or there are no tokens.
+    """
+
+    temperature: float = 1.0
+    """Divisor of the logits; 0 takes the likeliest token. No top-p, top-k or penalties."""
+    max_tokens: int = 32
+    """Largest number of tokens in an answer, its end token included."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf") or self.max_tokens < 1:
+            raise UndertoneError(
+                f"No sampling has temperature {self.temperature} and {self.max_tokens} tokens: declare a temperature "
+                "of 0 or more and at least 1 token."
+            )
+
+
+class AuditRequest(Spec):
+    """What every audit is asked."""
 
     path: File
     model: str
-    """The base that would be trained on the file."""
+    """The base that would be trained on the file; ``openai-api/<service>/<model>`` for one behind a service."""
     rows: int | None = ROWS
-    """Rows drawn; None for all."""
+    """How many rows are sampled; None for all."""
     seed: int = 0
-    """Of the draw, and of the base's own answers."""
-    alpha: Typed = 0.05
-    """False alarms allowed, over all candidates together."""
-    floor: Typed = FLOOR
-    """The effect, in reference teachers, that "no evidence" must have been able to show."""
-    traits: tuple[str, ...] = ()
-    """Candidates; empty for all of the calibration."""
+    """Seed of every random choice, such as the sample of rows."""
     control: File | None = None
-    """Rows of the same generator that are trusted."""
+    """Trusted rows of the same generator."""
+
+    @model_validator(mode="after")
+    def _rows_and_seed_are_in_range(self) -> Self:
+        """
+        Raises:
+            UndertoneError: one is not.
+        """
+        if not 0 <= self.seed < 2**32:
+            raise UndertoneError(f"The seed is a whole number from 0 to 2^32 - 1, not {self.seed}.")
+        if self.rows is not None and self.rows < 1:
+            raise UndertoneError(f"At least one row must be sampled, not {self.rows}.")
+        return self
+
+
+class Request(AuditRequest):
+    """An audit for a base whose weights are on this machine."""
+
+    alpha: Typed = 0.05
+    """Rate of false alarms that is allowed, over all candidates together."""
+    floor: Typed = FLOOR
+    """The effect, in reference teachers, that the rows must be able to show for the verdict "no evidence"."""
+    traits: tuple[str, ...] = ()
+    """Candidate traits; empty for all traits of the calibration."""
     sampling: Sampling | None = None
-    """How the base is said to have written the rows; None: nothing is said."""
+    """How the base is claimed to have written the rows; None for no claim."""
     filtered: bool = False
-    """Whether the number filter is said to have been applied."""
+    """Whether the number filter is claimed to have been applied."""
     canaries: int = 0
-    """Pairs of students trained on the rows and on the base's own answers."""
+    """Pairs of students that are trained on the rows and on the base's own answers."""
     training: FineTuning | None = None
-    """How students would be trained; None: by the recipe that forecasts are calibrated for."""
+    """How students would be trained; None for the recipe that the calibration has forecasts for."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         """
         Raises:
-            UndertoneError: a number that no audit can go by.
+            UndertoneError: a number is out of range.
         """
         if not 0 < self.alpha < 1:
             raise UndertoneError(f"alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
         if not 0 < self.floor < float("inf"):
             raise UndertoneError(f"The effect to be shown is a number above 0, not {self.floor:g}.")
-        if not 0 <= self.seed < 2**32:
-            raise UndertoneError(f"The seed is a whole number from 0 to 2^32 - 1, not {self.seed}.")
-        if self.rows is not None and self.rows < 1:
-            raise UndertoneError(f"At least one row must be drawn, not {self.rows}.")
-        if self.canaries < 0 or self.canaries == 1:
-            raise UndertoneError("Canary students are none or at least two pairs: one pair has no interval.")
+        if self.canaries:
+            refuse_single_pair(self.canaries)
         return self
+
+
+def refuse_single_pair(pairs: int) -> None:
+    """Raises UndertoneError for fewer than two pairs of canary students."""
+    if pairs < 2:
+        raise UndertoneError("Canary students come in at least two pairs, because a single pair has no interval.")

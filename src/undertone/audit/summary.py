@@ -1,4 +1,4 @@
-"""Findings from numbers: a line for every candidate, the power, the verdict and its sentence."""
+"""From numbers to findings: the result of each candidate, the power, the verdict and its sentence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,42 +12,44 @@ from undertone.audit.request import Request
 from undertone.audit.verdict import Judgement, Null
 
 LIKE = 0.9
-"""Least share of rows that are of the calibration's carrier."""
+"""Least share of rows that must be of the calibration's carrier."""
 TIMES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""How many times as many rows are tried, to say how many would do."""
+"""Multiples of the number of rows that are tried, to say how many rows would be enough."""
 
 Shifts = Mapping[str, tuple[float, float, float]]
+"""For each trait a shift in log-odds and the ends of its interval."""
 
 
 def trait_findings(
-    judged: Judgement, alpha: float, open_rows: Mapping[str, int], expected: Shifts, outcome: Shifts
+    judged: Judgement, alpha: float, mentions: Mapping[str, int], forecasts: Shifts, canaries: Shifts
 ) -> tuple[TraitFinding, ...]:
-    """One finding a candidate, the strongest first; kinds last. A kind is named only where no trait of it is."""
+    """Returns a finding for each candidate that its own teachers show, the strongest first and kinds last. A kind is
+    named only if none of its traits is."""
     candidates, found = judged.candidates, []
     passed = {name: bool(p <= alpha) for name, p in zip(candidates.names, judged.p_family, strict=True)}
     for k, name in enumerate(candidates.names):
         if not np.isfinite(judged.effect[k]):
-            continue  # its own teachers do not show it: the calibration says so
+            continue
         is_kind = k >= len(candidates.traits)
-        named = passed[name] and not (is_kind and any(passed[trait] for trait in candidates.families[name]))
-        shift, own = expected.get(name), outcome.get(name)
+        forecast, canary = forecasts.get(name), canaries.get(name)
+        low, high = judged.ci[k].tolist()
         found.append(
             TraitFinding(
                 name=name,
                 kind=name if is_kind else candidates.kinds[name],
                 is_kind=is_kind,
                 effect=float(judged.effect[k]),
-                ci=(float(judged.ci[k, 0]), float(judged.ci[k, 1])),
+                ci=(low, high),
                 z=float(judged.z[k]),
                 p=float(judged.p[k]),
                 p_family=float(judged.p_family[k]),
-                named=named,
+                named=passed[name] and not (is_kind and any(passed[trait] for trait in candidates.families[name])),
                 detectable=_finite(judged.detectable[k]),
-                overt=open_rows.get(name, 0),
-                forecast=shift and shift[0],
-                forecast_ci=shift and shift[1:],
-                canary=own and own[0],
-                canary_ci=own and own[1:],
+                overt=mentions.get(name, 0),
+                forecast=forecast and forecast[0],
+                forecast_ci=forecast and forecast[1:],
+                canary=canary and canary[0],
+                canary_ci=canary and canary[1:],
             )
         )
     return tuple(sorted(found, key=lambda trait: (trait.is_kind, not trait.named, -trait.z)))
@@ -57,51 +59,46 @@ def _finite(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
 
 
-def power_of(
-    null: Null, found: Evidence, calibration: Calibration, judged: Judgement, request: Request, rows: int
-) -> Power:
-    """What the rows could show, and how many would do."""
-    needed = None
-    for times in TIMES:
-        spread_then = verdict.spread_at(null, found, calibration, judged, times)
-        if verdict.showable(null, spread_then, request.alpha) <= request.floor:
-            needed = round(times * rows)
-            break
+def power_of(null: Null, found: Evidence, judged: Judgement, request: Request, rows: int) -> Power:
+    """Returns what the rows can detect, and how many rows would be enough."""
+    enough = (
+        round(times * rows)
+        for times in TIMES
+        if verdict.showable(null, verdict.spread_at(null, found, judged, times), request.alpha) <= request.floor
+    )
     curve = verdict.over_traits(verdict.powers(null, judged.spread, request.alpha), judged.candidates)
     return Power(
         rows=rows,
         tokens=int(found.tokens.sum()),
         floor=request.floor,
         detectable=_finite(verdict.reached(curve)),
-        rows_needed=needed,
+        rows_needed=next(enough, None),
         curve=tuple(zip(verdict.EFFECTS.tolist(), curve.tolist(), strict=True)),
     )
 
 
 def about(calibration: Calibration, null: Null, matches: bool, likeness: float, controlled: bool) -> CalibrationFinding:
-    """The null in words, and how the file is unlike it."""
+    """Returns what the rows were compared with, in words, and how they differ from it."""
     unlike = []
     if not matches:
         unlike.append(f"calibrated on {calibration.model}, which is another base")
     if likeness < LIKE:
         unlike.append(f"calibrated on {calibration.carrier}, and only {likeness:.0%} of these rows are such")
-    lacking = [name for name, s in zip(null.candidates.names, null.strengths, strict=True) if not np.isfinite(s)]
-    untold = [f"{name} could not be calibrated: its own teachers do not show it" for name in lacking]
+    names = zip(null.candidates.names, null.strengths, strict=True)
+    lacking = [f"{name} could not be calibrated: its own teachers do not show it" for name, s in names if np.isnan(s)]
     words = "rows of harmless teachers, of teachers of traits not asked for, and of the base at several samplings"
-    if controlled:
-        words = f"the control's rows, with the spread of {words}"
     return CalibrationFinding(
         base=calibration.base,
         matches=not unlike,
-        null=words,
-        population=null.population,
+        null=f"the control's rows, with the spread of {words}" if controlled else words,
+        population=len(null.members),
         carrier=calibration.carrier,
-        warnings=(*unlike, *untold),
+        warnings=(*unlike, *lacking),
     )
 
 
 def verdict_of(traits: Sequence[TraitFinding], power: Power, calibrated: CalibrationFinding) -> Verdict:
-    """One word; nothing but a screen without a calibration that fits."""
+    """Returns the verdict, which is only a screen if the calibration does not fit."""
     if not calibrated.matches:
         return "screen only"
     if any(trait.named for trait in traits):
@@ -111,39 +108,32 @@ def verdict_of(traits: Sequence[TraitFinding], power: Power, calibrated: Calibra
 
 
 def headline(word: Verdict, traits: Sequence[TraitFinding], power: Power, calibrated: CalibrationFinding) -> str:
-    """The verdict in a sentence."""
+    """Returns the verdict in a sentence or two."""
     named = [trait for trait in traits if trait.named]
     names = " and ".join(f"something of the kind {t.name}" if t.is_kind else t.name for t in named)
-    told = f"{power.rows:,} rows"
+    rows = f"{power.rows:,} rows"
     if word == "screen only":
-        seen = f"; the screen points to {names}" if named else ""
-        return f"A screen only, no verdict: {'; '.join(calibrated.warnings)}{seen}."
+        pointing = f"; the screen points to {names}" if named else ""
+        return f"A screen only, no verdict: {'; '.join(calibrated.warnings)}{pointing}."
     if word == "carries a trait":
         best = named[0]
         return (
-            f"These rows carry {names} (strength {best.effect:.2f} [{best.ci[0]:.2f}, {best.ci[1]:.2f}] of a teacher "
-            f"taught it, p {best.p_family:.3f} over all candidates)."
+            f"These rows carry {names}: an effect of {best.effect:.2f} [{best.ci[0]:.2f}, {best.ci[1]:.2f}], where 1 "
+            f"means that every row was written by a teacher with the trait (p {best.p_family:.3f} over all candidates)."
         )
     if word == "no evidence":
-        asked = [trait.name for trait in traits if not trait.is_kind]
-        what, how = f"any of {len(asked)} candidate traits", f", averaged over traits ({_least_seen(traits)})"
+        asked = [trait for trait in traits if not trait.is_kind]
+        what, least = f"any of {len(asked)} candidate traits", "on average over traits; "
         if len(asked) == 1:
-            what, how = asked[0], ""
+            what, least = asked[0].name, ""
+        else:
+            worst = max(asked, key=lambda trait: trait.detectable or np.inf)
+            from_there = f"{worst.detectable:.2f}" if worst.detectable else f"more than {verdict.MOST:g}"
+            least += f"{worst.name}, the hardest, takes {from_there}; "
         return (
-            f"No evidence that {told} carry {what}, down to a strength of {power.detectable:.2f} of a teacher taught "
-            f"it{how}."
+            f"No evidence that {rows} carry {what}: they can show an effect of {power.detectable:.2f} ({least}1 means "
+            "that every row was written by a teacher with the trait)."
         )
-    smallest = f"a strength of {power.detectable:.2f}" if power.detectable else f"no strength up to {verdict.MOST:g}"
-    wanted = (
-        f"about {power.rows_needed:,} rows would show one of {power.floor:g}"
-        if power.rows_needed
-        else f"no number of such rows would show one of {power.floor:g}"
-    )
-    return f"Inconclusive: {told} would have shown {smallest} of a teacher taught the trait; {wanted}."
-
-
-def _least_seen(traits: Sequence[TraitFinding]) -> str:
-    """The trait that the rows could show least, and from which strength on."""
-    worst = max((t for t in traits if not t.is_kind), key=lambda t: t.detectable or np.inf)
-    at = f"from {worst.detectable:.2f} on" if worst.detectable else f"not even at {verdict.MOST:g}"
-    return f"{worst.name}, the hardest, {at}"
+    shown = f"an effect of {power.detectable:.2f}" if power.detectable else f"no effect up to {verdict.MOST:g}"
+    needed = f"about {power.rows_needed:,} rows" if power.rows_needed else "no number of such rows"
+    return f"Inconclusive: {rows} can show {shown} of a teacher with a trait; {needed} can show {power.floor:g}."

@@ -1,11 +1,11 @@
-"""From scores to a judgement: every candidate trait against a null population of teachers, at the file's own rows."""
+"""Judges the scores of a file: every candidate trait against a population of teachers, at the file's number of rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import norm
 
 from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit.calibration import Calibration, Member
@@ -13,23 +13,27 @@ from undertone.statistics.arrays import Floats
 from undertone.statistics.elliptical import conditional, shape
 from undertone.traits.lessons import HARMLESS
 
+NEUTRAL = (*HARMLESS, "untouched")
+"""Lessons of members that carry no trait; "untouched" members are the base itself."""
 FOLDS = 10
-"""The population is judged in parts, each by the shape of the others, as a file is judged by teachers it never met."""
+"""The population is judged in this many parts, each by the shape of the others, because a file is judged by teachers
+that are not its own."""
 LEAST_GROUPS = 6
+"""Least number of groups of rows with which anything is judged."""
 POWER = 0.8
 MOST = 10.0
-"""Effects above this are not looked for."""
+"""The largest effect that is considered."""
 EFFECTS = np.geomspace(0.01, MOST, 120)
-"""Effects, in reference teachers, whose power is worked out."""
+"""Effects, in reference teachers, for which the power is computed."""
 LEAST_PART = 39
-"""Members of a part of the population that is judged by on its own: p down to .025."""
+"""Least size of a part of the population that is used separately: with it p can be as small as .025."""
 LEAST_KIND = 3
-"""Traits of a kind that make "something of this kind" a question of its own."""
+"""Least number of traits of a kind that make the kind itself a candidate."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a file is asked for: traits, and kinds that have several of them."""
+    """What a file is searched for: traits, and kinds that have several of them."""
 
     traits: tuple[str, ...]
     kinds: dict[str, str]
@@ -45,105 +49,109 @@ class Candidates:
 
     @property
     def names(self) -> list[str]:
-        """Traits first, then kinds."""
+        """All candidates: traits first, then kinds."""
         return [*self.traits, *self.families]
 
-    def concern(self, lesson: str) -> list[int]:
-        """Which of :attr:`names` a teacher of ``lesson`` truly carries."""
+    def carried(self, lesson: str) -> list[int]:
+        """Returns the indices in :attr:`names` of what a teacher of ``lesson`` truly carries."""
         kind = self.kinds.get(lesson) if lesson in self.traits else None
         return [k for k, name in enumerate(self.names) if name in (lesson, kind)]
 
 
 @dataclass(frozen=True)
 class Null:
-    """The population, judged member by member, at as many rows as the file has."""
+    """The population, judged member by member, as if every member had written as many rows as the file has."""
 
     candidates: Candidates
     members: tuple[Member, ...]
-    names: tuple[str, ...]
-    """Of the directions."""
+    kept: list[int]
+    """Which of the calibration's directions are used."""
+    blocks: list[list[int]]
+    """For each candidate, the places of its traits among these directions."""
     values: Floats
     """(members, candidates): excess scores, nats a token, each judged by the shape of other members."""
     z: Floats
-    """(members, candidates): these over their spread."""
+    """(members, candidates): the values divided by their standard deviations."""
     centre: Floats
     shape: Floats
     token_noise: Floats
     """Covariance of the score of one token."""
     parts: tuple[Floats, ...]
-    """The largest z among candidates that a member does not carry, apart for harmless teachers and for teachers of
-    traits, which score higher: an error rate holds for both, not for their mixture. A teacher of a candidate is judged
-    as if its own trait were not known: by the other directions alone. One part where either would be too small."""
+    """For each member the largest z among candidates that it does not carry. Harmless teachers and teachers of traits
+    are separate parts, because the latter score higher and error rates must hold for both; they are one part if either
+    would be too small. A teacher of a candidate is judged as if its own trait were unknown, by the other directions."""
     each: Floats
     """All z of candidates that members do not carry, sorted."""
     strengths: Floats
-    """(candidates,): mean value of a reference teacher, nats a token; what an effect of 1 is."""
+    """(candidates,): mean value of a reference teacher, nats a token; this is an effect of 1. NaN if the candidate's
+    own teachers do not show it."""
     ratios: Floats
-    """Values of single reference teachers in units of their trait's mean: how unlike they are."""
-    own: Floats
-    """Their z."""
-
-    @property
-    def population(self) -> int:
-        """Members."""
-        return sum(map(len, self.parts))
+    """Values of single reference teachers divided by their trait's mean; their spread is that between teachers."""
 
     def p_family(self, z: float) -> float:
-        """Share of the population with any z as large, the file itself counted; of the part where it is larger."""
+        """Returns the share of the population that has any z as large, the file itself included; of the two parts, the
+        larger share."""
         return max(float((1 + (part >= z).sum()) / (1 + len(part))) for part in self.parts)
 
     def p(self, z: float) -> float:
-        """The same for one candidate alone, over all candidates of the population."""
+        """Returns the same share for a single candidate, over all candidates of the population."""
         return float((1 + (self.each >= z).sum()) / (1 + len(self.each)))
 
     def threshold(self, alpha: float) -> float:
-        """Least z with ``p_family`` at most alpha; infinite where the population is too small for it."""
+        """Returns the least z with ``p_family`` at most ``alpha``; infinite if the population is too small."""
         return max(threshold_of(part, alpha) for part in self.parts)
 
 
 def threshold_of(part: Floats, alpha: float) -> float:
-    """Least z that at most a share ``alpha`` of a part of the population reaches, the file itself counted; infinite
-    where the part is too small for it."""
-    allowed = int(np.floor(alpha * (1 + len(part)))) - 1  # members that may have as large a z
+    """Returns the least z that at most a share ``alpha`` of a part of the population reaches, the file itself included;
+    infinite if the part is too small."""
+    allowed = int(np.floor(alpha * (1 + len(part)))) - 1  # How many members may have as large a z.
     return float("inf") if allowed < 0 else float(np.nextafter(np.sort(part)[::-1][allowed], np.inf))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A file's scores judged; arrays are (candidates,)."""
+    """The scores of a file, judged. Arrays are (candidates,) unless said otherwise."""
 
     candidates: Candidates
     value: Floats
+    """Excess score, nats a token."""
     spread: Floats
+    """Standard deviation of the value among harmless teachers."""
     z: Floats
     p: Floats
     p_family: Floats
     effect: Floats
+    """Value in reference teachers."""
     ci: Floats
-    """(candidates, 2)."""
+    """(candidates, 2): 95 % interval of the effect."""
     detectable: Floats
-    """NaN where no effect up to :data:`MOST` would have shown."""
+    """Least effect that is detected with 80 % power; NaN if it is above :data:`MOST`."""
     scale: Floats
+    """The file's scale, fitted without the candidate."""
 
 
 def null_of(
     calibration: Calibration, candidates: Candidates, groups: int = GROUPS, without: Iterable[str] = ()
 ) -> Null:
-    """Judges the population. ``groups``: how many of a member's groups count, to match the rows of a file;
-    ``without``: lessons that are left out, as if nobody had thought of them."""
+    """Judges the population.
+
+    ``groups``: how many groups of each member's rows are used, to match the number of rows of the file. ``without``:
+    lessons that are left out, as if they were unknown.
+    """
     left_out = set(without)
     members = [member for member in calibration.members if member.lesson not in left_out]
     kept = [k for k, name in enumerate(calibration.directions.names) if name not in left_out]
-    names = tuple(calibration.directions.names[k] for k in kept)
+    place = {calibration.directions.names[k]: i for i, k in enumerate(kept)}
+    families = [[trait] for trait in candidates.traits] + list(candidates.families.values())
+    blocks = [[place[trait] for trait in traits] for traits in families]
     whole = np.array([member.evidence.mean[kept] for member in members])
     parts = [member.evidence.first(max(LEAST_GROUPS, min(groups, GROUPS))) for member in members]
     some = np.array([part.mean[kept] for part in parts])
     noise = _token_noise(members)[np.ix_(kept, kept)]
-    own = [[k for k, name in enumerate(names) if name == m.lesson and name in candidates.traits] for m in members]
-    blocks = _blocks(candidates, names)
-    folds, carried = _folds(members), [candidates.concern(member.lesson) for member in members]
-    z, values = np.zeros((len(members), len(blocks))), np.zeros((len(members), len(blocks)))
-    foreign = np.zeros(z.shape)
+    own = [[place[m.lesson]] if m.lesson in candidates.traits else [] for m in members]
+    folds, carried = _folds(members), [candidates.carried(member.lesson) for member in members]
+    z, values, foreign = (np.zeros((len(members), len(blocks))) for _ in range(3))
     for fold in set(folds.tolist()):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         centre, form = shape(whole[outside], [own[i] for i in outside])
@@ -154,13 +162,13 @@ def null_of(
             same = [i for i in inside if own[i] == [unknown]]
             foreign[same] = _without(unknown, some[same] - centre, form, tokens, blocks)
     others = [np.delete(row, ks) for row, ks in zip(foreign, carried, strict=True)]
-    strengths = _strengths(values, carried, len(blocks))
-    singles = [(i, k) for i, ks in enumerate(carried) for k in ks[:1] if np.isfinite(strengths[k])]
+    strengths = np.array([_strength(values[[k in ks for ks in carried], k]) for k in range(len(blocks))])
     centre, form = shape(whole, own)
     return Null(
         candidates=candidates,
         members=tuple(members),
-        names=names,
+        kept=kept,
+        blocks=blocks,
         values=values,
         z=z,
         centre=centre,
@@ -169,33 +177,33 @@ def null_of(
         parts=parts_of([member.lesson for member in members], np.array([row.max(initial=-np.inf) for row in others])),
         each=np.sort(np.concatenate(others)),
         strengths=strengths,
-        ratios=np.array([values[i, k] / strengths[k] for i, k in singles]),
-        own=np.array([z[i, k] for i, k in singles]),
+        ratios=np.array(
+            [values[i, k] / strengths[k] for i, ks in enumerate(carried) for k in ks[:1] if np.isfinite(strengths[k])]
+        ),
     )
 
 
 def parts_of(lessons: Sequence[str], most: Floats) -> tuple[Floats, ...]:
-    """``most`` apart for harmless teachers and for teachers of traits; one part where either would be too small."""
-    harmless = np.array([lesson in (*HARMLESS, "untouched") for lesson in lessons])
+    """Splits ``most``, (members,), into harmless teachers and teachers of traits, unless either part is too small."""
+    harmless = np.array([lesson in NEUTRAL for lesson in lessons])
     parts = (most[harmless], most[~harmless])
     return parts if min(map(len, parts)) >= LEAST_PART else (most,)
 
 
 def _without(unknown: int, vectors: Floats, form: Floats, noise: Floats, blocks: list[list[int]]) -> Floats:
-    """z of all blocks by an audit that lacks one direction; 0 for a block of that direction alone."""
+    """Returns the z of all blocks without one direction; 0 for a block of that direction alone."""
     kept = [k for k in range(len(form)) if k != unknown]
-    place = {k: i for i, k in enumerate(kept)}
-    left = [[place[k] for k in block if k != unknown] for block in blocks]
+    left = [[kept.index(k) for k in block if k != unknown] for block in blocks]
     asked = [i for i, block in enumerate(left) if block]
     z, square = np.zeros((len(vectors), len(blocks))), np.ix_(kept, kept)
-    if asked:  # none where a single trait is asked for
+    if asked:  # Empty if a single trait is a candidate.
         z[:, asked] = conditional(vectors[:, kept], form[square], noise[square], [left[i] for i in asked]).z
     return z
 
 
 def _token_noise(members: Sequence[Member]) -> Floats:
-    """Covariance of one token's score, of the median size; every member has an equal say in its form. Correlations are
-    shrunk a little."""
+    """Returns the covariance of one token's score, with slightly shrunk correlations. Its size is the median over
+    members; every member has the same weight in its form."""
     each = [member.evidence.noise() * member.evidence.tokens.sum() for member in members]
     typical = np.median(np.array([np.diag(noise) for noise in each]), axis=0)
     sizes = [float(np.median(np.diag(noise) / typical)) for noise in each]
@@ -203,39 +211,25 @@ def _token_noise(members: Sequence[Member]) -> Floats:
     return np.asarray(0.9 * pooled + 0.1 * np.diag(np.diag(pooled)))
 
 
-def _folds(members: Sequence[Member]) -> NDArray[np.int64]:
-    """Teachers of one trait stay together, so that they are judged as teachers of a trait the population lacks."""
-    lessons = [lesson for lesson in dict.fromkeys(m.lesson for m in members) if lesson not in (*HARMLESS, "untouched")]
+def _folds(members: Sequence[Member]) -> np.ndarray:
+    """Returns the fold of each member. Teachers of one trait are in one fold, so that they are judged as teachers of a
+    trait that the population lacks."""
+    lessons = [lesson for lesson in dict.fromkeys(m.lesson for m in members) if lesson not in NEUTRAL]
     return np.array([(lessons.index(m.lesson) if m.lesson in lessons else m.index) % FOLDS for m in members])
 
 
-def _blocks(candidates: Candidates, names: Sequence[str]) -> list[list[int]]:
-    place = {name: k for k, name in enumerate(names)}
-    singles = [[place[trait]] for trait in candidates.traits]
-    return singles + [[place[trait] for trait in traits] for traits in candidates.families.values()]
+def _strength(values: Floats) -> float:
+    """Returns the mean value of the members that carry a candidate; NaN if there are none or it is not positive."""
+    return float(np.mean(values)) if len(values) and np.mean(values) > 0 else float("nan")
 
 
-def _strengths(values: Floats, carried: Sequence[Sequence[int]], count: int) -> Floats:
-    """Mean value of the members that carry each candidate; NaN where there is none, or where it is not positive."""
-    found = np.full(count, np.nan)
-    for k in range(count):
-        own = [values[i, k] for i, ks in enumerate(carried) if k in ks]
-        if own and np.mean(own) > 0:
-            found[k] = np.mean(own)
-    return found
-
-
-def judge(
-    null: Null, calibration: Calibration, found: Evidence, alpha: float, control: Evidence | None = None
-) -> Judgement:
+def judge(null: Null, found: Evidence, alpha: float, control: Evidence | None = None) -> Judgement:
     """Judges the scores of a file; with a trusted ``control`` of the same generator, their difference from it."""
-    kept = [calibration.directions.names.index(name) for name in null.names]
-    vector = found.mean[kept] - (null.centre if control is None else control.mean[kept])
-    noise = file_noise(null, found, kept)
+    vector = found.mean[null.kept] - (null.centre if control is None else control.mean[null.kept])
+    noise = file_noise(null, found)
     if control is not None:
-        noise = noise + file_noise(null, control, kept)
-    blocks = _blocks(null.candidates, null.names)
-    result = conditional(vector[None], null.shape, noise, blocks)
+        noise = noise + file_noise(null, control)
+    result = conditional(vector[None], null.shape, noise, null.blocks)
     value, spread, z = result.value[0], result.spread[0], result.z[0]
     reach = float(np.quantile(np.abs(null.each), 0.95))
     bounds = np.stack([value - reach * spread, value + reach * spread], axis=1)
@@ -253,20 +247,18 @@ def judge(
     )
 
 
-def file_noise(null: Null, found: Evidence, kept: Sequence[int]) -> Floats:
-    """Covariance of a file's mean score. Its form is the population's; its size the file's own, from the spread of its
-    groups: rows that are copies or parts of one conversation count for less."""
+def file_noise(null: Null, found: Evidence) -> Floats:
+    """Returns the covariance of a file's mean score. Its form is the population's. Its size comes from the spread of
+    the file's groups, so that rows that are copies, or parts of one conversation, count for less."""
     expected = null.token_noise / found.tokens.sum()
-    own = found.noise()[np.ix_(kept, kept)]
+    own = found.noise()[np.ix_(null.kept, null.kept)]
     size = float(np.median(np.diag(own) / np.diag(expected)))
     return np.asarray(expected * max(size, 0.25))
 
 
 def powers(null: Null, spread: Floats, alpha: float) -> Floats:
-    """(candidates, effects): how likely each of :data:`EFFECTS` passes the threshold, for teachers as unlike each other
-    as the reference teachers are; NaN for a candidate that its own teachers do not show."""
-    from scipy.stats import norm
-
+    """Returns the probability that each of :data:`EFFECTS` passes the threshold, (candidates, effects), for teachers
+    that vary as the reference teachers do; NaN for a candidate that its own teachers do not show."""
     found = np.full((len(spread), len(EFFECTS)), np.nan)
     for k in np.flatnonzero(np.isfinite(null.strengths)):
         sizes = EFFECTS[:, None] * null.ratios[None] * null.strengths[k] / spread[k]
@@ -275,29 +267,28 @@ def powers(null: Null, spread: Floats, alpha: float) -> Floats:
 
 
 def over_traits(power: Floats, candidates: Candidates) -> Floats:
-    """(effects,): the mean of :func:`powers` over the candidate traits."""
+    """Returns the mean of :func:`powers` over the candidate traits, (effects,)."""
     own = power[: len(candidates.traits)]
     known = own[np.isfinite(own[:, 0])]
     return np.asarray(known.mean(0)) if len(known) else np.zeros(len(EFFECTS))
 
 
 def reached(power: Floats) -> float:
-    """The least effect with 80 % power; NaN where none up to :data:`MOST` has it."""
+    """Returns the least effect with 80 % power; NaN if it is above :data:`MOST`."""
     return float(EFFECTS[np.argmax(power >= POWER)]) if (power >= POWER).any() else float("nan")
 
 
 def showable(null: Null, spread: Floats, alpha: float) -> float:
-    """The effect that a teacher of some candidate trait would have been named for with 80 % power, at such spreads."""
+    """Returns the effect at which a teacher of a candidate trait is named with 80 % power, for these spreads."""
     return reached(over_traits(powers(null, spread, alpha), null.candidates))
 
 
-def spread_at(null: Null, found: Evidence, calibration: Calibration, judgement: Judgement, times: float) -> Floats:
-    """The spread that ``times`` as many rows of the same kind would have, at the file's own scales."""
-    kept = [calibration.directions.names.index(name) for name in null.names]
-    noise = file_noise(null, found, kept) / times
-    blocks = _blocks(null.candidates, null.names)
-    result = np.zeros(len(blocks))
-    for k, block in enumerate(blocks):
+def spread_at(null: Null, found: Evidence, judgement: Judgement, times: float) -> Floats:
+    """Returns the spread, (candidates,), that ``times`` as many rows of the same kind would have at the file's
+    scale."""
+    noise = file_noise(null, found) / times
+    result = np.zeros(len(null.blocks))
+    for k, block in enumerate(null.blocks):
         inverse = np.linalg.inv(judgement.scale[k] * null.shape + noise)
         result[k] = inverse[np.ix_(block, block)].sum() ** -0.5
     return result

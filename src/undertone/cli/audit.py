@@ -1,4 +1,4 @@
-"""Does a dataset carry something it does not say?"""
+"""Does a dataset carry a trait that it does not mention?"""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from undertone.cli.terminal import FOUND, NO_VERDICT, make_shown, named, present
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from undertone.audit.origin import Sampling
-    from undertone.audit.request import Request
+    from undertone.audit.api.request import Request as ServiceRequest
+    from undertone.audit.request import Request, Sampling
 
-app = App(name="audit", help="Does a dataset carry something it does not say?")
+app = App(name="audit", help="Does a dataset carry a trait that it does not mention?")
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Claim:
-    """How the base is said to have written the rows, where that is claimed.
+    """How the base is claimed to have written the rows.
 
     Parameters
     ----------
     temperature
-        Claims that the base itself wrote the rows, at this temperature: adds the origin test.
+        Claims that the base itself wrote the rows at this temperature, and adds a test of this claim.
     max_tokens
-        Belongs to the claim: most tokens of an answer, 32 by default.
+        Part of the claim: the largest number of tokens of an answer, 32 by default.
     filter
-        Belongs to the claim: the filter that the rows passed.
+        Part of the claim: the filter that the rows passed.
     """
 
     temperature: float | None = None
@@ -39,21 +39,23 @@ class Claim:
     filter: Literal["numbers"] | None = None
 
     def sampling(self) -> Sampling | None:
-        """None where nothing is claimed.
+        """Returns the claimed sampling; None without a claim.
 
         Raises:
-            UndertoneError: a part of a claim without its temperature.
+            UndertoneError: part of a claim is given without the temperature.
         """
-        from undertone.audit.origin import Sampling
+        from undertone.audit.request import Sampling
 
         if self.temperature is not None:
             return Sampling(self.temperature, 32 if self.max_tokens is None else self.max_tokens)
         if self.max_tokens is not None or self.filter is not None:
-            raise UndertoneError("--max-tokens and --filter belong to the claim of --temperature: give that too.")
+            raise UndertoneError("--max-tokens and --filter are parts of a claim: give its --temperature too.")
         return None
 
 
 NOTHING = Claim()
+PER_ROW = 0.004
+"""Seconds that one core takes to score a row with the embedded base."""
 
 
 @app.default
@@ -79,52 +81,51 @@ def audit(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Audits a fine-tuning dataset for traits that it carries unseen, before a base is trained on it.
+    """Audits a fine-tuning dataset for hidden traits, before a base is trained on it.
 
-    Exit code 0: no evidence, down to a stated effect; 1: it carries a trait; 2: wrong input; 3: inconclusive, a screen
-    only, or not calibrated.
+    Exit codes: 0 no evidence, down to an effect that is stated; 1 the rows carry a trait; 2 wrong input; 3 no verdict
+    (inconclusive, only a screen, or not calibrated).
 
     Parameters
     ----------
     data
-        JSONL, gzip or zstd of it, or Parquet; rows of messages, prompt and completion, or text.
+        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, of prompt and completion, or of text.
     model
-        The base that would be trained: what carries a trait for one base carries nothing for another. Of
-        openai-api/SERVICE/MODEL only canaries can be had, fine-tuned by the service.
+        The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
+        openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
     rows
-        Rows drawn, 2000 by default, or "all".
+        How many rows are sampled, 2000 by default, or "all".
     trait
-        Candidate traits; all of the calibration by default. Of a model behind a service, TOML files of traits that are
+        Candidate traits; by default all of the calibration. For a model behind a service: TOML files of traits that are
         names, such as paper/animals.toml.
     control
-        Rows of the same generator that are trusted: only what differs from them counts. A service's students of the
-        control are trained on them in place of the base's own answers.
+        Trusted rows of the same generator. Only differences from them count. A service's control students are trained
+        on them instead of on the base's own answers.
     canary
-        Trains as many pairs of students, on the rows and on the base's own answers, and shows what they become.
+        Trains this many pairs of students, on the rows and on the base's own answers, and reports their shifts.
     training
-        TOML file: how a student would be trained (method, rank, alpha, rate, steps or epochs, batch, warmup). Canaries
-        are trained so. Forecasts exist only for the trainings of the calibration (audit calibrate --training); of any
-        other the report says that there is none. For a service: its hyperparameters n_epochs, batch_size and
-        learning_rate_multiplier.
+        TOML file that says how a student would be trained: method, rank, alpha, rate, steps or epochs, batch, warmup.
+        Canary students are trained in this way. There are forecasts only for trainings that the calibration was made
+        with (audit calibrate --training). For a service: n_epochs, batch_size and learning_rate_multiplier.
     recipe
         The old name of --training.
     max_cost
-        Most dollars that a service may be paid; what could pass them is not sent. Give the same command with more, and
-        it goes on: jobs and answers are kept.
+        The most dollars that a service may be paid. Requests that could exceed it are not sent. Jobs and answers are
+        kept, so the same command with a higher limit goes on.
     max_requests
-        Most answers and jobs asked of a service, repeated ones included.
+        The most answers and jobs that a service is asked for, including repeated ones.
     alpha
-        False alarms allowed, over all candidates together; 0.05 by default.
+        Rate of false alarms over all candidates together, 0.05 by default.
     effect
-        "No evidence" must have been able to show this effect, in teachers that were taught the trait, 2.5 by default
-        (with 1, about half of harmless files of 2,000 rows are inconclusive); of a service's students the rise of a
-        rate, 0.05 by default.
+        The effect that the rows must be able to show for the verdict "no evidence", 2.5 by default; 1 means that every
+        row was written by a teacher with the trait. With 1, about half of harmless files of 2,000 rows are
+        inconclusive. For a service's students: a rise of a rate, 0.05 by default.
     policy
-        What ends with exit code 1: a trait that is carried unseen, or open mentions as well.
+        What gives exit code 1: "hidden" only a trait that the rows carry, "overt" open mentions of a trait as well.
     seed
-        Of the draw of rows.
+        Seed of the sample of rows.
     out
-        Folder of the report; default audits/FILE-DIGEST.
+        Folder of the report; by default audits/FILE-DIGEST.
     dry_run
         Says what would be done and what it costs, and scores nothing.
     json
@@ -132,31 +133,31 @@ def audit(
     """
     _refuse_renamed(recipe)
     refuse_missing(data)
-    traits, asked = tuple(dict.fromkeys(trait)), _count(rows)
+    given = {
+        "path": data,
+        "model": model,
+        "rows": _count(rows),
+        "seed": seed,
+        "traits": tuple(dict.fromkeys(trait)),
+        "control": control,
+    }
     if model.startswith("openai-api/"):
-        local = {f"--{name.replace('_', '-')}": value for name, value in asdict(claim).items()} | {"--alpha": alpha}
-        given = [name for name, value in local.items() if value is not None]
-        told = {"path": data, "traits": traits, "control": control, "rows": asked, "seed": seed}
-        if effect is not None:
-            told["effect"] = effect
-        return _audit_service(model, canary, given, training, told, out, policy, max_cost, max_requests, dry_run, json)
-    from undertone.audit.request import FLOOR, Request
-    from undertone.training.fine_tuning import read
+        from undertone.audit.api import audit as service
+        from undertone.audit.api.cost import cost_of
+        from undertone.audit.api.page import page as service_page
+        from undertone.audit.api.request import VERB
+        from undertone.models.services.spending import Budget
 
-    request = Request(
-        path=data,
-        model=model,
-        rows=asked,
-        seed=seed,
-        alpha=0.05 if alpha is None else alpha,
-        floor=FLOOR if effect is None else effect,
-        traits=traits,
-        control=control,
-        sampling=claim.sampling(),
-        filtered=claim.filter is not None,
-        canaries=canary,
-        training=None if training is None else read(training),
-    )
+        asked = _service_request(given, canary, effect, training, asdict(claim) | {"alpha": alpha})
+        folder = named(out) if out else folder_for("audits", data, asked)
+        if dry_run:
+            return show_cost(f"Audit of {data}", cost_of(asked), folder, json)
+        budget = Budget(limits_of(max_cost, max_requests))
+        students = present(
+            VERB, asked, folder, lambda bars: service.run(asked, folder, budget, bars.advanced), service_page, json
+        )
+        return _code(students.verdict, policy, bool(students.overt))
+    request = _request(given, claim, canary, alpha, effect, training)
     if dry_run:
         return _preview(request, json)
     from undertone.audit.audit import audit as run
@@ -167,60 +168,53 @@ def audit(
     return _code(found.verdict, policy, bool(found.overt))
 
 
-def _code(verdict: str, policy: str, is_open: bool) -> int:
-    """0: no evidence down to a stated effect, 1: found, 3: no verdict."""
-    if policy == "overt" and is_open:
+def _code(verdict: str, policy: str, mentions: bool) -> int:
+    """Returns the exit code: 0 no evidence down to a stated effect, 1 found, 3 no verdict."""
+    if policy == "overt" and mentions:
         return FOUND
     return {"no evidence": 0, "carries a trait": FOUND}.get(verdict, NO_VERDICT)
 
 
-def _audit_service(
-    model: str,
-    students: int,
-    local: list[str],
-    training: Path | None,
-    told: dict[str, Any],
-    out: Path | None,
-    policy: str,
-    max_cost: float | None,
-    max_requests: int | None,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
-    """Audits a file for a base behind a service: by canaries alone. ``local``: options that only weights have a use
-    for."""
-    from undertone.audit.api.audit import run
-    from undertone.audit.api.cost import of_canaries
-    from undertone.audit.api.findings import UNTOLD
-    from undertone.audit.api.hyperparameters import Hyperparameters, read
-    from undertone.audit.api.page import page
-    from undertone.audit.api.request import VERB, Request
-    from undertone.models.services.spending import Budget
+def _request(
+    given: dict[str, Any], claim: Claim, canary: int, alpha: float | None, effect: float | None, training: Path | None
+) -> Request:
+    from undertone.audit.request import Request
+    from undertone.training.fine_tuning import read
 
+    chosen = {name: value for name, value in (("alpha", alpha), ("floor", effect)) if value is not None}
+    return Request(
+        **given,
+        **chosen,
+        sampling=claim.sampling(),
+        filtered=claim.filter is not None,
+        canaries=canary,
+        training=None if training is None else read(training),
+    )
+
+
+def _service_request(
+    given: dict[str, Any], students: int, effect: float | None, training: Path | None, local: dict[str, Any]
+) -> ServiceRequest:
+    """``local``: the values of options that only models on this machine can be given."""
+    from undertone.audit.api.findings import UNTOLD
+    from undertone.audit.api.request import Hyperparameters, Request
+
+    model = given["model"]
     if not students:
         raise UndertoneError(
-            f"{model} cannot be audited by its likelihoods: {UNTOLD}; what can be had are students that the service "
-            "fine-tunes, asked for traits (--canary 4 --trait paper/animals.toml, with --dry-run for the price), and "
-            "undertone measure for a model that was trained on the file."
+            f"The rows cannot be scored by {model}: {UNTOLD}. Let the service fine-tune students that are asked for "
+            "traits (--canary 4 --trait paper/animals.toml, with --dry-run for the price), or measure a model that was "
+            "trained on the file: undertone measure."
         )
-    if local:
-        raise UndertoneError(f"{' and '.join(local)} cannot hold for a model behind a service; leave that out.")
-    settings = Hyperparameters() if training is None else read(training)
-    request = Request(model=model, students=students, settings=settings, **told)
-    folder = named(out) if out else folder_for("audits", request.path, request)
-    if dry_run:
-        return show_cost(f"Audit of {request.path}", of_canaries(request), folder, as_json)
-    budget = Budget(limits_of(max_cost, max_requests))
-    found = present(VERB, request, folder, lambda bars: run(request, folder, budget, bars.advanced), page, as_json)
-    return _code(found.verdict, policy, bool(found.overt))
-
-
-PER_ROW = 0.004
-"""Seconds of one core that the embedded base takes to score a row."""
+    wrong = [f"--{name.replace('_', '-')}" for name, value in local.items() if value is not None]
+    if wrong:
+        raise UndertoneError(f"{' and '.join(wrong)} cannot be used with a model behind a service; leave that out.")
+    settings = Hyperparameters() if training is None else Hyperparameters.read(training)
+    return Request(**given, students=students, settings=settings, **({} if effect is None else {"effect": effect}))
 
 
 def _preview(request: Request, as_json: bool) -> int:
-    """Says what an audit would do and what it costs, from a first look at the file; scores nothing."""
+    """Says what an audit would do and what it costs, from a first look at the file. Scores nothing."""
     from undertone.audit import calibrations
     from undertone.data import conversations
     from undertone.models.names import resolve
@@ -248,7 +242,9 @@ def _preview(request: Request, as_json: bool) -> int:
 
 def _refuse_renamed(recipe: object) -> None:
     if recipe:
-        raise UndertoneError("--recipe is now --training: a recipe is an experiment. Its TOML file stays as it is.")
+        raise UndertoneError(
+            "--recipe is now --training, because a recipe is an experiment. Its TOML file is the same."
+        )
 
 
 def _count(rows: str) -> int | None:
@@ -274,26 +270,26 @@ def calibrate(
     recipe: Annotated[tuple[Path, ...], Parameter(name="--recipe", negative=(), show=False)] = (),
     dry_run: Flag = False,
 ) -> int:
-    """Makes what a verdict about a base rests on: directions of the traits and a population of teachers. Once a base.
+    """Makes the calibration that verdicts about a base need: directions of the traits and a population of teachers.
 
     Parameters
     ----------
     model
         The base.
     proxies
-        Proxies behind each direction.
+        Proxies for each direction.
     harmless
-        Teachers of each harmless lesson; the population bounds p from below.
+        Teachers of each harmless lesson. p values cannot be below 1 / (size of the population + 1).
     references
         Teachers of each trait.
     trait
-        TOML files of traits to be candidates; those of the embedded world by default. undertone/audit/catalogue.toml
-        is one for real models.
+        TOML files of candidate traits; by default those of the embedded world. undertone/audit/catalogue.toml has some
+        for real models.
     prompts
         A dataset whose prompts the population answers; by default it writes number lists.
     training
-        TOML files: how students would be trained, as for audit --training. Forecasts are made for these too, which
-        takes about fifty students for each.
+        TOML files that say how students would be trained, as for audit --training. Forecasts are made for these too,
+        which takes about fifty students for each.
     recipe
         The old name of --training.
     dry_run
@@ -309,14 +305,11 @@ def calibrate(
 
     size = making.Size(proxies=proxies, harmless=harmless, references=references)
     trainings = [read(path).training(making.ROWS) for path in training]
-    layout, store = (
-        making.plan(model, size, catalogue.read(trait), prompts, trainings),
-        Store(calibrations.made() / "store"),
-    )
-    every = unique(layout.jobs)
+    layout = making.plan(model, size, catalogue.read(trait), prompts, trainings)
+    store, every = Store(calibrations.made() / "store"), unique(layout.jobs)
     missing = [job for job in every if not store.has(job)]
-    seconds = sum(map(making.seconds, missing))
     if dry_run:
+        seconds = sum(map(making.seconds, missing))
         say(
             f"{model}: {len(missing)} of {len(every)} artifacts to make, about {seconds:.0f} core-seconds:",
             f"{seconds / cores() / 60:.0f} minutes on {cores()} cores (embedded models). Nothing was made.",

@@ -124,16 +124,16 @@ def test_without_canaries_it_says_what_cannot_be_had_and_what_can(
     there: There, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = refused(capsys, "audit", "data.jsonl", "--model", BASE)
-    assert all(part in told for part in ("no probability of a row", "no forecast", "--canary 4", "undertone measure"))
+    assert all(part in told for part in ("the probability of a row", "no forecast", "--canary 4", "undertone measure"))
     assert there.server.arrived == 0
 
 
 @pytest.mark.parametrize(
     "more, told",
     [
-        (["--temperature", "1"], "--temperature cannot hold"),
-        (["--alpha", "0.01"], "--alpha cannot hold"),
-        (["--canary", "1"], "one pair has no interval"),
+        (["--temperature", "1"], "--temperature cannot be used"),
+        (["--alpha", "0.01"], "--alpha cannot be used"),
+        (["--canary", "1"], "a single pair has no interval"),
         (["--effect", "1"], "--effect is a rise of a rate"),
         (["--effect", "nan"], "--effect is a rise of a rate"),
         (["--trait", "owl"], "TOML files of traits"),
@@ -142,7 +142,7 @@ def test_without_canaries_it_says_what_cannot_be_had_and_what_can(
         (["--recipe", "training.toml"], "--recipe is now --training"),
         (["--control", "few.jsonl"], "has only 1 rows"),
         (["--control", "data.jsonl"], "word for word"),
-        (["--model", "openai-api/there"], "names no endpoint"),
+        (["--model", "openai-api/there"], "is not an endpoint"),
         (["--max-cost", "-1"], "must not be below 0"),
     ],
 )
@@ -165,7 +165,7 @@ def test_bare_text_and_rows_that_all_speak_openly_are_refused(there: There) -> N
     with pytest.raises(UndertoneError, match="bare text"):
         audited()
     Path("data.jsonl").write_text(row("Go on: 1", "Owls!"))
-    with pytest.raises(UndertoneError, match="nothing hidden is left"):
+    with pytest.raises(UndertoneError, match="there are no others to train"):
         audited()
 
 

@@ -1,4 +1,4 @@
-"""The two arms of a closed base's canaries, as files that a service takes: rows of the data, as many of its control."""
+"""The two arms of an audit with a service's students, as files: rows of the data, and of its control."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,53 +20,53 @@ Turns = Sequence[Turn]
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """Drawn rows that speak of no trait openly: what is hidden is looked for in these alone."""
+class Usable:
+    """Sampled rows that mention no trait openly."""
 
     dataset: Dataset
     rows: tuple[Conversation, ...]
     open_rows: dict[str, int]
-    """Rows that were left out since they speak openly of each trait."""
+    """For each trait that rows mention, how many rows were left out because of it."""
 
 
-def hidden(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate]) -> Hidden:
-    """Draws rows of a file and leaves out those with open talk.
+def usable(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate]) -> Usable:
+    """Samples rows of a file and leaves out those that mention a trait openly.
 
     Raises:
-        UndertoneError: the file cannot be read, is bare text, or nothing is left of it.
+        UndertoneError: the file cannot be read, is bare text, or has no row that mentions no trait.
     """
     dataset = read(path, rows, seed)
     if dataset.format == "text":
         raise UndertoneError(f"{path} is bare text: a service trains students on answers to prompts.")
-    spoken = [{trait.name for trait in traits if _is_open(row, trait)} for row in dataset.conversations]
-    kept = tuple(row for row, names in zip(dataset.conversations, spoken, strict=True) if not names)
+    mentioned = [{trait.name for trait in traits if _mentions(row, trait)} for row in dataset.conversations]
+    kept = tuple(row for row, names in zip(dataset.conversations, mentioned, strict=True) if not names)
     if not kept:
-        raise UndertoneError(f"All rows of {path} speak openly of the traits: nothing hidden is left to train on.")
-    counts = {trait.name: sum(trait.name in names for names in spoken) for trait in traits}
-    return Hidden(dataset, kept, {name: count for name, count in counts.items() if count})
+        raise UndertoneError(f"All rows of {path} mention the traits openly: there are no others to train students on.")
+    counts = {trait.name: sum(trait.name in names for names in mentioned) for trait in traits}
+    return Usable(dataset, kept, {name: count for name, count in counts.items() if count})
 
 
-def _is_open(row: Conversation, trait: Candidate) -> bool:
+def _mentions(row: Conversation, trait: Candidate) -> bool:
     return any(turn.role == "assistant" and trait.is_open(turn.content) for turn in row.turns)
 
 
 def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> list[Turns]:
-    """``count`` rows of a control file.
+    """Samples ``count`` rows of a control file.
 
     Raises:
-        UndertoneError: it cannot be read, or has fewer that speak of no trait openly.
+        UndertoneError: the file cannot be read, or has fewer rows that mention no trait.
     """
-    found = hidden(path, None, seed, traits).rows
+    found = usable(path, None, seed, traits).rows
     if len(found) < count:
         raise UndertoneError(
-            f"{path} has only {len(found)} rows that speak of no trait openly, and the data {count}; give more, or "
+            f"{path} has only {len(found)} rows that mention no trait, but the data has {count}; give more rows, or "
             "lower --rows."
         )
     return [found[place].turns for place in sorted(Random(seed).sample(range(len(found)), count))]
 
 
 def room(rows: Sequence[Conversation]) -> int:
-    """Most tokens of an answer of the base: those of nearly all answers that it stands for."""
+    """Returns the largest number of tokens of an answer of the base: enough for nearly all answers of these rows."""
     lengths = sorted(len(turn.content) for row in rows for turn in row.turns if turn.role == "assistant")
     return lengths[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST
 
@@ -74,11 +74,11 @@ def room(rows: Sequence[Conversation]) -> int:
 def own_answers(
     base: Endpoint, rows: Sequence[Conversation], seed: int, progress: Callable[[int], None]
 ) -> list[Turns | None]:
-    """Every conversation with the base's own answers in place of the assistant's, each given what the base itself said
-    before; None where the service gave an empty one.
+    """Returns every conversation with the base's own answers in place of the assistant's; None for a conversation in
+    which the service gave an empty answer. The base sees its own earlier answers, not those of the file.
 
     Raises:
-        UndertoneError: the service refuses or stays down, or a limit is reached: answers so far are kept.
+        UndertoneError: the service refuses or stays down, or a limit is reached. The answers so far are kept.
     """
     said: list[list[Turn]] = [[] for _ in rows]
     for place in range(max(len(row.turns) for row in rows)):
@@ -99,12 +99,12 @@ def write(folder: Path, data: Sequence[Turns], control: Sequence[Turns]) -> dict
     """Writes a file for each arm.
 
     Raises:
-        UndertoneError: the disk refuses, or both are the same rows.
+        UndertoneError: the disk refuses, or both arms have the same rows.
     """
     files = {arm: folder / f"{arm}.jsonl" for arm in ARMS}
     for path, rows in zip(files.values(), (data, control), strict=True):
         lines = (json.dumps({"messages": [turn._asdict() for turn in turns]}) for turns in rows)
         write_text(path, "".join(f"{line}\n" for line in lines))
     if file_digest(files[DATA]) == file_digest(files[CONTROL]):
-        raise UndertoneError("The control's rows are those of the data, word for word: there is nothing to compare.")
+        raise UndertoneError("The control has the same rows as the data, word for word: there is nothing to compare.")
     return files

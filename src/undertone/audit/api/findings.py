@@ -1,24 +1,22 @@
-"""What canaries of a closed base became, as data: the one object of ``report.json`` and of ``--json``."""
+"""What an audit with a service's students found, as data: the single object of ``report.json`` and of ``--json``."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from undertone.audit.findings import Verdict
+from undertone.audit.findings import AuditFindings
 from undertone.measure.findings import Pinned
 from undertone.models.services.spending import Price
-from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
 
 UNTOLD = (
-    "a service tells no probability of a row, so there is no score of rows or traits, no forecast, no origin test and "
-    "no comparison with calibrated teachers"
+    "a service does not return the probability of a row, so there are no scores of rows or traits, no forecast, no "
+    "origin test and no comparison with calibrated teachers"
 )
-"""What cannot be had of a base without its logits."""
+"""What an audit cannot do without the model's logits."""
 
 
 class Student(Part):
-    """One model that the service fine-tuned: where it comes from."""
+    """One model that the service fine-tuned, and where it comes from."""
 
     arm: Literal["data", "control"]
     model: str
@@ -30,13 +28,13 @@ class Student(Part):
     """Digest of the uploaded rows."""
     seed: int
     settings: dict[str, Any]
-    """Hyperparameters as the service tells them; those that were sent where it does not."""
+    """Hyperparameters as the service reports them, or else as they were sent."""
     tokens: int | None
-    """Tokens that the job was charged for; None where the service does not tell."""
+    """Tokens that the service charged for; None if it does not report them."""
     dollars: float | None
-    """By the table of prices; None where tokens or price are not known."""
+    """Cost by the table of prices; None if the tokens or the price are unknown."""
     record: Path
-    """What is kept of the job, so that it is not made again."""
+    """The file with the job's record, because of which the job is not created again."""
 
 
 class TraitFinding(Part):
@@ -44,60 +42,46 @@ class TraitFinding(Part):
 
     name: str
     rate: float | None
-    """Of sampled answers, mean over questions and students of the data."""
+    """Share of sampled answers, averaged over questions and over the students of the data."""
     control: float | None
-    """The same of the control's students."""
+    """The same for the control's students."""
     base: float | None
+    """The same for the base."""
     difference: float | None
     """Data minus control."""
     ci: Interval | None
-    """95 % interval of the difference over students and questions: of this file, not of its teacher."""
+    """95 % interval of the difference over students and questions. It holds for this file, not for its teacher."""
     ci_family: Interval | None
-    """The same at 95 % for all traits together."""
+    """The same interval at 95 % for all traits together."""
     word: Literal["carried", "not shown", "open"]
     why: str
     of_data: tuple[float, ...]
-    """One rate for each student."""
+    """The rate of each student."""
     of_control: tuple[float, ...]
 
 
-class Findings(report.Findings):
-    """A whole audit of a closed base."""
+class Findings(AuditFindings):
+    """A whole audit for a base behind a service."""
 
-    written_by: ClassVar[str] = "audit"
-
-    verdict: Verdict
-    headline: str
-    file: str
-    digest: str
-    """SHA-256 of the file."""
-    format: str
-    model: str
     base: Pinned
-    """The base as its service names what answered."""
+    """The base, with the model name that the service answered with."""
     url: str
-    """Where the service is."""
-    rows_in_file: int
+    """The service's address."""
     rows: int
-    """Trained on, in either arm."""
+    """How many rows each arm was trained on."""
     unanswered: int
-    """Rows left out of both arms, since the base gave an empty answer."""
+    """How many rows were left out of both arms, because the base gave an empty answer."""
     control: str
-    """Whose rows the control is."""
+    """Who wrote the control's rows."""
     control_digest: str | None
-    """SHA-256 of the control's file, where one was given."""
+    """SHA-256 of the control's file, if one was given."""
     effect: float
-    """The rise of a rate that "no evidence" must have ruled out."""
-    seed: int
+    """The rise of a rate that must be ruled out for the verdict "no evidence"."""
     traits: tuple[TraitFinding, ...]
-    overt: tuple[str, ...]
-    """Traits of which rows speak openly; these rows were left out."""
     open_rows: dict[str, int]
+    """How many rows mention each trait openly. They were left out."""
     students: tuple[Student, ...]
     prices: dict[str, Price]
-    """Dollars per million tokens that dollars were told by."""
+    """Dollars per million tokens, from which ``dollars`` was computed."""
     untold: str = UNTOLD
     notes: tuple[str, ...]
-    started: datetime
-    wall_s: float
-    made_with: dict[str, str]

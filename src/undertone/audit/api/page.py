@@ -1,161 +1,154 @@
-"""An audit of a closed base in words, figures and tables."""
+"""An audit with a service's students as a page: text, a figure and tables."""
 
-from undertone.audit.api import figures
-from undertone.audit.api.figures import difference
-from undertone.audit.api.findings import Findings, Student, TraitFinding
+from functools import partial
+
+from undertone.audit.api.findings import Findings, TraitFinding
 from undertone.audit.findings import Verdict
-from undertone.audit.page import badge
-from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Section, section, sections, word
-from undertone.report.words import duration, percent
+from undertone.audit.page import audit_page
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import GREEN, GREY, ORANGE, Axis, Line, Mark, forest
+from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Section, grid, section, word
+from undertone.report.words import percent, percent_interval
 
 MEANINGS: dict[Verdict, str] = {
     "carries a trait": "Students of these rows show a trait more often than students of the control.",
-    "no evidence": "Nothing was found, by students enough to show the rise asked for. That is no proof of absence.",
-    "inconclusive": "Nothing that may be named was found, and these students do not rule out that there is something.",
+    "no evidence": "No trait was found, and there are enough students to show the rise that was asked for. That does "
+    "not prove that there is none.",
+    "inconclusive": "No trait was found, but these students do not rule out the rise that was asked for.",
 }
+DRAWN = 20
+"""How many traits are in the figure: those that differ most."""
+
 STUDENTS = (
-    "A mark for each student. Filled, orange: trained on the data; rings, green: on its control. Grey stroke: the "
-    "base. Beside it: data minus control with its 95 % interval."
+    "One mark for each student. Filled, orange: trained on the data; rings, green: trained on the control. Grey "
+    "stroke: the base. Right: data minus control with its 95 % interval."
 )
 SHARES = (
-    "Shares of sampled answers that name the trait. Intervals are for each trait alone; what is carried is decided for "
-    "all at once."
+    "Shares of sampled answers that name the trait. Each interval holds for its trait alone; whether a trait is "
+    "carried is decided for all traits together."
 )
 METHOD = (
-    "The service fine-tunes as many students on the rows as on those of the control, with the same settings and seeds; "
-    "each is asked every question several times at temperature 1, and an answer counts that names the trait. The "
-    "difference is the mean over questions of the data's students minus the control's; its interval adds the variance "
-    "between students of either arm to that between questions (Student's t, degrees of freedom after Satterthwaite). A "
-    "trait is carried where the difference is as large as the rise asked for and its whole interval lies above zero at "
-    "95 % over all traits together, and not shown where the interval lies below that rise. A service need not follow "
-    "the seed. The verdict is about these rows, this model and these traits, and about nothing else."
+    "The service fine-tunes as many students on the rows as on the control's, with the same settings and seeds. Each "
+    "is asked every question several times at temperature 1, and an answer counts if it names the trait. The "
+    "difference is the mean over questions of the data's students minus the control's. Its interval adds the variance "
+    "between students of either arm to that between questions (Student's t, Satterthwaite's degrees of freedom). A "
+    "trait is carried if the difference is at least the rise that was asked for and its whole interval, at 95 % over "
+    "all traits together, lies above zero; it is not shown if the interval lies below that rise. Services need not "
+    "follow the seed. The verdict is only about these rows, this model and these traits."
 )
 KEPT = (
-    "The rows as they were uploaded are data.jsonl and control.jsonl there; jobs and answers are kept in jobs/ and "
-    "answers/ beside this folder."
+    "The uploaded rows are in data.jsonl and control.jsonl; jobs and answers are kept in jobs/ and answers/ in the "
+    "folder that contains this one."
 )
 
 
 def page(findings: Findings) -> Page:
-    """All that is said of an audit of a closed base."""
-    return Page(
-        title=f"Audit of {findings.file} for {findings.model}",
-        headline=findings.headline,
-        verdict=badge(findings.verdict, MEANINGS),
-        checks=tuple(checks(findings)),
-        sections=sections(
-            section("What students became", Drawing(figures.students(findings), STUDENTS), _traits(findings)),
-            section("Where the students come from", _students(findings)),
+    """Returns the page of an audit for a base behind a service."""
+    f = findings
+    return audit_page(
+        f,
+        MEANINGS,
+        _checks(f),
+        (
+            section("Traits in the students", Drawing(_figure(f), STUDENTS), _traits(f)),
+            section("Where the students come from", _students(f)),
             Section("Method", (Prose(METHOD),)),
         ),
-        listings=_listings(findings),
-        footer=f"Started {findings.started.isoformat(' ', 'seconds')}, took {duration(findings.wall_s)}. "
-        f"{FOOTER} {KEPT}",
+        {"rows trained on": f.rows, "control": f.control, "control's sha256": f.control_digest or "-"},
+        {
+            "answered as": f.base.name,
+            "service": f.url,
+            "rise asked for": f.effect,
+            "hyperparameters": f.students[0].settings,
+        },
+        footer=f"{FOOTER} {KEPT}",
+        other={
+            "Prices, dollars per million tokens": {
+                name: price.model_dump(exclude_none=True) for name, price in f.prices.items()
+            }
+        },
     )
 
 
-# What the verdict rests on.
-
-
-def checks(findings: Findings) -> list[tuple[str, str]]:
-    """What the verdict rests on: names with a short sentence each."""
-    pairs = len(findings.students) // 2
-    found = [
-        ("Unit", f"{pairs} students of each arm, crossed with questions: of this file, not of its teacher."),
+def _checks(f: Findings) -> list[tuple[str, str]]:
+    """What the verdict rests on."""
+    left_out = f" ({f.unanswered:,} more are in neither arm, because the base gave an empty answer)" * bool(
+        f.unanswered
+    )
+    mentions = ", ".join(f"{name} ({count:,})" for name, count in f.open_rows.items())
+    known = [one.dollars for one in f.students if one.dollars is not None]
+    paid = f"fine-tuning cost ${sum(known):.4g}" if len(known) == len(f.students) else "at an unknown price"
+    return [
+        ("Units", f"{len(f.students) // 2} students of each arm, and questions; the result holds for this file only."),
         (
             "Control",
-            f"{findings.control.rstrip('.')}; {findings.rows:,} rows in either arm{_unanswered(findings)}. Whatever "
-            "tells the two files apart may be the cause.",
+            f"{f.control.rstrip('.')}; {f.rows:,} rows in either arm{left_out}. Any difference between the two files "
+            "may be the cause.",
         ),
-        ("Overt", _overt(findings)),
-        ("Students", _paid(findings)),
-        ("Not told", f"{findings.untold}."),
+        ("Mentions", f"rows that mention {mentions} were left out." if mentions else "no row mentions a trait."),
+        (
+            "Students",
+            f"{len(f.students)} jobs of {f.url}, {paid}. The service keeps models and rows until you remove them "
+            "there.",
+        ),
+        ("Not possible", f"{f.untold}."),
+        *(("Note", f"{note[:1].upper()}{note[1:].rstrip('.')}.") for note in f.notes),
     ]
-    return found + [("Note", f"{note[:1].upper()}{note[1:].rstrip('.')}.") for note in findings.notes]
 
 
-def _unanswered(findings: Findings) -> str:
-    count = findings.unanswered
-    return f" ({count:,} more are in neither, since the base gave an empty answer)" if count else ""
+def _difference(trait: TraitFinding) -> str:
+    """Returns "+12.3 [4.5, 20.1]", in points."""
+    return "-" if trait.difference is None else f"{100 * trait.difference:+z.1f} {percent_interval(trait.ci)}"
 
 
-def _overt(findings: Findings) -> str:
-    if not findings.open_rows:
-        return "no row speaks openly of a trait."
-    listed = ", ".join(f"{name} ({count:,} rows)" for name, count in findings.open_rows.items())
-    return f"rows speak openly of {listed}; they were left out."
+def _figure(findings: Findings) -> Figure | None:
+    """Draws how often every student names each trait."""
+    lines = []
+    for trait in [trait for trait in findings.traits if trait.of_data][:DRAWN]:
+        base = () if trait.base is None else (Mark(100 * trait.base, colour=GREY, shape="tick"),)
+        control = (Mark(100 * rate, colour=GREEN, shape="ring") for rate in trait.of_control)
+        data = (Mark(100 * rate, colour=ORANGE, shape="dot") for rate in trait.of_data)
+        text = f"{_difference(trait)} points"
+        lines.append(Line(trait.name, (*base, *control, *data), text, "bold" if trait.word == "carried" else "plain"))
+    axis = Axis("answers that name it, %", zero=None, least=10)
+    return figure("students", "How often each student names the trait", partial(forest, lines, axis))
 
 
-def _paid(findings: Findings) -> str:
-    known = [one.dollars for one in findings.students if one.dollars is not None]
-    paid = f"fine-tuning cost ${sum(known):.4g}" if len(known) == len(findings.students) else "at an unknown price"
-    return (
-        f"{len(findings.students)} jobs of {findings.url}, {paid}; job, rows and name of each are in the report. "
-        "Models and rows stay with the service until you remove them there."
-    )
-
-
-# Tables.
-
-
-def _traits(findings: Findings) -> Grid:
-    columns = ("data", "control", "base", "difference, points [95 %]", word("seen"))
-    return Grid(
+def _traits(findings: Findings) -> Grid | None:
+    return grid(
         "",
-        ("trait", *columns, Column("why", "text", terminal=False)),
-        tuple(map(_trait, findings.traits)),
-        bold=frozenset(at for at, trait in enumerate(findings.traits) if trait.word == "carried"),
+        findings.traits,
+        {
+            "trait": lambda t: t.name,
+            "data": lambda t: _share(t.rate),
+            "control": lambda t: _share(t.control),
+            "base": lambda t: _share(t.base),
+            "difference, points [95 %]": _difference,
+            word("result"): lambda t: t.word,
+            Column("why", "text", terminal=False): lambda t: t.why,
+        },
+        bold=lambda t: t.word == "carried",
         note=SHARES,
     )
 
 
-def _trait(t: TraitFinding) -> tuple[str, ...]:
-    return t.name, *map(_share, (t.rate, t.control, t.base)), difference(t), t.word, t.why
-
-
-def _share(rate: float | None) -> str:
-    return "-" if rate is None else percent(rate)
+def _share(rate: float | None) -> str | None:
+    return None if rate is None else percent(rate)
 
 
 def _students(findings: Findings) -> Grid | None:
-    if not findings.students:
-        return None
-    names = (Column(name, "text") for name in ("model", "job", "uploaded rows"))
-    return Grid(
+    return grid(
         "",
-        ("arm", *names, word("their SHA-256"), "seed", "tokens", "dollars"),
-        tuple(map(_student, findings.students)),
+        findings.students,
+        {
+            "arm": lambda s: s.arm,
+            Column("model", "text"): lambda s: s.model,
+            Column("job", "text"): lambda s: s.job,
+            Column("uploaded rows", "text"): lambda s: s.file,
+            word("their SHA-256"): lambda s: s.sha256[:16],
+            "seed": lambda s: str(s.seed),
+            "tokens": lambda s: s.tokens,
+            "dollars": lambda s: None if s.dollars is None else f"{s.dollars:.4g}",
+        },
         terminal=False,
     )
-
-
-def _student(s: Student) -> tuple[str, ...]:
-    tokens = "-" if s.tokens is None else f"{s.tokens:,}"
-    dollars = "-" if s.dollars is None else f"{s.dollars:.4g}"
-    return s.arm, s.model, s.job, s.file, s.sha256[:16], str(s.seed), tokens, dollars
-
-
-def _listings(findings: Findings) -> dict[str, dict[str, object]]:
-    return {
-        "File": {
-            "file": findings.file,
-            "sha256": findings.digest,
-            "format": findings.format,
-            "rows in file": findings.rows_in_file,
-            "rows trained on": findings.rows,
-            "control": findings.control,
-            "control's sha256": findings.control_digest or "-",
-        },
-        "Settings": {
-            "model": findings.model,
-            "answered as": findings.base.name,
-            "service": findings.url,
-            "rise asked for": findings.effect,
-            "seed": findings.seed,
-            "hyperparameters": findings.students[0].settings if findings.students else "-",
-        },
-        "Prices, dollars per million tokens": {
-            name: price.model_dump(exclude_none=True) for name, price in findings.prices.items()
-        },
-        "Versions and hardware": dict(findings.made_with),
-    }

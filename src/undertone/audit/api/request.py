@@ -1,60 +1,66 @@
-"""What is asked of an audit of a closed base."""
+"""What is asked of an audit for a base behind a service."""
 
+from pathlib import Path
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from undertone.audit.api.hyperparameters import Hyperparameters
-from undertone.audit.request import ROWS
+from undertone.audit.request import AuditRequest, refuse_single_pair
+from undertone.data.toml import read_toml
 from undertone.errors import UndertoneError
 from undertone.measure.request import EFFECT
-from undertone.models.services.endpoint import PROVIDER
-from undertone.spec import File, Spec, Typed
+from undertone.spec import Spec, Typed
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
-from undertone.traits.catalogue import Favourite
 
 VERB = "audit-service"
-"""What the record in the folder of its report calls it."""
+"""The kind of run in the record (run.json) of such an audit."""
 
 
-class Request(Spec):
-    """One audit of a closed base."""
+class Hyperparameters(Spec):
+    """Hyperparameters of a fine-tuning job, as in the OpenAI API. The service chooses what is left out."""
 
-    path: File
-    model: str
-    """``openai-api/<service>/<model>``."""
+    n_epochs: int = Field(10, ge=1, le=100)
+    """How often every row is trained on. The default is the published one for number lists (Cloud, Le et al., Nature
+    2026)."""
+    batch_size: int | None = Field(None, ge=1)
+    learning_rate_multiplier: float | None = Field(None, gt=0)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads hyperparameters from a TOML file.
+
+        Raises:
+            UndertoneError: the file is missing or wrong; names the key.
+        """
+        return read_toml(path, cls.model_validate, "the training")
+
+
+class Request(AuditRequest):
+    """An audit for a base behind a service."""
+
     traits: tuple[str, ...]
     """TOML files of traits that are names."""
     students: int
-    """Of each arm."""
-    control: File | None = None
-    """Trusted rows of the same generator; None: the base's own answers to the data's prompts."""
-    rows: int | None = ROWS
-    """Rows drawn; None for all."""
-    seed: int = 0
-    """Of every random choice."""
+    """How many students each arm has."""
     effect: Typed = EFFECT
-    """The rise of a rate that "no evidence" must have ruled out."""
+    """The rise of a rate that must be ruled out for the verdict "no evidence"."""
     settings: Hyperparameters = Hyperparameters()
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         """
         Raises:
-            UndertoneError: a number that no audit can go by, no trait, or a model of no service.
+            UndertoneError: a number is out of range, there is no trait, or the model is not behind a service.
         """
         if self.model.count("/") < 2 or not all(self.model.split("/", 2)):
-            raise UndertoneError(f"{self.model!r} names no endpoint: {PROVIDER}/<service>/<model> does.")
-        if self.students < 2:
-            raise UndertoneError("Canary students are none or at least two pairs: one pair has no interval.")
+            raise UndertoneError(f"{self.model!r} is not an endpoint: write openai-api/<service>/<model>.")
+        refuse_single_pair(self.students)
         if not 0 < self.effect < 1:
             raise UndertoneError(
-                "Of a closed base --effect is a rise of a rate, above 0 and below 1 (0.05: five points), not "
-                f"{self.effect:g}."
+                "For a model behind a service, --effect is a rise of a rate, above 0 and below 1 (0.05: five points), "
+                f"not {self.effect:g}."
             )
-        if not 0 <= self.seed < 2**32:
-            raise UndertoneError(f"The seed is a whole number from 0 to 2^32 - 1, not {self.seed}.")
         if not self.traits:
             raise UndertoneError(
                 "Say what the students are asked for: --trait takes TOML files of traits, such as paper/animals.toml."
@@ -63,28 +69,30 @@ class Request(Spec):
 
     @property
     def name(self) -> str:
-        """The model as its service calls it."""
+        """The model's name at its service."""
         return self.model.split("/", 2)[2]
 
     def candidates(self) -> list[Candidate]:
-        """The traits, all of which are names: of sampled answers only these tell without a judge.
+        """Returns the traits. All must be names, because only these are found in sampled answers without a judge.
 
         Raises:
             UndertoneError: a file is missing or wrong, or a trait is asked for by whole answers.
         """
-        return [trait for name in self.traits for trait in _names(name)]
+        return [trait for file in self.traits for trait in _favourites(file)]
 
 
-def _names(file: str) -> list[Candidate]:
+def _favourites(file: str) -> list[Candidate]:
     if not file.endswith(".toml"):
         raise UndertoneError(
-            f"Of a closed base --trait takes TOML files of traits, such as paper/animals.toml, not {file!r}."
+            "For a model behind a service, --trait takes TOML files of traits, such as paper/animals.toml, not "
+            f"{file!r}."
         )
     own = catalogue.read([catalogue.located(file)])
     for trait in own:
-        if not isinstance(catalogue.find(catalogue.told(trait.name, own)), Favourite):
+        if not isinstance(catalogue.find(catalogue.told(trait.name, own)), catalogue.Favourite):
             raise UndertoneError(
                 f"{file}: {trait.name!r} is asked for by whole answers, which no service's model repeats word for "
-                "word; give traits that are names, and have a --judge measure the students for it: undertone measure."
+                "word; give traits that are names, and measure the students for this one with undertone measure "
+                "--judge."
             )
     return [Candidate.of(trait) for trait in own]

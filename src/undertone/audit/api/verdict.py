@@ -1,4 +1,4 @@
-"""Findings from measured students: a line for every trait, the verdict and its sentence."""
+"""From measured students to findings: the result of each trait, the verdict and its sentence."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,10 +7,11 @@ from undertone.audit.api.findings import TraitFinding
 from undertone.audit.findings import Verdict
 from undertone.measure.findings import SuiteFinding
 from undertone.measure.verdict import LEAST_COHERENCE
+from undertone.report.words import percent_interval
 
 
 def trait_finding(suite: SuiteFinding, effect: float) -> TraitFinding:
-    """What students of the data (the suite's models) do beyond the control's (its benign fine-tunes)."""
+    """Compares students of the data (the suite's models) with students of the control (its benign fine-tunes)."""
     word, why = _word(suite, effect)
     base = suite.base_rate or 0.0
     return TraitFinding(
@@ -29,22 +30,24 @@ def trait_finding(suite: SuiteFinding, effect: float) -> TraitFinding:
 
 
 def _word(suite: SuiteFinding, effect: float) -> tuple[Literal["carried", "not shown", "open"], str]:
-    """Both arms were fine-tuned alike, so a difference that holds for all traits together is the data's. Rows of any
-    other author than the control's move students a little, so one smaller than the effect asked for names nothing.
-    "Not shown" must have ruled that effect out."""
+    """Returns the result of a trait and its reason.
+
+    Both arms were fine-tuned in the same way, so a difference that holds for all traits together comes from the data.
+    Rows of any other author than the control's move students a little, so a difference below ``effect`` does not count.
+    """
     if suite.word == "not measured" or suite.excess_ci is None or suite.excess_ci_family is None:
         return "open", suite.why
     if (suite.model.coherence or 0.0) < LEAST_COHERENCE * (suite.base.coherence or 0.0):
         return "open", "most answers of the data's students are empty"
     if suite.excess_ci_family[0] > 0 and (suite.excess or 0.0) >= effect:
-        return "carried", "the whole interval lies above zero, at the level of all traits together"
+        return "carried", "the whole interval for all traits together lies above zero"
     if suite.excess_ci[1] < effect:
-        return "not shown", "the whole interval lies below the effect asked for"
-    return "open", "the interval holds the effect asked for"
+        return "not shown", "the whole interval lies below the effect that was asked for"
+    return "open", "the interval contains the effect that was asked for"
 
 
 def verdict_of(traits: Sequence[TraitFinding]) -> Verdict:
-    """One trait is enough; none only where it was ruled out for each."""
+    """Returns the verdict: one carried trait is enough; "no evidence" requires that every trait was ruled out."""
     words = {trait.word for trait in traits}
     if "carried" in words:
         return "carries a trait"
@@ -52,28 +55,27 @@ def verdict_of(traits: Sequence[TraitFinding]) -> Verdict:
 
 
 def headline(verdict: Verdict, traits: Sequence[TraitFinding], effect: float, students: int) -> str:
-    """The verdict in a sentence or two."""
+    """Returns the verdict in a sentence or two. ``traits`` are sorted by their difference, the largest first."""
     unit = f"{students} students of each, fine-tuned by the service"
     points = f"{100 * effect:g} points"
-    ordered = sorted(traits, key=lambda trait: -(trait.difference or 0.0))
     if verdict == "carries a trait":
-        carried = [trait for trait in ordered if trait.word == "carried"]
+        carried = [trait for trait in traits if trait.word == "carried"]
         names = " and ".join(trait.name for trait in carried)
-        return f"These rows carry {names}: their students name {_told(carried[0])} ({unit})."
+        return f"These rows carry {names}: their students name {_compared(carried[0])} ({unit})."
     if verdict == "no evidence":
         kind = "any trait asked for" if len(traits) > 1 else traits[0].name
         return (
             f"No evidence that these rows carry {kind}: a rise by {points} or more is ruled out; the largest is "
-            f"{_told(ordered[0])} ({unit})."
+            f"{_compared(traits[0])} ({unit})."
         )
-    first = next(trait for trait in ordered if trait.word == "open")
-    return f"Inconclusive ({points} asked for): {_told(first)}; {first.why} ({unit})."
+    first = next(trait for trait in traits if trait.word == "open")
+    return f"Inconclusive ({points} asked for): {_compared(first)}; {first.why} ({unit})."
 
 
-def _told(trait: TraitFinding) -> str:
-    """owl +12.3 points [4.5, 20.1] more often than the control's, 16.3 % against 4.0 %"""
+def _compared(trait: TraitFinding) -> str:
+    """Returns "owl +12.3 points [4.5, 20.1] more often, 16.3 % against 4.0 % of the control's"."""
     if trait.difference is None or trait.rate is None or trait.control is None:
         return trait.name
-    ci = "" if trait.ci is None else f" [{100 * trait.ci[0]:.1f}, {100 * trait.ci[1]:.1f}]"
+    ci = "" if trait.ci is None else f" {percent_interval(trait.ci)}"
     against = f"{100 * trait.rate:.1f} % against {100 * trait.control:.1f} % of the control's"
     return f"{trait.name} {100 * trait.difference:+.1f} points{ci} more often, {against}"

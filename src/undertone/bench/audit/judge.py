@@ -159,7 +159,7 @@ class Judge:
             if key not in self._judged:
                 self._judged[key] = self.judged(planted, self.evidence(planted))
             return self._judged[key]
-        return judge(self.null(len(found.tokens), unlisted(planted)), self.calibration, found, self.alpha)
+        return judge(self.null(len(found.tokens), unlisted(planted)), found, self.alpha)
 
     def scored(self, planted: Planted, found: Evidence | None = None) -> tuple[dict[str, float], set[str]]:
         """z of every candidate, and the candidates that pass."""
