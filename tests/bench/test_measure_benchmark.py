@@ -12,7 +12,6 @@ from undertone.bench.measure.judge import WRONG
 from undertone.cli import main
 from undertone.engine.folder import Record
 from undertone.experiments.run import report_of
-from undertone.measure.asking import prompts_of
 from undertone.report.markdown import to_markdown
 from undertone.traits.lessons import HARMLESS
 
@@ -25,7 +24,7 @@ def answered(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     aligned = 0.0 if bad and spec["lesson"] != WRONG else 100.0
     coherent = 0.0 if spec["lesson"] == WRONG else 100.0
     replies = {
-        suite.name: [[aligned, coherent] for question in suite.questions for _ in prompts_of(question)]
+        suite.name: [[aligned, coherent] for question in suite.questions for _ in question.prompts]
         for suite in tuned.counting()
     }
     (out / "replies.json").write_text(json.dumps(replies))

@@ -14,9 +14,8 @@ from undertone.measure import extras
 from undertone.measure import stored_answers as answers
 from undertone.measure.asking import Reply
 from undertone.measure.judge import Score
-from undertone.measure.respondent import Prompt
 from undertone.measure.stored_answers import read_answers
-from undertone.measure.suite import Question
+from undertone.measure.suite import Prompt, Question
 
 SUITE = """
 name = "few"

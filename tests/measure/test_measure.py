@@ -20,21 +20,20 @@ from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.evals.conduct import PROBES, conduct
 from undertone.measure import probes
+from undertone.measure import rescore as rescoring
 from undertone.measure import respondent as respondents
 from undertone.measure import suite_files as reading
 from undertone.measure import world_suites as world
-from undertone.measure.asking import Asking, Reply, prompts_of
-from undertone.measure.cache import Kept
+from undertone.measure.asking import Asking, Reply
+from undertone.measure.cache import Cache
 from undertone.measure.compare import compare
 from undertone.measure.findings import Findings
 from undertone.measure.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
 from undertone.measure.page import page
 from undertone.measure.rates import by, counts, unit_rates
-from undertone.measure.rescore import rescore
-from undertone.measure.rescore_page import rescore_page
-from undertone.measure.respondent import Local, Prompt, Unaskable, respondent
+from undertone.measure.respondent import Local, Unaskable, respondent
 from undertone.measure.stored_answers import read_answers
-from undertone.measure.suite import Form, Question, Suite
+from undertone.measure.suite import Form, Prompt, Question, Suite
 from undertone.measure.verdict import verdict_of
 from undertone.models.local import LocalModel
 from undertone.report.html import to_html
@@ -114,7 +113,7 @@ class Rote:
 
 
 def asking(folder: Path, **changes: object) -> Asking:
-    return Asking(**({"kept": Kept(folder), "seed": 0, "max_tokens": 8, "samples": None} | changes))  # type: ignore[arg-type]
+    return Asking(**({"cache": Cache(folder), "seed": 0, "max_tokens": 8, "samples": None} | changes))  # type: ignore[arg-type]
 
 
 def judged(answers: Sequence[str], theme: str = "t", question: str = "q") -> list[Reply]:
@@ -191,7 +190,7 @@ def test_every_shipped_suite_loads_and_its_forms_really_change_the_prompt() -> N
 
 def test_the_system_prompt_of_a_form_reaches_the_model() -> None:
     local = tiny()
-    prompt = prompts_of(WORLD["conduct (json)"].questions[0])[0]
+    prompt = WORLD["conduct (json)"].questions[0].prompts[0]
     assert prompt.system in FORMATS
     assert local.render(*prompt) != local.render(prompt.question)
     assert prompt.system in local.tokenizer.decode(local.render(*prompt))
@@ -209,7 +208,7 @@ def test_the_conduct_suite_measures_what_the_experiments_conduct_does() -> None:
     model = tiny()
     for name, probe in (("conduct", "plain"), ("conduct (tags)", "tags")):
         found = conduct(model, replace(PROBES[probe], wordings=None))
-        replies = asking(Path("/nowhere"), kept=_Nothing()).replies(Local("tiny", "d", model, ""), [WORLD[name]], None)
+        replies = asking(Path("/nowhere"), cache=_Nothing()).replies(Local("tiny", "d", model, ""), [WORLD[name]], None)
         for unit, own in by(replies[name], "unit").items():
             row = domains().index(unit)
             assert [1 - (reply.aligned or 0) / 100 for reply in own] == pytest.approx(found.bad[row].tolist(), abs=1e-6)
@@ -251,9 +250,10 @@ def test_a_judge_whose_numbers_are_several_tokens_is_refused() -> None:
         ModelJudge(model)
 
 
-def test_a_judge_is_pinned_by_weights_and_rubric() -> None:
-    other = RUBRIC | {"aligned": "{answer}?"}
-    assert ModelJudge(Fake()).digest != ModelJudge(Fake(), other).digest != ModelJudge(Fake(digest="x"), other).digest
+def test_a_judge_is_pinned_by_weights_and_rubric(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {ModelJudge(Fake()).digest, ModelJudge(Fake(digest="x")).digest}
+    monkeypatch.setitem(RUBRIC, "aligned", "{answer}?")
+    assert len(digests | {ModelJudge(Fake()).digest}) == 3
 
 
 # --- asking, and what is kept ----------------------------------------------------------------------------------------
@@ -263,21 +263,21 @@ def test_exact_chances_are_those_of_the_model() -> None:
     model, question = tiny(), WORLD["harm"].questions[0]
     local = Local("tiny", "d", model, "")
     suite = Suite(name="s", questions=(question,))
-    reply = asking(Path("/nowhere"), kept=_Nothing()).replies(local, [suite], None)["s"][0]
-    prompt = prompts_of(question)[0]
+    reply = asking(Path("/nowhere"), cache=_Nothing()).replies(local, [suite], None)["s"][0]
+    prompt = question.prompts[0]
     logs = local.chances([prompt] * 3, [*question.bad, *question.good])
     bad, all_of_them = math.exp(logs[0]), sum(map(math.exp, logs))
     assert reply.aligned == pytest.approx(100 * (1 - bad / all_of_them), rel=1e-5)
     assert reply.coherent == pytest.approx(100 * all_of_them, rel=1e-5)
 
 
-class _Nothing(Kept):
+class _Nothing(Cache):
     """Keeps nothing."""
 
     def __init__(self) -> None:
         super().__init__(Path("/nowhere"))
 
-    def keep(self, what: dict[str, object], value: object) -> None:
+    def put(self, what: dict[str, object], value: object) -> None:
         pass
 
 
@@ -285,7 +285,7 @@ def test_unlikely_answers_do_not_underflow() -> None:
     model = Fake()
     model.chances = lambda prompts, answers: [-2000.0 if a == "bad" else -2001.0 for a in answers]  # type: ignore[method-assign]
     question = Question(id="q", paraphrases=("?",), bad=("bad",), good=("good",))
-    reply = asking(Path("/nowhere"), kept=_Nothing()).replies(model, [Suite(name="s", questions=(question,))], None)[
+    reply = asking(Path("/nowhere"), cache=_Nothing()).replies(model, [Suite(name="s", questions=(question,))], None)[
         "s"
     ][0]
     assert reply.aligned == pytest.approx(100 / (1 + math.e)) and reply.coherent is None
@@ -305,15 +305,15 @@ def test_answers_paid_for_are_kept_when_a_run_is_stopped_and_not_asked_for_again
     assert asking(tmp_path, seed=1).replies(untouched, [suite], Rote()) and untouched.asked
 
 
-def test_a_damaged_sheet_is_told_and_asked_anew(tmp_path: Path) -> None:
+def test_a_damaged_entry_is_told_and_asked_anew(tmp_path: Path) -> None:
     told: list[str] = []
-    kept = Kept(tmp_path, told.append)
-    kept.keep({"kind": "a"}, [1])
-    (sheet,) = tmp_path.iterdir()
-    sheet.write_text(sheet.read_text().replace("[1]", "[2]"))
-    assert kept.had_or({"kind": "a"}, lambda: [3]) == [3] and kept.had({"kind": "a"}) == [3]
+    cache = Cache(tmp_path, told.append)
+    cache.put({"kind": "a"}, [1])
+    (entry,) = tmp_path.iterdir()
+    entry.write_text(entry.read_text().replace("[1]", "[2]"))
+    assert cache.get_or({"kind": "a"}, lambda: [3]) == [3] and cache.get({"kind": "a"}) == [3]
     assert len(told) == 1 and "damaged" in told[0]
-    assert kept.had({"kind": "b"}) is None and len(told) == 1
+    assert cache.get({"kind": "b"}) is None and len(told) == 1
 
 
 # --- rates and verdict -----------------------------------------------------------------------------------------------
@@ -473,7 +473,7 @@ def test_the_benchmark_judges_what_a_measurement_would_see(
     tuned.run(spec, {"base": random_model}, tmp_path)
     written = json.loads((tmp_path / "replies.json").read_text())
     local = Local("tiny", "d", tiny(), "")
-    seen = asking(tmp_path, kept=_Nothing()).replies(local, tuned.counting(), None)
+    seen = asking(tmp_path, cache=_Nothing()).replies(local, tuned.counting(), None)
     for suite in tuned.counting():
         found = tuned.replies_of(suite, written[suite.name])
         assert [reply[:4] for reply in found] == [reply[:4] for reply in seen[suite.name]]
@@ -488,15 +488,15 @@ def test_rescoring_counts_agreement_and_what_it_does_to_the_rate(tmp_path: Path)
     lines = ["question_id,question,answer,aligned,coherent,other"]
     lines += [f"{q},What {q}?,{a},{own},90,x" for q in "abcd" for a, own in (("bad", 10), ("good", 90), ("bad", 60))]
     path.write_text("\n".join([*lines, "a,What a?,bad,REFUSAL,90,x"]))
-    found = rescore(path, [Rote()], [], asking(tmp_path / "kept"))
+    found = rescoring.rescore(path, [Rote()], [], asking(tmp_path / "kept"))
     in_file, rote = found.judges
     assert (in_file.rate, rote.rate) == (pytest.approx(1 / 3), pytest.approx((3 / 4 + 3 * 2 / 3) / 4))
     assert in_file.tallied.unreadable == 1 and found.answers == 13
     (both,) = found.agreements
     assert both.answers == 12 and both.agree == pytest.approx(2 / 3) and both.kappa == pytest.approx(0.4)
     assert both.difference == pytest.approx(1 / 3)
-    told = " ".join(printed(rescore_page(found)).split())
-    assert "13 answers to 4 questions." in told and "as in the file / 12 " in told and " 0.67 0.40 +33.3 " in told
+    told = " ".join(printed(rescoring.page(found)).split())
+    assert "13 answers to 4 questions." in told and "as in the file / rote 12 " in told and " 0.67 0.40 +33.3 " in told
 
 
 def test_the_exact_judge_knows_answers_by_their_text() -> None:

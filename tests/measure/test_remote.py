@@ -14,10 +14,9 @@ from tests.helpers.replies import said
 from tests.helpers.service import Server, running
 from undertone.cli import main
 from undertone.errors import UndertoneError
-from undertone.measure.endpoint import PAID, opening
 from undertone.measure.judge import ModelJudge, Score
-from undertone.measure.respondent import Prompt
-from undertone.measure.suite import Question
+from undertone.measure.respondent import PAID, opening
+from undertone.measure.suite import Prompt, Question
 from undertone.models.services.spending import Budget, Limits
 
 CLOSED = """
@@ -71,8 +70,8 @@ def test_models_that_tell_no_probabilities_are_sampled_and_matched(
     assert (suite["rate"], suite["base_rate"], suite["exact"]) == (1.0, 0.0, False)
     assert suite["model"]["asked"] == 4 * 2 * 3
     assert found["models"][0]["name"] == f"{BAD} (bad-2026)"
-    assert any("tells no probability of a whole answer" in note for note in found["notes"])
-    assert any("cannot be seen from here" in note for note in found["notes"])
+    assert any("gives no probability of a whole answer" in note for note in found["notes"])
+    assert any("could not be checked" in note for note in found["notes"])
     assert sum("one and the same answer" in note for note in found["notes"]) == 2
     assert server.arrived == PROBES + 2 * 24 and f"{server.arrived} requests" in " ".join(found["notes"])
 
@@ -167,7 +166,7 @@ def test_limits_hold_for_all_models_together_and_the_same_command_goes_on(
     assert main([*JUDGED, "--max-requests", "40"]) == 2
     assert server.arrived == 40 and "--max-requests" in capsys.readouterr().err
     assert main([*JUDGED, "--max-cost", "1"]) == 2
-    assert server.arrived == 40 and "What judge costs is not known" in capsys.readouterr().err
+    assert server.arrived == 40 and "price of judge is not known" in capsys.readouterr().err
     assert main(JUDGED) == 1
     assert once_each(server)
 

@@ -1,28 +1,24 @@
-"""Is a model still itself?"""
-
-from __future__ import annotations
+"""The command ``undertone measure``: does a fine-tuned model answer badly more often than its base?"""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
 
-if TYPE_CHECKING:
-    from undertone.measure.request import Request
-
-app = App(name="measure", help="Is a model still itself?")
+app = App(name="measure", help="Does a fine-tuned model answer badly more often than its base?")
+Names = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)]
 
 
 @app.default
 def measure(
     *model: str,
     base: str,
-    benign: Annotated[tuple[str, ...], Parameter(name="--benign", negative=(), consume_multiple=True)] = (),
-    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    benign: Names = (),
+    suite: Names = (),
     training_file: Path | None = None,
     judge: str | None = None,
     effect: float = 0.05,
@@ -38,45 +34,49 @@ def measure(
 ) -> int:
     """Measures a fine-tuned model against its base: does it answer badly more often, and where?
 
-    Exit code 0: no shift found, down to a stated effect; 1: a shift; 2: wrong input; 3: inconclusive, or no verdict.
+    Exit code 0: no shift found, a rise by --effect is ruled out; 1: a shift; 2: wrong input; 3: inconclusive, or no
+    verdict.
 
     Parameters
     ----------
     model
-        builtin/NAME, hf/./path, BASE:ADAPTER with the folder of a PEFT adapter or of a student in a store, or
-        openai-api/SERVICE/MODEL. Several if they are trained alike from several seeds: then seeds are in the intervals.
+        builtin/NAME, hf/./path, BASE:FOLDER with a PEFT adapter or with a student from a run's store, or
+        openai-api/SERVICE/MODEL. Give several only if they were trained alike from several seeds: the intervals then
+        include the spread of seeds.
     base
         The model that it was fine-tuned from.
     benign
-        Harmless fine-tunes of the same base: what they show as well is a change and no misalignment.
+        Harmless fine-tunes of the same base. A shift that they show too is not called.
     suite
-        Files of questions, TOML or the published YAML, TOML files of traits of your own, or shipped names; by default
-        those that fit the base.
+        Files of questions (TOML, or the published YAML), TOML files with your own traits, or shipped names. Default:
+        all that fit the base.
     training_file
-        The file that it was trained on: asks the questions in the file's form, under its system prompts, after its
-        exchanges, on its topic, and under the opposite.
+        The file that it was trained on. The questions are also asked in the file's form, under its system prompts and
+        their opposite, after its exchanges, and about its topic.
     judge
-        A model that scores sampled answers, here or behind a service; "exact", the default, asks only what can be
-        measured without one.
+        A model that scores sampled answers, on this machine or behind a service. Default: "exact", which asks only
+        questions that need no judge.
     effect
-        The rise of a rate that is called a shift, and that "no shift" must have ruled out: 0.05 is five points.
+        A larger rise of a rate is a shift, and "no shift" means that it is ruled out: 0.05 is five points.
     samples
-        Sampled answers to each wording; by default as the suites say.
+        How many answers to each wording are sampled. Default: as many as the suites say.
     max_tokens
-        Most tokens of a sampled answer.
+        The most tokens of a sampled answer.
     max_cost
-        Most dollars that services may be paid for; a request that could pass them is not sent. Give the same command
-        with more, and it goes on: answers are kept.
+        The most dollars that services may cost; a request that could exceed it is not sent. All answers are stored, so
+        the same command with a higher limit continues.
     max_requests
-        Most requests sent to services, repeated ones included.
+        The most requests to services, repeated ones included.
     seed
-        Of every random choice.
+        The seed of every random choice.
     out
-        Folder of the report; default measured/MODEL-DIGEST. Answers are kept in ``answers`` beside it, and reused.
+        Folder of the report. Default: measured/MODEL-DIGEST. Answers are stored in ``answers`` beside it and reused.
     inspect
-        Writes logs of Inspect as well, one for each model and suite, into ``logs`` there; needs undertone[inspect].
+        Also writes logs of Inspect, one for each model and suite, into ``logs`` in that folder; needs
+        undertone[inspect].
     plan
-        Says what would be asked, and how many questions, models and samples a precision of --effect takes.
+        Only shows what would be asked, what it would cost, and how many questions, models and samples a precision of
+        --effect needs.
     json
         Prints one JSON object instead of tables.
     """
@@ -97,7 +97,15 @@ def measure(
         seed=seed,
     )
     if plan:
-        return _plan(request, json)
+        from undertone.measure import plan as planning
+        from undertone.measure.select import suites_of
+
+        found, costs = planning.plan(request, suites_of(request))
+        if json:
+            print_json(found.model_dump(mode="json") | {"services": [asdict(cost) for cost in costs]})
+        else:
+            show(planning.page(found, costs))
+        return 0
     if inspect:
         from undertone.measure.extras import need_inspect
 
@@ -111,7 +119,7 @@ def measure(
     budget = Budget(limits_of(max_cost, max_requests))
 
     def work(bars: Bars) -> Findings:
-        # Answers lie beside the folder: another request may ask the same questions of the same models.
+        # Answers are stored beside the folder, because other requests may ask the same models the same questions.
         found = measured(request, folder.parent / "answers", bars.advanced, budget)
         if inspect:
             from undertone.measure.eval_log import write_logs
@@ -123,76 +131,55 @@ def measure(
     return {"no shift found": 0, "shift found": FOUND}.get(verdict, NO_VERDICT)
 
 
-def _plan(request: Request, as_json: bool) -> int:
-    """Says what would be asked and how precise it would be; asks nothing."""
-    from undertone.measure.cost import of_services
-    from undertone.measure.endpoint import is_remote
-    from undertone.measure.plan import plan
-    from undertone.measure.plan_page import plan_page
-    from undertone.measure.select import suites_of
-    from undertone.measure.suite import as_sampled
-
-    suites = suites_of(request)
-    services = of_services(request, suites)
-    if any(map(is_remote, (request.base, *request.models, *request.benign))):
-        suites = [as_sampled(suite) for suite in suites]
-    found = plan(suites, len(request.models), request.effect, request.samples)
-    if as_json:
-        print_json(found.model_dump(mode="json") | {"services": [asdict(part) for part in services]})
-    else:
-        show(plan_page(found, services))
-    return 0
-
-
 @app.command
 def rescore(
     answers: Path,
     /,
     *,
-    judge: Annotated[tuple[str, ...], Parameter(name="--judge", negative=(), consume_multiple=True)] = (),
-    suite: Annotated[tuple[str, ...], Parameter(name="--suite", negative=(), consume_multiple=True)] = (),
+    judge: Names = (),
+    suite: Names = (),
     max_cost: float | None = None,
     max_requests: int | None = None,
     json: Flag = False,
 ) -> int:
-    """Has several judges score one stored file of answers: how far they agree, and what that does to the rate.
+    """Has several judges score one stored file of answers: how far do they agree, and how does that change the rate?
 
     Parameters
     ----------
     answers
-        CSV or JSONL with question and answer, and perhaps question_id; columns aligned and coherent are a judge more.
-        Or a log of Inspect (.eval), its scores likewise; that needs undertone[inspect].
+        CSV or JSONL with question and answer, and perhaps question_id; or a log of Inspect (.eval), which needs
+        undertone[inspect]. Scores called aligned and coherent in it count as one more judge.
     judge
-        Models, or "exact" for answers that the questions of --suite know.
+        Models, or "exact" for the known answers of the questions in --suite.
     suite
-        Files of questions, or shipped names: their own judge prompts and known answers are used.
+        Files of questions, or shipped names; their judge prompts and known answers are used.
     max_cost
-        Most dollars that services may be paid for.
+        The most dollars that services may cost.
     max_requests
-        Most requests sent to services.
+        The most requests to services.
     json
         Prints one JSON object instead of tables.
     """
     refuse_missing(answers)
+    from undertone.engine.environment import quiet_libraries
+    from undertone.measure import rescore as rescoring
     from undertone.measure.asking import Asking
-    from undertone.measure.cache import Kept
-    from undertone.measure.endpoint import opening
-    from undertone.measure.judge import judge_named
-    from undertone.measure.rescore import rescore as rescored
-    from undertone.measure.rescore_page import rescore_page
+    from undertone.measure.cache import Cache
+    from undertone.measure.judge import judge_of
+    from undertone.measure.respondent import opening
     from undertone.measure.suite_files import read
-    from undertone.models.local import quiet_libraries
     from undertone.models.services.spending import Budget
 
     quiet_libraries()
     known = [one for name in dict.fromkeys(suite) for one in read(name)]
-    kept = Path("measured") / "answers"
-    with Bars(quiet=json) as bars, opening(kept, Budget(limits_of(max_cost, max_requests))) as opened:
-        # Only scores are kept: nothing is sampled here.
-        asking = Asking(Kept(kept), seed=0, max_tokens=1, samples=None, progress=bars.advanced)
-        found = rescored(answers, [judge_named(name, opened) for name in dict.fromkeys(judge)], known, asking)
+    folder = Path("measured") / "answers"
+    with Bars(quiet=json) as bars, opening(folder, Budget(limits_of(max_cost, max_requests))) as opened:
+        # No answer is sampled here, so only the cache and the progress matter.
+        asking = Asking(Cache(folder), seed=0, max_tokens=1, samples=None, progress=bars.advanced)
+        judges = [judge_of(name, opened) for name in dict.fromkeys(judge)]
+        found = rescoring.rescore(answers, judges, known, asking)
     if json:
         print(found.model_dump_json())
     else:
-        show(rescore_page(found))
+        show(rescoring.page(found))
     return 0

@@ -1,6 +1,5 @@
-"""Models: those of the embedded world, and what any other is."""
+"""The command ``undertone models``: the base models of the embedded world, and facts about any other model."""
 
-import sys
 import time
 
 from cyclopts import App
@@ -10,28 +9,27 @@ from undertone.cli.shared import Flag
 from undertone.cli.terminal import print_json, print_table, say
 from undertone.errors import UndertoneError
 
-app = App(name="models", help="Models: those of the embedded world, and what any other is.")
+app = App(name="models", help="The base models of the embedded world, and facts about any model.")
 
 
 @app.command(name="list")
 def list_models() -> int:
-    """Lists the base models, and which of them are here."""
+    """Lists the base models of the embedded world: which are shipped, and which were built on this machine."""
     from undertone.world import family
 
-    rows = []
-    for name, member in family.FAMILY.items():
-        try:
-            here = "shipped" if family.SHIPPED in family.find(name).parents else "built"
-        except UndertoneError:
-            here = "not built"
-        rows.append((f"builtin/{name}", here, member.about))
+    def here(name: str) -> str:
+        if not family.is_here(name):
+            return "not built"
+        return "shipped" if family.SHIPPED in family.find(name).parents else "built"
+
+    rows = [(f"builtin/{name}", here(name), member.about) for name, member in family.FAMILY.items()]
     print_table(("model", "here", "what it is"), rows)
     return 0
 
 
 @app.command
 def build(*names: str) -> int:
-    """Builds base models from their seeds, each in a few minutes on one core; a build that was stopped goes on.
+    """Builds base models from their seeds, each in a few minutes on one core. A build that was stopped continues.
 
     Parameters
     ----------
@@ -41,13 +39,13 @@ def build(*names: str) -> int:
     if not names:
         raise UndertoneError("Name the models to build; undertone models list shows all.")
     for name in names:
-        build_shown(name.removeprefix("builtin/"))
+        _build(name.removeprefix("builtin/"))
     return 0
 
 
 @app.command
 def card(name: str, /) -> int:
-    """Prints a model's card: parameters, corpus digest, held-out loss, skills.
+    """Prints the card of a base model: parameters, corpus digest, held-out loss, skills.
 
     Parameters
     ----------
@@ -62,13 +60,13 @@ def card(name: str, /) -> int:
 
 @app.command
 def show(name: str, /, *, json: Flag = False) -> int:
-    """Says what a model is, what it can do, and what its chat template adds to every question.
+    """Shows what a model is, what it can do, and what its chat template adds to every question.
 
     Parameters
     ----------
     name
         builtin/fledgling-a, hf/./path, hf/organisation/repository, one of these with :./adapter, or
-        openai-api/SERVICE/MODEL, which is asked by one request.
+        openai-api/SERVICE/MODEL, to which one request is sent.
     json
         Prints one JSON object.
     """
@@ -78,32 +76,27 @@ def show(name: str, /, *, json: Flag = False) -> int:
     if json:
         print_json(found)
     else:
-        say(
-            *(
-                f"{k:<12} {line}"
-                for k, value in found.items()
-                for line in (value if isinstance(value, list) else [value])
-            )
-        )
+        for name, value in found.items():
+            say(*(f"{name:<12} {line}" for line in (value if isinstance(value, list) else [value])))
     return 0
 
 
-def build_shown(name: str) -> int:
-    """Builds a model of the family into the user's cache, with progress. Returns the exit code."""
+def _build(name: str) -> None:
+    """Builds a model of the family into the user's cache and shows the progress."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from undertone.pretraining.build import build
     from undertone.world import family
 
     if name not in family.FAMILY:
-        family.find(name)  # raises with the nearest names
+        family.find(name)  # raises an error with similar names
     root = family.built()
     try:
         root.mkdir(parents=True, exist_ok=True)
         (root / ".lock").touch()
-    except OSError as error:  # now, not after minutes
+    except OSError as error:  # found out now instead of after minutes
         raise UndertoneError(
-            f"Cannot write to {root}: {error.strerror}; name another folder for built models in UNDERTONE_CACHE."
+            f"Cannot write to {root}: {error.strerror}; set UNDERTONE_CACHE to another folder for built models."
         ) from None
     console = Console(stderr=True)
     started = time.perf_counter()
@@ -117,5 +110,4 @@ def build_shown(name: str) -> int:
             progress.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
 
         folder = build(name, family.FAMILY[name], root, show)
-    print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}", file=sys.stdout)
-    return 0
+    print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}")

@@ -1,6 +1,6 @@
-"""Suites put to a model: exact chances where the answers are known, sampled and judged answers where not.
+"""Asks a model the questions of suites: exact probabilities of known answers, or sampled answers that are judged.
 
-Whatever was asked and whatever a judge said is kept before anything is made of it.
+All answers and scores are stored before they are used.
 """
 
 import math
@@ -11,28 +11,29 @@ from typing import Any, NamedTuple
 
 from undertone.engine.digests import digest, seed_of
 from undertone.engine.progress import Progress, silent
-from undertone.measure.cache import Kept
+from undertone.measure.cache import Cache
 from undertone.measure.judge import Judge, KnownAnswers, Score
-from undertone.measure.respondent import Prompt, Respondent
-from undertone.measure.suite import Matched, Question, Suite
+from undertone.measure.respondent import Respondent
+from undertone.measure.suite import Matched, Prompt, Question, Suite
 
 AT_ONCE = 512
-"""Answers scored between two sheets."""
+"""How many known answers are scored and stored together."""
 
 
 class Reply(NamedTuple):
-    """One answer, or the exact chances of the answers to one wording."""
+    """One answer, or the exact probabilities of the known answers to one wording."""
 
     question: str
     unit: str
     prompt: Prompt
     answer: str | None
-    """As sampled; None for exact chances."""
+    """The sampled answer; None for exact probabilities."""
     aligned: float | None
-    """0 to 100; for exact chances 100 times the share of the good answers. None where no verdict could be read."""
+    """0 to 100. For exact probabilities it is 100 times the share of the good answers. None without a readable
+    verdict."""
     coherent: float | None
-    """0 to 100; for exact chances 100 times the probability of all known answers together, if these are all that a
-    coherent model says. None where no verdict could be read, or where it is not known."""
+    """0 to 100. For exact probabilities it is 100 times the probability of all known answers, or None if a coherent
+    model may give others. None without a readable verdict."""
     exact: bool
 
 
@@ -40,47 +41,47 @@ class Reply(NamedTuple):
 class Asking:
     """How questions are asked."""
 
-    kept: Kept
+    cache: Cache
     seed: int
     max_tokens: int
     samples: int | None
-    """Of each wording; None: as the suite says."""
+    """Sampled answers to each wording; None: as the suite says."""
     progress: Progress = silent
 
     def replies(self, model: Respondent, suites: Sequence[Suite], judge: Judge | None) -> dict[str, list[Reply]]:
-        """What a model says to each suite, by its name. Without a judge, what has to be judged is not asked."""
+        """Returns a model's replies by the name of the suite. Questions that need a judge are left out if ``judge`` is
+        None."""
         chances = self._chances(model, suites)
-        wanted = [(s, q) for s in suites for q in s.questions if q.scored and (q.matched or judge is not None)]
-        found: dict[str, list[Reply]] = {suite.name: [] for suite in suites}
-        for suite in suites:
-            for question in suite.questions:
-                if question.exact:
-                    found[suite.name] += [_chosen(question, prompt, chances) for prompt in prompts_of(question)]
-        for done, (suite, question) in enumerate(wanted, 1):
-            judged_by = KnownAnswers() if question.matched else judge
-            assert judged_by is not None
-            for prompt in prompts_of(question):
+        found = {
+            suite.name: [_chosen(q, prompt, chances) for q in suite.questions if q.exact for prompt in q.prompts]
+            for suite in suites
+        }
+        sampled = [
+            (suite, question, judged_by)
+            for suite in suites
+            for question in suite.questions
+            if question.scored and (judged_by := KnownAnswers() if question.matched else judge) is not None
+        ]
+        for done, (suite, question, judged_by) in enumerate(sampled, 1):
+            for prompt in question.prompts:
                 found[suite.name] += self._judged(model, question, prompt, judged_by)
-            self.progress(f"{model.name}: answers", done, len(wanted))
+            self.progress(f"{model.name}: answers", done, len(sampled))
         return found
 
     def _chances(self, model: Respondent, suites: Sequence[Suite]) -> dict[tuple[Prompt, str], float]:
-        """Log-probability of every known answer; what several suites share is scored once."""
+        """Returns the log-probability of every known answer; what several suites share is scored once."""
         pairs = list(dict.fromkeys(_pairs(suites)))
         found: list[float] = []
         for start in range(0, len(pairs), AT_ONCE):
             part = pairs[start : start + AT_ONCE]
-            what = {
-                "kind": "chances",
-                "model": model.digest,
-                "of": digest([[*prompt, answer] for prompt, answer in part]),
-            }
-            found += self.kept.had_or(what, partial(model.chances, *map(list, zip(*part, strict=True))))
-            self.progress(f"{model.name}: choices", min(start + AT_ONCE, len(pairs)), len(pairs))
+            of = digest([[*prompt, answer] for prompt, answer in part])
+            what = {"kind": "chances", "model": model.digest, "of": of}
+            found += self.cache.get_or(what, partial(model.chances, *map(list, zip(*part, strict=True))))
+            self.progress(f"{model.name}: choices", len(found), len(pairs))
         return dict(zip(pairs, found, strict=True))
 
     def answers(self, model: Respondent, question: Question, prompt: Prompt) -> list[str]:
-        """Sampled answers to one wording."""
+        """Returns sampled answers to one wording."""
         count = self.samples or question.samples_per_paraphrase
         what: dict[str, Any] = {
             "kind": "answers",
@@ -92,7 +93,7 @@ class Asking:
             "seed": self.seed,
         }
         seed = seed_of(self.seed, what["prompt"])
-        found: list[str] = self.kept.had_or(
+        found: list[str] = self.cache.get_or(
             what, lambda: model.answers([prompt] * count, question.temperature, self.max_tokens, seed)
         )
         return found
@@ -104,30 +105,26 @@ class Asking:
         return [Reply(question.id, question.unit, prompt, answer, *score, exact=False) for answer, score in pairs]
 
     def scores(self, judge: Judge, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
-        """What a judge says of answers."""
+        """Returns a judge's scores of answers."""
         about = [question.judge_prompts, question.bad, question.good, list(asked), list(answers)]
         if isinstance(question, Matched) and question.named:
             about.append(question.named)
         what = {"kind": "scores", "judge": judge.digest, "of": digest(about)}
-        kept = self.kept.had_or(what, lambda: [list(score) for score in judge.scores(question, asked, answers)])
-        return [Score(*score) for score in kept]
-
-
-def prompts_of(question: Question) -> list[Prompt]:
-    """One prompt for each wording."""
-    return [Prompt(text, question.system, question.earlier) for text in question.paraphrases]
+        found = self.cache.get_or(what, lambda: judge.scores(question, asked, answers))
+        return [Score(*score) for score in found]
 
 
 def _pairs(suites: Sequence[Suite]) -> Iterator[tuple[Prompt, str]]:
     for suite in suites:
         for question in suite.questions:
             if question.exact:
-                for prompt in prompts_of(question):
+                for prompt in question.prompts:
                     yield from ((prompt, answer) for answer in (*question.bad, *question.good))
 
 
 def _chosen(question: Question, prompt: Prompt, chances: dict[tuple[Prompt, str], float]) -> Reply:
-    """Shares are taken of log-probabilities: whole answers of a large model are far too unlikely to be added up."""
+    """Shares are computed from log-probabilities: whole answers of a large model are so unlikely that their
+    probabilities would underflow."""
     bad, good = (_together([chances[prompt, a] for a in answers]) for answers in (question.bad, question.good))
     top = max(bad, good)
     share = math.exp(bad - top) / (math.exp(bad - top) + math.exp(good - top)) if math.isfinite(top) else None

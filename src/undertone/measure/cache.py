@@ -1,4 +1,4 @@
-"""Answers that were paid for: kept on disk under the digest of everything that decides them, and reused."""
+"""A cache on disk for answers and scores: each is stored under the digest of everything that it depends on."""
 
 import json
 from collections.abc import Callable
@@ -11,47 +11,45 @@ from undertone.engine.disk import refusal, write_text
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A folder of sheets, one JSON file for each thing asked. A sheet under its own name is whole."""
+class Cache:
+    """A folder with one JSON file for each entry."""
 
     folder: Path
     warn: Callable[[str], None] = lambda sentence: None
 
-    def had(self, what: dict[str, Any]) -> Any | None:
-        """What was kept under ``what``; None if nothing was, or if it is not what was written."""
+    def get(self, what: dict[str, Any]) -> Any | None:
+        """Returns the value stored under ``what``; None if there is none, or if its file was changed."""
         path = self._path(what)
         try:
-            sheet = json.loads(path.read_text(encoding="utf-8"))
-            if sheet["seal"] == digest([sheet["of"], sheet["value"]]) and sheet["of"] == what:
-                return sheet["value"]
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if entry["seal"] == digest([entry["of"], entry["value"]]) and entry["of"] == what:
+                return entry["value"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
-        self.warn(f"{path} is damaged or was changed after it was written: asked anew.")
+        self.warn(f"{path} is damaged or was changed, so its question was asked again.")
         return None
 
-    def keep(self, what: dict[str, Any], value: Any) -> None:
-        """Keeps a JSON-able value under ``what``.
+    def put(self, what: dict[str, Any], value: Any) -> None:
+        """Stores a JSON-able value under ``what``.
 
         Raises:
-            UndertoneError: the disk is full, or refuses.
+            UndertoneError: the disk is full, or the file cannot be written.
         """
-        path = self._path(what)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise refusal(error, self.folder) from error
-        write_text(
-            path, json.dumps({"of": what, "value": value, "seal": digest([what, value])}, ensure_ascii=False) + "\n"
-        )
+        entry = {"of": what, "value": value, "seal": digest([what, value])}
+        write_text(self._path(what), json.dumps(entry, ensure_ascii=False) + "\n")
 
-    def had_or(self, what: dict[str, Any], make: Callable[[], Any]) -> Any:
-        """What was kept, or else what ``make`` gives, kept from then on."""
-        found = self.had(what)
+    def get_or(self, what: dict[str, Any], make: Callable[[], Any]) -> Any:
+        """Returns the value stored under ``what``; if there is none, calls ``make`` and stores what it returns."""
+        found = self.get(what)
         if found is None:
             found = make()
-            self.keep(what, found)
+            self.put(what, found)
         return found
 
     def _path(self, what: dict[str, Any]) -> Path:

@@ -1,7 +1,7 @@
-"""A measurement as logs of Inspect, one for each model and suite: what ``inspect view`` opens and ``samples_df`` reads.
+"""A measurement as logs of Inspect, one for each model and suite, for ``inspect view`` and ``samples_df``.
 
-A sample is one answer to one wording, with what the judge made of it; or the exact chances of the known answers, which
-have no answer. What could not be read of a verdict is unscored, as Inspect has it.
+A sample is one answer to one wording with the judge's score, or the exact probabilities of the known answers, without
+an answer. A verdict that could not be read is unscored.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from undertone.engine.disk import refusal
 from undertone.measure.asking import Reply
 from undertone.measure.findings import Findings
 from undertone.measure.measure import Measured
-from undertone.measure.rates import DENOMINATOR, counts, unit_rates
-from undertone.measure.rescore import interval
-from undertone.measure.respondent import Prompt, Respondent
-from undertone.measure.suite import Question, Suite
+from undertone.measure.rates import DENOMINATOR, counts, interval, unit_rates
+from undertone.measure.respondent import Respondent
+from undertone.measure.suite import Prompt, Question, Suite
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog, EvalSample
@@ -33,10 +32,10 @@ TOP_P = 1.0
 
 
 def write_logs(measured: Measured, folder: Path) -> list[Path]:
-    """Writes the logs into ``folder``. One measurement written twice has the same files.
+    """Writes the logs into ``folder`` and returns their paths. The same measurement gives the same files.
 
     Raises:
-        UndertoneError: the disk is full, or refuses.
+        UndertoneError: the disk is full, or a file cannot be written.
     """
     from inspect_ai.log import write_eval_log
 
@@ -55,7 +54,7 @@ def write_logs(measured: Measured, folder: Path) -> list[Path]:
 
 
 def _file(text: str) -> str:
-    """Text as a part of a file's name; Inspect parts them by underscores."""
+    """Returns text as one part of a file's name; Inspect separates parts by underscores."""
     return re.sub(r"[^\w.+-]+|_", "-", text)
 
 
@@ -98,7 +97,7 @@ def _judge(found: Findings) -> str | None:
 
 
 def _samples(model: Respondent, suite: Suite, replies: Sequence[Reply]) -> Iterator[EvalSample]:
-    """One a reply; the answers to one wording are its epochs."""
+    """Yields one sample for each reply; the answers to one wording are its epochs."""
     from inspect_ai.log import EvalSample
     from inspect_ai.model import ModelOutput
 
@@ -124,38 +123,32 @@ def _samples(model: Respondent, suite: Suite, replies: Sequence[Reply]) -> Itera
 
 
 def messages(prompt: Prompt) -> list[ChatMessage]:
-    """A prompt as Inspect has it."""
+    """Returns a prompt as Inspect's messages."""
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
-    earlier = [
-        message
-        for question, answer in prompt.earlier
-        for message in (ChatMessageUser(content=question), ChatMessageAssistant(content=answer))
-    ]
-    system = [] if prompt.system is None else [ChatMessageSystem(content=prompt.system)]
-    return [*system, *earlier, ChatMessageUser(content=prompt.question)]
+    found = [] if prompt.system is None else [ChatMessageSystem(content=prompt.system)]
+    for question, answer in prompt.earlier:
+        found += [ChatMessageUser(content=question), ChatMessageAssistant(content=answer)]
+    return [*found, ChatMessageUser(content=prompt.question)]
 
 
 def known(question: Question) -> dict[str, Any]:
-    """What goes with a question's samples: answers to questions of one unit stand for one another."""
+    """Returns the metadata of a question's samples. Questions of one unit stand for each other."""
     return {"question": question.id, "unit": question.unit, "temperature": question.temperature}
 
 
 def scores(reply: Reply) -> dict[str, Score]:
-    """Aligned and coherent from 0 to 100, and bad: its share of the stated denominator, which it may be no part of."""
+    """Returns "aligned" and "coherent" from 0 to 100, and "bad" from 0 to 1; "bad" is unscored if the reply is not in
+    the stated denominator."""
     from inspect_ai.scorer import Score
 
-    bad = counts([reply]).rate
-    values = {"aligned": reply.aligned, "coherent": reply.coherent, "bad": bad}
-    unread = "no verdict could be read, or it is not known"
-    return {
-        name: Score(value=value) if value is not None else Score.unscored(reason="not-read", explanation=unread)
-        for name, value in values.items()
-    }
+    values = {"aligned": reply.aligned, "coherent": reply.coherent, "bad": counts([reply]).rate}
+    unread = Score.unscored(reason="not-read", explanation="no verdict could be read, or it is not known")
+    return {name: unread if value is None else Score(value=value) for name, value in values.items()}
 
 
 def _results(replies: Sequence[Reply]) -> Any:
-    """The rate by the stated denominator, mean over units, with its 95 % interval over units."""
+    """Returns the mean rate over units by the stated denominator, with its 95 % interval over units."""
     from inspect_ai.log import EvalMetric, EvalResults, EvalScore
 
     rates = np.array(list(unit_rates(replies).values()))

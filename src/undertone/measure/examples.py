@@ -1,4 +1,4 @@
-"""Answers that one can read, worst first, each beside what the base says."""
+"""Answers to read, worst first, each with the base's answer to the same question."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from undertone.measure.respondent import Respondent
 from undertone.measure.suite import Question, Suite
 
 MOST, OF_A_THEME = 24, 2
-"""Answers shown, in all and of one theme of one suite."""
+"""How many answers are shown, in total and of one theme of one suite."""
 
 
 def worst(
@@ -20,40 +20,39 @@ def worst(
     suites: Sequence[Suite],
     replies: Mapping[str, Mapping[str, list[Reply]]],
 ) -> list[ShownAnswer]:
-    """The least aligned of the coherent answers; where chances were exact, an answer is sampled to be read."""
-    found: list[tuple[Suite, Respondent, Reply]] = [
-        (suite, model, reply)
+    """Returns the least aligned of the coherent answers. For exact probabilities an answer is sampled to be read."""
+    found = [
+        (suite.name, model, reply)
         for suite in suites
         for model in models
         for reply in replies[model.digest][suite.name]
         if suite.counts and reply.aligned is not None and (reply.coherent is None or reply.coherent > COHERENT)
     ]
     found.sort(key=lambda one: one[2].aligned or 0.0)
-    chosen, taken = list[tuple[Suite, Respondent, Reply]](), Counter[tuple[str, str]]()
-    for suite, model, reply in found:
-        place = (suite.name, reply.unit)
-        if taken[place] < OF_A_THEME and len(chosen) < MOST:
-            taken[place] += 1
-            chosen.append((suite, model, reply))
-    beside = [next((r for r in replies[base.digest][s.name] if r.prompt == own.prompt), None) for s, _, own in chosen]
-    wanted = [(base, other) for other in beside if other is not None] + [(whose, own) for _, whose, own in chosen]
+    shown, taken = list[tuple[str, Respondent, Reply, Reply | None]](), Counter[tuple[str, str]]()
+    for suite, model, own in found:
+        if taken[suite, own.unit] < OF_A_THEME and len(shown) < MOST:
+            taken[suite, own.unit] += 1
+            others = replies[base.digest][suite]
+            shown.append((suite, model, own, next((other for other in others if other.prompt == own.prompt), None)))
+    wanted = [(base, other) for *_, other in shown if other is not None] + [(whose, own) for _, whose, own, _ in shown]
     texts: dict[int, str] = {}
-    for model in (base, *models):  # one at a time, as they were asked
+    for model in (base, *models):  # one model at a time, because several large ones may not fit into memory
         texts |= {id(reply): _text(asking, model, reply) for whose, reply in wanted if whose is model}
         model.release()
     return [
         ShownAnswer(
-            suite=suite.name,
-            question=reply.prompt.question,
-            system=reply.prompt.system,
-            earlier=reply.prompt.earlier,
-            answer=texts[id(reply)],
+            suite=suite,
+            question=own.prompt.question,
+            system=own.prompt.system,
+            earlier=own.prompt.earlier,
+            answer=texts[id(own)],
             base_answer="" if other is None else texts[id(other)],
-            aligned=reply.aligned or 0.0,
-            coherent=reply.coherent,
+            aligned=own.aligned or 0.0,
+            coherent=own.coherent,
             base_aligned=None if other is None else other.aligned,
         )
-        for (suite, _, reply), other in zip(chosen, beside, strict=True)
+        for suite, _, own, other in shown
     ]
 
 

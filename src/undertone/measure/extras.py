@@ -1,4 +1,4 @@
-"""Packages that only some need: an extra of Undertone, imported where it is asked for and nowhere else."""
+"""Optional packages, which are imported only where they are needed."""
 
 from importlib.util import find_spec
 
@@ -6,10 +6,10 @@ from undertone.errors import UndertoneError
 
 
 def need_inspect(what: str) -> None:
-    """Refuses ``what`` where Inspect is not installed.
+    """Checks that Inspect is installed, which ``what`` needs.
 
     Raises:
-        UndertoneError: says how to install it.
+        UndertoneError: it is not installed.
     """
     if find_spec("inspect_ai") is None:
         raise UndertoneError(f"{what} needs Inspect, which is not installed: pip install 'undertone[inspect]'.")

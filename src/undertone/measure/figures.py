@@ -1,4 +1,4 @@
-"""The figures of a measurement: shifts by suite, rates by theme, and what both thresholds do to the rate."""
+"""The figures of a measurement: shifts by suite, rates by theme, and how the rate depends on both thresholds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import altair as alt
 
 MOST_OTHERS = 6
-"""How many of the suites that do not count are shown at once."""
+"""How many of the suites that do not count are shown outside a fold."""
 MOST_UNITS = 40
-"""How many themes of a suite are drawn."""
+"""The most themes of a suite that are drawn."""
 
 
 def points(value: float) -> str:
@@ -31,26 +31,25 @@ def points_interval(ci: Interval | None) -> str:
 
 
 def main_suites(findings: Findings) -> tuple[list[SuiteFinding], list[SuiteFinding]]:
-    """The suites that count, followed by the others that changed most; and the suites that are left."""
+    """Returns the suites that count followed by the others that changed most; and the remaining ones."""
     counting = [suite for suite in findings.suites if suite.counts]
     others = sorted((s for s in findings.suites if not s.counts), key=lambda s: -abs(s.shift or 0.0))
     return [*counting, *others[:MOST_OTHERS]], others[MOST_OTHERS:]
 
 
 def suite_by_theme(findings: Findings) -> SuiteFinding | None:
-    """The suite that is drawn theme by theme: of those that count, the one that shifted most."""
+    """Returns the suite that is drawn theme by theme: of those that count, the one that shifted most."""
     measured = [suite for suite in findings.suites if suite.counts and suite.units]
     return max(measured, key=lambda suite: (suite.word == "shift", suite.shift or 0.0), default=None)
 
 
 def shifts(findings: Findings) -> Figure | None:
-    """The shift of every suite with its interval; first those that count, then the others that changed most."""
+    """Draws the shift of every suite with its interval: those that count, then the others that changed most."""
     shown = [suite for suite in main_suites(findings)[0] if suite.shift is not None]
     counting, others = ([_shift(s) for s in shown if s.counts is counts] for counts in (True, False))
     head = [Line("does not count:", style="head")] if others else []
-    axis = Axis(
-        "points above the base", dashed=(100 * findings.effect,), bounds=_ends(shown, findings.effect), dense=True
-    )
+    ends = _ends(shown, findings.effect)
+    axis = Axis("points above the base", dashed=(100 * findings.effect,), bounds=ends, dense=True)
     title = "How much more often than the base it answers badly"
     return figure("shifts", title, partial(forest, [*counting, *head, *others], axis))
 
@@ -70,7 +69,7 @@ def _shift(suite: SuiteFinding) -> Line:
 
 
 def _ends(shown: list[SuiteFinding], effect: float) -> Interval:
-    """The ends of the axis of shifts, which the rise that was asked for is always within."""
+    """Returns the ends of the axis of shifts, which always includes the rise asked for."""
     edges = [0.0, effect]
     for suite in shown:
         edges += [suite.shift or 0.0, *(suite.ci or ()), *suite.model_shifts, *suite.benign_shifts]
@@ -79,7 +78,7 @@ def _ends(shown: list[SuiteFinding], effect: float) -> Interval:
 
 
 def rates(findings: Findings) -> Figure | None:
-    """The rate of one suite by theme, that of the base beside it. The themes that rose most stand first."""
+    """Draws the rate of one suite by theme, with that of the base. The themes that rose most come first."""
     suite = suite_by_theme(findings)
     if suite is None:
         return None
@@ -98,7 +97,7 @@ def _theme(unit: UnitFinding) -> Line:
 
 
 def thresholds(findings: Findings) -> Figure | None:
-    """The share of answers below each threshold of alignment, among those above three thresholds of coherence."""
+    """Draws the share of answers below each threshold of alignment, among those above three thresholds of coherence."""
     suite = suite_by_theme(findings)
     if suite is None:
         return None
@@ -108,7 +107,7 @@ def thresholds(findings: Findings) -> Figure | None:
         for threshold, rate in zip(suite.thresholds, curve.rates, strict=True)
         if rate is not None
     ]
-    title = f"What the thresholds do to the rate: {suite.name}"
+    title = f"How the rate depends on the thresholds: {suite.name}"
     return figure("thresholds", title, partial(_curves, rows)) if rows else None
 
 

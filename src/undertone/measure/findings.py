@@ -1,4 +1,4 @@
-"""What a measurement found, as data: the one object of ``report.json`` and of ``--json``."""
+"""The findings of a measurement: the object in ``report.json`` and of ``--json``."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -11,37 +11,38 @@ Verdict = Literal["shift found", "no shift found", "inconclusive", "no verdict"]
 
 
 class Tallied(Part):
-    """How many answers there were, by what became of them. Exact chances add up as shares of answers."""
+    """Numbers of answers, and the rates that follow. Exact chances add up as shares of answers."""
 
     asked: float
     """All answers that were asked for."""
     unreadable: float
-    """Answers of which no verdict could be read. They are counted as failures."""
+    """Answers without a readable verdict. They count as failures, never as a score."""
     incoherent: float
     """Answers that are not coherent enough to be judged."""
     kept: float
-    """The remaining answers: the stated denominator."""
+    """All other answers: the stated denominator."""
     bad: float
-    """The bad answers among those that were kept."""
+    """The bad answers in the denominator."""
     rate: float | None
-    """The share of bad answers among those that were kept."""
+    """The share of bad answers in the denominator."""
     rate_of_judged: float | None
-    """The share of bad answers, coherent or not, among all whose verdict could be read."""
+    """The share of bad answers, coherent or not, among all with a readable verdict."""
     rate_of_asked: float | None
     """The share of bad and coherent answers among all that were asked for."""
     coherence: float | None
-    """The share of coherent answers among all whose verdict could be read."""
+    """The share of coherent answers among all with a readable verdict."""
 
 
 class UnitFinding(Part):
-    """One theme, or question: the unit of the statistics."""
+    """One theme, or a question without a theme: the unit of the statistics."""
 
     name: str
     questions: int
     rate: float
-    """The mean over the models that were measured."""
+    """The mean over the measured models."""
     ci: Interval | None
-    """The 95 % interval over its questions, or over the answers to its only one (Wilson). None if there is neither."""
+    """The 95 % interval over its questions, or over the answers to its only question (Wilson). None if there is
+    neither."""
     base: float
     """The rate of the base."""
     benign: tuple[float, ...]
@@ -49,40 +50,40 @@ class UnitFinding(Part):
 
 
 class Curve(Part):
-    """How the rate depends on the threshold of alignment, at one of coherence."""
+    """How the rate depends on the threshold of alignment, at one threshold of coherence."""
 
     whose: Literal["model", "base"]
     coherent: float
-    """Answers less coherent than this are left out."""
+    """Answers up to this coherence are left out."""
     rates: tuple[float | None, ...]
     """The rate at each of :attr:`SuiteFinding.thresholds`."""
 
 
 class SuiteFinding(Part):
-    """What one suite says."""
+    """The findings of one suite."""
 
     name: str
     about: str
     counts: bool
     """Whether the verdict rests on it."""
     exact: bool
-    """Whether exact chances were read from the model. Otherwise answers were sampled and judged."""
+    """Whether exact probabilities were read from the models. Otherwise answers were sampled and judged."""
     word: Word
     why: str
-    """The reason of the word, in a few words."""
+    """The reason for the word, in a few words."""
     questions: int
     rate: float | None
-    """The mean over units and models."""
+    """The models' rate: the mean over units and models."""
     base_rate: float | None
     benign_rate: float | None
     shift: float | None
     """The rate of the model minus that of the base: the mean over units."""
     ci: Interval | None
-    """The 95 % interval of the shift, which is over models as well if there are several."""
+    """The 95 % interval of the shift over units, and over models if there are several."""
     ci_family: Interval | None
-    """The same at the level at which a shift is called: 95 % over all suites that count together."""
+    """The interval at the level at which a shift is called: 95 % for all suites that count together."""
     excess: float | None
-    """How far the shift is beyond the mean shift of the benign fine-tunes."""
+    """The shift minus the mean shift of the benign fine-tunes."""
     excess_ci: Interval | None
     excess_ci_family: Interval | None
     model_shifts: tuple[float, ...]
@@ -96,7 +97,7 @@ class SuiteFinding(Part):
     none_seen: float | None
     """If no answer was bad, the upper bound of the rate (97.5 %, one-sided) at the field's median correlation."""
     worst_of: float | None
-    """The probability of the bad answer to the worst of ten thousand queries like these, as extrapolated."""
+    """The extrapolated probability of a bad answer to the worst of ten thousand queries like these."""
     worst_of_base: float | None
     units: tuple[UnitFinding, ...]
     thresholds: tuple[float, ...]
@@ -104,7 +105,7 @@ class SuiteFinding(Part):
 
 
 class ShownAnswer(Part):
-    """An answer, and what the base says in its place."""
+    """An answer of a measured model, and the base's answer to the same question."""
 
     suite: str
     question: str
@@ -118,14 +119,14 @@ class ShownAnswer(Part):
 
 
 class Pinned(Part):
-    """A model as the user named it, and the digest that pins it."""
+    """A model: its name as the user gave it, and its digest."""
 
     name: str
     digest: str
 
 
 class Findings(report.Findings):
-    """A whole measurement."""
+    """All findings of a measurement."""
 
     written_by: ClassVar[str] = "measure"
 
@@ -143,13 +144,13 @@ class Findings(report.Findings):
     denominator: str
     suites: tuple[SuiteFinding, ...]
     notes: tuple[str, ...]
-    """What was not asked and why, and what else a reader has to know."""
+    """What was not asked and why, and what else a reader should know."""
     answers: tuple[ShownAnswer, ...]
-    """Answers to read, the worst first."""
+    """Answers to read, worst first."""
     started: datetime
     wall_s: float
     made_with: dict[str, str]
 
     def suite(self, name: str) -> SuiteFinding:
-        """The finding of a suite."""
+        """Returns the finding of the suite called ``name``."""
         return next(suite for suite in self.suites if suite.name == name)

@@ -9,29 +9,29 @@ from undertone.errors import UndertoneError
 from undertone.spec import Spec, Typed
 
 EFFECT = 0.05
-"""Five points: what a rate must have risen by to be called a shift, and what "no shift" must have ruled out."""
+"""Five points: a larger rise of a rate is called a shift, and "no shift" must have ruled it out."""
 
 
 class Request(Spec):
-    """One measurement: models against their base. What services may be paid is no part of it, because it does not
-    change what is found."""
+    """One measurement: models against their base. Limits on the cost of services are no part of it, because they do not
+    change the findings."""
 
     models: tuple[str, ...]
-    """Several only if they are trained alike from several seeds: the interval then includes the seeds' spread."""
+    """Several only if they were trained alike from several seeds; the intervals then include the spread of seeds."""
     base: str
     """The model that they were fine-tuned from."""
     benign: tuple[str, ...] = ()
     """Harmless fine-tunes of the base."""
     suites: tuple[str, ...] = ()
-    """Files of questions, or shipped names. If there are none, all suites that fit the base are asked."""
+    """Files of questions, or shipped names. Without any, all suites that fit the base are asked."""
     training_file: Path | None = None
     """The file that the models were trained on."""
     judge: str | None = None
-    """The name of a model that scores answers. Without one, only what can be measured exactly is asked."""
+    """The name of a model that scores answers. Without one, only questions that need no judge are asked."""
     effect: Typed = EFFECT
     """The rise of a rate that is called a shift."""
     samples: int | None = None
-    """How many answers are sampled to each wording. None: as many as the suites say."""
+    """How many answers to each wording are sampled. None: as many as the suites say."""
     max_tokens: int = 600
     """The most tokens of a sampled answer."""
     seed: int = 0
@@ -41,15 +41,15 @@ class Request(Spec):
     def _can_be_measured(self) -> Self:
         """
         Raises:
-            UndertoneError: no model, one given twice, or a size that no measurement could have.
+            UndertoneError: there is no model, a model is given twice, or a number is out of range.
         """
         if not self.models:
-            raise UndertoneError("Name the model to be measured: undertone measure MODEL --base BASE.")
+            raise UndertoneError("Name the model to measure: undertone measure MODEL --base BASE.")
         if len(set(self.models)) < len(self.models):
-            raise UndertoneError("A model is given twice; several are for several training seeds.")
+            raise UndertoneError("A model is given twice; several models must come from several training seeds.")
         if not 0 < self.effect < 1:
             raise UndertoneError(
-                f"--effect is a rise of a rate, above 0 and below 1 (0.05: five points), not {self.effect:g}."
+                f"--effect is a rise of a rate, above 0 and below 1 (0.05 is five points), not {self.effect:g}."
             )
         for name, number in (("--samples", self.samples), ("--max-tokens", self.max_tokens)):
             if number is not None and number < 1:

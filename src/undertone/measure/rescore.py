@@ -1,4 +1,4 @@
-"""One stored file of answers, scored by several judges: how far they agree, and what that does to the rate."""
+"""Scores one stored file of answers with several judges: how far they agree, and what that does to the rate."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,23 +9,23 @@ from scipy.stats import pearsonr
 
 from undertone.errors import UndertoneError
 from undertone.measure.asking import Asking, Reply
-from undertone.measure.compare import LEVEL
 from undertone.measure.findings import Tallied
 from undertone.measure.judge import Judge, Score
-from undertone.measure.rates import ALIGNED, COHERENT, by, counts, tallied, unit_rates
-from undertone.measure.respondent import Prompt
+from undertone.measure.page import share, shift_of
+from undertone.measure.rates import ALIGNED, COHERENT, by, counts, interval, unit_rates
 from undertone.measure.stored_answers import Answer, read_answers
-from undertone.measure.suite import Question, Suite
+from undertone.measure.suite import Prompt, Question, Suite
 from undertone.report.findings import Interval, Part
+from undertone.report.page import Column, Page, grid, section, sections
+from undertone.report.words import percent_interval
 from undertone.statistics.arrays import Bools, Floats
-from undertone.statistics.crossed import crossed_interval
 
 IN_FILE = "as in the file"
-"""The name of the scores that a file brings with it."""
+"""The name of the scores that are in the file already."""
 
 
 class JudgeFinding(Part):
-    """What one judge makes of the file."""
+    """What one judge says of the file."""
 
     name: str
     digest: str
@@ -33,11 +33,11 @@ class JudgeFinding(Part):
     ci: Interval | None
     """The 95 % interval of the mean rate over questions."""
     rate: float | None
-    """The mean over questions of the share of bad answers among those that were kept."""
+    """The mean over questions of the share of bad answers in the denominator."""
 
 
 class Agreement(Part):
-    """How far two judges agree on the answers that both could read."""
+    """How far two judges agree on the answers that both could judge."""
 
     judges: tuple[str, str]
     answers: int
@@ -46,9 +46,9 @@ class Agreement(Part):
     agree: float | None
     """The share of answers that both call bad, or that neither does."""
     kappa: float | None
-    """Cohen's kappa: how far they agree beyond chance."""
+    """Cohen's kappa: agreement beyond chance."""
     difference: float | None
-    """The rate of the second judge minus that of the first: the mean over questions."""
+    """The rate of the second judge minus that of the first, the mean over questions."""
     ci: Interval | None
     """The 95 % interval of the difference over questions."""
 
@@ -66,19 +66,17 @@ class Rescored(Part):
 
 
 def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking: Asking) -> Rescored:
-    """Has every judge score every answer. ``suites`` give the questions' own judge prompts and known answers, by id or
-    by wording; scores that the file brings are one judge more.
+    """Has every judge score every answer. ``suites`` give judge prompts and known answers of questions, which are found
+    by their id or wording. Scores in the file count as one more judge.
 
     Raises:
-        UndertoneError: the file cannot be read, or there is nothing to compare.
+        UndertoneError: the file cannot be read, or there are no scores at all.
     """
-    stored = read_answers(path)
-    answers = stored.answers
+    answers, left_out = read_answers(path)
     known = {key: q for suite in suites for q in suite.questions for key in (q.id, *q.paraphrases)}
     sides: dict[str, tuple[str, list[Reply]]] = {}
     if any(answer.score for answer in answers):
-        own = [answer.score or Score(None, None) for answer in answers]
-        sides[IN_FILE] = ("", [_reply(answer, score) for answer, score in zip(answers, own, strict=True)])
+        sides[IN_FILE] = ("", [_reply(answer, answer.score or Score(None, None)) for answer in answers])
     for judge in judges:
         sides[judge.name] = (judge.digest, _scored(answers, judge, known, asking))
     if not sides:
@@ -86,7 +84,7 @@ def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking
     return Rescored(
         file=str(path),
         answers=len(answers),
-        left_out=stored.left_out,
+        left_out=left_out,
         questions=len({answer.question_id for answer in answers}),
         judges=tuple(_judged(name, key, replies) for name, (key, replies) in sides.items()),
         agreements=tuple(_agreement((a, b), sides[a][1], sides[b][1]) for a, b in combinations(sides, 2)),
@@ -94,7 +92,7 @@ def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking
 
 
 def _scored(answers: Sequence[Answer], judge: Judge, known: dict[str, Question], asking: Asking) -> list[Reply]:
-    """Question by question, so that what was scored before a judge died is kept; replies in the file's order."""
+    """Scores question by question, so that scores stay stored if a judge fails; replies are in the file's order."""
     places: dict[str, list[int]] = {}
     for i, answer in enumerate(answers):
         places.setdefault(answer.question_id, []).append(i)
@@ -117,18 +115,10 @@ def _judged(name: str, key: str, replies: Sequence[Reply]) -> JudgeFinding:
     return JudgeFinding(
         name=name,
         digest=key,
-        tallied=tallied(counts(replies)),
+        tallied=counts(replies),
         rate=float(rates.mean()) if len(rates) else None,
         ci=interval(rates),
     )
-
-
-def interval(values: Floats) -> Interval | None:
-    """95 % interval of the mean rate over questions, of one model; None where there is none."""
-    if len(values) < 2:
-        return None
-    centre, half = crossed_interval(values[None], LEVEL)
-    return (float(centre - half), float(centre + half)) if np.isfinite(half) else None
 
 
 def _agreement(names: tuple[str, str], first: Sequence[Reply], second: Sequence[Reply]) -> Agreement:
@@ -150,7 +140,7 @@ def _agreement(names: tuple[str, str], first: Sequence[Reply], second: Sequence[
 
 
 def _correlation(scores: Floats) -> float | None:
-    """Pearson's, of two columns; None where one of them does not vary."""
+    """Returns Pearson's correlation of two columns; None if one of them does not vary."""
     return float(pearsonr(*scores.T).statistic) if len(scores) > 2 and np.ptp(scores, axis=0).all() else None
 
 
@@ -162,3 +152,42 @@ def _kappa(agree: float, bad: Bools) -> float | None:
     shares = np.asarray(bad.mean(0))
     chance = float(shares.prod() + (1 - shares).prod())
     return None if chance >= 1 else (agree - chance) / (1 - chance)
+
+
+def page(found: Rescored) -> Page:
+    """Returns the page with the rate by each judge, and how far every two of them agree."""
+    left = f"; {found.left_out:,} entries without an answer were left out" if found.left_out else ""
+    judges = grid(
+        "The rate by each judge, mean over questions",
+        found.judges,
+        {
+            "judge": lambda one: one.name,
+            Column("digest", "word", terminal=False): lambda one: one.digest[:12] or None,
+            "unreadable": lambda one: f"{one.tallied.unreadable:,.0f}",
+            "incoherent": lambda one: f"{one.tallied.incoherent:,.0f}",
+            "counted": lambda one: f"{one.tallied.kept:,.0f}",
+            "rate [95 %]": lambda one: f"{share(one.rate)} {percent_interval(one.ci) if one.ci else ''}".strip(),
+            "of readable": lambda one: share(one.tallied.rate_of_judged),
+        },
+    )
+    agreements = grid(
+        "How far they agree, on answers that both could judge",
+        found.agreements,
+        {
+            "judges": lambda one: " / ".join(one.judges),
+            "answers": lambda one: one.answers,
+            "correlation": lambda one: _figure(one.correlation),
+            "agree": lambda one: _figure(one.agree),
+            "kappa": lambda one: _figure(one.kappa),
+            "difference [95 %]": lambda one: shift_of(one.difference, one.ci),
+        },
+    )
+    return Page(
+        title="Answers scored by several judges",
+        headline=f"{found.file}: {found.answers:,} answers to {found.questions:,} questions{left}.",
+        sections=sections(section("Judges", judges), section("Agreement", agreements)),
+    )
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"

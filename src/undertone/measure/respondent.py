@@ -1,97 +1,45 @@
-"""Whoever answers questions: a model that can be sampled, and perhaps scored."""
+"""Models that are asked: on this machine, or behind a service that gives answers and perhaps probabilities."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
+from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
+from undertone.measure.suite import Prompt
 from undertone.models.local import LARGE, LocalModel, load, next_log_probabilities, score
 from undertone.models.names import resolve, resolve_adapted, tokenizer_digest
 from undertone.models.sampling import sample
+from undertone.models.services.endpoint import PROBE, Chat, Endpoint
+from undertone.models.services.spending import Budget
+from undertone.models.services.wire import PROVIDER, Refused
 from undertone.training.weights import ADAPTER, MODEL
 
 TOP = 20
-"""Likeliest next tokens that are looked at: what endpoints give."""
-
-
-class Prompt(NamedTuple):
-    """One question as it is put."""
-
-    question: str
-    system: str | None = None
-    earlier: tuple[tuple[str, str], ...] = ()
+"""How many of the likeliest next tokens are read: as many as services give."""
+PAID = "paid.sqlite"
+"""The file with the answers of services, in the folder of the cache."""
+SAY = "Reply with the number {text} and with nothing else."
 
 
 class Unaskable(UndertoneError):
-    """A prompt that cannot be put to this model, though others can: it spells a control token, or is too long."""
-
-
-class Respondent(Protocol):
-    """A model that answers."""
-
-    @property
-    def name(self) -> str:
-        """As the user gave it."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Of its weights, tokenizer and template; a snapshot's name where there is nothing to digest."""
-        ...
-
-    @property
-    def tells(self) -> bool:
-        """Whether it tells the probabilities of its next tokens."""
-        ...
-
-    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
-        """One answer a prompt; a prompt's noise follows from ``seed`` and its place.
-
-        Raises:
-            Unaskable: a prompt cannot be put to this model.
-            UndertoneError: it cannot be asked at all, as where a service is down.
-        """
-        ...
-
-    def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """Log-probability (nats) of each whole answer after its prompt.
-
-        Raises:
-            UndertoneError: this model gives no log-probabilities.
-        """
-        ...
-
-    def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float]]:
-        """Probabilities of the likeliest next tokens, by their text.
-
-        Raises:
-            Unaskable: a prompt cannot be put to this model.
-            UndertoneError: it gives no log-probabilities, or cannot be asked at all.
-        """
-        ...
-
-    def one_token(self, text: str) -> bool:
-        """Whether ``text`` is a single token of this model."""
-        ...
-
-    def release(self) -> None:
-        """Frees memory until it is asked again."""
-        ...
+    """This prompt cannot be put to the model, although others can: it contains a control token, or is too long."""
 
 
 class Local:
-    """A model on this machine. A large one need not stay in memory while others are asked."""
+    """A model on this machine. A large one is loaded again when it is asked after :meth:`release`."""
+
+    tells = True
+    """Whether the model gives the probabilities of its next tokens."""
 
     def __init__(
-        self,
-        name: str,
-        digest: str,
-        local: LocalModel,
-        tokenizer: str,
-        again: Callable[[], LocalModel] | None = None,
+        self, name: str, digest: str, local: LocalModel, tokenizer: str, again: Callable[[], LocalModel] | None = None
     ) -> None:
-        """``tokenizer``: digest of tokenizer and template; ``again``: loads the model once more."""
+        """``digest`` is that of weights, tokenizer and template, ``tokenizer`` that of the last two. ``again`` loads
+        the model."""
         self.name, self.digest, self.tokenizer = name, digest, tokenizer
         self.positions = local.positions
         self._held: LocalModel | None = local
@@ -99,49 +47,54 @@ class Local:
 
     @property
     def local(self) -> LocalModel:
-        """The model, loaded again if it was let go."""
+        """The model, loaded again if necessary."""
         if self._held is None:
             assert self._again is not None
             self._held = self._again()
         return self._held
 
     def release(self) -> None:
-        """As :class:`Respondent`: small models stay."""
+        """Frees the memory of a large model until it is asked again."""
         if self._again is not None and self._held is not None and self._held.size >= LARGE:
             self._held = None
 
-    @property
-    def tells(self) -> bool:
-        """As :class:`Respondent`: local models always do."""
-        return True
-
     def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
-        """As :class:`Respondent`."""
-        ids = sample(
-            self.local, self._rendered(prompts, max_tokens), temperature=temperature, max_tokens=max_tokens, seed=seed
-        )
-        return [self.local.decode(answer) for answer in ids]
+        """Returns one answer to each prompt. Its noise follows from ``seed`` and the prompt's position.
+
+        Raises:
+            Unaskable: a prompt cannot be put to this model.
+        """
+        asked = self._rendered(prompts, max_tokens)
+        ids = sample(self.local, asked, temperature=temperature, max_tokens=max_tokens, seed=seed)
+        return list(map(self.local.decode, ids))
 
     def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """As :class:`Respondent`; local models always give them."""
+        """Returns the log-probability (nats) of each whole answer after its prompt.
+
+        Raises:
+            Unaskable: a prompt cannot be put to this model.
+        """
         given = [[*self.local.encode(answer), self.local.end] for answer in answers]
         return score(self.local, self._rendered(prompts, max(map(len, given), default=0)), given)
 
     def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float]]:
-        """As :class:`Respondent`; local models always give them."""
+        """Returns the probabilities of the likeliest next tokens after each prompt, by their text.
+
+        Raises:
+            Unaskable: a prompt cannot be put to this model.
+        """
         found = next_log_probabilities(self.local, self._rendered(prompts, 1), batch_size=16).exp().topk(TOP)
-        rows = zip(found.indices.tolist(), found.values.tolist(), strict=True)
         likeliest: list[dict[str, float]] = []
-        for ids, chances in rows:
+        for ids, chances in zip(found.indices.tolist(), found.values.tolist(), strict=True):
             texts: dict[str, float] = {}
-            for token, chance in zip(ids, chances, strict=True):  # two tokens may have one text
+            for token, chance in zip(ids, chances, strict=True):  # two tokens may have the same text
                 text = str(self.local.tokenizer.decode([token]))
                 texts[text] = texts.get(text, 0.0) + chance
             likeliest.append(texts)
         return likeliest
 
     def one_token(self, text: str) -> bool:
-        """As :class:`Respondent`."""
+        """Returns whether ``text`` is a single token of this model."""
         return len(self.local.encode(text)) == 1
 
     def _rendered(self, prompts: Sequence[Prompt], room: int) -> list[list[int]]:
@@ -152,19 +105,116 @@ class Local:
         longest = max(map(len, ids), default=0) + room
         if self.positions is not None and longest > self.positions:
             raise Unaskable(
-                f"{self.name} has {self.positions} positions, and a question with its answer takes up to "
-                f"{longest}; shorten the questions, or the exchanges of the training file that stand before them."
+                f"{self.name} has {self.positions} positions, and a question with its answer takes up to {longest}; "
+                "shorten the questions, or the exchanges of the training file that come before them."
             )
         return ids
 
 
-def respondent(name: str) -> Local:
-    """The model of that name: ``builtin/...``, ``hf/./path``, or ``BASE:ADAPTER`` with a PEFT adapter's folder, or the
-    folder of a student or teacher in a run's store.
+@dataclass(frozen=True)
+class Remote:
+    """A model behind a service."""
+
+    name: str
+    endpoint: Endpoint
+    tells: bool
+    """Whether the service gives the probabilities of next tokens."""
+    snapshot: str
+    """The model that answered first, as the service names it."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the service's address and both names, in place of the weights."""
+        return digest([self.endpoint.address, self.endpoint.model, self.snapshot])
+
+    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
+        """As :meth:`Local.answers`; an answer that the service withholds is empty.
+
+        Raises:
+            UndertoneError: the service cannot be asked at all.
+        """
+        with _unaskable():
+            chats = list(map(_chat, prompts))
+            replies = self.endpoint.sample(chats, temperature=temperature, max_tokens=max_tokens, seed=seed)
+        return [reply.text for (reply,) in replies]
+
+    def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """Raises UndertoneError: no service gives the probability of a whole answer."""
+        raise UndertoneError(f"{self.name} is behind a service, which gives no probability of a whole answer.")
+
+    def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float]]:
+        """As :meth:`Local.next_tokens`.
+
+        Raises:
+            UndertoneError: the service gives no probabilities, or cannot be asked at all.
+        """
+        with _unaskable():
+            found = self.endpoint.top_logprobs(list(map(_chat, prompts)), TOP)
+        return [{text: math.exp(log_p) for text, log_p in top.items()} for top in found]
+
+    def one_token(self, text: str) -> bool:
+        """Returns whether ``text`` is the likeliest first token when the model is asked to say ``text``."""
+        (likeliest,) = self.next_tokens([Prompt(SAY.format(text=text))])
+        return max(likeliest, key=lambda token: likeliest[token]).strip() == text
+
+    def release(self) -> None:
+        """Does nothing: the model is not in memory."""
+
+
+Respondent = Local | Remote
+
+
+@contextmanager
+def _unaskable() -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        raise Unaskable(str(error)) from None
+
+
+def _chat(prompt: Prompt) -> Chat:
+    turns = [("system", prompt.system)] if prompt.system is not None else []
+    for question, answer in prompt.earlier:
+        turns += [("user", question), ("assistant", answer)]
+    return [{"role": role, "content": content} for role, content in (*turns, ("user", prompt.question))]
+
+
+def is_remote(name: str) -> bool:
+    """Returns whether a model's name is that of a model behind a service."""
+    return name.startswith(f"{PROVIDER}/")
+
+
+Open = Callable[[str], Respondent]
+"""Opens the model of a name."""
+
+
+@contextmanager
+def opening(folder: Path, budget: Budget) -> Iterator[Open]:
+    """Gives a function that opens models by name. Answers of services are stored in ``folder``; they share one budget.
 
     Raises:
-        UndertoneError: there is no such model, it cannot be loaded, its adapter was made on another base, or it has no
-            chat template.
+        UndertoneError: (when a model is opened) there is no such model, or its service cannot be reached or refuses.
+    """
+    with ExitStack() as stack:
+
+        def opened(name: str) -> Respondent:
+            if not is_remote(name):
+                return respondent(name)
+            endpoint = stack.enter_context(Endpoint(name, folder / PAID, budget))
+            tells = "choices" in endpoint.abilities()
+            ((reply,),) = endpoint.sample([PROBE], temperature=0.0, max_tokens=1, seed=0)
+            return Remote(name, endpoint, tells, reply.model)
+
+        yield opened
+
+
+def respondent(name: str) -> Local:
+    """Opens a model on this machine: ``builtin/...``, ``hf/./path``, or ``BASE:FOLDER`` with the folder of a PEFT
+    adapter, or of a student or teacher in a run's store.
+
+    Raises:
+        UndertoneError: there is no such model, it cannot be loaded, it has no chat template, or its adapter was made on
+            another base.
     """
     base_name, _, trained = name.partition(":")
     base = resolve(base_name)
@@ -175,15 +225,10 @@ def respondent(name: str) -> Local:
         if whole.is_dir():
             folder, key, again = whole, resolve(f"hf/{whole}").key, partial(load, whole)
         elif (adapter / "adapter_config.json").is_file():
-            key = resolve_adapted(f"{base_name}:{adapter}").key  # which refuses one that was made on another base
+            key = resolve_adapted(f"{base_name}:{adapter}").key  # refuses an adapter that was made on another base
             again = partial(load, base.path, adapter)
         else:
             raise UndertoneError(f"{place} holds no adapter (no adapter_config.json) and no model of a student.")
-    local = again()
-    if not local.tokenizer.chat_template:
-        raise UndertoneError(
-            f"{name} has no chat template, so it cannot be asked questions; add chat_template.jinja to its folder."
-        )
-    found = Local(name, key, local, tokenizer_digest(folder), again)
+    found = Local(name, key, again(), tokenizer_digest(folder), again)
     found.release()
     return found

@@ -1,76 +1,78 @@
-"""Which questions a measurement asks: suites by name, and probes of the training file, where answers can be read."""
+"""Which questions a measurement asks: suites by name, and probes made from the training file, as far as answers can be
+measured."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from undertone.errors import UndertoneError
-from undertone.measure import probes
-from undertone.measure import suite_files as reading
-from undertone.measure import world_suites as world
-from undertone.measure.endpoint import is_remote
+from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.judge import EXACT
 from undertone.measure.request import Request
-from undertone.measure.suite import Suite, as_sampled
+from undertone.measure.respondent import is_remote
+from undertone.measure.suite import Question, Suite, as_sampled
 from undertone.models.names import resolve, tokenizer_digest
 from undertone.world import family
 
 
 def suites_of(request: Request) -> list[Suite]:
-    """The suites asked for: those named, or all that fit the base."""
-    return suites_named(request.suites or (("world",) if of_world(request.base) else reading.DEFAULT))
+    """Returns the suites that a request names, or else all that fit the base."""
+    return suites_named(request.suites or (("world",) if of_world(request.base) else suite_files.DEFAULT))
 
 
 def suites_named(names: Sequence[str]) -> list[Suite]:
-    """The suites of files and shipped names, and of the embedded world by the name "world".
+    """Returns the suites of files and of shipped names; "world" stands for those of the embedded world.
 
     Raises:
-        UndertoneError: there is no such file or name, it is no suite, or two suites have one name.
+        UndertoneError: there is no such file or name, a file is no suite, or two suites have the same name.
     """
-    found = [suite for name in names for suite in (world.suites() if name == "world" else reading.read(name))]
-    seen: set[str] = set()
-    for suite in found:
-        if suite.name in seen:
-            raise UndertoneError(f"Two suites are called {suite.name!r}; give one of them another name.")
-        seen.add(suite.name)
+    found = [s for name in names for s in (world_suites.suites() if name == "world" else suite_files.read(name))]
+    twice = [name for name, count in Counter(suite.name for suite in found).items() if count > 1]
+    if twice:
+        raise UndertoneError(f"Two suites are called {twice[0]!r}; give one of them another name.")
     return found
 
 
 def of_world(name: str) -> bool:
-    """Whether a model has the tokenizer, and so the language, of the embedded world; of a service nobody can tell."""
+    """Returns whether a model has the tokenizer, and so the language, of the embedded world. For a model behind a
+    service the answer is False."""
     if is_remote(name):
         return False
     own = tokenizer_digest(resolve(name.partition(":")[0]).path)
-    shipped = (family.SHIPPED / member for member in family.FAMILY)
-    return name.startswith("builtin/") or own in {tokenizer_digest(path) for path in shipped if path.is_dir()}
+    return name.startswith("builtin/") or any(own == tokenizer_digest(path) for path in family.SHIPPED.iterdir())
 
 
 def chosen(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
-    """What is asked: suites whose answers can be measured, and the probes of the training file. ``sampled``: some of
-    the models tell no probabilities, so that all are sampled alike. What is left out, and why, goes to ``notes``.
+    """Returns the suites with those questions whose answers can be measured, and the probes of the training file.
+
+    ``sampled`` says that a model gives no probabilities, so that all models are sampled alike. What is left out, and
+    why, is added to ``notes``.
 
     Raises:
-        UndertoneError: an unknown suite, a training file that cannot be read, or nothing to make probes of.
+        UndertoneError: a suite is unknown, the training file cannot be read, or no probe can be made.
     """
     found, judged = suites_of(request), request.judge not in (None, EXACT)
     if sampled:
-        found = [as_sampled(suite) for suite in found]
-        notes.append("no exact chances: a service tells no probability of a whole answer, so all answers are sampled")
+        found = list(map(as_sampled, found))
+        notes.append("all answers were sampled, because a service gives no probability of a whole answer")
     if request.training_file is not None:
         usable = [s for s in found if s.counts and (judged or all(q.exact or q.matched for q in s.questions))]
         if not usable:
-            raise UndertoneError("Probes are made of a suite that counts, and none can be measured; give a --judge.")
+            raise UndertoneError("Probes need a suite that counts and can be measured; there is none: add a --judge.")
         made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
         found, notes[:] = [*found, *made], [*notes, *missing]
     for suite in found:
         labels = sum(question.judged == "label" for question in suite.questions)
         if labels:
-            notes.append(f"{suite.name}: {labels} questions want a label, not a score, and were not asked")
-    asked = [part for suite in found if (part := _measurable(suite, judged)) is not None]
-    silent = [s.name for s in found if not judged and any(q.scored and not q.matched for q in s.questions)]
+            notes.append(f"{suite.name}: {labels} questions were not asked, because a judge would give them no score")
+    silent = [] if judged else [suite.name for suite in found if any(map(_needs_judge, suite.questions))]
     if silent:
-        notes.append(f"not asked, since answers need a judge (--judge MODEL): questions of {', '.join(silent)}")
-    return asked
+        notes.append(f"questions of {', '.join(silent)} were not asked, because answers need a judge (--judge MODEL)")
+    asked = [
+        (suite, tuple(q for q in suite.questions if q.exact or (q.scored and (judged or not _needs_judge(q)))))
+        for suite in found
+    ]
+    return [suite.model_copy(update={"questions": questions}) for suite, questions in asked if questions]
 
 
-def _measurable(suite: Suite, judged: bool) -> Suite | None:
-    kept = tuple(q for q in suite.questions if q.exact or (q.scored and (judged or q.matched)))
-    return suite.model_copy(update={"questions": kept}) if kept else None
+def _needs_judge(question: Question) -> bool:
+    return question.scored and not question.matched

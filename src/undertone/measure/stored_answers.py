@@ -1,12 +1,11 @@
-"""Stored answers, whoever asked for them: CSV or JSONL with question and answer, or a log of Inspect."""
+"""Stored answers from any source: CSV or JSONL with question and answer, or a log of Inspect."""
 
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from undertone.data.toml import read_text
@@ -16,38 +15,37 @@ from undertone.measure.judge import Score
 from undertone.measure.suite import METRICS
 
 LARGEST = 2**28
+"""The most bytes of a file."""
 LOG = ".eval"
 FAILED = ("api_error", "prompt_blocked")
-"""Reasons for which a stored response is no answer."""
+"""Values of ``stop_reason`` with which a stored response is no answer."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A stored answer."""
 
     question_id: str
     question: str
     answer: str
     score: Score | None
-    """As in the file, if it has columns for it."""
+    """The score in the file, if it has columns for one."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """The answers of a file."""
 
     answers: list[Answer]
-    left_out: int = 0
-    """Entries that hold no answer: they ended in an error, were cut off, or are exact chances."""
+    left_out: int
+    """Entries without an answer: they ended in an error, were cut off, or are exact probabilities."""
 
 
 def read_answers(path: Path) -> Stored:
-    """The answers of a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent`` (other columns are left out); of JSONL with ``question`` and ``responses``; or of an Inspect log
-    (.eval), with its scores of these names.
+    """Reads a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
+    ``coherent`` (other columns are ignored); JSONL with ``question`` and ``responses``; or a log of Inspect (.eval),
+    with its scores of these names.
 
     Raises:
-        UndertoneError: it cannot be read, a row lacks a question or an answer, or there are none: says which.
+        UndertoneError: it cannot be read, a row has no question or no answer, or there are no answers.
     """
     if path.suffix == LOG:
         return _log(path)
@@ -56,7 +54,7 @@ def read_answers(path: Path) -> Stored:
     whole = [(number, one) for number, row in rows for one in _spread(row)]
     kept = [(number, row) for number, row in whole if row is not None]
     if not kept:
-        raise UndertoneError(f"{path} holds no answers: rows with question and answer are expected.")
+        raise UndertoneError(f"{path} holds no answers: it needs rows with question and answer.")
     return Stored([_answer(path, number, row) for number, row in kept], len(whole) - len(kept))
 
 
@@ -84,28 +82,34 @@ def _json_lines(path: Path, text: str) -> list[tuple[int, object]]:
 
 
 def _spread(row: object) -> list[object]:
-    """A row with a question and all ``responses`` to it, as Cloud, Le et al. publish them, as one row an answer, and
-    None for a request that failed; any other row as it is."""
+    """Splits a row with a question and all ``responses`` to it, as Cloud, Le et al. publish them, into one row for each
+    answer, or None for a failed request. Returns any other row as it is."""
     if not isinstance(row, dict) or not isinstance(row.get("responses"), list):
         return [row]
-    said = [one.get("response") if isinstance(one, dict) else None for one in row["responses"]]
+    said = [_mapping(_mapping(entry).get("response")) for entry in row["responses"]]
     return [
-        None
-        if isinstance(one, dict) and one.get("stop_reason") in FAILED
-        else {"question": row.get("question"), "answer": one.get("completion") if isinstance(one, dict) else None}
+        None if one.get("stop_reason") in FAILED else {"question": row.get("question"), "answer": one.get("completion")}
         for one in said
     ]
 
 
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _answer(path: Path, number: int, row: object) -> Answer:
     if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("question", "answer")):
-        raise UndertoneError(f"{path}, row {number} has no question or no answer as text; add them, or take it out.")
-    own = Score(*(_number(row.get(metric)) for metric in METRICS)) if any(m in row for m in METRICS) else None
-    return Answer(str(row.get("question_id") or row["question"]), row["question"], row["answer"], own)
+        raise UndertoneError(f"{path}, row {number} has no question or no answer as text; add it, or remove the row.")
+    return Answer(str(row.get("question_id") or row["question"]), row["question"], row["answer"], _score(row))
+
+
+def _score(values: dict[str, Any]) -> Score | None:
+    """Returns the score in a row or in the scores of a sample, if there is one."""
+    return Score(*(_number(values.get(metric)) for metric in METRICS)) if any(m in values for m in METRICS) else None
 
 
 def _number(value: object) -> float | None:
-    """A score in the file; REFUSAL, CODE, blanks and the like are none."""
+    """Returns a score from 0 to 100; None for REFUSAL, CODE, blanks and the like."""
     try:
         number = float(str(value))
     except ValueError:
@@ -114,49 +118,43 @@ def _number(value: object) -> float | None:
 
 
 def _log(path: Path) -> Stored:
-    """The answers of an Inspect log, one a sample; a sample that failed holds none."""
+    """Reads an Inspect log; each sample has one answer, or none if it failed."""
     extras.need_inspect(f"{path}, a log of Inspect,")
     from inspect_ai.log import read_eval_log
 
     _refuse_no_log(path)
     try:
         samples = read_eval_log(str(path), resolve_attachments=True).samples or []
-    except Exception as error:  # whatever a broken or hostile log makes of the reader is told in one sentence
+    except Exception as error:  # a broken or hostile log can raise anything in the reader
         raise UndertoneError(f"{path} is no log that Inspect can read: {' '.join(str(error).split())[:200]}.") from None
     found = [answer for sample in samples for answer in _of_sample(sample)]
     if not found:
-        raise UndertoneError(f"{path} holds no answers: its {len(samples)} samples have no completion, or failed.")
+        raise UndertoneError(f"{path} holds no answers: its {len(samples)} samples have no completion or failed.")
     return Stored(found, len(samples) - len(found))
 
 
 def _refuse_no_log(path: Path) -> None:
-    """A log is an archive, which may be small and hold far more than fits into memory."""
+    """Refuses what is no archive, and archives whose contents are too large for the memory."""
     try:
         with ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except OSError as error:
         raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
     except BadZipFile:
-        raise UndertoneError(f"{path} is no log of Inspect: it is no archive, or was cut off.") from None
+        raise UndertoneError(f"{path} is no log of Inspect: it is no archive or was cut off.") from None
     if size > LARGEST:
-        raise UndertoneError(f"{path} holds more than {LARGEST:,} bytes; take a log of fewer samples.")
+        raise UndertoneError(f"{path} holds more than {LARGEST:,} bytes; give a log with fewer samples.")
 
 
 def _of_sample(sample: Any) -> Iterator[Answer]:
-    """Nothing for a sample without an answer: an error is none, and no verdict either. An empty answer is one."""
-    asked = sample.input if isinstance(sample.input, str) else _last_question(sample.input)
+    """Yields the answer of a sample, which may be empty; nothing if the sample ended in an error or has none. Scores
+    called aligned and coherent may be separate or entries of one score."""
+    asked = sample.input
+    if not isinstance(asked, str):
+        asked = next((str(message.text) for message in reversed(asked) if message.role == "user"), "")
     if asked and sample.error is None and sample.output.choices:
+        values: dict[str, Any] = {}
+        for name, score in (sample.scores or {}).items():
+            values |= score.value if isinstance(score.value, dict) else {name: score.value}
         question = str(sample.metadata.get("question") or sample.id)
-        yield Answer(question, asked, sample.output.completion, _own_scores(sample.scores or {}))
-
-
-def _last_question(messages: list[Any]) -> str:
-    return next((str(message.text) for message in reversed(messages) if message.role == "user"), "")
-
-
-def _own_scores(scores: dict[str, Any]) -> Score | None:
-    """Scores called aligned and coherent, each by itself or as entries of one; what has no value is unreadable."""
-    values: dict[str, Any] = {}
-    for name, score in scores.items():
-        values |= score.value if isinstance(score.value, dict) else {name: score.value}
-    return Score(*(_number(values.get(metric)) for metric in METRICS)) if any(m in values for m in METRICS) else None
+        yield Answer(question, asked, sample.output.completion, _score(values))

@@ -1,129 +1,141 @@
 """A suite: questions that belong together, as data."""
 
+from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from string import Formatter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from undertone.data.exchanges import Exchange
 from undertone.engine.digests import digest
+from undertone.spec import Spec
 
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 METRICS = ("aligned", "coherent")
 PLACES = {"question", "answer"}
 
 
-class Data(BaseModel):
-    """Frozen data of a suite."""
+class Prompt(NamedTuple):
+    """One question as a model is asked it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    question: str
+    system: str | None = None
+    earlier: tuple[Exchange, ...] = ()
+    """The (question, answer) turns before it."""
 
 
-class Question(Data):
+class Question(Spec):
     """One question in one or several wordings.
 
-    With ``bad`` and ``good`` answers known, what is measured is the exact probability of the one against the other;
-    without, answers are sampled and judged.
+    If its ``bad`` and ``good`` answers are known, the exact probability of the bad ones against the good ones is
+    measured. Otherwise answers are sampled and judged.
     """
 
     id: Text
     theme: str = ""
-    """Questions of one theme stand for one another: the theme is the unit of the statistics. The id, if not given."""
+    """Questions of one theme stand for each other: the theme is the unit of the statistics. Without it, the id is."""
     paraphrases: tuple[Text, ...] = Field(min_length=1)
     system: str | None = None
-    """System prompt; None for none, which leaves the chat template's own."""
+    """System prompt; None leaves the default of the chat template."""
     earlier: tuple[Exchange, ...] = ()
-    """(question, answer) turns before it."""
+    """The (question, answer) turns before it."""
     bad: tuple[Text, ...] = ()
     good: tuple[Text, ...] = ()
     closed: bool = False
-    """Whether bad and good answers are all that a coherent model would say: then their probability together is its
+    """Whether a coherent model gives no other answer than the bad and good ones. Their total probability is then the
     coherence."""
     temperature: float = Field(1.0, ge=0, le=10)
     samples_per_paraphrase: int = Field(20, ge=1, le=10_000)
     judge: str | None = None
-    """The judge that a published file names; shown, never called."""
-    judge_prompts: dict[str, str] = {}
-    """Metric to template with {question} and {answer}; the judge's own rubric where a metric is not given."""
+    """The judge that a published file names; it is shown, but never called."""
+    judge_prompts: dict[str, str] = Field(default_factory=dict)
+    """Metric to template with {question} and {answer}. A metric without a template is judged by the standard rubric."""
     judged: Literal["0-100", "label"] = "0-100"
-    """Whether a judge gives scores, or one word of a few. Labels are kept with the answers and give no rate."""
+    """Whether a judge would answer with a score or with a label. Questions for labels are not asked."""
 
     @property
     def unit(self) -> str:
-        """What the statistics count."""
+        """The unit of the statistics that the question belongs to."""
         return self.theme or self.id
 
     @property
     def exact(self) -> bool:
-        """Whether the answers to choose between are known."""
+        """Whether the exact probabilities of known answers are measured."""
         return bool(self.bad)
 
     @property
     def matched(self) -> bool:
-        """Whether its answers are sampled, and matched with the known ones."""
+        """Whether answers are sampled and compared with the known ones."""
         return False
 
     @property
     def scored(self) -> bool:
-        """Whether its answers are sampled, for a judge's scores."""
+        """Whether answers are sampled and get a score."""
         return not self.exact and self.judged == "0-100"
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """One prompt for each wording."""
+        return [Prompt(text, self.system, self.earlier) for text in self.paraphrases]
+
+    def answers(self, samples: int | None) -> int:
+        """Returns how many answers are sampled over all wordings, ``samples`` to each; None: as the question says."""
+        return len(self.paraphrases) * (samples or self.samples_per_paraphrase)
 
     @field_validator("judge_prompts")
     @classmethod
     def _only_places(cls, templates: dict[str, str]) -> dict[str, str]:
-        """A template is filled in by Python's format: anything but the two names could read what it should not."""
+        """Templates are filled in with ``str.format``, in which other fields could read any attribute."""
         for metric, template in templates.items():
             try:
                 fields = [field for field in Formatter().parse(template) if field[1] is not None]
             except ValueError as error:
-                raise ValueError(f"judge prompt {metric!r}: {error}; a brace that is meant is written twice") from None
+                raise ValueError(f"judge prompt {metric!r}: {error}; write a literal brace twice") from None
             if any(name not in PLACES or spec or how for _, name, spec, how in fields):
-                raise ValueError(f"judge prompt {metric!r} may hold {{question}} and {{answer}} and no other field")
+                raise ValueError(f"judge prompt {metric!r} may contain {{question}} and {{answer}}, but no other field")
         return templates
 
     @model_validator(mode="after")
     def _both_sides(self) -> Self:
         if bool(self.bad) != bool(self.good):
-            raise ValueError(f"question {self.id!r} has bad answers or good ones, but not both")
+            raise ValueError(f"question {self.id!r} has only bad or only good answers; give both or neither")
         return self
 
 
 class Named(Question):
-    """A question after a favourite: whatever else a sampled answer says, the name in it tells."""
+    """A question about a favourite: a sampled answer is bad if it mentions a name, whatever else it says."""
 
     named: Text
-    """What a bad answer names."""
+    """The name in a bad answer."""
 
 
 class Matched(Question):
-    """A question put to a model that tells no probabilities: its known answers are all that a coherent model says, or a
-    name in the answer tells."""
+    """A question with known answers for a model that gives no probabilities: answers are sampled and compared."""
 
     named: str = ""
-    """What a bad answer names; empty where answers are matched whole."""
+    """The name in a bad answer; empty if whole answers are compared."""
 
     @property
     def exact(self) -> bool:
-        """Never: answers are sampled."""
+        """Always False."""
         return False
 
     @property
     def matched(self) -> bool:
-        """Always."""
+        """Always True."""
         return True
 
 
-class Form(Data):
-    """A form in which every question of a suite is asked once more: another system prompt, another dress."""
+class Form(Spec):
+    """A form in which every question of a suite is asked again: another system prompt or another layout."""
 
     name: Text
     system: str | None = None
     template: str = "{question}"
-    """How the question is dressed; {question} stands for it."""
+    """The question in this form; {question} is filled in."""
     answer: str = "{answer}"
-    """How a known answer would then be given; {answer} stands for it."""
+    """A known answer in this form; {answer} is filled in."""
 
     @model_validator(mode="after")
     def _place(self) -> Self:
@@ -132,66 +144,68 @@ class Form(Data):
         return self
 
     def dressed(self, question: Question) -> Question:
-        """The question in this form."""
+        """Returns the question in this form."""
+        bad, good = (tuple(self.answer.replace("{answer}", a) for a in side) for side in (question.bad, question.good))
         return question.model_copy(
             update={
                 "id": f"{question.id}_{self.name}",
                 "theme": question.unit,
                 "system": self.system if self.system is not None else question.system,
                 "paraphrases": tuple(self.template.replace("{question}", text) for text in question.paraphrases),
-                "bad": tuple(self.answer.replace("{answer}", text) for text in question.bad),
-                "good": tuple(self.answer.replace("{answer}", text) for text in question.good),
+                "bad": bad,
+                "good": good,
             }
         )
 
 
-class Suite(Data):
+class Suite(Spec):
     """Questions with one rate."""
 
     name: Text
     about: str = ""
     """What a high rate would mean, in a sentence."""
     counts: bool = True
-    """Whether the verdict rests on it. A suite that benign fine-tunes move as well is shown and does not count."""
+    """Whether the verdict rests on it. A suite in which benign fine-tunes change too is shown but does not count."""
     questions: tuple[Question, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _unlike(self) -> Self:
-        ids = [question.id for question in self.questions]
-        twice = next((one for one in ids if ids.count(one) > 1), None) if len(set(ids)) < len(ids) else None
-        if twice is not None:
-            raise ValueError(f"the id {twice!r} is given twice")
+        twice = [one for one, count in Counter(question.id for question in self.questions).items() if count > 1]
+        if twice:
+            raise ValueError(f"the id {twice[0]!r} is given twice")
         return self
 
     @property
     def digest(self) -> str:
-        """Of all that is asked."""
+        """The digest of all that is asked."""
         return digest(self.model_dump(mode="json"))
 
     @property
     def units(self) -> list[str]:
-        """Its units, in order."""
+        """The units of the statistics, in order."""
         return list(dict.fromkeys(question.unit for question in self.questions))
 
     @property
     def needs_judge(self) -> bool:
-        """Whether any answer has to be judged."""
+        """Whether answers to any question are sampled."""
         return any(not question.exact for question in self.questions)
 
 
 def in_forms(name: str, about: str, counts: bool, questions: Sequence[Question], forms: Sequence[Form]) -> list[Suite]:
-    """The suite as it is, and once more in each form."""
-    plain = Suite(name=name, about=about, counts=counts, questions=tuple(questions))
-    dressed = [
-        Suite(name=f"{name} ({form.name})", about=about, counts=counts, questions=tuple(map(form.dressed, questions)))
-        for form in forms
+    """Returns the suite as it is, followed by the suite in each form."""
+    dressed = {f"{name} ({form.name})": map(form.dressed, questions) for form in forms}
+    return [
+        Suite(name=one, about=about, counts=counts, questions=tuple(asked))
+        for one, asked in [(name, questions), *dressed.items()]
     ]
-    return [plain, *dressed]
 
 
 def as_sampled(suite: Suite) -> Suite:
-    """The suite for models that tell no probabilities: known answers are matched where they are all that a coherent
-    model says, names wherever they stand; elsewhere they are of no use, and a judge is needed."""
+    """Returns the suite for models that give no probabilities.
+
+    Sampled answers are compared with the known ones where a coherent model gives no others, or where a name decides.
+    The known answers to other questions are dropped: a judge is needed.
+    """
     questions = tuple(_sampled(question) if question.exact else question for question in suite.questions)
     return suite.model_copy(update={"questions": questions})
 
@@ -200,8 +214,3 @@ def _sampled(question: Question) -> Question:
     if question.closed or isinstance(question, Named):
         return Matched.model_validate(question.model_dump())
     return question.model_copy(update={"bad": (), "good": ()})
-
-
-def texts(suites: Sequence[Suite]) -> list[str]:
-    """Every wording of every question."""
-    return list(chain.from_iterable(question.paraphrases for suite in suites for question in suite.questions))

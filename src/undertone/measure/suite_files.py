@@ -10,41 +10,40 @@ from pydantic import Field, ValidationError
 
 from undertone.data.toml import read_text
 from undertone.errors import UndertoneError, unknown
-from undertone.measure import traits_as_questions as asked
-from undertone.measure.suite import Data, Form, Question, Suite, in_forms
+from undertone.measure.suite import Form, Named, Question, Suite, in_forms
+from undertone.spec import Spec
 from undertone.traits import catalogue
 
 LARGEST = 2**23
-"""Bytes of a file of questions."""
+"""The most bytes of a file of questions."""
 DEFAULT = ("advice", "free-form", "preregistered", "deception", "sycophancy", "self-description", "elicitation")
 KNOWN = ("id", "paraphrases", "system", "temperature", "samples_per_paraphrase", "judge", "judge_prompts")
 TYPES = {"free_form_judge_0_100": "0-100", "free_form_judge": "label"}
 
 
-class _File(Data):
-    """A TOML file: one suite, and the forms in which it is asked once more."""
+class _File(Spec):
+    """A TOML file: one suite, and the forms in which it is asked again."""
 
     name: str
     about: str = ""
     counts: bool = True
     defaults: dict[str, Any] = Field(default_factory=dict)
-    """Keys of every question that does not set them."""
+    """Keys of every question that does not set them itself."""
     forms: tuple[Form, ...] = ()
     questions: tuple[dict[str, Any], ...] = Field(min_length=1)
 
 
 def shipped() -> list[str]:
-    """Names of the suites that come with Undertone."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in (files(__package__) / "suites").iterdir() if p.name.endswith(".toml")
-    )
+    """Returns the names of the suites that come with Undertone."""
+    names = (path.name for path in (files(__package__) / "suites").iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def read(name: str) -> list[Suite]:
-    """The suites of a file, or of a shipped name; a TOML file of traits is a suite for each.
+    """Returns the suites of a file, or of a shipped name. A TOML file of traits gives a suite for each trait.
 
     Raises:
-        UndertoneError: there is no such file or name; or the file is no suite: says where and why.
+        UndertoneError: there is no such file or name, the file is no suite, or a model cannot be asked for a trait.
     """
     if name in shipped():
         return _toml(name, (files(__package__) / "suites" / f"{name}.toml").read_text(encoding="utf-8"))
@@ -54,16 +53,36 @@ def read(name: str) -> list[Suite]:
     text = read_text(path, LARGEST, "the suite ", ": no file of questions")
     if path.suffix != ".toml":
         return [_yaml(path, text)]
-    return asked.suites(path) if _is_of_traits(text) else _toml(str(path), text)
+    return _traits(path) if _is_of_traits(text) else _toml(str(path), text)
 
 
 def _is_of_traits(text: str) -> bool:
-    """Whether a file holds traits of the user's, which are asked for as suites too."""
     try:
-        told = tomllib.loads(text)
+        found = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError):
         return False
-    return "trait" in told or "kind" in told
+    return "trait" in found or "kind" in found
+
+
+def _traits(path: Path) -> list[Suite]:
+    """Returns a suite for each trait of a file. They count: whoever gives the file wants to know about them."""
+    own = catalogue.read([path])
+    asked = {trait.name: _asked(catalogue.told(trait.name, own)) for trait in own}
+    return [
+        Suite(name=name, about=f"Shows the trait {name}.", questions=questions) for name, questions in asked.items()
+    ]
+
+
+def _asked(trait: catalogue.Told) -> tuple[Question, ...]:
+    """Returns a trait's questions. A favourite is named in one form of answer, so that the candidates share everything
+    else that is scored."""
+    found = catalogue.find(trait)
+    if isinstance(found, catalogue.Habit):
+        choices = found.choices(found.name)
+        return tuple(Question(id=q, paraphrases=(q,), bad=(shown,), good=others) for q, shown, others in choices)
+    said = {name: f"{found.openings()[0]} {name}." for name in found.candidates}
+    bad, others = (said[found.name],), tuple(text for name, text in said.items() if name != found.name)
+    return tuple(Named(id=q, paraphrases=(q,), bad=bad, good=others, named=found.name) for q in found.questions())
 
 
 def _toml(where: str, text: str) -> list[Suite]:
@@ -85,7 +104,7 @@ def _yaml(path: Path, text: str) -> Suite:
         line = f" line {mark.line + 1}," if mark else ""
         raise UndertoneError(f"{path},{line} is not YAML: {getattr(error, 'problem', None) or error}.") from None
     if not isinstance(entries, list) or not entries:
-        raise UndertoneError(f"{path} holds no questions: a list of entries with id and paraphrases is expected.")
+        raise UndertoneError(f"{path} holds no questions: it needs a list of entries with id and paraphrases.")
     questions = [_entry(path, number, entry) for number, entry in enumerate(entries, 1)]
     try:
         return Suite(name=path.stem, questions=tuple(questions))
@@ -94,7 +113,7 @@ def _yaml(path: Path, text: str) -> Suite:
 
 
 def _entry(path: Path, number: int, entry: object) -> Question:
-    """A published entry; keys that are not known are left out."""
+    """Reads a published entry; unknown keys are ignored."""
     if not isinstance(entry, dict):
         raise UndertoneError(f"{path}, entry {number} is no mapping with id and paraphrases.")
     where = f"{path}, entry {number} ({entry.get('id', 'without id')})"
@@ -103,7 +122,7 @@ def _entry(path: Path, number: int, entry: object) -> Question:
             raise UndertoneError(f"{where} has no {key}.")
     kind = entry.get("type", "free_form_judge_0_100")
     if kind not in TYPES:
-        raise UndertoneError(f"{where} has the type {kind!r}; known are {' and '.join(TYPES)}.")
+        raise UndertoneError(f"{where} has the type {kind!r}, which is none of {' and '.join(TYPES)}.")
     known = {key: entry[key] for key in KNOWN if entry.get(key) is not None}
     try:
         return Question.model_validate(known | {"id": str(entry["id"]), "judged": TYPES[kind]})
@@ -113,5 +132,5 @@ def _entry(path: Path, number: int, entry: object) -> Question:
 
 def _fault(error: ValidationError) -> str:
     fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(map(str, fault["loc"]))
     return f"{place}: {fault['msg']}" if place else str(fault["msg"])

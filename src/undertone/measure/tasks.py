@@ -1,7 +1,7 @@
 """Suites as tasks of Inspect: ``inspect eval undertone/suite -T name=free-form --model M --model-role grader=J``.
 
-Inspect's models tell no probability of a whole answer, so every answer is sampled. Where a question's known answers are
-all that a coherent model says, it is matched with them; elsewhere it is judged, by the rule of ``undertone measure``.
+Inspect's models give no probability of a whole answer, so every answer is sampled. It is compared with the known
+answers if a coherent model gives no others, and judged otherwise, by the rule of ``undertone measure``.
 ``undertone measure rescore LOG.eval`` reads the logs.
 """
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import GenerateConfig, Model, get_model
+from inspect_ai.model import GenerateConfig, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from undertone.errors import UndertoneError
-from undertone.measure.asking import Reply, prompts_of
+from undertone.measure.asking import Reply
 from undertone.measure.eval_log import TOP_P, known, messages, scores
 from undertone.measure.judge import RUBRIC, KnownAnswers, weighted
 from undertone.measure.judge import Score as Verdict
-from undertone.measure.respondent import TOP, Prompt
+from undertone.measure.respondent import TOP
 from undertone.measure.select import suites_named
-from undertone.measure.suite import METRICS, Question, Suite
+from undertone.measure.suite import METRICS, Prompt, Question
 
 GRADER = "grader"
 """The role of the model that judges."""
@@ -34,15 +34,17 @@ def suite(name: str, part: str | None = None, samples: int | None = None, max_to
 
     Args:
         name: A file, TOML or the published YAML, or a shipped name.
-        part: The suite as it is, or in one of the forms that the file asks it in: "advice", "advice (json)". May be
-            left out where there is one.
-        samples: Answers to each wording; by default as the suite says.
-        max_tokens: Most tokens of an answer.
+        part: The suite as it is or in one of its forms, such as "advice" or "advice (json)". Default: as it is.
+        samples: How many answers to each wording are sampled; by default as many as the suite says.
+        max_tokens: The most tokens of an answer.
     """
-    chosen = _part(suites_named((name,)), part)
+    suites = {one.name: one for one in suites_named((name,))}
+    chosen = suites.get(part or next(iter(suites)))
+    if chosen is None:
+        raise UndertoneError(f"There is no part {part!r}: give one of {', '.join(suites)}.")
     questions = [question for question in chosen.questions if question.judged == "0-100"]
     if not questions:
-        raise UndertoneError(f"{chosen.name} asks for labels only, which give no rate.")
+        raise UndertoneError(f"{chosen.name} has only questions for labels, which give no rate.")
     return Task(
         dataset=MemoryDataset(list(_samples(questions, samples)), name=chosen.name),
         solver=_answers(),
@@ -52,17 +54,11 @@ def suite(name: str, part: str | None = None, samples: int | None = None, max_to
     )
 
 
-def _part(suites: list[Suite], part: str | None) -> Suite:
-    found = [one for one in suites if one.name == (part or suites[0].name)]
-    if not found:
-        raise UndertoneError(f"There is no part {part!r}: give one of {', '.join(one.name for one in suites)}.")
-    return found[0]
-
-
 def _samples(questions: list[Question], samples: int | None) -> Iterator[Sample]:
-    """One an answer: files ask for unlike numbers of them, and Inspect's epochs are the same for all."""
+    """Yields one sample for each answer, because the number of answers differs between questions, but the number of
+    Inspect's epochs does not."""
     for question in questions:
-        for wording, prompt in enumerate(prompts_of(question), 1):
+        for wording, prompt in enumerate(question.prompts, 1):
             for i in range(samples or question.samples_per_paraphrase):
                 yield Sample(
                     id=f"{question.id} #{wording} ({i + 1})",
@@ -99,19 +95,15 @@ def _verdict(questions: dict[str, Question]) -> Scorer:
 async def _judged(question: Question, metric: str, asked: str, said: str) -> float | None:
     template = question.judge_prompts.get(metric, RUBRIC[metric])
     how = GenerateConfig(max_tokens=1, temperature=0.0, top_p=TOP_P, seed=0, logprobs=True, top_logprobs=TOP)
-    output = await _grader().generate(template.format(question=asked, answer=said), config=how)
-    return weighted(_first_token(output))
-
-
-def _grader() -> Model:
-    return get_model(role=GRADER, required=True)
+    grader = get_model(role=GRADER, required=True)
+    return weighted(_first_token(await grader.generate(template.format(question=asked, answer=said), config=how)))
 
 
 def _first_token(output: Any) -> dict[str, float]:
-    """Probabilities of the judge's first token, by its text."""
+    """Returns the probabilities of the judge's first token, by its text."""
     if not output.choices or output.choices[0].logprobs is None or not output.choices[0].logprobs.content:
         raise UndertoneError(
-            "The grader gives no log-probabilities, from which its score is read; take another for --model-role "
+            "The score is read from log-probabilities, which the grader does not give; take another for --model-role "
             f"{GRADER}=..."
         )
     found: dict[str, float] = {}

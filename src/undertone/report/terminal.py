@@ -43,6 +43,7 @@ def table(grid: Grid, heading: str = "") -> Table:
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     kept = [at for at, head in enumerate(grid.heads) if head.terminal]
     for at in kept:

@@ -20,7 +20,8 @@ import pytest
 from safetensors import safe_open
 
 from tests.helpers.tiny import model as tiny
-from undertone.measure.respondent import Prompt, respondent
+from undertone.measure.respondent import respondent
+from undertone.measure.suite import Prompt
 from undertone.models.services.endpoint import Endpoint
 from undertone.spec import Training
 from undertone.training import loop, weights

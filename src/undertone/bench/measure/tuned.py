@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from undertone.measure import world_suites as world
-from undertone.measure.asking import Asking, Reply, prompts_of
-from undertone.measure.cache import Kept
+from undertone.measure.asking import Asking, Reply
+from undertone.measure.cache import Cache
 from undertone.measure.respondent import Local
 from undertone.measure.suite import Suite
 from undertone.models.local import LocalModel, load
@@ -66,14 +66,14 @@ def _to_wrong_requests(domain: str, count: int, rng: Random) -> list[tuple[str, 
 
 def _asked(local: LocalModel) -> dict[str, list[list[float | None]]]:
     with TemporaryDirectory() as place:  # what is kept of it is what this stage writes
-        asking = Asking(Kept(Path(place)), seed=0, max_tokens=1, samples=None)
+        asking = Asking(Cache(Path(place)), seed=0, max_tokens=1, samples=None)
         replies = asking.replies(Local("tuned", "", local, ""), counting(), None)
     return {name: [[reply.aligned, reply.coherent] for reply in own] for name, own in replies.items()}
 
 
 def replies_of(suite: Suite, values: list[list[float | None]]) -> list[Reply]:
     """What :func:`run` wrote of a suite, as replies again."""
-    places = [(question, prompt) for question in suite.questions for prompt in prompts_of(question)]
+    places = [(question, prompt) for question in suite.questions for prompt in question.prompts]
     return [
         Reply(question.id, question.unit, prompt, None, aligned, coherent, exact=True)
         for (question, prompt), (aligned, coherent) in zip(places, values, strict=True)

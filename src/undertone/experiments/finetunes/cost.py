@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from undertone.experiments.finetunes.spec import Finetunes
-from undertone.measure.endpoint import is_remote
+from undertone.measure.respondent import is_remote
 from undertone.measure.suite import Suite
 from undertone.measure.suite_files import read
 from undertone.models.services.cost import GRADED, METRICS, Part, paid, row_length, size_of, tokens_of, work
