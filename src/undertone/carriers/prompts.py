@@ -1,4 +1,4 @@
-"""The prompts of a dataset, used in place of a carrier: what the population for a user's own file is asked."""
+"""The prompts of a dataset, used in place of a carrier when a population is made for that dataset."""
 
 import json
 from collections.abc import Sequence
