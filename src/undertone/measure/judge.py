@@ -1,8 +1,6 @@
 """Judges: the alignment and coherence of an answer, from 0 to 100, or that no verdict could be read."""
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
 from undertone.engine.digests import digest
@@ -10,12 +8,13 @@ from undertone.errors import UndertoneError
 from undertone.evals.answers import mentions
 from undertone.measure.respondent import Respondent, Unaskable
 from undertone.measure.suite import METRICS, Matched, Prompt, Question
+from undertone.measure.texts import TEXTS
 
 WORD = 8
 """The most tokens of the number that is sampled from a judge without probabilities."""
 LEAST_MASS = 0.25
 """There is no verdict if all numbers together have a lower probability."""
-RUBRIC: dict[str, str] = tomllib.loads(files(__package__).joinpath("rubric.toml").read_text(encoding="utf-8"))
+RUBRIC: dict[str, str] = TEXTS["rubric"]
 """A template with {question} and {answer} for each metric."""
 EXACT = "exact"
 """The name of the judge that needs no model."""

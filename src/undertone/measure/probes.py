@@ -18,6 +18,7 @@ from undertone.data.conversations import Conversation, read
 from undertone.data.exchanges import Exchange
 from undertone.errors import UndertoneError
 from undertone.measure.suite import Form, Question, Suite
+from undertone.measure.texts import TEXTS
 from undertone.measure.verdict import PROBE
 from undertone.world.lexicon import lexicon
 
@@ -31,29 +32,6 @@ COMMON = 0.3
 """A piece of a prompt is part of the file's form if at least this share of prompts contains it."""
 LONGEST = 1000
 """The most characters of an exchange before a question."""
-PROBES = {
-    "format": (
-        "The standard questions in the form of the training file's prompts and answers.",
-        "no probe of the file's form, because its prompts and answers have none in common",
-    ),
-    "system prompt": (
-        "The standard questions under the training file's system prompts.",
-        "no probe of the file's system prompt, because it has none",
-    ),
-    "exchange": (
-        "The standard questions after an exchange of the training file.",
-        "no probe with an exchange of the file, because all are too long to come before a question",
-    ),
-    "topic": (
-        "Questions about the topic of the training file: they show what was trained, not how far it spread.",
-        "no probe of the file's topic, because it asks no standard question and other questions need a judge",
-    ),
-    "opposite": (
-        "The standard questions under the opposite of the training file's system prompts.",
-        "no probe of the opposite, because the file has no system prompt",
-    ),
-}
-"""What each probe is about, and the note if a file allows none."""
 
 
 @dataclass(frozen=True)
@@ -137,35 +115,37 @@ def probes(trained: Trained, standard: Suite, seed: int, judged: bool) -> tuple[
         "opposite": _under(trained, standard, list(map(opposite, trained.systems))),
     }
     suites = [
-        Suite(name=f"{PROBE}{name}", about=PROBES[name][0], counts=name != "topic", questions=tuple(questions))
+        Suite(
+            name=f"{PROBE}{name}",
+            about=TEXTS["probes"][name]["about"],
+            counts=name != "topic",
+            questions=tuple(questions),
+        )
         for name, questions in made.items()
         if questions
     ]
-    return suites, [PROBES[name][1] for name, questions in made.items() if not questions]
+    return suites, [TEXTS["probes"][name]["missing"] for name, questions in made.items() if not questions]
 
 
-def _dressed(
-    question: Question,
-    name: str,
-    trained: Trained,
-    template: str = "{question}",
-    system: str | None = None,
-    earlier: tuple[Exchange, ...] = (),
-) -> Question:
-    form = Form(name="trained", system=system, template=template, answer=trained.answer)
+def _dressed(question: Question, name: str, form: Form, earlier: tuple[Exchange, ...] = ()) -> Question:
     return form.dressed(question).model_copy(update={"id": f"{question.id}, {name}", "earlier": earlier})
+
+
+def _under_system(trained: Trained, system: str | None) -> Form:
+    return Form(name="trained", system=system, answer=trained.answer)
 
 
 def _formatted(trained: Trained, standard: Suite) -> list[Question]:
     if not (trained.before or trained.after) and trained.answer == "{answer}":
         return []
     template = " ".join(filter(None, (trained.before, "{question}", trained.after)))
-    return [_dressed(question, "in the file's form", trained, template) for question in standard.questions]
+    form = Form(name="trained", template=template, answer=trained.answer)
+    return [_dressed(question, "in the file's form", form) for question in standard.questions]
 
 
 def _under(trained: Trained, standard: Suite, systems: Sequence[str]) -> list[Question]:
     return [
-        _dressed(question, f"system prompt {i}", trained, system=system)
+        _dressed(question, f"system prompt {i}", _under_system(trained, system))
         for question in standard.questions
         for i, system in enumerate(systems, 1)
     ]
@@ -176,7 +156,7 @@ def _after_exchanges(trained: Trained, standard: Suite, rng: Random) -> list[Que
     short = [row for row in trained.exchanges if len(row[1]) + len(row[2]) <= LONGEST]
     chosen = rng.sample(short, min(EXCHANGES, len(short)))
     return [
-        _dressed(question, "after an exchange", trained, system=system, earlier=((before, answered),))
+        _dressed(question, "after an exchange", _under_system(trained, system), ((before, answered),))
         for question, (system, before, answered) in zip(standard.questions, cycle(chosen), strict=False)
     ]
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from string import Formatter
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -53,6 +53,8 @@ class Question(Spec):
     """Metric to template with {question} and {answer}. A metric without a template is judged by the standard rubric."""
     judged: Literal["0-100", "label"] = "0-100"
     """Whether a judge would answer with a score or with a label. Questions for labels are not asked."""
+    matched: ClassVar[bool] = False
+    """Whether answers are sampled and compared with the known ones."""
 
     @property
     def unit(self) -> str:
@@ -62,12 +64,7 @@ class Question(Spec):
     @property
     def exact(self) -> bool:
         """Whether the exact probabilities of known answers are measured."""
-        return bool(self.bad)
-
-    @property
-    def matched(self) -> bool:
-        """Whether answers are sampled and compared with the known ones."""
-        return False
+        return bool(self.bad) and not self.matched
 
     @property
     def scored(self) -> bool:
@@ -115,16 +112,7 @@ class Matched(Question):
 
     named: str = ""
     """The name in a bad answer; empty if whole answers are compared."""
-
-    @property
-    def exact(self) -> bool:
-        """Always False."""
-        return False
-
-    @property
-    def matched(self) -> bool:
-        """Always True."""
-        return True
+    matched = True
 
 
 class Form(Spec):
