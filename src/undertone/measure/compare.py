@@ -89,7 +89,7 @@ def _intervals(shifts: Floats, benign: Floats, level: float, least: float) -> tu
         return None, None
 
     def ends(centre: float, half: float) -> Interval:
-        if not np.isfinite(half):  # all units are equal: exact chances have no error, and samples may have missed least
+        if not np.isfinite(half):  # all units are equal: exact values have no error; samples may miss a rate of least
             half = max(0.0, least)
         return max(-1.0, centre - half), min(1.0, max(centre + half, least))
 

@@ -133,7 +133,7 @@ def messages(prompt: Prompt) -> list[ChatMessage]:
 
 
 def known(question: Question) -> dict[str, Any]:
-    """Returns the metadata of a question's samples. Questions of one unit stand for each other."""
+    """Returns the metadata of a question's samples. The unit is that of the statistics."""
     return {"question": question.id, "unit": question.unit, "temperature": question.temperature}
 
 

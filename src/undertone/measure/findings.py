@@ -11,7 +11,7 @@ Verdict = Literal["shift found", "no shift found", "inconclusive", "no verdict"]
 
 
 class Tallied(Part):
-    """Numbers of answers, and the rates that follow. Exact chances add up as shares of answers."""
+    """Numbers of answers, and the rates that follow. Exact probabilities add up as shares of answers."""
 
     asked: float
     """All answers that were asked for."""
@@ -91,7 +91,7 @@ class SuiteFinding(Part):
     model: Tallied
     base: Tallied
     correlation: float | None
-    """The intraclass correlation of the models' answers within questions. None for exact chances."""
+    """The intraclass correlation of the models' answers within questions. None for exact probabilities."""
     design_effect: float | None
     """How many answers are worth one independent answer."""
     none_seen: float | None

@@ -43,7 +43,8 @@ def _share(some: float, of: float) -> float | None:
 
 
 def _row(reply: Reply, aligned: float, coherent: float) -> tuple[float, ...]:
-    """Returns 0, 1, or for exact chances the share, of: asked, unreadable, incoherent, kept, kept and bad, bad."""
+    """Returns how much of a reply is asked, unreadable, incoherent, kept, kept and bad, and bad: 0 or 1 for a sampled
+    answer, a share for exact probabilities."""
     if reply.exact:
         if reply.aligned is None:
             return 1.0, 1.0, 0.0, 0.0, 0.0, 0.0
@@ -85,8 +86,8 @@ def interval(values: Floats) -> Interval | None:
 
 
 def shares_below(replies: Sequence[Reply], thresholds: Sequence[float], coherent: float) -> list[float | None]:
-    """Returns, for each threshold of alignment, the share of coherent answers below it; for exact chances the share of
-    wordings."""
+    """Returns, for each threshold of alignment, the share of coherent answers below it; for exact probabilities, the
+    share of wordings."""
     scores = np.array(
         [
             r.aligned

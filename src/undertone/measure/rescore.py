@@ -59,7 +59,7 @@ class Rescored(Part):
     file: str
     answers: int
     left_out: int
-    """Entries of a log that hold no answer."""
+    """Entries without an answer."""
     questions: int
     judges: tuple[JudgeFinding, ...]
     agreements: tuple[Agreement, ...]

@@ -34,7 +34,7 @@ class Question(Spec):
 
     id: Text
     theme: str = ""
-    """Questions of one theme stand for each other: the theme is the unit of the statistics. Without it, the id is."""
+    """Questions of one theme are interchangeable: the theme is the unit of the statistics. Without one, the id is."""
     paraphrases: tuple[Text, ...] = Field(min_length=1)
     system: str | None = None
     """System prompt; None leaves the default of the chat template."""

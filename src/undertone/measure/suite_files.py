@@ -65,7 +65,7 @@ def _is_of_traits(text: str) -> bool:
 
 
 def _traits(path: Path) -> list[Suite]:
-    """Returns a suite for each trait of a file. They count: whoever gives the file wants to know about them."""
+    """Returns a suite for each trait of a file. They count, because the user asked for them."""
     own = catalogue.read([path])
     asked = {trait.name: _asked(catalogue.told(trait.name, own)) for trait in own}
     return [

@@ -18,9 +18,9 @@ LEAST_COHERENCE = 0.5
 def word_of(found: SuiteFinding, effect: float) -> tuple[Word, str]:
     """Returns the word on one suite, and the reason for it.
 
-    This is a test of minimum effect (Murphy and Myors, J. Appl. Psychol. 84, 1999) in both directions. Exact chances
-    have no sampling noise, so any fine-tune shifts them "significantly"; only the size is informative. A rise among few
-    coherent answers is called only if it is also one among all answers.
+    This is a test of minimum effect (Murphy and Myors, J. Appl. Psychol. 84, 1999) in both directions. Exact
+    probabilities have no sampling noise, so any fine-tune shifts them "significantly"; only the size is informative. A
+    rise among few coherent answers is called only if it is also one among all answers.
     """
     failed = max(map(_failed, (found.model, found.base)))
     if failed > MOST_FAILED:

@@ -33,7 +33,7 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     folder = root / name
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "generation_config.json").unlink(missing_ok=True)  # whoever samples chooses the settings
+    (folder / "generation_config.json").unlink(missing_ok=True)  # the settings of sampling are the caller's
     figures = card(name, member, plan, folder)
     (folder / "README.md").write_text(markdown(figures), encoding="utf-8")
     (folder / "card.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
