@@ -150,7 +150,3 @@ class Findings(report.Findings):
     started: datetime
     wall_s: float
     made_with: dict[str, str]
-
-    def suite(self, name: str) -> SuiteFinding:
-        """Returns the finding of the suite called ``name``."""
-        return next(suite for suite in self.suites if suite.name == name)
