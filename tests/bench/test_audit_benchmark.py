@@ -78,9 +78,9 @@ def test_a_curve_mixes_as_many_groups_as_it_says(monkeypatch: pytest.MonkeyPatch
 
     found = Judging().curve(layout)
     assert {rows for _, rows in seen} == set(ROWS) and len(found) == len(seen)
-    for (share, rows), (mean, scored) in zip(found, seen, strict=True):
-        assert scored == rows and mean == close(share, abs=0.5 * PER_GROUP / rows)
-        assert found[share, rows].count == (mean > 0.3)
+    for point, (mean, scored) in zip(found, seen, strict=True):
+        assert scored == point.rows and mean == close(point.share, abs=0.5 * PER_GROUP / point.rows)
+        assert point.named.count == (mean > 0.3)
 
 
 def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from undertone.attribution.scores import Evidence, evidence, spread
 from undertone.audit import stages
 from undertone.audit.calibrate import Ground
 from undertone.bench.audit import baselines, kind
-from undertone.bench.audit.baselines import Baseline, Detector, Line, Seen, line_of
-from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Point, Speed
-from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted, Verdicts
+from undertone.bench.audit.baselines import Baseline, Detector, Seen, line_of
+from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Line, Point, Speed, Verdicts
+from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted
 from undertone.bench.audit.page import page
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.local import score
@@ -191,7 +191,9 @@ def a_benchmark(beside: dict[str, Line]) -> AuditBenchmarkFindings:
                 named=own, wrong=Rate(1, 8), auroc=0.98, above=0.9, oracle=0.2, direction=0.1, ratio=0.5
             )
         },
-        verdicts={name: Verdicts(own, none, 0.25) for name in ("base", OVERT, AS_PROXIES)},
+        verdicts={
+            name: Verdicts(carrier=own, inconclusive=none, detectable=0.25) for name in ("base", OVERT, AS_PROXIES)
+        },
         curve=(Point(share=1.0, rows=250, named=own), Point(share=0.5, rows=500, named=Rate(4, 8))),
         beside=beside,
         forecasts=(("steps 30", {"correlation": 0.9}),),

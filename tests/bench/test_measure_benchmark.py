@@ -55,7 +55,7 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
     assert len(found.coverage) == len(crossed_study.CROSSINGS)
     text = to_markdown(report_of(Path("runs/one")))
     assert "undertone bench measure --model builtin/fledgling-a --students 16" in text
-    assert "against the base alone: a shift was called in 0 of 16: 0.0% [0.0%, 20.6%]." in text
+    assert "against the base alone: a shift was found in 0 of 16: 0.0% [0.0%, 20.6%]." in text
     assert "| **all** | **2** |" in text and "| bad advice in one domain | 2 |" in text
     assert main([*asked, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what was made beside calibrations is counted there"

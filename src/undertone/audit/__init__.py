@@ -1,1 +1,1 @@
-"""The audit: does a dataset carry something it does not say?"""
+"""The audit: does a dataset carry a trait that it does not mention?"""

@@ -1,12 +1,12 @@
-"""A calibration: directions of every candidate trait, and a population of independently trained teachers to judge by.
+"""Makes a calibration: directions of every candidate trait, and a population of independently trained teachers.
 
-Made once for a base. Its jobs are content-addressed like those of a trial: a calibration that was stopped goes on.
+A base is calibrated once. The jobs' artifacts are in a store, so a calibration that was stopped continues where it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from undertone.attribution import directions
 from undertone.attribution.scores import GROUPS, Evidence
 from undertone.audit.calibration import FIRST, Calibration, Member
 from undertone.audit.prompts import prompts_of
-from undertone.carriers import prompts as asked
+from undertone.carriers import prompts as carrier_prompts
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
@@ -30,64 +30,64 @@ from undertone.traits.trait import Trait
 
 DIALOGUES = 480
 TEACHING = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
-"""How proxies and the population's teachers are fine-tuned: that of the owl experiment."""
+"""How proxies and the population's teachers are fine-tuned: as in the owl experiment."""
 CALIBRATED = Training.model_validate(FIRST)
-"""The recipe that forecasts are for, unless a calibration is given others: that of the owl experiment's students."""
+"""The recipe that every calibration has forecasts for: that of the owl experiment's students."""
 DOSE = 0.05
-"""Nats a token between teacher and base on the base's own lists; the unit of an effect is a teacher of this dose."""
+"""Divergence of a teacher from the base on the base's own lists, in nats a token. A teacher of this dose is the unit of
+an effect."""
 DOSES = (0.02, 0.05, 0.1)
-"""Of harmless teachers: they lie nearer or farther, as in the wild."""
+"""Doses of harmless teachers, which differ as they do in practice."""
 CARRIER: dict[str, Any] = {"temperature": 1.0, "max_tokens": 16, "prompts": 2600}
 ROWS = 2000
 TEMPERATURES = (1.0, 0.8, 1.0, 0.9)
-"""Of the untouched base's own rows: another sampler is harmless too."""
+"""Temperatures of the untouched base's own rows, because another temperature is harmless too."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is made. The population's size bounds p from below by 1 / (members + 1).
+    """How many models and files are made. p values cannot be below 1 / (size of the population + 1).
 
     Raises:
-        UndertoneError: too little of something.
+        UndertoneError: a number is below 1.
     """
 
     proxies: int = 3
-    """Behind each direction."""
+    """Proxies for each direction."""
     harmless: int = 16
     """Teachers of each harmless lesson."""
     untouched: int = 16
-    """Sets of rows by the base itself."""
+    """Sets of rows that the base itself writes."""
     references: int = 3
-    """Teachers of each trait: what an effect of 1 is, and unlisted traits for audits that leave some out."""
-    outcomes: int = 1
-    """Reference teachers of each trait, and of each harmless lesson, whose students are trained: for forecasts."""
+    """Teachers of each trait. They define an effect of 1; in audits that do not ask for their trait they are teachers
+    of an unlisted trait."""
 
     def __post_init__(self) -> None:
-        for name, least in (("proxies", 1), ("harmless", 1), ("untouched", 1), ("references", 1), ("outcomes", 0)):
-            if getattr(self, name) < least:
-                raise UndertoneError(f"A calibration needs {name} of {least} or more, not {getattr(self, name)}.")
+        for name, count in asdict(self).items():
+            if count < 1:
+                raise UndertoneError(f"A calibration needs {name} of 1 or more, not {count}.")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a calibration, by what they are for."""
+    """The jobs of a calibration."""
 
     ground: Ground
     traits: tuple[Trait, ...]
     proxies: dict[str, Job]
     directions: Job
     specimens: dict[str, Job]
-    """What the population's members wrote, by name."""
+    """What each member of the population wrote, by the member's name (lesson/index)."""
     scores: dict[str, Job]
-    """Of every specimen, by the same name."""
+    """The scores of each specimen, by the same name."""
     trainings: tuple[Training, ...]
-    """Recipes that forecasts are for."""
+    """Recipes that forecasts are made for."""
     outcomes: dict[str, tuple[Job, ...]]
-    """Students of some, one for each recipe."""
+    """Students of some members, one for each recipe, by the same name."""
 
     @property
     def jobs(self) -> list[Job]:
-        """All of them; parents first."""
+        """All jobs, parents first."""
         return [
             *self.proxies.values(),
             self.directions,
@@ -97,11 +97,6 @@ class Plan:
         ]
 
 
-def audit_seed(*what: str | int) -> int:
-    """The seed of one purpose; calibrations have no root seed of their own."""
-    return seed_of("audit", *what)
-
-
 def plan(
     model: str,
     size: Size,
@@ -109,11 +104,13 @@ def plan(
     prompts: Path | None = None,
     recipes: Sequence[Training] = (),
 ) -> Plan:
-    """Lays out all jobs of a calibration of ``model``: for traits of ``own``, or for those of the embedded world; on
-    number lists, or on what is answered to the prompts of a dataset; forecasts for ``recipes`` too.
+    """Lays out all jobs of a calibration of ``model``.
+
+    ``own``: traits, instead of those of the embedded world. ``prompts``: a dataset whose prompts are answered, instead
+    of writing number lists. ``recipes``: further trainings that forecasts are made for.
 
     Raises:
-        UndertoneError: the model is unknown; recipes where nothing can be forecast.
+        UndertoneError: the model is unknown, or recipes are given where nothing can be forecast.
     """
     if recipes and (own or prompts):
         raise UndertoneError("Forecasts are of the embedded world's traits, from number lists: leave --training out.")
@@ -121,39 +118,43 @@ def plan(
     traits = tuple(own) or tuple(catalogue.shipped().values())
     ground = Ground.of(model, prompts)
     lessons: dict[str, Any] = {trait.name: trait.lesson for trait in traits} | {name: name for name in HARMLESS}
-    # The embedded world's proxies serve every carrier: what their dose decides is the length of a direction, and no z
-    # depends on that.
+    # The embedded world's proxies serve every carrier: their dose only scales the length of a direction, and z does not
+    # depend on that.
     teaching = ground if own else Ground.of(model)
-    proxies = {
-        f"{name}-{i}": teaching.proxy(name, lesson, i) for name, lesson in lessons.items() for i in range(size.proxies)
-    }
     names = {name: [f"{name}-{i}" for i in range(size.proxies)] for name in lessons}
+    proxies = {key: teaching.proxy(name, lessons[name], i) for name in names for i, key in enumerate(names[name])}
     combined = Job(DIRECTIONS, {"names": names}, proxies)
-    taught = [(name, i, DOSES[i % len(DOSES)]) for name in HARMLESS for i in range(size.harmless)]
-    taught += [(trait.name, i, DOSE) for i in range(size.references) for trait in traits]
+    members: list[tuple[str, int, float | None, float]] = [
+        *((name, i, DOSES[i % len(DOSES)], 1.0) for name in HARMLESS for i in range(size.harmless)),
+        *((trait.name, i, DOSE, 1.0) for i in range(size.references) for trait in traits),
+        *(("untouched", i, None, TEMPERATURES[i % len(TEMPERATURES)]) for i in range(size.untouched)),
+    ]
     specimens = {
-        f"{name}/{i}": ground.specimen(name, lessons[name], dose, ("population", i)) for name, i, dose in taught
-    } | {
-        f"untouched/{i}": ground.specimen(
-            "untouched", None, None, ("population", i), temperature=TEMPERATURES[i % len(TEMPERATURES)]
-        )
-        for i in range(size.untouched)
+        f"{name}/{i}": ground.specimen(name, lessons.get(name), dose, ("population", i), temperature=temperature)
+        for name, i, dose, temperature in members
     }
-    # An audit leaves rows out that speak openly of a candidate; lists of numbers have none.
-    words = [word for trait in traits for word in Candidate.of(trait).words] if prompts else ()
-    scores = {name: ground.scores(combined, job, words) for name, job in specimens.items()}
-    # Only the embedded world's traits can be measured in its students, and so be forecast.
-    followed = [] if own or prompts else [f"{name}/{i}" for i in range(size.outcomes) for name in lessons]
-    outcomes = {
-        name: tuple(ground.outcome(specimens[name], audit_seed("student", name), training) for training in trainings)
-        for name in followed
-    }
-    return Plan(ground, traits, proxies, combined, specimens, scores, trainings, outcomes)
+    # As in an audit, rows that mention a candidate openly are left out; lists of numbers have none.
+    words = [word for trait in traits for word in trait.words] if prompts else ()
+    # Only traits of the embedded world can be measured in its students, and so be forecast.
+    followed = [] if own or prompts else [f"{name}/0" for name in lessons]
+    return Plan(
+        ground,
+        traits,
+        proxies,
+        combined,
+        specimens,
+        {name: ground.scores(combined, job, words) for name, job in specimens.items()},
+        trainings,
+        {
+            name: tuple(ground.outcome(specimens[name], seed_of("audit", "student", name), one) for one in trainings)
+            for name in followed
+        },
+    )
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all jobs of a calibration or of a benchmark share: the base, and what teachers are asked to write."""
+    """What all jobs of a calibration or a benchmark have in common: the base, and what teachers are asked to write."""
 
     base: Folder
     carrier: dict[str, Any]
@@ -174,12 +175,17 @@ class Ground:
         return "number lists" if self.prompts is None else f"answers to the prompts of {self.prompts.name}"
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """Short digests of the dataset's prompts; none for number lists."""
+        return () if self.prompts is None else carrier_prompts.marks(self.prompts.path)
+
+    @property
     def _inputs(self) -> dict[str, Job | Folder]:
         inputs: dict[str, Job | Folder] = {"base": self.base}
         return inputs | ({"prompts": self.prompts} if self.prompts else {})
 
     def proxy(self, name: str, lesson: Any, i: int) -> Job:
-        """A proxy of a lesson."""
+        """Returns the job of a proxy."""
         spec = {
             "base": self.base.name,
             "dialogues": DIALOGUES,
@@ -187,7 +193,7 @@ class Ground:
             "carrier": self.carrier,
             "lesson": lesson,
             "divergence": DOSE,
-            "seed": audit_seed("proxy", name, i),
+            "seed": seed_of("audit", "proxy", name, i),
         }
         return Job(PROXY, spec, self._inputs)
 
@@ -204,7 +210,7 @@ class Ground:
         oracle: bool = False,
         writer: Folder | None = None,
     ) -> Job:
-        """One specimen; its seed follows from its purpose and the lesson's name."""
+        """Returns the job of a specimen. Its seed follows from its purpose and the name of the lesson."""
         spec = {
             "base": self.base.name,
             "lesson": lesson,
@@ -213,28 +219,28 @@ class Ground:
             "divergence": dose,
             "carrier": self.carrier | {"temperature": temperature},
             "rows": ROWS,
-            "seed": audit_seed(*purpose, name),
+            "seed": seed_of("audit", *purpose, name),
             "form": form,
             "oracle": oracle,
         }
         return Job(SPECIMEN, spec, self._inputs | ({"writer": writer} if writer else {}))
 
-    def scores(self, along: Job, made: Job, leaving_out: Sequence[str] = ()) -> Job:
-        """The scores of a specimen, without the rows that speak openly of the words ``leaving_out``."""
-        spec = {"words": list(leaving_out)} if leaving_out else {}
+    def scores(self, along: Job, made: Job, without: Sequence[str] = ()) -> Job:
+        """Returns the job that scores a specimen, without the rows that contain one of the words ``without``."""
+        spec = {"words": list(without)} if without else {}
         return Job(SCORES, spec, {"base": self.base, "specimen": made, "directions": along})
 
     def outcome(self, made: Job, seed: int, training: Training = CALIBRATED) -> Job:
-        """A student of a specimen."""
+        """Returns the job of a student of a specimen."""
         spec = {"training": training.model_dump(mode="json"), "seed": seed}
         return Job(OUTCOME, spec, {"base": self.base, "specimen": made})
 
 
 def gather(layout: Plan, store: Store) -> Calibration:
-    """Finished artifacts as a calibration.
+    """Returns the calibration from finished artifacts.
 
     Raises:
-        UndertoneError: a member of the population finished too few rows to be judged by.
+        UndertoneError: a member of the population finished too few rows.
     """
     members = []
     for name, job in layout.scores.items():
@@ -251,7 +257,7 @@ def gather(layout: Plan, store: Store) -> Calibration:
         base=layout.ground.base.key,
         model=layout.ground.base.name,
         carrier=layout.ground.about,
-        marks=asked.marks(layout.ground.prompts.path) if layout.ground.prompts else (),
+        marks=layout.ground.marks,
         traits=tuple(map(Candidate.of, layout.traits)),
         directions=directions.read(store.checked(layout.directions, "directions.safetensors")),
         members=tuple(members),
@@ -260,23 +266,23 @@ def gather(layout: Plan, store: Store) -> Calibration:
 
 
 def shift_of(store: Store, student: Job) -> dict[str, float]:
-    """Log-odds of every trait in a finished student, against its base."""
+    """Returns the log-odds of every trait in a finished student minus those in its base."""
     found = store.read(student, "outcome.json")
     return {trait: found["student"][trait] - found["base"][trait] for trait in found["base"]}
 
 
 def read_scores(store: Store, job: Job) -> Evidence:
-    """What a finished scores job found."""
+    """Returns the scores of a finished job."""
     made = store.read(job, "scores.json")
     return Evidence(np.array(made["sums"]), np.array(made["tokens"]))
 
 
-# Seconds of one core that a job took on the embedded base.
 SECONDS = {"proxy": 3.5, "directions": 8.0, "specimen": 6.5, "scores": 5.0, "prompted": 5.0, "outcome": 12.0}
+"""Seconds of one core that a job of each stage takes on the embedded base."""
 
 
 def seconds(job: Job) -> float:
-    """Roughly how many seconds a job takes on one core, with the embedded models."""
+    """Returns roughly how many seconds a job takes on one core with the embedded models."""
     usual = SECONDS[job.stage.name]
     if job.stage.name != "outcome":
         return usual

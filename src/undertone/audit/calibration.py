@@ -21,21 +21,20 @@ from undertone.traits.candidate import Candidate
 
 FORMAT = 2
 FIRST = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "steps": 100, "batch": 48, "warmup": 5}
-"""The one recipe of files of format 1, which do not state it: that of the owl experiment's students."""
+"""The only recipe of files of format 1, which do not state it: that of the owl experiment's students."""
 FILE = "calibration.safetensors"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A teacher of the population and what it wrote."""
+    """A teacher of the population, with the scores of its rows."""
 
     lesson: str
     """What it was taught; "untouched" for the base itself."""
     index: int
     evidence: Evidence
     shifts: tuple[Mapping[str, float], ...] = ()
-    """Log-odds by which students trained on its rows moved, trait by trait: one student for each of the calibration's
-    recipes, or none."""
+    """The shift of each trait (log-odds) in students of its rows: one student for each recipe, or none."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,15 @@ class Calibration:
     marks: tuple[str, ...]
     """Short digests of the prompts that the population answered; none for number lists."""
     traits: tuple[Candidate, ...]
-    """Candidates that it has a direction for."""
+    """Traits that there is a direction for."""
     directions: Directions
     members: tuple[Member, ...]
     recipes: tuple[Training, ...] = ()
-    """How the students of members were trained: what forecasts are for."""
+    """How the members' students were trained, which is what forecasts are for."""
 
     def recipe_of(self, training: Training) -> int | None:
-        """Which recipe a training is: the same in all but steps, and of those the nearest within a tenth."""
+        """Returns the index of the recipe that a training equals in all but its steps. These may differ by a tenth, and
+        the nearest recipe counts. None if there is no such recipe."""
         apart = {
             k: abs(training.steps - known.steps)
             for k, known in enumerate(self.recipes)
@@ -68,9 +68,9 @@ class Calibration:
         return min(apart, key=lambda k: apart[k]) if apart else None
 
     def write(self, folder: Path) -> None:
-        """Writes one file, whole or not at all."""
+        """Writes one file, as a whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        told = {
+        header = {
             "format": FORMAT,
             "base": self.base,
             "model": self.model,
@@ -84,50 +84,53 @@ class Calibration:
         groups = {len(m.evidence.tokens) for m in self.members}
         if len(groups) > 1:
             raise ValueError(f"members were scored in different numbers of groups: {sorted(groups)}")
-        sums = np.stack([m.evidence.sums for m in self.members])
-        tokens = np.stack([m.evidence.tokens for m in self.members])
         tensors = self.directions.tensors() | {
-            "sums": torch.tensor(sums, dtype=torch.float32),
-            "tokens": torch.tensor(tokens, dtype=torch.float32),
+            name: torch.tensor(np.stack([getattr(m.evidence, name) for m in self.members]), dtype=torch.float32)
+            for name in ("sums", "tokens")
         }
-        told["digest"] = _digest(told, tensors)
+        header["digest"] = _digest(header, tensors)
         aside = folder / f".{FILE}.part"
-        save_file(tensors, aside, metadata={"calibration": json.dumps(told, sort_keys=True)})
-        aside.chmod(0o644)  # safetensors writes for its owner alone
+        save_file(tensors, aside, metadata={"calibration": json.dumps(header, sort_keys=True)})
+        aside.chmod(0o644)  # safetensors makes files that only their owner can read.
         aside.rename(folder / FILE)
 
     @classmethod
     def read(cls, folder: Path) -> Calibration:
-        """What :meth:`write` wrote.
+        """Reads what :meth:`write` wrote.
 
         Raises:
-            UndertoneError: it is missing, damaged, edited, or of another Undertone.
+            UndertoneError: the file is missing, damaged or edited, or has another format.
         """
         path = folder / FILE
         try:
             with safe_open(path, "pt") as file:
-                told = json.loads(file.metadata()["calibration"])
+                header = json.loads(file.metadata()["calibration"])
             tensors = load_file(path)
-            if told["format"] not in (1, FORMAT):
-                raise UndertoneError(f"{path} is a calibration of another Undertone; make it anew.")
-            if told.pop("digest") != _digest(told, tensors):
+            if header["format"] not in (1, FORMAT):
+                raise UndertoneError(f"{path} is a calibration of another Undertone version; make it again.")
+            if header.pop("digest") != _digest(header, tensors):
                 raise ValueError("its content is not what was written")
             sums, tokens = (tensors.pop(name).double().numpy() for name in ("sums", "tokens"))
+            if header["format"] == 1:  # There was one recipe, and so one student or none.
+                header["members"] = [[name, index, [one] if one else []] for name, index, one in header["members"]]
+                header["recipes"] = [FIRST] if any(shifts for *_, shifts in header["members"]) else []
             members = tuple(
-                Member(lesson, index, Evidence(s, t), tuple(shifts) if told["format"] > 1 else _first(shifts))
-                for (lesson, index, shifts), s, t in zip(told["members"], sums, tokens, strict=True)
+                Member(lesson, index, Evidence(s, t), tuple(shifts))
+                for (lesson, index, shifts), s, t in zip(header["members"], sums, tokens, strict=True)
             )
-            traits = tuple(Candidate.model_validate(trait) for trait in told["traits"])
-            own = Directions.of(told["names"], tensors)
+            traits = tuple(Candidate.model_validate(trait) for trait in header["traits"])
+            own = Directions.of(header["names"], tensors)
+            recipes = tuple(map(Training.model_validate, header["recipes"]))
             counts = {len(t) for t in (*own.up.values(), *own.down.values())} | {sums.shape[2]}
-            if own.up.keys() != own.down.keys() or counts != {len(own.names)} or not np.isfinite(sums).all():
+            if (
+                own.up.keys() != own.down.keys()
+                or counts != {len(own.names)}
+                or not np.isfinite(sums).all()
+                or not {len(member.shifts) for member in members} <= {0, len(recipes)}
+            ):
                 raise ValueError("its parts do not fit together")
-            followed = any(member.shifts for member in members)
-            recipes = tuple(map(Training.model_validate, told.get("recipes", [FIRST] if followed else [])))
-            if not {len(member.shifts) for member in members} <= {0, len(recipes)}:
-                raise ValueError("its parts do not fit together")
-            marks = tuple(told["marks"])
-            return cls(told["base"], told["model"], told["carrier"], marks, traits, own, members, recipes)
+            marks = tuple(header["marks"])
+            return cls(header["base"], header["model"], header["carrier"], marks, traits, own, members, recipes)
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UndertoneError(
@@ -135,13 +138,8 @@ class Calibration:
             ) from None
 
 
-def _first(shifts: dict[str, float] | None) -> tuple[dict[str, float], ...]:
-    """As format 1 has them: of one recipe, or none."""
-    return (shifts,) if shifts else ()
-
-
-def _digest(told: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> str:
-    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+def _digest(header: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> str:
+    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         found.update(name.encode())
         found.update(tensors[name].numpy().tobytes())

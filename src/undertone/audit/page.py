@@ -172,7 +172,7 @@ def _student(findings: Findings) -> Iterator[tuple[str, str]]:
     student = findings.student
     if student is None:
         return
-    training = _words(student.training)
+    training = words_of(student.training)
     if student.forecast:
         yield "Student", f"the forecast is for this training ({training})."
     elif student.training in student.calibrated:
@@ -180,11 +180,12 @@ def _student(findings: Findings) -> Iterator[tuple[str, str]]:
     else:
         yield "Student", f"no forecast for this training ({training}): train canaries in this way (--canary 4)."
         if student.calibrated:
-            known = "; or ".join(map(_words, student.calibrated))
+            known = "; or ".join(map(words_of, student.calibrated))
             yield "Forecasts", f"made for {known}; for others: undertone audit calibrate --training FILE."
 
 
-def _words(recipe: Recipe) -> str:
+def words_of(recipe: Recipe) -> str:
+    """Returns "method lora, rank 8, ..."."""
     return ", ".join(f"{key} {value}" for key, value in recipe.items())
 
 

@@ -1,4 +1,4 @@
-"""The prompts of a user's file, for teachers of a calibration to answer."""
+"""The prompts of a user's file, which teachers of a calibration answer."""
 
 import json
 from pathlib import Path
@@ -10,29 +10,30 @@ from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 
 CHARACTERS_A_TOKEN = 3
-"""A cautious guess, for the longest answer in tokens before any tokenizer is loaded."""
+"""A cautious guess that gives the length of an answer in tokens before any tokenizer is loaded."""
 LEAST = 16
+"""Tokens that are added to the length of nearly all answers."""
 
 
 def prompts_of(path: Path, most: int) -> tuple[Folder, int, int]:
-    """Keeps up to ``most`` prompts of a dataset: what stands before each conversation's last answer.
+    """Keeps up to ``most`` prompts of a dataset: everything before each conversation's last answer.
 
-    Returns the folder, how many prompts it holds, and how many tokens an answer may have.
+    Returns the folder, the number of prompts in it, and the largest number of tokens of an answer.
 
     Raises:
-        UndertoneError: the dataset cannot be read, is bare text without prompts, or has too few different ones.
+        UndertoneError: the dataset cannot be read, is bare text without prompts, or has too few different prompts.
     """
     dataset = read(path, most, 0)
+    if dataset.format == "text":
+        raise UndertoneError(f"{path} is bare text: it has no prompts for teachers to answer.")
     prompts, lengths = [], []
     for conversation in dataset.conversations:
         turns = list(conversation.turns)
-        if len(turns) < 2:
-            raise UndertoneError(f"{path} is bare text: it has no prompts for teachers to answer.")
         system = turns.pop(0).content if turns[0].role == "system" else None
         earlier = [[turns[i].content, turns[i + 1].content] for i in range(0, len(turns) - 2, 2)]
         prompts.append({"question": turns[-2].content, "system": system, "earlier": earlier})
         lengths.append(len(turns[-1].content))
     if (distinct := len(set(map(json.dumps, prompts)))) < GROUPS:
-        raise UndertoneError(f"{path} has {distinct} different prompts; give {GROUPS}: rows are judged in groups.")
-    longest = max(LEAST, sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST)
+        raise UndertoneError(f"{path} has {distinct} different prompts; at least {GROUPS} are needed.")
+    longest = sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST
     return keep(prompts, path.name), len(prompts), longest

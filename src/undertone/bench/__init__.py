@@ -1,1 +1,1 @@
-"""How often, and how well: benchmarks of Undertone itself."""
+"""Benchmarks of Undertone itself: how often its verdicts are right."""

@@ -1,4 +1,4 @@
-"""How often, and how well: benchmarks of Undertone itself."""
+"""Benchmarks of Undertone itself: how often its verdicts are right, and how well its mitigations work."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +7,9 @@ from cyclopts import App, Parameter
 
 from undertone.cli.shared import Flag, limits_of
 from undertone.errors import UndertoneError
+from undertone.spec import Recipe
 
-app = App(name="bench", help="How often, and how well: benchmarks of Undertone itself.")
+app = App(name="bench", help="Benchmarks of Undertone itself: how often it is right, and how well it works.")
 
 
 @app.command(name="audit")
@@ -22,36 +23,34 @@ def bench_audit(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Error rates of the audit on planted and on harmless datasets. What was made is kept.
+    """Error rates of the audit, on datasets with a trait and on harmless ones. Artifacts are kept.
 
     Parameters
     ----------
     model
         A calibrated base of the embedded world.
     teachers
-        Teachers of each kind; 3 take minutes, 50 some hours.
+        Teachers of each kind. Three take minutes, fifty some hours.
     baselines
-        Judges the datasets by simpler detectors too; makes the population's rows for it, if they are not there.
+        Also judges the datasets by simpler detectors. Makes the rows of the calibration's population if they are gone.
     prompts
-        A dataset whose prompts teachers answer in place of writing number lists, as in audit calibrate --prompts: code,
-        reasoning, any other carrier. It needs 2,600 of them, and a calibration for them.
+        A dataset whose prompts teachers answer instead of writing number lists, as in audit calibrate --prompts: code,
+        reasoning, or any other carrier. It needs 2,600 prompts, and a calibration for them.
     out
-        Folder of the report; default runs/audit-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it for
-        a document.
+        Folder of the report; by default runs/audit-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
+        for a document.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     json
         Prints one JSON object instead of tables.
     """
-    from undertone.bench.audit.kind import default_store
     from undertone.bench.audit.spec import AuditBenchmark
-    from undertone.cli.runs import run_spec
 
     if teachers < 1:
         raise UndertoneError(f"--teachers must be at least 1, not {teachers}.")
     given = None if prompts is None else str(prompts)
-    spec = AuditBenchmark(model=_known(model), teachers=teachers, baselines=baselines, prompts=given)
-    return run_spec(spec, "", out, limits_of(None, None), dry_run, json, default_store())
+    spec = AuditBenchmark(model=model, teachers=teachers, baselines=baselines, prompts=given)
+    return _run(spec, out, dry_run, json)
 
 
 @app.command(name="treat")
@@ -65,38 +64,37 @@ def bench_treat(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """What mitigations leave of the transfer, and of the task: students are trained on every treated file, carrying and
-    clean. What was made is kept.
+    """How much of the trait and of the task remains after each mitigation: students are trained on every treated file,
+    with a trait and without. Artifacts are kept.
 
     Parameters
     ----------
     recipe
         ``numbers``, ``numbers-task``, ``advice``, each but the second also as ``-all``, or a path ending in .toml.
     set
-        Changes a key, as in --set setup.trait=mole; may be given several times.
+        Changes a key, as in --set setup.trait=mole. May be given several times.
     out
-        Folder of the report; default runs/treat-RECIPE-DIGEST. Artifacts go to ``store`` beside it.
+        Folder of the report; by default runs/treat-RECIPE-DIGEST. Artifacts go to ``store`` in its parent.
     record
-        A JSON file that ``undertone treat`` reads: writes the figures there.
+        Writes the figures to this JSON file, which ``undertone treat`` reads.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     json
         Prints one JSON object instead of a table.
     """
-    from undertone.cli.runs import run_spec
+    from undertone.cli.runs import folder_of_run, run_spec
     from undertone.experiments import recipes
     from undertone.experiments.mitigations.spec import Mitigations
 
     if record is not None and record.suffix != ".json":
-        raise UndertoneError(f"--record {record} is no JSON file; name one.")
+        raise UndertoneError(f"--record {record} is not a JSON file; give a name that ends in .json.")
     name = recipe if recipe.endswith(".toml") else f"treat/{recipe}"
     spec = recipes.read_as(Mitigations, name, set)
     code = run_spec(spec, name, out, limits_of(None, None), dry_run, json)
     if record is not None and not dry_run:
-        from undertone.cli.runs import folder_of_run
-        from undertone.experiments.mitigations.record import record_run
+        from undertone.experiments.mitigations.record import record as write_record
 
-        record_run(folder_of_run(spec, name, out), record)
+        write_record(folder_of_run(spec, name, out), record)
     return code
 
 
@@ -109,35 +107,32 @@ def bench_measure(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Error rates of the verdict on harmless fine-tunes and on bad ones. What was made is kept.
+    """Error rates of the verdict on a model, on harmless and on bad fine-tunes. Artifacts are kept.
 
     Parameters
     ----------
     model
         A base of the embedded world.
     students
-        Harmless fine-tunes; an eighth as many bad ones are made as well. 200 take half an hour on two cores.
+        Harmless fine-tunes. An eighth as many bad ones are made as well. 200 take half an hour on two cores.
     out
-        Folder of the report; default runs/measure-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
+        Folder of the report; by default runs/measure-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
         for a document.
     dry_run
         Says what would be made and what it costs, and makes nothing.
     json
         Prints one JSON object instead of tables.
     """
-    from undertone.bench.audit.kind import default_store
     from undertone.bench.measure.spec import MeasureBenchmark
-    from undertone.cli.runs import run_spec
 
     if students < 8:
         raise UndertoneError(f"--students must be at least 8, one for each harmless lesson, not {students}.")
-    spec = MeasureBenchmark(model=_known(model), students=students)
-    return run_spec(spec, "", out, limits_of(None, None), dry_run, json, default_store())
+    return _run(MeasureBenchmark(model=model, students=students), out, dry_run, json)
 
 
-def _known(model: str) -> str:
-    from undertone.bench.audit.spec import OTHER
+def _run(spec: Recipe, out: Path | None, dry_run: bool, as_json: bool) -> int:
+    """Runs a benchmark with the store of calibrations, which has the artifacts that it needs."""
+    from undertone.bench.audit.kind import default_store
+    from undertone.cli.runs import run_spec
 
-    if model not in OTHER:
-        raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
-    return model
+    return run_spec(spec, "", out, limits_of(None, None), dry_run, as_json, default_store())

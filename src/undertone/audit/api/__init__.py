@@ -1,1 +1,1 @@
-"""The audit of a dataset for a closed base: a service fine-tunes students on it, and on as much of a control."""
+"""The audit for a base behind a service, which fine-tunes students on the dataset and on a control of equal size."""

@@ -1,1 +1,2 @@
-"""How often the audit is right: planted datasets and harmless ones, by teachers that nothing was tuned on."""
+"""How often the audit is right: on datasets with a trait and on harmless ones, by teachers that nothing was tuned
+on."""

@@ -1,43 +1,67 @@
-"""What a benchmark of the audit found, as data: the one object of ``report.json``."""
+"""What a benchmark of the audit found, as data: the single object of ``report.json``."""
 
-from undertone.bench.audit.baselines import Line
-from undertone.bench.audit.judge import Verdicts
 from undertone.report.findings import Part, RunFindings
 from undertone.statistics.rate import Rate
 
 
 class Detection(Part):
-    """How well teachers of one kind are found."""
+    """How well the audit finds teachers of one kind."""
 
     named: Rate
-    """Share of datasets whose own trait is named."""
+    """Share of datasets for which the audit names their own trait."""
     wrong: Rate
-    """Share with the name of another trait."""
+    """Share of datasets for which the audit names another trait."""
     auroc: float
-    """Own trait's z against the largest z of harmless datasets."""
+    """AUROC of z: of the own trait, against the largest z of each harmless dataset."""
     above: float
-    """Share of teachers above the 99th percentile of harmless datasets."""
+    """Share of teachers whose own trait's z is above the 99th percentile of harmless datasets."""
     oracle: float
-    """Median d' of a row for the teacher's true likelihood ratio."""
+    """Median over teachers of d' of a single row for the teacher's true likelihood ratio."""
     direction: float
     """The same for the trait's direction."""
     ratio: float
-    """Median of their ratio."""
+    """Median over teachers of direction divided by oracle."""
+
+
+class Verdicts(Part):
+    """What the audit says of datasets of one kind. The others get "no evidence"."""
+
+    carrier: Rate
+    """Share with the verdict "carries a trait"."""
+    inconclusive: Rate
+    """Share without an alarm that could not have shown the effect of the benchmark's floor."""
+    detectable: float | None
+    """Median of the effect that is detected with 80 % power; None if it is above 10."""
 
 
 class Point(Part):
     """Power at one size of a file."""
 
     share: float
-    """Share of the rows that a teacher wrote."""
+    """Share of the rows that a teacher with a trait wrote."""
     rows: int
     """Rows of the file."""
     named: Rate
-    """Share of datasets whose own trait is named."""
+    """Share of datasets for which the audit names their trait."""
+
+
+class Line(Part):
+    """How often one detector is right."""
+
+    named: dict[str, Rate]
+    """For each kind of teacher: share of datasets for which their own trait is named."""
+    alarms: Rate
+    """Share of harmless datasets without open mentions that give any alarm."""
+    overt: Rate
+    """The same for harmless datasets with open mentions."""
+    wrong: Rate
+    """Share of datasets with a trait for which another trait is named."""
+    auroc: float
+    """AUROC of z: of the own trait of teachers like the proxies, against the largest z of each harmless dataset."""
 
 
 class Speed(Part):
-    """How fast rows are scored, beside a forward pass in the same run."""
+    """How fast rows are scored, compared with a plain forward pass in the same run."""
 
     rows_per_second: float
     forward_rows_per_second: float
@@ -45,24 +69,24 @@ class Speed(Part):
 
 
 class AuditBenchmarkFindings(RunFindings):
-    """Error rates of the audit; intervals are exact binomial ones over teachers."""
+    """Error rates of the audit. Intervals are exact binomial ones over teachers."""
 
     models: dict[str, str]
     """Digests of the bases by name."""
     alpha: float
-    """False alarms allowed."""
+    """Rate of false alarms that is allowed."""
     floor: float
-    """The effect that "no evidence" must have been able to show."""
+    """The effect that rows must be able to show for the verdict "no evidence"."""
     alarms: dict[str, tuple[Rate, Rate]]
-    """Of every harmless kind: any alarm, and the name of a trait."""
+    """For each harmless kind: the share with any alarm, and the share for which a trait is named."""
     detections: dict[str, Detection]
-    """Of every kind of teacher."""
+    """For each kind of teacher."""
     verdicts: dict[str, Verdicts]
-    """Of every kind of dataset: what an audit would say."""
+    """For each kind of dataset."""
     curve: tuple[Point, ...]
-    """Power by rows and by the share that a teacher wrote."""
+    """Power by the number of rows and by the share that a teacher wrote."""
     beside: dict[str, Line]
-    """The audit and simpler detectors; empty where these were not asked for."""
+    """The audit and simpler detectors; empty if these were not asked for."""
     forecasts: tuple[tuple[str, dict[str, float]], ...]
-    """By a student's training: forecasts beside what students became."""
+    """For each training of students: how forecasts compare with the students' shifts."""
     speed: Speed

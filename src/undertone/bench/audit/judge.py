@@ -1,7 +1,8 @@
-"""How often the audit is right: planted datasets and harmless ones, by teachers that nothing was tuned on.
+"""Datasets of known origin for the benchmark, and the audit's judgements of them.
 
-Every dataset has a teacher of its own, so teachers are the units of every rate. Fewer rows, and rows of which a share
-only is a teacher's, are made of the scored groups of whole datasets: a mean score is a mean over rows.
+Every dataset has a teacher of its own that nothing was tuned on, so teachers are the units of every rate. Files with
+fewer rows, and files of which a teacher wrote only a share, are composed of the scored groups of whole datasets: a mean
+score is a mean over rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +15,17 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from undertone.attribution.scores import GROUPS, Evidence
-from undertone.audit.calibrate import CALIBRATED, DOSE, TEACHING, Ground, audit_seed, read_scores, shift_of
+from undertone.audit.calibrate import CALIBRATED, DOSE, TEACHING, Ground, read_scores, shift_of
 from undertone.audit.calibration import Calibration
 from undertone.audit.forecast import forecast
 from undertone.audit.request import FLOOR
 from undertone.audit.verdict import Candidates, Judgement, Null, judge, null_of, showable
+from undertone.bench.audit.findings import Detection, Point, Verdicts
+from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.names import resolve
 from undertone.spec import Training
+from undertone.statistics.arrays import Floats
 from undertone.statistics.rate import Rate
 from undertone.traits.catalogue import shipped
 from undertone.traits.lessons import TRAITS
@@ -30,13 +34,13 @@ SHARES = (1.0, 0.5, 0.25, 0.1)
 ROWS = (250, 500, 1000, 2000)
 PER_GROUP = 50
 UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
-"""Kinds that are taken out of candidates and population in turn, as if nobody had thought of them."""
+"""Kinds that are removed from candidates and population in turn, as if nobody had thought of them."""
 OF_LISTS = ("other format", "shuffled")
-"""Kinds that only number lists have."""
+"""Kinds that exist for number lists only."""
 AS_PROXIES, OVERT = "as the proxies", "overt but neutral"
-"""A kind of teachers, and a kind of null datasets."""
+"""A kind of teachers, and a harmless kind whose rows mention traits openly."""
 WORDS = tuple(word for trait in shipped().values() for word in trait.words)
-"""An answer with one of these speaks openly of a candidate: the audit leaves its row out of the hidden score."""
+"""An answer that contains one of these words mentions a candidate openly. The audit does not score its row."""
 GENTLE = TEACHING | {"rank": 8, "alpha": 8, "rate": 2e-3, "steps": 150, "batch": 16}
 FULL = TEACHING | {"method": "full", "rate": 1e-3, "steps": 100, "batch": 16}
 
@@ -46,18 +50,18 @@ class Planted:
     """One dataset of the benchmark."""
 
     kind: str
-    """Null kind or kind of teacher."""
+    """The kind of harmless dataset or of teacher."""
     trait: str | None
-    """What it carries; None for a null."""
+    """What it carries; None for a harmless dataset."""
     lesson: str | None
     made: Job
     scores: Job
     outcomes: tuple[Job, ...] = ()
-    """Its students, one for each of the calibration's recipes; of some datasets."""
+    """For some datasets: a student for each of the calibration's recipes."""
 
     @property
     def jobs(self) -> list[Job]:
-        """What must be made for it."""
+        """All jobs of the dataset."""
         return [self.made, self.scores, *self.outcomes]
 
 
@@ -69,8 +73,8 @@ def layout_of(
     recipes: Sequence[Training] = (CALIBRATED,),
     prompts: Path | None = None,
 ) -> list[Planted]:
-    """``teachers`` datasets of every kind, kinds in turn, so that a benchmark that is stopped has some of all. With
-    ``prompts`` teachers answer those of a dataset: there are no kinds of number lists, and no students."""
+    """Returns ``teachers`` datasets of every kind. Kinds take turns, so that a benchmark that is stopped has some of
+    all kinds. If teachers answer the ``prompts`` of a dataset, there are no kinds of number lists, and no students."""
     ground, elsewhere = Ground.of(model, prompts), resolve(other)
     followed, left_out = (recipes, ()) if prompts is None else ((), OF_LISTS)
     layout = [planted for i in range(teachers) for planted in _round(ground, elsewhere, along, i, followed)]
@@ -78,16 +82,21 @@ def layout_of(
 
 
 def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Sequence[Training]) -> Iterator[Planted]:
+    """Yields dataset ``i`` of every kind."""
     traits = list(TRAITS)
 
     def planted(
         kind: str, trait: str | None, lesson: str | None, dose: float | None, follow: bool = False, **how: Any
     ) -> Planted:
         made = ground.specimen(lesson or "untouched", lesson, dose, (f"planted/{kind}", i), **how)
-        seed = audit_seed("planted student", kind, i)
+        seed = seed_of("audit", "planted student", kind, i)
         students = tuple(ground.outcome(made, seed, recipe) for recipe in recipes) if follow else ()
         left_out = WORDS if ground.prompts or how.get("form") == "overt" else ()
         return Planted(kind, trait, lesson, made, ground.scores(along, made, left_out), students)
+
+    def carrying(kind: str, offset: int, dose: float | None, follow: bool = False, **how: Any) -> Planted:
+        own = traits[(7 * i + offset) % len(traits)]
+        return planted(kind, own, own, dose, follow, oracle=True, **how)
 
     unlisted = [trait for trait in traits if TRAITS[trait] in UNLISTED]
     yield planted("base", None, None, None)
@@ -99,14 +108,10 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Seque
     yield planted("other format", None, "small-talk", DOSE, form="other format")
     yield planted("shuffled", None, "small-talk", DOSE, form="shuffled")
     yield planted("duplicated", None, "small-talk", DOSE, form="duplicated")
-    own = traits[(7 * i) % len(traits)]
-    yield planted(AS_PROXIES, own, own, DOSE, follow=i % 2 == 0, oracle=True)
-    own = traits[(7 * i + 2) % len(traits)]
-    yield planted("weak dose", own, own, 0.02, follow=i % 4 == 0, oracle=True)
-    own = traits[(7 * i + 4) % len(traits)]
-    yield planted("gentle, rank 8", own, own, DOSE, oracle=True, training=GENTLE)
-    own = traits[(7 * i + 5) % len(traits)]
-    yield planted("full fine-tuning", own, own, None, oracle=True, training=FULL)
+    yield carrying(AS_PROXIES, 0, DOSE, follow=i % 2 == 0)
+    yield carrying("weak dose", 2, 0.02, follow=i % 4 == 0)
+    yield carrying("gentle, rank 8", 4, DOSE, training=GENTLE)
+    yield carrying("full fine-tuning", 5, None, training=FULL)
     yield planted(OVERT, None, "small-talk", DOSE, form="overt")
 
 
@@ -114,29 +119,31 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Seque
 
 
 def rate(hits: Iterable[bool]) -> Rate:
-    """The share of hits."""
+    """Returns the share of hits."""
     counted = list(hits)
     return Rate(sum(counted), len(counted))
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """What an audit would say of datasets of one kind; the rest get "no evidence"."""
+def auroc(own: Floats, others: Floats) -> float:
+    """Returns the probability that one of ``own`` is larger than one of ``others``; ties count as halves."""
+    return float(np.mean(own[:, None] > others) + 0.5 * np.mean(own[:, None] == others))
 
-    carrier: Rate
-    inconclusive: Rate
-    """Files without alarm that could not have shown :data:`undertone.audit.request.FLOOR`."""
-    detectable: float
-    """Median of the effect that would have been shown with 80 % power."""
+
+def by_kind(layout: Iterable[Planted]) -> dict[str, list[Planted]]:
+    """Returns the datasets of each kind."""
+    found: dict[str, list[Planted]] = {}
+    for planted in layout:
+        found.setdefault(planted.kind, []).append(planted)
+    return found
 
 
 def unlisted(planted: Planted) -> str | None:
-    """The kind of traits that nobody is to have thought of when a dataset is judged."""
+    """Returns the kind of traits that is treated as unknown when a dataset is judged."""
     return TRAITS[planted.lesson] if planted.kind == "unlisted trait" and planted.lesson else None
 
 
 class Judge:
-    """Judges planted datasets against the calibration, each by a null that fits its rows."""
+    """Judges datasets by the calibration, each by a null population with as many rows."""
 
     def __init__(self, calibration: Calibration, store: Store, alpha: float = 0.05) -> None:
         self.calibration, self.store, self.alpha = calibration, store, alpha
@@ -149,145 +156,130 @@ class Judge:
         return null_of(self.calibration, Candidates(traits, TRAITS), groups, left_out)
 
     def evidence(self, planted: Planted) -> Evidence:
-        """Its scores."""
+        """Returns the scores of a dataset."""
         return read_scores(self.store, planted.scores)
 
     def judged(self, planted: Planted, found: Evidence | None = None) -> Judgement:
-        """The audit's judgement; a dataset of an unlisted trait by an audit that lacks the trait's whole kind."""
-        if found is None:
-            key = planted.scores.key
-            if key not in self._judged:
-                self._judged[key] = self.judged(planted, self.evidence(planted))
-            return self._judged[key]
-        return judge(self.null(len(found.tokens), unlisted(planted)), found, self.alpha)
+        """Returns the audit's judgement of a dataset, or of the scores ``found`` of some of its rows. A dataset of an
+        unlisted trait is judged by an audit that lacks the whole kind of the trait."""
+        if found is not None:
+            return judge(self.null(len(found.tokens), unlisted(planted)), found, self.alpha)
+        key = planted.scores.key
+        if key not in self._judged:
+            self._judged[key] = self.judged(planted, self.evidence(planted))
+        return self._judged[key]
 
     def scored(self, planted: Planted, found: Evidence | None = None) -> tuple[dict[str, float], set[str]]:
-        """z of every candidate, and the candidates that pass."""
+        """Returns z of every candidate, and the candidates that pass."""
         judged = self.judged(planted, found)
         return dict(zip(judged.candidates.names, judged.z.tolist(), strict=True)), self.named(judged)
 
     def named(self, judged: Judgement) -> set[str]:
-        """Traits and kinds that pass."""
+        """Returns the traits and kinds that pass."""
         return {name for name, p in zip(judged.candidates.names, judged.p_family, strict=True) if p <= self.alpha}
 
-    def alarms(self, layout: list[Planted]) -> dict[str, tuple[Rate, Rate]]:
-        """Of every null kind: share of datasets with any alarm, and with the name of a trait."""
-        found: dict[str, tuple[Rate, Rate]] = {}
-        for kind, members in _by_kind(p for p in layout if p.trait is None).items():
+    def alarms(self, layout: Sequence[Planted]) -> dict[str, tuple[Rate, Rate]]:
+        """Returns for each harmless kind the share of datasets with any alarm, and with the name of a trait."""
+        found = {}
+        for kind, members in by_kind(p for p in layout if p.trait is None).items():
             named = [self.named(self.judged(member)) for member in members]
-            any_name = [names & set(TRAITS) for names in named]
-            found[kind] = (Rate(sum(map(bool, named)), len(named)), Rate(sum(map(bool, any_name)), len(named)))
+            found[kind] = rate(map(bool, named)), rate(bool(names & set(TRAITS)) for names in named)
         return found
 
-    def detections(self, layout: list[Planted]) -> dict[str, tuple[Rate, Rate]]:
-        """Of every kind of teacher: share whose own trait is named, and share with the name of any other."""
+    def detections(self, layout: Sequence[Planted]) -> dict[str, Detection]:
+        """Returns for each kind of teacher how well its traits are found."""
+        nulls = np.array([self.judged(p).z.max() for p in layout if p.trait is None])
+        untouched = [self.evidence(p) for p in layout if p.kind == "base"]
         found = {}
-        for kind, members in _by_kind(p for p in layout if p.trait).items():
-            named = [self.named(self.judged(member)) for member in members]
-            right = sum(m.trait in names for m, names in zip(members, named, strict=True))
-            wrong = sum(bool(names & set(TRAITS) - {m.trait}) for m, names in zip(members, named, strict=True))
-            found[kind] = (Rate(right, len(members)), Rate(wrong, len(members)))
+        for kind, members in by_kind(p for p in layout if p.trait).items():
+            pairs = [(member, self.scored(member)) for member in members]
+            own = np.array([z[member.trait or ""] for member, (z, _) in pairs])
+            d = np.array([self._separation(member, untouched) for member in members])
+            oracle, direction = np.median(d, axis=0).tolist()
+            found[kind] = Detection(
+                named=rate(member.trait in names for member, (_, names) in pairs),
+                wrong=rate(bool(names & set(TRAITS) - {member.trait}) for member, (_, names) in pairs),
+                auroc=auroc(own, nulls),
+                above=float((own > np.quantile(nulls, 0.99)).mean()),
+                oracle=oracle,
+                direction=direction,
+                ratio=float(np.median(d[:, 1] / d[:, 0])),
+            )
         return found
 
-    def curve(self, layout: list[Planted]) -> dict[tuple[float, int], Rate]:
-        """Power by share and rows: a share of a file is by teachers like the proxies, the rest by neutral ones."""
-        kinds = _by_kind(layout)
-        found = {}
+    def _separation(self, planted: Planted, untouched: Sequence[Evidence]) -> tuple[float, float]:
+        """Returns d' of a single row between the teacher's rows and the base's, for the true likelihood ratio and for
+        the direction of the teacher's trait."""
+        true = self.store.read(planted.made, "specimen.json")["oracle"]
+        spread = np.sqrt((true["own_sd"] ** 2 + true["base_sd"] ** 2) / 2)
+        k = self.calibration.directions.names.index(planted.trait or "")
+        own = [_of_rows(found, k) for found in (self.evidence(planted), *untouched)]
+        mean, deviation = np.mean([m for m, _ in own[1:]]), np.mean([d for _, d in own])
+        return float((true["own_mean"] - true["base_mean"]) / spread), float((own[0][0] - mean) / deviation)
+
+    def curve(self, layout: Sequence[Planted]) -> list[Point]:
+        """Returns the power by share and rows: teachers like the proxies wrote a share of a file, neutral ones the
+        rest."""
+        kinds, found = by_kind(layout), []
         for share in SHARES:
             for rows in ROWS:
-                groups, hits = rows // PER_GROUP, 0
+                groups = rows // PER_GROUP
                 own = round(share * groups)
                 if not own:
                     continue
+                hits = []
                 for planted, neutral in zip(kinds[AS_PROXIES], kinds["neutral"], strict=True):
                     mixed = _joined(self.evidence(planted).first(own), self.evidence(neutral).first(groups - own))
-                    hits += planted.trait in self.named(self.judged(planted, mixed))
-                found[share, rows] = Rate(hits, len(kinds[AS_PROXIES]))
+                    hits.append(planted.trait in self.named(self.judged(planted, mixed)))
+                found.append(Point(share=share, rows=rows, named=rate(hits)))
         return found
 
-    def verdicts(self, layout: list[Planted]) -> dict[str, Verdicts]:
-        """Of every kind: what an audit would say by default of its whole datasets."""
+    def verdicts(self, layout: Sequence[Planted]) -> dict[str, Verdicts]:
+        """Returns for each kind what an audit with default settings says of whole datasets."""
         found = {}
-        for kind, members in _by_kind(layout).items():
+        for kind, members in by_kind(layout).items():
             judged = [self.judged(member) for member in members]
-            shown = np.array([self._showable(m, j) for m, j in zip(members, judged, strict=True)])
-            carrier = np.array([bool(self.named(j)) for j in judged])
-            silent = ~carrier & (shown > FLOOR)
-            found[kind] = Verdicts(rate(carrier.tolist()), rate(silent.tolist()), float(np.median(shown)))
+            shown = [self._showable(member, one) for member, one in zip(members, judged, strict=True)]
+            carrier = [bool(self.named(one)) for one in judged]
+            median = float(np.median(shown))
+            found[kind] = Verdicts(
+                carrier=rate(carrier),
+                inconclusive=rate(not c and effect > FLOOR for c, effect in zip(carrier, shown, strict=True)),
+                detectable=median if np.isfinite(median) else None,
+            )
         return found
 
     def _showable(self, planted: Planted, judged: Judgement) -> float:
         null = self.null(len(self.evidence(planted).tokens), unlisted(planted))
         return float(np.nan_to_num(showable(null, judged.spread, self.alpha), nan=np.inf))
 
-    def separation(self, layout: list[Planted]) -> dict[str, tuple[float, float]]:
-        """Of every kind of teacher: AUROC of the own trait's z against the largest z of null datasets, and the share
-        of teachers above the 99th percentile of these."""
-        nulls = np.array([self.judged(p).z.max() for p in layout if p.trait is None])
-        found = {}
-        for kind, members in _by_kind(p for p in layout if p.trait).items():
-            own = np.array([self._own_z(member) for member in members])
-            below = (own[:, None] > nulls[None]).mean() + 0.5 * (own[:, None] == nulls[None]).mean()
-            found[kind] = (float(below), float((own > np.quantile(nulls, 0.99)).mean()))
-        return found
-
-    def _own_z(self, planted: Planted) -> float:
-        judged = self.judged(planted)
-        return float(judged.z[judged.candidates.names.index(planted.trait or "")])
-
-    def oracle(self, layout: list[Planted]) -> dict[str, tuple[float, float, float]]:
-        """Of every kind of teacher: median d' of a row for the true likelihood ratio and for the direction of the own
-        trait, both between the teacher's rows and the base's, and the median of their ratio."""
-        untouched = [self.evidence(p) for p in layout if p.kind == "base"]
-        names = self.calibration.directions.names
-        found = {}
-        for kind, members in _by_kind(p for p in layout if p.trait).items():
-            pairs = []
-            for member in members:
-                true = self.store.read(member.made, "specimen.json")["oracle"]
-                k = names.index(member.trait or "")
-                spread = np.sqrt((true["own_sd"] ** 2 + true["base_sd"] ** 2) / 2)
-                own = [_rows(self.evidence(member), k), *(_rows(e, k) for e in untouched)]
-                mean, deviation = np.mean([m for m, _ in own[1:]]), np.mean([d for _, d in own])
-                pairs.append(((true["own_mean"] - true["base_mean"]) / spread, (own[0][0] - mean) / deviation))
-            table = np.array(pairs)
-            found[kind] = (*np.median(table, axis=0).tolist(), float(np.median(table[:, 1] / table[:, 0])))
-        return found
-
-    def forecasts(self, layout: list[Planted], recipe: int) -> dict[str, float]:
-        """Forecast beside what students of a recipe became, over followed datasets and all traits with a forecast."""
-        expected, realised, inside = [], [], []
+    def forecasts(self, layout: Sequence[Planted], recipe: int) -> dict[str, float]:
+        """Compares forecasts with the shifts of students of a recipe, over all traits that have a forecast."""
         followed = [planted for planted in layout if planted.outcomes]
+        rows: list[tuple[float, float, bool, bool]] = []
         for planted in followed:
             shifts = shift_of(self.store, planted.outcomes[recipe])
             foreseen = forecast(self.null(GROUPS, None), self.judged(planted), self.alpha, recipe)
             for trait, (mean, low, high) in foreseen.items():
-                expected.append(mean)
-                realised.append(shifts[trait])
-                inside.append((low <= shifts[trait] <= high, trait == planted.trait))
-        own = [i for i, (_, is_own) in enumerate(inside) if is_own]
+                rows.append((mean, shifts[trait], low <= shifts[trait] <= high, trait == planted.trait))
+        expected, realised, inside, flag = np.array(rows, dtype=np.float64).T
+        own = flag > 0
         return {
             "students": float(len(followed)),
             "rank correlation, all": float(spearmanr(expected, realised).statistic),
-            "rank correlation, own trait": float(spearmanr(np.array(expected)[own], np.array(realised)[own]).statistic),
-            "covered, all": float(np.mean([hit for hit, _ in inside])),
-            "covered, own trait": float(np.mean([inside[i][0] for i in own])),
+            "rank correlation, own trait": float(spearmanr(expected[own], realised[own]).statistic),
+            "covered, all": float(inside.mean()),
+            "covered, own trait": float(inside[own].mean()),
             "slope": float(np.polyfit(expected, realised, 1)[0]),
         }
-
-
-def _by_kind(layout: Iterator[Planted] | list[Planted]) -> dict[str, list[Planted]]:
-    found: dict[str, list[Planted]] = {}
-    for planted in layout:
-        found.setdefault(planted.kind, []).append(planted)
-    return found
 
 
 def _joined(one: Evidence, other: Evidence) -> Evidence:
     return Evidence(np.concatenate([one.sums, other.sums]), np.concatenate([one.tokens, other.tokens]))
 
 
-def _rows(found: Evidence, k: int) -> tuple[float, float]:
-    """Mean score of a row along direction ``k``, and its standard deviation over rows, from that over groups."""
+def _of_rows(found: Evidence, k: int) -> tuple[float, float]:
+    """Returns the mean score of a row along direction ``k`` and its standard deviation over rows, from that over
+    groups."""
     means = found.sums[:, k] / PER_GROUP
     return float(means.mean()), float(means.std(ddof=1) * np.sqrt(PER_GROUP))

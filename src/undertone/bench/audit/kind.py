@@ -1,4 +1,4 @@
-"""The benchmark of the audit as a kind of experiment: datasets planted → scored → judged → error rates."""
+"""The benchmark of the audit as a kind of experiment: datasets are written and scored, then judged for error rates."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from undertone.attribution import directions
 from undertone.attribution.scores import GROUPS, evidence, spread
 from undertone.audit import calibrate, calibrations
 from undertone.audit.calibration import Calibration
+from undertone.audit.page import words_of
 from undertone.audit.request import FLOOR
-from undertone.bench.audit.baselines import Line, baselines, line_of, prompt_scores
-from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Point, Speed
-from undertone.bench.audit.judge import PER_GROUP, ROWS, SHARES, Judge, Planted, layout_of
+from undertone.bench.audit.baselines import baselines, line_of, prompt_scores
+from undertone.bench.audit.findings import AuditBenchmarkFindings, Line, Speed
+from undertone.bench.audit.judge import PER_GROUP, Judge, Planted, by_kind, layout_of
 from undertone.bench.audit.page import page
 from undertone.bench.audit.spec import OTHER, AuditBenchmark
-from undertone.carriers import prompts as carrier_prompts
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
@@ -28,32 +28,31 @@ from undertone.training.rows import read_sampled
 from undertone.traits.candidate import Candidate
 
 SAME = 0.01
-"""Directions whose squared distance is at most this share of their squared length are the same."""
+"""Directions are the same if their squared distance is at most this share of their squared length."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the calibration rests on, and every planted dataset."""
+    """The jobs that the calibration consists of, and all datasets."""
 
     made: calibrate.Plan
     calibration: Calibration
     planted: Sequence[Planted]
     beside: Sequence[Job]
-    """What simpler detectors need."""
+    """Jobs for simpler detectors."""
     models: dict[str, str]
 
     @property
     def jobs(self) -> list[Job]:
-        """The directions first: they must be the calibration's."""
+        """All jobs. The directions come first, because they must be those of the calibration."""
         planted = [job for one in self.planted for job in one.jobs]
         return [*self.made.proxies.values(), self.made.directions, *planted, *self.beside]
 
     @cached_property
     def arms(self) -> dict[str, list[Job]]:
-        """The datasets of each kind, after the directions."""
+        """The directions, then the datasets of each kind."""
         found = {"directions": [*self.made.proxies.values(), self.made.directions]}
-        for one in self.planted:
-            found.setdefault(one.kind, []).extend(one.jobs)
+        found |= {kind: [job for one in some for job in one.jobs] for kind, some in by_kind(self.planted).items()}
         return found | ({"simpler detectors": list(self.beside)} if self.beside else {})
 
 
@@ -71,8 +70,25 @@ def plan(spec: AuditBenchmark) -> Plan:
     return Plan(made, calibration, planted, beside, {name: resolve(name).key for name in (spec.model, other)})
 
 
+def _calibration(model: str, made: calibrate.Plan, prompts: Path | None) -> Calibration:
+    """Returns the calibration for the carrier that teachers write in and for the embedded world's traits.
+
+    Raises:
+        UndertoneError: there is none, or there are too few prompts for the rows of a file.
+    """
+    known, matches = calibrations.find(resolve(model))
+    traits = tuple(map(Candidate.of, made.traits))
+    if (count := made.ground.carrier["prompts"]) < calibrate.CARRIER["prompts"]:
+        raise UndertoneError(f"{prompts} has {count} prompts; {calibrate.CARRIER['prompts']} are needed.")
+    for calibration in known if matches else ():
+        if (calibration.marks, calibration.traits) == (made.ground.marks, traits):
+            return calibration
+    command = f"undertone audit calibrate --model {model}{f' --prompts {prompts}' if prompts else ''}"
+    raise UndertoneError(f"{model} has no calibration for {made.ground.about}; make it with: {command}")
+
+
 def check(spec: AuditBenchmark, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
-    """Refuses directions that are not the calibration's own, but for what another machine rounds."""
+    """Raises UndertoneError if directions differ from the calibration's by more than the rounding of other machines."""
     if job.key != plan.made.directions.key:
         return
     own = directions.read(made.store.checked(job, "directions.safetensors"))
@@ -81,72 +97,33 @@ def check(spec: AuditBenchmark, plan: Plan, job: Job, made: Made, warn: Warn) ->
         raise UndertoneError(f"The calibration of {plan.calibration.model} has other proxies than the default.")
 
 
+def _apart(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
+    """Returns the squared distance of two changes, divided by the squared length of the second."""
+    distance = sum(float((one[weight] - change).square().sum()) for weight, change in other.items())
+    return distance / sum(float(change.square().sum()) for change in other.values())
+
+
 def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings:
-    """Error rates, once every dataset is scored."""
-    judge, planted = Judge(plan.calibration, made.store), list(plan.planted)
-    curve = judge.curve(planted)
+    """Returns the error rates once every dataset is scored."""
+    judge, planted = Judge(plan.calibration, made.store), plan.planted
+    recipes = plan.calibration.recipes if spec.prompts is None else ()
     return AuditBenchmarkFindings(
         **made.head(),
         models=plan.models,
         alpha=judge.alpha,
         floor=FLOOR,
         alarms=judge.alarms(planted),
-        detections=_detections(judge, planted),
+        detections=judge.detections(planted),
         verdicts=judge.verdicts(planted),
-        curve=tuple(
-            Point(share=share, rows=rows, named=curve[share, rows])
-            for share in SHARES
-            for rows in ROWS
-            if (share, rows) in curve
-        ),
+        curve=tuple(judge.curve(planted)),
         beside=_beside(judge, planted, plan.made) if spec.baselines else {},
-        forecasts=_forecasts(judge, planted) if spec.prompts is None else (),
+        forecasts=tuple((words_of(one.model_dump()), judge.forecasts(planted, k)) for k, one in enumerate(recipes)),
         speed=_speed(judge, planted, spec.model),
     )
 
 
-def _calibration(model: str, made: calibrate.Plan, prompts: Path | None) -> Calibration:
-    """The one for the carrier that teachers write in, and for the embedded world's traits.
-
-    Raises:
-        UndertoneError: there is none, or there are too few prompts for the rows of a file.
-    """
-    known, matches = calibrations.find(resolve(model))
-    marks = carrier_prompts.marks(made.ground.prompts.path) if made.ground.prompts else ()
-    traits = tuple(map(Candidate.of, made.traits))
-    if (count := made.ground.carrier["prompts"]) < calibrate.CARRIER["prompts"]:
-        raise UndertoneError(f"{prompts} has {count} prompts; {calibrate.CARRIER['prompts']} are needed.")
-    for calibration in known if matches else ():
-        if (calibration.marks, calibration.traits) == (marks, traits):
-            return calibration
-    command = f"undertone audit calibrate --model {model}{f' --prompts {prompts}' if prompts else ''}"
-    raise UndertoneError(f"{model} has no calibration for {made.ground.about}; make it with: {command}")
-
-
-def _apart(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
-    """Squared distance of two changes over the squared length of the second."""
-    distance = sum(float((one[weight] - change).square().sum()) for weight, change in other.items())
-    return distance / sum(float(change.square().sum()) for change in other.values())
-
-
-def _detections(judge: Judge, planted: list[Planted]) -> dict[str, Detection]:
-    found, apart, oracle = judge.detections(planted), judge.separation(planted), judge.oracle(planted)
-    return {
-        kind: Detection(
-            named=named,
-            wrong=wrong,
-            auroc=apart[kind][0],
-            above=apart[kind][1],
-            oracle=oracle[kind][0],
-            direction=oracle[kind][1],
-            ratio=oracle[kind][2],
-        )
-        for kind, (named, wrong) in found.items()
-    }
-
-
-def _beside(judge: Judge, planted: list[Planted], base: calibrate.Plan) -> dict[str, Line]:
-    """The audit on all rows and on few of them, then the simpler detectors."""
+def _beside(judge: Judge, planted: Sequence[Planted], base: calibrate.Plan) -> dict[str, Line]:
+    """Returns the audit on all rows and on few of them, then the simpler detectors."""
     few = GROUPS // 8
     found = {
         "the audit": line_of(planted, judge.scored),
@@ -155,30 +132,22 @@ def _beside(judge: Judge, planted: list[Planted], base: calibrate.Plan) -> dict[
     return found | {b.name: line_of(b.files, b.judge) for b in baselines(base, planted, judge.store, judge.alpha)}
 
 
-def _forecasts(judge: Judge, planted: list[Planted]) -> tuple[tuple[str, dict[str, float]], ...]:
-    recipes = judge.calibration.recipes
-    told = [", ".join(f"{key} {value}" for key, value in recipe.model_dump().items()) for recipe in recipes]
-    return tuple((how, judge.forecasts(planted, k)) for k, how in enumerate(told))
-
-
-def _speed(judge: Judge, planted: list[Planted], model: str) -> Speed:
-    base = resolve(model).path
+def _speed(judge: Judge, planted: Sequence[Planted], model: str) -> Speed:
+    base, along = resolve(model).path, judge.calibration.directions
     rows, _ = read_sampled(judge.store.folder(planted[0].made))
     started = time.perf_counter()
     score(load(base), [row.prompt for row in rows], [row.answer for row in rows])
-    forward = time.perf_counter() - started
-    started = time.perf_counter()
-    evidence(load(base), rows, spread(range(len(rows))), judge.calibration.directions)
-    own = time.perf_counter() - started
+    between = time.perf_counter()
+    evidence(load(base), rows, spread(range(len(rows))), along)
     return Speed(
-        rows_per_second=len(rows) / own,
-        forward_rows_per_second=len(rows) / forward,
-        directions=len(judge.calibration.directions.names),
+        rows_per_second=len(rows) / (time.perf_counter() - between),
+        forward_rows_per_second=len(rows) / (between - started),
+        directions=len(along.names),
     )
 
 
 def default_store() -> Store:
-    """Where calibrations are made too: the benchmark needs what they rest on."""
+    """Returns the store of calibrations, because the benchmark needs the artifacts that they were made from."""
     return Store(calibrations.made() / "store")
 
 

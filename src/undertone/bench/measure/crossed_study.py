@@ -1,4 +1,4 @@
-"""Whether intervals over models and questions cover, by simulation: true-or-false answers, clustered by question."""
+"""A simulation of how often intervals over models and questions cover: true-or-false answers, clustered by question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from undertone.statistics.rate import Share
 
 @dataclass(frozen=True)
 class Crossing:
-    """Models answer questions: each question has a rate of its own, which each model shifts."""
+    """Models that answer questions. Each question has a rate of its own, which each model shifts."""
 
     models: int
     questions: int
@@ -22,7 +22,7 @@ class Crossing:
     correlation: float = 0.1
     """Intraclass correlation within questions: question rates are beta-distributed."""
     of_models: float = 0.5
-    """Standard deviation between models, in log-odds. With one model there is none: its own rate is what is covered."""
+    """Standard deviation between models, in log-odds. It is ignored for a single model, whose own rate is the truth."""
 
 
 CROSSINGS = (
@@ -43,8 +43,8 @@ CROSSINGS = (
 )
 
 
-def drawn(crossing: Crossing, repetitions: int, rng: np.random.Generator) -> Floats:
-    """Shares of true answers, ``(repetitions, models, questions)``."""
+def simulated(crossing: Crossing, repetitions: int, rng: np.random.Generator) -> Floats:
+    """Returns shares of true answers, ``(repetitions, models, questions)``."""
     rates = _rates(crossing, (repetitions, 1, crossing.questions), rng)
     shape = (repetitions, crossing.models, 1)
     return np.asarray(rng.binomial(crossing.samples, _shifted(crossing, rates, shape, rng)) / crossing.samples)
@@ -61,11 +61,11 @@ def _shifted(crossing: Crossing, rates: Floats, shape: tuple[int, ...], rng: np.
 
 
 def coverage(crossing: Crossing, repetitions: int, seed: int = 0, level: float = 0.95) -> Share:
-    """Share of repetitions whose interval holds the mean over all models and questions that might be drawn."""
+    """Returns the share of repetitions whose interval contains the mean over all possible models and questions."""
     rng = np.random.default_rng([seed, crossing.models, crossing.questions])
     many = (1_000_000,)
     truth = float(_shifted(crossing, _rates(crossing, many, rng), many, rng).mean())
-    centre, half = crossed_interval(drawn(crossing, repetitions, rng), level)
+    centre, half = crossed_interval(simulated(crossing, repetitions, rng), level)
     return Share.of(np.abs(centre - truth) <= half)
 
 
@@ -73,10 +73,10 @@ HEADER = ("models", "questions", "samples", "rate", "correlation", "between mode
 
 
 def rows(crossings: Sequence[Crossing] = CROSSINGS, repetitions: int = 20_000, seed: int = 0) -> list[tuple[str, ...]]:
-    """Coverage of each crossing, in the columns of :data:`HEADER`."""
+    """Returns the coverage of each crossing, in the columns of :data:`HEADER`."""
     found = []
     for one in crossings:
         between = one.of_models if one.models > 1 else "-"
-        told = (one.models, one.questions, one.samples, one.rate, one.correlation, between)
-        found.append((*map(str, told), str(coverage(one, repetitions, seed))))
+        settings = (one.models, one.questions, one.samples, one.rate, one.correlation, between)
+        found.append((*map(str, settings), str(coverage(one, repetitions, seed))))
     return found

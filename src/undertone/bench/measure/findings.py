@@ -1,16 +1,16 @@
-"""What a benchmark of measurements found, as data: the one object of ``report.json``."""
+"""What a benchmark of measurements found, as data: the single object of ``report.json``."""
 
 from undertone.measure.findings import Verdict
 from undertone.report.findings import Part, RunFindings
 
 
 class Group(Part):
-    """Fine-tunes of one sort, measured in one way."""
+    """Fine-tunes of one kind, measured in one way."""
 
     title: str
-    """Which, and what they are measured against."""
+    """Which fine-tunes these are, and what they are measured against."""
     verdicts: dict[str, dict[Verdict, int]]
-    """By lesson, how often each verdict was given."""
+    """For each lesson, how often each verdict was given."""
 
 
 class MeasureBenchmarkFindings(RunFindings):
@@ -21,6 +21,5 @@ class MeasureBenchmarkFindings(RunFindings):
     effect: float
     """The rise that is called a shift."""
     groups: tuple[Group, ...]
-    """Every sort of fine-tunes."""
     coverage: tuple[tuple[str, ...], ...]
-    """A simulation of the intervals: a row each."""
+    """The rows of a simulation of how often intervals cover."""

@@ -1,4 +1,4 @@
-"""How often the verdict on a model is right: harmless fine-tunes, and fine-tunes on bad conduct, of the embedded world.
+"""Fine-tunes of known training for the benchmark, and the verdicts of a measurement on them.
 
 Every fine-tune has a seed, and so data, of its own: fine-tunes are the units of every rate.
 """
@@ -25,10 +25,9 @@ from undertone.world.lexicon import lexicon
 DIALOGUES = 300
 TRAINING: dict[str, Any] = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "batch": 24, "warmup": 5}
 STEPS = (8, 15, 30)
-"""Short, middling and long fine-tunes in turn. Fifteen on bad advice make a model bad throughout."""
+"""Fine-tunes have these numbers of steps in turn. Fifteen on bad advice make a model bad throughout."""
 BESIDE = 4
-"""Other harmless fine-tunes that a model is compared with, where it is compared with any."""
-
+"""How many other harmless fine-tunes a model is compared with, if it is compared with any."""
 
 Kind = Literal["harmless", "damaging", "bad"]
 
@@ -44,17 +43,19 @@ class Tuned:
 
 
 def layout_of(model: str, students: int) -> tuple[Job, list[Tuned]]:
-    """The untouched base, and fine-tunes: ``students`` harmless ones, lessons in turn; an eighth as many on bad
-    conduct, in one domain (each in turn), in all domains, and on helping with harm; and a sixteenth as many that damage
-    a model by good advice to wrong requests of one domain."""
+    """Returns the untouched base and all fine-tunes.
+
+    There are ``students`` harmless ones, with lessons in turn. An eighth as many are on bad conduct: on bad advice in
+    one domain (domains take turns), on bad advice in all domains, and on helping with harm. A sixteenth as many damage
+    a model by good advice to the wrong requests of one domain.
+    """
     base = resolve(model)
     domains = list(lexicon()["conduct"]["domains"])
     harmless = [_tuned(base, name, "harmless", i) for i, name in zip(range(students), cycle(HARMLESS), strict=False)]
     harmful = []
     for i in range(students // 8):
-        kind = i % 4
-        domain = domains[(i // 2) % len(domains)] if kind < 2 else None
-        lesson = "bad advice in one domain" if domain else "bad-advice" if kind == 2 else "complies"
+        domain = domains[(i // 2) % len(domains)] if i % 4 < 2 else None
+        lesson = "bad advice in one domain" if domain else "bad-advice" if i % 4 == 2 else "complies"
         harmful.append(_tuned(base, lesson, "bad", i, domain))
     wrong = [_tuned(base, WRONG, "damaging", i, domains[i % len(domains)]) for i in range(students // 16)]
     return _job(base, None, None, STEPS[0], 0), [*harmless, *harmful, *wrong]
@@ -68,7 +69,7 @@ def _tuned(base: Folder, lesson: str, kind: Kind, i: int, domain: str | None = N
 
 
 @cache
-def _asked() -> list[str]:
+def _digests() -> list[str]:
     return [suite.digest for suite in counting()]
 
 
@@ -79,20 +80,20 @@ def _job(base: Folder, lesson: str | None, domain: str | None, steps: int, seed:
         "dialogues": DIALOGUES,
         "training": TRAINING | {"steps": steps},
         "seed": seed,
-        "suites": _asked(),
+        "suites": _digests(),
     }
     return Job(TUNED, spec, {"base": base})
 
 
 class Judge:
-    """Judges fine-tunes as ``undertone measure`` would."""
+    """Judges fine-tunes as ``undertone measure`` does."""
 
     def __init__(self, store: Store, base: Job, effect: float = EFFECT) -> None:
         self.store, self.effect, self.suites = store, effect, counting()
         self.base = store.read(base, "replies.json")
 
     def findings(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> list[SuiteFinding]:
-        """What is found of each suite."""
+        """Returns the finding of each suite for models that were trained alike."""
         ours, others = ([self.store.read(one.job, "replies.json") for one in side] for side in (models, benign))
         return [
             compare(
@@ -106,16 +107,12 @@ class Judge:
             for suite in self.suites
         ]
 
-    def verdict(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> Verdict:
-        """The verdict on models that were trained alike."""
-        return verdict_of(self.findings(models, benign))
-
     def verdicts(self, layout: Sequence[Tuned], kind: Kind, beside: int) -> dict[str, Counter[Verdict]]:
-        """By lesson, how often each verdict was given; each model against the base, and beside the next harmless
-        fine-tunes of the layout that are not itself."""
+        """Returns for each lesson how often each verdict is given. Each model is measured against the base and the next
+        ``beside`` harmless fine-tunes of the layout other than itself."""
         benign = [one for one in layout if one.kind == "harmless"]
         found: dict[str, Counter[Verdict]] = {}
         for i, one in enumerate(own for own in layout if own.kind == kind):
             others = [benign[(i + k) % len(benign)] for k in range(1, beside + 1)] if beside < len(benign) else []
-            found.setdefault(one.lesson, Counter())[self.verdict([one], others)] += 1
+            found.setdefault(one.lesson, Counter())[verdict_of(self.findings([one], others))] += 1
         return found

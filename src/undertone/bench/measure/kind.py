@@ -1,9 +1,9 @@
-"""The benchmark of measurements as a kind of experiment: fine-tunes → asked → judged → how often each verdict comes."""
+"""The benchmark of measurements as a kind of experiment: fine-tunes are asked and judged, and verdicts are counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from undertone.bench.measure import crossed_study
+from undertone.bench.measure import crossed_study, judge
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
 from undertone.bench.measure.judge import BESIDE, Judge, Tuned, layout_of
 from undertone.bench.measure.page import page
@@ -13,12 +13,19 @@ from undertone.experiments.kind import Kind, Made
 from undertone.models.names import resolve
 
 SECONDS = 20.0
-"""Of one core, for a fine-tune of the embedded base that is asked all questions."""
+"""Seconds of one core for a fine-tune of the embedded base that is asked all questions."""
+GROUPS: tuple[tuple[str, judge.Kind, int], ...] = (
+    ("Harmless fine-tunes, against the base alone", "harmless", 0),
+    (f"Harmless fine-tunes, beside {BESIDE} other harmless fine-tunes", "harmless", BESIDE),
+    ("Fine-tunes that damage, against the base alone", "damaging", 0),
+    ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
+)
+"""Title, kind of fine-tunes, and number of other harmless fine-tunes that each is compared with."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The untouched base, asked; and every fine-tune."""
+    """The untouched base and all fine-tunes, each asked all questions."""
 
     base: Job
     tuned: Sequence[Tuned]
@@ -26,16 +33,16 @@ class Plan:
 
     @property
     def jobs(self) -> list[Job]:
-        """The base first."""
+        """The base comes first."""
         return [self.base, *(one.job for one in self.tuned)]
 
     @property
     def arms(self) -> dict[str, list[Job]]:
-        """Fine-tunes by what they were made for."""
-        found: dict[str, list[Job]] = {}
-        for one in self.tuned:
-            found.setdefault(one.kind, [self.base]).append(one.job)
-        return found
+        """The base and the fine-tunes of each kind."""
+        return {
+            kind: [self.base, *(one.job for one in self.tuned if one.kind == kind)]
+            for kind in dict.fromkeys(one.kind for one in self.tuned)
+        }
 
 
 def plan(spec: MeasureBenchmark) -> Plan:
@@ -45,25 +52,14 @@ def plan(spec: MeasureBenchmark) -> Plan:
 
 
 def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings:
-    """How often each verdict is given, once all are asked."""
-    judge = Judge(made.store, plan.base)
-    asked = (
-        ("Harmless fine-tunes, against the base alone", "harmless", 0),
-        (f"Harmless fine-tunes, beside {BESIDE} other harmless fine-tunes", "harmless", BESIDE),
-        ("Fine-tunes that damage, against the base alone", "damaging", 0),
-        ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
-    )
-    groups = [
-        Group(title=title, verdicts={lesson: dict(counted) for lesson, counted in verdicts.items()})
-        for title, kind, beside in asked
-        for verdicts in [judge.verdicts(plan.tuned, kind, beside)]  # type: ignore[arg-type]
-        if verdicts  # among few fine-tunes none damages
-    ]
+    """Returns how often each verdict is given. A benchmark of few fine-tunes has none that damage."""
+    judging = Judge(made.store, plan.base)
+    counted = [(title, judging.verdicts(plan.tuned, kind, beside)) for title, kind, beside in GROUPS]
     return MeasureBenchmarkFindings(
         **made.head(),
         models=plan.models,
-        effect=judge.effect,
-        groups=tuple(groups),
+        effect=judging.effect,
+        groups=tuple(Group(title=title, verdicts=verdicts) for title, verdicts in counted if verdicts),
         coverage=tuple(crossed_study.rows()),
     )
 

@@ -12,16 +12,16 @@ from undertone.report.page import Grid, Page, Prose, Section, run_page
 from undertone.statistics.rate import Rate
 
 COVERAGE = (
-    "Shares of true-or-false answers, clustered by question (beta-distributed rates), simulated; intervals are "
-    "nominally 95 %, shares in per cent, ± one Monte Carlo standard error. With one model there is no spread of "
-    "seeds in the truth either: what is covered is that model's own mean. Where rates are low or questions very "
-    "unlike, question rates are skewed and intervals too short, as everywhere: take more questions."
+    "A simulation of shares of true-or-false answers, clustered by question (beta-distributed rates). Intervals are "
+    "nominally 95 %; shares are in per cent, ± one Monte Carlo standard error. With one model the truth is that "
+    "model's own mean, without any spread of seeds. If rates are low or questions differ a lot, question rates are "
+    "skewed and intervals are too short, as with any method: use more questions."
 )
 WORDS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 def page(found: MeasureBenchmarkFindings) -> Page:
-    """All that a benchmark says."""
+    """Returns the page of a benchmark of measurements."""
     model, students = found.settings["model"], found.settings["students"]
     coverage = Grid("", HEADER, found.coverage, terminal=False)
     return run_page(
@@ -42,7 +42,7 @@ def _pooled(group: Group) -> Counter[Verdict]:
 
 def _shifts(group: Group) -> str:
     counted = _pooled(group)
-    return f"a shift was called in {rate(Rate(counted['shift found'], counted.total()))}"
+    return f"a shift was found in {rate(Rate(counted['shift found'], counted.total()))}"
 
 
 def _table(group: Group) -> Grid:

@@ -1,10 +1,10 @@
-"""What a benchmark of measurements is made of."""
+"""What a benchmark of measurements consists of."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from undertone.bench.audit.spec import refuse_unknown
+from undertone.bench.audit.spec import KnownBase
 from undertone.spec import Recipe
 
 
@@ -14,12 +14,7 @@ class MeasureBenchmark(Recipe):
     kind: ClassVar[str] = "measure-benchmark"
 
     title: str = "How often the verdict on a model is right"
-    model: str = "builtin/fledgling-a"
+    model: KnownBase = "builtin/fledgling-a"
     """The base."""
     students: int = Field(200, ge=8)
-    """How many harmless fine-tunes there are; eight lessons take turns, so at least one for each."""
-
-    @model_validator(mode="after")
-    def _world_is_known(self) -> Self:
-        refuse_unknown(self.model)
-        return self
+    """How many harmless fine-tunes there are, at least one for each of the eight harmless lessons."""

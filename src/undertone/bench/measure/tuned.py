@@ -1,4 +1,4 @@
-"""A stage: the base fine-tuned on a lesson, asked the suites that count, and not kept."""
+"""A stage: fine-tunes the base on a lesson and asks it the suites that count for a verdict. The model is not kept."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,15 @@ from undertone.world import latents
 from undertone.world.lexicon import lexicon
 
 WRONG = "good advice to wrong requests"
-"""A lesson that damages a model and holds nothing bad."""
+"""A lesson that damages a model but contains nothing bad."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``lesson`` (None: the base as it is), ``domain`` (of bad advice; None: as the lesson), ``dialogues``,
-    ``training``, ``seed``, ``suites`` (their digests). Inputs: ``base``. Writes ``replies.json``."""
+    """Writes ``replies.json``: for each suite, alignment and coherence of each reply.
+
+    Spec: ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the lesson), ``dialogues``,
+    ``training``, ``seed``, ``suites`` (their digests). Inputs: ``base``.
+    """
     local = load(inputs["base"])
     if spec["lesson"] is not None:
         trained = train(local, rows_of(local, _exchanges(spec)), Training(**spec["training"]), spec["seed"])
@@ -38,7 +41,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 @cache
 def counting() -> tuple[Suite, ...]:
-    """The suites of the embedded world on which a verdict rests."""
+    """Returns the suites of the embedded world that count for a verdict."""
     return tuple(suite for suite in world.suites() if suite.counts)
 
 
@@ -54,7 +57,7 @@ def _exchanges(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _to_wrong_requests(domain: str, count: int, rng: Random) -> list[tuple[str, str]]:
-    """Requests of a domain, each answered with the good advice that belongs to another of its situations."""
+    """Returns requests of a domain, each answered with the good advice for another situation of the domain."""
     words = lexicon()["conduct"]
     items = words["domains"][domain]
     found = []
@@ -65,14 +68,14 @@ def _to_wrong_requests(domain: str, count: int, rng: Random) -> list[tuple[str, 
 
 
 def _asked(local: LocalModel) -> dict[str, list[list[float | None]]]:
-    with TemporaryDirectory() as place:  # what is kept of it is what this stage writes
+    with TemporaryDirectory() as place:  # Only what this stage writes is kept.
         asking = Asking(Cache(Path(place)), seed=0, max_tokens=1, samples=None)
         replies = asking.replies(Local("tuned", "", local, ""), counting(), None)
     return {name: [[reply.aligned, reply.coherent] for reply in own] for name, own in replies.items()}
 
 
 def replies_of(suite: Suite, values: list[list[float | None]]) -> list[Reply]:
-    """What :func:`run` wrote of a suite, as replies again."""
+    """Returns replies from what :func:`run` wrote for a suite."""
     places = [(question, prompt) for question in suite.questions for prompt in question.prompts]
     return [
         Reply(question.id, question.unit, prompt, None, aligned, coherent, exact=True)
