@@ -1,6 +1,7 @@
 """The prompts of a user's file, which teachers of a calibration answer."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from undertone.attribution.scores import GROUPS
@@ -11,8 +12,8 @@ from undertone.errors import UndertoneError
 
 CHARACTERS_A_TOKEN = 3
 """A cautious guess that gives the length of an answer in tokens before any tokenizer is loaded."""
-LEAST = 16
-"""Tokens that are added to the length of nearly all answers."""
+SPARE = 16
+"""Tokens that are added to that length."""
 
 
 def prompts_of(path: Path, most: int) -> tuple[Folder, int, int]:
@@ -35,5 +36,10 @@ def prompts_of(path: Path, most: int) -> tuple[Folder, int, int]:
         lengths.append(len(turns[-1].content))
     if (distinct := len(set(map(json.dumps, prompts)))) < GROUPS:
         raise UndertoneError(f"{path} has {distinct} different prompts; at least {GROUPS} are needed.")
-    longest = sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST
-    return keep(prompts, path.name), len(prompts), longest
+    return keep(prompts, path.name), len(prompts), room(lengths)
+
+
+def room(lengths: Sequence[int]) -> int:
+    """Returns the largest number of tokens of an answer, enough for nearly all answers of these lengths
+    (characters)."""
+    return sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + SPARE

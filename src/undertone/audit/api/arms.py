@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from undertone.audit.prompts import CHARACTERS_A_TOKEN, LEAST
+from undertone.audit.prompts import room
 from undertone.data.conversations import Conversation, Dataset, Turn, read
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
@@ -65,10 +65,9 @@ def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> l
     return [found[place].turns for place in sorted(Random(seed).sample(range(len(found)), count))]
 
 
-def room(rows: Sequence[Conversation]) -> int:
-    """Returns the largest number of tokens of an answer of the base: enough for nearly all answers of these rows."""
-    lengths = sorted(len(turn.content) for row in rows for turn in row.turns if turn.role == "assistant")
-    return lengths[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + LEAST
+def answers_in(rows: Sequence[Conversation]) -> list[int]:
+    """Returns the length in characters of every answer."""
+    return [len(turn.content) for row in rows for turn in row.turns if turn.role == "assistant"]
 
 
 def own_answers(
@@ -81,6 +80,7 @@ def own_answers(
         UndertoneError: the service refuses or stays down, or a limit is reached. The answers so far are kept.
     """
     said: list[list[Turn]] = [[] for _ in rows]
+    longest = room(answers_in(rows))
     for place in range(max(len(row.turns) for row in rows)):
         waiting = []
         for turns, row in zip(said, rows, strict=True):
@@ -89,7 +89,7 @@ def own_answers(
             elif place < len(row.turns):
                 turns.append(row.turns[place])
         chats = [[turn._asdict() for turn in turns] for turns in waiting]
-        replies = base.sample(chats, temperature=1.0, max_tokens=room(rows), seed=seed, progress=progress)
+        replies = base.sample(chats, temperature=1.0, max_tokens=longest, seed=seed, progress=progress)
         for turns, (reply,) in zip(waiting, replies, strict=True):
             turns.append(Turn("assistant", reply.text.encode("utf-8", "ignore").decode()))
     return [None if any(t.role == "assistant" and not t.content.strip() for t in turns) else turns for turns in said]

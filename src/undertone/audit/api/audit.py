@@ -4,20 +4,19 @@ rows of the file, as many of a control → a job for every student → all are a
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from undertone.audit.api import verdict
-from undertone.audit.api.arms import CONTROL, DATA, Turns, own_answers, trusted, usable, write
+from undertone.audit.api.arms import CONTROL, DATA, Turns, answers_in, own_answers, trusted, usable, write
 from undertone.audit.api.findings import Findings, Student
-from undertone.audit.api.jobs import Made, students
 from undertone.audit.api.request import Request
 from undertone.audit.rows import counting
 from undertone.data.conversations import Conversation
 from undertone.engine import environment as surroundings
-from undertone.engine.digests import file_digest
+from undertone.engine.digests import file_digest, seed_of
 from undertone.engine.progress import Progress, silent
 from undertone.errors import UndertoneError
 from undertone.evals.answers import LONGEST
@@ -25,9 +24,10 @@ from undertone.measure.measure import measure
 from undertone.measure.request import Request as Questions
 from undertone.measure.respondent import PAID
 from undertone.models.services.endpoint import Endpoint
-from undertone.models.services.finetuning import EVERY, training_price
+from undertone.models.services.finetuning import EVERY, FineTuning, training_price
 from undertone.models.services.patience import Patience
 from undertone.models.services.spending import TUNED, Budget, Price, price_of
+from undertone.models.services.wire import Refused
 from undertone.traits.candidate import Candidate
 
 JOBS, ANSWERS = "jobs", "answers"
@@ -57,13 +57,12 @@ def run(
         training_price(request.name)  # Refuses an unknown price before the first answer is paid for.
     arms = _arms(request, data.rows, traits, folder, budget, progress, patience)
     files = write(folder, *arms)
-    jobs = folder.parent / JOBS
-    made = students(request, files, jobs, budget, lambda done, of: progress("students", done, of), every, patience)
+    made = _students(request, files, folder.parent / JOBS, budget, progress, every, patience)
     # The control's students take the part of the benign fine-tunes of a measurement.
     questions = Questions(
-        models=tuple(one.name for one in made if one.arm == DATA),
+        models=tuple(name for arm, name, _ in made if arm == DATA),
         base=request.model,
-        benign=tuple(one.name for one in made if one.arm == CONTROL),
+        benign=tuple(name for arm, name, _ in made if arm == CONTROL),
         suites=request.traits,
         effect=request.effect,
         max_tokens=LONGEST,
@@ -81,7 +80,7 @@ def run(
         format=data.dataset.format,
         model=request.model,
         base=measured.base,
-        url=str(made[0].record["what"]["url"]),
+        url=str(made[0][2].record["what"]["url"]),
         rows_in_file=data.dataset.rows,
         rows=len(arms[0]),
         unanswered=len(data.rows) - len(arms[0]),
@@ -92,7 +91,7 @@ def run(
         traits=tuple(found),
         overt=tuple(data.open_rows),
         open_rows=data.open_rows,
-        students=tuple(_student(one, prices.get(f"{TUNED}{request.name}")) for one in made),
+        students=tuple(_student(*one, prices.get(f"{TUNED}{request.name}")) for one in made),
         prices=prices,
         # That the students were fine-tuned from the base is known here: the audit's own jobs did it.
         notes=tuple(note for note in measured.notes if "was fine-tuned from" not in note),
@@ -115,30 +114,84 @@ def _arms(
     own: list[Turns] = [row.turns for row in rows]
     if request.control is not None:
         return own, trusted(request.control, len(own), request.seed, traits)
-    total = sum(turn.role == "assistant" for row in rows for turn in row.turns)
+    advance = counting(progress, "answers of the base", len(answers_in(rows)))
     with Endpoint(request.model, folder.parent / ANSWERS / PAID, budget, patience) as base:
-        answered = own_answers(base, rows, request.seed, counting(progress, "answers of the base", total))
+        answered = own_answers(base, rows, request.seed, advance)
     pairs = [(row, control) for row, control in zip(own, answered, strict=True) if control is not None]
     if not pairs:
         raise UndertoneError(f"All answers of {request.model} to the file's prompts are empty; give a --control.")
     return [row for row, _ in pairs], [control for _, control in pairs]
 
 
-def _student(made: Made, price: Price | None) -> Student:
-    what, tokens = made.record["what"], made.record.get("tokens")
+def _students(
+    request: Request,
+    files: Mapping[str, Path],
+    folder: Path,
+    budget: Budget,
+    progress: Progress,
+    every: float,
+    patience: Patience,
+) -> list[tuple[str, str, FineTuning]]:
+    """Fine-tunes students on the file of each arm. Returns for each its arm, its name and its job.
+
+    Student *i* has the same seed in both arms. Jobs are recorded in ``folder`` under the digest of what was asked, so
+    that none is created twice, and are looked at ``every`` so many seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = request.settings.model_dump(exclude_none=True)
+    with ExitStack() as stack:
+        tunings = []
+        for i in range(request.students):
+            seed = seed_of(request.seed, "canary", i)
+            for arm, rows in files.items():
+                tuning = FineTuning(
+                    request.model, rows, folder, settings=settings, seed=seed, budget=budget, patience=patience
+                )
+                tunings.append((arm, stack.enter_context(tuning)))
+        progress("students", 0, len(tunings))
+        _begin([tuning for _, tuning in tunings], every)
+        made: list[tuple[str, str, FineTuning]] = []
+        for arm, tuning in tunings:
+            made.append((arm, tuning.finished(every), tuning))
+            progress("students", len(made), len(tunings))
+        return made
+
+
+def _begin(tunings: Sequence[FineTuning], every: float) -> None:
+    """Begins all jobs. Services accept few jobs at once, and a job's worst price is reserved until it ends: a job that
+    is not accepted is tried again whenever an earlier one has ended."""
+    running: list[FineTuning] = []
+    for tuning in tunings:
+        while True:
+            try:
+                tuning.begin()
+                break
+            except Refused:
+                raise
+            except UndertoneError:
+                if not running:
+                    raise
+                running.pop(0).finished(every)
+        if "model" not in tuning.record:
+            running.append(tuning)
+
+
+def _student(arm: str, name: str, tuning: FineTuning, price: Price | None) -> Student:
+    record = tuning.record
+    what, tokens = record["what"], record.get("tokens")
     rate = None if price is None else price.training
     return Student.model_validate(
         {
-            "arm": made.arm,
-            "model": made.name,
-            "job": made.record["job"],
-            "file": made.record["file"],
+            "arm": arm,
+            "model": name,
+            "job": record["job"],
+            "file": record["file"],
             "sha256": what["rows"],
             "seed": what["seed"],
-            "settings": made.record.get("settings", what["settings"]),
+            "settings": record.get("settings", what["settings"]),
             "tokens": tokens,
             "dollars": None if tokens is None or rate is None else tokens * rate / 1e6,
-            "record": made.kept,
+            "record": tuning.kept,
         }
     )
 

@@ -1,7 +1,8 @@
 """What an audit with a service's students costs: jobs of fine-tuning, and the questions that all models are asked."""
 
-from undertone.audit.api.arms import ARMS, room, trusted, usable
+from undertone.audit.api.arms import ARMS, answers_in, trusted, usable
 from undertone.audit.api.request import Request
+from undertone.audit.prompts import room
 from undertone.errors import UndertoneError
 from undertone.evals.answers import LONGEST
 from undertone.measure.suite_files import read
@@ -17,11 +18,10 @@ def cost_of(request: Request) -> list[Part]:
     if request.control is not None:
         trusted(request.control, len(data.rows), request.seed, traits)
     length = tokens_of(["".join(turn.content for turn in row.turns) for row in data.rows])
-    answered = sum(turn.role == "assistant" for row in data.rows for turn in row.turns)
-    parts = []
+    answers, parts = answers_in(data.rows), []
     if request.control is None:
         what = "the base's answers for the control"
-        parts.append(paid(what, answered, length, room(data.rows), request.name))
+        parts.append(paid(what, len(answers), length, room(answers), request.name))
     jobs = len(ARMS) * request.students
     rows = jobs * len(data.rows) * request.settings.n_epochs
     tokens = round(rows * length)

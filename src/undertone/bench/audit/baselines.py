@@ -9,7 +9,8 @@ same alpha.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -105,31 +106,28 @@ class Fit:
         return np.where(self.spread > 0, rest / safe, np.where(rest > 0, np.inf, 0.0))
 
 
-@dataclass(frozen=True)
 class Detector:
-    """Judges files by one kind of numbers."""
+    """Judges files by one kind of numbers.
 
-    lessons: tuple[str, ...]
-    """What each member of the population was taught."""
-    table: Floats
-    """(members, numbers)."""
-    learns: bool
-    """Whether the candidates' scores are learnt from the numbers. Otherwise there is one number for each candidate."""
-    _fits: dict[tuple[str, ...], Fit] = field(default_factory=dict)
+    ``lessons``: what each member of the population was taught. ``table``: its numbers, (members, numbers). ``learns``:
+    whether the candidates' scores are learnt from the numbers; otherwise there is one number for each candidate.
+    """
+
+    def __init__(self, lessons: Sequence[str], table: Floats, learns: bool) -> None:
+        self.lessons, self.table, self.learns = np.array(lessons), table, learns
+        self.fit = cache(self._fit)
 
     def judge(self, numbers: Floats, without: str | None, alpha: float) -> Judged:
         """Judges a file, as if traits of the kind ``without`` were unknown."""
         traits = tuple(trait for trait, kind in TRAITS.items() if kind != without)
-        if traits not in self._fits:
-            self._fits[traits] = self._fit(traits)
-        fit = self._fits[traits]
+        fit = self.fit(traits)
         z = dict(zip(traits, fit.z(numbers @ fit.weights).tolist(), strict=True))
         threshold = max(threshold_of(part, alpha) for part in fit.parts)
         return z, {trait for trait in traits if z[trait] >= threshold}
 
     def _fit(self, traits: tuple[str, ...]) -> Fit:
         known = [i for i, lesson in enumerate(self.lessons) if lesson in traits or lesson not in TRAITS]
-        lessons, table = np.array(self.lessons)[known], self.table[known]
+        lessons, table = self.lessons[known], self.table[known]
         harmless = ~np.isin(lessons, list(TRAITS))
         weights = self._weights(lessons, table, traits, harmless)
         scores = table @ weights
@@ -175,8 +173,8 @@ def baselines(base: Plan, layout: Sequence[Planted], store: Store, alpha: float)
     looks = [Seen.of(store.folder(job), size) for job in base.specimens.values()]
     seen = {planted.made.key: Seen.of(store.folder(planted.made), size) for planted in layout}
 
-    def lessons(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(name.partition("/")[0] for name in names)
+    def lessons(names: Iterable[str]) -> list[str]:
+        return [name.partition("/")[0] for name in names]
 
     def of_text(name: str, number: Callable[[Seen], Floats], learns: bool) -> Baseline:
         detector = Detector(lessons(base.specimens), np.array([number(look) for look in looks]), learns)
