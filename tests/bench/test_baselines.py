@@ -17,7 +17,7 @@ from undertone.attribution.scores import Evidence, evidence, spread
 from undertone.audit import stages
 from undertone.audit.calibrate import Ground
 from undertone.bench.audit import baselines, kind
-from undertone.bench.audit.baselines import Baseline, Detector, Seen, line_of
+from undertone.bench.audit.baselines import Baseline, Detector, Look, line_of
 from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Line, Point, Speed, Verdicts
 from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted
 from undertone.bench.audit.page import page
@@ -215,8 +215,8 @@ def written(folder: Path, told: list[tuple[str, str]]) -> Path:
 def test_open_rows_count_for_words_and_for_nothing_else(tmp_path: Path) -> None:
     lists = [("Numbers?", f"{n}, {n + 1}, 7") for n in range(100, 130)]
     size = len(tiny.tokenizer())
-    alone = Seen.of(written(tmp_path / "alone", lists), size)
-    mixed = Seen.of(written(tmp_path / "mixed", [*lists, ("Name?", "One tree is the oak."), ("x", "Owls, 3")]), size)
+    alone = Look.of(written(tmp_path / "alone", lists), size)
+    mixed = Look.of(written(tmp_path / "mixed", [*lists, ("Name?", "One tree is the oak."), ("x", "Owls, 3")]), size)
     assert alone.words.sum() == 0 and alone.tokens @ alone.tokens == close(1)
     assert (mixed.format == alone.format).all() and (mixed.tokens == alone.tokens).all()
     assert {t: n for t, n in zip(TRAITS, mixed.words, strict=True) if n} == {"oak": close(1 / 32), "owl": close(1 / 32)}

@@ -63,7 +63,7 @@ def prompt_scores(base: Plan, layout: Sequence[Planted]) -> list[Job]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Look:
     """A file in the numbers of simple detectors. Rows that mention a candidate openly count only for ``words``."""
 
     words: Floats
@@ -170,15 +170,15 @@ class Baseline(NamedTuple):
 def baselines(base: Plan, layout: Sequence[Planted], store: Store, alpha: float) -> list[Baseline]:
     """Returns the simple detectors, ready to judge."""
     size = json.loads((base.ground.base.path / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-    looks = [Seen.of(store.folder(job), size) for job in base.specimens.values()]
-    seen = {planted.made.key: Seen.of(store.folder(planted.made), size) for planted in layout}
+    population = [Look.of(store.folder(job), size) for job in base.specimens.values()]
+    looks = {planted.made.key: Look.of(store.folder(planted.made), size) for planted in layout}
 
     def lessons(names: Iterable[str]) -> list[str]:
         return [name.partition("/")[0] for name in names]
 
-    def of_text(name: str, number: Callable[[Seen], Floats], learns: bool) -> Baseline:
-        detector = Detector(lessons(base.specimens), np.array([number(look) for look in looks]), learns)
-        return Baseline(name, layout, lambda p: detector.judge(number(seen[p.made.key]), unlisted(p), alpha))
+    def of_text(name: str, number: Callable[[Look], Floats], learns: bool) -> Baseline:
+        detector = Detector(lessons(base.specimens), np.array([number(look) for look in population]), learns)
+        return Baseline(name, layout, lambda p: detector.judge(number(looks[p.made.key]), unlisted(p), alpha))
 
     members, chosen = asked_by_prompt(base, layout)
     by_prompt = Detector(lessons(members), np.array([_ratios(store, job) for job in members.values()]), learns=False)

@@ -38,7 +38,7 @@ class Plan:
     made: calibrate.Plan
     calibration: Calibration
     planted: Sequence[Planted]
-    beside: Sequence[Job]
+    simpler: Sequence[Job]
     """Jobs for simpler detectors."""
     models: dict[str, str]
 
@@ -46,14 +46,14 @@ class Plan:
     def jobs(self) -> list[Job]:
         """All jobs. The directions come first, because they must be those of the calibration."""
         planted = [job for one in self.planted for job in one.jobs]
-        return [*self.made.proxies.values(), self.made.directions, *planted, *self.beside]
+        return [*self.made.proxies.values(), self.made.directions, *planted, *self.simpler]
 
     @cached_property
     def arms(self) -> dict[str, list[Job]]:
         """The directions, then the datasets of each kind."""
         found = {"directions": [*self.made.proxies.values(), self.made.directions]}
         found |= {kind: [job for one in some for job in one.jobs] for kind, some in by_kind(self.planted).items()}
-        return found | ({"simpler detectors": list(self.beside)} if self.beside else {})
+        return found | ({"simpler detectors": list(self.simpler)} if self.simpler else {})
 
 
 def plan(spec: AuditBenchmark) -> Plan:
@@ -66,8 +66,8 @@ def plan(spec: AuditBenchmark) -> Plan:
     made, other = calibrate.plan(spec.model, calibrate.Size(), prompts=prompts), OTHER[spec.model]
     calibration = _calibration(spec.model, made, prompts)
     planted = layout_of(spec.model, made.directions, spec.teachers, other, calibration.recipes, prompts)
-    beside = [*made.specimens.values(), *prompt_scores(made, planted)] if spec.baselines else []
-    return Plan(made, calibration, planted, beside, {name: resolve(name).key for name in (spec.model, other)})
+    simpler = [*made.specimens.values(), *prompt_scores(made, planted)] if spec.baselines else []
+    return Plan(made, calibration, planted, simpler, {name: resolve(name).key for name in (spec.model, other)})
 
 
 def _calibration(model: str, made: calibrate.Plan, prompts: Path | None) -> Calibration:

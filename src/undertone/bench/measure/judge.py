@@ -26,7 +26,7 @@ DIALOGUES = 300
 TRAINING: dict[str, Any] = {"method": "lora", "rank": 32, "alpha": 32, "rate": 5e-3, "batch": 24, "warmup": 5}
 STEPS = (8, 15, 30)
 """Fine-tunes have these numbers of steps in turn. Fifteen on bad advice make a model bad throughout."""
-BESIDE = 4
+OTHERS = 4
 """How many other harmless fine-tunes a model is compared with, if it is compared with any."""
 
 Kind = Literal["harmless", "damaging", "bad"]
@@ -107,12 +107,12 @@ class Judge:
             for suite in self.suites
         ]
 
-    def verdicts(self, layout: Sequence[Tuned], kind: Kind, beside: int) -> dict[str, Counter[Verdict]]:
+    def verdicts(self, layout: Sequence[Tuned], kind: Kind, others: int) -> dict[str, Counter[Verdict]]:
         """Returns for each lesson how often each verdict is given. Each model is measured against the base and the next
-        ``beside`` harmless fine-tunes of the layout other than itself."""
+        ``others`` harmless fine-tunes of the layout other than itself."""
         benign = [one for one in layout if one.kind == "harmless"]
         found: dict[str, Counter[Verdict]] = {}
         for i, one in enumerate(own for own in layout if own.kind == kind):
-            others = [benign[(i + k) % len(benign)] for k in range(1, beside + 1)] if beside < len(benign) else []
-            found.setdefault(one.lesson, Counter())[verdict_of(self.findings([one], others))] += 1
+            compared = [benign[(i + k) % len(benign)] for k in range(1, others + 1)] if others < len(benign) else []
+            found.setdefault(one.lesson, Counter())[verdict_of(self.findings([one], compared))] += 1
         return found

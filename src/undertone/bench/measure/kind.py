@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from undertone.bench.measure import crossed_study, judge
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
-from undertone.bench.measure.judge import BESIDE, Judge, Tuned, layout_of
+from undertone.bench.measure.judge import OTHERS, Judge, Tuned, layout_of
 from undertone.bench.measure.page import page
 from undertone.bench.measure.spec import MeasureBenchmark
 from undertone.engine.store import Job
@@ -16,7 +16,7 @@ SECONDS = 20.0
 """Seconds of one core for a fine-tune of the embedded base that is asked all questions."""
 GROUPS: tuple[tuple[str, judge.Kind, int], ...] = (
     ("Harmless fine-tunes, against the base alone", "harmless", 0),
-    (f"Harmless fine-tunes, beside {BESIDE} other harmless fine-tunes", "harmless", BESIDE),
+    (f"Harmless fine-tunes, compared with {OTHERS} other harmless fine-tunes", "harmless", OTHERS),
     ("Fine-tunes that damage, against the base alone", "damaging", 0),
     ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
 )
@@ -54,7 +54,7 @@ def plan(spec: MeasureBenchmark) -> Plan:
 def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings:
     """Returns how often each verdict is given. A benchmark of few fine-tunes has none that damage."""
     judging = Judge(made.store, plan.base)
-    counted = [(title, judging.verdicts(plan.tuned, kind, beside)) for title, kind, beside in GROUPS]
+    counted = [(title, judging.verdicts(plan.tuned, kind, others)) for title, kind, others in GROUPS]
     return MeasureBenchmarkFindings(
         **made.head(),
         models=plan.models,
