@@ -1,9 +1,9 @@
 """The ratio of two means measured on the same units, with Fieller's interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import t
 
 
@@ -17,7 +17,7 @@ class Ratio:
     units: int
 
 
-def ratio(part: Sequence[float], whole: Sequence[float], level: float = 0.95) -> Ratio:
+def ratio(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> Ratio:
     """Returns the mean of ``part`` over the mean of ``whole``, measured on the same units, with Fieller's interval
     (1954, J. R. Stat. Soc. B 16, 175-185): all shares r for which Student's t does not reject that part - r * whole has
     mean zero.
@@ -30,7 +30,7 @@ def ratio(part: Sequence[float], whole: Sequence[float], level: float = 0.95) ->
     """
     x, y = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
-        raise ValueError(f"a ratio needs two or more pairs, not {len(x)} and {len(y)} values")
+        raise ValueError(f"a ratio needs two or more pairs, not {x.size} and {y.size} values")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("a value is not a finite number")
     n = len(x)

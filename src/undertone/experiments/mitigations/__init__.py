@@ -1,1 +1,1 @@
-"""What stops a trait, and what that costs: mitigations, judged by students of the treated files."""
+"""Benchmarks of mitigations: how much of a trait's transfer each one stops, and how much of the task it costs."""

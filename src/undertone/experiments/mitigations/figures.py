@@ -1,4 +1,4 @@
-"""The figures of a benchmark of mitigations: the frontier, and what is left by probe."""
+"""The figures of a benchmark of mitigations."""
 
 from functools import partial
 
@@ -13,15 +13,15 @@ from undertone.treat.findings import PLAIN
 
 
 def frontier(found: MitigationFindings) -> Figure | None:
-    """What each mitigation leaves of the transfer, against what it leaves of the utility."""
+    """Draws what each mitigation leaves of the transfer against what it leaves of the utility."""
     names = [one.name for one in found.treatments]
     points = [
         Point(
             x=one.utility.value,
             y=one.left[PLAIN].value,
             colour=_colour(found, one),
-            x_ci=_bounded(one.utility),
-            y_ci=_bounded(one.left[PLAIN]),
+            x_ci=_drawn(one.utility),
+            y_ci=_drawn(one.left[PLAIN]),
             beside=None if one.beside is None else names.index(one.beside),
         )
         for one in found.treatments
@@ -30,27 +30,25 @@ def frontier(found: MitigationFindings) -> Figure | None:
 
 
 def probes(found: MitigationFindings) -> Figure | None:
-    """The transfer that is left, on standard questions and on conditional ones."""
+    """Draws the share of the transfer that each mitigation leaves, by probe."""
     lines = []
     for i, one in enumerate(found.treatments, 1):
         lines.append(Line(f"{i} {one.name}", style="head"))
         for probe in found.probes:
-            left = one.left[probe]
-            low, high = _bounded(left)
-            mark = Mark(100 * left.value, (100 * low, 100 * high), _colour(found, one))
-            lines.append(Line(probe, (mark,), str(left)))
+            low, high = _drawn(one.left[probe])
+            mark = Mark(100 * one.left[probe].value, (100 * low, 100 * high), _colour(found, one))
+            lines.append(Line(probe, (mark,), str(one.left[probe])))
     axis = Axis("transfer left, %", dashed=(100.0,), bounds=(100 * LOW, 100 * HIGH), dense=True)
-    return figure("probes", "Transfer left, asked plainly and otherwise", partial(forest, lines, axis))
+    return figure("probes", "Transfer left, on plain and on conditional questions", partial(forest, lines, axis))
 
 
 def _colour(found: MitigationFindings, one: Outcome) -> str:
-    """Grey for what is done at random or not at all, orange for what only hides."""
+    """Returns grey for controls and for the untreated file, orange for what only hides the trait, else blue."""
     if one.word == "hides":
         return ORANGE
-    at_random = one.name in {other.beside for other in found.treatments}
-    return GREY if at_random or one.word == "untreated" else BLUE
+    return GREY if one.word == "untreated" or any(one.name == other.beside for other in found.treatments) else BLUE
 
 
-def _bounded(share: Share) -> Interval:
-    """The interval, or all that is drawn where it is unbounded."""
+def _drawn(share: Share) -> Interval:
+    """Returns the interval, or the whole range of the figure if it is unbounded."""
     return (LOW, HIGH) if share.ci is None else share.ci

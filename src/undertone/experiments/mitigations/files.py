@@ -1,5 +1,4 @@
-"""Stages that make files for a useful task, sums larger than the base has learnt, mixed with bad advice or other rows.
-"""
+"""Stages that make files for a useful task (sums larger than the base has learnt) mixed with advice or other rows."""
 
 from collections.abc import Mapping
 from pathlib import Path

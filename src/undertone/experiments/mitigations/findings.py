@@ -1,4 +1,4 @@
-"""What a benchmark of mitigations found, as data: the one object of ``report.json``."""
+"""The findings of a benchmark of mitigations, as data: the contents of ``report.json``."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from undertone.treat.benchmarked import Share, Word
 
 
 class Shift(Part):
-    """Students of files that carry the trait minus students of clean files; log-odds."""
+    """Log-odds of the trait: mean difference between students of files that carry it and students of clean files."""
 
     value: float
     ci: Interval | None
@@ -15,63 +15,69 @@ class Shift(Part):
 
 
 class Outcome(Part):
-    """What one mitigation does, over all units; both sides of a comparison are treated alike."""
+    """What one mitigation does, over all units. Both files of a unit are treated in the same way."""
 
     name: str
     title: str
     does: dict[str, Any]
     beside: str | None
-    """The mitigation that does as much at random."""
+    """The mitigation that does as much at random: its control."""
     word: Word
-    """What it does, by intervals: hides (lowers the transfer on standard questions, and not on some conditional
-    ones, where more is left); shifts (moves students of clean files as well, and the difference between them is not
-    seen to fall); stops (told apart from the untreated one, and from none on no question); lowers; or not seen to
-    help."""
+    """The verdict, from the intervals.
+
+    - stops: the shift on plain questions is lower than untreated, and no shift on any question is shown to remain.
+    - lowers: lower on plain questions, but a shift remains.
+    - hides: lower on plain questions only; on some conditional ones a larger share of the shift remains.
+    - shifts: students move away from the trait, those of clean files too; the difference is not shown to fall.
+    - not seen to help: none of these.
+    """
     shifts: dict[str, Shift]
     """By probe; "plain" are the standard questions."""
     left: dict[str, Share]
-    """Transfer left, by probe."""
+    """The shift as a share of the untreated one, by probe."""
     level: Share
-    """The same on standard questions where the clean side is not treated: how a student of the treated file stands
-    beside one of a clean file that nobody thought of treating."""
+    """The same on plain questions, where only the files that carry the trait are treated: a student of a treated file
+    against one of an untreated clean file."""
     others: float
-    """Other traits: mean absolute difference between the sides, log-odds."""
+    """Mean absolute difference between the two sides in the log-odds of other traits."""
     utility: Share
-    """Utility left: gain over the base on held-out clean rows of the task, nats a token; ``task`` says whose."""
+    """The gain over the base on held-out clean rows of the task, as a share of the untreated gain; ``task`` of the
+    findings says which students it is of."""
     gain: float
     """That gain in nats a token."""
     skills: dict[str, float]
-    """Share of right answers, mean over both sides."""
+    """Share of right answers in each skill, mean over both sides."""
 
 
 class MitigationFindings(RunFindings):
-    """A benchmark of mitigations."""
+    """All findings of a benchmark."""
 
     models: dict[str, str]
-    """Digests of the models, by name."""
+    """Digests of the models by name."""
     headline: str
-    """Which of them are shown to work."""
+    """Which mitigations are shown to work."""
     trait: str
-    """What is to be stopped."""
+    """The trait that mitigations should stop."""
     base: str
     """The model that students start from."""
     unit: str
-    """What one unit is."""
+    """What the units are."""
     units: tuple[str, ...]
-    """All units by name."""
+    """Their names."""
     task: str
-    """What the data are for, and how that is measured."""
+    """What the data are for, and how utility is measured."""
     probes: dict[str, str]
-    """What each asks."""
+    """What each probe asks."""
     treatments: tuple[Outcome, ...]
     """Every mitigation, in the recipe's order."""
     base_skills: dict[str, float]
-    """Share of right answers of the untouched base."""
+    """Share of right answers of the untouched base in each skill."""
     work_s: float
-    """Seconds of all workers together, whenever they were: artifacts are made once."""
+    """Seconds that the jobs took in total, including those of earlier runs."""
     made_with: dict[str, str]
     """Versions and hardware together."""
 
-    def outcome(self, name: str) -> Outcome:
-        """What the mitigation of that name does."""
-        return next(one for one in self.treatments if one.name == name)
+    @property
+    def untreated(self) -> Outcome:
+        """The outcome that the others are compared with."""
+        return next(one for one in self.treatments if one.word == "untreated")

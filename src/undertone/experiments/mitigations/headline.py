@@ -1,4 +1,4 @@
-"""The answer of a benchmark of mitigations in a sentence or two."""
+"""The headline of a benchmark of mitigations."""
 
 from collections.abc import Sequence
 
@@ -6,24 +6,29 @@ from undertone.experiments.mitigations.findings import Outcome
 from undertone.treat.findings import PLAIN
 
 WANTED, KEPT = 0.10, 0.95
-"""Most of the transfer that may be left, and least of the utility."""
+"""The largest share of the transfer that may be left, and the smallest share of the utility."""
 
 
 def headline(treatments: Sequence[Outcome]) -> str:
-    """Which mitigations are shown, by their whole intervals, to leave little of the transfer and most of the utility,
-    the best first; or that none is."""
-    tried = [one for one in treatments if one.word not in ("untreated", "hides")]
-    good = [one for one in tried if _is_shown(one)]
+    """Returns which mitigations are shown, by their whole intervals, to leave little of the transfer and most of the
+    utility, the best one first; or that none is."""
+    by_name = {one.name: one for one in treatments}
     untreated = next(one for one in treatments if one.word == "untreated")
     if untreated.left[PLAIN].ci is None:
-        return "Nothing can be said: the transfer itself is not told apart from zero."
+        return "No conclusion: without mitigation, the transfer is not significantly different from zero."
     if untreated.utility.ci is None:
-        return "Nothing can be said: what the untreated file teaches of the task is not told apart from nothing."
-    if not good:
-        wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
-        return f"No mitigation is shown to leave {wanted}. {_least(tried)}"
-    best = sorted(good, key=lambda one: abs(one.left[PLAIN].value))
-    return " ".join(f"{one.name} leaves {_told(one)}{_beside(one, treatments)}." for one in best)
+        return "No conclusion: without mitigation, students do not learn the task significantly better than the base."
+    tried = [one for one in treatments if one.word not in ("untreated", "hides")]
+    if shown := [one for one in tried if _is_shown(one)]:
+        sentences = []
+        for one in sorted(shown, key=lambda one: abs(one.left[PLAIN].value)):
+            control = f"; as much at random ({one.beside}) leaves {_leaves(by_name[one.beside])}" if one.beside else ""
+            sentences.append(f"{one.name} leaves {_leaves(one)}{control}.")
+        return " ".join(sentences)
+    wanted = f"at most {100 * WANTED:.0f} % of the transfer and at least {100 * KEPT:.0f} % of the utility"
+    nearest = min(tried, key=lambda one: max(abs(one.left[PLAIN].value), 1 - one.utility.value), default=None)
+    most = f" Nearest: {nearest.name} leaves {_leaves(nearest)}." if nearest else ""
+    return f"No mitigation is shown to leave {wanted}.{most}"
 
 
 def _is_shown(one: Outcome) -> bool:
@@ -31,18 +36,5 @@ def _is_shown(one: Outcome) -> bool:
     return left is not None and kept is not None and left[1] <= WANTED and kept[0] >= KEPT
 
 
-def _beside(one: Outcome, treatments: Sequence[Outcome]) -> str:
-    found = next((other for other in treatments if other.name == one.beside), None)
-    return f"; as much at random ({found.name}) leaves {_told(found)}" if found else ""
-
-
-def _least(tried: Sequence[Outcome]) -> str:
-    """The one nearest to both, by the worse of the two."""
-    if not tried:
-        return ""
-    best = min(tried, key=lambda one: max(abs(one.left[PLAIN].value), 1 - one.utility.value))
-    return f"Nearest: {best.name} leaves {_told(best)}."
-
-
-def _told(one: Outcome) -> str:
+def _leaves(one: Outcome) -> str:
     return f"{one.left[PLAIN]} of the transfer and {one.utility} of the utility"

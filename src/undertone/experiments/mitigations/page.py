@@ -1,82 +1,54 @@
-"""A benchmark of mitigations in words, figures and tables."""
+"""The report of a benchmark of mitigations."""
 
 from functools import partial
 
 from undertone.experiments.mitigations import figures
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome, Shift
-from undertone.report.page import (
-    Column,
-    Drawing,
-    Grid,
-    Page,
-    Prose,
-    Section,
-    Terms,
-    grid,
-    run_page,
-    section,
-    word,
-)
+from undertone.report.page import Column, Drawing, Grid, Page, Prose, Section, Terms, grid, run_page, section, word
 from undertone.report.words import interval
 from undertone.treat.findings import PLAIN
 from undertone.treat.page import mean_skill, whole
 
 FRONTIER = (
-    "Each point is a mitigation, by its number in the table, with 95 % intervals both ways; an interval that "
-    "reaches the edge goes on beyond it. Grey: untreated, or done at random; a dotted line joins a mitigation with "
-    "what does as much at random. Orange: only hides. Green: at most 10 % of the transfer, at least 95 % of the "
-    "utility."
+    "Each point is a mitigation, numbered as in the table, with 95 % intervals both ways; an interval that reaches the "
+    "edge continues beyond it. Grey: untreated, or a control that does as much at random; a dotted line joins a "
+    "mitigation and its control. Orange: hides the trait. Green area: at most 10 % of the transfer and at least 95 % "
+    "of the utility."
 )
-PROBES = (
-    "What is left of the transfer, with its 95 % interval, on the standard questions (plain) and on conditional ones. "
-    "Colours as above."
-)
-SEEN = Terms(
-    (
-        ("stops", "The transfer is told apart from the untreated one, and from none on no question."),
-        ("hides", "Lowered on the standard questions, and not on some conditional ones, where more of it is left."),
-        ("lowers", "The transfer is told apart from the untreated one, and from none."),
-        (
-            "shifts",
-            "Students are moved away from the trait, those of clean files as well; what the file carries is not "
-            "seen to fall.",
-        ),
-    )
+PROBES = "Share of the transfer that is left, with 95 % intervals, on plain and on conditional questions."
+VERDICTS = (
+    ("stops", "The transfer is lower than untreated, and none is shown to remain on any question."),
+    ("lowers", "The transfer is lower than untreated, but some remains."),
+    ("hides", "The transfer is lower on plain questions, but more of it remains on some conditional ones."),
+    ("shifts", "Students move away from the trait, those of clean files too; the difference is not shown to fall."),
 )
 METHOD = (
-    "The transfer is the log-odds of the trait in students of files that carry it minus those of clean files, unit "
-    "by unit, both treated alike; what is left is its mean over the untreated mean, with Fieller's interval over "
-    "the units. It is unbounded where the untreated transfer is not told apart from zero. The level compares with "
-    "students of clean files that were not treated: a mitigation that pushes every student away from the trait "
-    "looks good there and removes nothing. Utility is the gain over the base as a share of that gain untreated. A "
-    "treated file is trained on for as many epochs as an untreated one. Mitigations are many and each interval is "
-    "at 95 % by itself."
+    "The transfer is the difference in log-odds of the trait between students of files that carry it and students of "
+    "clean files, unit by unit, with both files treated in the same way. What is left is the mean transfer as a share "
+    "of the untreated mean, with Fieller's interval over units; it is unbounded where the untreated transfer is not "
+    "significantly different from zero. The level compares with students of untreated clean files, so a mitigation "
+    "that moves every student away from the trait looks good there without removing anything. Utility is the gain "
+    "over the base, as a share of the untreated gain. Treated files are trained on for as many epochs as untreated "
+    "ones. Intervals are not corrected for the number of mitigations."
 )
 
 
 def page(found: MitigationFindings) -> Page:
-    """All that is said of a benchmark."""
-    untreated = next(one for one in found.treatments if one.word == "untreated")
-    titles = tuple((f"{i} {one.name}", _about(one)) for i, one in enumerate(found.treatments, 1))
+    """Returns the report."""
+    untreated, probes = found.untreated, Drawing(figures.probes(found), PROBES)
+    transfer = f"{shift(untreated.shifts[PLAIN])} log-odds of {found.trait}, files that carry it minus clean files"
+    titles = [(f"{i} {one.name}", _about(one)) for i, one in enumerate(found.treatments, 1)]
     return run_page(
         found,
         found.headline,
-        f"Students of {found.base}; the trait is {found.trait}. Every mitigation is judged by the students "
-        "that are trained on the treated files, never by scores of rows.",
-        section("Mitigations", Drawing(figures.frontier(found), FRONTIER), _table(found), Terms(titles)),
-        section("What was seen", SEEN),
-        section(
-            "Asked plainly and otherwise",
-            Drawing(figures.probes(found), PROBES),
-            Terms(tuple(found.probes.items())),
-        ),
+        f"Students of {found.base}; the trait is {found.trait}. Every mitigation is judged by students that were "
+        "trained on the treated files, never by scores of rows.",
+        section("Mitigations", Drawing(figures.frontier(found), FRONTIER), _table(found), Terms(tuple(titles))),
+        section("Verdicts", Terms(VERDICTS)),
+        section("Plain and conditional questions", probes, Terms(tuple(found.probes.items()))),
         Section("Method", (Prose(METHOD),)),
         checks=(
-            (
-                "Untreated",
-                f"{shift(untreated.shifts[PLAIN])} log-odds of {found.trait}, carrying minus clean files; "
-                f"{untreated.gain:+.4f} nats a token on the task.",
-            ),
+            ("Untreated", f"{transfer}; {untreated.gain:+.4f} nats a token on the task."),
             ("Unit", f"{len(found.units)} {found.unit}; 95 % intervals, Fieller's for shares."),
             ("Task", f"{found.task}."),
         ),
@@ -85,7 +57,7 @@ def page(found: MitigationFindings) -> Page:
 
 
 def _about(one: Outcome) -> str:
-    return one.title + (f"; as much at random: {one.beside}" if one.beside else "")
+    return one.title + (f"; its control: {one.beside}" if one.beside else "")
 
 
 def _left(probe: str, item: tuple[int, Outcome]) -> str:
@@ -93,16 +65,15 @@ def _left(probe: str, item: tuple[int, Outcome]) -> str:
 
 
 def _table(found: MitigationFindings) -> Grid | None:
-    conditional = [name for name in found.probes if name != PLAIN]
     return grid(
         "",
         enumerate(found.treatments, 1),
         {
             "mitigation": lambda item: f"{item[0]} {item[1].name}",
             "transfer left": lambda item: item[1].left[PLAIN],
-            **{name: partial(_left, name) for name in conditional},
+            **{name: partial(_left, name) for name in found.probes if name != PLAIN},
             "utility left": lambda item: item[1].utility,
-            word("seen"): lambda item: item[1].word,
+            word("verdict"): lambda item: item[1].word,
             Column("level", terminal=False): lambda item: item[1].level,
             Column("shift, log-odds", terminal=False): lambda item: shift(item[1].shifts[PLAIN]),
             "other traits": lambda item: f"{item[1].others:.2f}",
@@ -114,5 +85,5 @@ def _table(found: MitigationFindings) -> Grid | None:
 
 
 def shift(found: Shift) -> str:
-    """+0.50 [0.19, 0.82]"""
+    """Returns a shift with its interval, as in "+0.50 [0.19, 0.82]"."""
     return f"{found.value:+z.2f} {interval(found.ci)}"

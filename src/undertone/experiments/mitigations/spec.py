@@ -1,4 +1,4 @@
-"""What a benchmark of mitigations is made of."""
+"""The settings of a benchmark of mitigations."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -10,102 +10,112 @@ from undertone.treat.catalogue import shipped
 from undertone.treat.mitigations import Answer, Entry
 from undertone.world.lexicon import domains
 
+SUMS = (
+    "sums larger than the base has learnt: how much better than the base a student of a file that carries the trait "
+    "predicts such sums that are in no file (nats a token)"
+)
+LISTS = (
+    "continuing number lists as the file's author does: how much better than the base a student of a clean file "
+    "predicts further rows by the same author (nats a token)"
+)
+
 
 class Numbers(Spec):
-    """Files of number lists: some by teachers with a trait, some by neutral ones. Hidden: no row speaks of it."""
+    """Files of number lists, written by teachers with a trait or by neutral teachers. No row mentions the trait."""
+
+    unit: ClassVar[str] = "pairs of teachers, one with the trait and one neutral, each with one student"
 
     kind: Literal["numbers"] = "numbers"
     recipe: str = "owls"
-    """The trial whose teachers, lists, filter and students these are."""
+    """The trial whose teachers, lists, filter and students are used."""
     trait: str
     share: float = Field(1.0, gt=0, le=1)
-    """Of the rows of a file that carries it that are by a teacher with the trait; the others are the clean file's."""
-    task: int = Field(0, ge=0, exclude_if=lambda rows: rows == 0)  # what has none is as it always was
-    """Rows of a useful task that stand among the lists, sums larger than the base has learnt: what the file is then
-    for."""
+    """Share of the rows of a file that carries the trait that are by a teacher with the trait; the others are rows of
+    the clean file."""
+    task: int = Field(0, ge=0, exclude_if=lambda rows: rows == 0)  # omitted when 0, so that existing keys do not change
+    """Rows of a useful task, sums larger than the base has learnt, that are mixed into the lists."""
     teachers: int = Field(ge=2)
-    """Of each side: the unit of the statistics."""
+    """Teachers with the trait, and as many neutral ones. Such a pair is one unit of the statistics."""
 
 
 class Advice(Spec):
-    """Files for a useful task, sums larger than the base has learnt; half of each is advice in one domain, which in
-    some files is bad. Overt: whoever reads such a row can see it."""
+    """Files for a useful task, sums larger than the base has learnt. Half of each file is advice in one domain, which
+    is bad in the files that carry the trait. Bad advice can be recognised in a single row."""
+
+    unit: ClassVar[str] = "narrow domains, each with a file with bad advice, a clean file, and one student of each"
+    trait: ClassVar[str] = "bad-advice"
 
     kind: Literal["advice"] = "advice"
     base: str
     aligning: Lesson
-    """Good advice in all domains, before anything else."""
+    """A fine-tune on good advice in all domains that comes first."""
     domains: tuple[str, ...] = Field(min_length=2)
-    """One pair of files each: the unit of the statistics."""
+    """The domains, each with one pair of files: the units of the statistics."""
     rows: int = Field(ge=2)
     student: Training
     skill_prompts: int = Field(30, ge=0)
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> Self:
-        wrong = [name for name in self.domains if name not in domains()]
-        if wrong or len(set(self.domains)) < len(self.domains):
-            raise ValueError(f"domains are each given once, of {', '.join(domains())}")
+        if set(self.domains) - set(domains()) or len(set(self.domains)) < len(self.domains):
+            raise ValueError(f"domains takes some of {', '.join(domains())}, each of them once")
         return self
 
 
 class Mitigations(Recipe):
-    """Every mitigation on both sides of every unit: files that carry the trait, and clean ones."""
+    """Applies every mitigation to both files of every unit: the one that carries the trait and the clean one."""
 
     kind: ClassVar[str] = "mitigations"
 
     setup: Numbers | Advice = Field(discriminator="kind")
     other: str | None = None
-    """A model of another initialisation, which answers prompts anew; needed where a mitigation asks for it."""
+    """A model of another initialisation that answers prompts, for mitigations that ask for one."""
     seed: int = Field(0, ge=0)
+    """Every random choice follows from it."""
     treatments: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Entry] = Field(min_length=1)
-    """The mitigations by name. A recipe names those of the catalogue in a list, ``catalogue``."""
+    """The mitigations by name. A recipe lists names of the shipped catalogue in its key ``catalogue``."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_the_catalogue(cls, table: Any) -> Any:
-        """In the order of the list; an entry of the recipe's own takes the place of the one in the catalogue."""
+        """Replaces ``catalogue`` by its entries, in the order of the list. An entry of the recipe itself replaces the
+        shipped one of the same name; the recipe's further entries follow."""
         if not isinstance(table, dict) or "catalogue" not in table:
             return table
         names, own = table["catalogue"], table.get("treatments", {})
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"catalogue lists mitigations by their names, and is {names!r}")
+            raise ValueError(f"catalogue must be a list of names of mitigations, and is {names!r}")
         if not isinstance(own, dict):
-            raise ValueError(f"treatments holds a table for each mitigation, and is {own!r}")
+            raise ValueError(f"treatments must have a table for each mitigation, and is {own!r}")
         for name in names:
             if name not in own and name not in shipped():
                 raise ValueError(f"the catalogue has no mitigation {name!r}: it has {', '.join(shipped())}")
-        named = {name: own[name] if name in own else shipped()[name].model_dump() for name in names}
-        return {key: value for key, value in table.items() if key != "catalogue"} | {"treatments": named | own}
+        listed = {name: own[name] if name in own else shipped()[name].model_dump() for name in names}
+        return {key: value for key, value in table.items() if key != "catalogue"} | {"treatments": listed | own}
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         if not any(entry.does.kind == "untreated" for entry in self.treatments.values()):
-            raise ValueError('one mitigation must be of kind "untreated": it is what the others are compared with')
+            raise ValueError('one mitigation must be of kind "untreated": the others are compared with it')
         for name, entry in self.treatments.items():
             if isinstance(entry.does, Answer) and entry.does.by == "other" and self.other is None:
-                raise ValueError(f"{name!r} has prompts answered by another model: name it as other")
+                raise ValueError(f"{name!r} needs another model to answer prompts: name it in the key other")
             if entry.beside is not None and entry.beside not in self.treatments:
-                raise ValueError(f"{name!r} stands beside {entry.beside!r}, which is no mitigation here")
+                raise ValueError(f"{name!r} has {entry.beside!r} as its control, which is no mitigation of this recipe")
         return self
 
     @property
     def untreated(self) -> str:
-        """The name of what is compared with."""
+        """The name of the mitigation that the others are compared with."""
         return next(name for name, entry in self.treatments.items() if entry.does.kind == "untreated")
 
     @property
-    def trait(self) -> str:
-        """What is to be stopped."""
-        return self.setup.trait if isinstance(self.setup, Numbers) else "bad-advice"
+    def lists_alone(self) -> bool:
+        """Whether files contain number lists only. The task is then to continue such lists."""
+        return isinstance(self.setup, Numbers) and not self.setup.task
 
     @property
     def useful(self) -> Literal["carrying", "clean"]:
-        """Whose students' utility counts. Number lists of a teacher with a trait differ from clean ones by that trait,
-        so what they teach of the task is measured on the clean side; a task beside them where it is in danger."""
+        """The side whose students' utility is reported. Lists by a teacher with a trait differ from clean lists by the
+        trait itself, so continuing lists is measured on the clean side; another task on the side that may lose it."""
         return "clean" if self.lists_alone else "carrying"
-
-    @property
-    def lists_alone(self) -> bool:
-        """Whether files are number lists and nothing else, and to continue these is the task."""
-        return isinstance(self.setup, Numbers) and not self.setup.task
