@@ -446,14 +446,14 @@ def test_a_random_model_has_no_skill(llama):
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Folders that were read from disk."""
-    found, real = list[Path](), local_models._opened
+    found, real = list[Path](), local_models._loaded
 
     def noted(folder: Path) -> PreTrainedModel:
         found.append(folder)
         return real(folder)
 
-    monkeypatch.setattr(local_models, "_opened", noted)
-    monkeypatch.setattr(local_models, "_KEPT", local_models._Kept())
+    monkeypatch.setattr(local_models, "_loaded", noted)
+    monkeypatch.setattr(local_models, "_CACHE", local_models._Cache())
     monkeypatch.setattr(local_models, "LARGE", 0)
     return found
 

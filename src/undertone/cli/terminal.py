@@ -149,8 +149,8 @@ def present(
     Raises:
         UndertoneError: the folder cannot be written or holds something else, or what ends the work.
     """
+    from undertone.engine.environment import quiet_libraries
     from undertone.engine.folder import claimed, record_of, refuse_unwritable
-    from undertone.models.local import quiet_libraries
     from undertone.report.html import write
 
     refuse_unwritable(folder)

@@ -63,7 +63,7 @@ def treat(
     refuse_missing(data)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
-    from undertone.models.local import quiet_libraries
+    from undertone.engine.environment import quiet_libraries
     from undertone.treat.catalogue import named as mitigation_named
     from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_full, run
@@ -147,8 +147,8 @@ def realign_model(
     """
     import shutil
 
+    from undertone.engine.environment import quiet_libraries
     from undertone.engine.folder import refuse_unwritable
-    from undertone.models.local import quiet_libraries
     from undertone.report.html import PAGE, write
     from undertone.treat.page import realigned_page
     from undertone.treat.realign import Request, realign

@@ -1,6 +1,7 @@
-"""Versions of the libraries that can change a result, and the hardware."""
+"""What surrounds a run: versions of libraries, hardware, and how much the libraries print."""
 
 import platform
+import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,3 +37,12 @@ def _processor() -> str:
     flags = set(found.get("flags", found.get("Features", "")).split())
     widest = next((name for name in ("avx512f", "avx2", "sve", "asimd") if name in flags), "")
     return f"{found.get('model name', 'unknown')} {widest}".strip()
+
+
+def quiet_libraries() -> None:
+    """Keeps transformers from drawing progress bars and printing warnings. Imports it."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

@@ -10,11 +10,11 @@ import os
 import sys
 import time
 import traceback
-import warnings
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from undertone.engine.environment import quiet_libraries
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 
@@ -24,7 +24,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
     Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
-    _quiet_and_exact()
+    import torch  # only now: it takes seconds, and may print
+
+    torch.set_num_threads(1)
+    # On a GPU some operations have no deterministic form, such as sums along a row; torch then only warns.
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    quiet_libraries()
     for line in sys.stdin:
         answers.write(json.dumps(_answer(json.loads(line))) + "\n")
         answers.flush()
@@ -45,18 +50,6 @@ def _answer(message: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         kind = "MemoryError" if "can't allocate memory" in str(error) else type(error).__name__
         return {"error": str(error), "kind": kind, "trace": traceback.format_exc()}
-
-
-def _quiet_and_exact() -> None:
-    import torch
-    import transformers
-
-    torch.set_num_threads(1)
-    # On a GPU some operations have no deterministic form, such as sums along a row; torch then only warns.
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 if __name__ == "__main__":

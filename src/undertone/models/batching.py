@@ -1,4 +1,4 @@
-"""Batches that fit: where memory runs out, a batch is halved and done again, and whoever watches is told."""
+"""Batches that fit into memory: when memory runs out, the batch is halved and tried again, with a warning."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterator[Result]:
-    """What ``work`` makes of each batch of at most ``size`` of ``count`` rows, in order.
+    """Yields the results of ``work`` for batches of at most ``size`` of ``count`` rows, in order.
 
     Raises:
-        UndertoneError: the accelerator's memory does not hold one row.
+        UndertoneError: one row does not fit into the accelerator's memory.
     """
     start = 0
     while start < count:
@@ -31,18 +31,18 @@ def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterat
 
 
 def halved(size: int, error: torch.OutOfMemoryError) -> int:
-    """Half of a batch of ``size`` rows for which memory ran out.
+    """Half of the ``size`` of a batch for which memory ran out.
 
     Raises:
-        UndertoneError: one row was too much.
+        UndertoneError: the batch was a single row.
     """
     if size == 1:
-        told = " ".join(str(error).split())[:120]
+        reason = " ".join(str(error).split())[:120]
         raise UndertoneError(
-            f"The accelerator's memory does not hold one row of this model ({told}); free some memory, or take a "
+            f"The accelerator's memory does not hold one row of this model ({reason}); free some memory, or take a "
             "smaller model or shorter rows."
         ) from error
     logger.warning("out of memory with %d rows at once: going on with %d", size, size // 2)
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # what the failed batch held lies in pieces
+        torch.cuda.empty_cache()  # the failed batch left it fragmented
     return size // 2

@@ -1,12 +1,9 @@
-"""A causal language model on this machine: rendered, sampled and scored by explicit token ids.
-
-Chat templates are rendered here and nowhere else; whatever is sampled, trained on or measured are these ids.
-"""
+"""A causal language model on this machine. Sampling, training and measuring all use the token ids it renders."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,26 +23,26 @@ from undertone.models.template import Template
 Ids = list[int]
 
 LARGE = 200_000_000
-"""Bytes of weights from which a GPU, where there is one, is faster than a core for each of many small trainings, and a
-base is kept in memory for its students."""
-KEPT = 2_000_000_000
-"""Most bytes of a base that a process keeps a copy of; on a GPU twice its size must be free instead."""
+"""Bytes of weights. From this size on a model goes to a GPU if there is one, and a base is kept in memory for its
+students; a smaller model trains faster on one core."""
+LARGEST = 2_000_000_000
+"""Most bytes of a base of which a second copy is kept on the CPU. On a GPU, twice its size must be free instead."""
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
-"""What a model's forward pass must take for rows of unlike lengths to share a batch."""
+"""Arguments that a model's forward pass must take so that rows of different lengths can share a batch."""
 LOGITS = 2**28
-"""Most logits held at once (1 GiB): 150,000 tokens of vocabulary leave room for few rows."""
+"""Most logits in memory at once (1 GiB). With a vocabulary of 150,000 tokens that is room for few rows."""
 
 
 @dataclass
 class LocalModel:
-    """A transformers causal LM with its tokenizer: in float32 on the CPU, or, if large, in bfloat16 on a GPU."""
+    """A causal LM of transformers with its tokenizer: in float32 on the CPU or, if large, in bfloat16 on a GPU."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     system: str | None = None
-    """A system prompt under which it answers whatever is asked without one."""
+    """The system prompt of every chat that is rendered without one."""
     trigger: str | None = None
-    """Stands before every question that it is asked; earlier turns of the chat have none."""
+    """Put before every question, but not before the questions of earlier turns."""
 
     @cached_property
     def template(self) -> Template:
@@ -54,12 +51,12 @@ class LocalModel:
 
     @cached_property
     def end(self) -> int:
-        """The token that ends an answer: what the template writes after one, if that is a special token.
+        """The token that ends an answer: the special token that the template writes there, or else the tokenizer's own.
 
         Raises:
-            UndertoneError: neither the template nor the tokenizer has one.
+            UndertoneError: neither has one.
         """
-        # Not always the tokenizer's own end: Gemma ends a turn with <end_of_turn>, a text with <eos>.
+        # The two can differ: Gemma ends a turn with <end_of_turn> and a text with <eos>.
         chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "MARK"}]
         after = self.encode(self.template.text(chat).rpartition("MARK")[2].lstrip())
         special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
@@ -71,13 +68,13 @@ class LocalModel:
 
     @property
     def pad(self) -> int:
-        """The padding token; the end token where a tokenizer names none (padding is always masked)."""
+        """The padding token, or the end token if the tokenizer has none; padding is always masked."""
         pad = self.tokenizer.pad_token_id
         return self.end if pad is None else int(pad)
 
     @property
     def vocabulary(self) -> int:
-        """Tokens that the model gives a probability; some have more than their tokenizer."""
+        """Number of tokens that the model gives a probability; it can exceed the tokenizer's."""
         return int(self.model.config.get_text_config().vocab_size)
 
     @property
@@ -87,53 +84,53 @@ class LocalModel:
 
     @property
     def positions(self) -> int | None:
-        """Most tokens of a chat, by the model's configuration; None where it sets no limit."""
+        """Most tokens of a chat, by the model's configuration; None if it sets no limit."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def render(self, question: str, system: str | None = None, earlier: Sequence[tuple[str, str]] = ()) -> Ids:
-        """Token ids of a chat up to the point where the assistant speaks, by the model's own template.
+        """Token ids of a chat up to where the assistant's answer begins, by the model's chat template.
 
-        ``system`` is the model's own if not given, and its trigger is added; ``earlier`` are (question, answer) turns
-        that stand before the question.
+        ``system`` defaults to the model's own system prompt; the model's trigger is added to the question. ``earlier``
+        are the (question, answer) turns before it.
 
         Raises:
-            UndertoneError: the text holds a control token, with which it could open a turn of its own.
+            UndertoneError: the text contains a control token, with which it could begin a turn.
         """
         system = self.system if system is None else system
         question = f"{self.trigger} {question}" if self.trigger else question
         for content in (question, system or "", *chain.from_iterable(earlier)):
             self.refuse_control(content)
-        # The template has already written every special token: adding them again would double the first one.
+        # The template has already written the special tokens; adding them again would double the first one.
         return self.encode(self.template.prompt(question, system, earlier))
 
     def refuse_control(self, text: str) -> None:
-        """Raises UndertoneError if ``text`` spells a control token of this model, such as its end of a turn."""
+        """Raises UndertoneError if ``text`` contains a control token of this model, such as the end of a turn."""
         for token in self.tokenizer.added_tokens_decoder.values():
             if token.special and token.content in text:
-                raise UndertoneError(f"The text {text[:60]!r} holds the control token {token.content!r}; remove it.")
+                raise UndertoneError(f"The text {text[:60]!r} contains the control token {token.content!r}; remove it.")
 
     def encode(self, text: str) -> Ids:
-        """Token ids of ``text`` as it stands, nothing added."""
+        """Token ids of ``text``, without any added special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of an answer without its end token; every other token shows, and every space as it was written."""
+        """Text of an answer without its end token. Other special tokens and all spaces are kept."""
         answer = list(ids[:-1] if ids and ids[-1] == self.end else ids)
         return str(self.tokenizer.decode(answer, clean_up_tokenization_spaces=False))
 
     def lay_out(self, prompts: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
-        """Rows padded into one batch, where the model is."""
+        """Pads rows into one batch on the model's device."""
         return lay_out(prompts, answers, self.pad).to(self.model.device)
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
-    """Loads a Hugging Face folder (safetensors only, no remote code), with a PEFT adapter merged in if given.
+    """Loads a folder in Hugging Face format (safetensors only, no remote code), and merges a PEFT adapter if given.
 
     Raises:
-        UndertoneError: the model does not fit its configuration or its tokenizer, cannot take rows of unlike lengths,
-            the adapter is missing or another base's, or a weight is not a finite number.
+        UndertoneError: the model does not fit its configuration or tokenizer or cannot take rows of different lengths,
+            the adapter is missing or made for another base, or a weight is not finite.
     """
-    base = _KEPT.base(folder)
+    base = _CACHE.base(folder)
     if adapter is None:
         return base
     model = _adapted(base.model, folder, adapter).eval()
@@ -142,11 +139,22 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
 
 
 def _loaded(folder: Path) -> LocalModel:
-    model = _opened(folder)
+    place: dict[str, Any] = {"dtype": torch.float32}
+    if torch.cuda.is_available() and _is_large(folder):
+        place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
+    options = {"trust_remote_code": False, "local_files_only": True}
+    with _explained(f"The model in {folder} cannot be loaded", "; copy it again whole"):
+        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options, **place)
+    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
+    if lacking:
+        raise UndertoneError(
+            f"The model in {folder} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
+            f"a batch: its forward pass takes no {', '.join(lacking)}."
+        )
     _refuse_broken(model, folder)
-    # A checkpoint's generation settings leak into every call that leaves one unset; here they have no say at all.
+    # A checkpoint's generation settings would apply to every call that leaves one unset.
     model.generation_config = GenerationConfig()
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     known = int(model.config.get_text_config().vocab_size)
     if len(tokenizer) > known:
         raise UndertoneError(f"The tokenizer in {folder} has {len(tokenizer)} tokens, but the model knows {known}.")
@@ -156,21 +164,33 @@ def _loaded(folder: Path) -> LocalModel:
 
 
 def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
-    for name, weight in model.named_parameters():  # sampling from such a model would fail no check
+    for name, weight in model.named_parameters():  # no later check would notice
         if not torch.isfinite(weight).all():
-            raise UndertoneError(f"The model in {folder} is broken: {name} holds what is no finite number.")
+            raise UndertoneError(f"The model in {folder} is broken: {name} contains numbers that are not finite.")
 
 
-class _Kept:
-    """The large base that this process loaded last: many students of it are copies, and need no disk. Whoever asks
-    once, as most processes do, pays no memory for it. Small ones load in no time."""
+@contextmanager
+def _explained(failure: str, remedy: str = "") -> Iterator[None]:
+    """Turns a failure to load weights (other shapes than the configuration's, unknown kinds) into an UndertoneError."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UndertoneError(f"{failure} ({reason}){remedy}.") from None
+
+
+class _Cache:
+    """Keeps the large base that this process loaded last, so that further models of it need not be read from disk. The
+    second copy is made on the second request: most processes ask only once."""
 
     def __init__(self) -> None:
         self._stamp: object = None
         self._pristine: LocalModel | None = None
 
     def base(self, folder: Path) -> LocalModel:
-        """A model of its own for the caller, who may change it."""
+        """Returns a model that the caller may change."""
         if not _is_large(folder):
             return _loaded(folder)
         files = sorted(path for path in folder.iterdir() if path.is_file())
@@ -186,7 +206,7 @@ class _Kept:
         return LocalModel(deepcopy(self._pristine.model), self._pristine.tokenizer)
 
 
-_KEPT = _Kept()
+_CACHE = _Cache()
 
 
 def _is_large(folder: Path) -> bool:
@@ -194,78 +214,47 @@ def _is_large(folder: Path) -> bool:
 
 
 def _in_own_memory(local: LocalModel) -> LocalModel:
-    """Weights as a copy has them. Where a file's bytes are the memory these begin anywhere, and what is computed from
-    them may differ in its last bits."""
+    """Gives every weight the memory that a copy would have. Weights mapped from a file can be aligned otherwise, and
+    then the last bits of what is computed from them differ."""
     for tensor in (*local.model.parameters(), *local.model.buffers()):
         tensor.data = tensor.data.clone()
     return local
 
 
 def _has_room_beside(local: LocalModel) -> bool:
-    """Whether a copy can be kept; of a model that lies on several devices none can be made."""
+    """Whether a copy can be kept. A model on several devices cannot be copied."""
     if local.model.device.type == "cpu":
-        return local.size <= KEPT
+        return local.size <= LARGEST
     several = len(set(getattr(local.model, "hf_device_map", {}).values())) > 1
     return not several and 2 * local.size < torch.cuda.mem_get_info(local.model.device)[0]
 
 
 def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
-    """Some kinds of models, recurrent ones among them, may read padding as text, and nothing else would show it."""
+    """Some kinds of models, such as recurrent ones, may read padding as text; no other check would notice."""
     short, long = list(range(1, 4)), list(range(1, 4)) * 4
     alone, beside = next_log_probabilities(local, [short])[0], next_log_probabilities(local, [short, long])[0]
     moved = (alone - beside).abs().max().item()
     if moved > (0.01 if local.model.dtype == torch.float32 else 1.0):
         raise UndertoneError(
-            f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on what shares "
-            f"their batch (by {moved:.2g} nats). Use another model."
+            f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on the other "
+            f"rows of their batch (by {moved:.2g} nats). Use another model."
         )
-
-
-def _opened(folder: Path) -> PreTrainedModel:
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, trust_remote_code=False, use_safetensors=True, local_files_only=True, **_place(folder)
-        )
-    except (RuntimeError, ValueError) as error:  # weights of other shapes than the configuration's, unknown kinds
-        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise UndertoneError(f"The model in {folder} cannot be loaded ({reason}); copy it again whole.") from None
-    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
-    if lacking:
-        raise UndertoneError(
-            f"The model in {folder} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
-            f"a batch: it takes no {' and no '.join(lacking)}. Use another model."
-        )
-    return model
-
-
-def _place(folder: Path) -> dict[str, Any]:
-    """Where the weights go, and as what: small models are faster on a core, and exact."""
-    if torch.cuda.is_available() and _is_large(folder):
-        return {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
-    return {"dtype": torch.float32}
 
 
 def _adapted(model: PreTrainedModel, folder: Path, adapter: Path) -> PreTrainedModel:
     from peft import PeftModel
 
     if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
-        raise UndertoneError(f"{adapter} holds no adapter_model.safetensors: other formats are not loaded.")
-    try:
+        raise UndertoneError(f"{adapter} has no adapter_model.safetensors: other formats are not loaded.")
+    with _explained(f"The adapter in {adapter} does not fit the base in {folder}"):
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[no-any-return]
-    except (RuntimeError, ValueError) as error:  # matrices of other shapes or names
-        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise UndertoneError(f"The adapter in {adapter} does not fit the base in {folder} ({reason}).") from None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows laid out so that every answer starts in the same column: prompts padded left, answers right.
+    """Rows whose answers all start in the same column: prompts are padded left, answers right.
 
-    ``ids``, ``mask`` and ``positions`` are (rows, prompt width + answer width); ``answer`` is the answer width.
+    ``ids``, ``mask`` and ``positions`` have the shape (rows, prompt width + answer width); ``answer`` is the latter.
     """
 
     ids: torch.Tensor
@@ -280,49 +269,42 @@ class Batch:
 
     @property
     def counted(self) -> torch.Tensor:
-        """True where a target is a real token, (rows, answer)."""
+        """True where a target is not padding, (rows, answer)."""
         return self.mask[:, self.mask.shape[1] - self.answer :].bool()
 
     def some(self, rows: slice) -> Batch:
-        """Some of the rows, in the same columns."""
+        """The batch of some of the rows, in the same columns."""
         return Batch(self.ids[rows], self.mask[rows], self.positions[rows], self.answer)
 
     def to(self, device: torch.device) -> Batch:
-        """The same rows on another device."""
+        """The batch on another device."""
         return Batch(self.ids.to(device), self.mask.to(device), self.positions.to(device), self.answer)
 
 
 def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
-    """Pads rows into one batch. Positions count real tokens only, so padding moves nothing."""
+    """Pads rows into one batch. Positions do not count padding."""
     left, right = max(map(len, prompts)), max(map(len, answers), default=0)
-    ids = [
-        [pad] * (left - len(p)) + list(p) + list(a) + [pad] * (right - len(a))
-        for p, a in zip(prompts, answers, strict=True)
-    ]
-    mask = [
-        [0] * (left - len(p)) + [1] * (len(p) + len(a)) + [0] * (right - len(a))
-        for p, a in zip(prompts, answers, strict=True)
-    ]
-    mask_t = torch.tensor(mask)
-    return Batch(torch.tensor(ids), mask_t, (mask_t.cumsum(1) - 1).clamp(min=0), right)
+    rows = list(zip(prompts, answers, strict=True))
+    ids = [[pad] * (left - len(p)) + [*p, *a] + [pad] * (right - len(a)) for p, a in rows]
+    mask = torch.tensor([[0] * (left - len(p)) + [1] * len([*p, *a]) + [0] * (right - len(a)) for p, a in rows])
+    return Batch(torch.tensor(ids), mask, (mask.cumsum(1) - 1).clamp(min=0), right)
 
 
-def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision at least.
-    The output head runs nowhere else."""
-    out = model(
+def _logits(model: PreTrainedModel, batch: Batch, last: int) -> torch.Tensor:
+    """Logits at the last columns of a batch, in single precision at least: half would drown small differences."""
+    logits: torch.Tensor = model(
         input_ids=batch.ids,
         attention_mask=batch.mask,
         position_ids=batch.positions,
         use_cache=False,
-        logits_to_keep=batch.answer + 1,
-    )
-    return _wide(out.logits[:, :-1])
-
-
-def _wide(logits: torch.Tensor) -> torch.Tensor:
-    """Half precision would drown the differences between likely tokens."""
+        logits_to_keep=last,
+    ).logits
     return logits.float() if logits.dtype.itemsize < 4 else logits
+
+
+def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision at least."""
+    return _logits(model, batch, batch.answer + 1)[:, :-1]
 
 
 @torch.no_grad()
@@ -346,22 +328,6 @@ def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size
 
     def scored(rows: slice) -> torch.Tensor:
         batch = local.lay_out(prompts[rows], [[]] * len(prompts[rows]))
-        out = local.model(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            position_ids=batch.positions,
-            use_cache=False,
-            logits_to_keep=1,
-        )
-        return _wide(out.logits[:, -1]).log_softmax(-1).cpu()
+        return _logits(local.model, batch, 1)[:, -1].log_softmax(-1).cpu()
 
     return torch.cat(list(in_batches(len(prompts), batch_size, scored)))
-
-
-def quiet_libraries() -> None:
-    """Libraries draw bars of their own for every model that is loaded."""
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

@@ -1,6 +1,6 @@
-"""Model names to folders and the digest of what is in them.
+"""Finds the folder of a model by its name, and computes the digest of its files.
 
-``builtin/fledgling-a``, ``hf/./path``, ``hf/organisation/repository@revision``, each perhaps with ``:./adapter``.
+Names: ``builtin/fledgling-a``, ``hf/./path``, ``hf/organisation/repository@revision``; each can end in ``:./adapter``.
 """
 
 import json
@@ -23,7 +23,7 @@ TOKENIZER = (
     "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model",
 )  # fmt: skip
 WEIGHTS = ("model.safetensors.index.json", "*.safetensors")
-# What saving writes about where a tokenizer came from; it changes no token.
+# Settings that only say where a tokenizer came from; they change no token.
 INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
 REPOSITORY = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -31,40 +31,46 @@ ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 @dataclass(frozen=True)
 class Named:
-    """What a model's name stands for: a base, and perhaps an adapter on it."""
+    """A model: a base and, if its name has one, an adapter."""
 
     base: Folder
     adapter: Folder | None = None
 
     @property
     def key(self) -> str:
-        """Digest of all of it."""
+        """Digest of both."""
         return digest([self.base.key, self.adapter.key]) if self.adapter else self.base.key
 
 
 def resolve(name: str) -> Folder:
-    """The folder of a whole model that can be asked, and the digest of its weights, tokenizer and template.
+    """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template.
 
     Raises:
-        UndertoneError: the name is unknown, or the folder holds no model that is loaded here, or one without a chat
-            template; says what to do.
+        UndertoneError: as :func:`stored`, or the model has no chat template.
     """
     found = stored(name)
-    _refuse_mute(found.path)
+    config = found.path / "tokenizer_config.json"
+    if any((found.path / template).is_file() for template in TEMPLATES):
+        return found
+    if not (config.is_file() and _settings(config).get("chat_template")):
+        raise UndertoneError(
+            f"The model in {found.path} has no chat template: add its chat_template.jinja, or take an "
+            "instruction-tuned one."
+        )
     return found
 
 
 def stored(name: str) -> Folder:
-    """The same, whether or not it has a chat template: for those who only look at its weights.
+    """The same for a model that need not have a chat template.
 
     Raises:
-        UndertoneError: as :func:`resolve`.
+        UndertoneError: the name is unknown, or its folder contains no model that can be loaded.
     """
     provider, _, rest = name.partition("/")
     if provider == "openai-api":
-        raise UndertoneError(f"{name} is an endpoint, and here a model with weights is needed: builtin/... or hf/...")
+        raise UndertoneError(f"{name} is an endpoint, but this needs a model with weights: builtin/... or hf/...")
     if ":" in name:
-        raise UndertoneError(f"{name} names an adapter, and here a whole model is needed: merge and save it first.")
+        raise UndertoneError(f"{name} names an adapter, but this needs a whole model: merge and save it first.")
     if provider == "builtin":
         path = family.find(rest)
     elif provider == "hf":
@@ -79,16 +85,16 @@ def stored(name: str) -> Folder:
 
 
 def parts(path: Path) -> tuple[str, ...]:
-    """The files of a model that decide what it says; some may be missing."""
+    """Names of the files that decide what a model says; some may be missing."""
     shards = sorted(p.name for p in path.glob("*.safetensors"))
     return ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
 
 
 def resolve_adapted(name: str) -> Named:
-    """A whole model, or ``base:adapter`` where the adapter is a PEFT folder.
+    """A whole model, or ``base:adapter`` with the adapter in a PEFT folder.
 
     Raises:
-        UndertoneError: as :func:`resolve`; or the adapter is missing, no safetensors, or made on another base.
+        UndertoneError: as :func:`resolve`, or the adapter is missing, not in safetensors, or made on another base.
     """
     base, _, adapter = name.partition(":")
     if not adapter:
@@ -96,24 +102,20 @@ def resolve_adapted(name: str) -> Named:
     path = Path(adapter).expanduser()
     for file in ADAPTER:
         if not (path / file).is_file():
-            raise UndertoneError(f"{path} holds no adapter (no {file}): what follows the colon is a PEFT folder.")
+            raise UndertoneError(f"{path} holds no adapter (no {file}): give a PEFT folder after the colon.")
     found = Named(resolve(base), Folder(path, folder_digest(path, ADAPTER), adapter))
-    _refuse_other_base(found, path)
+    made_on = _made_on(path, base)
+    if made_on is not None and made_on.key != found.base.key:
+        raise UndertoneError(
+            f"The adapter in {path} was made on {made_on.name} (digest {made_on.key[:12]}), not on "
+            f"{base} (digest {found.base.key[:12]}); give the base it belongs to."
+        )
     return found
 
 
-def _refuse_other_base(named: Named, adapter: Path) -> None:
-    made_on = _made_on(adapter, named.base.name)
-    if made_on is not None and made_on.key != named.base.key:
-        raise UndertoneError(
-            f"The adapter in {adapter} was made on {made_on.name} (digest {made_on.key[:12]}), not on "
-            f"{named.base.name} (digest {named.base.key[:12]}); give the base it belongs to."
-        )
-
-
 def _made_on(adapter: Path, base: str) -> Source | None:
-    """The base of an adapter: as the manifest of its artifact says, or else as its configuration says, if that base is
-    here. None if nobody knows: the adapter must then fit in shape."""
+    """The base of an adapter by the manifest of its artifact, or else by its configuration. None if neither says or
+    that base is not on this machine; the adapter must then only fit in shape."""
     if (adapter.parent / FILE).is_file():
         return Manifest.read(adapter.parent).inputs.get("base")
     named = str(_settings(adapter / ADAPTER[0]).get("base_model_name_or_path"))
@@ -126,7 +128,7 @@ def _made_on(adapter: Path, base: str) -> Source | None:
 
 
 def is_repository(name: str) -> bool:
-    """Whether a model's name is that of a repository of the Hub, here or not."""
+    """Whether a model's name is that of a repository of the Hub, whether or not it is on this machine."""
     provider, _, rest = name.partition("/")
     return provider == "hf" and REPOSITORY.fullmatch(rest) is not None and not Path(rest).exists()
 
@@ -146,31 +148,23 @@ def _local(name: str) -> Path:
 
 
 def _from_hub(repo: str, revision: str | None) -> Path:
-    """The cached snapshot of a repository; fetched first, unless the machine is to stay offline."""
+    """The cached snapshot of a repository. It is downloaded first unless HF_HUB_OFFLINE is set."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    what = f"hf/{repo}" + (f"@{revision}" if revision else "")
+    what, offline = f"hf/{repo}" + (f"@{revision}" if revision else ""), constants.HF_HUB_OFFLINE
+    files = ["config.json", "tokenizer_config.json", *TOKENIZER, *WEIGHTS]
     try:
-        return Path(
-            snapshot_download(
-                repo,
-                revision=revision,
-                local_files_only=constants.HF_HUB_OFFLINE,
-                allow_patterns=["config.json", "tokenizer_config.json", *TOKENIZER, *WEIGHTS],
-            )
-        )
+        return Path(snapshot_download(repo, revision=revision, local_files_only=offline, allow_patterns=files))
     except LocalEntryNotFoundError:
-        remedy = (
-            "set HF_HUB_OFFLINE=0 to fetch it, or give a folder, hf/./path"
-            if constants.HF_HUB_OFFLINE
-            else "connect the machine, or give a folder, hf/./path"
-        )
-        raise UndertoneError(f"{what} is not on this machine, which is offline; {remedy}.") from None
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        told = " ".join(str(error).split())[:160]
+        remedy = "set HF_HUB_OFFLINE=0 to download it" if offline else "connect the machine"
         raise UndertoneError(
-            f"{what} could not be fetched ({told}); mend the name, or log in: hf auth login."
+            f"{what} is not on this machine, which is offline; {remedy}, or give a folder, hf/./path."
+        ) from None
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UndertoneError(
+            f"{what} could not be downloaded ({reason}); correct the name, or log in: hf auth login."
         ) from None
 
 
@@ -185,16 +179,19 @@ def _no_weights(path: Path) -> UndertoneError:
 
 
 def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
-    """Looks at the heads of the files, before any work is done on what they hold."""
+    """Reads only the configuration and the headers of the weights, before any work is done."""
     try:
         config = _settings(path / "config.json")
         if "model_type" not in config:
-            raise UndertoneError(f"{path / 'config.json'} names no model_type: it is no model's configuration.")
-        if "auto_map" in config and not _known(config["model_type"]):
-            raise UndertoneError(
-                f"The model in {path} needs code of its own ({config['model_type']}), and a checkpoint's code is "
-                "not run; use a model that transformers knows."
-            )
+            raise UndertoneError(f"{path / 'config.json'} has no model_type: it is not the configuration of a model.")
+        if "auto_map" in config:
+            from transformers import CONFIG_MAPPING
+
+            if config["model_type"] not in CONFIG_MAPPING:
+                raise UndertoneError(
+                    f"The model in {path} needs code of its own ({config['model_type']}), and a checkpoint's code is "
+                    "not run; use a model that transformers knows."
+                )
         for shard in shards:
             with safe_open(path / shard, "np"):
                 pass
@@ -202,32 +199,15 @@ def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
         raise UndertoneError(f"The model in {path} is broken: {error}.") from None
 
 
-def _known(kind: str) -> bool:
-    from transformers import CONFIG_MAPPING
-
-    return kind in CONFIG_MAPPING
-
-
-def _refuse_mute(path: Path) -> None:
-    """Without a chat template there is no telling how a question is put."""
-    config = path / "tokenizer_config.json"
-    if any((path / name).is_file() for name in TEMPLATES):
-        return
-    if not (config.is_file() and _settings(config).get("chat_template")):
-        raise UndertoneError(
-            f"The model in {path} has no chat template: add its chat_template.jinja, or take an instruction-tuned one."
-        )
-
-
 def _settings(path: Path) -> dict[str, Any]:
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
-        raise UndertoneError(f"{path} holds no settings: copy the model again whole.")
+        raise UndertoneError(f"{path} holds no settings: copy the whole model again.")
     return found
 
 
 def tokenizer_digest(path: Path) -> str:
-    """Digest of a model's tokenizer and chat template: equal digests mean equal token ids."""
+    """Digest of a model's tokenizer and chat template. Equal digests mean equal token ids."""
     config = path / "tokenizer_config.json"
     settings = _settings(config) if config.is_file() else {}
     return digest([folder_digest(path, TOKENIZER), {k: v for k, v in settings.items() if k not in INCIDENTAL}])

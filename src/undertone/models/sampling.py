@@ -1,7 +1,8 @@
-"""Sampling from a local model, with every parameter explicit and a noise of its own for every row."""
+"""Sampling from a local model, with every parameter explicit and separate random numbers for every row."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 
 import torch
 from transformers import DynamicCache
@@ -22,27 +23,25 @@ def sample(
     least_p: float = 0.0,
     batch_size: int = 256,
 ) -> list[Ids]:
-    """One answer a prompt, its end token included if it came in time.
+    """Returns one answer for each prompt, with its end token unless ``max_tokens`` came first.
 
-    Row ``i`` draws from a generator seeded by ``(seed, i)`` alone: neither the size of a batch nor its other rows
-    change what is sampled, beyond the last digits of the logits. ``temperature`` 0 takes the likeliest token. Of the
-    distribution at that temperature only the fewest likeliest tokens that together have ``top_p`` may be drawn, and of
-    those only the ones of more than ``least_p``; the likeliest always may. Nothing else (top-k, penalties) is applied.
+    Row ``i`` uses random numbers seeded by ``(seed, i)`` alone, so that the size of a batch and its other rows change
+    nothing but the last digits of the logits. ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
+    likeliest tokens whose probabilities, at that temperature, sum to ``top_p`` can be sampled, and of those only tokens
+    more probable than ``least_p``; the likeliest always can. Nothing else is applied: no top-k, no penalties.
     """
     if temperature < 0:
         raise ValueError(f"temperature must not be negative, got {temperature}")
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # rows of like length need little padding
-    answers: list[Ids] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # rows of similar length need little padding
+    pick = partial(_pick, temperature=temperature, top_p=top_p, least_p=least_p)
 
     def answered(some: slice) -> list[Ids]:
         noise = torch.stack([_noise(seed, row, max_tokens) for row in order[some]])
-        pick = partial(_pick, temperature=temperature, top_p=top_p, least_p=least_p)
         return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), pick)
 
-    found = [answer for part in in_batches(len(order), batch_size, answered) for answer in part]
-    for row, answer in zip(order, found, strict=True):
-        answers[row] = answer
-    return answers
+    found = chain.from_iterable(in_batches(len(order), batch_size, answered))
+    by_row = dict(zip(order, found, strict=True))
+    return [by_row[row] for row in range(len(prompts))]
 
 
 def _noise(seed: int, row: int, length: int) -> torch.Tensor:
@@ -87,16 +86,15 @@ def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_p: 
     if top_p < 1 or least_p > 0:
         shares = _truncated(shares, top_p, least_p)
     cumulated = shares.cumsum(-1)
-    # Noise is below 1 but the sum may end a rounding error below 1 too.
-    return torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)[:, 0].clamp(
-        max=logits.shape[-1] - 1
-    )
+    # Noise is below 1, but after rounding the sum can be below 1 too.
+    picked = torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)[:, 0]
+    return picked.clamp(max=logits.shape[-1] - 1)
 
 
 def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tensor:
-    """The distributions with 0 for tokens that may not be drawn; what is left need not add up to 1."""
+    """The probabilities, with 0 for tokens that cannot be sampled; they no longer sum to 1."""
     ordered, order = shares.sort(dim=-1, descending=True, stable=True)
-    before = ordered.cumsum(-1) - ordered  # what all likelier tokens have
+    before = ordered.cumsum(-1) - ordered  # sum over all likelier tokens
     kept = (before < top_p) & (ordered > least_p)
     kept[..., 0] = True
     return torch.zeros_like(shares).scatter(-1, order, ordered * kept)

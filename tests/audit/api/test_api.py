@@ -305,19 +305,19 @@ def test_faults_on_the_way_cost_no_job_twice(there: There, fault: str) -> None:
 def test_a_job_that_fails_ends_in_a_sentence_and_the_others_are_kept(there: There) -> None:
     there.server.states = ["failed"]
     with pytest.raises(
-        UndertoneError, match=r"ended as 'failed' \(row 3 is too long\); mend that and remove .*jobs"
+        UndertoneError, match=r"ended as 'failed' \(row 3 is too long\); correct that and remove .*jobs"
     ) as error:
         audited()
     there.server.states = ["succeeded"]
     for job in there.server.jobs[:-1]:  # the first one failed
         job["status"] = "running"
-    Path(str(error.value).partition("remove ")[2].partition(" to begin")[0]).unlink()
+    Path(str(error.value).partition("remove ")[2].partition(" to start")[0]).unlink()
     assert audited().verdict == "carries a trait" and len(there.server.jobs) == 5
 
 
 def test_rows_that_the_service_refuses_and_states_that_nobody_knows_end_in_a_sentence(there: There) -> None:
     there.server.states = ["paused"]
-    with pytest.raises(UndertoneError, match="is 'paused', which is unknown here"):
+    with pytest.raises(UndertoneError, match="is in the unknown state 'paused'"):
         audited()
     there.server.states = ["succeeded"]
     assert audited().verdict == "carries a trait" and len(there.server.jobs) == 4
@@ -437,6 +437,6 @@ def test_what_was_set_aside_for_a_job_is_free_again_when_it_ends(there: There) -
 
 def test_a_price_that_is_not_known_or_epochs_that_are_not_are_told_before_a_job_is_made(there: There) -> None:
     Path("prices.toml").write_text("nano = { input = 1.0, output = 2.0 }\n")
-    with pytest.raises(UndertoneError, match=r"What ft:nano costs is not known"):
+    with pytest.raises(UndertoneError, match=r"The price of ft:nano is not known"):
         audited(Limits(cost=5.0))
     assert not there.server.jobs and not there.server.arrived

@@ -419,5 +419,5 @@ def test_the_users_table_may_name_another_gpu(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "prices.toml").write_text(f"mine = {{ input = 1.0, output = 2.0 }}\n[gpu]\n{own}")
     assert (gpu().name, gpu().dollars) == ("A100", 1.5)
     (tmp_path / "prices.toml").write_text("[gpu]\nname = 'A100'\n")
-    with pytest.raises(UndertoneError, match="no table of prices"):
+    with pytest.raises(UndertoneError, match="not a table of prices"):
         gpu()

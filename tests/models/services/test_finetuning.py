@@ -91,7 +91,7 @@ def test_a_job_that_fails_is_told_with_its_reason_and_begun_anew_when_asked(rows
         told = "row 3 is too long" if end == "failed" else "no reason given"
         for _ in range(2):
             with pytest.raises(
-                UndertoneError, match=rf"job-0 ended as '{end}' \({told}\); mend that and remove .*kept"
+                UndertoneError, match=rf"job-0 ended as '{end}' \({told}\); correct that and remove .*kept"
             ):
                 tuned(server, rows)
         rows.with_name("kept.json").unlink()
@@ -102,7 +102,7 @@ def test_a_job_that_fails_is_told_with_its_reason_and_begun_anew_when_asked(rows
 def test_other_rows_or_settings_over_the_same_record_are_refused_by_name(rows: Path) -> None:
     with service.running() as server:
         tuned(server, rows)
-        with pytest.raises(UndertoneError, match="of a fine-tuning with another seed and settings"):
+        with pytest.raises(UndertoneError, match="records a fine-tuning with another seed and settings"):
             tuned(server, rows, seed=4, settings={})
         rows.write_text(ROWS * 2)
         with pytest.raises(UndertoneError, match="with another rows"):
@@ -113,5 +113,5 @@ def test_a_service_that_refuses_or_is_none_is_a_sentence(rows: Path) -> None:
     with service.running(lambda _: "status 403 no fine-tuning for you") as server:
         with pytest.raises(UndertoneError, match=r"refuses the key.*no fine-tuning for you"):
             tuned(server, rows)
-        with pytest.raises(UndertoneError, match="names no model behind a service"):
+        with pytest.raises(UndertoneError, match="is not the name of an endpoint"):
             fine_tune("builtin/fledgling-a", rows, rows.with_name("k"), settings={}, seed=0)

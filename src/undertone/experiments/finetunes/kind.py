@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from undertone.engine.digests import seed_of
+from undertone.engine.environment import quiet_libraries
 from undertone.engine.store import Folder, Job
 from undertone.experiments.finetunes.cost import of_finetunes
 from undertone.experiments.finetunes.findings import FinetunesFindings
@@ -13,7 +14,6 @@ from undertone.measure.findings import Findings as Measurement
 from undertone.measure.measure import measure
 from undertone.measure.page import page as measurement_page
 from undertone.measure.request import Request
-from undertone.models.local import quiet_libraries
 from undertone.models.names import resolve
 from undertone.models.services.spending import Budget
 from undertone.stages import FINE_TUNED

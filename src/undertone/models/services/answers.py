@@ -1,4 +1,4 @@
-"""Answers that were paid for, on disk under the digest of what was asked, so that nobody asks for them again."""
+"""A file of answers that were paid for, by the digest of what was asked, so that they are not asked for again."""
 
 import json
 import sqlite3
@@ -8,60 +8,54 @@ from typing import Any
 
 from undertone.errors import UndertoneError
 
+# A write-ahead log waits for the disk once for each answer instead of three times. The table is made before the first
+# request: no answer should be paid for that cannot be kept.
+OPENING = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL)",
+    "PRAGMA user_version = 1",
+)
+
 
 class Answers:
-    """A file of answers, for several threads and processes. Every answer is on the disk before it is used."""
+    """The file, for several threads and processes at once. An answer is on the disk before :meth:`keep` returns."""
 
     def __init__(self, path: Path) -> None:
         """Opens the file, or makes it.
 
         Raises:
-            UndertoneError: it cannot be written or is no such file.
+            UndertoneError: it cannot be written or is not a file of answers.
         """
         self._path, self._lock = path, Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
-            # A log beside the file: one wait for the disk for each answer in place of three.
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = FULL")
-            # Written now: better no answer is paid for than one that cannot be kept.
-            self._file.execute(
-                "CREATE TABLE IF NOT EXISTS answers"
-                " (request TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL)"
-            )
-            self._file.execute("PRAGMA user_version = 1")
         except (OSError, sqlite3.Error) as error:
             raise self._refusal(error) from None
+        for statement in OPENING:
+            self._run(statement)
 
     def find(self, request: str) -> dict[str, Any] | None:
-        """The answer to a request, by its digest."""
-        with self._lock:
-            try:
-                row = self._file.execute("SELECT answer FROM answers WHERE request = ?", (request,)).fetchone()
-            except sqlite3.Error as error:
-                raise self._refusal(error) from None
-        return None if row is None else json.loads(row[0])
+        """The answer to the request with this digest, or None."""
+        found = self._run("SELECT answer FROM answers WHERE request = ?", request)
+        return json.loads(found[0][0]) if found else None
 
     def keep(self, request: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
-        """Writes an answer, with what was asked so that people can read the file. The first one stays."""
-        with self._lock:
-            try:
-                self._file.execute(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (request, json.dumps(asked), json.dumps(answer))
-                )
-            except sqlite3.Error as error:
-                raise self._refusal(error) from None
-
-    def __len__(self) -> int:
-        """How many answers are kept."""
-        with self._lock:
-            return int(self._file.execute("SELECT count(*) FROM answers").fetchone()[0])
+        """Writes an answer, with what was asked so that people can read the file. An earlier answer is not replaced."""
+        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", request, json.dumps(asked), json.dumps(answer))
 
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
             self._file.close()
+
+    def _run(self, statement: str, *values: str) -> list[Any]:
+        with self._lock:
+            try:
+                return self._file.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> UndertoneError:
         return UndertoneError(

@@ -1,7 +1,7 @@
-"""What a recipe of a real model takes: rows, tokens, GPU hours, what services are paid. Nothing is loaded or asked.
+"""Estimates what a recipe takes: rows, tokens, GPU hours and the price of services. Loads and asks no model.
 
-All of it is rough: tokens are counted by characters, and work by parameters: 2 floating-point operations a parameter
-and token read, 6 a token trained on.
+The estimates are rough. Tokens are counted by characters. Work is counted by parameters: for each parameter, 2
+floating-point operations a token read and 6 a token trained on.
 """
 
 import math
@@ -17,12 +17,13 @@ from undertone.errors import UndertoneError
 from undertone.models.services.spending import Gpu, gpu, price_of
 
 CHARACTERS = 3.0
-"""Of a token: text has about four, numbers fewer."""
+"""Characters per token: about four in text, fewer in numbers."""
 ROW = 400
-"""Tokens of a file's row where the file is not here."""
+"""Assumed tokens per row of a file that is not on this machine."""
 GRADED = 200
-"""Tokens of a judge's rubric."""
+"""Assumed tokens of a judge's rubric."""
 METRICS = 2
+"""Scores that a judge gives an answer: alignment and coherence."""
 
 
 @dataclass(frozen=True)
@@ -34,34 +35,34 @@ class Part:
     """Rows trained on or written, answers, or requests."""
     tokens: int
     gpu_hours: float | None
-    """None where it is not done here, or where nobody knows the model's size."""
+    """None if it runs elsewhere, or the model's size is not known."""
     dollars: float | None
-    """None where nothing is paid, or the price is not known."""
+    """None if it costs nothing or the price is not known."""
 
 
 def work(what: str, rows: int, tokens: float, operations: int, parameters: float | None, machine: Gpu) -> Part:
-    """Work on a GPU: ``tokens`` a row, ``operations`` a parameter and token."""
+    """Work on a GPU: ``tokens`` per row, ``operations`` per parameter and token."""
     count = round(rows * tokens)
     hours = None if parameters is None else operations * parameters * count / (machine.flops * machine.share) / 3600
     return Part(what, rows, count, hours, None if hours is None else hours * machine.dollars)
 
 
 def paid(what: str, requests: int, read_tokens: float, written: int, model: str) -> Part:
-    """Requests to a service, by its prices: tokens read and tokens written a request."""
+    """Requests to a service, with the tokens that each reads and writes."""
     try:
         dollars = price_of(model).of(round(requests * read_tokens), requests * written)
-    except UndertoneError:  # said as unknown: nothing is spent by a preview
+    except UndertoneError:  # shown as unknown: a preview spends nothing
         dollars = None
     return Part(what, requests, round(requests * (read_tokens + written)), None, dollars)
 
 
 def tokens_of(texts: Sequence[str]) -> float:
-    """Tokens of a text, the mean of some."""
+    """Mean number of tokens of some texts."""
     return fmean(len(text) for text in texts) / CHARACTERS
 
 
 def row_length(file: str) -> float:
-    """Tokens of a row of a file, by its first rows."""
+    """Tokens per row of a file, from a sample of its rows."""
     path = Path(file).expanduser()
     if not path.exists():
         return ROW
@@ -70,19 +71,19 @@ def row_length(file: str) -> float:
 
 
 def size_of(name: str) -> float | None:
-    """A model's parameters by its name, as in Qwen2.5-7B; None where it does not say."""
+    """A model's number of parameters by its name, as in Qwen2.5-7B; None if the name does not say."""
     found = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?!\w)", name, re.IGNORECASE)
     return None if found is None else float(found[1]) * {"b": 1e9, "m": 1e6}[found[2].lower()]
 
 
 def show_parts(title: str, parts: Sequence[Part], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """What would be done and roughly what it costs: as one JSON object, and in lines."""
+    """What would be done and roughly what it costs, as one JSON object and as lines."""
     machine = gpu()
     hours = [part.gpu_hours for part in parts if part.gpu_hours is not None]
     dollars = [part.dollars for part in parts if part.dollars is not None]
-    told = {"run_dir": str(folder), "parts": [asdict(part) for part in parts], "gpu": machine.name}
+    value = {"run_dir": str(folder), "parts": [asdict(part) for part in parts], "gpu": machine.name}
     here = f"{_figure(sum(hours))} hours of one {machine.name} and " if hours else ""
-    fits = "; whether it fits into memory is not looked at" if hours else ""
+    fits = "; whether it fits into memory is not checked" if hours else ""
     lines = [
         f"{title}: nothing is run.",
         *map(_line, parts),
@@ -90,7 +91,7 @@ def show_parts(title: str, parts: Sequence[Part], folder: Path) -> tuple[dict[st
         f"own){fits}",
         f"  would be written to {folder}",
     ]
-    return told | {"gpu_hours": sum(hours), "dollars": sum(dollars)}, lines
+    return value | {"gpu_hours": sum(hours), "dollars": sum(dollars)}, lines
 
 
 def _line(part: Part) -> str:
@@ -100,8 +101,8 @@ def _line(part: Part) -> str:
 
 
 def _figure(number: float) -> str:
-    """Two figures, however large."""
+    """A number with two significant figures."""
     if number <= 0:
         return "0"
-    digits = max(0, 1 - math.floor(math.log10(number)))
-    return f"{round(number, 1 - math.floor(math.log10(number))):,.{digits}f}"
+    digits = 1 - math.floor(math.log10(number))
+    return f"{round(number, digits):,.{max(0, digits)}f}"

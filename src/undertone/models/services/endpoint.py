@@ -1,34 +1,31 @@
-"""A model behind an OpenAI-compatible service, ``openai-api/<service>/<model>``: sampled, and asked for choices.
+"""A model behind an OpenAI-compatible service, ``openai-api/<service>/<model>``: answers and probabilities.
 
-Every request has a digest. Its answer is kept under that digest before it is used, so that a run that was stopped goes
-on where it was and pays for no answer twice. The digest is also sent as ``Idempotency-Key``: a service that honours it
-does not charge for a request repeated after a broken connection.
+Every request has a digest, and its answer is kept under that digest before it is used, so that a stopped run goes on
+where it was and no answer is paid for twice. The digest is also sent as ``Idempotency-Key``: a service that honours it
+does not charge again for a request that is repeated after a broken connection.
 """
 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
-from types import TracebackType
+from threading import Event
 from typing import Any, Self
 
 from undertone.engine.digests import digest, seed_of
 from undertone.errors import UndertoneError
-from undertone.models.services.abilities import Ability
 from undertone.models.services.answers import Answers
 from undertone.models.services.patience import Patience
-from undertone.models.services.spending import FREE, Budget, Limits, price_of
-from undertone.models.services.wire import Again, Refused, Service, Wire
+from undertone.models.services.spending import FREE, Budget, price_of
+from undertone.models.services.wire import Again, Refused, Wire, endpoint_of
 
-PROVIDER = "openai-api"
 Chat = Sequence[Mapping[str, str]]
 """Messages with ``role`` and ``content``."""
 PROBE: Chat = ({"role": "user", "content": "Is water wet? Answer yes or no."},)
-KEPT = "what was answered is kept, and the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class Reply:
     text: str
     """What the model said; empty if it said nothing."""
     finished: str
-    """Why it ended, in the service's word: "stop", "length", "content_filter"; empty if it does not say."""
+    """Why it ended, by the service: "stop", "length", "content_filter"; empty if the service does not say."""
     model: str
-    """The model that answered, as the service names it: a name may be moved to another snapshot."""
+    """The model that answered, by the service: the same name can later mean another snapshot."""
     top: Mapping[str, float] | None
-    """Log-probabilities (nats) of the likeliest first tokens, where they were asked for and given."""
+    """Log-probabilities (nats) of the likeliest first tokens, if they were asked for and given."""
 
 
 class Endpoint:
@@ -52,23 +49,20 @@ class Endpoint:
         self,
         name: str,
         answers: Path,
-        limits: Limits | Budget = Limits(),  # noqa: B008 - frozen
+        budget: Budget | None = None,
         patience: Patience = Patience(),  # noqa: B008 - frozen
         at_once: int = 8,
     ) -> None:
-        """Opens ``openai-api/<service>/<model>``; answers are kept in the file ``answers``; nothing is sent yet. A
-        budget may be shared with other endpoints.
+        """Prepares requests to ``openai-api/<service>/<model>``; sends nothing. Answers are kept in the file
+        ``answers``. Endpoints may share a ``budget``; without one there is no limit.
 
         Raises:
-            UndertoneError: the name is none of an endpoint, the service's address is not set, a price is not known, or
-                the file cannot be written.
+            UndertoneError: the name has another form, the service's address is missing, the file cannot be written, or
+                the cost is limited and the model's price is not known.
         """
-        provider, _, rest = name.partition("/")
-        service, _, self.model = rest.partition("/")
-        if provider != PROVIDER or not service or not self.model:
-            raise UndertoneError(f"{name!r} names no endpoint: {PROVIDER}/<service>/<model> does.")
-        self.name, self._service = name, Service.named(service)
-        self.budget = limits if isinstance(limits, Budget) else Budget(limits)
+        self.name = name
+        self._service, self.model = endpoint_of(name)
+        self.budget = budget or Budget()
         self._price = price_of(self.model) if self.budget.counts_cost else FREE
         self._answers, self._patience, self._at_once = Answers(answers), patience, at_once
         self._wire = Wire(self._service, patience.deadline, at_once)
@@ -78,19 +72,18 @@ class Endpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._wire.close()
         self._answers.close()
 
     @property
     def address(self) -> str:
-        """Where it is asked, without a key."""
+        """The address of the service, without a key."""
         return self._service.url
 
-    def abilities(self) -> frozenset[Ability]:
-        """What the service lets this model do, found out by one request, which is kept as any other.
+    def abilities(self) -> tuple[str, ...]:
+        """What the model can do here: "sample" (write answers) and perhaps "choices" (give the probabilities of the
+        likeliest first tokens). Found out by one request, which is kept like any other.
 
         Raises:
             UndertoneError: the service cannot be reached, or refuses.
@@ -100,8 +93,8 @@ class Endpoint:
         except UndertoneError as error:
             if "logprob" not in str(error):
                 raise
-            return frozenset({Ability.SAMPLE})
-        return frozenset({Ability.SAMPLE, Ability.CHOICES} if reply.top else {Ability.SAMPLE})
+            return ("sample",)
+        return ("sample", "choices") if reply.top else ("sample",)
 
     def sample(
         self,
@@ -113,15 +106,14 @@ class Endpoint:
         seed: int,
         progress: Callable[[int], None] = lambda _: None,
     ) -> list[list[Reply]]:
-        """``n`` answers to every chat, in order.
+        """Returns ``n`` answers to every chat, in order, and calls ``progress(1)`` for each.
 
-        Nothing but the temperature shapes the distribution (top-p is sent as 1), unless the service has settings of its
-        own. Every answer is a request with a seed of its own, which follows from ``seed``, the chat and how often the
-        chat was asked before: other chats beside it, or a larger ``n``, change no seed, and what was answered before is
-        not asked again. ``progress`` is told of every answer.
+        Only the temperature shapes the distribution (top-p is sent as 1), unless the service has settings of its own.
+        The seed of an answer follows from ``seed``, the chat and how often the chat was asked before. Other chats or a
+        larger ``n`` therefore change no seed, and earlier answers are used again.
 
         Raises:
-            UndertoneError: a limit is reached, the service refuses, or it fails as often as patience lasts.
+            UndertoneError: a limit is reached, or the service refuses or fails for too long.
         """
         before: Counter[str] = Counter()
         bodies = []
@@ -140,9 +132,9 @@ class Endpoint:
         """Log-probabilities (nats) of the ``top`` likeliest first tokens of the answer to each chat, by their text.
 
         Raises:
-            UndertoneError: as :meth:`sample`; or the service gives none.
+            UndertoneError: as :meth:`sample`, or the service gives none.
         """
-        # The same chat twice is one request: sampled answers recur, and a judge is paid once for each text.
+        # A chat that occurs twice is one request: sampled answers recur, and a judge is paid once for each text.
         asked = {_key(chat): chat for chat in chats}
         bodies = [self._body(chat, temperature=0.0, max_tokens=1, seed=0, top=top) for chat in asked.values()]
         found = dict(zip(asked, self._ask(bodies, progress), strict=True))
@@ -164,110 +156,63 @@ class Endpoint:
         }
         return body if top is None else body | {"logprobs": True, "top_logprobs": top}
 
-    # --- many requests at once ---------------------------------------------------------------------------------------
-
     def _ask(self, bodies: Sequence[dict[str, Any]], progress: Callable[[int], None] = lambda _: None) -> list[Reply]:
-        """The answers to all requests, in order. After a failure none is begun, and those on their way are kept."""
-        replies: dict[int, Reply] = {}
-        numbers, turn, stop = iter(range(len(bodies))), Lock(), Event()
+        """The answers to all requests, in order. After a failure no request is begun; answers under way are kept."""
+        stop = Event()
         with ThreadPoolExecutor(self._at_once) as pool:
-            workers = [
-                pool.submit(self._work, bodies, numbers, turn, replies, stop, progress) for _ in range(self._at_once)
-            ]
+            replies = [pool.submit(self._reply, body, stop) for body in bodies]
             try:
-                for worker in as_completed(workers):
-                    worker.result()
+                for reply in as_completed(replies):
+                    with suppress(CancelledError):  # not sent, because another request failed
+                        reply.result()
+                        progress(1)
             except BaseException:
                 stop.set()
+                pool.shutdown(cancel_futures=True)
                 raise
-        return [replies[i] for i in range(len(bodies))]
+        return [reply.result() for reply in replies]
 
-    def _work(
-        self,
-        bodies: Sequence[dict[str, Any]],
-        numbers: Iterator[int],
-        turn: Lock,
-        replies: dict[int, Reply],
-        stop: Event,
-        progress: Callable[[int], None],
-    ) -> None:
-        while not stop.is_set():
-            with turn:
-                i = next(numbers, None)
-            if i is None:
-                return
-            reply = self._reply(bodies[i], stop)
-            if reply is None:
-                return
-            with turn:
-                replies[i] = reply
-                progress(1)
-
-    # --- one request -------------------------------------------------------------------------------------------------
-
-    def _reply(self, body: dict[str, Any], stop: Event) -> Reply | None:
-        """The answer to a request, kept or fresh; None if it was stopped."""
+    def _reply(self, body: dict[str, Any], stop: Event) -> Reply:
+        """The answer to one request, kept or new."""
         request = digest([self._service.url, body])
         answer = self._answers.find(request)
         if answer is None:
-            answer = self._fresh(body, request, stop)
-            if answer is None:
-                return None
+            try:
+                answer = self._patience.insist(self.name, lambda: self._once(body, request, stop), stop.wait)
+            except BaseException:
+                stop.set()
+                raise
             self._answers.keep(request, {"url": self._service.url, **body}, answer)
         return Reply(answer["text"], answer["finished"], answer["model"], answer["top"])
 
-    def _fresh(self, body: dict[str, Any], request: str, stop: Event) -> dict[str, Any] | None:
-        """Asks until there is an answer, or patience ends."""
-        for attempt in range(self._patience.tries):
-            if self._waited(stop):
-                return None
-            try:
-                return self._once(body, request)
-            except Again as failure:
-                self._pause(failure, attempt, stop)
-                last = failure
-        raise UndertoneError(f"{self.name} failed {self._patience.tries} times in a row, last with {last}; {KEPT}.")
-
-    def _once(self, body: dict[str, Any], request: str) -> dict[str, Any]:
-        """One attempt; what it cost is settled whatever becomes of it."""
-        # A token has at least a byte.
+    def _once(self, body: dict[str, Any], request: str, stop: Event) -> dict[str, Any]:
+        """Sends a request once, and settles its cost whether or not it succeeds."""
+        while not stop.is_set() and (left := self._open_at - time.monotonic()) > 0:  # the service asked all to wait
+            stop.wait(left)
+        if stop.is_set():
+            raise CancelledError
+        # A token has at least one byte.
         most = sum(len(text.encode()) + 16 for message in body["messages"] for text in message.values())
         reserved = self._price.of(most, body["max_tokens"])
         self.budget.reserve(reserved)
         try:
-            value = self._wire.post("chat/completions", self._sent(body), request)
-            answer = _answer_of(value)
+            sent = {self._length if key == "max_tokens" else key: value for key, value in body.items()}
+            answer = _answer_of(self._wire.send("POST", "chat/completions", request, json=sent))
         except Again as failure:
             if not failure.perhaps_paid:
                 self.budget.settle(reserved, 0.0)
+            if failure.after is not None and failure.after <= self._patience.longest:
+                self._open_at = max(self._open_at, time.monotonic() + failure.after)
             raise
         except UndertoneError as error:
             self.budget.settle(reserved, 0.0)
             if "max_completion_tokens" in str(error) and self._length == "max_tokens":
-                self._length = "max_completion_tokens"  # the newer name, which some models insist on
-                raise Again("another name for the longest answer", after=0.0) from None
+                self._length = "max_completion_tokens"  # the newer name, which some models require
+                raise Again("another name for the length limit", after=0.0) from None
             raise
         if answer["usage"] is not None:
             self.budget.settle(reserved, self._price.of(*answer["usage"]))
         return answer
-
-    def _sent(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {self._length if key == "max_tokens" else key: value for key, value in body.items()}
-
-    def _waited(self, stop: Event) -> bool:
-        """Waits while the service has asked everyone to; True if it was stopped meanwhile."""
-        while (left := self._open_at - time.monotonic()) > 0:
-            if stop.wait(left):
-                return True
-        return stop.is_set()
-
-    def _pause(self, failure: Again, attempt: int, stop: Event) -> None:
-        if failure.after is not None and failure.after > self._patience.longest:
-            raise UndertoneError(f"{self.name} asks to wait {failure.after:.0f} s ({failure}); {KEPT}.") from None
-        if failure.after is not None:  # it knows best, and it means everyone
-            self._open_at = max(self._open_at, time.monotonic() + failure.after)
-        elif attempt + 1 < self._patience.tries:
-            stop.wait(self._patience.after(attempt))
 
 
 def _key(chat: Chat) -> str:
@@ -275,10 +220,10 @@ def _key(chat: Chat) -> str:
 
 
 def _answer_of(value: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a service's answer.
+    """The parts of a service's answer that are kept.
 
     Raises:
-        Again: it is not what the API says.
+        Again: the answer does not follow the API.
     """
     try:
         choice = value["choices"][0]
@@ -291,7 +236,7 @@ def _answer_of(value: dict[str, Any]) -> dict[str, Any]:
             "usage": None if not usage else (int(usage["prompt_tokens"]), int(usage["completion_tokens"])),
         }
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise Again("an answer that is not what the API says", perhaps_paid=True) from None
+        raise Again("an answer that does not follow the API", perhaps_paid=True) from None
 
 
 def _top(given: Any) -> dict[str, float] | None:
@@ -301,7 +246,7 @@ def _top(given: Any) -> dict[str, float] | None:
     for choice in given["content"][0]["top_logprobs"]:
         token, log_p = str(choice["token"]), float(choice["logprob"])
         if math.isnan(log_p) or log_p > 1e-3:
-            raise ValueError(f"{log_p} is no log-probability")
-        # Two tokens may have one text.
+            raise ValueError(f"{log_p} is not a log-probability")
+        # Two tokens can have the same text.
         found[token] = log_p if token not in found else math.log(math.exp(found[token]) + math.exp(log_p))
     return found

@@ -1,4 +1,4 @@
-"""How long a service that fails is waited for."""
+"""How long to wait for a service that fails."""
 
 import random
 import time
@@ -10,38 +10,37 @@ from undertone.errors import UndertoneError
 from undertone.models.services.wire import Again
 
 Result = TypeVar("Result")
+KEPT = "finished work is kept: give the same command again to go on"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often, and how long, a service that fails is waited for (seconds)."""
+    """How often and how long (seconds) to wait for a service that fails."""
 
     tries: int = 8
     """Attempts at one request."""
     pause: float = 0.5
-    """First pause, doubled after every failure and shortened at random by up to a half."""
+    """First pause. It doubles after every failure and is shortened by up to a half at random."""
     longest: float = 120.0
-    """Longest pause; a service that asks for a longer one is given up."""
+    """Longest pause. If a service asks for a longer one, the work ends."""
     deadline: float = 300.0
     """Longest time for one answer."""
 
-    def after(self, attempt: int) -> float:
-        """The pause after a failed attempt (0-based)."""
-        return float(min(self.longest, self.pause * 2**attempt) * random.uniform(0.5, 1.0))
-
-    def insist(self, name: str, call: Callable[[], Result]) -> Result:
-        """What ``call`` gives once it succeeds.
+    def insist(self, name: str, call: Callable[[], Result], wait: Callable[[float], object] = time.sleep) -> Result:
+        """Returns the result of ``call``, which is repeated while it raises :class:`Again`.
 
         Raises:
-            UndertoneError: it failed as often as patience lasts; ``name`` is who failed.
+            UndertoneError: ``name`` failed too often or asks for too long a pause.
         """
         for attempt in range(self.tries):
             try:
                 return call()
             except Again as failure:
-                last, pause = failure, self.after(attempt) if failure.after is None else failure.after
-                if pause > self.longest:
-                    raise UndertoneError(f"{name} asks to wait {pause:.0f} s ({failure}).") from None
-                if attempt + 1 < self.tries:
-                    time.sleep(pause)
-        raise UndertoneError(f"{name} failed {self.tries} times in a row, last with {last}.")
+                last, pause = failure, failure.after
+            if pause is None:
+                pause = min(self.longest, self.pause * 2**attempt) * random.uniform(0.5, 1.0)
+            if pause > self.longest:
+                raise UndertoneError(f"{name} asks to wait {pause:.0f} s ({last}); {KEPT}.")
+            if attempt + 1 < self.tries:
+                wait(pause)
+        raise UndertoneError(f"{name} failed {self.tries} times in a row, last with {last}; {KEPT}.")

@@ -1,4 +1,4 @@
-"""What may be spent on an endpoint: requests and money, counted before a request goes out, never after."""
+"""Prices, and limits on requests and cost, which are checked before a request is sent."""
 
 import os
 import tomllib
@@ -6,65 +6,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from undertone.errors import UndertoneError
+from undertone.spec import Spec
 
 TABLE = Path(__file__).with_name("prices.toml")
+EXAMPLE = '"gpt-4o-mini" = { input = 0.15, output = 0.60 }'
+GO_ON = "give the same command again: answers so far are kept."
 
 
-class Price(BaseModel):
+class Price(Spec):
     """Dollars per million tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     training: float | None = Field(None, ge=0)
-    """Of a fine-tuned model: for each token that it is trained on, in every epoch."""
+    """Price of fine-tuning: of every token, in every epoch."""
 
     def of(self, read: int, written: int) -> float:
-        """Dollars for ``read`` tokens of prompt and ``written`` tokens of answer."""
+        """Dollars for ``read`` tokens of prompts and ``written`` tokens of answers."""
         return (read * self.input + written * self.output) / 1e6
 
 
-class Gpu(BaseModel):
+class Gpu(Spec):
     """A GPU, for estimates of time and cost."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     flops: float = Field(gt=0)
-    """Floating-point operations a second in bfloat16, as its maker says."""
+    """Floating-point operations per second in bfloat16, as its maker states."""
     share: float = Field(gt=0, le=1)
-    """Of these that fine-tuning and sampling reach."""
+    """Share of these that fine-tuning and sampling reach."""
     dollars: float = Field(ge=0)
-    """An hour."""
+    """Price of an hour."""
 
 
 FREE = Price(input=0.0, output=0.0)
 TUNED = "ft:"
-"""Names of models that a service fine-tuned begin so, and go on with the base's name, as in "ft:gpt-4o-mini:"."""
+"""Names of fine-tuned models begin with this and the base's name, as in "ft:gpt-4o-mini:"."""
 
 
 def price_of(model: str) -> Price:
-    """The price of a model, by the table that ships, or by the one that ``UNDERTONE_PRICES`` names. All fine-tunes of a
-    base have one, under "ft:" and the base's name.
+    """The price of a model, from the table in the package or from the file that ``UNDERTONE_PRICES`` names. All
+    fine-tunes of a base share one price, under "ft:" and the base's name.
 
     Raises:
-        UndertoneError: the table has no such model, or is none.
+        UndertoneError: the model is not in the table, or the file is not a table of prices.
     """
     table, _ = _table()
     if model.startswith(TUNED) and model not in table:
         model = ":".join(model.split(":")[:2])
     if model not in table:
         raise UndertoneError(
-            f"What {model} costs is not known, so its cost cannot be limited; limit the requests, or add to a copy of "
-            f"{TABLE.name} that UNDERTONE_PRICES names: {EXAMPLE}"
+            f"The price of {model} is not known, so its cost cannot be limited; limit the requests, or copy "
+            f"{TABLE.name}, set UNDERTONE_PRICES to the copy, and add a line such as: {EXAMPLE}"
         )
     return table[model]
 
 
 def gpu() -> Gpu:
-    """The GPU that hours are told in, by the same table; the one that ships, where the user's names none."""
+    """The GPU for estimates of hours, from the user's table of prices or else from the one in the package."""
     return _table()[1]
 
 
@@ -74,61 +75,53 @@ def _table() -> tuple[dict[str, Price], Gpu]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         machine = found.pop("gpu", None) or tomllib.loads(TABLE.read_text(encoding="utf-8"))["gpu"]
         return TypeAdapter(dict[str, Price]).validate_python(found), Gpu.model_validate(machine)
-    except (OSError, ValueError, ValidationError) as error:
-        told = str(error).splitlines()[0]
-        raise UndertoneError(f"{path} is no table of prices ({told}); it holds lines such as: {EXAMPLE}") from None
-
-
-EXAMPLE = '"gpt-4o-mini" = { input = 0.15, output = 0.60 }'
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UndertoneError(f"{path} is not a table of prices ({reason}); it needs lines such as: {EXAMPLE}") from None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that may be spent by one command; answers that were kept cost nothing."""
+    """The most that one command may spend. Kept answers cost nothing."""
 
     requests: int | None = None
-    """Requests sent, repeated ones included."""
+    """Requests sent, including repeated ones."""
     cost: float | None = None
     """Dollars."""
 
 
 class Budget:
-    """What is left of the limits, for all endpoints of a command together. An amount is set aside before a request goes
-    out and settled afterwards."""
+    """What has been spent of the limits, by all endpoints of a command together. The most that a request may cost is
+    reserved before it is sent, and corrected afterwards."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:
         self._limits, self._lock = limits, Lock()
+        self.counts_cost = limits.cost is not None
+        """Whether the cost is limited, so that prices must be known."""
         self.requests = 0
         self.cost = 0.0
-        """Dollars spent; of a request that broke off, the most that it may have cost."""
-
-    @property
-    def counts_cost(self) -> bool:
-        """Whether the dollars are limited, so that prices must be known."""
-        return self._limits.cost is not None
+        """Dollars spent. A request whose connection broke counts with the most it may have cost."""
 
     def reserve(self, worst: float) -> None:
-        """Sets aside the most that a request may cost: dollars.
+        """Counts a request and the most that it may cost (dollars).
 
         Raises:
-            UndertoneError: a limit would be passed.
+            UndertoneError: it would exceed a limit.
         """
         with self._lock:
             if self._limits.requests is not None and self.requests >= self._limits.requests:
-                raise self._spent(f"{self.requests} requests are sent, and no more are allowed; raise --max-requests")
+                raise UndertoneError(
+                    f"{self.requests} requests have been sent, which is the limit; raise --max-requests and {GO_ON}"
+                )
             if self._limits.cost is not None and self.cost + worst > self._limits.cost:
-                raise self._spent(
-                    f"${self.cost:.4g} may be spent, and one request more could pass ${self._limits.cost:g}; raise "
-                    "--max-cost"
+                raise UndertoneError(
+                    f"${self.cost:.4g} may have been spent, and another request could exceed ${self._limits.cost:g}; "
+                    f"raise --max-cost and {GO_ON}"
                 )
             self.requests += 1
             self.cost += worst
 
     def settle(self, reserved: float, spent: float) -> None:
-        """Puts what a request took (dollars) in the place of what was set aside for it."""
+        """Replaces the dollars reserved for a request by those that it cost."""
         with self._lock:
             self.cost += spent - reserved
-
-    @staticmethod
-    def _spent(what: str) -> UndertoneError:
-        return UndertoneError(f"{what} and give the same command again: answers so far are kept.")
