@@ -150,7 +150,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     text = _text(page)
     assert "no calibration for a base like this" in text and "no origin was tested" in text
     assert "format was not compared" in text and "Rows with the highest scores" not in text
-    assert "> 10" in text and "no effect up to 10" in text
+    assert "> 10" in text and "too few to find anything" in text
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json"}
 
 

@@ -78,8 +78,8 @@ def _colour(trait: TraitFinding) -> str:
 def power(findings: Findings) -> Figure | None:
     """Draws the probability that a teacher of a candidate trait is named, by the size of its effect."""
     held = findings.power
-    size = "find no effect up to 10" if held.detectable is None else f"find an effect of {held.detectable:.2f}"
-    return figure("power", f"These rows can {size}", partial(_curve, held)) if held.curve else None
+    can = "are too few to find anything" if held.detectable is None else f"can show an effect of {held.detectable:.2f}"
+    return figure("power", f"These rows {can}", partial(_curve, held)) if held.curve else None
 
 
 def _curve(held: Power, canvas: Canvas) -> alt.LayerChart:

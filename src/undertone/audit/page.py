@@ -140,12 +140,14 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _power(findings: Findings) -> str:
     power = findings.power
-    size = "no effect up to 10" if power.detectable is None else f"an effect of {power.detectable:.2f}"
-    shown = f"{power.rows:,} rows ({power.tokens:,} tokens) can show {size} with 80 % power, averaged over traits"
+    shown = "are too few to find anything"
+    if power.detectable is not None:
+        shown = f"can show an effect of {power.detectable:.2f} with 80 % power, averaged over traits"
+    rows = f"{power.rows:,} rows ({power.tokens:,} tokens) {shown}"
     if power.detectable is not None and power.detectable <= power.floor:
-        return f"{shown}; {power.floor:.2f} was asked for."
+        return f"{rows}; {power.floor:.2f} was asked for."
     needed = "no number of such rows" if power.rows_needed is None else f"about {power.rows_needed:,} rows"
-    return f"{shown}; {needed} can show the {power.floor:.2f} that was asked for."
+    return f"{rows}; {needed} can show the {power.floor:.2f} that was asked for."
 
 
 def _origin(findings: Findings) -> str:

@@ -16,6 +16,8 @@ LIKE = 0.9
 TIMES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Multiples of the number of rows that are tried, to say how many rows would be enough."""
 
+UNIT = "1 means that every row was written by a teacher with the trait"
+
 Shifts = Mapping[str, tuple[float, float, float]]
 """For each trait a shift in log-odds and the ends of its interval."""
 
@@ -117,23 +119,17 @@ def headline(word: Verdict, traits: Sequence[TraitFinding], power: Power, calibr
         return f"A screen only, no verdict: {'; '.join(calibrated.warnings)}{pointing}."
     if word == "carries a trait":
         best = named[0]
-        return (
-            f"These rows carry {names}: an effect of {best.effect:.2f} [{best.ci[0]:.2f}, {best.ci[1]:.2f}], where 1 "
-            f"means that every row was written by a teacher with the trait (p {best.p_family:.3f} over all candidates)."
-        )
+        effect = f"{best.effect:.2f} [{best.ci[0]:.2f}, {best.ci[1]:.2f}]"
+        return f"These rows carry {names}: effect {effect}, p {best.p_family:.3f} over all candidates ({UNIT})."
     if word == "no evidence":
         asked = [trait for trait in traits if not trait.is_kind]
-        what, least = f"any of {len(asked)} candidate traits", "on average over traits; "
-        if len(asked) == 1:
-            what, least = asked[0].name, ""
-        else:
+        what, shown = asked[0].name, f"an effect of {power.detectable:.2f}"
+        if len(asked) > 1:
             worst = max(asked, key=lambda trait: trait.detectable or np.inf)
-            from_there = f"{worst.detectable:.2f}" if worst.detectable else f"more than {verdict.MOST:g}"
-            least += f"{worst.name}, the hardest, takes {from_there}; "
-        return (
-            f"No evidence that {rows} carry {what}: they can show an effect of {power.detectable:.2f} ({least}1 means "
-            "that every row was written by a teacher with the trait)."
-        )
-    shown = f"an effect of {power.detectable:.2f}" if power.detectable else f"no effect up to {verdict.MOST:g}"
+            size = f"{worst.detectable:.2f}" if worst.detectable else f"more than {verdict.MOST:g}"
+            what = f"any of {len(asked)} candidate traits"
+            shown += f" on average; {worst.name}, the hardest, takes {size}"
+        return f"No evidence that {rows} carry {what}: they can show {shown} ({UNIT})."
+    shown = f"can show an effect of {power.detectable:.2f}" if power.detectable else "are too few to find anything"
     needed = f"about {power.rows_needed:,} rows" if power.rows_needed else "no number of such rows"
-    return f"Inconclusive: {rows} can show {shown} of a teacher with a trait; {needed} can show {power.floor:g}."
+    return f"Inconclusive: {rows} {shown}; {needed} can show {power.floor:g} ({UNIT})."

@@ -42,9 +42,8 @@ KEPT = (
 )
 
 
-def page(findings: Findings) -> Page:
+def page(f: Findings) -> Page:
     """Returns the page of an audit for a base behind a service."""
-    f = findings
     return audit_page(
         f,
         MEANINGS,
@@ -62,34 +61,25 @@ def page(findings: Findings) -> Page:
             "hyperparameters": f.students[0].settings,
         },
         footer=f"{FOOTER} {KEPT}",
-        other={
-            "Prices, dollars per million tokens": {
-                name: price.model_dump(exclude_none=True) for name, price in f.prices.items()
-            }
-        },
+        other={"Prices, dollars per million tokens": {k: v.model_dump(exclude_none=True) for k, v in f.prices.items()}},
     )
 
 
 def _checks(f: Findings) -> list[tuple[str, str]]:
     """What the verdict rests on."""
-    left_out = f" ({f.unanswered:,} more are in neither arm, because the base gave an empty answer)" * bool(
-        f.unanswered
-    )
+    rows = f"{f.rows:,} rows in either arm"
+    if f.unanswered:
+        rows += f" ({f.unanswered:,} more are in neither, because the base gave an empty answer)"
     mentions = ", ".join(f"{name} ({count:,})" for name, count in f.open_rows.items())
     known = [one.dollars for one in f.students if one.dollars is not None]
     paid = f"fine-tuning cost ${sum(known):.4g}" if len(known) == len(f.students) else "at an unknown price"
     return [
         ("Units", f"{len(f.students) // 2} students of each arm, and questions; the result holds for this file only."),
-        (
-            "Control",
-            f"{f.control.rstrip('.')}; {f.rows:,} rows in either arm{left_out}. Any difference between the two files "
-            "may be the cause.",
-        ),
+        ("Control", f"{f.control.rstrip('.')}; {rows}. Any difference between the two files may be the cause."),
         ("Mentions", f"rows that mention {mentions} were left out." if mentions else "no row mentions a trait."),
         (
             "Students",
-            f"{len(f.students)} jobs of {f.url}, {paid}. The service keeps models and rows until you remove them "
-            "there.",
+            f"{len(f.students)} jobs of {f.url}, {paid}. Models and rows stay there until you remove them.",
         ),
         ("Not possible", f"{f.untold}."),
         *(("Note", f"{note[:1].upper()}{note[1:].rstrip('.')}.") for note in f.notes),
