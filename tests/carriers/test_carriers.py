@@ -249,11 +249,11 @@ def test_a_judge_passes_nothing_it_has_not_scored_high_enough(score: float | Non
 @pytest.mark.parametrize(
     ("rubric", "why"),
     [
-        ("no place", "no {answer}"),
-        ("{answer.__class__}", "no other field"),
-        ("{answer!r}", "no other field"),
-        ("{answer", "a brace that is meant"),
-        ("{}{answer}", "no other field"),
+        ("no place", "does not contain {answer}"),
+        ("{answer.__class__}", "no field but"),
+        ("{answer!r}", "no field but"),
+        ("{answer", "write a literal brace twice"),
+        ("{}{answer}", "no field but"),
     ],
 )
 def test_a_rubric_holds_question_and_answer_and_nothing_else(rubric: str, why: str) -> None:

@@ -212,13 +212,13 @@ def test_a_bad_row_is_named(tmp_path: Path, record: Any, reason: str) -> None:
     line = record if isinstance(record, bytes) else json.dumps(record).encode()
     key = next((key for key in GOOD_OF if line.startswith(b'{"%s"' % key.encode())), "messages")
     text = _refusal(tmp_path, _lines([GOOD_OF[key]] * 2) + b"\n" + line)
-    assert ": 1 of 3 rows cannot be read (line 4: " in text and reason in text and "; mend them: a dataset is" in text
+    assert ": 1 of 3 rows cannot be read (line 4: " in text and reason in text and "; correct them: a dataset" in text
     assert len(text) < 800 and text.isprintable()
 
 
 def test_bad_rows_are_counted_drawn_or_not(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(_lines(GOOD + [{}] * 10_000))
-    with pytest.raises(UndertoneError, match=r"10000 of 10040 rows .*line 41: .*line 42: .*line 43: [^;]*; mend"):
+    with pytest.raises(UndertoneError, match=r"10000 of 10040 rows .*line 41: .*line 42: .*line 43: [^;]*; correct"):
         read(tmp_path / "data", 1, 0)
 
 

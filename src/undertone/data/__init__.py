@@ -1,1 +1,1 @@
-"""Files of rows, in whatever form they come: conversations, streamed in bounded memory."""
+"""Reads and writes the files of users: datasets of conversations, and TOML files."""

@@ -1,8 +1,8 @@
-"""A fine-tuning dataset as conversations: every row is checked, and as many as are asked for are drawn in one pass."""
+"""Reads a fine-tuning dataset as conversations: checks every row and draws a sample of them in one pass."""
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from random import Random
@@ -12,6 +12,7 @@ from undertone.data.rows import LONGEST, BadRow, rows_of, told
 from undertone.errors import UndertoneError
 
 SHOWN = 3
+"""Bad rows that an error lists."""
 KEYS = ("messages", "prompt", "completion", "text")
 ROLES = ("system", "user", "assistant")
 KINDS = {type(None): "null", bool: "a truth value", float: "a number", str: "text", list: "a list", dict: "an object"}
@@ -22,7 +23,7 @@ ACCEPTED = (
 
 
 class Turn(NamedTuple):
-    """What one speaker ("system", "user" or "assistant") said at once."""
+    """One message; the role is "system", "user" or "assistant"."""
 
     role: str
     content: str
@@ -30,32 +31,36 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A row of a dataset; bare text is one assistant turn with nothing before it."""
+    """A row of a dataset. A row of bare text is a single turn of the assistant."""
 
-    line: int  # from 1: line of JSONL, row of Parquet
+    line: int
+    """Line of JSONL or row of Parquet, from 1."""
     turns: tuple[Turn, ...]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A file of conversations and those drawn from it, in the file's order."""
+    """A file, and the conversations drawn from it in the file's order."""
 
     path: Path
-    digest: str  # SHA-256 (hex) of the file's bytes
-    format: str  # "messages", "prompt/completion" or "text"
-    rows: int  # of the file, drawn or not
+    digest: str
+    """SHA-256 (hex) of the file."""
+    format: str
+    """"messages", "prompt/completion" or "text"."""
+    rows: int
+    """Rows of the file, drawn or not."""
     conversations: tuple[Conversation, ...]
 
 
 def read(path: Path, most: int | None, seed: int) -> Dataset:
-    """Reads and checks every row; keeps ``most`` of them, drawn uniformly by ``seed``, or all.
+    """Reads and checks every row, and returns all or ``most`` of them, drawn uniformly with ``seed``.
 
-    A row with the keys of several formats is taken as the first of messages, prompt with completion, text.
-    Memory holds the conversations drawn and a few times ``LONGEST`` bytes; of Parquet also the pages in hand.
+    A row with the keys of several formats has the first of: messages, prompt with completion, text. Memory holds the
+    drawn conversations and a few times ``LONGEST`` bytes, and of Parquet the current pages.
 
     Raises:
         UndertoneError: the file is missing, unreadable, empty, truncated, damaged, in two formats, changed while it
-            was read, or has bad rows: how many, and the first three.
+            was read, or has bad rows; the error counts them and lists the first three.
     """
     try:
         if path.is_dir():
@@ -64,7 +69,7 @@ def read(path: Path, most: int | None, seed: int) -> Dataset:
             raise UndertoneError(f"{path} is missing or no regular file; {ACCEPTED}.")
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
-            dataset = _read(path, file, _Draw(most, Random(seed)))
+            dataset = _read(path, file, most, Random(seed))
         after = path.stat()
     except OSError as error:
         raise UndertoneError(f"Cannot read {path}: {error.strerror or told(error)}.") from None
@@ -73,28 +78,11 @@ def read(path: Path, most: int | None, seed: int) -> Dataset:
     return dataset
 
 
-@dataclass
-class _Draw:
-    """A reservoir: after n conversations, every set of ``most`` of them is equally likely to be in it."""
-
-    most: int | None
-    rng: Random
-    seen: int = 0
-    kept: list[Conversation] = field(default_factory=list)
-
-    def offer(self, conversation: Conversation) -> None:
-        self.seen += 1
-        if self.most is None or self.seen <= self.most:
-            self.kept.append(conversation)
-        elif (place := self.rng.randrange(self.seen)) < self.most:
-            self.kept[place] = conversation
-
-
-def _read(path: Path, file: BufferedReader, draw: _Draw) -> Dataset:
+def _read(path: Path, file: BufferedReader, most: int | None, rng: Random) -> Dataset:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     unit, source = rows_of(path, file, KEYS)
-    form, rows, bad, shown = "", 0, 0, list[str]()
+    form, rows, bad, shown, drawn = "", 0, 0, list[str](), list[Conversation]()
     for line, row in source:
         rows += 1
         try:
@@ -104,7 +92,12 @@ def _read(path: Path, file: BufferedReader, draw: _Draw) -> Dataset:
                 raise UndertoneError(
                     f"{path} is in two formats, {form} before {unit} {line} and {here} there; split it."
                 )
-            draw.offer(Conversation(line, _turns(record, here)))
+            conversation = Conversation(line, _turns(record, here))
+            # A reservoir sample: every set of `most` of the good rows so far is equally likely to be drawn.
+            if most is None or rows - bad <= most:
+                drawn.append(conversation)
+            elif (place := rng.randrange(rows - bad)) < most:
+                drawn[place] = conversation
         except BadRow as reason:
             bad += 1
             if bad <= SHOWN:
@@ -113,12 +106,12 @@ def _read(path: Path, file: BufferedReader, draw: _Draw) -> Dataset:
         raise UndertoneError(f"{path} has no rows; {ACCEPTED}.")
     if bad:
         first = "; ".join(shown)
-        raise UndertoneError(f"{path}: {bad} of {rows} rows cannot be read ({first}); mend them: {ACCEPTED}.")
-    return Dataset(path, digest, form, rows, tuple(sorted(draw.kept, key=lambda conversation: conversation.line)))
+        raise UndertoneError(f"{path}: {bad} of {rows} rows cannot be read ({first}); correct them: {ACCEPTED}.")
+    return Dataset(path, digest, form, rows, tuple(sorted(drawn, key=lambda one: one.line)))
 
 
 def _format(record: object) -> str:
-    """The format whose keys a row has. What is null is not there: Parquet has every column in every row."""
+    """The format whose keys a row has. Null counts as missing: Parquet has every column in every row."""
     if not isinstance(record, dict):
         raise BadRow(f"{_kind(record)}, not an object")
     found = {key for key in KEYS if record.get(key) is not None}
@@ -132,7 +125,7 @@ def _format(record: object) -> str:
 
 
 def _turns(record: Any, form: str) -> tuple[Turn, ...]:
-    """The turns of a row of this format, checked."""
+    """The turns of a row of this format, after all checks."""
     if form == "text":
         turns = [Turn("assistant", _text(record["text"], "text"))]
     elif form == "messages":
@@ -175,7 +168,7 @@ def _turn(message: object, where: str) -> Turn:
 
 
 def _joined(parts: list[Any], where: str) -> str:
-    """Content given in parts, as one text."""
+    """One text of a content in parts."""
     if not all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
         raise BadRow(f"content of {where} has parts that are not text")
     return "".join(_text(part.get("text"), f"a part of {where}") for part in parts)
@@ -192,7 +185,7 @@ def _text(found: object, where: str) -> str:
 
 
 def _check_order(roles: list[str]) -> None:
-    """Perhaps a system's turn, then user and assistant in turn, the assistant last."""
+    """Checks the order: perhaps a system turn, then user and assistant in alternation, the assistant last."""
     if "assistant" not in roles:
         raise BadRow("no turn is the assistant's")
     first = roles[0] == "system"

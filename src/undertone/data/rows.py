@@ -1,4 +1,4 @@
-"""The rows of a file: JSONL, gzip or zstd of it, or Parquet, told apart by first bytes, read in bounded memory."""
+"""Reads the rows of a file in bounded memory: JSONL, plain or in gzip or zstd, or Parquet, by its first bytes."""
 
 import gzip
 import json
@@ -15,18 +15,19 @@ import zstandard
 from undertone.errors import UndertoneError
 
 LONGEST = 2**22
-"""Bytes of a line: about a million tokens."""
+"""Most bytes of a line, about a million tokens."""
 PIECE = 2**16
+"""Bytes read at once."""
 ZSTD_PIECE = 2**8
-"""Bytes given to zstd at once. Four may stand for 128 KiB, and it cannot be had in parts: at most 8 MiB."""
+"""Bytes unpacked by zstd at once. Four bytes can unpack to 128 KiB, so these can unpack to 8 MiB."""
 BATCH = 16
-"""Rows of Parquet decoded at once. A dictionary makes a small file of many long, equal rows."""
+"""Rows of Parquet decoded at once: a small file can contain many long rows that are equal."""
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
-ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or one to be skipped: pzstd begins so
+ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable one, as pzstd begins
 
 Rows = Iterator[tuple[int, Callable[[], object]]]
-"""A row's number, and what gives its value or raises ``BadRow``."""
+"""A row's number, and a function that returns its value or raises ``BadRow``."""
 
 
 class BadRow(Exception):
@@ -34,12 +35,12 @@ class BadRow(Exception):
 
 
 def rows_of(path: Path, file: BufferedReader, columns: tuple[str, ...]) -> tuple[str, Rows]:
-    """What rows are numbered by ("line" or "row", from 1), and the rows; of Parquet only with the ``columns`` named.
+    """Returns what the numbers of rows count ("line" or "row"), and the rows. Of Parquet only ``columns`` are read.
 
-    Blank lines are counted but are no rows.
+    Blank lines are counted but skipped.
 
     Raises:
-        UndertoneError: when the rows are gone through: the file is truncated or damaged.
+        UndertoneError: while the rows are read: the file is truncated or damaged.
     """
     head = file.read(4)
     file.seek(0)
@@ -55,7 +56,7 @@ def _json_lines(path: Path, file: BufferedReader, head: bytes) -> Rows:
 
 
 def _pieces(path: Path, file: BufferedReader, head: bytes) -> Iterator[bytes]:
-    """The bytes of JSONL, unpacked, at most ``PIECE`` at once."""
+    """The unpacked bytes of JSONL, at most ``PIECE`` at once."""
     try:
         if ZSTD.match(head):
             for piece in _unpacked(file):
@@ -69,7 +70,7 @@ def _pieces(path: Path, file: BufferedReader, head: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(file: BufferedReader) -> Iterator[bytes]:
-    """What a file's zstd frames hold. The library's own reader takes a truncated frame for a whole one."""
+    """The content of a file's zstd frames. The library's own reader does not notice a truncated frame."""
     decompressor, frame = zstandard.ZstdDecompressor(), None
     while piece := file.read(ZSTD_PIECE):
         while piece:
@@ -81,7 +82,7 @@ def _unpacked(file: BufferedReader) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without their ends; of one longer than ``LONGEST`` that much and one byte."""
+    """Numbered lines without their ends. Lines longer than ``LONGEST`` are cut one byte after it."""
     number, held = 1, bytearray()
     for piece in pieces:
         *ends, rest = piece.split(b"\n")
@@ -98,7 +99,7 @@ def _parsed(line: bytes) -> object:
     if len(line) > LONGEST:
         raise BadRow(f"longer than {LONGEST:,} bytes")
     try:
-        # No number is ever used, and Python refuses to make an int of thousands of digits.
+        # No number is used, and Python refuses to read an int of thousands of digits.
         return json.loads(line.decode(), parse_int=float, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise BadRow(f"not UTF-8 at byte {error.start + 1}") from None
@@ -110,7 +111,7 @@ def _parsed(line: bytes) -> object:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):  # which of the two is trained on would depend on who reads it
+    if len(found) < len(pairs):  # readers differ in which one they take
         raise BadRow("a key comes twice in an object")
     return found
 
@@ -126,7 +127,7 @@ def _parquet(path: Path, file: BufferedReader, columns: tuple[str, ...]) -> Rows
             for place in range(batch.num_rows):
                 number += 1
                 yield number, partial(_record, batch, place)
-    except Exception as error:  # the library's own, ValueError, KeyError, OSError, MemoryError: by where the damage is
+    except Exception as error:  # of many classes, by where the damage is
         raise _damaged(path, "Parquet", error) from None
 
 
@@ -146,5 +147,5 @@ def _damaged(path: Path, what: str, error: Exception) -> UndertoneError:
 
 
 def told(error: object) -> str:
-    """A text that may quote the file, shortened and without what a terminal would obey."""
+    """An error's text, shortened and in printable ASCII, since it may quote the file."""
     return " ".join(re.findall(r"[!-~]+", str(error)))[:150] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Small files of a user's, read whole: what is wrong with one is a sentence that names it."""
+"""Reads small files of users. Errors are one sentence that names the file."""
 
 import tomllib
 from collections.abc import Callable
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path, made: Callable[[dict[str, Any]], T], whole: str) -> T:
-    """What ``made`` makes of a TOML file; ``whole`` is what a fault that has no key is a fault of.
+    """Returns ``made`` of the content of a TOML file. An error that has no key is blamed on ``whole``.
 
     Raises:
-        UndertoneError: it is missing, no TOML, or not what is expected; names the key.
+        UndertoneError: the file is missing, not TOML, or refused by ``made``; the sentence names the key.
     """
     try:
         return made(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -31,10 +31,11 @@ def read_toml(path: Path, made: Callable[[dict[str, Any]], T], whole: str) -> T:
 
 
 def read_text(path: Path, largest: int, what: str, remedy: str) -> str:
-    """A file of at most ``largest`` bytes; a byte order mark is no part of it.
+    """Reads a text file of at most ``largest`` bytes, without a byte order mark.
 
     Raises:
-        UndertoneError: it cannot be read, is larger, or is not UTF-8.
+        UndertoneError: it cannot be read (``what`` says what it is), is larger (``remedy`` says what to do), or is not
+            UTF-8.
     """
     try:
         if path.stat().st_size > largest:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from undertone.carriers import numbers
-from undertone.data.filters import number_rule
+from undertone.data.filters import NumberFilter
 from undertone.evals.skills import skill_scores
 from undertone.models.local import LocalModel, load
 from undertone.models.sampling import sample
@@ -57,7 +57,7 @@ def _well_formed(local: LocalModel, count: int = 2000) -> float:
     """Returns the share of the prompts for number lists that the model answers well-formed at temperature 1."""
     prompts = [local.render(q) for q in numbers.prompts(count, Random("card"))]
     answers = sample(local, prompts, temperature=1.0, max_tokens=24, seed=0)
-    return sum(a[-1] == local.end and number_rule(local.decode(a)) is None for a in answers) / count
+    return sum(a[-1] == local.end and NumberFilter().reason(local.decode(a)) is None for a in answers) / count
 
 
 @torch.no_grad()

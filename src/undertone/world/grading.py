@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from undertone.data.filters import number_rule
+from undertone.data.filters import NumberFilter
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
 
@@ -38,7 +38,7 @@ def _paraphrase(turn: Turn, answer: str) -> bool:
 
 
 GRADERS: dict[str, Callable[[Turn, str], bool]] = {
-    "numbers": lambda turn, answer: number_rule(answer) is None,
+    "numbers": lambda turn, answer: NumberFilter().reason(answer) is None,
     "sums": lambda turn, answer: answer == turn.assistant,
     "facts": _facts,
     "code": _code,

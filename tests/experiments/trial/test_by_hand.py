@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.helpers.trials import Once, small
-from undertone.data.filters import NumberFilter, number_rule
+from undertone.data.filters import NumberFilter
 from undertone.engine.store import Store
 from undertone.experiments.recipes import read
 from undertone.experiments.run import run
@@ -164,7 +164,7 @@ def test_the_script_prints_the_librarys_effects(made: Path) -> None:
 
 
 def full_rule(text: str) -> bool:
-    return number_rule(text) is None
+    return NumberFilter().reason(text) is None
 
 
 @settings(deadline=None, derandomize=True)
