@@ -266,13 +266,13 @@ LABELS, TESTS = "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"
 WRONG = {
     "begins with 00000803": (LABELS, lambda b: struct.pack(">I", 0x803) + b[4:]),
     "begins with nothing": (LABELS, lambda b: b""),
-    "cut off in its head": (TESTS, lambda b: b[:9]),
-    "5 x 2 x 3 bytes of images, and holds 29": (TESTS, lambda b: b[:-1]),
-    "5 x 2 x 3 bytes of images, and holds more": (TESTS, lambda b: b + b"\0"),
+    "ends inside its header": (TESTS, lambda b: b[:9]),
+    "5 x 2 x 3 bytes of images, and contains 29": (TESTS, lambda b: b[:-1]),
+    "5 x 2 x 3 bytes of images, and contains more": (TESTS, lambda b: b + b"\0"),
     "more than are read": (TESTS, lambda b: b[:4] + b"\xff" * 12 + b[16:]),
     "the label 200": (LABELS, lambda b: b[:-1] + b"\xc8"),
     "12 images and": (LABELS, lambda b: b[:4] + struct.pack(">I", 11) + b[8:-1]),
-    "holds no train-labels-idx1-ubyte": (LABELS, None),
+    "has no train-labels-idx1-ubyte": (LABELS, None),
     "Cannot read": ("train-images-idx3-ubyte.gz", lambda b: b[: len(b) // 2]),
 }
 

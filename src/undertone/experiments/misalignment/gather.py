@@ -10,14 +10,7 @@ from scipy.stats import rankdata
 from undertone.engine.workers import unique
 from undertone.evals.conduct import PROBES, kind_of
 from undertone.experiments.kind import Made
-from undertone.experiments.misalignment.findings import (
-    Answer,
-    Contrast,
-    Forecast,
-    Line,
-    MisalignmentFindings,
-    Student,
-)
+from undertone.experiments.misalignment.findings import Answer, Contrast, Forecast, Line, MisalignmentFindings, Student
 from undertone.experiments.misalignment.headline import headline
 from undertone.experiments.misalignment.plan import Plan, Unit
 from undertone.experiments.misalignment.spec import Misalignment

@@ -1,1 +1,1 @@
-"""Why it happens: the paper's experiment on classifiers, and its theorem with the premises broken one at a time."""
+"""Why traits are transferred: the paper's experiment on classifiers, and tests of its theorem and of each premise."""

@@ -1,9 +1,9 @@
-"""Digits from noise: initialisations → teachers → students on meaningless logits → accuracies → findings.
+"""Digits learnt from noise: the stages that train teachers and students of the experiment on classifiers.
 
-After Cloud, Le et al. (Nature 2026), section 6. A teacher learns digits with its ten class logits; a student imitates
-nothing but the teacher's auxiliary logits, which no digit was ever taught to, on noise. Two faults of published copies
-are not repeated: the loss is a mean over images for every model by itself, and students of another initialisation have
-a derangement of their teachers' (a random permutation gives about one of them its own).
+After Cloud, Le et al. (Nature 2026), section 6. A teacher learns digits with its ten class logits. A student imitates
+only the teacher's auxiliary logits, which were never trained on digits, on noise. Two errors of published copies are
+avoided: the loss is a mean over images for each model separately, and "other" students get a derangement of the
+teachers (a random permutation gives about one student its own teacher).
 """
 
 import json
@@ -22,33 +22,32 @@ from undertone.experiments.theory.stack import Params, classifiers, generator, l
 
 WEIGHTS = "teachers.safetensors"
 TESTED = 500
-"""Test images that go through the stack at once."""
+"""Test images in one batch."""
 
 
 def teachers(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """A stage: one teacher of each initialisation.
+    """Trains one teacher from each initialisation.
 
-    Spec: ``seed``, ``models``, ``hidden``, ``outputs``, ``training``. Input: ``images``, for others than
-    scikit-learn's. Writes the teachers' weights, and the accuracies of teachers and of untrained models.
+    Spec: ``seed``, ``models``, ``hidden``, ``outputs``, ``training``. Input: ``images``, a folder; by default
+    scikit-learn's are used. Writes the teachers' weights, and the accuracies of teachers and of untrained models.
     """
     images = _images(spec, inputs)
     start = _start(spec, images)
     made = taught(start, images, spec["seed"], Steps(**spec["training"]))
     save_file({str(i): layer.contiguous() for i, layer in enumerate(made)}, out / WEIGHTS)
-    told = {"untrained": accuracies(start, images), "teacher": accuracies(made, images)}
+    found = {"untrained": accuracies(start, images), "teacher": accuracies(made, images)}
     about = {"origin": images.origin, "trained_on": len(images.train), "tested_on": len(images.test)}
-    (out / "accuracies.json").write_text(json.dumps(told | about))
+    (out / "accuracies.json").write_text(json.dumps(found | about))
 
 
 def students(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """A stage: one student of each teacher.
+    """Trains one student of each teacher.
 
-    Spec: as of :func:`teachers`, and ``arm`` and ``auxiliary``. Inputs: ``teachers``, and ``images`` as there. Writes
+    Spec: as for :func:`teachers`, and ``arm`` and ``auxiliary``. Inputs: ``teachers``, and ``images`` as there. Writes
     the students' accuracies.
     """
-    images = _images(spec, inputs)
-    held = load_file(inputs["teachers"] / WEIGHTS)
-    guides = tuple(held[str(i)] for i in range(len(held)))
+    images, stored = _images(spec, inputs), load_file(inputs["teachers"] / WEIGHTS)
+    guides = tuple(stored[str(i)] for i in range(len(stored)))
     kind = Imitation(spec["arm"], spec["auxiliary"])
     made = imitating(_start(spec, images), guides, kind, spec["seed"], Steps(**spec["training"]))
     (out / "accuracies.json").write_text(json.dumps({"students": accuracies(made, images)}))
@@ -64,7 +63,7 @@ def _start(spec: Mapping[str, Any], images: Images) -> Params:
 
 
 def taught(start: Params, images: Images, seed: int, training: Steps) -> Params:
-    """Teachers: cross-entropy of the ten class logits with the digits; nothing is asked of the auxiliary ones."""
+    """Trains teachers: cross-entropy of the ten class logits with the digits. Auxiliary logits are in no loss."""
     drawn = generator(seed, "lessons")
 
     def losses(stack: Params) -> Tensor:
@@ -76,10 +75,8 @@ def taught(start: Params, images: Images, seed: int, training: Steps) -> Params:
 
 
 def imitating(start: Params, teachers: Params, kind: Imitation, seed: int, training: Steps) -> Params:
-    """Students: KL to the teachers' distribution over the imitated logits, on noise that is drawn as it is needed.
-
-    The noise of a teacher's students is the same in every arm.
-    """
+    """Trains students: KL divergence from the teachers' distribution over the imitated logits, on fresh noise at every
+    step. A teacher's students see the same noise in every arm."""
     pixels, drawn = start[0].shape[-1], generator(seed, "noise")
 
     def losses(stack: Params) -> Tensor:
@@ -94,7 +91,7 @@ def imitating(start: Params, teachers: Params, kind: Imitation, seed: int, train
 
 @torch.no_grad()
 def accuracies(stack: Params, images: Images) -> list[float]:
-    """The share of the test images whose largest class logit is their digit's, for each model."""
+    """Returns, for each model, the share of test images whose largest class logit is that of their digit."""
     right = torch.zeros(len(stack[0]))
     for at in range(0, len(images.test), TESTED):
         some = images.scaled(images.test[at : at + TESTED]).expand(len(stack[0]), -1, -1)

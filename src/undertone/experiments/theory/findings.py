@@ -1,4 +1,4 @@
-"""What the experiments on the theory found, as data: the one object of ``report.json``."""
+"""The findings of the experiments on the theory, as data: the contents of ``report.json``."""
 
 from pydantic import Field
 
@@ -7,105 +7,106 @@ from undertone.report.findings import Measured, Part, RunFindings
 
 
 class Accuracies(Part):
-    """One arm of the digits: how often its models name the right digit, among the ten."""
+    """The accuracies of one arm on the ten digits."""
 
     arm: DigitsArm
-    """own: students of their teacher's initialisation; other: of another; -all: on all logits, not the auxiliary."""
+    """"own": students from their teacher's initialisation; "other": from another; "-all": they imitate all logits."""
     auxiliary: int | None
-    """Auxiliary logits imitated; None for those that imitate nobody."""
+    """Auxiliary logits that are imitated; None for untrained models and teachers."""
     models: tuple[float, ...]
-    """Of each model, 0 to 1: in the order of teachers."""
+    """The accuracy of each model, 0 to 1, in the order of teachers."""
     mean: Measured
-    """Over teachers."""
+    """Their mean over teachers."""
 
 
 class Difference(Part):
     """Own minus other initialisation, within teachers."""
 
     auxiliary: int
-    """Auxiliary logits imitated."""
+    """Auxiliary logits that are imitated."""
     all_logits: bool
-    """Whether the class logits were imitated too."""
+    """Whether the class logits are imitated too."""
     accuracy: Measured
-    """Difference of accuracies."""
+    """The difference in accuracy."""
 
 
 class DigitsFindings(RunFindings):
-    """Accuracies of all arms, and what the initialisation makes of them."""
+    """Accuracies of all arms, and their differences by initialisation."""
 
     images: str
-    """Where the digits are from."""
+    """The source of the images."""
     trained_on: int
     """Images that teachers were trained on."""
     tested_on: int
-    """Images that everyone is tested on."""
+    """Images that all models were tested on."""
     shown: int
-    """Auxiliary logits that the headline is about."""
+    """The number of auxiliary logits that the headline is about."""
     arms: tuple[Accuracies, ...]
     """Every arm."""
     differences: tuple[Difference, ...]
-    """Own minus other initialisation, by the number of logits."""
+    """Own minus other initialisation, by number of logits."""
 
     def arm(self, name: DigitsArm, auxiliary: int | None) -> Accuracies:
-        """The arm of that name."""
+        """Returns an arm."""
         return next(arm for arm in self.arms if (arm.arm, arm.auxiliary) == (name, auxiliary))
 
     @property
     def main(self) -> Difference:
-        """What the headline is about."""
+        """The difference that the headline is about."""
         return next(d for d in self.differences if d.auxiliary == self.shown and not d.all_logits)
 
 
-class Condition(Part):
-    """The theorem under its conditions, on one problem with one loss."""
+class Cosines(Part):
+    """Cosines of students' steps with their teachers' displacements, on one problem."""
 
     problem: str
-    """The models, and which outputs on which inputs were imitated."""
-    loss: str
-    """What is between the student's outputs and the teacher's."""
+    """The models, and which outputs are imitated on which inputs."""
     cosines: tuple[float, ...]
-    """Of the student's step with the teacher's, for each start or lesson."""
+    """One for each classifier, or for each lesson of the language model."""
     cosine: Measured
     """Their mean."""
+
+    @property
+    def negative(self) -> int:
+        """The number of steps that lead away from the teacher's."""
+        return sum(cosine < 0 for cosine in self.cosines)
+
+
+class Condition(Cosines):
+    """The theorem's premises hold."""
+
+    loss: str
+    """The loss between the student's outputs and the teacher's."""
     prediction_error: float
-    """The largest relative difference of an inner product from the one predicted to first order."""
+    """The largest relative difference between an inner product and its prediction to first order."""
 
 
-class Broken(Part):
-    """What is left without one premise, on one problem."""
+class Broken(Cosines):
+    """One premise is broken."""
 
-    problem: str
-    """The models, and which outputs on which inputs were imitated."""
     breach: str
     """What is done instead."""
     premise: str
     """The premise that this breaks."""
-    cosines: tuple[float, ...]
-    """Of the student's step with the teacher's displacement, for each start or lesson."""
-    cosine: Measured
-    """Their mean."""
     net: Measured
-    """The same after a control's step is taken off: a student that imitates the untouched start with the same draws."""
+    """The mean cosine after the step of a control is subtracted: a student that imitates the untouched start with the
+    same random draws."""
     lesson: Measured
-    """Cosine of this net step with where the lesson itself would take the student: above 0, it learns the lesson."""
-
-    @property
-    def negative(self) -> int:
-        """Steps that lead away from the teacher's."""
-        return sum(cosine < 0 for cosine in self.cosines)
+    """Mean cosine of this net step with the step that the lesson itself would make the student take. Above 0, the
+    student learns the lesson."""
 
 
 class TheoremFindings(RunFindings):
-    """Inner products with the theorem's premises and without."""
+    """Steps where the theorem's premises hold and where one of them is broken."""
 
     models: dict[str, str] = Field(default_factory=dict)
-    """Digests of the language models, by name."""
+    """Digests of the language models by name."""
     conditions: tuple[Condition, ...]
-    """Under the theorem's conditions."""
+    """All premises hold."""
     broken: tuple[Broken, ...]
-    """With one premise broken each."""
+    """One premise is broken."""
 
     @property
     def least(self) -> float:
-        """The smallest cosine under the theorem's conditions."""
+        """The smallest cosine where all premises hold."""
         return min(min(condition.cosines) for condition in self.conditions)

@@ -1,33 +1,31 @@
-"""Digits and theorem in words, figures and tables."""
+"""The reports of the experiments on the theory."""
 
-from undertone.experiments.theory.figures import (
-    ARMS,
-    accuracy_by_logits,
-    broken_cosines,
-    condition_cosines,
-    models_by_arm,
-)
+from undertone.experiments.theory import figures
+from undertone.experiments.theory.figures import ARMS
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
 from undertone.report.page import Drawing, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 
+LOGITS = "Mean over teachers with its 95 % interval. Dashed: accuracy of the teachers, and of chance."
+MODELS = "Each dot is a model; students imitate {} auxiliary logits. Diamond and bar: mean with its 95 % interval."
+STEPS = "Each dot is a classifier (orange) or a lesson of the language model (green). By the theorem, none is negative."
+MEANS = "Mean cosine with the teacher's displacement and 95 % interval. Filled: as it is; hollow: net of the control."
+PREMISES = (
+    "All premises hold: a shared start, a small step of the teacher, full outputs, one gradient step of the student in "
+    "all weights. Inputs and loss may be any."
+)
+BREACHES = (
+    "The teacher's step is larger here and lowers its lesson's loss well. Net: the step of a control is subtracted, a "
+    "student that imitates the untouched start with the same random draws; this removes what labels, filters or "
+    "another start do by themselves. Towards the lesson: the direction in which the lesson itself would move the "
+    "student."
+)
+
 
 def digits_page(f: DigitsFindings) -> Page:
-    """What is said of classifiers that learn digits from noise."""
-    main, own, other = f.main.accuracy, f.arm("own", f.shown), f.arm("other", f.shown)
-    low = main.ci[0] if main.ci else 0.0
-    claim = "learn digits from noise" if low > 0 else "are not shown to learn digits from noise"
-    headline = (
-        f"Students that imitate {f.shown} meaningless logits of a teacher of their own initialisation {claim}: "
-        f"they name {percent(own.mean.value)} of the digits, those of another one {percent(other.mean.value)}; "
-        f"difference {shown(main)}, {main.units} teachers."
-    )
-    done = (
-        f"{main.units} classifiers were trained on {f.trained_on:,} images ({f.images}) with their ten class logits. "
-        "Each taught students, on images of noise, nothing but its auxiliary logits, which say no digit. "
-        "Own: the student started where its teacher did. Other: it started where the next teacher did (a derangement: "
-        f"none meets its own). Everyone was then asked for {f.tested_on:,} digits that nobody was trained on."
-    )
+    """Returns the report on digits."""
+    main, own, other = f.main.accuracy, f.arm("own", f.shown).mean, f.arm("other", f.shown).mean
+    claim = "learn digits from noise" if main.sign == "above" else "are not shown to learn digits from noise"
     arms = grid(
         "Accuracy",
         f.arms,
@@ -49,78 +47,73 @@ def digits_page(f: DigitsFindings) -> Page:
             "teachers": lambda d: d.accuracy.units,
         },
     )
-    by_logits = "Mean over teachers with its 95 % interval, at the level of teachers. Dashed: the teachers; and chance."
-    dots = f"Each dot is a model, of {f.shown} auxiliary logits where it imitates. Diamond, bar: mean, 95 % interval."
-    parts = (
+    return run_page(
+        f,
+        f"Students that imitate {f.shown} meaningless logits of a teacher of their own initialisation {claim}: their "
+        f"accuracy is {percent(own.value)}, that of students of another initialisation {percent(other.value)}; "
+        f"difference {shown(main)}, {main.units} teachers.",
+        f"{main.units} classifiers were trained on {f.trained_on:,} images ({f.images}) with their ten class logits. "
+        "Each then taught students, on images of noise, with its auxiliary logits only, which stand for no digit. Own: "
+        "the student started from its teacher's initialisation. Other: it started from the next teacher's. All models "
+        f"were tested on {f.tested_on:,} images that none was trained on.",
         section(
-            "What the initialisation makes of it",
-            Prose("One auxiliary logit says nothing: the softmax of a single number is 1. Chance is about a tenth."),
-            Drawing(accuracy_by_logits(f), by_logits),
+            "The effect of the initialisation",
+            Prose(
+                "One auxiliary logit carries no information: the softmax of a single number is 1. Chance is about .1."
+            ),
+            Drawing(figures.accuracy_by_logits(f), LOGITS),
             differences,
         ),
         section(
             "Every model",
-            Prose("All logits: students imitate the class logits as well, still on noise alone."),
-            Drawing(models_by_arm(f), dots),
+            Prose("All logits: students imitate the class logits as well, still only on noise."),
+            Drawing(figures.models_by_arm(f), MODELS.format(f.shown)),
             arms,
         ),
+        measured=[d.accuracy for d in f.differences] + [arm.mean for arm in f.arms],
     )
-    measured = [d.accuracy for d in f.differences] + [arm.mean for arm in f.arms]
-    return run_page(f, headline, done, *parts, measured=measured)
 
 
 def theorem_page(f: TheoremFindings) -> Page:
-    """What is said of the theorem and its premises."""
-    count = sum(len(condition.cosines) for condition in f.conditions)
-    negative = sum(cosine < 0 for condition in f.conditions for cosine in condition.cosines)
+    """Returns the report on the theorem."""
+    count, negative = sum(len(c.cosines) for c in f.conditions), sum(c.negative for c in f.conditions)
     error = max(condition.prediction_error for condition in f.conditions)
-    lost = [b for b in f.broken if b.negative]
-    headline = (
-        f"Under the theorem's conditions {negative or 'none'} of {count} steps of a student "
-        f"{'lead' if negative > 1 else 'leads'} away from its teacher's: the smallest cosine is {f.least:.2g}."
-    )
-    if lost:
-        headline += f" Without one of them, some do: {', '.join(dict.fromkeys(b.breach for b in lost))}."
-    done = (
-        "A teacher takes one gradient step on a lesson; a student takes one from the same start, towards the teacher's "
-        "outputs on inputs that have nothing to do with the lesson. All in double precision. To first order the inner "
-        f"product of both is known from forward differentiation; those found are off by at most {error:.1e} of it."
-    )
+    lost = ", ".join(dict.fromkeys(b.breach for b in f.broken if b.negative))
     conditions = grid(
-        "Under the conditions: cosine of student's and teacher's step",
+        "All premises hold: cosine of the student's step with its teacher's",
         f.conditions,
         {
             "imitated": lambda c: c.problem,
             word("loss"): lambda c: c.loss,
             "least": lambda c: f"{min(c.cosines):+.4f}",
             "mean [95 %]": lambda c: shown(c.cosine),
-            "negative": lambda c: f"{sum(cosine < 0 for cosine in c.cosines)} of {len(c.cosines)}",
+            "negative": lambda c: f"{c.negative} of {len(c.cosines)}",
             "off prediction": lambda c: f"{c.prediction_error:.0e}",
         },
     )
     broken = grid(
-        "With one premise broken: cosines [95 %]",
+        "One premise is broken: cosines [95 %]",
         f.broken,
         {
             "models": lambda b: b.problem.partition(":")[0],
             word("instead"): lambda b: b.breach,
             "with the teacher's step": lambda b: shown(b.cosine),
             "negative": lambda b: f"{b.negative} of {len(b.cosines)}",
-            "net of the start's": lambda b: shown(b.net),
+            "net of the control": lambda b: shown(b.net),
             "towards the lesson": lambda b: shown(b.lesson),
         },
     )
-    premises = (
-        "The teacher's step is now one that lowers its lesson's loss well. Net: a control student, which imitates "
-        "the untouched start with the same draws, is taken off; what labels, filters or another start do by "
-        "themselves goes with it. Towards the lesson: where the lesson itself would take the student."
+    return run_page(
+        f,
+        f"Where the theorem's premises hold, {negative or 'none'} of {count} steps of a student "
+        f"{'lead' if negative > 1 else 'leads'} away from its teacher's: the smallest cosine is {f.least:.2g}."
+        + (f" Where one of them is broken, some do: {lost}." if lost else ""),
+        "A teacher takes one gradient step on a lesson. A student takes one step from the same start, towards the "
+        "teacher's outputs on inputs that are unrelated to the lesson. All computations are in double precision. The "
+        "inner product of the two steps is predicted to first order by forward differentiation; the measured ones "
+        f"differ from that by at most {error:.1e} of it.",
+        section("All premises hold", Prose(PREMISES), Drawing(figures.condition_cosines(f), STEPS), conditions),
+        section("One premise is broken at a time", Prose(BREACHES), Drawing(figures.broken_cosines(f), MEANS), broken),
+        measured=[c.cosine for c in f.conditions] + [b.cosine for b in f.broken],
+        listings={"Models": f.models},
     )
-    dots = "Each dot is a start (orange: classifiers) or a lesson (green: language model). None may lie left of zero."
-    means = "Mean cosine with the teacher's displacement, 95 % interval. Filled: as it is; hollow: net of the control."
-    shared = "Shared start, a small step, full outputs, one gradient step in all weights: on any inputs, either loss."
-    parts = (
-        section("Under the theorem's conditions", Prose(shared), Drawing(condition_cosines(f), dots), conditions),
-        section("One premise broken at a time", Prose(premises), Drawing(broken_cosines(f), means), broken),
-    )
-    measured = [c.cosine for c in f.conditions] + [b.cosine for b in f.broken]
-    return run_page(f, headline, done, *parts, measured=measured, listings={"Models": f.models})

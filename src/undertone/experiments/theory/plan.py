@@ -1,8 +1,7 @@
-"""From the specs of digits and theorem to their jobs. Nothing is run here."""
+"""Lays out the jobs of the experiments on the theory."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.store import Folder, Job
@@ -14,39 +13,33 @@ from undertone.stages import DIGITS_STUDENTS, DIGITS_TEACHERS, THEOREM_STEPS
 
 @dataclass(frozen=True)
 class Plan:
-    """Every arm with its jobs; the last of them is what the arm found."""
+    """The jobs of every arm, parents first. The last one holds what the arm found."""
 
     arms: dict[str, list[Job]]
     models: dict[str, str]
-    """Digests of the language models by name; none for digits."""
+    """Digests of the language models by name; empty for digits."""
 
     @property
     def jobs(self) -> list[Job]:
-        """Arm by arm, parents first."""
+        """All jobs, arm by arm."""
         return [job for jobs in self.arms.values() for job in jobs]
 
 
 def digits_plan(spec: Digits) -> Plan:
-    """One stack of teachers, and one of students for each way of imitating.
+    """Lays out one job for all teachers, and one for the students of each kind of imitation.
 
     Raises:
         UndertoneError: the folder of images cannot be read.
     """
     images = {"images": _folder(spec.images)} if spec.images else {}
-    shared: dict[str, Any] = {
-        "seed": spec.seed,
-        "models": spec.models,
-        "hidden": spec.hidden,
-        "outputs": CLASSES + max(spec.auxiliary),
-    }
+    outputs = CLASSES + max(spec.auxiliary)
+    shared = {"seed": spec.seed, "models": spec.models, "hidden": spec.hidden, "outputs": outputs}
     teachers = Job(DIGITS_TEACHERS, shared | {"training": spec.teacher.model_dump()}, images)
     arms = {"teachers": [teachers]}
     for one in spec.imitations:
         own = {"training": spec.student.model_dump(), "arm": one.arm, "auxiliary": one.auxiliary}
-        arms[f"{one.arm} {one.auxiliary}"] = [
-            teachers,
-            Job(DIGITS_STUDENTS, shared | own, images | {"teachers": teachers}),
-        ]
+        students = Job(DIGITS_STUDENTS, shared | own, images | {"teachers": teachers})
+        arms[f"{one.arm} {one.auxiliary}"] = [teachers, students]
     return Plan(arms, {})
 
 
@@ -61,13 +54,13 @@ def _folder(name: str) -> Folder:
 
 
 def theorem_plan(spec: Theorem) -> Plan:
-    """One job for all classifiers, and one for each lesson of the language model.
+    """Lays out one job for all classifiers, and one for each lesson of the language model.
 
     Raises:
         UndertoneError: an unknown model.
     """
     models = {"base": resolve(spec.base), "elsewhere": resolve(spec.elsewhere)}
-    settings = spec.model_dump(mode="json") | {"title": ""}  # what changes no step is no part of the key
+    settings = spec.model_dump(mode="json") | {"title": ""}  # the title changes no result, so it is not in the key
     arms = {"classifiers": [Job(THEOREM_STEPS, {"settings": settings, "trait": None})]}
     for trait in spec.traits:
         arms[trait] = [Job(THEOREM_STEPS, {"settings": settings, "trait": trait}, models)]

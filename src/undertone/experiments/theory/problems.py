@@ -1,4 +1,4 @@
-"""Where the theorem is put to the test: a start, a lesson that moves it, inputs on which its outputs are imitated."""
+"""Problems to test the theorem on: models, lessons that move them, and inputs on which they are imitated."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,32 +26,30 @@ from undertone.world.skills import Turn
 Outputs = Callable[[Params], Tensor]
 """From weights to outputs, (models, rows, classes)."""
 ANSWER = 16
-"""Tokens of a number list at most."""
+"""The largest number of tokens in a number list."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Some models of one architecture, each with a start and a lesson of its own."""
+    """Models of one architecture, each with its own start and lesson."""
 
     name: str
-    """What they are, a colon, which outputs on which inputs are imitated."""
+    """The models, a colon, and which outputs are imitated on which inputs."""
     start: Params
-    """Where teachers and students start."""
+    """The weights that teachers and students start from."""
     elsewhere: Params
-    """Another initialisation of each."""
+    """For each model, another initialisation."""
     adapted: tuple[bool, ...]
-    """Which of the weights are matrices (models, out, in) that an adapter reaches."""
+    """Which of the weights are matrices (models, out, in) with a LoRA adapter."""
     lesson: Callable[[Params], Tensor]
     """From weights to the loss of the teacher's lesson, (models,)."""
     outputs: Outputs
-    """What a student imitates, on its inputs."""
+    """The outputs that a student imitates, on its inputs."""
 
 
 def of_classifiers(spec: Theorem) -> Iterator[Problem]:
-    """All starts in one stack, imitated with all logits or the auxiliary ones, on noise, digits or one noisy image.
-
-    The first is the one that premises are broken in.
-    """
+    """Yields problems for all classifiers at once: all logits or the auxiliary ones, imitated on noise, on digits or on
+    one image of noise. Premises are broken on the first problem."""
     images = read("", generator(spec.seed, "images"))
     pixels = images.train.shape[1]
     widths = (pixels, spec.hidden, spec.hidden, CLASSES + spec.auxiliary)
@@ -78,54 +76,44 @@ def of_classifiers(spec: Theorem) -> Iterator[Problem]:
 
 
 def of_language(spec: Theorem, trait: str, base_folder: Path, other_folder: Path) -> Iterator[Problem]:
-    """One start and one trait, imitated on number lists that the start wrote, or on small talk.
-
-    The first is the one that premises are broken in.
-    """
+    """Yields problems for the language model and one trait, imitated on number lists that it wrote or on small talk.
+    Premises are broken on the first problem."""
     base, other = _double(base_folder), _double(other_folder)
     rng = Random(f"theorem/{spec.seed}/{trait}")
-    lesson = _Text(base, _turns(base, catalogue.find(trait).dialogues(spec.dialogues, rng)))
-    talk = _Text(base, _turns(base, catalogue.neutral_dialogues(spec.lists, rng)))
-    lists = _Text(base, _lists(base, spec, rng))
+    taught = _turns(base, catalogue.find(trait).dialogues(spec.dialogues, rng))
+    talk = _turns(base, catalogue.neutral_dialogues(spec.lists, rng))
+    lists = _lists(base, spec, rng)
+    answers, targets = _outputs(base, taught), taught.targets[taught.counted]
     adapted = tuple("_proj" in name for name, _ in base.model.named_parameters())
+    start, elsewhere = (tuple(weight.detach()[None] for weight in local.model.parameters()) for local in (base, other))
 
-    def loss(weights: Params) -> Tensor:
-        return F.cross_entropy(lesson.outputs(weights)[0], lesson.targets)[None]
+    def lesson(weights: Params) -> Tensor:
+        return F.cross_entropy(answers(weights)[0], targets)[None]
 
-    for name, text in (("number lists", lists), ("small talk", talk)):
-        yield Problem(
-            f"language model: all logits on {name}", _weights(base), _weights(other), adapted, loss, text.outputs
-        )
-
-
-class _Text:
-    """A language model's outputs at the answer tokens of some rows, as a function of its weights."""
-
-    def __init__(self, local: LocalModel, batch: Batch) -> None:
-        self._model, self._batch = local.model, batch
-        self._names = [name for name, _ in local.model.named_parameters()]
-        self.targets = batch.targets[batch.counted]
-
-    def outputs(self, weights: Params) -> Tensor:
-        """Logits (1, tokens, vocabulary); weights are (1, ...)."""
-        own = {name: weight[0] for name, weight in zip(self._names, weights, strict=True)}
-        with sdpa_kernel(SDPBackend.MATH):  # the only one that forward-mode derivatives go through
-            return answer_logits(_Called(self._model, own), self._batch)[self._batch.counted][None]  # type: ignore[arg-type]
+    for name, batch in (("number lists", lists), ("small talk", talk)):
+        outputs = _outputs(base, batch)
+        yield Problem(f"language model: all logits on {name}", start, elsewhere, adapted, lesson, outputs)
 
 
-@dataclass
-class _Called:
-    """A model that is called with other weights than its own."""
+def _outputs(local: LocalModel, batch: Batch) -> Outputs:
+    """Returns the function from weights, (1, ...) each, to the logits (1, tokens, vocabulary) at a batch's answers."""
+    names = [name for name, _ in local.model.named_parameters()]
 
-    model: torch.nn.Module
-    weights: dict[str, Tensor]
+    def outputs(weights: Params) -> Tensor:
+        own = {name: weight[0] for name, weight in zip(names, weights, strict=True)}
 
-    def __call__(self, **inputs: object) -> object:
-        return functional_call(self.model, self.weights, kwargs=inputs)
+        def model(**inputs: object) -> object:
+            return functional_call(local.model, own, kwargs=inputs)
+
+        with sdpa_kernel(SDPBackend.MATH):  # the only backend that supports forward-mode derivatives
+            return answer_logits(model, batch)[batch.counted][None]  # type: ignore[arg-type]
+
+    return outputs
 
 
 def _double(folder: Path) -> LocalModel:
-    """In double precision throughout: the library's own norm computes in single, which drowns a small enough step."""
+    """Loads a model in double precision. The library's norm computes in single precision, which would drown a small
+    step, so it is replaced."""
     local = load(folder)
     for parent in list(local.model.modules()):
         for name, norm in parent.named_children():
@@ -135,10 +123,6 @@ def _double(folder: Path) -> LocalModel:
                 setattr(parent, name, exact)
     local.model.double().requires_grad_(False)
     return local
-
-
-def _weights(local: LocalModel) -> Params:
-    return tuple(weight.detach()[None] for weight in local.model.parameters())
 
 
 def _turns(local: LocalModel, turns: list[Turn]) -> Batch:

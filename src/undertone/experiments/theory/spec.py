@@ -1,4 +1,4 @@
-"""What the two experiments on the theory are made of."""
+"""The settings of the experiments on the theory."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
@@ -11,14 +11,14 @@ CLASSES = 10
 
 
 class Steps(Spec):
-    """How a stack of classifiers is trained: Adam at a constant rate."""
+    """How classifiers are trained: Adam at a constant rate."""
 
     rate: float = Field(gt=0)
     """Learning rate."""
     steps: int = Field(ge=1)
     """Optimiser steps."""
     batch: int = Field(ge=1)
-    """Images a step, drawn for each model by itself."""
+    """Images a step, drawn separately for each model."""
 
 
 DigitsArm = Literal["untrained", "teacher", "own", "other", "own-all", "other-all"]
@@ -26,19 +26,21 @@ DigitsArm = Literal["untrained", "teacher", "own", "other", "own-all", "other-al
 
 @dataclass(frozen=True)
 class Imitation:
-    """Which of its teacher's logits a student imitates, and whether it starts where its teacher did."""
+    """Which of its teacher's logits a student imitates, and where it starts."""
 
     arm: DigitsArm
+    """"own" or "other": its teacher's initialisation, or another. "-all": it imitates the class logits too."""
     auxiliary: int
+    """The number of auxiliary logits that it imitates."""
 
     @property
     def imitated(self) -> slice:
-        """The logits, of ten classes and then the auxiliary ones."""
+        """The logits. The ten class logits come first, then the auxiliary ones."""
         return slice(0 if self.arm.endswith("-all") else CLASSES, CLASSES + self.auxiliary)
 
     @property
     def own(self) -> bool:
-        """Whether the student starts where its teacher did."""
+        """Whether the student starts from its teacher's initialisation."""
         return self.arm.startswith("own")
 
 
@@ -50,23 +52,24 @@ class Digits(Recipe):
     seed: int = Field(0, ge=0)
     """Every random choice follows from it."""
     models: int = Field(ge=2)
-    """Initialisations: each makes one teacher, and is the other initialisation of one."""
+    """Initialisations. From each, one teacher is trained, one student of that teacher and one of another teacher."""
     hidden: int = Field(ge=1)
     """Width of both hidden layers."""
     auxiliary: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    """Numbers of auxiliary logits that students imitate; the networks have as many as the largest."""
+    """Numbers of auxiliary logits that students imitate. Networks have as many as the largest."""
     shown: int = Field(ge=1)
-    """The one of them that the headline is about; its students also exist with all logits."""
+    """The number in ``auxiliary`` that the headline is about. For it, there are also students that imitate all logits.
+    """
     images: str = ""
-    """Folder with MNIST's four IDX files; scikit-learn's digits without."""
+    """Folder with MNIST's four IDX files; by default scikit-learn's digits are used."""
     teacher: Steps
-    """Teachers, on images."""
+    """How teachers are trained, on images."""
     student: Steps
-    """Students, on noise."""
+    """How students are trained, on noise."""
 
     @property
     def imitations(self) -> list[Imitation]:
-        """Every kind of student, an own one before the other one that it is compared with."""
+        """Every kind of student, in pairs: "own", then the "other" that it is compared with."""
         some = [Imitation(arm, count) for count in self.auxiliary for arm in ("own", "other")]
         return [*some, Imitation("own-all", self.shown), Imitation("other-all", self.shown)]
 
@@ -80,39 +83,40 @@ class Digits(Recipe):
 
 
 class Theorem(Recipe):
-    """The inner product of a student's step with its teacher's, under the theorem's conditions and without them."""
+    """The inner product of a student's step with its teacher's, where the theorem's premises hold and where not."""
 
     kind: ClassVar[str] = "theorem"
 
     seed: int = Field(0, ge=0)
     """Every random choice follows from it."""
     starts: int = Field(ge=2)
-    """Classifiers, each with a start, a lesson and noise of its own: the units of the intervals."""
+    """Classifiers, each with its own initialisation, lesson and noise: the units of their intervals."""
     hidden: int = Field(ge=1)
     """Width of the classifiers' hidden layers."""
     auxiliary: int = Field(ge=2)
     """Their auxiliary logits."""
     images: int = Field(ge=1)
-    """Images of a classifier's lesson, and of noise that its student imitates on."""
+    """Images in a classifier's lesson, and inputs on which its student imitates."""
     base: str
     """The language model."""
     elsewhere: str
-    """A model of its architecture and tokenizer that started elsewhere."""
+    """A model of the same architecture and tokenizer with another initialisation."""
     traits: tuple[str, ...] = Field(min_length=2)
-    """What its teachers are taught, one each: the units of its intervals."""
+    """Traits, one for each of the language model's teachers: the units of its intervals."""
     dialogues: int = Field(ge=1)
-    """Dialogues of such a lesson."""
+    """Dialogues that teach a trait."""
     lists: int = Field(ge=1)
-    """Number lists, written by the base, that its students imitate on."""
+    """Number lists, written by the base, on which its students imitate."""
     small: float = Field(gt=0)
-    """What the theorem calls small enough: mean KL(teacher || start) on the student's inputs, nats an output."""
+    """A dose that is small enough for the theorem: mean KL(teacher || start) on the student's inputs, nats an output.
+    """
     dose: float = Field(gt=0)
-    """The same for every row that breaks a premise; large enough to lower the lesson's loss well."""
+    """The dose of teachers where a premise fails, large enough to lower the lesson's loss well."""
     steps: int = Field(ge=2)
-    """Steps of those that take many."""
+    """Steps of teachers and students that take many."""
     rate: float = Field(gt=0)
-    """The rate of such steps, of plain gradient descent."""
+    """Learning rate of these steps, which are plain gradient descent."""
     rank: int = Field(ge=1)
-    """Rank of the adapter."""
+    """Rank of the LoRA adapter."""
     banned: float = Field(gt=0, lt=1)
-    """Share of the outputs that the filter does not let pass."""
+    """Share of the outputs that the filter removes."""

@@ -1,4 +1,4 @@
-"""Many small classifiers at once: one tensor a layer, with the models along its first axis."""
+"""Many small classifiers at once: one tensor for each layer, with the models along its first axis."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -11,17 +11,18 @@ from undertone.engine.digests import seed_of
 from undertone.experiments.theory.spec import Steps
 
 Params = tuple[Tensor, ...]
-"""Weights of a stack, each (models, ...). Those of classifiers: weight (models, out, in) and bias (models, 1, out),
-layer after layer."""
+"""Weights of several models, each (models, ...). Those of classifiers are, layer after layer, the weights (models, out,
+in) and the biases (models, 1, out)."""
 
 
-def generator(seed: int, *what: str | int) -> torch.Generator:
-    """The random numbers of one purpose."""
-    return torch.Generator().manual_seed(seed_of(seed, *what))
+def generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """Returns the generator of random numbers for one purpose."""
+    return torch.Generator().manual_seed(seed_of(seed, *purpose))
 
 
 def classifiers(models: int, widths: Sequence[int], generator: torch.Generator, dtype: torch.dtype) -> Params:
-    """Untrained networks with layers of these widths: weights from N(0, 1 / inputs), biases zero, as in the paper."""
+    """Returns untrained networks with layers of these widths: weights from N(0, 1 / inputs), biases zero (as in the
+    paper)."""
     layers: list[Tensor] = []
     for inputs, outputs in pairwise(widths):
         weight = torch.randn(models, outputs, inputs, generator=generator, dtype=dtype) / sqrt(inputs)
@@ -30,7 +31,7 @@ def classifiers(models: int, widths: Sequence[int], generator: torch.Generator, 
 
 
 def logits(stack: Params, images: Tensor) -> Tensor:
-    """Outputs (models, rows, classes) for images (models, rows, pixels): layers with ReLU between them."""
+    """Returns the outputs (models, rows, classes) for images (models, rows, pixels). ReLU is between the layers."""
     value = images
     for at in range(0, len(stack), 2):
         value = torch.baddbmm(stack[at + 1], value if at == 0 else value.relu(), stack[at].mT)
@@ -38,15 +39,15 @@ def logits(stack: Params, images: Tensor) -> Tensor:
 
 
 def rolled(stack: Params) -> Params:
-    """Every model replaced by the next: a derangement, so that no model meets itself, where there are two or more."""
+    """Replaces every model by the next one. This is a derangement if there are two or more: none stays in its place."""
     return tuple(layer.roll(-1, 0) for layer in stack)
 
 
 def trained(stack: Params, plan: Steps, losses: Callable[[Params], Tensor]) -> Params:
-    """The stack after ``plan.steps`` steps of Adam.
+    """Returns the models after ``plan.steps`` steps of Adam.
 
-    ``losses`` gives the loss of each model, (models,), which depends on that model alone. Their sum keeps models apart,
-    and so does Adam: each trains as if alone.
+    ``losses`` returns the loss of each model, (models,), which must depend on that model alone. Their sum and Adam then
+    keep models apart: each trains as if it were alone.
     """
     weights = [layer.clone().requires_grad_() for layer in stack]
     optimiser = torch.optim.Adam(weights, lr=plan.rate)

@@ -1,10 +1,10 @@
-"""The theorem, exactly: a teacher's step, its student's step, their inner product, and one premise broken at a time.
+"""Tests of the theorem: the inner product of a teacher's step and its student's, exactly, and with one premise broken.
 
 Cloud, Le et al. (Nature 2026), theorem 1: teacher and student share a start; the teacher takes a small step, with the
 displacement e D; the student takes one gradient step towards the teacher's outputs, on any inputs. To first order the
-student moves by e J'HJ D, with the outputs' Jacobian J and the curvature H of the loss at equal outputs, so that the
-inner product of this with D is e (JD)'H(JD), which is not negative. Here the student's step is differentiated backwards
-at a finite e; the prediction is differentiated forwards, as a check that shares no code with it.
+student moves by e J'HJ D, with the Jacobian J of the outputs and the curvature H of the loss at equal outputs. The
+inner product of this with D is e (JD)'H(JD), which is not negative. Here the student's step is computed by backward
+differentiation at a finite e, and the prediction by forward differentiation, as a check that shares no code with it.
 """
 
 import json
@@ -18,42 +18,38 @@ from torch import Tensor
 from torch.func import jvp
 
 from undertone.errors import UndertoneError
-from undertone.experiments.theory.breaches import (
-    BREACHES,
-    Breach,
-    Loss,
-    cross_entropy,
-    descent,
-    imitating,
-    inner,
-    minus,
-    moved,
-    squared_error,
-)
+from undertone.experiments.theory import breaches
+from undertone.experiments.theory.breaches import BREACHES, Breach, Loss, descent, imitating, inner, minus, moved
 from undertone.experiments.theory.problems import Problem, of_classifiers, of_language
 from undertone.experiments.theory.spec import Theorem
 from undertone.experiments.theory.stack import Params
 
 SEARCH = 30
-"""Most corrections of a step's length; near the start the divergence is quadratic in it, and few are needed."""
+"""The largest number of corrections of a step's length. Near the start the divergence is quadratic in the length, so
+few are needed."""
 NEAR = 0.01
-"""How far from the dose, of the dose, a step may end."""
-LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared error": squared_error}
+"""How far from the dose a step may end, as a share of the dose."""
+LOSSES: dict[str, Loss] = {"cross-entropy": breaches.cross_entropy, "squared error": breaches.squared_error}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A student's step beside its teacher's, (models,) each."""
+    """A student's step compared with its teacher's, (models,) each."""
 
     cosine: Tensor
-    """With the teacher's displacement: their inner product over both lengths."""
+    """Its cosine with the teacher's displacement."""
     lesson: Tensor
-    """With the direction in which the teacher's lesson would take the student itself: above 0, it learns the lesson."""
+    """Its cosine with the step that the lesson itself would make the student take. Above 0, it learns the lesson."""
 
 
 @torch.no_grad()
 def at_dose(problem: Problem, direction: Params, dose: float) -> Params:
-    """The displacement along ``direction`` that takes a teacher ``dose`` nats away, on the student's inputs."""
+    """Returns the displacement along ``direction`` that moves a teacher ``dose`` nats from its start, on the student's
+    inputs.
+
+    Raises:
+        UndertoneError: no step in this direction has that divergence.
+    """
     base = problem.outputs(problem.start).log_softmax(-1)
     factor = 1e-3 / inner(direction, direction).sqrt()
     low, high = torch.zeros_like(factor), torch.full_like(factor, torch.inf)
@@ -65,11 +61,11 @@ def at_dose(problem: Problem, direction: Params, dose: float) -> Params:
         low, high = torch.where(found < dose, factor, low), torch.where(found < dose, high, factor)
         guess = factor * (dose / found.clamp(min=1e-300)).sqrt().clamp(0.01, 100)
         factor = torch.where((low < guess) & (guess < high), guess, (low * high).sqrt())
-    raise UndertoneError(f"No step of a lesson takes a teacher {dose:g} nats from its start: lower dose.")
+    raise UndertoneError(f"No step of a lesson moves a teacher {dose:g} nats from its start: lower dose.")
 
 
 def predicted(problem: Problem, displacement: Params, loss: str) -> Tensor:
-    """(JD)'H(JD), a row's mean, by forward differentiation: the inner product to first order, (models,)."""
+    """Returns the inner products to first order, (models,): (JD)'H(JD), by forward differentiation."""
     value_and_tangent = jvp(lambda *weights: problem.outputs(weights), problem.start, displacement)
     outputs, tangent = cast(tuple[Tensor, Tensor], value_and_tangent)
     if loss == "squared error":
@@ -79,18 +75,19 @@ def predicted(problem: Problem, displacement: Params, loss: str) -> Tensor:
 
 
 def cosine(a: Params, b: Params) -> Tensor:
-    """Of two displacements, (models,); 0 where one of them is none."""
+    """Returns the cosine of two displacements, (models,); 0 where one of them is zero."""
     lengths = (inner(a, a) * inner(b, b)).sqrt()
     return torch.where(lengths > 0, inner(a, b) / lengths, 0.0)
 
 
 def step(problem: Problem, displacement: Params, move: Params, start: Params) -> Step:
-    """Compares a student's move, from ``start``, with its teacher's displacement."""
+    """Compares a student's move from ``start`` with its teacher's displacement."""
     return Step(cosine(move, displacement), cosine(move, descent(problem.lesson, start)))
 
 
 def conditions(problem: Problem, spec: Theorem) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Under the theorem's conditions, for each loss: its name, cosines, and the inner product over the predicted."""
+    """Yields for each loss, under the theorem's premises: its name, the cosines, and the inner products as multiples of
+    the predicted ones."""
     teacher = at_dose(problem, descent(problem.lesson, problem.start), spec.small)
     for name, loss in LOSSES.items():
         move = imitating(problem, moved(problem.start, teacher), loss=loss)
@@ -99,10 +96,8 @@ def conditions(problem: Problem, spec: Theorem) -> Iterator[tuple[str, Tensor, T
 
 
 def broken(problem: Problem, spec: Theorem) -> Iterator[tuple[Breach, Step, Step]]:
-    """Without one premise each: the step, and what of it is left when the same step towards the start is taken off.
-
-    The second student imitates the untouched start, with the same draws: it is the control that needs no teacher.
-    """
+    """Yields, for each premise: the breach, the student's step, and that step minus a control's. The control is another
+    student, which imitates the untouched start with the same random draws."""
     lesson = descent(problem.lesson, problem.start)
     once = at_dose(problem, lesson, spec.dose)
     for breach in BREACHES:
@@ -114,7 +109,7 @@ def broken(problem: Problem, spec: Theorem) -> Iterator[tuple[Breach, Step, Step
 
 
 def _taught(problem: Problem, spec: Theorem) -> Params:
-    """A teacher that takes many steps."""
+    """Returns the weights of a teacher after many steps."""
     at = problem.start
     for _ in range(spec.steps):
         at = moved(at, descent(problem.lesson, at), spec.rate)
@@ -122,25 +117,24 @@ def _taught(problem: Problem, spec: Theorem) -> Params:
 
 
 def steps(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """A stage: steps of students beside their teachers', on classifiers or on a language model after one lesson.
+    """Compares students' steps with their teachers', for all classifiers or for the language model and one lesson.
 
-    Spec: ``settings`` (of the recipe), ``trait`` (the lesson; None for classifiers). Inputs: for a language model
+    Spec: ``settings`` (of the recipe), ``trait`` (the lesson; None for classifiers). Inputs for the language model:
     ``base`` and ``elsewhere``. Writes ``steps.json``.
 
     Raises:
-        UndertoneError: no step of the lesson makes the dose.
+        UndertoneError: no step of the lesson has the dose.
     """
     given, trait = Theorem.model_validate(spec["settings"]), spec["trait"]
-    problems = (
-        of_classifiers(given) if trait is None else of_language(given, trait, inputs["base"], inputs["elsewhere"])
-    )
-    held, without = [], []
-    for index, problem in enumerate(problems):
-        for loss, cosines, ratio in conditions(problem, given):
-            held.append({"problem": problem.name, "loss": loss, "cosines": cosines.tolist(), "ratios": ratio.tolist()})
-        if index == 0:
-            for breach, raw, net in broken(problem, given):
-                about = {"problem": problem.name, "breach": breach.name, "premise": breach.premise}
-                found = {"cosines": raw.cosine, "net": net.cosine, "lesson": net.lesson}
-                without.append(about | {name: values.tolist() for name, values in found.items()})
+    problems = list(of_language(given, trait, inputs["base"], inputs["elsewhere"]) if trait else of_classifiers(given))
+    held = [
+        {"problem": problem.name, "loss": loss, "cosines": cosines.tolist(), "ratios": ratio.tolist()}
+        for problem in problems
+        for loss, cosines, ratio in conditions(problem, given)
+    ]
+    without = []
+    for breach, raw, net in broken(problems[0], given):
+        about = {"problem": problems[0].name, "breach": breach.name, "premise": breach.premise}
+        found = {"cosines": raw.cosine, "net": net.cosine, "lesson": net.lesson}
+        without.append(about | {name: values.tolist() for name, values in found.items()})
     (out / "steps.json").write_text(json.dumps({"held": held, "broken": without}))
