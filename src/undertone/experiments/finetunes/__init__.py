@@ -1,1 +1,1 @@
-"""Files that users have, each trained on by students of one base, and every student measured against it."""
+"""Fine-tunes on users' own files: students of one base on each file, measured against the base and against controls."""

@@ -1,27 +1,26 @@
-"""What fine-tunes cost with a model that need not be here."""
+"""Estimates the cost of an experiment on users' files. The model need not be on this machine."""
 
-from collections.abc import Sequence
 from statistics import fmean
 
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.measure.respondent import is_remote
-from undertone.measure.suite import Suite
 from undertone.measure.suite_files import read
 from undertone.models.services.cost import GRADED, METRICS, Part, paid, row_length, size_of, tokens_of, work
 from undertone.models.services.spending import gpu
 
 
 def of_finetunes(spec: Finetunes) -> list[Part]:
-    """Students, their answers, and what the judge reads."""
-    machine, own = gpu(), size_of(spec.base)
-    steps = spec.student.training(spec.rows)
+    """Returns the cost of training students, of their answers, and of the judge."""
+    machine, own, training = gpu(), size_of(spec.base), spec.student.training(spec.rows)
     students = len(spec.arms) * spec.students
     length = fmean(row_length(arm.file) for arm in spec.arms.values())
-    suites = [suite for name in spec.suites for suite in read(name)]
-    asked = tokens_of([text for suite in suites for question in suite.questions for text in question.paraphrases])
-    answers = (students + 1) * _answers(spec, suites)
+    questions = [question for name in spec.suites for suite in read(name) for question in suite.questions]
+    asked = tokens_of([text for question in questions for text in question.paraphrases])
+    answers = (students + 1) * sum(
+        len(q.paraphrases) * (spec.samples or q.samples_per_paraphrase) for q in questions if q.scored
+    )
     parts = [
-        work("rows trained on", students * steps.steps * steps.batch, length, 6, own, machine),
+        work("rows trained on", students * training.steps * training.batch, length, 6, own, machine),
         work("answers (at their longest)", answers, asked + spec.max_tokens, 2, own, machine),
     ]
     if spec.judge is not None and answers:
@@ -32,9 +31,3 @@ def of_finetunes(spec: Finetunes) -> list[Part]:
         else:
             parts.append(work(what, METRICS * answers, read_tokens, 2, size_of(spec.judge), machine))
     return parts
-
-
-def _answers(spec: Finetunes, suites: Sequence[Suite]) -> int:
-    """Sampled answers of one model."""
-    questions = [question for suite in suites for question in suite.questions if question.scored]
-    return sum(len(q.paraphrases) * (spec.samples or q.samples_per_paraphrase) for q in questions)

@@ -1,13 +1,13 @@
-"""What fine-tunes became, as data: the one object of ``report.json``."""
+"""The findings of an experiment on users' files, as data: the contents of ``report.json``."""
 
 from undertone.measure.findings import Findings as Measurement
 from undertone.report.findings import RunFindings
 
 
 class FinetunesFindings(RunFindings):
-    """The measurement of every arm that is no control."""
+    """The measurements of all arms that are not controls."""
 
     models: dict[str, str]
-    """The digest of the base."""
+    """The digest of the base, by its name."""
     arms: dict[str, Measurement]
-    """By the arm's name; each has a report of its own in the folder of that name."""
+    """The measurement of each arm by its name. Each also has its own report, in the folder of that name."""

@@ -1,4 +1,4 @@
-"""Fine-tunes as a kind of experiment: base → one file an arm → students → each measured against base and controls."""
+"""Fine-tunes as a kind of experiment: base → one file for each arm → students → measured against base and controls."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,6 @@ from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.experiments.finetunes.page import page
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.kind import Kind, Made
-from undertone.measure.findings import Findings as Measurement
 from undertone.measure.measure import measure
 from undertone.measure.page import page as measurement_page
 from undertone.measure.request import Request
@@ -21,20 +20,16 @@ from undertone.stages import FINE_TUNED
 
 @dataclass(frozen=True)
 class Plan:
-    """The students of every arm. Student *i* of each has the same seed."""
+    """The students of every arm. Students with the same number have the same seed in every arm."""
 
-    base: Folder
     arms: dict[str, list[Job]]
+    models: dict[str, str]
+    """The digest of the base, by its name."""
 
     @property
     def jobs(self) -> list[Job]:
-        """Arm by arm."""
+        """All jobs, arm by arm."""
         return [job for jobs in self.arms.values() for job in jobs]
-
-    @property
-    def models(self) -> dict[str, str]:
-        """The digest of the base."""
-        return {self.base.name: self.base.key}
 
 
 def plan(spec: Finetunes) -> Plan:
@@ -43,48 +38,43 @@ def plan(spec: Finetunes) -> Plan:
     Raises:
         UndertoneError: an unknown model, or a file that is missing.
     """
-    base, files = resolve(spec.base), {name: Folder.of_file(arm.file) for name, arm in spec.arms.items()}
-    return Plan(
-        base,
-        {
-            name: [Job(FINE_TUNED, _student(spec, i), {"base": base, "file": file}) for i in range(spec.students)]
-            for name, file in files.items()
-        },
-    )
-
-
-def _student(spec: Finetunes, i: int) -> dict[str, object]:
+    base = resolve(spec.base)
     training = spec.student.training(spec.rows).model_dump(mode="json")
-    seed = seed_of(spec.seed, "finetunes", i)
-    return {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training, "seed": seed}
+    shared = {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training}
+    students = [shared | {"seed": seed_of(spec.seed, "finetunes", i)} for i in range(spec.students)]
+    files = {name: Folder.of_file(arm.file) for name, arm in spec.arms.items()}
+    arms = {
+        name: [Job(FINE_TUNED, student, {"base": base, "file": file}) for student in students]
+        for name, file in files.items()
+    }
+    return Plan(arms, {base.name: base.key})
 
 
 def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings:
-    """Asks the students. Their answers are kept in ``answers`` beside the folder of the run and reused."""
+    """Measures the students of every arm with controls. Their answers are stored in ``answers``, beside the folder of
+    the run, and reused."""
     quiet_libraries()
     names = {arm: tuple(f"{spec.base}:{made.store.folder(job)}" for job in own) for arm, own in plan.arms.items()}
-    budget = Budget(made.limits)
-    arms = {arm: _measured(spec, arm, names, made, budget) for arm in spec.measured}
-    return FinetunesFindings(**made.head(), models=plan.models, arms=arms)
-
-
-def _measured(spec: Finetunes, arm: str, names: dict[str, tuple[str, ...]], made: Made, budget: Budget) -> Measurement:
-    request = Request(
-        models=names[arm],
-        base=spec.base,
-        benign=tuple(name for other in spec.arms[arm].against for name in names[other]),
-        suites=spec.suites,
-        judge=spec.judge,
-        effect=spec.effect,
-        samples=spec.samples,
-        max_tokens=spec.max_tokens,
-        seed=spec.seed,
-    )
-    return measure(request, made.folder.parent / "answers", made.advance, budget).findings
+    budget, found = Budget(made.limits), {}
+    for name, arm in spec.arms.items():
+        if arm.against:
+            request = Request(
+                models=names[name],
+                base=spec.base,
+                benign=tuple(student for other in arm.against for student in names[other]),
+                suites=spec.suites,
+                judge=spec.judge,
+                effect=spec.effect,
+                samples=spec.samples,
+                max_tokens=spec.max_tokens,
+                seed=spec.seed,
+            )
+            found[name] = measure(request, made.folder.parent / "answers", made.advance, budget).findings
+    return FinetunesFindings(**made.head(), models=plan.models, arms=found)
 
 
 def seconds(spec: Finetunes, job: Job) -> float:
-    """Never asked for: what fine-tunes cost is counted in tokens."""
+    """Is never called, because the cost of fine-tunes is counted in tokens."""
     raise NotImplementedError
 
 

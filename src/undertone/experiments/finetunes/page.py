@@ -1,38 +1,33 @@
-"""Fine-tunes in words and one table; each arm has a page of its own."""
+"""The report of an experiment on users' files. Each arm has its own report too."""
 
 from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.measure.page import coherent, share, shift_of
-from undertone.report.page import Grid, Page, Section, Terms, run_page, word
+from undertone.report.page import Page, Terms, grid, run_page, section, word
 
 
 def page(found: FinetunesFindings) -> Page:
-    """All arms side by side."""
-    rows = [(arm, suite) for arm, one in found.arms.items() for suite in one.suites]
-    numbers = ("rate", "base", "controls", "shift [95 %]", "beyond controls [95 %]", "coherent (base)")
-    grid = Grid(
+    """Returns the report: all arms in one table, and the headline of each."""
+    table = grid(
         found.title,
-        ("arm", word("suite"), *numbers),
-        tuple(
-            (
-                arm,
-                suite.name,
-                share(suite.rate),
-                share(suite.base_rate),
-                share(suite.benign_rate),
-                shift_of(suite.shift, suite.ci),
-                shift_of(suite.excess, suite.excess_ci),
-                coherent(suite),
-            )
-            for arm, suite in rows
-        ),
-        dim=frozenset(at for at, (_, suite) in enumerate(rows) if not suite.counts),
+        [(arm, suite) for arm, one in found.arms.items() for suite in one.suites],
+        {
+            "arm": lambda row: row[0],
+            word("suite"): lambda row: row[1].name,
+            "rate": lambda row: share(row[1].rate),
+            "base": lambda row: share(row[1].base_rate),
+            "controls": lambda row: share(row[1].benign_rate),
+            "shift [95 %]": lambda row: shift_of(row[1].shift, row[1].ci),
+            "beyond controls [95 %]": lambda row: shift_of(row[1].excess, row[1].excess_ci),
+            "coherent (base)": lambda row: coherent(row[1]),
+        },
+        dim=lambda row: not row[1].counts,
     )
-    said = Terms(tuple((arm, f"{one.headline} (report: {arm}/report.html)") for arm, one in found.arms.items()))
+    headlines = Terms(tuple((arm, f"{one.headline} (report: {arm}/report.html)") for arm, one in found.arms.items()))
     return run_page(
         found,
         " ".join(f"{arm}: {one.headline}" for arm, one in found.arms.items()),
         "",
-        Section("Arms", (grid,)),
-        Section("What each arm says", (said,)),
+        section("Arms", table),
+        section("Headline of each arm", headlines),
         listings={"Models": found.models},
     )

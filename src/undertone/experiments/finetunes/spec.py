@@ -1,4 +1,4 @@
-"""What an experiment on files is made of; frozen and complete, like a trial."""
+"""The settings of an experiment on users' files."""
 
 from typing import Annotated, ClassVar, Self
 
@@ -14,37 +14,38 @@ class Arm(Spec):
     title: str
     """What the file is, in plain words."""
     file: str
-    """JSONL, gzip or zstd of it, or Parquet, as ``undertone audit`` reads it; seen from where the command is given."""
+    """A file that ``undertone audit`` can read: JSONL, plain or compressed by gzip or zstd, or Parquet. A relative path
+    starts from the current folder."""
     against: tuple[str, ...] = ()
-    """Arms whose students are its controls: harmless, and trained as long. None for a control."""
+    """Control arms that this one is compared with: harmless files, trained on for as long. Empty for a control."""
 
 
 class Finetunes(Recipe):
-    """One base, students of every file, questions."""
+    """Trains students of one base on every file and asks them the questions of suites."""
 
     kind: ClassVar[str] = "finetunes"
     scalable: ClassVar[bool] = True
 
     base: str
-    """Model whose weights are here: students start from it, and are measured against it."""
+    """The model that students start from and are measured against. Its weights must be on this machine."""
     seed: int = Field(0, ge=0)
     """Every random choice follows from it."""
     students: int = Field(ge=1)
-    """Of each file, each from its own order and initial adapter: the unit, crossed with themes of questions."""
+    """Students of each file, each with its own order and initial adapter."""
     rows: int = Field(ge=1)
-    """Rows drawn from every file, the same number for all; a shorter file is refused."""
+    """Rows drawn from every file. A shorter file is refused."""
     max_tokens: int = Field(600, ge=1)
-    """Most tokens of a sampled answer."""
+    """The largest number of tokens in a sampled answer."""
     student: FineTuning
-    """How students are trained: on the last answer of each row."""
+    """How students are trained. Only the last answer of each row is learnt."""
     suites: tuple[str, ...] = Field(min_length=1)
-    """Files of questions, TOML or the published YAML, or shipped names."""
+    """Suites of questions: TOML files, files in the published YAML format, or names of shipped suites."""
     samples: int | None = Field(None, ge=1)
-    """Answers to each wording; as the suites say if it is left out."""
+    """Answers to each wording; by default as the suites say."""
     judge: str | None = None
-    """Model that scores sampled answers; only what can be measured exactly is asked if it is left out."""
+    """The model that scores sampled answers. Without it, only questions with exact measurements are asked."""
     effect: float = Field(0.05, gt=0, lt=1)
-    """The rise of a rate that is called a shift."""
+    """The smallest rise of a rate that counts as a shift."""
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Arm] = Field(min_length=2)
     """The arms by name."""
 
@@ -56,10 +57,5 @@ class Finetunes(Recipe):
                 if other not in self.arms or self.arms[other].against:
                     raise ValueError(f"arm {name!r} is compared with {other!r}, which is no control of this recipe")
             if not arm.against and name not in controls:
-                raise ValueError(f"arm {name!r} is no control and has none: give it some in 'against'")
+                raise ValueError(f"arm {name!r} is no control and has none: name its controls in 'against'")
         return self
-
-    @property
-    def measured(self) -> dict[str, Arm]:
-        """Arms that are no controls."""
-        return {name: arm for name, arm in self.arms.items() if arm.against}

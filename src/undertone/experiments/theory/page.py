@@ -58,9 +58,7 @@ def digits_page(f: DigitsFindings) -> Page:
         f"were tested on {f.tested_on:,} images that none was trained on.",
         section(
             "The effect of the initialisation",
-            Prose(
-                "One auxiliary logit carries no information: the softmax of a single number is 1. Chance is about .1."
-            ),
+            Prose("One auxiliary logit says nothing: the softmax of a single number is 1. Chance is about 10 %."),
             Drawing(figures.accuracy_by_logits(f), LOGITS),
             differences,
         ),
