@@ -1,1 +1,1 @@
-"""Findings said as a page: to the terminal, to one HTML file, to Markdown."""
+"""Presents findings as a page: on the terminal, as one HTML file, or as Markdown."""

@@ -1,8 +1,7 @@
-"""What all charts share: two widths, rows placed in pixels, and both drawings of one chart.
+"""What all charts share: two widths, vertical positions in pixels, and a figure of both drawings.
 
-Each chart is drawn twice, wide and narrow, and the page shows the one that fits: a wide chart scaled down to
-a phone has text of five pixels. Vertical positions in the charts of rows are pixels, so that both drawings
-come from the same few layers. Altair is imported inside functions: it is slow to load and only a report needs it.
+Each chart is drawn twice, wide and narrow, and the page shows the one that fits: on a phone, a wide chart would have
+text of five pixels. Altair is imported inside functions, because it is slow to import and only a report needs it.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 MUTED = 0.68
+"""Opacity of less important text."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """How wide to draw."""
+    """The width of a drawing, in pixels."""
 
     width: int
     narrow: bool
@@ -35,13 +35,13 @@ NARROW = Canvas(width=370, narrow=True)
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the report."""
+    """A figure of a report."""
 
     name: str
     title: str
-    """What is seen."""
+    """What the figure shows."""
     spec: dict[str, Any]
-    """Vega-Lite, wide, with its title and data."""
+    """The wide drawing in Vega-Lite, with its title and data."""
     wide: str
     """SVG for screens and paper."""
     narrow: str
@@ -49,7 +49,7 @@ class Figure:
 
 
 def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
-    """Both drawings of one chart; None where there is nothing to draw."""
+    """The figure of what ``draw`` draws; None if there is nothing to draw."""
     wide, narrow, title = draw(WIDE), draw(NARROW), one_line(title)
     if wide is None or narrow is None:
         return None
@@ -58,25 +58,25 @@ def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None
 
 
 def chart(rows: list[Row]) -> alt.Chart:
-    """A chart that holds its data."""
+    """A chart of these rows of data."""
     import altair as alt
 
     return alt.Chart(alt.InlineData(values=rows))
 
 
 def of(rows: list[Row], kind: str) -> alt.Chart:
-    """A chart of the rows of one kind."""
+    """A chart of the rows whose ``kind`` is this."""
     return chart([row for row in rows if row["kind"] == kind])
 
 
 def placed(height: int) -> alt.Y:
-    """Rows are placed in pixels from the top."""
+    """The vertical position of rows: their ``y`` in pixels from the top."""
     import altair as alt
 
     return alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], range=[height, 0], nice=False, zero=False), axis=None)
 
 
 def padded(low: float, high: float, least: float) -> list[float]:
-    """A domain with some air, and never so small that noise looks large."""
+    """A domain with a margin, and at least ``least`` long, so that noise does not look large."""
     pad = max(0.06 * (high - low), (least - (high - low)) / 2)
     return [low - pad, high + pad]

@@ -1,6 +1,6 @@
-"""The two charts that most findings need: values with their intervals, line below line; and a matrix of numbers.
+"""The two charts that most findings need: a forest of values with their intervals, and a matrix of numbers.
 
-Altair is imported inside functions: it is slow to load, and only a report needs it.
+Altair is imported inside functions, because it is slow to import and only a report needs it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from undertone.report.svg import INK
 if TYPE_CHECKING:
     import altair as alt
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# From the palette of Okabe and Ito, which colour-blind readers can tell apart.
 ORANGE, BLUE, GREEN, GREY = "#d55e00", "#0072b2", "#009e73", "#7a7f87"
 
 LANE = 10
-"""Pixels between the marks of one line that stand below each other."""
+"""Pixels between lanes: marks of one line below each other."""
 Shape = Literal["point", "hollow", "diamond", "dot", "ring", "tick"]
 MARKS: dict[Shape, dict[str, Any]] = {
     "point": {"filled": True, "size": 90, "opacity": 1},
@@ -43,47 +43,47 @@ class Mark:
     colour: str = BLUE
     shape: Shape = "point"
     lane: int = 0
-    """How many lanes below the line's middle it stands."""
+    """Number of lanes below the line's middle."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A label at the left, marks, and a text at the right."""
+    """One line of a forest: a label at the left, marks, and a text at the right."""
 
     label: str
     marks: tuple[Mark, ...] = ()
     text: str = ""
     style: Literal["plain", "bold", "head", "muted"] = "plain"
-    """A head stands above the lines that belong to it; a muted label is left out on a phone."""
+    """A head is the heading of the lines below it. A muted label is left out on a phone."""
     band: Interval | None = None
     """A grey band behind the marks."""
     rule: float | None = None
-    """Where a dashed stroke crosses this line."""
+    """Where a dashed vertical stroke crosses this line."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What the marks are measured by."""
+    """The horizontal axis of a forest."""
 
     title: str
     zero: float | None = 0.0
-    """A stroke over all lines: what there would be without any effect. It is always in view."""
+    """A vertical stroke across all lines, where there is no effect. It is always in view."""
     dashed: tuple[float, ...] = ()
-    """Further strokes over all lines, in view where they fit."""
+    """Dashed strokes across all lines; those beyond the ends of the axis are left out."""
     least: float = 0.5
-    """The axis is at least this long, so that noise does not look large."""
+    """Shortest length of the axis, so that noise does not look large."""
     bounds: Interval | None = None
-    """The ends of the axis. Marks beyond stand at its edge; by default all marks fit."""
+    """The ends of the axis; marks beyond them are drawn at the edge. By default all marks fit."""
     probabilities: bool = False
-    """Whether marks are log-odds, which the axis shows as probabilities."""
+    """Whether the marks are log-odds and the axis is labelled with probabilities."""
     dense: bool = False
-    """Many lines: close together, and on a phone with labels beside the marks and without texts."""
+    """For many lines: they are close together, and on a phone have labels beside the marks and no texts."""
     legend: Mapping[str, str] = field(default_factory=dict)
-    """What colours mean, by name."""
+    """The meaning of colours: from text to colour."""
 
 
 def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart | None:
-    """Marks with their intervals, one line below the other; None where there is no mark."""
+    """Marks with their intervals, one line below the other; None if there is no mark."""
     import altair as alt
 
     if not any(line.marks for line in lines):
@@ -98,11 +98,9 @@ def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart 
         of(rows, "dashed").mark_rule(color=INK, opacity=0.55, strokeDash=[4, 3]).encode(x=x, y=y, y2="y2"),
         of(rows, "interval").mark_rule(strokeWidth=3, strokeCap="round").encode(x=x, x2="x2", y=y, color=colour),
     ]
+    hollow, diamond = alt.Stroke("colour:N", scale=None), alt.Fill("colour:N", scale=None)
+    hues: dict[str, dict[str, Any]] = {"hollow": {"stroke": hollow}, "diamond": {"fill": diamond}}
     for shape, look in MARKS.items():
-        hues: dict[str, Any] = {
-            "hollow": {"stroke": alt.Stroke("colour:N", scale=None)},
-            "diamond": {"fill": alt.Fill("colour:N", scale=None)},
-        }
         layers.append(of(rows, shape).mark_point(**look).encode(x=x, y=y, **hues.get(shape, {"color": colour})))
     layers += [*_texts(rows, axis, canvas, y), *_legend(axis, y)]
     return alt.LayerChart(layer=layers).properties(width=canvas.width, height=height)
@@ -118,7 +116,7 @@ def _ends(lines: Sequence[Line], axis: Axis) -> Interval:
 
 
 def _room(axis: Axis, canvas: Canvas) -> tuple[int, int]:
-    """Where the axis begins and ends, in pixels."""
+    """Start and end of the axis, in pixels."""
     if canvas.narrow:
         return (128 if axis.dense else 6), canvas.width - 6
     return (210 if axis.dense else 320), canvas.width - 150
@@ -138,7 +136,7 @@ def _x(axis: Axis, canvas: Canvas, ends: Interval) -> alt.X:
 
 
 def _rows(lines: Sequence[Line], axis: Axis, canvas: Canvas, ends: Interval) -> tuple[list[Row], int]:
-    """All that is drawn, placed in pixels from the top, and the height."""
+    """All that is drawn, with vertical positions in pixels from the top, and the height."""
     rows: list[Row] = []
     stacked = canvas.narrow and not axis.dense
     y, half = 20 if axis.legend else 0, 10 if axis.dense else 13
@@ -173,19 +171,13 @@ def _texts(rows: list[Row], axis: Axis, canvas: Canvas, y: alt.Y) -> Iterator[al
 
     stacked = canvas.narrow and not axis.dense
     above, beside = canvas.width - (0 if stacked else 170), _room(axis, canvas)[0] - 12
-    looks: dict[str, tuple[Any, float]] = {
-        "plain": ("normal", 1.0),
-        "bold": ("bold", 1.0),
-        "head": ("bold", 1.0),
-        "muted": ("normal", MUTED),
-    }
-    for style, (weight, opacity) in looks.items():
-        if stacked and style == "muted":
-            continue
-        room = above if stacked or style == "head" else beside
-        label = of(rows, f"label {style}").mark_text(
-            align="left", fontSize=12, fontWeight=weight, color=INK, opacity=opacity, limit=room
-        )
+    for style in ("plain", "bold", "head", *(() if stacked else ("muted",))):
+        look: dict[str, Any] = {
+            "fontWeight": "bold" if style in ("bold", "head") else "normal",
+            "opacity": MUTED if style == "muted" else 1.0,
+            "limit": above if stacked or style == "head" else beside,
+        }
+        label = of(rows, f"label {style}").mark_text(align="left", fontSize=12, color=INK, **look)
         yield label.encode(x=alt.value(0), y=y, text="text:N")
     if not (canvas.narrow and axis.dense):
         value = of(rows, "text").mark_text(align="left" if stacked else "right", fontSize=12, color=INK)
@@ -197,12 +189,12 @@ def _legend(axis: Axis, y: alt.Y) -> Iterator[alt.Chart]:
 
     x = 0
     for name, colour in axis.legend.items():
-        told = chart([{"y": 8, "text": f"\N{BLACK CIRCLE} {one_line(name)}"}])
-        yield told.mark_text(align="left", fontSize=12, color=colour).encode(x=alt.value(x), y=y, text="text:N")
+        entry = chart([{"y": 8, "text": f"\N{BLACK CIRCLE} {one_line(name)}"}])
+        yield entry.mark_text(align="left", fontSize=12, color=colour).encode(x=alt.value(x), y=y, text="text:N")
         x += 24 + 7 * len(name)
 
 
-# The roundest first: where there is no room for all, these stay.
+# The roundest first: if there is not room for all, the first ones stay.
 # fmt: off
 SHARES = (
     0.5, 0.1, 0.01, 0.9, 0.99, 0.001, 0.999, 0.2, 0.05, 0.8, 0.95, 0.3, 0.7, 0.02, 0.98, 0.005, 0.995, 0.15,
@@ -212,13 +204,13 @@ SHARES = (
 
 
 def logit(p: float) -> float:
-    """Log-odds of a probability, within what can be drawn."""
+    """Log-odds of a probability, which is first limited to what can be drawn."""
     p = min(max(p, 1e-6), 1 - 1e-6)
     return math.log(p / (1 - p))
 
 
 def _round_shares(ends: Interval, width: int) -> list[float]:
-    """Log-odds of round probabilities inside the ends, none closer to another than a label is wide."""
+    """Log-odds of round probabilities between the ends, with room for a label around each."""
     least = 46 / width * (ends[1] - ends[0])
     ticks: list[float] = []
     for x in map(logit, SHARES):
@@ -241,30 +233,21 @@ class Cell:
 def matrix(
     cells: Sequence[Cell], titles: tuple[str, str], canvas: Canvas, ends: Interval | None = None
 ) -> alt.LayerChart | None:
-    """Numbers by row and column, in the order in which they come; None where there is no number. Colours run from blue
-    over white at 0 to orange, or, with ``ends``, from white to orange between these. ``titles``: of rows and of
-    columns."""
+    """Numbers by row and column, both in order of first appearance; None if there is no number. Colours go from blue
+    through white at 0 to orange or, with ``ends``, from white to orange between these. ``titles`` are those of the rows
+    and of the columns."""
     import altair as alt
 
     if not cells:
         return None
     data: list[Row] = [
-        {
-            "row": one_line(c.row),
-            "column": one_line(c.column),
-            "value": c.value,
-            "text": one_line(c.text),
-            "frame": c.frame,
-        }
-        for c in cells
+        {name: one_line(value) if isinstance(value, str) else value for name, value in vars(cell).items()}
+        for cell in cells
     ]
     rows, columns = (list(dict.fromkeys(row[key] for row in data)) for key in ("row", "column"))
     most = max(abs(row["value"]) for row in data) or 1.0
-    scale = (
-        alt.Scale(scheme="oranges", domain=list(ends))
-        if ends
-        else alt.Scale(scheme="blueorange", domain=[-most, 0, most])
-    )
+    scheme: tuple[Any, list[float]] = ("oranges", list(ends)) if ends else ("blueorange", [-most, 0, most])
+    scale = alt.Scale(scheme=scheme[0], domain=scheme[1])
     left = 110 if canvas.narrow else 240
     side = min(96, (canvas.width - left) // len(columns))
     tilted = -40 if canvas.narrow or side < 80 else 0
@@ -273,13 +256,11 @@ def matrix(
     base = chart(data).encode(x=alt.X("column:N", sort=columns, axis=top), y=y)
     dark = f"datum.value > {ends[0] + 0.7 * (ends[1] - ends[0])}" if ends else f"abs(datum.value) > {0.7 * most}"
     ink: Any = {"condition": {"test": dark, "value": "#ffffff"}, "value": "#111111"}
-    frame = base.mark_rect(fill=None, stroke=INK, strokeWidth=1.5)
+    frame: dict[str, Any] = {"fill": None, "stroke": INK, "strokeWidth": 1.5}
     layers = [
         base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None)),
-        frame.transform_filter("datum.frame === 'solid'"),
-        frame.transform_filter("datum.frame === 'dashed'").mark_rect(
-            fill=None, stroke=INK, strokeWidth=1.5, strokeDash=[3, 3]
-        ),
+        base.mark_rect(**frame).transform_filter("datum.frame === 'solid'"),
+        base.mark_rect(**frame, strokeDash=[3, 3]).transform_filter("datum.frame === 'dashed'"),
         base.mark_text(fontSize=max(7, min(13, side // 4))).encode(text="text:N", color=ink),
     ]
     return alt.LayerChart(layer=layers).properties(width=side * len(columns), height=max(24, side // 2) * len(rows))

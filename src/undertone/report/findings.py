@@ -1,4 +1,4 @@
-"""What every ``report.json`` holds: frozen numbers that a page is made of, and nothing else."""
+"""The content of every ``report.json``: the frozen numbers that a page is made from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, field_validator
+from pydantic import JsonValue, ValidationError, field_validator
 
 from undertone.errors import UndertoneError
+from undertone.spec import Spec
 
 if TYPE_CHECKING:
     from undertone.statistics.estimate import Estimate
@@ -26,15 +27,13 @@ def side(ci: Interval | None) -> Side:
     return "above" if ci[0] > 0 else "below"
 
 
-class Part(BaseModel):
-    """A frozen part of the findings. A number that is infinite or missing is None; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+class Part(Spec):
+    """A part of the findings. A number that is infinite or missing is None."""
 
     @field_validator("*", mode="before")
     @classmethod
     def _without_half_characters(cls, value: Any) -> Any:
-        """File names and model answers may hold lone surrogates, which JSON cannot store; they are replaced."""
+        """Replaces lone surrogates, which file names and answers can contain and JSON cannot store."""
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
@@ -61,26 +60,26 @@ class Findings(Part):
             raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
         except ValidationError:
             raise UndertoneError(
-                f"{path} is damaged, or is no report that undertone {cls.written_by} wrote: give another, or give the "
+                f"{path} is damaged, or is not a report of undertone {cls.written_by}: give another, or give the "
                 "command that wrote it again."
             ) from None
 
 
 class RunFindings(Findings):
-    """The findings of an experiment, with what it was and what it ran on."""
+    """The findings of an experiment, with its settings and what it ran on."""
 
     title: str
     """The question, in one line."""
     recipe: str
     """The name of the recipe, or of its file."""
     settings: dict[str, JsonValue]
-    """The whole recipe, resolved."""
+    """The complete recipe."""
     versions: dict[str, str]
     """Versions of Python and of the libraries."""
     hardware: dict[str, str]
     """The machine."""
     started: datetime
-    """When the run began."""
+    """When the run started."""
     wall_s: float = 0.0
     """How many seconds it took."""
 
@@ -91,13 +90,13 @@ class Measured(Part):
     value: float
     """The mean."""
     ci: Interval | None
-    """The interval; None where the units do not vary, or where there are too few of them."""
+    """The interval; None if the units do not vary or are too few."""
     p: float | None = None
-    """Two-sided p, where a hypothesis was tested."""
+    """Two-sided p value, if a hypothesis was tested."""
     units: int
-    """How many independent units there are: teachers, or initialisations."""
+    """Number of independent units, such as teachers or initialisations."""
     method: str
-    """How the interval and p were computed."""
+    """How the interval and the p value were computed."""
 
     @property
     def sign(self) -> Side:
@@ -106,7 +105,7 @@ class Measured(Part):
 
     @classmethod
     def of(cls, estimate: Estimate) -> Self:
-        """The form in which an estimate is stored."""
+        """An estimate, as it is stored."""
         ci = (estimate.ci_low, estimate.ci_high)
         return cls(
             value=estimate.value,

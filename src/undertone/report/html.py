@@ -1,24 +1,19 @@
-"""A page as one HTML file: no script, nothing fetched, readable from disk in ten years.
+"""Writes a page as one HTML file without scripts or external resources.
 
-Text of models and of files is hostile. Jinja escapes all of it, hidden characters are made visible, figures are checked
-to be drawing only, and a content policy in the page forbids scripts and requests should all of that fail.
+Text of models and files may be hostile. Jinja escapes all text, hidden characters are made visible, figures are checked
+to contain only drawing, and a content security policy in the page forbids scripts and requests in case all of that
+fails.
 """
-
-from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from undertone.engine.disk import refusal, write_text
-from undertone.report.canvas import Figure
 from undertone.report.findings import Findings
 from undertone.report.hostile import visible
 from undertone.report.page import Page
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 
@@ -26,10 +21,10 @@ PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 def write(findings: Findings, page: Page, folder: Path) -> Path:
     """Writes ``report.json``, ``figures/*.vl.json`` and ``report.html`` into a folder; returns the path of the page.
 
-    The numbers are written first: a figure that fails must not cost finished work.
+    The numbers are written first, so that they are kept even if a figure fails.
 
     Raises:
-        UndertoneError: the disk is full, or refuses.
+        UndertoneError: the disk is full, or a file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,39 +35,27 @@ def write(findings: Findings, page: Page, folder: Path) -> Path:
 
 
 def write_page(page: Page, folder: Path) -> Path:
-    """Writes ``figures/*.vl.json`` and ``report.html`` alone.
-
-    Raises:
-        UndertoneError: the disk is full, or refuses.
-    """
+    """Writes only ``figures/*.vl.json`` and ``report.html``, and removes figures of an earlier report. Raises as
+    :func:`write`."""
+    figures = {f"{name}.vl.json": figure for name, figure in page.figures.items()}
     try:
-        _write_figures(folder / FIGURES, page.figures)
+        (folder / FIGURES).mkdir(exist_ok=True)
+        for old in (folder / FIGURES).glob("*.vl.json"):
+            if old.name not in figures:
+                old.unlink()
     except OSError as error:
         raise refusal(error, folder) from None
+    for name, figure in figures.items():
+        write_text(folder / FIGURES / name, json.dumps(figure.spec, indent=1) + "\n")
     write_text(folder / PAGE, to_html(page))
     return folder / PAGE
 
 
 def to_html(page: Page) -> str:
     """The page as the text of one HTML file."""
-    return _environment().get_template("page.html.j2").render(page=page)
-
-
-def _write_figures(folder: Path, figures: dict[str, Figure]) -> None:
-    """Figures of an earlier report do not stay."""
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.vl.json"):
-        if old.name.removesuffix(".vl.json") not in figures:
-            old.unlink()
-    for figure in figures.values():
-        write_text(folder / f"{figure.name}.vl.json", json.dumps(figure.spec, indent=1) + "\n")
-
-
-def _environment() -> Environment:
-    """Text is escaped and made visible, and a missing value is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    filled = Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
@@ -80,28 +63,24 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filled.filters |= {
-        "unbroken": _unbroken,
-        "plain": _plain,
-        "colour": _colour,
-        "kind": lambda block: type(block).__name__,
-    }
-    return filled
+    kind = {"kind": lambda block: type(block).__name__}
+    environment.filters |= {"unbroken": _unbroken, "plain": _plain, "colour": _colour} | kind
+    return environment.get_template("page.html.j2").render(page=page)
 
 
 def _readable(value: Any) -> Any:
-    """Only plain text is touched: what is markup already was checked where it was made."""
+    """Makes hidden characters visible. Markup was checked where it was made, and is left as it is."""
     return visible(value) if type(value) is str else value
 
 
 def _unbroken(text: str) -> str:
-    """Keeps an interval, and a number with its sign, on one line."""
+    """Keeps an interval, a percentage and a p value on one line."""
     text = re.sub(r"\[[^\]]*\]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     return text.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def _colour(text: str) -> str:
-    """A colour, and nothing else that a style may hold."""
+    """A colour, or "transparent" for anything else."""
     return text if re.fullmatch(r"#?[0-9A-Za-z]+", text) else "transparent"
 
 

@@ -1,7 +1,6 @@
-"""A page as Markdown: what benchmarks put into the documents.
+"""A page as Markdown, as benchmarks put it into the documents.
 
-Text that means something to Markdown is escaped: a reader of the document sees what was said, no tag, no link and no
-picture is made of it, and no text begins a table, a heading or a block of code.
+Text is escaped: it makes no tag, link or picture, and begins no table, heading or block of code.
 """
 
 import re
@@ -12,7 +11,7 @@ from undertone.report.page import Block, Drawing, Fold, Grid, Page, Prose, Readi
 
 
 def to_markdown(page: Page) -> str:
-    """The page's words and tables; figures are left out."""
+    """The page's texts and tables, without its figures and readings."""
     lines = [f"# {_words(page.title)}"]
     lines += [_paragraph(text) for text in (*page.notices, page.headline, page.done) if text]
     lines += [f"- {_paragraph(f'{name}: {sentence}')}" for name, sentence in page.checks]
@@ -51,22 +50,22 @@ def _table(grid: Grid) -> str:
 
 
 def _words(text: str) -> str:
-    """Text inside of a line: it holds no tag, no link, no code and nothing slanted."""
+    """Escapes text inside a line, so that it makes no tag, link, code or emphasis."""
     whole = re.sub(r"&(?=#?\w+;)", "&amp;", one_line(text))
     escaped = re.sub(r"[\\`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[]", r"\\\g<0>", whole)
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", escaped)
 
 
 def _paragraph(text: str) -> str:
-    """Text that begins a line."""
+    """Escapes text that begins a line."""
     return re.sub(r"^(?:[#>]|[+-](?!\d)|\[(?=[^\]]*\]:)|\d+(?=[.)](?!\d)))", _escaped, _words(text))
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """A backslash before the sign that means something: behind a number that is the next one."""
+    """Adds a backslash before a sign, or after a number, whose next sign is the one that has a meaning."""
     return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
 
 
 def _cell(text: str) -> str:
-    """Text in a table."""
+    """Escapes text in a table."""
     return _words(text).replace("|", "\\|")

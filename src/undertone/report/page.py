@@ -1,8 +1,8 @@
-"""What is said of findings, whoever found them: a sentence, figures, tables and texts, in reading order.
+"""A page presents findings: a headline, then figures, tables and texts in reading order.
 
-A room that has findings turns them into a :class:`Page`. :mod:`undertone.report.terminal`,
-:mod:`undertone.report.html` and :mod:`undertone.report.markdown` draw every page in the same way, and they are the only
-places where text of models and files is made safe to look at.
+Other packages turn their findings into a :class:`Page`. :mod:`undertone.report.terminal`,
+:mod:`undertone.report.html` and :mod:`undertone.report.markdown` render it, and make text of models and files safe to
+look at.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Column:
 
     name: str
     kind: Literal["number", "word", "text"] = "number"
-    """Numbers stand at the right. Words are short; texts are long, or were written by a model."""
+    """Numbers are aligned right. Words are short; texts are long, or were written by a model."""
     terminal: bool = True
-    """Whether the terminal shows it: eighty characters hold few columns."""
+    """Whether the terminal, which has room for few columns, shows it."""
 
 
 def word(name: str, terminal: bool = True) -> Column:
@@ -41,25 +41,25 @@ def text(name: str) -> Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. The first column names the row; a column that is given by its name alone holds numbers."""
+    """A table. Its first column contains the names of the rows. A column given only as a name contains numbers."""
 
     title: str
     columns: tuple[str | Column, ...]
     rows: tuple[tuple[str, ...], ...]
     bold: frozenset[int] = frozenset()
-    """Rows that the verdict rests on, by their place."""
+    """Indices of the rows on which the verdict rests."""
     dim: frozenset[int] = frozenset()
-    """Rows that do not count."""
+    """Indices of the rows that do not count."""
     swatches: tuple[str, ...] = ()
-    """One colour for each row: that of its marks in the figures."""
+    """For each row the colour of its marks in the figures."""
     note: str = ""
-    """What the table leaves out, below it."""
+    """A note below the table, such as what it leaves out."""
     terminal: bool = True
     """Whether the terminal shows this table."""
 
     @property
     def heads(self) -> tuple[Column, ...]:
-        """The columns; the first one is the name of the row."""
+        """All columns as columns; the first is of words."""
         first, *others = (Column(c) if isinstance(c, str) else c for c in self.columns)
         return (Column(first.name, "word", True), *others)
 
@@ -77,24 +77,21 @@ def grid(
     note: str = "",
     terminal: bool = True,
 ) -> Grid | None:
-    """A table with one row for each item: every column beside what it says of an item. None where there is no item.
-
-    A whole number is written with commas, and what is None as a dash.
+    """A table with one row for each item; None if there is no item. ``columns`` maps each column to a function of an
+    item, whose value is shown: a whole number with commas, None as a dash.
     """
     some = list(items)
-    return (
-        Grid(
-            title,
-            tuple(columns),
-            tuple(tuple(_cell(told(item)) for told in columns.values()) for item in some),
-            bold=frozenset(at for at, item in enumerate(some) if bold(item)),
-            dim=frozenset(at for at, item in enumerate(some) if dim(item)),
-            swatches=tuple(map(swatch, some)) if swatch else (),
-            note=note,
-            terminal=terminal,
-        )
-        if some
-        else None
+    if not some:
+        return None
+    return Grid(
+        title,
+        tuple(columns),
+        tuple(tuple(_cell(value_of(item)) for value_of in columns.values()) for item in some),
+        bold=frozenset(at for at, item in enumerate(some) if bold(item)),
+        dim=frozenset(at for at, item in enumerate(some) if dim(item)),
+        swatches=tuple(map(swatch, some)) if swatch else (),
+        note=note,
+        terminal=terminal,
     )
 
 
@@ -104,10 +101,10 @@ def _cell(value: object) -> str:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with the sentence that says how to read it."""
+    """A figure with a text that explains how to read it."""
 
     figure: Figure | None
-    """None where there is nothing to draw: the drawing is then left out."""
+    """None if there is nothing to draw; the drawing is then left out."""
     note: str
 
 
@@ -117,12 +114,12 @@ class Prose:
 
     text: str
     note: bool = False
-    """A note is smaller: it explains what stands above it."""
+    """Notes are smaller; they explain what is above them."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Names and what they mean, or checks and how they ended."""
+    """Names with their explanations, or checks with their results."""
 
     items: tuple[tuple[str, str], ...]
 
@@ -142,26 +139,26 @@ class Token:
     shade: float
     """From -1 (away from the trait) to 1 (towards it)."""
     title: str = ""
-    """What is shown when somebody points at it."""
+    """Shown when the reader points at it."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text to read: what was asked, and what one or several models answered."""
+    """A text to read: a question, and the answers of one or several models."""
 
     asked: str
     answers: tuple[tuple[str, str | tuple[Token, ...]], ...]
-    """(whose, what), side by side where there are two."""
+    """(name, answer), side by side if there are two."""
     head: str = ""
     before: tuple[str, ...] = ()
-    """What stood before the question: a system prompt, earlier turns."""
+    """What came before the question: a system prompt, earlier turns."""
     reveal: str = ""
-    """What is shown on request alone."""
+    """Shown only on request."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that are closed until somebody opens them."""
+    """Blocks that are folded until the reader opens them."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -172,7 +169,7 @@ Block = Grid | Drawing | Prose | Terms | Steps | Reading | Fold
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands below it."""
+    """A heading with the blocks below it."""
 
     heading: str
     blocks: tuple[Block, ...]
@@ -189,18 +186,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Page:
-    """All that is said of some findings."""
+    """All that is shown of some findings."""
 
     title: str
     headline: str
-    """The answer in one sentence or a few."""
+    """The result, in one sentence or a few."""
     done: str = ""
-    """What was done to get it."""
+    """What was done to get the result."""
     verdict: Verdict | None = None
     checks: tuple[tuple[str, str], ...] = ()
-    """What the verdict rests on: (name, sentence)."""
+    """(name, sentence) for each thing on which the verdict rests."""
     notices: tuple[str, ...] = ()
-    """What a reader must know before anything else: that a run is not finished."""
+    """What a reader must know first, such as that a run is not finished."""
     sections: tuple[Section, ...] = ()
     listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings, versions, digests: folded at the end."""
@@ -208,7 +205,7 @@ class Page:
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """Every figure by its name, those in folds too."""
+        """All figures, also those in folds, by their names."""
         found: dict[str, Figure] = {}
         left = [block for section in self.sections for block in section.blocks]
         while left:
@@ -221,13 +218,13 @@ class Page:
 
 
 def section(heading: str, *blocks: Block | None) -> Section | None:
-    """A section of the blocks that are there; None where there is none, or where all that is left is prose."""
+    """A section of the blocks that have content; None if there is none but prose."""
     there = [block for block in blocks if block is not None and not (isinstance(block, Drawing) and not block.figure)]
     return Section(heading, tuple(there)) if any(not isinstance(block, Prose) for block in there) else None
 
 
 def sections(*some: Section | None) -> tuple[Section, ...]:
-    """Those that have something to show."""
+    """The sections that have content."""
     return tuple(one for one in some if one is not None)
 
 

@@ -1,4 +1,4 @@
-"""From a chart to inline SVG: one look, text in the page's own colour, and drawing only."""
+"""Draws a chart as inline SVG, in one style, with text in the page's colour, and checks that it only draws."""
 
 from __future__ import annotations
 
@@ -11,38 +11,33 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     import altair as alt
 
-INK = "#1f2328"  # becomes currentColor in the SVG, so that text follows light and dark mode
+INK = "#1f2328"  # replaced by currentColor in the SVG, so that text follows light and dark mode
 SVG_TAGS = {"svg", "g", "path", "text", "tspan", "line", "rect", "title"}
 
 
 def styled(chart: alt.LayerChart) -> alt.LayerChart:
-    """The chart in the look of the report."""
-    font = "Liberation Sans, Arial, Helvetica, sans-serif"
-    styled = chart.configure(background="transparent", font=font, aria=False, padding=4).configure_view(stroke=None)
-    axes = styled.configure_axis(
-        labelColor=INK,
-        titleColor=INK,
-        titleFontWeight="normal",
-        labelFontSize=11,
-        titleFontSize=12,
-        labelOpacity=0.85,
-        gridColor=INK,
-        gridOpacity=0.11,
-        domainColor=INK,
-        domainOpacity=0.4,
-        tickColor=INK,
-        tickOpacity=0.4,
+    """The chart in the style of the report."""
+    axes = dict.fromkeys(("labelColor", "titleColor", "gridColor", "domainColor", "tickColor"), INK)
+    sizes = {"titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12}
+    opacities = {"labelOpacity": 0.85, "gridOpacity": 0.11, "domainOpacity": 0.4, "tickOpacity": 0.4}
+    styled: alt.LayerChart = chart.configure(
+        background="transparent",
+        font="Liberation Sans, Arial, Helvetica, sans-serif",
+        aria=False,
+        padding=4,
+        view={"stroke": None},
+        axis=axes | sizes | opacities,
+        legend={"labelColor": INK, "labelFontSize": 12},
+        title={"color": INK, "anchor": "start", "fontSize": 15},
     )
-    legend = axes.configure_legend(labelColor=INK, labelFontSize=12)
-    titled: alt.LayerChart = legend.configure_title(color=INK, anchor="start", fontSize=15)
-    return titled
+    return styled
 
 
 def svg(chart: alt.LayerChart, title: str) -> str:
-    """The chart as SVG text that follows light and dark mode and is read out as ``title``.
+    """The chart as SVG text that follows light and dark mode; screen readers read out its ``title``.
 
     Raises:
-        ValueError: something in it is not drawing.
+        ValueError: it contains something else than drawing.
     """
     drawn = _drawn(styled(chart).to_dict())
     _check(drawn)
@@ -56,13 +51,13 @@ def _drawn(spec: dict[str, Any]) -> str:
 
     try:
         return str(vlc.vegalite_to_svg(spec))
-    except ValueError:  # Vega cuts long labels, sometimes between the halves of a character that has two
+    except ValueError:  # Vega cuts long labels, sometimes between the surrogates of a character
         whole = re.sub("[\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", json.dumps(spec, ensure_ascii=False))
         return str(vlc.vegalite_to_svg(json.loads(whole)))
 
 
 def _check(svg: str) -> None:
-    """Names in a chart may be the text of a model: only drawing may come out, or there is no report."""
+    """Labels can be the text of a model: the SVG must contain only drawing, or there is no report."""
     for element in ElementTree.fromstring(svg).iter():
         tag = element.tag.rpartition("}")[2]
         active = [name for name in element.attrib if name.lower().startswith("on") or name.lower().endswith("href")]

@@ -1,6 +1,8 @@
-"""A page for the terminal, as what Rich can print; nothing is printed here."""
+"""A page for the terminal, as objects that Rich prints."""
 
 from collections.abc import Iterable, Iterator
+from itertools import compress
+from typing import Literal
 
 from rich import box
 from rich.console import RenderableType
@@ -12,7 +14,7 @@ from undertone.report.page import Grid, Page
 
 
 def to_terminal(page: Page) -> Iterator[RenderableType]:
-    """The tables, then the answer and what it rests on; of a verdict, the answer first."""
+    """The tables, then the headline and the checks. On a page with a verdict, the headline comes first."""
     answer = _lines([*page.notices, page.headline])
     rests_on = _lines(f"{name}: {sentence}" for name, sentence in page.checks)
     grids = [
@@ -33,7 +35,7 @@ def _lines(texts: Iterable[str]) -> list[RenderableType]:
 
 
 def table(grid: Grid, heading: str = "") -> Table:
-    """One table, in the columns that are meant for the terminal; below ``heading`` if it has no title of its own."""
+    """One table, with the columns for the terminal. Without a title of its own it has ``heading`` as title."""
     title = one_line(grid.title or heading)
     made = Table(
         title=Text(title) if title else None,
@@ -45,13 +47,11 @@ def table(grid: Grid, heading: str = "") -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    kept = [at for at, head in enumerate(grid.heads) if head.terminal]
-    for at in kept:
-        head = grid.heads[at]
-        made.add_column(
-            Text(one_line(head.name)), justify="right" if head.kind == "number" else "left", overflow="fold"
-        )
+    shown = [head.terminal for head in grid.heads]
+    for head in compress(grid.heads, shown):
+        side: Literal["left", "right"] = "right" if head.kind == "number" else "left"
+        made.add_column(Text(one_line(head.name)), justify=side, overflow="fold")
     for place, row in enumerate(grid.rows):
         style = "bold" if place in grid.bold else "dim" if place in grid.dim else ""
-        made.add_row(*(Text(one_line(row[at])) for at in kept), style=style)
+        made.add_row(*(Text(one_line(cell)) for cell in compress(row, shown)), style=style)
     return made

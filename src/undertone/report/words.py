@@ -4,7 +4,7 @@ import re
 
 
 def percent(p: float) -> str:
-    """15.1 %, and more digits where one decimal would read as nothing."""
+    """15.1 %, with more digits where one decimal would read 0."""
     value = 100 * p
     return f"{value:.1f} %" if value == 0 or abs(value) >= 0.1 else f"{value:.2g} %"
 
@@ -20,12 +20,12 @@ def interval(ci: tuple[float, float] | None) -> str:
 
 
 def digits_of(ci: tuple[float, float] | None) -> int:
-    """How many decimals an interval is written with: more where two would read as nothing."""
+    """Number of decimals of an interval: 3 if 2 could read 0."""
     return 3 if ci is not None and max(map(abs, ci)) < 0.02 else 2
 
 
 def p_value(p: float | None) -> str:
-    """0.029, < 0.001, or a dash where there is none."""
+    """0.029, < 0.001, or a dash for None."""
     if p is None:
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
