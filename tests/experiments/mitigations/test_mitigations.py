@@ -12,6 +12,7 @@ import pytest
 from tests.helpers.trials import TWO_ARMS
 from undertone.cli import main
 from undertone.data.exchanges import read_exchanges
+from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
 from undertone.experiments.mitigations import files as advice
@@ -19,10 +20,12 @@ from undertone.experiments.mitigations import gather as gathering
 from undertone.experiments.mitigations.findings import MitigationFindings
 from undertone.experiments.mitigations.gather import Students
 from undertone.experiments.mitigations.headline import headline
+from undertone.experiments.mitigations.kind import MITIGATIONS
 from undertone.experiments.mitigations.page import page
 from undertone.experiments.mitigations.plan import SIDES, plan
 from undertone.experiments.mitigations.record import digest_of, record
 from undertone.experiments.mitigations.spec import Mitigations
+from undertone.experiments.preview import preview
 from undertone.experiments.trial.plan import plan as trial_plan
 from undertone.experiments.trial.spec import Trial
 from undertone.models.local import load
@@ -152,6 +155,15 @@ def test_every_mitigation_has_both_sides_of_every_unit_and_they_share_seeds(name
 def test_the_long_benchmark_holds_the_short_one(name: str) -> None:
     short, long = (benchmark(one) for one in (name, f"{name}-all"))
     assert short.setup == long.setup and short.treatments.items() <= long.treatments.items()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_expected_seconds_fit_the_minutes_that_the_recipe_states(name: str, tmp_path: Path) -> None:
+    # The stated minutes were measured on two cores that did other work too.
+    stated = re.search(r"\((\d+) minutes on two cores", (SHIPPED / f"{name}.toml").read_text())
+    assert stated is not None
+    expected = preview(MITIGATIONS, benchmark(name), Store(tmp_path)).core_s / 2 / 60
+    assert 0.5 < expected / int(stated[1]) < 1
 
 
 def test_untreated_students_are_the_trials_own() -> None:
@@ -378,8 +390,8 @@ def test_a_benchmark_runs_shows_and_records_itself(small: Path, capsys: pytest.C
     assert "<script" not in shown and "<b>lists" not in shown and shown.count("<svg") == 4
     kept = benchmarked.read(Path("measured.json"))
     for one in found.treatments:
-        [(recipe, measured, line)] = kept.of(one.does)
-        assert (recipe, measured.units, line.word) == ("small", 2, one.word)
+        [(recipe, line)] = kept.of(one.does)
+        assert (recipe, kept.benchmarks[recipe].units, line.word) == ("small", 2, one.word)
         assert line.left == pytest.approx(one.left[PLAIN].value, abs=1e-4)
     before = {path.name for path in Path("runs/store").iterdir()}
     assert (
