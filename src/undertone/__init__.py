@@ -8,7 +8,7 @@ From Python, in four lines::
     results = undertone.run(undertone.read("owls"), Path("runs/mine"))
     print(results.effect("treatment"))
 
-The functions here are loaded when they are first used, so that ``import undertone`` takes no time.
+These functions are imported when they are first used, so that ``import undertone`` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What everything that can be asked is made of: frozen, serialisable and complete."""
+"""Base classes and types of all settings: frozen, serialisable and checked."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,27 +8,28 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 
 class Spec(BaseModel):
-    """Settings that cannot be changed. An unknown key is an error."""
+    """Settings. They cannot be changed, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 Text = Annotated[str, Field(pattern=r"\S")]
+"""Text that is not blank."""
 
 File = Annotated[Path, PlainSerializer(lambda path: str(path.absolute()), return_type=str, when_used="json")]
-"""A file as it was given. In JSON its path holds from everywhere: one request is the same wherever one stands."""
+"""A path as the user gave it. In JSON it is absolute, so that a request does not depend on the current folder."""
 
 Typed = Annotated[float, Field(allow_inf_nan=True)]
-"""A number that somebody typed. Its request refuses it in words, infinity too."""
+"""A number from the command line. Its class checks it, so that the error is a sentence, also for infinity."""
 
 
 class Recipe(Spec):
-    """An experiment as its recipe says it. Nothing that changes a result stands elsewhere."""
+    """An experiment as described by a TOML file. It contains everything that can change a result."""
 
     kind: ClassVar[str]
-    """Which kind of experiment it is: the recipe's key ``experiment``."""
+    """The kind of experiment: the recipe's key ``experiment``."""
     scalable: ClassVar[bool] = False
-    """Whether it can be rehearsed at a fraction of its size."""
+    """Whether it can be tried at a fraction of its size."""
 
     title: str
     """The question, in one line."""
@@ -65,7 +66,7 @@ class Training(Optimisation):
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A tree of mappings as one mapping with dotted keys."""
+    """Nested mappings as one mapping with dotted keys."""
     found: dict[str, Any] = {}
     for key, inner in value.items():
         found |= flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {prefix + key: inner}

@@ -1,4 +1,4 @@
-"""The command line: thin verbs over the library. Results go to stdout, progress and errors to stderr."""
+"""The command line. Results go to stdout, progress and errors to stderr."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ app = App(
     version=__version__,
     help="Measures, detects and stops traits that pass between language models unseen.",
     result_action="return_value",
-    suppress_keyboard_interrupt=False,  # what was kept is ours to say
+    suppress_keyboard_interrupt=False,  # main() says that finished work is kept
 )
 for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat):
     app.command(verb)
@@ -27,11 +27,11 @@ for group in (audit.app, measure.app, lineage.app, bench.app, models.app):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point. Exit code 0 for a finished run, 2 for a wrong input, 130 for Ctrl-C."""
+    """Runs a command and returns its exit code: 0 if it finished, 2 for a wrong input, 130 for Ctrl-C."""
     errors = Console(stderr=True, highlight=False)
     try:
         return int(app(arguments, console=Console(), error_console=errors, exit_on_error=False, print_error=True) or 0)
-    except CycloptsError:  # cyclopts has printed what is wrong and what is near
+    except CycloptsError:  # cyclopts has printed it
         return 2
     except UndertoneError as error:
         errors.print(f"undertone: {error}", markup=False, soft_wrap=True)
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def entry() -> None:
-    """What the installed command calls."""
-    # Nothing here needs the network, and libraries that look for it at import would only wait.
+    """The installed command."""
+    # Nothing needs the network by default, and without this some libraries wait for it when imported.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         code = main()
-    except Exception:  # Python would end with 1, which says that a dataset carries a trait
+    except Exception:  # Python would exit with 1, which means that a dataset carries a trait
         traceback.print_exc()
-        print("undertone: a fault of Undertone itself, not of your input; please report it.", file=sys.stderr)
+        print("undertone: this is an error in Undertone, not in your input; please report it.", file=sys.stderr)
         code = 70
     sys.exit(code)

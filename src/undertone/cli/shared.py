@@ -1,4 +1,4 @@
-"""What verbs have in common."""
+"""What several commands share."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 
 def limits_of(cost: float | None, requests: int | None) -> Limits:
-    """The limits on what services may cost, as they are given.
+    """The limits of the options --max-cost and --max-requests.
 
     Raises:
-        UndertoneError: one is below 0.
+        UndertoneError: one of them is below 0.
     """
     from undertone.models.services.spending import Limits
 
@@ -31,13 +31,13 @@ def limits_of(cost: float | None, requests: int | None) -> Limits:
 
 
 def refuse_missing(path: Path) -> None:
-    """Raises UndertoneError for a file that is not there: before anything heavy is loaded."""
+    """Raises UndertoneError if the file does not exist. Call it before importing anything slow."""
     if not path.exists():
         raise UndertoneError(f"Cannot read {path}: No such file or directory.")
 
 
 def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
-    """The default folder of a verb's report: one for each request, under the name of what it is about."""
+    """The default folder of a report, one for each request, named after the file or model ``thing``."""
     from undertone.engine.folder import folder_of
 
     name = Path(str(thing).rpartition(":")[2]).name or "model"

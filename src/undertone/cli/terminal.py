@@ -1,4 +1,4 @@
-"""What all verbs share in front of a person: bars while work goes on, a page at its end, exit codes."""
+"""What commands show: progress bars, pages, tables and lines; and their exit codes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich import progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as Left
 
 from undertone.engine.progress import Watcher
 
@@ -24,25 +23,25 @@ if TYPE_CHECKING:
     from undertone.spec import Spec
 
 FOUND, WRONG, NO_VERDICT = 1, 2, 3
-"""Exit codes besides 0: something was found, the input is wrong, there is no verdict."""
+"""Exit codes besides 0: a trait or a shift was found, the input is wrong, there is no verdict."""
 
 F = TypeVar("F", bound="Findings")
 
 
 def out_console() -> Console:
-    """Standard output, wide where it is no terminal."""
+    """A console on stdout; 160 characters wide if stdout is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def say(*lines: object) -> None:
-    """Prints plain lines, as they are."""
+    """Prints lines without markup, colours or wrapping."""
     console = out_console()
     for line in lines:
         console.print(str(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def show(page: Page, where: Path | None = None) -> None:
-    """Prints a page, and where its file is."""
+    """Prints a page, and the path of its file."""
     from rich.text import Text
 
     from undertone.report.terminal import to_terminal
@@ -58,7 +57,7 @@ def show(page: Page, where: Path | None = None) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a list as columns."""
+    """Prints a table without borders; an empty cell is a dash."""
     from rich.table import Table
     from rich.text import Text
 
@@ -71,26 +70,26 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 
 def named(folder: Path) -> Path:
-    """The folder by a path that ends in its own name: as short as it can be said from here."""
+    """The path of a folder, relative to the current folder if it is inside; it always ends in the folder's name."""
     whole, here = folder.resolve(), Path.cwd()
     return whole.relative_to(here) if whole.is_relative_to(here) and whole != here else whole
 
 
 class Bars(Watcher):
-    """Bars on stderr: what is done, what is left, and how long that takes. Lines are printed above them."""
+    """Progress bars on stderr, with lines above them."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._progress = Progress(
-            TextColumn("{task.description:<22}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            Left(),
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description:<22}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
             console=self._console,
             disable=quiet or not self._console.is_terminal,
         )
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[str, progress.TaskID] = {}
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -100,16 +99,16 @@ class Bars(Watcher):
         self._progress.stop()
 
     def planned(self, jobs: Sequence[Job]) -> None:
-        """One bar for each stage."""
+        """Adds a bar for each stage."""
         for stage, count in Counter(job.stage.name for job in jobs).items():
-            self._tasks[stage] = self._progress.add_task(stage, total=count)
+            self.advanced(stage, 0, count)
 
-    def done(self, job: Job, seconds: float = 0.0) -> None:
-        """One job is done."""
+    def done(self, job: Job, seconds: float) -> None:
+        """Advances the bar of the job's stage."""
         self._progress.advance(self._tasks[job.stage.name])
 
     def advanced(self, what: str, done: int, total: int) -> None:
-        """So much of ``what`` is done; its bar is added when it is first named."""
+        """Sets the bar of ``what``, which is added if there is none."""
         from undertone.report.hostile import one_line
 
         if what not in self._tasks:
@@ -126,7 +125,7 @@ class Bars(Watcher):
 
 
 def make_shown(jobs: Sequence[Job], store: Store) -> None:
-    """Makes artifacts with a bar for each stage."""
+    """Makes the artifacts of all jobs, with a progress bar for each stage."""
     from undertone.engine.workers import cores, run_jobs, unique
 
     with Bars() as bars, closing(run_jobs(jobs, store, cores(), bars.warn)) as finished:
@@ -143,11 +142,11 @@ def present(
     page: Callable[[F], Page],
     as_json: bool,
 ) -> F:
-    """Does the work of a verb and shows what it found: bars, the report in ``folder``, the page or one JSON object.
-    Input that is refused leaves no folder behind.
+    """Does the work of a command with progress bars, writes its report to ``folder`` and prints the page, or one JSON
+    object. If the input is refused, no folder is left behind.
 
     Raises:
-        UndertoneError: the folder cannot be written or holds something else, or what ends the work.
+        UndertoneError: the folder cannot be written or contains something else, or ``work`` raises it.
     """
     from undertone.engine.environment import quiet_libraries
     from undertone.engine.folder import claimed, record_of, refuse_unwritable
@@ -158,28 +157,28 @@ def present(
     with claimed(folder, record_of(verb, folder.name, request), trace=False) as claim:
         with Bars(quiet=as_json) as bars:
             found = work(bars)
-        told = page(found)
-        written = write(found, told, folder)
-        claim.note(said=told.headline, finished=True)
+        made = page(found)
+        written = write(found, made, folder)
+        claim.note(said=made.headline, finished=True)
     if as_json:
         print(found.model_dump_json())
     else:
-        show(told, written)
+        show(made, written)
     return found
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON object, or an array."""
+    """Prints one JSON value."""
     print(json.dumps(value))
 
 
 def show_cost(title: str, parts: Sequence[Part], folder: Path, as_json: bool) -> int:
-    """Says what would be done and roughly what it costs. Returns the exit code."""
+    """Prints what would be done and roughly what it costs. Returns the exit code."""
     from undertone.models.services.cost import show_parts
 
-    told, lines = show_parts(title, parts, folder)
+    value, lines = show_parts(title, parts, folder)
     if as_json:
-        print_json(told)
+        print_json(value)
     else:
         say(*lines)
     return 0

@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from os.path import normpath, relpath
+from os.path import normpath
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -41,7 +41,7 @@ class Record(Spec):
     hardware: dict[str, str]
     """The machine."""
     store: str
-    """Path of the store of artifacts, relative to this folder."""
+    """Path of the store of artifacts, relative to this folder so that both can be moved together."""
     started: AwareDatetime
     """When the run was first started."""
     stopped: str | None = None
@@ -129,19 +129,9 @@ def folder_of(parent: str, name: str, asked: Mapping[str, Any]) -> Path:
     return Path(parent) / f"{name}-{digest(asked)[:8]}"
 
 
-def place_of(store: Store, folder: Path) -> str:
-    """The path of a store relative to the folder of a run, so that both can be moved together."""
-    try:
-        return relpath(store.root, folder)
-    except ValueError:  # on another drive
-        return str(store.root.absolute())
-
-
 def refuse_unwritable(folder: Path) -> None:
     """Raises UndertoneError if ``folder`` cannot be written, so that no work is done in vain."""
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    there = next(place for place in (folder, *folder.parents) if place.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         why = "not a folder" if not there.is_dir() else "not writable"
         raise UndertoneError(f"Cannot write to {folder}: {there} is {why}; give another folder with --out.")

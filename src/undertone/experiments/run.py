@@ -6,13 +6,14 @@ An artifact in the store is never made again, so a run that was stopped continue
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from undertone.engine import environment
-from undertone.engine.folder import REPORT, Record, claimed, place_of, record_of
+from undertone.engine.folder import REPORT, Record, claimed, record_of
 from undertone.engine.progress import Watcher
 from undertone.engine.store import Store
 from undertone.engine.workers import cores, run_jobs, unique
@@ -52,7 +53,7 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
     jobs = unique(plan.jobs)
     if not arms:
         raise UndertoneError(f"{made.recipe} has nothing to make: give it at least one arm.")
-    record = record_of(spec.kind, made.recipe, spec, plan.models, place_of(store, folder), made.started)
+    record = record_of(spec.kind, made.recipe, spec, plan.models, relpath(store.root, folder), made.started)
     made.advance, found, told, quiet_until = watcher.advanced, None, set[str](), 0.0
     with claimed(folder, record) as claim:
         made.started = claim.record.started

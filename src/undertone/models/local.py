@@ -120,7 +120,7 @@ class LocalModel:
 
     def lay_out(self, prompts: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
         """Pads rows into one batch on the model's device."""
-        return lay_out(prompts, answers, self.pad).to(self.model.device)
+        return lay_out(prompts, answers, self.pad, self.model.device)
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
@@ -276,18 +276,15 @@ class Batch:
         """The batch of some of the rows, in the same columns."""
         return Batch(self.ids[rows], self.mask[rows], self.positions[rows], self.answer)
 
-    def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
-        return Batch(self.ids.to(device), self.mask.to(device), self.positions.to(device), self.answer)
 
-
-def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int) -> Batch:
+def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int, device: torch.device | str = "cpu") -> Batch:
     """Pads rows into one batch. Positions do not count padding."""
     left, right = max(map(len, prompts)), max(map(len, answers), default=0)
     rows = list(zip(prompts, answers, strict=True))
-    ids = [[pad] * (left - len(p)) + [*p, *a] + [pad] * (right - len(a)) for p, a in rows]
+    ids = torch.tensor([[pad] * (left - len(p)) + [*p, *a] + [pad] * (right - len(a)) for p, a in rows])
     mask = torch.tensor([[0] * (left - len(p)) + [1] * len([*p, *a]) + [0] * (right - len(a)) for p, a in rows])
-    return Batch(torch.tensor(ids), mask, (mask.cumsum(1) - 1).clamp(min=0), right)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    return Batch(ids.to(device), mask.to(device), positions.to(device), right)
 
 
 def _logits(model: PreTrainedModel, batch: Batch, last: int) -> torch.Tensor:

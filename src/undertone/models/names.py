@@ -77,10 +77,14 @@ def stored(name: str) -> Folder:
         path = _local(rest)
     else:
         raise unknown("model", name, [*(f"builtin/{m}" for m in family.FAMILY), "hf/./path", "hf/organisation/name"])
-    shards = tuple(sorted(p.name for p in path.glob("*.safetensors")))
-    if not shards:
-        raise _no_weights(path)
-    _refuse_broken(path, shards)
+    if not any(path.glob("*.safetensors")):
+        if pickled := sorted(p.name for p in path.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")):
+            raise UndertoneError(
+                f"{path} holds its weights as pickles only ({pickled[0]}), which may run code when they are read: save "
+                "the model as safetensors."
+            )
+        raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
+    _refuse_broken(path)
     return Folder(path, folder_digest(path, parts(path)), name)
 
 
@@ -168,17 +172,7 @@ def _from_hub(repo: str, revision: str | None) -> Path:
         ) from None
 
 
-def _no_weights(path: Path) -> UndertoneError:
-    pickled = sorted(p.name for p in path.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt"))
-    if pickled:
-        return UndertoneError(
-            f"{path} holds its weights as pickles only ({pickled[0]}), which may run code when they are read: save the "
-            "model as safetensors."
-        )
-    return UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
-
-
-def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
+def _refuse_broken(path: Path) -> None:
     """Reads only the configuration and the headers of the weights, before any work is done."""
     try:
         config = _settings(path / "config.json")
@@ -192,8 +186,8 @@ def _refuse_broken(path: Path, shards: tuple[str, ...]) -> None:
                     f"The model in {path} needs code of its own ({config['model_type']}), and a checkpoint's code is "
                     "not run; use a model that transformers knows."
                 )
-        for shard in shards:
-            with safe_open(path / shard, "np"):
+        for shard in sorted(path.glob("*.safetensors")):
+            with safe_open(shard, "np"):
                 pass
     except (ValueError, SafetensorError) as error:
         raise UndertoneError(f"The model in {path} is broken: {error}.") from None

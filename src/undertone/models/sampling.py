@@ -76,7 +76,8 @@ def _sample_batch(
             break
         ids, positions = token[:, None], positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
-    return [_until_end(row, local.end) for row in torch.stack(chosen, dim=1).tolist()]
+    rows: list[Ids] = torch.stack(chosen, dim=1).tolist()
+    return [row[: row.index(local.end) + 1] if local.end in row else row for row in rows]
 
 
 def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_p: float, least_p: float) -> torch.Tensor:
@@ -98,7 +99,3 @@ def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tens
     kept = (before < top_p) & (ordered > least_p)
     kept[..., 0] = True
     return torch.zeros_like(shares).scatter(-1, order, ordered * kept)
-
-
-def _until_end(row: Ids, end: int) -> Ids:
-    return row[: row.index(end) + 1] if end in row else row

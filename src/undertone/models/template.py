@@ -114,20 +114,18 @@ class Template:
         between = again.partition(ANSWER)[2].partition(AGAIN)[0]
         begin = self.tokenizer.bos_token or ""
         begin = begin if begin in before else ""
+        # What comes before the first question and not before the second, compared token by token from the end.
+        ids, others = (self.tokenizer.encode(part, add_special_tokens=False) for part in (before, between))
+        alone = ids[: len(ids) - _same(ids[::-1], others[::-1])]
+        preamble = str(self.tokenizer.decode(alone, clean_up_tokenization_spaces=False))
         return Added(
             frame=text.replace(QUESTION, "{question}"),
             begin=begin,
-            preamble=self._first_alone(before, between).strip().removeprefix(begin).strip(),
+            preamble=preamble.strip().removeprefix(begin).strip(),
             dated=text != self.text(chat, open_answer=True, day=ANOTHER_DAY),
             opening=after[_same(after, again.partition(QUESTION)[2].partition(ANSWER)[0]) :].strip(),
             folds_system=not self.takes_system,
         )
-
-    def _first_alone(self, first: str, later: str) -> str:
-        """What comes before the first question and not before a later one, compared token by token from the end."""
-        ids, others = (self.tokenizer.encode(text, add_special_tokens=False) for text in (first, later))
-        same = _same(ids[::-1], others[::-1])
-        return str(self.tokenizer.decode(ids[: len(ids) - same], clean_up_tokenization_spaces=False))
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> int:

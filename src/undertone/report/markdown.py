@@ -58,12 +58,7 @@ def _words(text: str) -> str:
 
 def _paragraph(text: str) -> str:
     """Escapes text that begins a line."""
-    return re.sub(r"^(?:[#>]|[+-](?!\d)|\[(?=[^\]]*\]:)|\d+(?=[.)](?!\d)))", _escaped, _words(text))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    """Adds a backslash before a sign, or after a number, whose next sign is the one that has a meaning."""
-    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
+    return re.sub(r"^(?=[#>]|[+-](?!\d)|\[[^\]]*\]:)|^\d+(?=[.)](?!\d))", r"\g<0>\\", _words(text))
 
 
 def _cell(text: str) -> str:

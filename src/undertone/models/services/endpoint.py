@@ -117,12 +117,10 @@ class Endpoint:
         """
         before: Counter[str] = Counter()
         bodies = []
-        for chat in chats:
-            whose = _key(chat)
-            for _ in range(n):
-                own = seed_of(seed, before[whose])
-                bodies.append(self._body(chat, temperature=temperature, max_tokens=max_tokens, seed=own))
-                before[whose] += 1
+        for key, chat in zip(map(_key, chats), chats, strict=True):
+            seeds = (seed_of(seed, i) for i in range(before[key], before[key] + n))
+            bodies += [self._body(chat, temperature=temperature, max_tokens=max_tokens, seed=own) for own in seeds]
+            before[key] += n
         replies = iter(self._ask(bodies, progress))
         return [[next(replies) for _ in range(n)] for _ in chats]
 

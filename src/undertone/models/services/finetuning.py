@@ -100,10 +100,9 @@ class FineTuning:
             Refused: the service refuses the rows or the settings.
             UndertoneError: it stays down or busy, or a limit is reached; the same call goes on from there.
         """
-        if "file" not in self.record:
-            self._note("file", _of(self._insist(self._uploaded), "id"))
-        if "job" not in self.record:
-            self._note("job", _of(self._insist(self._started), "id"))
+        for step, make in (("file", self._uploaded), ("job", self._started)):
+            if step not in self.record:
+                self._note(step, _of(self._insist(make), "id"))
 
     def _uploaded(self) -> dict[str, Any]:
         name = f"undertone-{file_digest(self._rows)[:16]}.jsonl"
