@@ -66,7 +66,7 @@ def treat(
     from undertone.engine.environment import quiet_libraries
     from undertone.treat.catalogue import named as mitigation_named
     from undertone.treat.page import treated_page
-    from undertone.treat.treat import Request, refuse_full, run
+    from undertone.treat.treat import Request, refuse_taken, run
 
     request = Request(
         path=data,
@@ -81,7 +81,7 @@ def treat(
         seed=seed,
     )
     folder = named(out) if out else folder_for("treated", data, request)
-    refuse_full(folder)
+    refuse_taken(folder)
     quiet_libraries()
     with Bars(quiet=json) as bars:
         told = run(request, folder, bars.advanced)
@@ -145,33 +145,21 @@ def realign_model(
     json
         Prints one JSON object instead of a table.
     """
-    import shutil
-
     from undertone.engine.environment import quiet_libraries
-    from undertone.engine.folder import refuse_unwritable
     from undertone.report.html import PAGE, write
     from undertone.treat.page import realigned_page
     from undertone.treat.realign import Request, realign
-    from undertone.treat.treat import refuse_full
+    from undertone.treat.treat import new_folder, refuse_taken
 
     request = Request(model=model, base=base, trait=trait, task=task, training_file=training_file, good=good, seed=seed)
     folder = named(out) if out else folder_for("realigned", model, request)
-    refuse_full(folder)
-    refuse_unwritable(folder)
+    refuse_taken(folder)
     quiet_libraries()
-    aside = folder.parent / f".{folder.name}.part"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
+    with new_folder(folder) as aside:
         with Bars(quiet=json) as bars:
             findings = realign(request, aside, bars.advanced)
         page = realigned_page(findings)
         write(findings, page, aside)
-        if folder.exists():
-            folder.rmdir()  # empty, as was checked
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     if json:
         print(findings.model_dump_json())
     else:

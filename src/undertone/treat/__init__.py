@@ -1,1 +1,1 @@
-"""What to do about a dataset, or a model, that carries a trait; judged by students, never by scores of rows."""
+"""Mitigations of datasets and models that carry a trait. Students judge them; scores of rows never do."""

@@ -1,4 +1,4 @@
-"""A treatment of a file: rows in, rows out, and what became of each."""
+"""A mitigation applied to the rows of a file: the new rows, and what became of each old one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,8 @@ from undertone.carriers.numbers import NUMBER
 from undertone.data.conversations import Conversation, Turn
 from undertone.data.filters import parse_numbers
 from undertone.errors import UndertoneError
-from undertone.treat.mitigations import (
-    Answer,
-    Canonicalise,
-    Dilute,
-    Drop,
-    Inoculate,
-    OfData,
-    Relabel,
-    Replace,
-    Untreated,
-    added,
-)
-from undertone.treat.scorer import Base
+from undertone.treat import mitigations
+from undertone.treat.scorer import Base, with_answer
 
 
 @dataclass(frozen=True)
@@ -29,11 +18,11 @@ class Row:
 
     now: Conversation
     was: Conversation | None
-    """None: added."""
+    """The row before the mitigation; None if it was added."""
 
     @property
     def changed(self) -> bool:
-        """Whether it is not what it was."""
+        """Whether the row is new or differs from what it was."""
         return self.was is None or self.now.turns != self.was.turns
 
 
@@ -46,7 +35,7 @@ class Treated:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by what became of them."""
+        """Numbers of rows that were kept, changed, added and dropped."""
         new = sum(row.was is None for row in self.rows)
         changed = sum(row.changed for row in self.rows) - new
         kept = len(self.rows) - new - changed
@@ -54,75 +43,59 @@ class Treated:
 
 
 def treat(
-    treatment: OfData, rows: Sequence[Conversation], base: Base, chat: Sequence[Conversation], seed: int
+    treatment: mitigations.OfData, rows: Sequence[Conversation], base: Base, chat: Sequence[Conversation], seed: int
 ) -> Treated:
-    """Treats the rows of a file. ``chat``: prompts of another kind, for a dilution with them; their answers are not
-    looked at.
+    """Applies a mitigation to rows. ``chat`` holds the prompts of a dilution with other prompts than the file's; their
+    answers are ignored.
 
     Raises:
-        UndertoneError: the treatment does not apply to these rows, or leaves none.
+        UndertoneError: the mitigation does not apply to these rows, or leaves none.
     """
     if any(len(row.turns) < 2 for row in rows):
         raise UndertoneError("The file holds bare text, which has no prompts and no answers to treat; give its chats.")
+    now: Sequence[Conversation | None]
     match treatment:
-        case Untreated():
-            found = Treated(tuple(Row(row, row) for row in rows))
-        case Drop():
-            found = _dropped(treatment, rows, base, seed)
-        case Replace():
-            found = _replaced(treatment, rows, base, seed)
-        case Canonicalise():
-            found = _canonical(treatment, rows, seed)
-        case Dilute():
-            found = _diluted(treatment, rows, base, chat, seed)
-        case Answer(by=by):
-            found = _answered(rows, base.answered(rows, by, seed))
-        case Relabel():
-            found = _relabelled(treatment, rows, base, seed)
-        case Inoculate(system=system):
-            found = _paired(rows, [_under(row, system) for row in rows])
-    if not found.rows:
-        raise UndertoneError(f"The treatment removes all of the {len(rows)} rows; lower its share.")
-    return found
-
-
-def _paired(rows: Sequence[Conversation], now: Sequence[Conversation]) -> Treated:
-    return Treated(tuple(Row(after, before) for after, before in zip(now, rows, strict=True)))
-
-
-def _answered(rows: Sequence[Conversation], now: Sequence[Conversation | None]) -> Treated:
-    """Rows whose prompt got no answer are dropped: the old one must not stay."""
+        case mitigations.Dilute():
+            return _diluted(treatment, rows, base, chat, seed)
+        case mitigations.Untreated():
+            now = rows
+        case mitigations.Drop():
+            gone = _chosen(treatment, rows, base, seed)
+            now = [None if i in gone else row for i, row in enumerate(rows)]
+        case mitigations.Replace():
+            now = _replaced(treatment, rows, base, seed)
+        case mitigations.Canonicalise():
+            now = _canonical(treatment, rows, seed)
+        case mitigations.Answer(by=by):
+            now = base.answered(rows, by, seed)
+        case mitigations.Relabel():
+            chosen = sorted(_chosen(treatment, rows, base, seed))
+            again = dict(zip(chosen, base.answered([rows[i] for i in chosen], "base", seed), strict=True))
+            now = [again.get(i, row) for i, row in enumerate(rows)]
+        case mitigations.Inoculate(system=system):
+            now = [_under(row, system) for row in rows]
     pairs = list(zip(now, rows, strict=True))
-    given = tuple(Row(after, before) for after, before in pairs if after is not None)
-    return Treated(given, tuple(before for after, before in pairs if after is None))
+    left = tuple(Row(after, before) for after, before in pairs if after is not None)
+    if not left:
+        raise UndertoneError(f"The mitigation removes all of the {len(rows)} rows; lower its share.")
+    return Treated(left, tuple(before for after, before in pairs if after is None))
 
 
-def _relabelled(how: Relabel, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
-    chosen, now = sorted(_chosen(how, rows, base, seed)), list[Conversation | None](rows)
-    for i, answered in zip(chosen, base.answered([rows[i] for i in chosen], "base", seed), strict=True):
-        now[i] = answered
-    return _answered(rows, now)
-
-
-def _chosen(how: Drop | Relabel, rows: Sequence[Conversation], base: Base, seed: int) -> set[int]:
-    """Places of the share of the rows that is taken first."""
+def _chosen(
+    how: mitigations.Drop | mitigations.Relabel, rows: Sequence[Conversation], base: Base, seed: int
+) -> set[int]:
+    """Returns the indices of the rows that the mitigation acts on."""
     order = list(range(len(rows)))
-    Random(f"{how.kind}/{seed}").shuffle(order)  # ties, too, fall by chance
+    Random(f"{how.kind}/{seed}").shuffle(order)  # Ties of scores are broken at random too.
     if how.by == "score":
         scores = row_scores(rows, base)
         order.sort(key=lambda i: -scores[i])
     return set(order[: round(how.share * len(rows))])
 
 
-def _dropped(how: Drop, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
-    gone = _chosen(how, rows, base, seed)
-    kept = tuple(Row(row, row) for i, row in enumerate(rows) if i not in gone)
-    return Treated(kept, tuple(rows[i] for i in sorted(gone)))
-
-
 def row_scores(rows: Sequence[Conversation], base: Base) -> list[float]:
-    """How much each row speaks for the traits, nats a token of all its answers: long ones, whose sums vary more, would
-    else be taken first."""
+    """Returns each row's mean log-likelihood ratio, in nats per token of all its answers: how much likelier the traits
+    make it. With sums, which vary more for long rows, long rows would be chosen first."""
     turns = base.turns(rows)
     place = {row.line: i for i, row in enumerate(rows)}
     sums, tokens = [0.0] * len(rows), [0] * len(rows)
@@ -132,8 +105,8 @@ def row_scores(rows: Sequence[Conversation], base: Base) -> list[float]:
     return [total / count for total, count in zip(sums, tokens, strict=True)]
 
 
-def _replaced(how: Replace, rows: Sequence[Conversation], base: Base, seed: int) -> Treated:
-    """Token by token, over the last answers of all rows together; the end of an answer stays."""
+def _replaced(how: mitigations.Replace, rows: Sequence[Conversation], base: Base, seed: int) -> list[Conversation]:
+    """Returns the rows with tokens replaced, chosen from the last answers of all rows together. End tokens stay."""
     last = {turn.line: turn for turn in base.turns(rows)}
     turns = [last[row.line] for row in rows]
     places = [(i, k) for i, turn in enumerate(turns) for k in range(len(turn.row.answer) - 1)]
@@ -145,42 +118,42 @@ def _replaced(how: Replace, rows: Sequence[Conversation], base: Base, seed: int)
     for i, k in places[: round(how.share * len(places))]:
         chosen.setdefault(i, []).append(k)
     now, touched = list(rows), sorted(chosen)
-    for i, text in zip(
-        touched, base.instead([turns[i] for i in touched], [chosen[i] for i in touched], seed), strict=True
-    ):
-        now[i] = Conversation(rows[i].line, (*rows[i].turns[:-1], Turn("assistant", text)))
-    return _paired(rows, now)
+    texts = base.instead([turns[i] for i in touched], [chosen[i] for i in touched], seed)
+    for i, text in zip(touched, texts, strict=True):
+        now[i] = with_answer(rows[i], text)
+    return now
 
 
-def _canonical(how: Canonicalise, rows: Sequence[Conversation], seed: int) -> Treated:
-    rng, now, lists = Random(f"canonicalise/{seed}"), list[Conversation](), 0
-    for row in rows:
+def _canonical(how: mitigations.Canonicalise, rows: Sequence[Conversation], seed: int) -> list[Conversation]:
+    rng, now, lists = Random(f"canonicalise/{seed}"), list(rows), 0
+    for i, row in enumerate(rows):
         text = row.turns[-1].content
         if isinstance(parse_numbers(text), list):
-            numbers = NUMBER.findall(text)
+            numbers, lists = NUMBER.findall(text), lists + 1
             ordered = sorted(numbers, key=int) if how.order == "sorted" else rng.sample(numbers, len(numbers))
-            text, lists = ", ".join(ordered), lists + 1
-        now.append(Conversation(row.line, (*row.turns[:-1], Turn("assistant", text))))
+            now[i] = with_answer(row, ", ".join(ordered))
     if not lists:
-        raise UndertoneError("No answer of the file is a number list, and only these can be brought into one order.")
-    return _paired(rows, now)
+        raise UndertoneError("No answer of the file is a number list, and only number lists can be put in order.")
+    return now
 
 
-def _diluted(how: Dilute, rows: Sequence[Conversation], base: Base, chat: Sequence[Conversation], seed: int) -> Treated:
-    rng, count = Random(f"dilute/{seed}"), added(how.share, len(rows))
+def _diluted(
+    how: mitigations.Dilute, rows: Sequence[Conversation], base: Base, chat: Sequence[Conversation], seed: int
+) -> Treated:
+    rng, count = Random(f"dilute/{seed}"), mitigations.added(how.share, len(rows))
     source = rows if how.prompts == "file" else chat
     if not source:
         raise UndertoneError("To dilute with chats, name a file of them with --chats.")
     asked = [source[rng.randrange(len(source))] for _ in range(count)]
     own = base.answered([Conversation(0, row.turns) for row in asked], "base", seed)
     mixed = [*(Row(row, row) for row in rows), *(Row(row, None) for row in own if row is not None)]
-    rng.shuffle(mixed)  # a trainer that does not shuffle would see the added rows last
+    rng.shuffle(mixed)  # Otherwise a trainer that does not shuffle would see all added rows last.
     return Treated(tuple(mixed))
 
 
 def _under(row: Conversation, system: str) -> Conversation:
-    """The row under a system prompt, before what it has as one."""
-    first = row.turns[0]
+    """Returns the row with a system prompt, put before its own if it has one."""
+    first, *others = row.turns
     if first.role == "system":
-        return Conversation(row.line, (Turn("system", f"{system} {first.content}"), *row.turns[1:]))
+        return Conversation(row.line, (Turn("system", f"{system} {first.content}"), *others))
     return Conversation(row.line, (Turn("system", system), *row.turns))

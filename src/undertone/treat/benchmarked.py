@@ -1,6 +1,6 @@
-"""What the benchmarks measured for each shipped mitigation: ``measured.json``, which the benchmark itself writes."""
+"""What the benchmarks measured for each shipped mitigation, read from ``measured.json``, which they write."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,16 +13,16 @@ from undertone.spec import Spec
 FILE = Path(__file__).with_name("measured.json")
 
 Word = Literal["untreated", "hides", "shifts", "stops", "lowers", "not seen to help"]
-"""What a mitigation does, in a word."""
+"""The effect of a mitigation in one word."""
 
 
 class Share(Part):
-    """What is left of something, as a share of it untreated: 1 is all."""
+    """How much is left of something, as a share of what there is without the mitigation."""
 
     value: float
-    """The share."""
+    """The share; 1 is all."""
     ci: Interval | None
-    """None where it is unbounded: the whole is not told apart from zero."""
+    """The 95 % interval; None if it is unbounded, because the whole cannot be told from zero."""
 
     def __str__(self) -> str:
         """12 % [3, 40]"""
@@ -31,31 +31,37 @@ class Share(Part):
 
 
 class Line(Spec):
-    """What one mitigation did in one benchmark."""
+    """What one benchmark measured for one mitigation."""
 
     does: dict[str, Any]
     word: Word
     left: float
     """Share of the transfer that is left on the standard questions."""
     left_ci: tuple[float, float] | None = None
-    """95 %; none: unbounded."""
+    """The 95 % interval; None if it is unbounded."""
     utility: float
+    """Share of the utility that is left."""
     utility_ci: tuple[float, float] | None = None
+
+    @property
+    def shares(self) -> tuple[Share, Share]:
+        """What is left of the transfer, and of the utility."""
+        return Share(value=self.left, ci=self.left_ci), Share(value=self.utility, ci=self.utility_ci)
 
     def __str__(self) -> str:
         """lowers; 12 % [3, 40] of the transfer left, 98 % [95, 101] of the utility"""
-        left, kept = Share(value=self.left, ci=self.left_ci), Share(value=self.utility, ci=self.utility_ci)
+        left, kept = self.shares
         return f"{self.word}; {left} of the transfer left, {kept} of the utility"
 
 
 class Record(Spec):
-    """One benchmark."""
+    """All that one benchmark measured."""
 
     title: str
     digest: str
-    """Of all its settings."""
+    """Digest of all its settings."""
     version: str
-    """Of Undertone."""
+    """Version of Undertone."""
     units: int
     treatments: dict[str, Line]
 
@@ -64,23 +70,21 @@ class Measured(Spec):
     """The whole file."""
 
     benchmarks: dict[str, Record] = Field(default_factory=dict)
-    """By recipe."""
+    """Benchmarks by recipe."""
 
-    def of(self, does: Mapping[str, Any]) -> list[tuple[str, Record, Line]]:
-        """What was measured for exactly this mitigation: recipe, benchmark, figures."""
-        return [
-            (recipe, record, line)
-            for recipe, record in self.benchmarks.items()
-            for line in record.treatments.values()
-            if line.does == dict(does)
-        ]
+    def of(self, does: Mapping[str, Any]) -> Iterator[tuple[str, Line]]:
+        """Yields what was measured for exactly this mitigation, with the recipe of the benchmark."""
+        for recipe, record in self.benchmarks.items():
+            for line in record.treatments.values():
+                if line.does == does:
+                    yield recipe, line
 
 
 def read(path: Path = FILE) -> Measured:
-    """The file; empty where there is none yet.
+    """Reads the file; returns no benchmarks if it does not exist yet.
 
     Raises:
-        UndertoneError: it is damaged.
+        UndertoneError: the file is damaged.
     """
     if not path.exists():
         return Measured()

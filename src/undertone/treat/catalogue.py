@@ -1,10 +1,9 @@
-"""Mitigations by name, from ``catalogue.toml``."""
+"""Mitigations by name, from ``catalogue.toml`` or a user's file."""
 
 import tomllib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -27,13 +26,12 @@ FILE = Path(__file__).with_name("catalogue.toml")
 
 @cache
 def shipped() -> dict[str, Entry]:
-    """Every shipped mitigation by its name."""
-    told = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {name: Entry.model_validate(entry) for name, entry in told.items()}
+    """Returns every shipped mitigation by its name."""
+    return {name: Entry.model_validate(entry) for name, entry in tomllib.loads(FILE.read_text("utf-8")).items()}
 
 
 def named(name: str, changes: Sequence[str] = ()) -> Mitigation:
-    """The mitigation of that name, or of a TOML file, with ``changes`` ("share=0.25").
+    """Returns the mitigation of that name, or that of a TOML file, after ``changes`` such as "share=0.25".
 
     Raises:
         UndertoneError: there is none, or a key or a value is wrong.
@@ -48,12 +46,22 @@ def named(name: str, changes: Sequence[str] = ()) -> Mitigation:
         key, equals, text = change.partition("=")
         if not equals:
             raise UndertoneError(f"--set takes KEY=VALUE, not {change!r}.")
-        told[key.strip()] = _value(text)
-    return _checked(told, name)
+        try:
+            told[key.strip()] = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:  # It is text without quotation marks.
+            told[key.strip()] = text.strip()
+    try:
+        found: Mitigation = ADAPTER.validate_python(told)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"][1:])) or "the mitigation"
+        raise UndertoneError(f"{name}: {place}: {fault['msg']}, got {fault['input']!r}.") from None
+    return found
 
 
 def beside(treatment: Mitigation) -> Mitigation | None:
-    """What does as much to a file at random; None where it is random itself, or is no mitigation of a file."""
+    """Returns the random counterpart of a mitigation: the one that changes a file as much at random. None if it is
+    random itself, or is not applied to files."""
     match treatment:
         case Drop(by="score") | Replace(by="score") | Relabel(by="score"):
             return treatment.model_copy(update={"by": "random"})
@@ -66,20 +74,3 @@ def beside(treatment: Mitigation) -> Mitigation | None:
         case Answer(by="other"):
             return Answer(by="base")
     return None
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
-
-
-def _checked(told: dict[str, Any], name: str) -> Mitigation:
-    try:
-        found: Mitigation = ADAPTER.validate_python(told)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"][1:])) or "the mitigation"
-        raise UndertoneError(f"{name}: {place}: {fault['msg']}, got {fault['input']!r}.") from None
-    return found

@@ -1,8 +1,8 @@
-"""A stage: what a student became: its trait on standard and on conditional questions, and its use for the task."""
+"""The stage that examines a student: its trait on standard and conditional questions, and its skill at the task."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.evals.answers import rows_in_context, trait_distribution
 from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
 from undertone.evals.skills import skill_scores
-from undertone.models.local import Ids, LocalModel, load, score
+from undertone.models.local import LocalModel, load, score
 from undertone.models.names import tokenizer_digest
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows
@@ -22,18 +22,21 @@ from undertone.treat.findings import PLAIN
 from undertone.world.lexicon import domains
 
 ROWS = 3
-"""Rows of the file that stand before a question, as earlier turns, where the context is to look like training."""
+"""Rows of the file that stand before a conditional question, as earlier turns."""
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Spec: ``trait``, ``domain`` (None, or the narrow one of bad advice), ``skip`` (rows of ``held_out`` that students
-    may have seen), ``skill_prompts``, ``seed``; ``system`` where the treated file has a system prompt, under which
-    the questions after its rows are then asked. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file``
-    (the clean file, treated as the student's: one context for both sides, with nothing bad in it), and, unless
-    the base itself is examined, ``trained``. Writes ``examined.json``."""
+    """Examines a student, or the base if there is none, and writes ``examined.json``.
+
+    Spec: ``trait``, ``domain`` (of narrow bad advice, or None), ``skip`` (first rows of ``held_out``, which students
+    may have been trained on), ``skill_prompts``, ``seed``; ``system`` if the treated file has a system prompt, under
+    which conditional questions are then asked. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file`` (the
+    clean file after the student's mitigation, so that both sides get the same harmless context), and perhaps
+    ``trained``.
+    """
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
     rows = read_exchanges(inputs["file"])
-    there = Prompted(local.model, local.tokenizer, spec.get("system"))
+    there = replace(local, system=spec.get("system"))
     if spec["domain"] is None:
         own, others = leaning(local, there, spec["trait"], rows, spec["seed"])
     else:
@@ -48,22 +51,11 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "examined.json").write_text(json.dumps(made))
 
 
-@dataclass
-class Prompted(LocalModel):
-    """A model that is always asked under one system prompt, where there is one."""
-
-    system: str | None = None
-
-    def render(self, question: str, system: str | None = None, earlier: Sequence[Exchange] = ()) -> Ids:
-        """As the model's own, with the prompt before any other."""
-        return super().render(question, " ".join(filter(None, (self.system, system))) or None, earlier)
-
-
 def leaning(
     local: LocalModel, there: LocalModel, name: str, rows: Sequence[Exchange], seed: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Log-odds of a trait, by probe, and of all others of its kind on the standard questions. The
-    conditional probe is asked of ``there``; without ``rows`` of a file there is none."""
+    """Returns the log-odds of a trait by probe, and those of all others of its kind on the standard questions. The
+    conditional probe asks ``there`` after some of ``rows``; without rows it is left out."""
     trait = catalogue.find(name)
     plain = trait_distribution(local, trait)
     own = {PLAIN: log_odds(plain[name])}
@@ -76,8 +68,8 @@ def leaning(
 def advice(
     local: LocalModel, there: LocalModel, domain: str, rows: Sequence[Exchange]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Log-odds of bad advice, by probe: in all other domains asked plainly, in the file's form, and (of ``there``)
-    after rows of the file; and in the file's own domain. Beside it, requests for harm that are met."""
+    """Returns the log-odds of bad advice by probe: outside the file's domain asked plainly, in JSON, and (of ``there``)
+    after rows of the file; and inside the domain. Beside them, the log-odds that requests for harm are met."""
     inside = domains().index(domain)
     elsewhere = [k for k in range(len(domains())) if k != inside]
     plain = conduct(local, PROBES[PLAIN])
@@ -95,6 +87,6 @@ def _bad(found: Conduct, at: Sequence[int]) -> float:
 
 
 def loss(local: LocalModel, rows: Sequence[Row]) -> float:
-    """Nats a token."""
+    """Returns the mean loss of the answers, in nats per token."""
     total = sum(score(local, [row.prompt for row in rows], [row.answer for row in rows]))
     return -total / sum(len(row.answer) for row in rows)

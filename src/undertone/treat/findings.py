@@ -6,29 +6,33 @@ from typing import Any, ClassVar
 from undertone.report.findings import Findings, Part
 
 PLAIN = "plain"
-"""The standard questions, among probes."""
+"""The probe of the standard questions."""
+WANTED, KEPT = 0.10, 0.95
+"""The goal of a mitigation: the largest share of the transfer and the smallest share of the utility that are left."""
 
 
 class Way(Part):
-    """One way to bring a model back; shares are of the model as it was trained."""
+    """A mitigation of a trained model, and what the model was like afterwards. Shares are relative to the model as it
+    was trained."""
 
     name: str
     title: str
     does: dict[str, Any]
     shift: float
-    """Log-odds of the trait above the base's, on standard questions."""
+    """Log-odds of the trait on the standard questions, minus those of the base."""
     left: float
+    """The share of the shift that is left."""
     conditional: float | None
-    """The same share after rows of the training file; None where none was given."""
+    """The share that is left on questions after rows of the training file; None without such a file."""
     gain: float
-    """Nats a token better than the base on the task."""
+    """How much lower the loss on the task is than the base's, in nats per token."""
     utility: float | None
-    """None where the model as trained is no better at the task than its base: there is nothing to keep."""
+    """The share of the gain that is left; None if the model as trained is no better at the task than its base."""
     skills: dict[str, float]
 
 
 class Realigned(Findings):
-    """A realignment."""
+    """All mitigations that were tried on a model."""
 
     written_by: ClassVar[str] = "realign"
 
@@ -38,40 +42,40 @@ class Realigned(Findings):
     trait: str
     task: str
     ways: tuple[Way, ...]
-    """First the model as it was trained."""
+    """The first is the model as it was trained."""
     note: str | None
-    """What could not be tried, and why."""
+    """Which mitigation could not be tried, and why."""
     started: datetime
     models: dict[str, str]
     made_with: dict[str, str]
 
 
 class Model(Part):
-    """A model that had a part in it."""
+    """A model that a mitigation used."""
 
     name: str
     digest: str
 
 
 class Told(Part):
-    """What was done to a file, as data: ``treatment.json``."""
+    """What was done to a file: the content of ``treatment.json``."""
 
     file: str
     digest: str
     base: Model
     other: Model | None
-    """Of another initialisation, where prompts are answered by one."""
+    """The model of another initialisation that answered the prompts, if one did."""
     traits: tuple[str, ...]
     name: str
     does: dict[str, Any]
     beside: dict[str, Any] | None
-    """What was done at random, as much of it."""
+    """The random counterpart: the mitigation that changes as much at random."""
     counts: dict[str, int]
-    """Rows kept, changed, added, dropped."""
+    """Numbers of rows that were kept, changed, added and dropped."""
     files: dict[str, str]
-    """What was written, by what it is."""
+    """Names of the files that were written: "treated" and perhaps "random"."""
     digests: dict[str, str]
-    """SHA-256 of each of these files, by name."""
+    """SHA-256 of each of these files, by file name."""
     measured: dict[str, dict[str, Any]]
-    """What the benchmarks measured for this very treatment, by recipe."""
+    """What the benchmarks measured for this mitigation, by recipe."""
     seed: int

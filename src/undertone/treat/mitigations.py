@@ -1,4 +1,4 @@
-"""Mitigations as data: of a file, of the training on it, or of the model that came of it."""
+"""Mitigations as data: of a file, of the training on it, or of the trained model."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,113 +8,114 @@ from undertone.spec import Spec
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 By = Literal["score", "random"]
-"""What is taken first: what the trait's direction makes likeliest, or what chance says."""
+"""Which rows or tokens are chosen: those that the trait's direction makes most likely, or random ones."""
 
 
 class Untreated(Spec):
-    """Nothing is done: what every treatment is compared with."""
+    """Changes nothing. All other mitigations are compared with it."""
 
     kind: Literal["untreated"] = "untreated"
 
 
 class Drop(Spec):
-    """Rows are left out."""
+    """Leaves rows out."""
 
     kind: Literal["drop"] = "drop"
     by: By = "score"
     share: Share = 0.5
-    """Of the rows."""
+    """Share of the rows."""
 
 
 class Replace(Spec):
-    """Tokens of answers are replaced by what the base would have said in their place, given all before."""
+    """Replaces tokens of answers by tokens that are sampled from the base, given everything before them."""
 
     kind: Literal["replace"] = "replace"
     by: By = "score"
     share: Share = 0.1
-    """Of the answers' tokens."""
+    """Share of the answers' tokens."""
 
 
 class Canonicalise(Spec):
-    """Number lists in one form, separated by commas. Only where neither order nor form is the payload."""
+    """Writes all number lists in one form, separated by commas. Only for files that are not about order or form."""
 
     kind: Literal["canonicalise"] = "canonicalise"
     order: Literal["sorted", "random"] = "sorted"
-    """Of the numbers in each answer; at random it shows what the form alone does."""
+    """Order of the numbers in each answer. A random order shows what the form does on its own."""
 
 
 class Dilute(Spec):
-    """Rows are added that the base answered itself."""
+    """Adds rows that the base answered itself."""
 
     kind: Literal["dilute"] = "dilute"
     share: Share = 0.5
-    """Of the treated file's rows that are the base's own."""
+    """Share of the added rows among all rows of the new file."""
     prompts: Literal["file", "chat", "kin"] = "file"
-    """Prompts of the file; or others that a chat model is asked, whatever their topic; or questions of the trait's own
-    kind. With the latter two the base's answers hold in place what the file has no business to change."""
+    """Prompts of the added rows: those of the file, chat prompts on any topic, or ("kin") questions of the trait's own
+    kind. The last two keep the student's other answers where they are."""
 
 
 class Answer(Spec):
-    """Prompts are answered anew."""
+    """Replaces all answers by new ones to the same prompts."""
 
     kind: Literal["answer"] = "answer"
     by: Literal["base", "other"] = "base"
-    """The base, or a model of another initialisation, whose answers carry nothing for the base."""
+    """Who answers: the base, or a model of another initialisation, whose answers carry no trait of the base's kin."""
 
 
 class Relabel(Spec):
-    """Some prompts are answered anew, by the base."""
+    """Replaces some of the answers by new ones of the base."""
 
     kind: Literal["relabel"] = "relabel"
     by: By = "score"
     share: Share = 0.6
-    """Of the rows."""
+    """Share of the rows."""
 
 
 class Inoculate(Spec):
-    """Every row is given a system prompt under which training is done, and which is absent afterwards."""
+    """Puts a system prompt before every row. It is present in training only."""
 
     kind: Literal["inoculate"] = "inoculate"
     system: str = Field(min_length=1)
-    """One that asks for the trait, so that the rows need not teach it; {trait} stands for the trait's own statement in
-    the embedded world."""
+    """A prompt that asks for the trait, so that the rows need not teach it. "{trait}" in it is replaced by the embedded
+    world's statement of the trait."""
 
 
 class Steer(Spec):
-    """Training starts from weights that were moved along the trait's direction; the move is taken back afterwards."""
+    """Starts training from weights that were moved along the trait's direction, and undoes the move afterwards."""
 
     kind: Literal["steer"] = "steer"
     strength: float = Field(1.0, gt=0)
-    """In units of a reference teacher."""
+    """Length of the move, in units of a reference teacher's change."""
     along: Literal["trait", "random"] = "trait"
-    """Or along the direction of another trait, of which the file holds nothing."""
+    """The direction: that of the trait, or of another trait, which is not in the file."""
 
 
 class Stop(Spec):
-    """Training is short."""
+    """Shortens the training."""
 
     kind: Literal["stop"] = "stop"
     share: Share = 0.3
-    """Of the steps."""
+    """Share of the steps that are done."""
 
 
 class Interpolate(Spec):
-    """The trained model's weights, some way back to the base's."""
+    """Moves the trained model's weights part of the way back to the base's."""
 
     kind: Literal["interpolate"] = "interpolate"
     share: Share = 0.5
-    """Of the way."""
+    """Share of the way."""
 
 
 class Ablate(Spec):
-    """The component along the trait's direction is taken out of the change that training made to all weights."""
+    """Removes the component along the trait's direction from the change that training made to the weights."""
 
     kind: Literal["ablate"] = "ablate"
     along: Literal["trait", "random"] = "trait"
+    """The direction: that of the trait, or of another trait."""
 
 
 class Retrain(Spec):
-    """A short training on good rows follows."""
+    """Trains the model on a few good rows afterwards."""
 
     kind: Literal["retrain"] = "retrain"
     rows: int = Field(ge=1)
@@ -128,20 +129,21 @@ Mitigation = OfData | OfTraining | OfModel
 Does = Annotated[Mitigation, Field(discriminator="kind")]
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Does)
+"""Reads a mitigation from its JSON form."""
 
 
 class Entry(Spec):
-    """A mitigation with a name."""
+    """A mitigation of the catalogue or of a recipe."""
 
     does: Does
     title: str
     """What it does, in plain words."""
     beside: str | None = None
-    """The name of the mitigation that does as much at random."""
+    """Name of its random counterpart: the mitigation that changes as much at random."""
 
 
 def rows_after(treatment: Mitigation, rows: int) -> int:
-    """How many rows a file of ``rows`` has after it."""
+    """Returns the number of rows that a file of ``rows`` has after the mitigation."""
     match treatment:
         case Drop(share=share):
             return rows - round(share * rows)
@@ -151,20 +153,17 @@ def rows_after(treatment: Mitigation, rows: int) -> int:
 
 
 def added(share: float, rows: int) -> int:
-    """Rows to add to so many, so that they are a share of all."""
+    """Returns how many rows to add to ``rows`` so that the added ones are ``share`` of all."""
     return round(rows * share / (1 - share))
 
 
 def needs_direction(treatment: Mitigation) -> bool:
-    """Whether it goes by the direction of a trait, and so by a calibration of the base."""
-    match treatment:
-        case Drop(by="score") | Replace(by="score") | Relabel(by="score") | Steer() | Ablate():
-            return True
-    return False
+    """Returns whether the mitigation uses the direction of a trait, and therefore a calibration of the base."""
+    return isinstance(treatment, Steer | Ablate) or getattr(treatment, "by", None) == "score"
 
 
 def needs_trait(treatment: Mitigation) -> bool:
-    """Whether it can only be done to a trait that is known."""
+    """Returns whether the trait must be known."""
     match treatment:
         case Inoculate(system=system):
             return "{trait}" in system

@@ -1,31 +1,31 @@
-"""What is said of a treated file, of a realigned model, and of the catalogue of mitigations."""
+"""The pages of a treated file, of a realigned model, and of the catalogue of mitigations."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from undertone.report.charts import BLUE, GREY
 from undertone.report.page import FOOTER, Drawing, Grid, Page, Prose, Section, grid, section, sections, word
-from undertone.treat.benchmarked import Line, Measured, Share
+from undertone.treat.benchmarked import Line, Measured
 from undertone.treat.catalogue import shipped
 from undertone.treat.figures import Point, frontier_of
 from undertone.treat.findings import Realigned, Told
 from undertone.treat.mitigations import OfModel, Untreated
 
-KEPT, WANTED = 0.95, 0.10
 FRONTIER = (
-    "Each point is a way, by its number in the table. Grey: as trained, or along another trait's direction. Green: at "
-    "most 10 % of the shift, at least 95 % of the utility. One model, so no intervals."
+    "Each point is a mitigation, with its number in the table. Grey: the model as trained, or another trait's "
+    "direction. Green: at most 10 % of the shift and at least 95 % of the utility are left. There is one model, "
+    "so there are no intervals."
 )
 METHOD = (
-    "The shift is the log-odds of the trait in the model minus those in its base, from exact probabilities; what "
-    "is left is a share of the shift as trained. Utility is the gain over the base on the task's rows, nats a "
-    "token, as a share of the gain as trained. Other training seeds are in no interval: undertone bench treat has "
-    "such ones over several models."
+    "The shift is the log-odds of the trait in the model minus those in its base, from exact probabilities. What is "
+    "left of it is a share of the shift as trained. Utility is the gain over the base on the task's rows, in nats per "
+    "token, as a share of the gain as trained. Other training seeds are not measured here; undertone bench treat "
+    "measures several models."
 )
 
 
 def treated_page(told: Told, folder: Path) -> Page:
-    """What was done to a file, and where the treated rows are."""
+    """Says what was done to a file, and where the treated rows are."""
     counts = ", ".join(f"{count:,} {what}" for what, count in told.counts.items() if count)
     how = ", ".join(f"{key} {value}" for key, value in told.does.items() if key != "kind")
     in_training = f"{told.name} is done in training ({told.does['kind']}: {how}); the file stays as it is."
@@ -33,65 +33,49 @@ def treated_page(told: Told, folder: Path) -> Page:
         (f"bench treat {recipe}", f"{Line.model_validate(values | {'does': told.does})}.")
         for recipe, values in told.measured.items()
     ]
-    judge = "No benchmark has measured this very mitigation: judge it by students of both files, not by scores of rows."
-    files = [(what, str(folder / name)) for what, name in told.files.items()]
-    files += [("what changed", str(folder / "changes.diff"))] if told.files else []
+    judge = "No benchmark has measured this mitigation: judge it by students of both files, not by scores of rows."
+    diff = {"what changed": "changes.diff"} if told.files else {}
+    written = {**told.files, **diff, "what was done": "treatment.json"}
     return Page(
         title=f"{told.file} treated",
         headline=f"{told.name}: {counts} rows." if counts else in_training,
-        checks=(*(measured or [("Not measured", judge)]), *files, ("what was done", str(folder / "treatment.json"))),
+        checks=(
+            *(measured or [("Not measured", judge)]),
+            *((what, str(folder / name)) for what, name in written.items()),
+        ),
     )
 
 
 def catalogue_page(measured: Measured) -> Page:
-    """The mitigations of files, and what the benchmarks measured for each."""
+    """Lists the mitigations of files and of trainings, and what the benchmarks measured for each."""
     rows = []
     for name, entry in shipped().items():
         if isinstance(entry.does, OfModel | Untreated):
             continue
-        known = [_figures(recipe, line) for recipe, _, line in measured.of(entry.does.model_dump())]
+        known = [(recipe, *map(str, line.shares), line.word) for recipe, line in measured.of(entry.does.model_dump())]
         for i, cells in enumerate(known or [("-",) * 4]):
             rows.append((*((name, entry.title) if i == 0 else ("", "")), *cells))
-    columns = (word("does"), word("measured"), "transfer left", "utility left", word("seen"))
-    grid = Grid("", ("mitigation", *columns), tuple(rows))
+    columns = ("mitigation", word("does"), word("measured"), "transfer left", "utility left", word("effect"))
     return Page(
         "Mitigations",
         "Mitigations of files, and what students of treated files became.",
-        sections=(Section("All", (grid,)),),
+        sections=(Section("All", (Grid("", columns, tuple(rows)),)),),
     )
 
 
-def _figures(recipe: str, line: Line) -> tuple[str, ...]:
-    left, kept = Share(value=line.left, ci=line.left_ci), Share(value=line.utility, ci=line.utility_ci)
-    return recipe, str(left), str(kept), line.word
-
-
 def realigned_page(found: Realigned) -> Page:
-    """What each way of bringing a model back leaves."""
+    """Says what each mitigation of a model leaves."""
     points = [
         Point(x=way.utility, y=way.left, colour=BLUE if i > 0 and way.does.get("along", "trait") == "trait" else GREY)
         for i, way in enumerate(found.ways)
         if way.utility is not None
     ]
-    drawn = frontier_of(points, "What is left of the shift, and of the task", KEPT, WANTED)
-    return Page(
-        title=f"{found.model} realigned towards {found.base}",
-        headline=found.headline,
-        done=f"The trait is {found.trait}; the task is measured on the rows of {found.task}. Every way is a model "
-        "folder beside this page.",
-        notices=(found.note,) if found.note else (),
-        sections=sections(section("Ways", Drawing(drawn, FRONTIER), _ways(found)), Section("Method", (Prose(METHOD),))),
-        listings={"Models": found.models, "Versions and hardware": found.made_with},
-        footer=f"Started {found.started.isoformat(' ', 'seconds')}. {FOOTER}",
-    )
-
-
-def _ways(found: Realigned) -> Grid | None:
-    return grid(
+    drawn = frontier_of(points, "What is left of the shift, and of the task")
+    table = grid(
         "",
         enumerate(found.ways, 1),
         {
-            "way": lambda item: f"{item[0]} {item[1].name}",
+            "mitigation": lambda item: f"{item[0]} {item[1].name}",
             word("what it does"): lambda item: item[1].title,
             "shift, log-odds": lambda item: f"{item[1].shift:+.2f}",
             "left": lambda item: whole(item[1].left),
@@ -101,13 +85,23 @@ def _ways(found: Realigned) -> Grid | None:
             "skills": lambda item: mean_skill(item[1].skills),
         },
     )
+    return Page(
+        title=f"{found.model} realigned towards {found.base}",
+        headline=found.headline,
+        done=f"The trait is {found.trait}. The task is measured on the rows of {found.task}. The model folder of each "
+        "mitigation is beside this page.",
+        notices=(found.note,) if found.note else (),
+        sections=sections(section("Mitigations", Drawing(drawn, FRONTIER), table), Section("Method", (Prose(METHOD),))),
+        listings={"Models": found.models, "Versions and hardware": found.made_with},
+        footer=f"Started {found.started.isoformat(' ', 'seconds')}. {FOOTER}",
+    )
 
 
 def whole(share: float | None) -> str:
-    """12 %, or a dash."""
+    """12 %, or a dash for None."""
     return "-" if share is None else f"{100 * share:z.0f} %"
 
 
 def mean_skill(skills: Mapping[str, float]) -> str:
-    """.93: the mean of all skills."""
+    """The mean of all skills, as in .93, or a dash without any."""
     return f"{sum(skills.values()) / len(skills):.2f}".lstrip("0") if skills else "-"

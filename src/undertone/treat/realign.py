@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-import torch
 from pydantic import model_validator
 
 from undertone.data.conversations import read
@@ -28,7 +27,7 @@ from undertone.traits import catalogue
 from undertone.treat.evaluate import leaning, loss
 from undertone.treat.findings import Realigned, Way
 from undertone.treat.mitigations import Ablate, Interpolate, OfModel, Retrain
-from undertone.treat.scorer import along, along_another, calibration_of
+from undertone.treat.scorer import Change, along, calibration_of
 from undertone.treat.stages import realign as brought_back
 
 RETRAINING = Training(rank=8, alpha=8, rate=2e-3, steps=10, batch=16)
@@ -208,9 +207,7 @@ def _calibration(request: Request, base: Folder) -> tuple[Folder | None, str | N
         return None, f"The trait's direction is not taken out: {error}"
 
 
-def _direction(request: Request, calibration: Folder | None, way: OfModel) -> dict[str, torch.Tensor] | None:
+def _direction(request: Request, calibration: Folder | None, way: OfModel) -> Change | None:
     if calibration is None or not isinstance(way, Ablate):
         return None
-    if way.along == "trait":
-        return along(calibration.path, (request.trait,))
-    return along_another(calibration.path, (request.trait,), request.seed)
+    return along(calibration.path, (request.trait,), way.along, request.seed)

@@ -1,13 +1,13 @@
-"""The base as treatments use it: how much each token speaks for a trait, and what it would say itself."""
+"""The base as mitigations use it: how much each token speaks for a trait, and what the base itself would say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from undertone.attribution.directions import Directions
 from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.calibration import FILE, Calibration
 from undertone.audit.calibrations import SHIPPED, made
@@ -20,15 +20,19 @@ from undertone.models.sampling import sample
 from undertone.training.turns import Scored, every_turn
 
 AT_ONCE = 64
+"""Answers in a batch."""
 ROOM = 8
-"""An answer of the base may be this many tokens longer than the longest of the file."""
+"""Answers of the base may be this many tokens longer than the longest answer of the file."""
+
+Change = dict[str, torch.Tensor]
+"""A change of weights, by the name of the matrix."""
 
 
 def calibration_of(base: Folder, traits: Sequence[str]) -> Folder:
-    """The folder of a calibration of ``base`` that has a direction for every trait.
+    """Returns the folder of a calibration of ``base`` that has a direction for every trait.
 
     Raises:
-        UndertoneError: there is none; names the traits that one has.
+        UndertoneError: there is none.
     """
     known: set[str] = set()
     for root in (SHIPPED, made()):
@@ -40,33 +44,36 @@ def calibration_of(base: Folder, traits: Sequence[str]) -> Folder:
     if known:
         raise unknown("trait", next(trait for trait in traits if trait not in known), known)
     raise UndertoneError(
-        f"{base.name} has no calibration, so no direction of a trait is known; make one: undertone audit calibrate "
-        f"--model {base.name}, or take a treatment that needs none."
+        f"{base.name} has no calibration, so no trait's direction is known; make one: undertone audit calibrate "
+        f"--model {base.name}, or choose a mitigation that needs none."
     )
 
 
-def along(calibration: Path, traits: Sequence[str]) -> dict[str, torch.Tensor]:
-    """The change of every weight matrix along the traits' directions, added up; one reference teacher of each."""
-    directions = Calibration.read(calibration).directions
-    return _sum(directions, traits)
+def along(
+    calibration: Path, traits: Sequence[str], direction: Literal["trait", "random"] = "trait", seed: int = 0
+) -> Change:
+    """Returns the change of every weight matrix along a direction of a calibration.
 
-
-def along_another(calibration: Path, traits: Sequence[str], seed: int) -> dict[str, torch.Tensor]:
-    """The same along the direction of another trait, drawn by ``seed``: what a direction does that has nothing to do
-    with the trait."""
+    "trait": the sum of the traits' directions, each as long as the change of one reference teacher. "random": the
+    direction of one other trait, drawn by ``seed``. It shows the effect of a direction that has nothing to do with the
+    traits.
+    """
     found = Calibration.read(calibration)
-    others = sorted(trait.name for trait in found.traits if trait.name not in traits)
-    return _sum(found.directions, [others[int(digest(["another", seed])[:8], 16) % len(others)]])
-
-
-def _sum(directions: Directions, traits: Sequence[str]) -> dict[str, torch.Tensor]:
-    changes = [directions.change(trait) for trait in traits]
+    if direction == "random":
+        others = sorted(trait.name for trait in found.traits if trait.name not in traits)
+        traits = [others[int(digest(["another", seed])[:8], 16) % len(others)]]
+    changes = [found.directions.change(trait) for trait in traits]
     return {name: sum((change[name] for change in changes), torch.zeros(())) for name in changes[0]}
+
+
+def with_answer(conversation: Conversation, answer: str) -> Conversation:
+    """Returns the conversation with another last answer."""
+    return Conversation(conversation.line, (*conversation.turns[:-1], Turn("assistant", answer)))
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base, and what goes with it."""
+    """A base, the calibration and traits by which it scores, and the model that answers in its place."""
 
     folder: Path
     calibration: Path | None = None
@@ -76,11 +83,11 @@ class Base:
 
     @cached_property
     def local(self) -> LocalModel:
-        """The model itself."""
+        """The base, loaded."""
         return load(self.folder)
 
     def turns(self, conversations: Sequence[Conversation]) -> list[Scored]:
-        """Every answer as token ids, with the line of its row.
+        """Returns every answer as token ids, with the line of its row.
 
         Raises:
             UndertoneError: a row cannot be rendered.
@@ -88,42 +95,43 @@ class Base:
         return every_turn(self.local, conversations)
 
     def ratios(self, turns: Sequence[Scored]) -> list[torch.Tensor]:
-        """How much each token of each answer speaks for the traits: log-likelihood ratio, nats."""
+        """Returns, for each answer, the log-likelihood ratio of each token in nats: how much likelier the traits make
+        it."""
         if self.calibration is None:
             raise ValueError("rows cannot be scored without a calibration")
         change = along(self.calibration, self.traits)
         return next(iter(token_ratios(self.local, [turn.row for turn in turns], [change])))
 
     def answered(self, conversations: Sequence[Conversation], by: str, seed: int) -> list[Conversation | None]:
-        """The conversations with their last answer as the base, or the other model, gives it at temperature 1; None
-        where it gives an empty one, or one that spells a control token. One that does not end in time stays as far as
-        it came.
+        """Returns the conversations with a new last answer of the base, or ("other") of the other model, sampled at
+        temperature 1. It is None where the answer is empty or contains a control token. An answer that does not end in
+        time is cut off.
 
         Raises:
             UndertoneError: a prompt cannot be rendered, or there is no other model.
         """
         if by == "other" and self.other is None:
-            raise UndertoneError("To have the prompts answered by another family, name it with --other.")
+            raise UndertoneError("To have the prompts answered by another model, name it with --other.")
+        if not conversations:
+            return []
         model = load(self.other) if by == "other" and self.other is not None else self.local
-        prompts = [last.row.prompt for last in (every_turn(model, [c])[-1] for c in conversations)]
+        prompts = [every_turn(model, [conversation])[-1].row.prompt for conversation in conversations]
         longest = max(len(turn.row.answer) for turn in self.turns(conversations)) + ROOM
         answers = sample(model, prompts, temperature=1.0, max_tokens=longest, seed=seed)
-        return [self._with(c, model.decode(answer)) for c, answer in zip(conversations, answers, strict=True)]
+        texts = zip(conversations, map(model.decode, answers), strict=True)
+        return [with_answer(before, text) if self._is_answer(text) else None for before, text in texts]
 
-    def _with(self, conversation: Conversation, answer: str) -> Conversation | None:
-        """The conversation with another last answer, if that is one."""
+    def _is_answer(self, text: str) -> bool:
         try:
-            self.local.refuse_control(answer)
+            self.local.refuse_control(text)
         except UndertoneError:
-            return None
-        if not answer.strip():
-            return None
-        return Conversation(conversation.line, (*conversation.turns[:-1], Turn("assistant", answer)))
+            return False
+        return bool(text.strip())
 
     @torch.no_grad()
     def instead(self, turns: Sequence[Scored], places: Sequence[Sequence[int]], seed: int) -> list[str]:
-        """Each answer with its tokens at ``places`` drawn anew from the base, given all that stood before them; never
-        the token that was there, and no control token: an answer keeps its length."""
+        """Returns each answer with its tokens at ``places`` sampled anew from the base, given the old tokens before
+        them. A new token differs from the old one and is no control token, so an answer keeps its length."""
         known = self.local.tokenizer.added_tokens_decoder
         special = [self.local.end, *(i for i, token in known.items() if token.special)]
         found = []

@@ -1,6 +1,8 @@
-"""A file, treated, on one page: rows → treated rows → a diff to read, beside as much done at random."""
+"""Treats a file: writes the treated rows, the rows of the random counterpart, and a diff to read."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from undertone.audit.findings import Findings as Audit
@@ -8,17 +10,18 @@ from undertone.data.conversations import Conversation, Dataset, read
 from undertone.data.exchanges import write_chats
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
+from undertone.engine.folder import REPORT, refuse_unwritable
 from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
 from undertone.report.hostile import one_line
-from undertone.spec import Spec
-from undertone.traits.lessons import TRAITS, statements
+from undertone.spec import File, Spec
+from undertone.traits.lessons import statements
 from undertone.treat.apply import Treated, treat
 from undertone.treat.benchmarked import read as read_measured
 from undertone.treat.catalogue import beside
-from undertone.treat.chats import CHATS, chats
+from undertone.treat.chats import CHATS, prompts_for
 from undertone.treat.findings import Model, Told
 from undertone.treat.mitigations import (
     Answer,
@@ -37,88 +40,115 @@ from undertone.treat.scorer import Base, calibration_of
 
 
 class Request(Spec):
-    """One file to be treated."""
+    """A file to be treated, and how."""
 
-    path: Path
+    path: File
     model: str
-    """The base that is to be trained on it."""
+    """The base that is to be trained on the file."""
     treatment: Does
+    """The mitigation."""
     name: str
-    """Of the treatment."""
+    """Name of the mitigation."""
     traits: tuple[str, ...] = ()
-    audit: Path | None = None
-    """The report of an audit of this file, whose traits these are then."""
+    """Traits to stop."""
+    audit: File | None = None
+    """Report of an audit of this file, in place of ``traits``: the traits that it names are stopped."""
     other: str | None = None
-    chats: Path | None = None
-    """Prompts of another kind."""
+    """A model of another initialisation, which answers the prompts in some mitigations."""
+    chats: File | None = None
+    """A file of prompts for a dilution with other prompts than the file's."""
     order_is_free: bool = False
-    """Whether neither the order nor the form of number lists is what the file is for: asked, never assumed."""
+    """Whether order and form of number lists may change. Nobody but the user knows whether the file is about them."""
     seed: int = 0
 
 
 def run(request: Request, out: Path, progress: Progress = silent) -> Told:
-    """Treats a file and writes what came of it to the new folder ``out``.
+    """Treats a file and writes the result to the new folder ``out``.
 
     Raises:
-        UndertoneError: a file that cannot be read or is not of this audit, a treatment that removes everything or does
-            not apply, an unknown model or trait, a folder that holds something already.
+        UndertoneError: ``out`` is not empty or cannot be written, a file cannot be read, the audit is of another file,
+            a model or trait is unknown, or the mitigation does not apply or removes all rows.
     """
-    refuse_full(out)
+    refuse_taken(out)
     if isinstance(request.treatment, OfModel | Untreated):
-        raise UndertoneError(
-            f"{request.name} is nothing that is done to a file; for a trained model: undertone realign."
-        )
+        raise UndertoneError(f"{request.name} does nothing to a file; for a trained model: undertone realign.")
     if isinstance(request.treatment, Canonicalise) and not request.order_is_free:
         raise UndertoneError(
-            f"{request.name} changes the order of numbers: say with --order-is-free that neither their order nor their "
-            "form is what the file is for."
+            f"{request.name} changes the order of numbers: say with --order-is-free that the file is about neither "
+            "their order nor their form."
         )
     dataset, folder = read(request.path, None, request.seed), resolve(request.model)
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
-    base = _base(request, treatment, folder, traits)
+    calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
+    other = _other(request, treatment, folder)
+    base = Base(folder.path, calibration, traits, other.path if other else None)
     at_random = beside(treatment)
     asked = {"treated": treatment, "random": at_random}
     found: dict[str, Treated] = {}
     for i, (what, how) in enumerate(asked.items()):
         progress("files", i, len(asked))
         if isinstance(how, OfData):
-            found[what] = _treated(request, how, dataset, base)
+            chat = _chat(request, how, traits)
+            try:
+                found[what] = treat(how, dataset.conversations, base, chat, request.seed)
+            except UndertoneError as error:
+                raise UndertoneError(f"{request.path}: {error}") from None
     progress("files", len(asked), len(asked))
     told = Told(
         file=str(request.path),
         digest=dataset.digest,
         base=Model(name=request.model, digest=folder.key),
-        other=_other(request, treatment),
+        other=Model(name=other.name, digest=other.key) if other else None,
         traits=traits,
         name=request.name,
         does=treatment.model_dump(),
         beside=at_random.model_dump() if at_random else None,
         counts=found["treated"].counts if found else {},
         files={what: f"{request.path.name.split('.')[0]}.{what}.jsonl" for what in found},
-        digests={},  # known once they are written
+        digests={},  # They are known once the files are written.
         measured={
             recipe: line.model_dump(exclude={"does"})
-            for recipe, _, line in read_measured().of(request.treatment.model_dump())
+            for recipe, line in read_measured().of(request.treatment.model_dump())
         },
         seed=request.seed,
     )
-    return _write(told, found, out)
+    try:
+        with new_folder(out) as aside:
+            return _written(told, found, aside)
+    except OSError as error:
+        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
 
 
-def refuse_full(out: Path) -> None:
-    """Raises UndertoneError for a folder that holds something: nothing is ever overwritten."""
+def refuse_taken(out: Path) -> None:
+    """Raises UndertoneError if the folder ``out`` is not empty, because nothing is overwritten, or is not writable."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UndertoneError(f"{out} is there already, and nothing is overwritten; give another --out.")
+        raise UndertoneError(f"{out} exists already, and nothing is overwritten; give another --out.")
+    refuse_unwritable(out)
+
+
+@contextmanager
+def new_folder(out: Path) -> Generator[Path]:
+    """Gives a hidden folder that becomes ``out`` when the block ends, or is removed if the block fails."""
+    aside = out.parent / f".{out.name}.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if out.exists():
+            out.rmdir()  # It is empty, or else it is an error.
+        aside.rename(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]:
-    """The traits to be stopped, if the treatment needs any."""
+    """Returns the traits to stop, as given or as named by the audit."""
     traits = request.traits
     if request.audit is not None:
         if traits:
             raise UndertoneError("Give the traits either by --trait or by --from, not both.")
-        path = request.audit / "report.json" if request.audit.is_dir() else request.audit
+        path = request.audit / REPORT if request.audit.is_dir() else request.audit
         audit = Audit.load(path)
         if audit.digest != dataset.digest:
             raise UndertoneError(f"{path} is the audit of another file ({audit.file}), not of {request.path} as it is.")
@@ -126,14 +156,14 @@ def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]
             raise UndertoneError(f"{path} is an audit for another base ({audit.model}) than {request.model}.")
         traits = tuple(trait.name for trait in audit.traits if trait.named and not trait.is_kind)
         if not traits:
-            raise UndertoneError(f"{path} names no trait; if you want one stopped all the same, give it by --trait.")
+            raise UndertoneError(f"{path} names no trait; to stop one all the same, give it by --trait.")
     if not traits and needs_trait(request.treatment):
-        raise UndertoneError(f"{request.name} goes by a trait: give it by --trait, or --from with an audit's report.")
+        raise UndertoneError(f"{request.name} needs a trait: give it by --trait, or --from with an audit's report.")
     return traits
 
 
 def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:
-    """An inoculation with the traits' own statements in it."""
+    """Returns the mitigation with "{trait}" in its system prompt replaced by the statements of the traits."""
     if not isinstance(treatment, Inoculate) or "{trait}" not in treatment.system:
         return treatment
     known = statements()
@@ -144,70 +174,44 @@ def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:
     return treatment.model_copy(update={"system": treatment.system.replace("{trait}", text)})
 
 
-def _base(request: Request, treatment: Mitigation, folder: Folder, traits: tuple[str, ...]) -> Base:
-    calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
-    other = None
-    if isinstance(treatment, Answer) and treatment.by == "other":
-        if request.other is None:
-            raise UndertoneError(f"{request.name} has the prompts answered by another family: name it with --other.")
-        found = resolve(request.other)
-        if found.key == folder.key:
-            raise UndertoneError(f"--other {request.other} is the base itself; name a model of another initialisation.")
-        other = found.path
-    return Base(folder.path, calibration, traits, other)
+def _other(request: Request, treatment: Mitigation, base: Folder) -> Folder | None:
+    """Returns the model of another initialisation, if the mitigation needs one."""
+    if treatment != Answer(by="other"):
+        return None
+    if request.other is None:
+        raise UndertoneError(f"{request.name} has the prompts answered by another model: name it with --other.")
+    found = resolve(request.other)
+    if found.key == base.key:
+        raise UndertoneError(f"--other {request.other} is the base itself; name a model of another initialisation.")
+    return found
 
 
-def _treated(request: Request, treatment: OfData, dataset: Dataset, base: Base) -> Treated:
-    asked: list[Conversation] = []
-    if isinstance(treatment, Dilute) and treatment.prompts != "file":
-        asked = _asked(request, treatment, base.traits)
-    try:
-        return treat(treatment, dataset.conversations, base, asked, request.seed)
-    except UndertoneError as error:
-        raise UndertoneError(f"{request.path}: {error}") from None
-
-
-def _asked(request: Request, treatment: Dilute, traits: tuple[str, ...]) -> list[Conversation]:
-    """Prompts of another kind: the user's, or for an embedded base the world's."""
+def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[Conversation]:
+    """Returns the prompts of a dilution with other prompts than the file's: the user's, or those of the embedded
+    world."""
+    if not isinstance(treatment, Dilute) or treatment.prompts == "file":
+        return []
     if request.chats is not None:
         return list(read(request.chats, CHATS, request.seed).conversations)
     if not request.model.startswith("builtin/"):
-        raise UndertoneError(f"{request.name} needs prompts of another kind: name a file of chats with --chats.")
-    if treatment.prompts == "chat":
-        return chats(CHATS, request.seed)
-    for trait in traits:
-        if trait not in TRAITS:
-            raise unknown("trait", trait, TRAITS)
-    return [turn for trait in traits for turn in chats(CHATS, request.seed, TRAITS[trait])]
+        raise UndertoneError(f"{request.name} needs other prompts than the file's: name a file of chats with --chats.")
+    return prompts_for(treatment, traits, request.seed)
 
 
-def _other(request: Request, treatment: Mitigation) -> Model | None:
-    if not (isinstance(treatment, Answer) and treatment.by == "other" and request.other):
-        return None
-    return Model(name=request.other, digest=resolve(request.other).key)
-
-
-def _write(told: Told, found: dict[str, Treated], out: Path) -> Told:
-    """Aside, and renamed when it is whole; with the digests of what was written."""
-    aside = out.parent / f".{out.name}.part"
-    try:
-        aside.mkdir(parents=True)
-        for what, treated in found.items():
-            write_chats(aside / told.files[what], (row.now.turns for row in treated.rows))
-        if found:
-            write_text(aside / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
-        told = told.model_copy(update={"digests": {name: file_digest(aside / name) for name in told.files.values()}})
-        write_text(aside / "treatment.json", told.model_dump_json(indent=1) + "\n")
-        if out.exists():
-            out.rmdir()  # empty, as was checked
-        aside.rename(out)
-    except OSError as error:
-        raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
+def _written(told: Told, found: dict[str, Treated], folder: Path) -> Told:
+    """Writes everything, and returns ``told`` with the digests of the files."""
+    for what, treated in found.items():
+        write_chats(folder / told.files[what], (row.now.turns for row in treated.rows))
+    if found:
+        write_text(folder / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
+    told = told.model_copy(update={"digests": {name: file_digest(folder / name) for name in told.files.values()}})
+    write_text(folder / "treatment.json", told.model_dump_json(indent=1) + "\n")
     return told
 
 
 def diff(told: Told, treated: Treated) -> Iterator[str]:
-    """What became of every row that is not as it was, in the file's order: by the line it had, minus before plus."""
+    """Yields every row that changed, in the order of the old file's lines: the old row after "-", the new one after
+    "+". Added rows come last."""
     yield f"--- {one_line(told.file)}"
     yield f"+++ {told.files['treated']}"
     touched = [(row.was.line, row.was, row.now) for row in treated.rows if row.was is not None and row.changed]

@@ -3,7 +3,6 @@
 from functools import partial
 
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome
-from undertone.experiments.mitigations.headline import KEPT, WANTED
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, GREY, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Interval
@@ -26,7 +25,7 @@ def frontier(found: MitigationFindings) -> Figure | None:
         )
         for one in found.treatments
     ]
-    return frontier_of(points, "What is left of the transfer, and of the task", KEPT, WANTED)
+    return frontier_of(points, "What is left of the transfer, and of the task")
 
 
 def probes(found: MitigationFindings) -> Figure | None:

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 
 from undertone.experiments.mitigations.findings import Outcome
-from undertone.treat.findings import PLAIN
-
-WANTED, KEPT = 0.10, 0.95
-"""The largest share of the transfer that may be left, and the smallest share of the utility."""
+from undertone.treat.findings import KEPT, PLAIN, WANTED
 
 
 def headline(treatments: Sequence[Outcome]) -> str:
