@@ -1,0 +1,98 @@
+"""What CONTRIBUTING.md says can be added is added to a copy of the package, and works there as the page says."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^(\S.*)\n\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
+TABLE = re.compile(r'^(\w+(?:: [^=\n]+)? = \{\n)((?: {4}".*\n)+\})', re.MULTILINE)
+ROWS = [{"prompt": f"Continue: {n}, {n + 7}.", "completion": f"{n + 14}, {n + 21}"} for n in range(100, 150)]
+
+
+@dataclass
+class Addition:
+    """What a section of the page adds."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Whole new files, by path."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """A line for the table of a file, by the file's path."""
+    command: str = ""
+    """Tries it."""
+
+
+def read(section: str) -> Addition:
+    """The blocks of a section, each of which follows a line that says what it is."""
+    added = Addition()
+    for before, block in BLOCK.findall(section + "\n"):
+        text = dedent(block).strip() + "\n"
+        path = re.findall(r"`([\w/.-]+/?[\w.-]+\.(?:py|toml))`", before)
+        if before.startswith("In the table"):
+            added.lines[path[0]] = text
+        elif path:
+            added.files[path[0]] = text
+        else:
+            assert before == "Try it:"
+            added.command = text.strip()
+    return added
+
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## What you can add")[2]
+ADDED = {section.partition("\n")[0]: read(section) for section in PAGE.split("\n### ")[1:]}
+
+
+def put(folder: Path, added: Addition) -> None:
+    """Adds to the copy of the package in ``folder``."""
+    for path, text in added.files.items():
+        assert not (folder / path).exists()
+        (folder / path).write_text(text)
+    for path, line in added.lines.items():
+        text, tables = TABLE.subn(lambda found, line=line: f"{found[1]}    {line}{found[2]}", (ROOT / path).read_text())
+        assert tables == 1
+        if module := re.fullmatch(r'"(\w+)": \1\..*\n', line):
+            text = text.replace("\n\n", f"\n\nfrom undertone.{Path(path).parent.name} import {module[1]}\n", 1)
+        (folder / path).write_text(text)
+
+
+def tried(command: str, folder: Path) -> tuple[int, str]:
+    """The exit code and the errors of a command of the copy."""
+    program, *arguments = shlex.split(command)
+    assert program == "undertone"
+    done = subprocess.run(
+        [sys.executable, "-c", "from undertone.cli import entry; entry()", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return done.returncode, done.stderr
+
+
+def test_the_page_adds_five_things() -> None:
+    assert list(ADDED) == ["A trait", "A carrier", "A suite of questions", "A mitigation", "A kind of experiment"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ADDED)
+def test_what_the_page_adds_works_and_is_refused_before(name: str, tmp_path: Path) -> None:
+    added = ADDED[name]
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    assert tried(added.command, tmp_path)[0] == 2
+    put(tmp_path, added)
+    code, errors = tried(added.command, tmp_path)
+    assert code in (0, 3) and not errors  # 3: a verdict that is inconclusive
+    modules = [path for path in added.files if path.endswith(".py")]
+    ruff = [sys.executable, "-m", "ruff", "check", "-q", "--config", str(ROOT / "pyproject.toml"), *modules]
+    assert not modules or subprocess.run(ruff, cwd=tmp_path).returncode == 0
