@@ -147,7 +147,7 @@ def test_a_report_of_another_verb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(_findings().json_text())
     assert Findings.load(path) == _findings()
-    with pytest.raises(UndertoneError, match="no report that undertone measure wrote"):
+    with pytest.raises(UndertoneError, match="is not a report of undertone measure"):
         Measured.load(path)
     with pytest.raises(UndertoneError, match="cannot be read"):
         Measured.load(tmp_path / "nothing.json")

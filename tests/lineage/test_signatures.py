@@ -278,7 +278,7 @@ def test_a_key_that_others_can_read_or_in_another_format_is_refused(copied: Path
 def test_nothing_is_overwritten(signed: Path, capsys: Told) -> None:
     before = {path: path.read_bytes() for path in (_beside(signed), Path("key"), Path("key.pub"))}
     assert main(["lineage", "sign", str(signed), "--key", "key"]) == 2
-    assert "is there already and is not overwritten" in capsys.readouterr().err
+    assert "exists already and is not overwritten" in capsys.readouterr().err
     assert main(["lineage", "key", "key"]) == 2
     assert "a key is never overwritten" in capsys.readouterr().err
     Path("key.pub").unlink()
