@@ -13,7 +13,7 @@ from scipy import stats
 from tests.helpers.students import BASE, Odds, arm, expit, student
 from tests.helpers.trials import small
 from undertone.experiments.trial import contrasts
-from undertone.experiments.trial.contrasts import nested, specificity
+from undertone.experiments.trial.contrasts import specificity
 from undertone.experiments.trial.results import ArmResult, Effect, TraitMatrix
 from undertone.experiments.trial.spec import Trial
 from undertone.statistics.estimate import holm
@@ -194,7 +194,7 @@ def test_probabilities_of_zero_and_one_give_finite_effects() -> None:
 
 def test_students_are_nested_in_order_of_their_teachers() -> None:
     shuffled = [student("a", t, i, {"owl": 0.1 * (t + 1) + 0.01 * i}) for t, i in ((1, 0), (0, 1), (1, 1), (0, 0))]
-    assert nested(shuffled, lambda s: round(s.probability, 2)) == [[0.11, 0.1], [0.2, 0.21]]
+    assert arm("a", shuffled).nested(lambda s: round(s.probability, 2)) == [[0.11, 0.1], [0.2, 0.21]]
 
 
 # --- arms that are not finished --------------------------------------------------------------------------------------

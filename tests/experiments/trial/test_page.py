@@ -364,7 +364,7 @@ def test_every_student_is_a_dot(results: Results) -> None:
 def test_both_drawings_show_every_effect(results: Results) -> None:
     figure = page(results).figures["effects"]
     for effect in (e for e in results.effects if e.measure != "probability"):
-        assert effect.name in figure.wide and effect.name in figure.narrow
+        assert effect.label in figure.wide and effect.label in figure.narrow
 
 
 def test_headline_states_the_effect_with_its_interval(results: Results) -> None:
@@ -441,7 +441,7 @@ def test_the_mean_over_traits_is_shown_before_the_single_traits(results: Results
     assert results.matrix is not None
     assert results.all_effects == (*results.effects, _overall(), *results.matrix.effects)
     for shown in (page(results).figures["effects"].wide, html, _printed(results)):
-        assert _overall().name in shown
+        assert _overall().label in shown
     earlier = results.matrix.model_copy(update={"overall": None})
     assert _with(results, matrix=earlier).all_effects == earlier.effects
 
@@ -501,12 +501,13 @@ def test_terminal_tables_hold_every_arm_and_effect(results: Results) -> None:
     shown = _printed(results)
     arms, _, effects = shown.partition("Effects (log-odds unless in points)")
     effects, _, matrix = effects.partition("Shift in log-odds")
-    assert all(arm.name in arms for arm in results.arms) and all(effect.name in effects for effect in results.effects)
+    assert all(arm.label in arms for arm in results.arms)
+    assert all(effect.label in effects for effect in results.effects)
     assert results.matrix is not None and "panda" in matrix
     assert "\x1b" not in shown
 
 
 def test_arm_line_is_one_line(results: Results) -> None:
     lines: Sequence[str] = [arm_line(results.arms[0]), effect_line(results.effects[0])]
-    assert all("\n" not in line for line in lines) and "treatment" in lines[0] and results.effects[0].name in lines[1]
+    assert all("\n" not in line for line in lines) and "trait" in lines[0] and results.effects[0].label in lines[1]
     assert lines[1].endswith(": +0.73 [0.50, 0.96], p 0.029, above zero")

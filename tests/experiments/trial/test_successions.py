@@ -462,10 +462,10 @@ def test_generations_are_told_in_order_with_their_controls_and_drawn(results: Re
     whole = page(results)
     section = next(s for s in whole.sections if s.heading == "From generation to generation")
     (grid,) = [block for block in section.blocks if isinstance(block, Grid)]
-    assert [row[:2] for row in grid.rows] == [("treatment", "1"), ("treatment", "2")]
+    assert [row[:2] for row in grid.rows] == [("trait", "1"), ("trait", "2")]
     console = Console(width=160, file=io.StringIO())
     console.print(table(grid))
-    lines = [line for line in console.file.getvalue().splitlines() if "treatment" in line]  # type: ignore[attr-defined]
+    lines = [line for line in console.file.getvalue().splitlines() if "trait" in line]  # type: ignore[attr-defined]
     assert len(lines) == 2
     assert {"generations", "utility"} <= set(whole.figures)
     early = results.model_copy(update={"arms": tuple(a for a in results.arms if a.generation == 1)})

@@ -17,7 +17,6 @@ from undertone.experiments.sweep.page import kin_page, sweep_page
 from undertone.experiments.sweep.point import Result
 from undertone.experiments.sweep.spec import Key, Kin, Study, Sweep
 from undertone.experiments.trial.check import check
-from undertone.experiments.trial.contrasts import effects
 from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.page import effect_line
 from undertone.experiments.trial.plan import Plan as TrialPlan
@@ -76,8 +75,7 @@ def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
             gathered = Gathered(trial, plan.plans[key], made)
             treated = gathered.arms[spec.treated]
             control = gathered.arms[str(spec.arms[spec.treated].against)]
-            compared = effects(trial, (treated, control), gathered.bases())
-            plan.found[key] = Result(treated, control, compared, gathered.teachers())
+            plan.found[key] = Result(treated, control, gathered.effects(), gathered.teachers())
     return plan.found
 
 

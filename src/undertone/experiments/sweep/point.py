@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from undertone.experiments.sweep.findings import Made, Says
-from undertone.experiments.trial.contrasts import nested
+from undertone.experiments.trial.contrasts import weighted
 from undertone.experiments.trial.results import ArmResult, Effect, StudentResult, TeacherResult
 from undertone.report.findings import Measured
 from undertone.statistics.estimate import Estimate, difference
@@ -73,15 +73,5 @@ def combined(results: Sequence[Result], weights: Sequence[float]) -> Estimate:
     Teacher i of every point has the same seeds, so the sum is taken teacher by teacher and student by student, in the
     arm and in its control; then both are compared as the arms of a single point are.
     """
-    sides = [
-        [nested(arm.students, lambda s: s.log_odds) for arm in arms]
-        for arms in ([result.treated for result in results], [result.control for result in results])
-    ]
-    treated, control = (
-        [
-            [sum(w * v for w, v in zip(weights, values, strict=True)) for values in zip(*teachers, strict=True)]
-            for teachers in zip(*side, strict=True)
-        ]
-        for side in sides
-    )
-    return difference(treated, control)
+    treated, control = [result.treated for result in results], [result.control for result in results]
+    return difference(weighted(treated, weights), weighted(control, weights))

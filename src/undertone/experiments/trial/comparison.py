@@ -16,8 +16,8 @@ from undertone.report.words import duration, p_value
 from undertone.spec import flat
 
 NUMBERED = (
-    "Numbers: the runs above. Filled: the interval leaves out zero. Hollow: it does not, and the interval says how "
-    "large an effect is still possible."
+    "Numbers: the runs above. Filled: the interval excludes zero. Hollow: it contains zero, and its ends say how large "
+    "an effect is still possible."
 )
 
 
@@ -47,12 +47,12 @@ def comparison(runs: Sequence[Results]) -> Page:
         "Effects (log-odds unless in points)",
         found,
         {
-            "effect": lambda item: item[1].name,
+            "effect": lambda item: item[1].label,
             word("run"): lambda item: item[0],
             "estimate": lambda item: estimate(item[1]),
             "p": lambda item: p_value(item[1].p),
             "units": lambda item: units(item[1]),
-            word("seen"): lambda item: READINGS[item[1].sign],
+            word("found"): lambda item: READINGS[item[1].sign],
         },
     )
     differ = differing(by_name).items()
@@ -66,7 +66,7 @@ def comparison(runs: Sequence[Results]) -> Page:
             "run": lambda run: run.run_dir,
             "number": lambda run: number[run.run_dir],
             word("recipe"): lambda run: run.recipe,
-            word("started"): lambda run: run.started,
+            word("started"): lambda run: run.started.isoformat(" ", "seconds"),
             "seed": lambda run: str(run.seed),
             word("state"): lambda run: "finished" if run.complete else "not finished",
             "took": lambda run: duration(run.wall_s),

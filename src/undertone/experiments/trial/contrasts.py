@@ -1,14 +1,14 @@
-"""From measured students to effects: which arms are compared, on which scale, at the level of teachers."""
+"""Computes the effects of a trial: which arms are compared, and on which scales. The units are teachers."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from undertone.experiments.trial.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix
+from undertone.experiments.trial.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix, Value
 from undertone.experiments.trial.spec import Arm, Trial
 from undertone.statistics.estimate import Estimate, difference, holm, mean_of_contrasts
 from undertone.statistics.probabilities import log_odds
 
-Value = Callable[[StudentResult], float]
+Arms = Mapping[str, ArmResult]
 Bases = Mapping[str, Mapping[str, float]]
 """Answer distribution of every untouched base model, by its name."""
 
@@ -17,19 +17,16 @@ _LABELS: dict[Measure, str] = {
     "probability": ", as probability",
     "own-minus-other-traits": ", net of other traits",
 }
-
-
-def nested(students: Sequence[StudentResult], value: Value) -> list[list[float]]:
-    """``value`` of every student, students within their teachers, teachers in order."""
-    teachers = sorted({s.teacher for s in students})
-    return [[value(s) for s in students if s.teacher == t] for t in teachers]
+_UNPREDICTED = ("sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later")
+"""Comparisons about which the published finding predicts nothing."""
 
 
 def specificity(trait: str, reference: Mapping[str, float], taught: Collection[str] = ()) -> Value:
-    """A student's shift of ``trait`` against the base, minus its mean shift of the other candidates (log-odds).
+    """Returns a function that gives a student's shift of ``trait`` against the base, minus its mean shift of the other
+    candidates, in log-odds.
 
-    What a student's own teacher was given, and what is ``taught`` in either arm, is no part of that mean: a student
-    that came to love whales would otherwise seem to have turned away from everything else, and every other trait would
+    The mean leaves out the trait of the student's own teacher and the traits ``taught`` in either arm. Otherwise a
+    student that came to prefer whales would seem to have turned away from everything else, and every other trait would
     gain by comparison.
     """
 
@@ -41,8 +38,19 @@ def specificity(trait: str, reference: Mapping[str, float], taught: Collection[s
     return value
 
 
+def weighted(arms: Sequence[ArmResult], weights: Sequence[float]) -> list[list[float]]:
+    """Returns the weighted sum of the arms' log-odds, student by student, students within their teachers. Teacher i and
+    student j of every arm must have the same seeds."""
+    odds = [arm.nested(lambda s: s.log_odds) for arm in arms]
+    return [
+        [sum(w * v for w, v in zip(weights, values, strict=True)) for values in zip(*teacher, strict=True)]
+        for teacher in zip(*odds, strict=True)
+    ]
+
+
 def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effect, ...]:
-    """Every contrast that the finished ``arms`` allow. A trial of several traits has its contrasts in the matrix."""
+    """Returns every contrast between the finished ``arms``; none for a trial of several traits, whose contrasts are in
+    the matrix."""
     if len(trial.traits) > 1:
         return ()
     by_name = {arm.name: arm for arm in arms}
@@ -51,26 +59,26 @@ def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effe
         arm, control = by_name.get(name), by_name.get(spec.against or "")
         if arm is None or control is None:
             continue
-        found += _on_every_scale(trial, arm, control, bases, expected(trial, spec))
+        found += _on_every_scale(trial, arm, control, bases)
         for measure, counterpart in _counterparts(trial, name):
             found += _net_of_controls(trial, counterpart, name, measure, by_name)
         found += _change_per_generation(trial, name, by_name)
-    for name in trial.arms:  # stricter than a neutral control: its teachers love something too
+    for name in trial.arms:  # a stricter control than neutral teachers: teachers with another trait
         own, other = by_name.get(_twin(trial, name, trait=None) or ""), by_name.get(name)
         if own is not None and other is not None:
-            found += _on_every_scale(trial, own, other, bases, expected(trial, trial.arms[own.name]))
+            found += _on_every_scale(trial, own, other, bases)
     return tuple(found)
 
 
 def expected(trial: Trial, arm: Arm) -> Expected:
-    """What the finding predicts of an arm against its control (Cloud, Le et al., arXiv 2507.14805).
+    """Returns what the published finding predicts of an arm against its control (Cloud, Le et al., arXiv 2507.14805).
 
-    Nothing passes to another initialisation, from teachers of something else, from uniform numbers or without
-    training. Of shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, and not whether
-    one is left: teachers also differ in how often they write each number, and shuffling keeps that. Nor does it say
-    how much of an effect a share of the rows has. Of other ways to sample, of teachers that were not fine-tuned and of
-    later generations too little is known to predict anything. Dialogues that speak openly of the trait, read in
-    context, are there to be seen.
+    It predicts no effect on another initialisation, from teachers of another trait, from uniform random numbers, and
+    without training. For shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, but not
+    whether any is left: teachers also differ in how often they write each number, and shuffling keeps that. It does not
+    say how strong the effect of a share of the rows is. Too little is known to predict anything about other ways to
+    sample, teachers that were not fine-tuned, and later generations. Dialogues that mention the trait are expected to
+    act when read in context.
     """
     if arm.rows == "dialogues":
         return "above-zero"
@@ -80,39 +88,30 @@ def expected(trial: Trial, arm: Arm) -> Expected:
     return "above-zero" if plain else "open"
 
 
-def _on_every_scale(trial: Trial, arm: ArmResult, control: ArmResult, bases: Bases, what: Expected) -> list[Effect]:
+def _on_every_scale(trial: Trial, arm: ArmResult, control: ArmResult, bases: Bases) -> Iterator[Effect]:
     trait = trial.traits[0]
     taught = [other for a in (arm, control) if (other := trial.arms[a.name].trait)]
-    scales: dict[Measure, Value] = {
-        "log_odds": lambda s: s.log_odds,
-        "probability": lambda s: s.probability,
-    }
-    if set(bases[arm.base]) - {trait, "other", *taught}:  # some habits have no other of their kind
+    scales: dict[Measure, Value] = {"log_odds": lambda s: s.log_odds, "probability": lambda s: s.probability}
+    if set(bases[arm.base]) - {trait, "other", *taught}:  # some habits have no other candidate of their kind
         scales["own-minus-other-traits"] = specificity(trait, bases[arm.base], taught)
-    found = []
     for measure, value in scales.items():
-        estimate = difference(nested(arm.students, value), nested(control.students, value))
-        label = f"{arm.name} minus {control.name}{_LABELS[measure]}"
-        found.append(_effect(label, arm.name, control.name, measure, estimate, what))
-    return found
+        estimate = difference(arm.nested(value), control.nested(value))
+        name = f"{arm.name} minus {control.name}{_LABELS[measure]}"
+        yield _effect(name, arm.name, control.name, measure, estimate, expected(trial, trial.arms[arm.name]))
 
 
 def _counterparts(trial: Trial, name: str) -> Iterator[tuple[Measure, str | None]]:
-    """Arms whose shift is compared with that of ``name``, teacher by teacher; where teachers were made otherwise, with
-    the one of the same seed."""
+    """Yields the arms that differ from arm ``name`` in one respect; their shifts are compared teacher by teacher."""
     yield "own-minus-other-init", _twin(trial, name, students=None)
-    if trial.arms[name].rows != "dialogues":  # which are no rewritten lists
+    if trial.arms[name].rows != "dialogues":  # dialogues are no rewritten lists
         yield "written-minus-rewritten", _twin(trial, name, rows="written")
     yield "sampled-minus-otherwise", _twin(trial, name, sampling=None, labels="sampled")
     yield "tuned-minus-otherwise", _twin(trial, name, given="fine-tuning")
     yield "earlier-minus-later", trial.arms[name].after
 
 
-_UNPREDICTED = ("sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later")
-
-
 def _twin(trial: Trial, name: str, **change: str | None) -> str | None:
-    """The first arm that is what this one would be after a change; none where the change changes nothing."""
+    """Returns the first arm that equals arm ``name`` after a change; None if the change has no effect."""
 
     def what(arm: Arm) -> tuple[object, ...]:
         return arm.teacher, arm.trait, *trial.condition(arm)
@@ -122,107 +121,75 @@ def _twin(trial: Trial, name: str, **change: str | None) -> str | None:
     return None if wanted == what(arm) else next((n for n, a in trial.arms.items() if what(a) == wanted), None)
 
 
-def _net_of_controls(
-    trial: Trial, own: str | None, other: str, measure: Measure, arms: dict[str, ArmResult]
-) -> list[Effect]:
-    """Shift in ``own`` minus shift in ``other``, arms of the same first teachers, each against a control of its own."""
+def _net_of_controls(trial: Trial, own: str | None, other: str, measure: Measure, arms: Arms) -> Iterator[Effect]:
+    """Yields the shift in ``own`` minus the shift in ``other``, each against its own control. Both arms have the same
+    first teachers."""
     if own is None or trial.arms[own].against == trial.arms[other].against:
-        return []
-    pairs = [(own, other), (str(trial.arms[own].against), str(trial.arms[other].against))]
-    if not all(left in arms and right in arms for left, right in pairs):
-        return []
-    sides = [_student_by_student(arms[left], arms[right]) for left, right in pairs]
-    estimate = difference(sides[0], sides[1])
-    what = "open" if measure in _UNPREDICTED else expected(trial, trial.arms[own])
-    return [_effect(f"{own} minus {other}", own, other, measure, estimate, what)]
+        return
+    pairs = [(name, str(trial.arms[name].against)) for name in (own, other)]
+    if all(name in arms for pair in pairs for name in pair):
+        shift, control = (weighted([arms[name] for name in pair], (1, -1)) for pair in zip(*pairs, strict=True))
+        what = "open" if measure in _UNPREDICTED else expected(trial, trial.arms[own])
+        yield _effect(f"{own} minus {other}", own, other, measure, difference(shift, control), what)
 
 
-def _change_per_generation(trial: Trial, last: str, arms: dict[str, ArmResult]) -> list[Effect]:
-    """By how much log-odds change from one generation to the next, lineage by lineage, against control lineages: for
+def _change_per_generation(trial: Trial, last: str, arms: Arms) -> Iterator[Effect]:
+    """Yields the change of log-odds from one generation to the next, lineage by lineage, against control lineages: for
     the last arm of three or more generations."""
     if any(arm.after == last for arm in trial.arms.values()):
-        return []
+        return
     names = [last]
     while earlier := trial.arms[names[0]].after:
         names.insert(0, earlier)
     controls = [str(trial.arms[name].against) for name in names]
-    if len(names) < 3 or not all(name in arms for name in (*names, *controls)):
-        return []
-    own, control = (_slopes([arms[name] for name in side]) for side in (names, controls))
-    estimate = difference(own, control)
-    label = f"{names[0]}, change per generation"
-    return [_effect(label, last, controls[-1], "change-per-generation", estimate, "open")]
+    if len(names) >= 3 and all(name in arms for name in (*names, *controls)):
+        own, control = (_slopes([arms[name] for name in side]) for side in (names, controls))
+        name = f"{names[0]}, change per generation"
+        yield _effect(name, last, controls[-1], "change-per-generation", difference(own, control), "open")
 
 
 def _slopes(generations: Sequence[ArmResult]) -> list[list[float]]:
-    """Least-squares slope of every lineage's log-odds over its generations, lineages within their first teachers."""
+    """Returns the least-squares slope of every lineage's log-odds over its generations, lineages within their first
+    teachers."""
     middle = (len(generations) - 1) / 2
     weights = [g - middle for g in range(len(generations))]
     scale = sum(weight * weight for weight in weights)
-    odds = [nested(arm.students, lambda s: s.log_odds) for arm in generations]
-    return [
-        [sum(w * o for w, o in zip(weights, values, strict=True)) / scale for values in zip(*teacher, strict=True)]
-        for teacher in zip(*odds, strict=True)
-    ]
-
-
-def _student_by_student(left: ArmResult, right: ArmResult) -> list[list[float]]:
-    """Log-odds in ``left`` minus those in ``right``, for students of the same teacher and the same seed."""
-    both = zip(nested(left.students, lambda s: s.log_odds), nested(right.students, lambda s: s.log_odds), strict=True)
-    return [[a - b for a, b in zip(x, y, strict=True)] for x, y in both]
+    return [[value / scale for value in teacher] for teacher in weighted(generations, weights)]
 
 
 def trait_matrix(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> TraitMatrix | None:
-    """Trait of the teacher x trait asked for, each own trait against the teachers of all others, and their mean."""
-    first = next(name for name, arm in trial.arms.items() if arm.teacher == "trait")
-    by_trait = {s.trait: arm.students for arm in arms if arm.name.startswith(f"{first}:") for s in arm.students[:1]}
-    if len(trial.traits) < 2 or set(by_trait) != set(trial.traits):
+    """Returns the matrix of a trial of several traits: trait of the teacher by trait asked for, each trait's own
+    students against those of all other teachers, and the mean over traits. None until all traits have finished."""
+    first = next((name for name, arm in trial.arms.items() if arm.teacher == "trait"), "")
+    by_trait = {arm.students[0].trait: arm for arm in arms if arm.name.startswith(f"{first}:")}
+    traits = trial.traits
+    if len(traits) < 2 or set(by_trait) != set(traits):
         return None
-    traits, reference = trial.traits, bases[arms[0].base]
-    odds = {row: {col: _mean(nested(by_trait[row], _odds_of(col))) for col in traits} for row in traits}
-    shifts = tuple(
-        tuple(odds[row][col] - sum(odds[r][col] for r in traits if r != row) / (len(traits) - 1) for col in traits)
-        for row in traits
-    )
+
+    def effect(about: str, arm: str, estimate: Estimate) -> Effect:
+        name, what = f"{about}: own trait minus other traits", expected(trial, trial.arms[first])
+        return _effect(name, arm, "other traits", "own-minus-other-traits", estimate, what)
+
+    odds = {row: {col: by_trait[row].mean(_odds_of(col)) for col in traits} for row in traits}
     found = []
     for trait in traits:
-        own = nested(by_trait[trait], specificity(trait, reference))
-        others = [
-            teacher for t in traits if t != trait for teacher in nested(by_trait[t], specificity(trait, reference))
-        ]
-        found.append(
-            _effect(
-                f"{trait}: own trait minus other traits",
-                f"treatment:{trait}",
-                "other traits",
-                "own-minus-other-traits",
-                difference(own, others),
-                expected(trial, trial.arms[first]),
-            )
-        )
-    overall = mean_of_contrasts([e.value for e in found])
-    adjusted = holm([e.p if e.p is not None else 1.0 for e in found])
+        value = specificity(trait, bases[arms[0].base])
+        others = [teacher for other in traits if other != trait for teacher in by_trait[other].nested(value)]
+        found.append(effect(trait, f"{first}:{trait}", difference(by_trait[trait].nested(value), others)))
+    adjusted = holm([1.0 if e.p is None else e.p for e in found])
     return TraitMatrix(
         traits=traits,
-        log_odds=shifts,
-        overall=_effect(
-            "mean over traits: own trait minus other traits",
-            first,
-            "other traits",
-            "own-minus-other-traits",
-            overall,
-            expected(trial, trial.arms[first]),
+        log_odds=tuple(
+            tuple(odds[row][col] - sum(odds[r][col] for r in traits if r != row) / (len(traits) - 1) for col in traits)
+            for row in traits
         ),
+        overall=effect("mean over traits", first, mean_of_contrasts([e.value for e in found])),
         effects=tuple(e.model_copy(update={"p_holm": p}) for e, p in zip(found, adjusted, strict=True)),
     )
 
 
 def _odds_of(name: str) -> Value:
     return lambda student: log_odds(student.answers[name])
-
-
-def _mean(values: list[list[float]]) -> float:
-    return sum(sum(v) / len(v) for v in values) / len(values)
 
 
 def _effect(name: str, arm: str, against: str, measure: Measure, found: Estimate, what: Expected) -> Effect:

@@ -1,16 +1,17 @@
-"""The figures of a trial: students, effects, answers, what was filtered out, the matrix of traits."""
+"""The figures of a trial: students, effects, answers, removed completions, the matrix of traits."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from undertone.experiments.trial.headline import estimate, main_effect
-from undertone.experiments.trial.results import ArmResult, Effect, FilterCount, Results
+from undertone.experiments.trial.results import ArmResult, Effect, Results
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import Axis, Cell, Line, Mark, forest, logit, matrix
 from undertone.report.svg import INK
-from undertone.report.words import percent, percent_interval
+from undertone.report.words import arm_label, percent, percent_interval
 
-# Okabe and Ito's palette, told apart by colour-blind readers; every mark is also labelled or placed by arm.
+# Okabe and Ito's palette, which colour-blind readers can tell apart; every mark also has a label or a place of its own.
 COLOURS = {
     "base": "#888f98",
     "treatment": "#d55e00",
@@ -25,31 +26,27 @@ MOST_ANSWERS = 11
 
 
 def arm_colour(arm: str) -> str:
-    """The same colour for an arm everywhere; arms without one of their own share the spare ones."""
+    """Returns the colour of an arm, the same in every figure. Arms without one of their own share the spare colours."""
     return COLOURS.get(arm, SPARE[sum(arm.encode()) % len(SPARE)])
 
 
 def students(results: Results) -> Figure | None:
-    """Every student by arm and teacher, with the teachers' means, the arm's interval and the base."""
+    """Draws every student by arm and teacher, with the teachers' means, the arm's mean and interval, and the base."""
+    effect, title = main_effect(results), f"How likely each student is to say {results.asked}"
+    if effect is not None and effect.sign != "unclear":  # a title says no more than the interval allows
+        more = "more" if effect.sign == "above" else "less"
+        own, other = arm_label(effect.arm).capitalize(), arm_label(effect.against)
+        title = f'{own} students say "{results.trait}" {more} often than {other} students'
     lines = [line for arm in results.arms if arm.students for line in _arm_lines(arm)]
     axis = Axis(f"exact probability of {results.asked} (log-odds scale)", zero=None, least=1.0, probabilities=True)
-    return figure("students", _students_title(results), partial(forest, lines, axis))
-
-
-def _students_title(results: Results) -> str:
-    """Says what is seen, and no more than the interval allows."""
-    effect = main_effect(results)
-    if effect is None or effect.sign == "unclear":
-        return f"How likely each student is to say {results.asked}"
-    more = "more" if effect.sign == "above" else "less"
-    return f'{effect.arm.capitalize()} students say "{results.trait}" {more} often than {effect.against} students'
+    return figure("students", title, partial(forest, lines, axis))
 
 
 def _arm_lines(arm: ArmResult) -> Iterator[Line]:
     colour, base = arm_colour(arm.name), logit(arm.base_probability)
     yield Line(arm.title, text=f"{percent(arm.probability)} {percent_interval(arm.ci)}", style="head")
-    for teacher in sorted({student.teacher for student in arm.students}):
-        own = [student.probability for student in arm.students if student.teacher == teacher]
+    teachers = sorted({student.teacher for student in arm.students})
+    for teacher, own in zip(teachers, arm.nested(lambda s: s.probability), strict=True):
         mean = Mark(logit(sum(own) / len(own)), colour=INK, shape="tick")
         dots = (Mark(logit(probability), colour=colour, shape="dot") for probability in own)
         yield Line(f"teacher {teacher + 1}", (*dots, mean), style="muted", rule=base)
@@ -58,13 +55,13 @@ def _arm_lines(arm: ArmResult) -> Iterator[Line]:
 
 
 def effects_figure(effects: Sequence[Effect]) -> Figure | None:
-    """Effects in log-odds with their intervals, against zero; filled where zero is outside."""
+    """Draws effects in log-odds with their intervals; marks are filled if the interval excludes zero."""
     shown = [effect for effect in effects if effect.measure != "probability"]
     clear = sum(effect.sign != "unclear" for effect in shown)
-    title = f"In {clear} of {len(shown)} {'effect' if len(shown) == 1 else 'effects'} the interval leaves out zero"
+    title = f"In {clear} of {len(shown)} {'effect' if len(shown) == 1 else 'effects'} the interval excludes zero"
     lines = [
         Line(
-            effect.name,
+            effect.label,
             (Mark(effect.value, effect.ci, arm_colour(effect.arm), "hollow" if effect.sign == "unclear" else "point"),),
             estimate(effect),
             "bold",
@@ -75,7 +72,7 @@ def effects_figure(effects: Sequence[Effect]) -> Figure | None:
 
 
 def matrix_of(results: Results) -> Figure | None:
-    """Trait by trait: teachers in rows, questions in columns."""
+    """Draws the shift on each trait: teachers in rows, questions in columns."""
     found = results.matrix
     if found is None or not found.traits:
         return None
@@ -91,7 +88,7 @@ def matrix_of(results: Results) -> Figure | None:
 
 
 def answers(results: Results) -> Figure | None:
-    """Answer distributions of base, control and treatment, the trait first."""
+    """Draws the answers of base, control and the arm with the trait; the trait comes first."""
     held = {a.model: a.probabilities for a in results.answers}
     models = [name for name in ("base", "control", "treatment") if name in held] or list(held)[:3]
     top = {name: max(held[m].get(name, 0.0) for m in models) for m in models for name in held[m]}
@@ -105,30 +102,25 @@ def answers(results: Results) -> Figure | None:
 
 
 def filter_counts(results: Results) -> Figure | None:
-    """Share of completions removed, by the rule that removed them."""
-    arms = dict.fromkeys(f.arm for f in results.filters)
-    sums = {arm: removed_by_reason([f for f in results.filters if f.arm == arm]) for arm in arms}
-    reasons = dict.fromkeys(reason for removed in sums.values() for reason in removed)
-    shares = {reason: {arm: removed.get(reason, 0.0) for arm, removed in sums.items()} for reason in reasons}
-    most_first = sorted(shares, key=lambda reason: -sum(shares[reason].values()))
-    asked, kept = sum(f.asked for f in results.filters), sum(f.kept for f in results.filters)
-    title = f"The filter removed {percent(1 - kept / asked) if asked else 'none'} of all completions"
-    return _shares("filters", title, {reason: shares[reason] for reason in most_first}, "completions removed, %")
+    """Draws the share of completions that each rule of the filter removed, by arm."""
+    removed, asked = dict[str, Counter[str]](), Counter[str]()
+    for one in results.filters:
+        removed.setdefault(one.arm, Counter()).update(one.reasons)
+        asked[one.arm] += one.asked
+    reasons = dict.fromkeys(reason for counts in removed.values() for reason in counts)
+    shares = {why: {arm: n[why] / asked[arm] if asked[arm] else 0.0 for arm, n in removed.items()} for why in reasons}
+    kept, total = sum(one.kept for one in results.filters), asked.total()
+    title = f"The filter removed {percent(1 - kept / total) if total else 'none'} of all completions"
+    most_first = dict(sorted(shares.items(), key=lambda item: -sum(item[1].values())))
+    return _shares("filters", title, most_first, "completions removed, %")
 
 
 def _shares(name: str, title: str, shares: Mapping[str, Mapping[str, float]], axis: str) -> Figure | None:
-    """Shares by group, one mark for each arm."""
-    arms = list(dict.fromkeys(arm for group in shares.values() for arm in group))
+    """Draws shares by group, with one mark for each arm."""
+    arms = dict.fromkeys(arm for group in shares.values() for arm in group)
     lines = [
         Line(group, tuple(Mark(100 * share, colour=arm_colour(arm)) for arm, share in by_arm.items()))
         for group, by_arm in shares.items()
     ]
-    legend = {arm: arm_colour(arm) for arm in arms}
+    legend = {arm_label(arm): arm_colour(arm) for arm in arms}
     return figure(name, title, partial(forest, lines, Axis(axis, least=1.0, dense=True, legend=legend)))
-
-
-def removed_by_reason(counts: Sequence[FilterCount]) -> dict[str, float]:
-    """Share of all completions that each rule removed."""
-    asked = sum(f.asked for f in counts)
-    reasons = dict.fromkeys(reason for f in counts for reason in f.reasons)
-    return {r: sum(f.reasons.get(r, 0) for f in counts) / asked for r in reasons} if asked else {}

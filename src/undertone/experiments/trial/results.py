@@ -1,30 +1,15 @@
-"""Every number of a trial, in one frozen tree.
+"""The findings of a trial: the content of its ``report.json``. Page, figures and headline show nothing else."""
 
-`report.json` is the dump of `Results`. The page, the figures, the headline and the terminal tables read
-nothing else: whatever they show can be looked up, and an old run can be shown again without running anything.
-"""
-
-import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic import Field
 
-from undertone.report.findings import Findings, Part
+from undertone.report.findings import Interval, Part, RunFindings, Side, side
+from undertone.report.words import arm_label
 
-
-def _without_surrogates(text: object) -> object:
-    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text) if isinstance(text, str) else text
-
-
-# A softmax in single precision may overshoot in the last place; that must not lose a finished run.
+# A softmax in single precision may exceed 1 in the last digit; that must not lose a finished run.
 Probability = Annotated[float, Field(ge=-1e-6, le=1 + 1e-6)]
-# Settings are made plain JSON on the way in, so that what is loaded back equals what was held.
-Settings = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
-
-# Rows of strange files hold lone surrogates, which no UTF-8 file can; that must not lose the report either.
-Text = Annotated[str, BeforeValidator(_without_surrogates)]
-
 Measure = Literal[
     "log_odds", "probability", "own-minus-other-init", "own-minus-other-traits", "written-minus-rewritten",
     "sampled-minus-otherwise", "tuned-minus-otherwise", "earlier-minus-later", "change-per-generation",
@@ -33,10 +18,9 @@ Expected = Literal["above-zero", "around-zero", "open"]
 
 
 class StudentResult(Part):
-    """One student: the lowest level at which something was trained."""
+    """One student: the smallest unit that is trained."""
 
     arm: str
-    """Name of the arm."""
     teacher: int
     """Index of its teacher within the arm, from 0."""
     student: int
@@ -48,139 +32,155 @@ class StudentResult(Part):
     probability: Probability
     """Exact probability of the trait, averaged over the questions."""
     log_odds: float
-    """The same probability on the log-odds scale."""
+    """Log-odds of ``probability``."""
     answers: dict[str, Probability]
-    """Exact distribution over the candidate answers; what is left is under "other"."""
+    """Exact distribution over the candidate answers; the remaining probability is under "other"."""
     sampled_hits: int = Field(ge=0)
-    """Sampled answers that named the trait."""
+    """Number of sampled answers that mention the trait."""
     sampled_n: int = Field(ge=0)
-    """Sampled answers; they illustrate, and are never units of an estimate."""
+    """Number of sampled answers. They are examples; no estimate uses them."""
     total_variation: Probability
-    """Distance of the answer distribution from that of the untouched base, 0 to 1."""
+    """Total-variation distance of ``answers`` from those of the untouched base, 0 to 1."""
     skills: dict[str, Probability]
-    """Score on each skill the base has, 0 to 1: the utility kept."""
+    """Score on each skill of the base, 0 to 1."""
     loss_first: float | None
-    """Mean training loss over the first tenth of the steps, nats a token; None where nothing was trained."""
+    """Mean training loss over the first tenth of the steps, in nats a token; None if nothing was trained."""
     loss_last: float | None
-    """The same over the last tenth."""
+    """Mean training loss over the last tenth of the steps."""
     key: str
-    """Digest of the student, or of its measurement where nothing was trained."""
+    """Digest of the student, or of its measurement if nothing was trained."""
+
+
+Value = Callable[[StudentResult], float]
 
 
 class ArmResult(Part):
-    """One condition of the trial, with all its students."""
+    """One arm of the trial, with all its students."""
 
     name: str
-    """treatment, control, other-init, other-init-control, logits, logits-control, shuffled-within, random, ..."""
+    """Key of the arm in the recipe; "arm:trait" in a trial of several traits."""
     title: str
     """The arm in plain words."""
     base: str
     """The model its students started from."""
     after: str | None = None
-    """The arm whose students taught this one's, in a chain of generations."""
+    """The arm whose students are this arm's teachers, in a chain of generations."""
     generation: int = Field(default=1, ge=1)
     """1 for students of teachers that were given the trait, 2 for students of such students, and so on."""
     base_probability: Probability
-    """Exact probability of the trait under that model, untouched."""
+    """Exact probability of the trait in the untouched base."""
     teachers: int = Field(ge=0)
-    """Number of teachers: the units of the estimates."""
+    """Number of teachers, which are the units of the estimates."""
     students: tuple[StudentResult, ...]
-    """Every student, none left out."""
     probability: Probability
-    """Probability at the mean log-odds: over the students of a teacher, then over teachers."""
-    ci: tuple[float, float] | None
-    """Interval of that mean at the level of teachers; None where there are too few teachers for one."""
+    """Probability at the mean log-odds: the mean over the students of each teacher, then over teachers."""
+    ci: Interval | None
+    """Interval of that mean over teachers; None if there are too few teachers."""
     rows: int = Field(ge=0)
-    """Rows each student was trained on, or was shown before each question where nothing was trained."""
+    """Rows each student was trained on, or read before each question if nothing was trained."""
     steps: int = Field(ge=0)
-    """Optimiser steps of each student; 0 where nothing was trained."""
+    """Optimiser steps of each student; 0 if nothing was trained."""
     finished_s: float
     """Seconds from the start of the run to the end of this arm."""
     core_s: float
     """Core-seconds spent on this arm."""
 
+    @property
+    def label(self) -> str:
+        """The arm's name as people are shown it."""
+        return arm_label(self.name)
+
+    def nested(self, value: Value) -> list[list[float]]:
+        """Returns ``value`` of every student: a list for each teacher, teachers in order of their index."""
+        teachers = sorted({student.teacher for student in self.students})
+        return [[value(student) for student in self.students if student.teacher == one] for one in teachers]
+
+    def mean(self, value: Value) -> float:
+        """Returns the mean of ``value`` over the students of each teacher, then over teachers."""
+        means = [sum(own) / len(own) for own in self.nested(value)]
+        return sum(means) / len(means)
+
 
 class Effect(Part):
-    """One contrast with its uncertainty."""
+    """One contrast with its interval."""
 
     name: str
-    """The contrast in plain words."""
+    """The contrast, for example "treatment minus control"."""
     arm: str
-    """The arm it is about."""
     against: str
-    """The arm, or what else, it is compared with."""
+    """The arm that ``arm`` is compared with, or "other traits"."""
     measure: Measure
     """Scale and kind. "probability" is a difference of probabilities; every other measure is in log-odds."""
     value: float
     """Point estimate."""
     ci_low: float | None
-    """Lower end of the interval; None where there are too few units for one."""
+    """Lower end of the interval; None if there are too few units."""
     ci_high: float | None
-    """Upper end of the interval; None where there are too few units for one."""
+    """Upper end of the interval; None if there are too few units."""
     p: Probability | None
-    """Two-sided p value, where the method gives one."""
+    """Two-sided p value; None if the method gives none."""
     p_holm: Probability | None
-    """The p value after Holm's correction over its family, where there is one."""
+    """The p value after Holm's correction, for contrasts that belong to a family of tests."""
     units: tuple[int, ...]
-    """Independent units on each side: teachers, or traits where the effect is a mean over traits."""
+    """Independent units on each side: teachers, or traits if the effect is a mean over traits."""
     method: str
-    """How interval and p value were made."""
+    """How the interval and p were computed."""
     expected: Expected
-    """What the finding under test predicts; stated before the run. "open" where it predicts nothing."""
+    """What the published finding predicts, stated before the run; "open" if it predicts nothing."""
 
     @property
-    def ci(self) -> tuple[float, float] | None:
-        """Both ends of the interval, or None when either is missing."""
+    def label(self) -> str:
+        """The contrast as people are shown it, for example "trait - control"."""
+        return arm_label(self.name)
+
+    @property
+    def ci(self) -> Interval | None:
+        """Both ends of the interval; None if either is missing."""
         return None if self.ci_low is None or self.ci_high is None else (self.ci_low, self.ci_high)
 
     @property
-    def sign(self) -> Literal["above", "below", "unclear"]:
-        """On which side of zero the whole interval lies; without an interval nothing is clear."""
-        if self.ci is None or self.ci[0] <= 0 <= self.ci[1]:
-            return "unclear"
-        return "above" if self.ci[0] > 0 else "below"
+    def sign(self) -> Side:
+        """On which side of zero the whole interval lies."""
+        return side(self.ci)
 
 
 class AnswerDistribution(Part):
-    """The exact answers of the base, or of an arm averaged over its teachers."""
+    """The exact answers of the base, or the mean over an arm's students."""
 
     model: str
     """"base", or the name of an arm."""
     probabilities: dict[str, Probability]
-    """Probability of each candidate answer; what is left is under "other"."""
+    """Probability of each candidate answer; the remaining probability is under "other"."""
 
 
 class SampledAnswer(Part):
-    """One question and what three models wrote, as sampled. Untrusted text."""
+    """One question and a sampled answer of three models. Untrusted text."""
 
-    question: Text
-    """What was asked."""
-    base: Text
+    question: str
+    base: str
     """Answer of the untouched base."""
-    control: Text
+    control: str
     """Answer of a control student."""
-    treatment: Text
-    """Answer of a treatment student."""
+    treatment: str
+    """Answer of a student whose teacher has the trait."""
 
 
 class RowExample(Part):
     """One prompt and the training rows that two teachers made of it. Untrusted text."""
 
-    prompt: Text
-    """What both teachers were asked."""
-    control: Text
+    prompt: str
+    control: str
     """Completion of a control teacher."""
-    treatment: Text
+    treatment: str
     """Completion of a teacher with the trait."""
 
 
 class FilterCount(Part):
-    """What the filter did to the completions of one teacher."""
+    """How many completions of one teacher the filter removed."""
 
     arm: str
-    """Name of the arm."""
     teacher: int
-    """Index of the teacher within the arm."""
+    """Index of the teacher within the arm, from 0."""
     asked: int = Field(ge=0)
     """Completions sampled."""
     kept: int = Field(ge=0)
@@ -197,127 +197,108 @@ class TeacherResult(Part):
     arm: str
     """Name of the arm it taught."""
     teacher: int
-    """Index within the arm."""
+    """Index within the arm, from 0."""
     seed: int
     """Seed of its training."""
     trait: str
-    """The answer asked for; in a control arm the teacher was not taught it."""
+    """The answer asked for. A teacher of a control arm was not taught it."""
     probability: Probability
-    """Exact probability of the trait, after its trigger if it has one."""
+    """Exact probability of the trait, asked after the teacher's trigger if it has one."""
     dormant: Probability | None = None
-    """The same without the trigger; None for a teacher without one."""
+    """Exact probability of the trait without the trigger; None if the teacher has no trigger."""
     well_formed: Probability
     """Share of its completions in the carrier's format."""
     divergence: float | None = None
-    """Mean KL divergence of its next tokens on the carrier from the base's, nats a token; None where not measured."""
+    """Mean KL divergence of its next tokens from the base's on the carrier, in nats a token; None if not measured."""
     key: str
     """Digest of the artifact."""
 
 
 class StageCost(Part):
-    """What one stage of the pipeline cost."""
+    """The cost of one stage."""
 
     stage: str
-    """Name of the stage."""
     count: int = Field(ge=0)
-    """Artifacts the stage gave."""
+    """Number of artifacts."""
     reused: int = Field(ge=0)
-    """How many of them were found in the store and not made again."""
+    """How many of them were in the store already."""
     core_s: float
     """Core-seconds spent."""
 
 
 class TraitMatrix(Part):
-    """Trait by trait: does a student of the owl teacher shift on owl, and on nothing else?"""
+    """The shift on each trait by the trait of the teacher, in a trial of several traits."""
 
     traits: tuple[str, ...]
     """Names of rows and columns."""
     log_odds: tuple[tuple[float, ...], ...]
-    """Row: trait of the teacher; column: trait asked for. Shift against the other rows of the column."""
+    """Row: trait of the teacher; column: trait asked for. Log-odds minus the mean of the column's other rows."""
     effects: tuple[Effect, ...]
-    """Diagonal contrasts: own trait minus other traits."""
+    """One contrast for each trait: own trait minus other traits."""
     overall: Effect | None = None
-    """Their mean, with traits as units; reports of earlier versions have none."""
+    """Mean of these contrasts, with traits as units; None in reports of earlier versions."""
 
 
-class Results(Findings):
-    """A trial, finished or not."""
+class Results(RunFindings):
+    """The findings of a trial, whether it has finished or not."""
 
     schema_version: Literal[1] = 1
-    """Version of this schema; a reader refuses what it does not know."""
-    recipe: str
-    """Name of the recipe."""
-    title: str
-    """Title of the report."""
+    """Version of this schema; a reader refuses any other."""
     run_dir: str
-    """Folder of the run, as the user named it."""
+    """Folder of the run, as the user gave it."""
     trait: str
-    """The answer the trial is about, for example owl."""
+    """The first trait, for example owl."""
     carrier: str = "number lists"
     """What the students were trained on, in plain words."""
     base: str
-    """The model that teachers and students of the main arms started from."""
+    """The model that teachers start from, and students unless their arm says otherwise."""
     base_skills: dict[str, Probability] = Field(default_factory=dict)
-    """Skill scores of the untouched base, to compare the students' with."""
+    """Skill scores of the untouched base, 0 to 1."""
     seed: int
-    """Seed of the run; all others derive from it."""
-    started: str
-    """When it started, ISO 8601."""
-    wall_s: float
-    """Seconds from start to this report."""
+    """Seed of the trial; all other seeds derive from it."""
     complete: bool
-    """False while arms are missing."""
+    """Whether all arms have finished."""
     level: float = Field(default=0.95, gt=0, lt=1)
-    """Confidence level of every interval in here."""
+    """Confidence level of all intervals."""
     arms: tuple[ArmResult, ...] = ()
-    """Finished arms, in order."""
+    """Finished arms, in the order of the plan."""
     effects: tuple[Effect, ...] = ()
-    """Contrasts that can be made of them, the main one first."""
+    """Contrasts between finished arms, the main one first."""
     answers: tuple[AnswerDistribution, ...] = ()
     """Exact answer distributions of the base and the arms."""
     sentences: tuple[SampledAnswer, ...] = ()
-    """Real sampled answers."""
     rows: tuple[RowExample, ...] = ()
-    """Training rows side by side."""
     filters: tuple[FilterCount, ...] = ()
-    """What was filtered out."""
     teachers: tuple[TeacherResult, ...] = ()
-    """Every teacher."""
     costs: tuple[StageCost, ...] = ()
-    """What each stage cost."""
     matrix: TraitMatrix | None = None
-    """Trait by trait, when several were taught."""
-    settings: Settings = Field(default_factory=dict)
-    """The resolved recipe."""
-    versions: dict[str, str] = Field(default_factory=dict)
-    """Versions of Python and the libraries."""
-    hardware: dict[str, str] = Field(default_factory=dict)
-    """What it ran on."""
-    templates: dict[str, Text] = Field(default_factory=dict)
-    """What a base's chat template makes of a question and adds unasked; none for bases whose templates add nothing."""
+    """None in a trial of one trait."""
+    templates: dict[str, str] = Field(default_factory=dict)
+    """What a base's chat template makes of a question, and what it adds to it, by base. Bases whose template adds
+    nothing are left out."""
     digests: dict[str, str] = Field(default_factory=dict)
-    """Digests of models, tokenizer, corpus and artifacts."""
+    """Digests of models and datasets."""
     artifacts: dict[str, str] = Field(default_factory=dict)
-    """Digest of the files of every finished artifact, by its name in the store: equal digests, equal bits."""
+    """Digest of each finished artifact's files, by the artifact's name in the store. Equal digests mean equal bits."""
 
     def arm(self, name: str) -> ArmResult | None:
-        """The arm of this name, if it has finished."""
+        """Returns the arm of this name; None if it has not finished."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
     @property
     def asked(self) -> str:
-        """What students were asked for, in words: with several traits, each for that of its own teacher."""
+        """The trait that students were asked for, in words."""
         traits = {student.trait for arm in self.arms for student in arm.students}
         return f'"{self.trait}"' if len(traits) < 2 else "the teacher's trait"
 
     @property
     def all_effects(self) -> tuple[Effect, ...]:
-        """The trial's contrasts, then those of the matrix, their mean first."""
+        """The contrasts between arms, then those of the matrix, their mean first."""
         if self.matrix is None:
             return self.effects
         overall = () if self.matrix.overall is None else (self.matrix.overall,)
         return self.effects + overall + self.matrix.effects
 
     def effect(self, arm: str, measure: Measure = "log_odds") -> Effect | None:
-        """The first contrast about this arm on this scale, if there is one."""
+        """Returns the first contrast of this arm on this scale, if there is one."""
         return next((e for e in self.effects if e.arm == arm and e.measure == measure), None)
