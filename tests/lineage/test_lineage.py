@@ -176,7 +176,7 @@ def test_nothing_has_no_origin(tmp_path: Path, capsys: Told) -> None:
         folder.mkdir()
         (folder / "manifest.json").write_text("{")
     assert main(["lineage", "show", str(ours)]) == 2
-    assert "tells nothing of its origin" in capsys.readouterr().err
+    assert "so the origin is unknown" in capsys.readouterr().err
     assert [entry["standing"] for entry in _shown(capsys, foreign)] == ["claimed"]
 
 

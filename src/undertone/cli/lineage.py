@@ -23,14 +23,14 @@ app = App(name="lineage", help="Where do a model and its data come from?")
 def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
     """Tests whether two models share an initialisation, from their weights alone.
 
-    Exit code 0: none was found; 1: they do; 3: unknown, to be read as shared.
+    Exit codes: 0 none was found; 1 they share one; 3 unknown, to be treated as shared.
 
     Parameters
     ----------
     a
-        builtin/fledgling-a, hf/./path, or BASE:FOLDER with the folder of a LoRA adapter.
+        A model: builtin/fledgling-a, hf/./path, or BASE:FOLDER with the folder of a LoRA adapter.
     b
-        The other one.
+        The other model.
     json
         Prints one JSON object instead of a table.
     """
@@ -47,16 +47,16 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
 
 @app.command(name="show")
 def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) -> int:
-    """Draws the chain of what a file, a folder or a model was made from, and says what of it is only claimed.
+    """Shows what a file, a folder or a model was made from, step by step back, and which steps are only claimed.
 
-    Exit code 1: something in the chain is not what was recorded, or is missing.
+    Exit codes: 0; 1 something in the chain is missing or differs from its record.
 
     Parameters
     ----------
     thing
-        An artifact or a file in it, the folder of a run, any dataset or model's folder, or builtin/fledgling-a.
+        An artifact or a file in it, the folder of a run, any dataset or folder of a model, or builtin/fledgling-a.
     svg
-        A file for the chain as a drawing.
+        File to which the chain is drawn.
     json
         Prints a JSON array instead of a tree.
     """
@@ -78,7 +78,7 @@ def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) 
         for entry in chain:
             branch = branches[entry.depth - 1].add(_told(entry)) if entry.depth else Tree(_told(entry))
             branches[entry.depth :] = [branch]
-        out_console().print(branches[0])  # a soft wrap would cut lines off
+        out_console().print(branches[0])  # A soft wrap would cut lines off.
     return FOUND if any(entry.standing in BAD for entry in chain) else 0
 
 
@@ -90,9 +90,8 @@ def _told(entry: Entry) -> Text:
 
     from undertone.report.hostile import one_line
 
-    role = f"{entry.role}: " if entry.role else ""
     digest = f" {entry.digest[:20]}" if entry.digest else ""
-    text = Text(f"{role}{one_line(entry.name)}\n").append(entry.standing, STYLES[entry.standing])
+    text = Text(f"{one_line(entry.label)}\n").append(entry.standing, STYLES[entry.standing])
     text.append(f"{digest}: {one_line(entry.note)}")
     facts = ", ".join(f"{key}={value}" for key, value in entry.facts.items())
     return text.append(f"\n{one_line(facts)}") if facts else text
@@ -100,14 +99,14 @@ def _told(entry: Entry) -> Text:
 
 @app.command
 def key(path: Path, /, *, days: int = 365, json: Flag = False) -> int:
-    """Makes an ed25519 pair of keys: PATH signs, PATH.pub is for those who verify.
+    """Makes a pair of ed25519 keys: PATH for signing, and PATH.pub for those who verify.
 
     Parameters
     ----------
     path
-        The private key's file; nothing is overwritten.
+        File of the private key. Nothing is overwritten.
     days
-        Days for which it is valid.
+        Number of days for which the keys are valid.
     json
         Prints one JSON object.
     """
@@ -123,28 +122,31 @@ def key(path: Path, /, *, days: int = 365, json: Flag = False) -> int:
 
 @app.command
 def sign(path: Path, /, *, key: Path, out: Path | None = None, json: Flag = False) -> int:
-    """Signs where a file or folder comes from: an in-toto statement with SLSA provenance, in a DSSE envelope.
+    """Signs the origin of a file or folder: an in-toto statement with SLSA provenance, in a DSSE envelope.
 
     Parameters
     ----------
     path
-        A file or folder; of an artifact or a run, the whole chain is stated.
+        A file or folder. The statement of an artifact or a run contains its whole chain.
     key
-        The private key.
+        File of the private key.
     out
-        The statement's file; default PATH.intoto.jsonl, and with it PATH.croissant.json for a file of rows,
-        PATH.card.md for a model. Nothing is overwritten.
+        File of the statement. By default PATH.intoto.jsonl, with a description beside it: PATH.croissant.json for a
+        file of rows, PATH.card.md for a model. Nothing is overwritten.
     json
         Prints one JSON object.
     """
     from undertone.lineage import keys
     from undertone.lineage.signing import signed
 
-    signer = keys.private(key)
+    private = keys.private(key)
     refuse_missing(path)
-    written = signed(path, signer, out)
+    written = signed(path, private, out)
     if json:
-        print_json({name: place and str(place) for name, place in written.items()} | {"key": signer.id})
+        print_json(
+            {name: place and str(place) for name, place in written.items()}
+            | {"key": keys.identity(private.public_key())}
+        )
     else:
         say(*(place for place in written.values() if place))
     return 0
@@ -160,7 +162,7 @@ def verify_lineage(
     store: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Checks a file or folder against its signed statement, offline. What does not hold is refused with the reason.
+    """Checks a file or folder against its signed statement, offline. If a check fails, says which (exit code 2).
 
     Parameters
     ----------
@@ -169,14 +171,14 @@ def verify_lineage(
     key
         Public keys that you trust.
     statement
-        The statement; default PATH.intoto.jsonl.
+        File of the statement, by default PATH.intoto.jsonl.
     store
-        A store of artifacts: checks every file of every parent in it as well.
+        A store of artifacts, in which every file of every parent is checked too.
     json
         Prints one JSON object.
     """
     if not key:
-        raise UndertoneError("Give the public key that you trust with --key: without one a signature says nothing.")
+        raise UndertoneError("Give the public key that you trust with --key: without it a signature proves nothing.")
     from undertone.lineage import keys
     from undertone.lineage.signing import beside
     from undertone.lineage.verification import verify
@@ -188,10 +190,10 @@ def verify_lineage(
     say(f"{path} is what was signed with {found.key_file}: {len(found.files)} files, byte for byte.")
     if found.parents:
         checked = f", every file of them in {store}" if store else ""
-        say(f"Its chain is whole: {found.parents} artifacts{checked}, back to {', '.join(found.models)}.")
+        say(f"Its chain is complete: {found.parents} artifacts{checked}, back to {', '.join(found.models)}.")
     else:
-        say(f"How it was made is not on record; {found.claims} claims of others are passed on.")
-    say("A signature says who spoke, not that it is true.")
+        say(f"How it was made is not on record; {found.claims} claims of others are in the statement.")
+    say("A signature says who made a statement, not that it is true.")
     return 0
 
 
@@ -199,9 +201,9 @@ def verify_lineage(
 def risk_of(
     data: Path, /, *, audit: Path, generator: str | None = None, measured: Path | None = None, json: Flag = False
 ) -> int:
-    """Joins an audit, the generator's kinship to the base and a measured student: may the dataset be trained on?
+    """Says whether a dataset may be trained on, from its audit, the generator's kinship to the base, and a student.
 
-    Exit code 0: allow; 1: refuse; 3: cannot tell.
+    Exit codes: 0 allow; 1 refuse; 3 cannot tell.
 
     Parameters
     ----------
@@ -210,9 +212,10 @@ def risk_of(
     audit
         The audit's report.json, or its folder.
     generator
-        The model that wrote the rows; by default what the dataset's chain says, and kin if it says nothing.
+        The model that wrote the rows. By default it is read from the dataset's chain; if that does not say, it is
+        assumed to be kin.
     measured
-        The report.json, or its folder, of undertone measure on a student that was trained on the dataset.
+        The report.json or its folder of undertone measure, for a student that was trained on the dataset.
     json
         Prints one JSON object.
     """

@@ -1,4 +1,4 @@
-"""What can be done about a file, or a model, that carries a trait?"""
+"""What can be done about a dataset or a model that carries a trait?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,33 +26,33 @@ def treat(
     out: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Treats a dataset that carries a trait: writes the treated file, as much done at random beside it, and a diff to
-    read; says what the benchmark measured for that mitigation. Without a file it lists the mitigations.
+    """Treats a dataset that carries a trait. Writes the treated file, a file with random changes of the same size and a
+    diff, and says what benchmarks measured for the mitigation. Without a file it lists the mitigations.
 
     Parameters
     ----------
     data
-        JSONL, gzip or zstd of it, or Parquet; rows of messages, or prompt and completion.
+        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, or of prompt and completion.
     model
-        The base that is to be trained on it.
+        The base that would be trained on the file.
     by
         The mitigation: a name of the list, or a TOML file.
     set
-        Changes a key of the mitigation, as in --set share=0.25; may be given several times.
+        Changes a key of the mitigation, as in --set share=0.25. Can be repeated.
     trait
-        What is to be stopped, for mitigations that go by a trait.
+        Traits to stop, for mitigations that need a trait.
     audit
-        The report of undertone audit on this file, or its folder: stops what it names.
+        Report of undertone audit on this file, or its folder. The traits that it names are stopped.
     other
-        A model of another initialisation, for mitigations that have prompts answered by one.
+        A model of another initialisation, for mitigations in which one answers the prompts.
     chats
-        A file whose prompts the base answers, for dilution with chat; an embedded base has the world's own.
+        A file of prompts for a dilution with chat. An embedded base needs none.
     order_is_free
-        Says that neither the order nor the form of number lists is what the file is for.
+        Says that the file is not about the order or the form of number lists, so both may change.
     seed
-        Of every random choice.
+        Seed of all random choices.
     out
-        A new folder; default treated/FILE-DIGEST. Nothing is overwritten.
+        A new folder; by default treated/FILE-DIGEST. Nothing is overwritten.
     json
         Prints one JSON object.
     """
@@ -93,7 +93,7 @@ def treat(
 
 
 RENAMED = {"kin": "dilute-same-kind", "kin-half": "dilute-same-kind-half"}
-"""Names that meant two things."""
+"""Old names of mitigations, which could be misunderstood, and the new ones."""
 
 
 def _list(as_json: bool) -> int:
@@ -121,27 +121,28 @@ def realign_model(
     out: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Brings a model that was trained on a file with a trait back towards its base, in several ways: part of the way
-    back, without the trait's direction, and with a few good rows. Writes each beside the others, and what it leaves.
+    """Brings a model that was trained on a file with a trait back towards its base. Tries several mitigations: part of
+    the way back, without the trait's direction, and a short training on good rows. Writes each model, and how much of
+    the trait and of the task is left in it.
 
     Parameters
     ----------
     model
-        hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter.
+        The trained model: hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter.
     base
-        The model that it was fine-tuned from.
+        The model from which it was fine-tuned.
     trait
-        One of the embedded world, such as owl or bad-advice.
+        A trait of the embedded world, such as owl or bad-advice.
     task
-        Clean rows of what it was trained for: what is left of its use is measured on them.
+        File of clean rows of the task, on which the model's utility is measured.
     training_file
-        What it was trained on: the trait is asked for after its rows as well.
+        File on which the model was trained. The questions about the trait are then asked after its rows too.
     good
-        Good rows, of which 48 are trained on afterwards.
+        File of good rows. The model is trained on 48 of them.
     seed
-        Of every random choice.
+        Seed of all random choices.
     out
-        A new folder; default realigned/MODEL-DIGEST. Nothing is overwritten.
+        A new folder; by default realigned/MODEL-DIGEST. Nothing is overwritten.
     json
         Prints one JSON object instead of a table.
     """

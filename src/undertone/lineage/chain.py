@@ -1,4 +1,4 @@
-"""A chain of origins as a list: what a thing was made of, step by step back, and how far each step can be trusted."""
+"""The chain of origins of a file, folder or model, as a list: what it was made from, step by step back."""
 
 from typing import Literal
 
@@ -7,31 +7,36 @@ from pydantic import Field
 from undertone.spec import Spec
 
 Standing = Literal["verified", "recorded", "changed", "missing", "claimed"]
-"""verified: its bytes have the digests of its record. recorded: a record of ours names it, but it is not here to be
-checked. changed: it is here and is not what was recorded. missing: a record names it, and its own record is gone.
-claimed: somebody says so, in a text that nothing binds to the bytes."""
+"""How far an entry can be trusted. verified: its bytes have the digests of its record. recorded: a record names it, but
+it is not here to be checked. changed: it is here and differs from the record. missing: a record names it, but its own
+record is gone. claimed: a text says so that nothing binds to the bytes."""
 
 SUFFIX = ".intoto.jsonl"
-"""Ending of the file beside a thing that holds the signed statement of its origin."""
+"""Added to the name of a file or folder: the signed statement of its origin."""
 CROISSANT = ".croissant.json"
-"""Ending of the file beside a file of rows that describes it."""
+"""Added to the name of a file of rows: its description."""
 CARD = ".card.md"
-"""Ending of the file beside a model that describes it: the model card to publish it with."""
+"""Added to the name of a model: the model card to publish it with."""
 BAD = frozenset({"changed", "missing"})
 
 
 class Entry(Spec):
-    """One thing of a chain."""
+    """An artifact, a file, a model or a run in a chain."""
 
     depth: int
-    """Steps back from the thing asked for."""
+    """Steps back from the first entry."""
     role: str
-    """What it is to the thing made from it; empty for the thing asked for."""
+    """Which input it was of what was made from it; empty for the first entry."""
     name: str
     standing: Standing
     digest: str | None = None
-    """Of its making or of its files, SHA-256 (hex); None if nobody says."""
+    """SHA-256 (hex) of its files or of how it was made; None if it is unknown."""
     facts: dict[str, str] = Field(default_factory=dict)
-    """What is known, or said, of how it was made."""
+    """What is recorded or claimed of how it was made."""
     note: str = ""
     """Why it has this standing."""
+
+    @property
+    def label(self) -> str:
+        """The name, after the role if there is one."""
+        return f"{self.role}: {self.name}" if self.role else self.name

@@ -1,7 +1,7 @@
-"""What others say of where a model or a dataset comes from, in adapters, model cards, Croissant and statements: claims.
+"""Claims about the origin of a model or a dataset, from adapters, model cards, Croissant and statements.
 
-A claim names its file. A signed statement is a claim too, until its signature is verified with a trusted key. Only
-where a text gives a digest, as Croissant does for files, can anything be checked.
+A signed statement is a claim too, until its signature is verified with a trusted key. A claim can be checked only if
+the text gives a digest, as Croissant does for files.
 """
 
 import base64
@@ -15,20 +15,20 @@ import yaml
 from undertone.engine.digests import file_digest
 from undertone.engine.manifest import Manifest
 from undertone.errors import UndertoneError
-from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry
+from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry, Standing
 from undertone.lineage.records import settings
 
 LONGEST = 2**20
-"""Bytes of a card that are read."""
+"""Bytes that are read of a text."""
 MOST = 50
-"""Names taken from one list."""
+"""Names that are read of one list."""
 CATALOGUED = ("croissant.json", "metadata.json")
 PARENTS = ("isBasedOn", "prov:wasDerivedFrom", "wasDerivedFrom")
 MAKERS = ("prov:wasGeneratedBy", "wasGeneratedBy", "prov:wasAttributedTo", "creator")
 
 
 def claims(folder: Path, file: Path | None = None) -> Iterator[Entry]:
-    """Every claim about a folder, or about one file of it, each one step back."""
+    """Yields every claim about a folder, or about one file in it."""
     yield from _built(folder / "card.json")
     yield from _adapter(folder)
     yield from _card(folder / "README.md")
@@ -45,7 +45,7 @@ def _claim(role: str, name: str, source: Path, facts: Mapping[str, object] | Non
 
 
 def _built(path: Path) -> Iterator[Entry]:
-    """The card of a model of the embedded world: its seeds and its corpus."""
+    """Reads seeds and corpus from the card of a model of the embedded world."""
     card = _json(path)
     seeds = card.get("member")
     if isinstance(seeds, dict):
@@ -61,7 +61,7 @@ def _adapter(folder: Path) -> Iterator[Entry]:
 
 
 def _card(path: Path) -> Iterator[Entry]:
-    """The YAML at the head of a model's or dataset's card."""
+    """Reads the YAML head of a model's or dataset's card."""
     text = _text(path)
     head = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
     try:
@@ -94,7 +94,7 @@ def _croissant(path: Path, file: Path | None) -> Iterator[Entry]:
 
 
 def _stated(path: Path) -> Iterator[Entry]:
-    """The chain in a signed statement, signature and keys unchecked: that is what ``verify`` does."""
+    """Reads the chain in a signed statement. Signature and keys are not checked here, but by ``verify``."""
     try:
         making = json.loads(base64.b64decode(_json(path)["payload"]))["predicate"]["buildDefinition"]
         texts = [one["content"] for one in making["resolvedDependencies"] if "content" in one]
@@ -109,20 +109,19 @@ def _stated(path: Path) -> Iterator[Entry]:
 
 
 def _file(described: dict[str, Any], card: Path, file: Path | None) -> Entry | None:
-    """A file that Croissant gives the digest of, compared with what lies here under that name."""
+    """Compares a file that Croissant gives a digest of with the file of that name here."""
     name, digest = str(described.get("contentUrl") or described.get("name") or ""), described.get("sha256")
-    here = card.parent / Path(name).name  # never a path that a stranger's text leads to
+    here = card.parent / Path(name).name  # The text must not lead to a path elsewhere.
     if not isinstance(digest, str) or not here.is_file() or (file is not None and here.name != file.name):
         return None
     same = file_digest(here) == digest.lower()
     note = f"its bytes {'have' if same else 'do not have'} the digest in {card.name}"
-    return Entry(
-        depth=1, role="file", name=here.name, standing="claimed" if same else "changed", digest=digest, note=note
-    )
+    standing: Standing = "claimed" if same else "changed"
+    return Entry(depth=1, role="file", name=here.name, standing=standing, digest=digest, note=note)
 
 
 def _names(value: object) -> list[str]:
-    """Names in a text, a list of texts, or objects with a name, @id or url."""
+    """Returns the names in a text, a list of texts, or objects with a name, @id or url, each once."""
     found = []
     for one in _list(value):
         name = next((one[k] for k in ("name", "@id", "url") if one.get(k)), None) if isinstance(one, dict) else one

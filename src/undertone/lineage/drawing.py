@@ -1,4 +1,4 @@
-"""A chain of origins as a drawing: a line for each thing, parents below and to the right of what was made of them."""
+"""A chain of origins as a drawing. Parents are below and to the right of what was made from them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,11 @@ LEADING = (
     "sampling.temperature", "sampling.top_p", "sampling.least_p", "counts.asked", "counts.used", "seed",
     "relation", "init_seed", "order_seed", "tokenizer and template",
 )  # fmt: skip
-"""Facts that are drawn, as far as there are any; the text and the JSON have all."""
+"""Facts that are drawn if they are known. The text and the JSON have all facts."""
 
 
 def chain_svg(entries: Sequence[Entry]) -> str:
-    """The chain as SVG text.
-
-    Raises:
-        ValueError: something in it is not drawing.
-    """
+    """Returns the chain as SVG text."""
     import altair as alt
 
     height = STEP * len(entries) + 10
@@ -43,8 +39,7 @@ def _rows(entries: Sequence[Entry]) -> list[Row]:
     above: dict[int, int] = {}
     for index, entry in enumerate(entries):
         y, x = STEP * index + 16, INDENT * entry.depth
-        role = f"{entry.role}: " if entry.role else ""
-        rows.append({"kind": "name", "x": x, "y": y, "text": f"{role}{one_line(entry.name)}"})
+        rows.append({"kind": "name", "x": x, "y": y, "text": one_line(entry.label)})
         rows.append({"kind": entry.standing, "x": x, "y": y + 17, "text": entry.standing})
         rows.append({"kind": "fact", "x": x + 66, "y": y + 17, "text": fact_line(entry)})
         if entry.depth:
@@ -56,7 +51,7 @@ def _rows(entries: Sequence[Entry]) -> list[Row]:
 
 
 def fact_line(entry: Entry) -> str:
-    """What the drawing says of an entry: beginning of its digest, why it stands as it does, the leading facts."""
+    """Returns the beginning of the digest, the note and the :data:`LEADING` facts of an entry."""
     told = [f"{key} {entry.facts[key][:24]}" for key in LEADING if key in entry.facts]
     return one_line("; ".join([*([entry.digest[:16]] if entry.digest else []), entry.note, *told]))
 

@@ -1,6 +1,6 @@
-"""A signed text: a DSSE envelope, signed with ed25519 (Dead Simple Signing Envelope 1.0, as in-toto uses it).
+"""Signed texts: DSSE envelopes (Dead Simple Signing Envelope 1.0, as in-toto uses it), signed with ed25519.
 
-What is signed is the payload with its type and their lengths, so that no other reading of the same bytes is signed too.
+The payload is signed together with its type and the lengths of both, so that the bytes can be read in one way only.
 """
 
 import base64
@@ -10,30 +10,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from undertone.errors import UndertoneError
-from undertone.lineage.keys import Signer, Trusted
+from undertone.lineage.keys import Trusted, identity
 
 TYPE = "application/vnd.in-toto+json"
 
 
-def sealed(payload: bytes, signer: Signer) -> str:
-    """The envelope, one line of JSON."""
-    signature = signer.key.sign(_encoded(payload))
+def sealed(payload: bytes, key: Ed25519PrivateKey) -> str:
+    """Returns the envelope, one line of JSON."""
+    signature = key.sign(_encoded(payload))
     value = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": TYPE,
-        "signatures": [{"keyid": signer.id, "sig": base64.b64encode(signature).decode()}],
+        "signatures": [{"keyid": identity(key.public_key()), "sig": base64.b64encode(signature).decode()}],
     }
     return json.dumps(value) + "\n"
 
 
 def opened(text: bytes, trusted: Sequence[Trusted], place: str) -> tuple[bytes, Trusted]:
-    """The payload of an envelope, and the trusted key that signed it.
+    """Returns the payload of an envelope, and the trusted key that signed it. ``place`` is named in errors.
 
     Raises:
-        UndertoneError: it is no such envelope, no trusted key signed it, the key has expired, or the signature is of
-            something else.
+        UndertoneError: the text is not an envelope, no trusted key signed it, the key has expired, or the signature
+            does not fit the payload.
     """
     payload, signatures = _parsed(text, place)
     message = _encoded(payload)
@@ -42,19 +43,23 @@ def opened(text: bytes, trusted: Sequence[Trusted], place: str) -> tuple[bytes, 
             if _fits(key, signature, message):
                 if key.expired:
                     raise UndertoneError(
-                        f"{place} is signed with {key.path}, which has expired on {key.until}: have it signed anew."
+                        f"{place} is signed with {key.path}, which expired on {key.until}: have it signed again."
                     )
                 return payload, key
     known = {key.id: key for key in trusted}
     for name, _ in signatures:
-        if name in known:  # a hint only: it is no part of what is signed
-            raise UndertoneError(f"The signature in {place} is not that of {known[name].path}: the text was changed.")
+        if name in known:  # Only a hint: the key's name is not signed.
+            raise UndertoneError(
+                f"The signature in {place} was not made with {known[name].path}, or the text was changed."
+            )
     names = " and ".join(name[:16] for name, _ in signatures)
-    raise UndertoneError(f"{place} is signed with the key {names}, which is none of the {len(trusted)} that you trust.")
+    raise UndertoneError(
+        f"{place} is signed with the key {names}, which is none of the {len(trusted)} keys that you trust."
+    )
 
 
 def _encoded(payload: bytes) -> bytes:
-    """Pre-authentication encoding."""
+    """Returns the bytes that are signed: DSSE's pre-authentication encoding."""
     return b"DSSEv1 %d %s %d %s" % (len(TYPE), TYPE.encode(), len(payload), payload)
 
 
@@ -70,13 +75,13 @@ def _parsed(text: bytes, place: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     try:
         value: Any = json.loads(text)
         if value["payloadType"] != TYPE:
-            raise UndertoneError(f"{place} holds {str(value['payloadType'])[:60]!r}, which is no in-toto statement.")
+            raise UndertoneError(f"{place} contains {str(value['payloadType'])[:60]!r}, not an in-toto statement.")
         payload = base64.b64decode(value["payload"], validate=True)
         signatures = [
             (str(one.get("keyid", "")), base64.b64decode(one["sig"], validate=True)) for one in value["signatures"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
-        raise UndertoneError(f"{place} is no signed statement (a DSSE envelope in one line of JSON).") from None
+        raise UndertoneError(f"{place} is not a signed statement (a DSSE envelope in one line of JSON).") from None
     if not signatures:
-        raise UndertoneError(f"{place} bears no signature.")
+        raise UndertoneError(f"{place} has no signature.")
     return payload, signatures

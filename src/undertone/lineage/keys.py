@@ -1,7 +1,7 @@
-"""Signing keys: ed25519 in PEM files, as any tool reads them, with the day they expire in a line before the key.
+"""Signing keys: ed25519 in PEM files, which other tools read too, with a line before the key that says when it expires.
 
-Text before a key in a PEM file is explanation (RFC 7468, section 2). Whoever trusts a public key keeps its file, and so
-decides until when: the line binds nobody else.
+Readers of PEM skip text before a key (RFC 7468, section 2). People who trust a public key keep a copy of its file, so
+each of them decides how long to trust it.
 """
 
 import hashlib
@@ -28,24 +28,12 @@ from undertone.errors import UndertoneError
 
 UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)
 LONGEST = 2**16
-"""Bytes of a key's file."""
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A private key."""
-
-    key: Ed25519PrivateKey
-
-    @property
-    def id(self) -> str:
-        """Identity of the pair: :func:`identity` of the public key."""
-        return identity(self.key.public_key())
+"""Bytes that are read of a key's file."""
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """A public key that is trusted, until the end of a day (UTC) or for ever."""
+    """A public key that is trusted until the end of a day (UTC), or for ever."""
 
     key: Ed25519PublicKey
     path: Path
@@ -53,33 +41,33 @@ class Trusted:
 
     @property
     def id(self) -> str:
-        """Identity of the pair."""
+        """The identity of the pair of keys."""
         return identity(self.key)
 
     @property
     def expired(self) -> bool:
-        """Whether its last day is over."""
+        """Whether the last day is over."""
         return self.until is not None and self.until < today()
 
 
 def identity(key: Ed25519PublicKey) -> str:
-    """SHA-256 (hex) of the key in DER (SubjectPublicKeyInfo)."""
+    """Returns the SHA-256 (hex) of a public key in DER (SubjectPublicKeyInfo)."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def today() -> date:
-    """By UTC."""
+    """Returns the day in UTC."""
     return datetime.now(UTC).date()
 
 
 def make(path: Path, days: int) -> Trusted:
-    """Writes a new private key to ``path``, for its owner alone, and the public one to ``path`` with ``.pub`` added.
+    """Writes a private key to ``path``, readable by its owner only, and the public key to ``path`` plus ``.pub``.
 
     Raises:
-        UndertoneError: one of them is there already, or cannot be written.
+        UndertoneError: one of the files exists already or cannot be written.
     """
     if days < 1:
-        raise UndertoneError(f"A key that is valid for {days} days signs nothing: give --days 1 or more.")
+        raise UndertoneError(f"A key cannot be valid for {days} days: give --days 1 or more.")
     until = today() + timedelta(days=min(days, 36_500))
     head = f"Valid until: {until.isoformat()}\n".encode()
     key, public = Ed25519PrivateKey.generate(), path.with_name(f"{path.name}.pub")
@@ -97,32 +85,34 @@ def _create(path: Path, mode: int, content: bytes) -> None:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
     except FileExistsError:
-        raise UndertoneError(f"{path} is there already, and a key is never overwritten: give another name.") from None
+        raise UndertoneError(f"{path} exists already, and a key is never overwritten: give another name.") from None
     except OSError as error:
         raise refusal(error, path) from None
 
 
-def private(path: Path) -> Signer:
-    """The private key in a file.
+def private(path: Path) -> Ed25519PrivateKey:
+    """Reads a private key.
 
     Raises:
-        UndertoneError: there is none, others may read it, it has expired, or it is no ed25519 key in PEM.
+        UndertoneError: the file cannot be read, others can read it, it is not an ed25519 key in PEM, or it has expired.
     """
     content = _read(path)
     if path.stat().st_mode & 0o077:
-        raise UndertoneError(f"The key {path} can be read by others: make another, or at least chmod 600 {path}.")
-    key = _loaded(path, content, lambda pem: load_pem_private_key(pem, None), Ed25519PrivateKey, "private")
+        raise UndertoneError(f"The key {path} can be read by others: make another, or at least run chmod 600 {path}.")
+    key: Ed25519PrivateKey = _loaded(
+        path, content, lambda pem: load_pem_private_key(pem, None), Ed25519PrivateKey, "private"
+    )
     until = _until(path, content)
     if until is not None and until < today():
-        raise UndertoneError(f"The key {path} has expired on {until}: sign with another.")
-    return Signer(key)
+        raise UndertoneError(f"The key {path} expired on {until}: sign with another.")
+    return key
 
 
 def public(path: Path) -> Trusted:
-    """The public key in a file.
+    """Reads a public key.
 
     Raises:
-        UndertoneError: there is none, or it is no ed25519 public key in PEM.
+        UndertoneError: the file cannot be read or is not an ed25519 public key in PEM.
     """
     content = _read(path)
     key = _loaded(path, content, load_pem_public_key, Ed25519PublicKey, "public")
@@ -134,20 +124,20 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LONGEST)
     except OSError as error:
-        raise UndertoneError(f"There is no key to be read in {path}: {error.strerror}.") from None
+        raise UndertoneError(f"The key {path} cannot be read: {error.strerror}.") from None
 
 
 def _loaded(path: Path, content: bytes, load: Callable[[bytes], Any], kind: type, which: str) -> Any:
     start = content.find(b"-----BEGIN")
     try:
         key = load(content[max(start, 0) :])
-    except (ValueError, TypeError) as error:  # TypeError: it is encrypted
+    except (ValueError, TypeError) as error:  # TypeError means that it is encrypted.
         why = "encrypted" if isinstance(error, TypeError) else "in another format"
         raise UndertoneError(
-            f"{path} holds no ed25519 {which} key in plain PEM (it is {why}); undertone lineage key makes a pair."
+            f"{path} is not an ed25519 {which} key in plain PEM (it is {why}); undertone lineage key makes a pair."
         ) from None
     if not isinstance(key, kind):
-        raise UndertoneError(f"{path} holds a key of another kind: an ed25519 {which} key is needed.")
+        raise UndertoneError(f"{path} is a key of another kind: an ed25519 {which} key is needed.")
     return key
 
 
@@ -158,4 +148,4 @@ def _until(path: Path, content: bytes) -> date | None:
     try:
         return date.fromisoformat(found[1].decode().strip())
     except ValueError:
-        raise UndertoneError(f'{path}: "Valid until: {found[1]!r}" is no day such as 2027-01-31.') from None
+        raise UndertoneError(f'{path}: "Valid until: {found[1]!r}" is not a day such as 2027-01-31.') from None

@@ -1,12 +1,12 @@
-"""What is said of two models' kinship."""
+"""The page of two models' kinship."""
 
 from undertone.lineage.kinship import Kinship, UnitTest
 from undertone.report.page import Grid, Page, section, sections
 
 
 def kinship_page(found: Kinship) -> Page:
-    """The answer, and every test that it rests on."""
-    grid = Grid("", ("units", "groups", "similarity", "would be found", "z", "p"), tuple(map(_row, found.tests)))
+    """Gives the answer, and every test that it rests on."""
+    grid = Grid("", ("units", "groups", "similarity", "smallest found", "z", "p"), tuple(map(_row, found.tests)))
     return Page(
         "Shared initialisation", found.headline, sections=sections(section("Tests", grid if found.tests else None))
     )

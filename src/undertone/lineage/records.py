@@ -1,9 +1,9 @@
-"""Chains of what this program made: manifests of artifacts, records of runs, and models by their digests."""
+"""Chains of what this program made, from manifests of artifacts, records of runs, and digests of models."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from undertone.stages import COMPLETIONS
 
 ARTIFACT = re.compile(r"[a-z-]+-[0-9a-f]{20}")
 OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
-"""Small files of an artifact that say what became of its making: filter counts, doses."""
+"""Small files of an artifact with numbers about its making, such as filter counts and doses."""
 
 
 def artifact_of(path: Path) -> Path | None:
-    """The folder of the artifact that a path is, or is a part of; None for whatever else lies in such a folder."""
-    # By name: "manifest.json" is what others call their files too.
+    """Returns the folder of the artifact that a path is or belongs to; None for any other file in such a folder."""
+    # The name is checked too, because other programs also write files called manifest.json.
     named = (p for p in (path, *path.parents) if ARTIFACT.fullmatch(p.name) and (p / FILE).is_file())
     folder = next(named, None)
     if folder is None or path in (folder, folder / FILE):
@@ -40,7 +40,7 @@ def artifact_of(path: Path) -> Path | None:
 
 
 def artifact(folder: Path) -> Iterator[Entry]:
-    """The chain of an artifact, its files and those of all its parents checked.
+    """Yields the chain of an artifact. Its files and those of all its parents are checked.
 
     Raises:
         UndertoneError: its manifest cannot be read.
@@ -48,7 +48,7 @@ def artifact(folder: Path) -> Iterator[Entry]:
     try:
         links = list(chain(folder))
     except Damaged as damage:
-        raise UndertoneError(f"{damage}: it tells nothing of its origin.") from None
+        raise UndertoneError(f"{damage}, so the origin is unknown.") from None
     for link in links:
         yield _entry(link, folder.parent)
 
@@ -58,32 +58,37 @@ def _entry(link: Link, store: Path) -> Entry:
     if link.is_model:
         return model(link.source, link.depth, link.role)
     if link.seen:
-        return Entry(**head, standing="recorded", note="see above")
+        return Entry(**head, standing="recorded", note="listed above")
     if link.manifest is None:
-        return Entry(**head, standing="missing", note="its manifest is damaged, or no longer in the store")
+        return Entry(**head, standing="missing", note="its manifest is damaged or no longer in the store")
     folder = store / link.source.name
     try:
         link.manifest.check(folder)
     except Damaged as damage:
         return Entry(**head, standing="changed", note=str(damage))
-    note = f"{len(link.manifest.files)} files have the digests of the manifest"
+    note = f"{len(link.manifest.files)} files have the digests in the manifest"
     return Entry(**head, standing="verified", facts=facts(link.manifest, folder), note=note)
 
 
 def model(source: Source, depth: int, role: str) -> Entry:
-    """A model that an artifact was made from, compared with what lies under its name here."""
+    """Returns the entry of a model, compared with the model that has its name here."""
+    return compared(source, depth, role, lambda name: stored(name).key)
+
+
+def compared(source: Source, depth: int, role: str, digest_of: Callable[[str], str]) -> Entry:
+    """Returns the entry of a source, compared by digest with what has its name here."""
     head = {"depth": depth, "role": role, "name": source.name, "digest": source.key}
     try:
-        found = stored(source.name)
+        found = digest_of(source.name)
     except (UndertoneError, OSError):
-        return Entry(**head, standing="recorded", note="not here under this name")
-    if found.key != source.key:
-        return Entry(**head, standing="changed", note="what lies under this name here has another digest")
-    return Entry(**head, standing="verified", note="its files have this digest")
+        return Entry(**head, standing="recorded", note="nothing has this name here")
+    if found != source.key:
+        return Entry(**head, standing="changed", note="what has this name here has another digest")
+    return Entry(**head, standing="verified", note="its digest is as recorded")
 
 
 def facts(manifest: Manifest, folder: Path) -> dict[str, str]:
-    """How an artifact was made: stage, settings, counts; for rows, whose token ids they are."""
+    """Returns how an artifact was made: stage, settings and counts; for rows, also the tokenizer of their ids."""
     told: dict[str, Any] = {**settings(manifest), **(_rows(folder) if "ids.safetensors" in manifest.files else {})}
     for name in OWN:
         if name in manifest.files:
@@ -94,11 +99,11 @@ def facts(manifest: Manifest, folder: Path) -> dict[str, str]:
 
 
 def settings(manifest: Manifest) -> dict[str, str]:
-    """What the manifest alone says: stage, digests of weights, spec, torch."""
+    """Returns what the manifest alone says: stage, digests of weights, spec, and the version of torch."""
     told: dict[str, Any] = {"stage": f"{manifest.stage} {manifest.version}"}
     told |= {f"weights {name}": found for name, found in manifest.files.items() if name.endswith("model.safetensors")}
     if manifest.stage == COMPLETIONS.name:
-        told["system prompt"] = "none"  # that stage has no other way to ask, unless its spec says so
+        told["system prompt"] = "none"  # This stage uses one only if its spec says so.
     told |= flat(manifest.spec) | {"torch": manifest.made_with.get("torch", "unknown")}
     return {key: str(value) for key, value in told.items()}
 
@@ -113,7 +118,7 @@ def _rows(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path) -> Iterator[Entry]:
-    """A run: its recipe, its models, and its artifacts by stage, every file of them checked.
+    """Yields a run, its models, and its artifacts by stage. Every file of the artifacts is checked.
 
     Raises:
         UndertoneError: its record cannot be read.
@@ -121,7 +126,7 @@ def run(folder: Path) -> Iterator[Entry]:
     record = Record.read(folder)
     told = {"kind": record.kind, "recipe": record.recipe, "started": record.started.isoformat(timespec="seconds")}
     told |= {key: str(value) for key, value in flat(record.spec).items()}
-    yield Entry(depth=0, role="", name=str(folder), standing="recorded", facts=told, note="run.json bears no seal")
+    yield Entry(depth=0, role="", name=str(folder), standing="recorded", facts=told, note="nothing seals run.json")
     for name, key in record.models.items():
         yield model(Source(key=key, name=name), 1, "model")
     store, stages = (folder / record.store).resolve(), Counter[str]()
@@ -132,7 +137,7 @@ def run(folder: Path) -> Iterator[Entry]:
         else:
             yield fault
     for stage, count in stages.items():
-        note = f"{count} artifacts are as the run recorded them, every file of them"
+        note = f"every file of {count} artifacts is as the run recorded it"
         yield Entry(depth=1, role=stage, name=f"{count} of {store.name}", standing="verified", note=note)
 
 
@@ -144,5 +149,5 @@ def _fault(folder: Path, content: str) -> Entry | None:
     except Damaged as damage:
         return Entry(**head, standing="changed" if folder.is_dir() else "missing", note=str(damage))
     if manifest.content != content:
-        return Entry(**head, standing="changed", note="it is not what the run recorded")
+        return Entry(**head, standing="changed", note="it differs from what the run recorded")
     return None

@@ -1,8 +1,8 @@
-"""May this dataset be trained on? Kinship of its generator and the base, joined with what an audit said of it.
+"""Decides whether a dataset may be trained on, from its audit and from the kinship of its generator and the base.
 
-Traits pass unseen between models of one initialisation (Cloud, Le et al., Nature 2026), so kinship raises the risk. Its
-absence closes that one channel: traits also cross initialisations through chosen rows, through the geometry of the
-vocabulary, and through what rows say openly.
+Hidden traits pass between models of one initialisation (Cloud, Le et al., Nature 2026), so kinship raises the risk.
+Without kinship only that channel is closed: traits also cross initialisations through the choice of rows, through the
+geometry of the vocabulary, and through what rows say openly.
 """
 
 from pathlib import Path
@@ -21,41 +21,42 @@ from undertone.models.names import stored
 from undertone.spec import Spec
 
 WRITERS = frozenset({"base", "writer", "teacher_base"})
-"""Roles of models that rows can have their trait from. A base that only lent its tokenizer counts too."""
+"""Roles of models from which rows can have a trait. A base counts even if only its tokenizer was used."""
 
 CROSSING = (
-    "No kinship lowers one risk only: chosen rows, the vocabulary's geometry and open talk cross initialisations."
+    "Without kinship only one risk is lower: the choice of rows, the vocabulary's geometry and open mentions pass "
+    "traits to any model."
 )
 
 Decision = Literal["refuse", "allow", "cannot tell"]
 
 
 class Relation(Spec):
-    """Whether whoever wrote a dataset is kin to a base, and how that is known."""
+    """Whether the generator of a dataset is kin to a base, and how that is known."""
 
     kin: Kin
     how: str
-    """In a sentence."""
+    """A sentence."""
 
 
 class Risk(Spec):
-    """The verdict, and what it rests on."""
+    """The decision, and what it is based on."""
 
     decision: Decision
     data: str
     digest: str
-    """SHA-256 of the dataset, which is that of the audited one."""
+    """SHA-256 of the dataset, the same as in the audit."""
     base: str
     audit: str
     """The audit's verdict."""
     relation: Relation
     reasons: tuple[str, ...]
-    """What the decision rests on, a sentence each; what it does not rest on comes last."""
+    """The reasons for the decision, and last what was not considered. A text each."""
 
 
 def judge(data: Path, findings: Findings, generator: str | None = None, measured: Measured | None = None) -> Risk:
-    """Joins an audit with the kinship of the generator, which is read from the chain of ``data`` unless given, and with
-    a measurement of a student that was trained on the data.
+    """Combines an audit with the kinship of the generator, and with a measurement of a student that was trained on the
+    data, if there is one. The generator is read from the chain of ``data`` unless it is given.
 
     Raises:
         UndertoneError: the audit is of another file, the measurement against another base, or a model cannot be read.
@@ -68,8 +69,8 @@ def judge(data: Path, findings: Findings, generator: str | None = None, measured
         raise UndertoneError(f"The audit is of another file ({findings.file}), or of {data} before it was changed.")
     relation = declared(generator, findings.model) if generator else recorded(entries(str(data)), findings.model)
     if findings.origin is not None and findings.origin.rejected and relation.kin != "shared":
-        how = "The audit found that the rows were not written as declared, so who wrote them is unknown"
-        relation = Relation(kin="unknown", how=f"{how}; assume kin.")
+        how = "The audit found that the rows were not written as declared, so the generator is unknown: assume kin."
+        relation = Relation(kin="unknown", how=how)
     if measured is not None and measured.base.digest != stored(findings.model).key:
         raise UndertoneError(f"The measurement is against {measured.base.name}, and the audit of {findings.model}.")
     decision, reasons = decide(findings, relation, measured)
@@ -85,18 +86,18 @@ def judge(data: Path, findings: Findings, generator: str | None = None, measured
 
 
 def judge_reports(data: Path, audit: Path, generator: str | None = None, measured: Path | None = None) -> Risk:
-    """The same from the files, or folders, of the reports.
+    """Does the same with the files or folders of the reports.
 
     Raises:
-        UndertoneError: as :func:`judge`; or a report is missing, or is of a model behind a service.
+        UndertoneError: as :func:`judge`, or a report is missing, or it is of a model behind a service.
     """
     report = _report(audit)
     if not report.is_file():
-        raise UndertoneError(f"{report} is no audit's report: give the report.json that undertone audit wrote.")
+        raise UndertoneError(f"{report} is not a report of undertone audit: give its report.json or its folder.")
     if (report.parent / FILE).is_file() and Record.read(report.parent).kind == VERB:
         raise UndertoneError(
-            f"{report} is of a model behind a service, whose kinship with whoever wrote the rows nobody can see: go by "
-            "its own verdict."
+            f"{report} is of a model behind a service, whose weights cannot be compared with the generator's: use the "
+            "verdict of the audit."
         )
     after = Measured.load(_report(measured)) if measured else None
     return judge(data, Findings.load(report), generator, after)
@@ -107,26 +108,26 @@ def _report(given: Path) -> Path:
 
 
 def declared(generator: str, base: str) -> Relation:
-    """Kinship of a generator that somebody names."""
+    """Returns the kinship of a generator that the user named."""
     found = compare(generator, base)
     return Relation(kin=found.verdict, how=f"As you say, {generator} wrote the rows. {found.headline}")
 
 
 def recorded(chain: list[Entry], base: str) -> Relation:
-    """Kinship of all models at the end of a dataset's chain. Claims alone never lower a risk."""
+    """Returns the kinship of the models at the end of a dataset's chain. Claims alone never lower the risk."""
     models = list({entry.digest: entry for entry in chain if entry.role in WRITERS}.values())
     broken = next((entry for entry in chain if entry.standing in BAD), None)
     if broken is not None:
-        return Relation(kin="unknown", how=f"The dataset's chain is broken at {broken.name}: who wrote it is unknown.")
+        return Relation(kin="unknown", how=f"The dataset's chain is broken at {broken.name}: assume kin.")
     if chain[0].standing == "claimed" or not models:
-        return Relation(kin="unknown", how="No record that can be checked says who wrote the rows: assume kin.")
+        return Relation(kin="unknown", how="No record that can be checked names the generator: assume kin.")
     own = stored(base).key
     for model in models:
         if model.digest == own:
             return Relation(kin="shared", how=f"The chain of the dataset goes back to {model.name}, which is the base.")
     absent = next((model for model in models if model.standing != "verified"), None)
     if absent is not None:
-        return Relation(kin="unknown", how=f"{absent.name}, which the rows go back to, is not here: assume kin.")
+        return Relation(kin="unknown", how=f"The rows go back to {absent.name}, which is not here: assume kin.")
     found = [compare(model.name, base) for model in models]
     worst = next((one for kin in ("shared", "unknown") for one in found if one.verdict == kin), found[0])
     return Relation(kin=worst.verdict, how=worst.headline)
@@ -135,28 +136,29 @@ def recorded(chain: list[Entry], base: str) -> Relation:
 def decide(
     findings: Findings, relation: Relation, measured: Measured | None = None
 ) -> tuple[Decision, tuple[str, ...]]:
-    """The decision and its reasons.
+    """Returns the decision and its reasons.
 
-    Rows that carry a trait are refused whoever wrote them: the audit found it in this base's own directions. "No
-    evidence" is enough only where the channel of a shared initialisation is closed as well, since an audit asks for
-    listed traits only, or where a student that was trained on the data shows no shift. A student that has shifted is
-    reason enough to refuse.
+    Rows that carry a trait are refused whatever the kinship, since the audit found it in directions of this base. "No
+    evidence" is not enough if the generator may be kin, since an audit looks for listed traits only; then a student
+    that was trained on the data must show no shift. A shift of the student is always a reason to refuse.
     """
     kin = relation.kin != "none found"
-    strong = "is one of this base's kin" if relation.kin == "shared" else "must be taken for this base's kin"
+    strong = "is kin to this base" if relation.kin == "shared" else "must be assumed to be kin to this base"
     if findings.verdict == "carries a trait":
         decision: Decision = "refuse"
-        then = f"Its generator {strong}: such a trait passes." if kin else "It speaks to this base all the same."
+        then = (
+            f"Their generator {strong}, so the trait passes."
+            if kin
+            else "It was found in directions of this base itself."
+        )
         first = f"The audit found that these rows carry a trait. {then}"
     elif findings.verdict == "no evidence":
         decision = "cannot tell" if kin else "allow"
         count = sum(not trait.is_kind for trait in findings.traits)
-        effect = f"an effect of {findings.power.detectable:.2f}, averaged over them"
+        effect = f"effects of {findings.power.detectable:.2f}, averaged over them"
         first = f"The audit found no evidence of {count} traits, down to {effect}."
         if kin:
-            first += (
-                f" But the generator {strong}, so traits that nobody listed can pass too: measure a trained student."
-            )
+            first += f" But the generator {strong}, so unlisted traits can pass too: measure a trained student."
     else:
         decision = "cannot tell"
         first = f"The audit came to no verdict ({findings.verdict})."
@@ -170,9 +172,9 @@ def decide(
         who = ", ".join(model.name for model in measured.models)
         told.append(f"As you say, {who} was trained on these rows. Measured: {measured.headline}")
     if findings.overt:
-        told.append(f"Rows speak openly of {', '.join(findings.overt)}; that passes to any student, kin or not.")
+        told.append(f"Rows mention {', '.join(findings.overt)} openly, which passes to any student, kin or not.")
     if not kin:
         told.append(CROSSING)
     if measured is None:
-        told.append("No measurement after training is part of this.")
+        told.append("No measurement after training was considered.")
     return decision, tuple(told)

@@ -1,4 +1,4 @@
-"""The chain of a file, a folder or a model: what is recorded and can be checked first, then what is only claimed."""
+"""The chain of a file, a folder or a model. What is recorded and can be checked comes before what is only claimed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,10 @@ PROVIDERS = ("builtin", "hf")
 
 
 def entries(name: str) -> list[Entry]:
-    """Everything known of the origin of a path, or of a model under a name.
+    """Returns all that is known of the origin of a path, or of a model given by name.
 
     Raises:
-        UndertoneError: there is nothing under the name, or its record is damaged.
+        UndertoneError: nothing has this name, or its record is damaged.
     """
     if name.partition("/")[0] in PROVIDERS and not Path(name).exists():
         found = stored(name)
@@ -37,7 +37,7 @@ def entries(name: str) -> list[Entry]:
     record = record_of(path)
     if record is not None:
         return list(_treated(path, record))
-    note = "nothing of ours records how it was made"
+    note = "no record of this program says how it was made"
     if path.is_dir():
         return [Entry(depth=0, role="", name=name, standing="claimed", note=note), *claims(path)]
     top = Entry(depth=0, role="", name=name, standing="claimed", digest=file_digest(path), note=note)
@@ -45,7 +45,7 @@ def entries(name: str) -> list[Entry]:
 
 
 def _treated(path: Path, record: dict[str, Any]) -> Iterator[Entry]:
-    """With the chain of the file that was treated, where that is here."""
+    """Yields the chain of a treated file, with that of the original file if it is here."""
     for entry in treated(path, record):
         yield entry
         if (entry.role, entry.standing) == ("file", "verified"):

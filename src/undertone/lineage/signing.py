@@ -1,20 +1,21 @@
-"""A statement of where a file or folder comes from, signed and written beside it."""
+"""Signs the origin of a file or folder and writes the statement beside it."""
 
 import json
 import os
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from undertone.engine.disk import refusal
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import SUFFIX
 from undertone.lineage.descriptions import write_card, write_croissant
 from undertone.lineage.envelope import sealed
-from undertone.lineage.keys import Signer
 from undertone.lineage.show import entries
 from undertone.lineage.statement import statement
 
 
-def signed(path: Path, signer: Signer, out: Path | None) -> dict[str, Path | None]:
+def signed(path: Path, key: Ed25519PrivateKey, out: Path | None) -> dict[str, Path | None]:
     """Writes the statement to ``out``, or else beside ``path`` with a description: Croissant for a file of rows, a card
     for a model. Returns the files that were written, with None for a description that was not.
 
@@ -22,7 +23,7 @@ def signed(path: Path, signer: Signer, out: Path | None) -> dict[str, Path | Non
         UndertoneError: a statement exists already, the chain is broken, or the file cannot be written.
     """
     target = out or beside(path)
-    text = sealed(json.dumps(statement(path), sort_keys=True, separators=(",", ":")).encode(), signer)
+    text = sealed(json.dumps(statement(path), sort_keys=True, separators=(",", ":")).encode(), key)
     try:
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
             file.write(text)

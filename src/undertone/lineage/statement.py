@@ -1,8 +1,8 @@
-"""What is signed: an in-toto Statement v1 with SLSA provenance v1, which carries the whole chain of making.
+"""What is signed: an in-toto Statement v1 with SLSA provenance v1, which contains the whole chain of origins.
 
-The subject is every file, by its SHA-256. Each parent's manifest stands in it word for word, and names the digests of
-its own files and parents; each model stands in it file by file. So the chain can be followed without a store
-(:mod:`undertone.lineage.verification`).
+The subjects are all files, each by its SHA-256. The statement contains every parent's manifest as it is, with the
+digests of the parent's own files and parents, and every file of every model by digest. So
+:mod:`undertone.lineage.verification` can follow the chain without a store.
 """
 
 import base64
@@ -25,17 +25,17 @@ from undertone.models.names import parts, stored
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 STAGE, RUNS, FOREIGN = (f"urn:undertone:{kind}:1" for kind in ("stage", "run", "unrecorded"))
 SKIPPED = re.compile(rf"\.lock|.*(?:{'|'.join(map(re.escape, (SUFFIX, CROISSANT, CARD)))})")
-"""Files that are never a subject: locks, statements themselves, and what is written along with them."""
+"""Files that are never subjects: locks, statements, and the descriptions beside them."""
 HOW = "urn:undertone:builder"
 Json = dict[str, Any]
 """A JSON object."""
 
 
 def statement(path: Path) -> Json:
-    """The statement of a file, of an artifact's folder, of a run, or of a folder of whatever origin.
+    """Returns the statement of a file, of an artifact's folder, of a run, or of any other folder.
 
     Raises:
-        UndertoneError: a parent is missing, or anything in the chain is not what was recorded.
+        UndertoneError: a parent is missing, or something in the chain differs from its record.
     """
     chain = entries(str(path))
     for entry in chain:
@@ -46,7 +46,7 @@ def statement(path: Path) -> Json:
     builder = {"id": HOW, "version": {"undertone": versions()["undertone"]}}
     if kind == FOREIGN and chain[0].facts:
         parameters = {"made": chain[0].facts}
-    # What was made outside a store has no manifest that binds its parents: passed on, they are claims.
+    # Without a manifest nothing binds the parents to their bytes, so they are passed on as claims.
     passed = [entry for entry in chain[1:] if entry.standing == "claimed" or kind == FOREIGN]
     claimed = [entry.model_copy(update={"standing": "claimed"}).model_dump() for entry in passed]
     return {
@@ -65,39 +65,32 @@ def statement(path: Path) -> Json:
 
 
 def subjects(path: Path) -> dict[str, str]:
-    """SHA-256 of a file, or of every file below a folder, by name.
+    """Returns the SHA-256 of a file, or of every file below a folder, by name.
 
     Raises:
-        UndertoneError: there is nothing, or a link, which may lead anywhere.
+        UndertoneError: the folder has no file, or has a link or another thing that is not a plain file.
     """
     if path.is_file():
         return {path.name: file_digest(path)}
     below = [p for p in sorted(path.rglob("*")) if not SKIPPED.fullmatch(p.name) and (p.is_symlink() or not p.is_dir())]
     odd = next((p for p in below if p.is_symlink() or not p.is_file()), None)
     if odd is not None:
-        raise UndertoneError(f"{odd} is no plain file: what it holds cannot be signed.")
+        raise UndertoneError(f"{odd} is not a plain file and cannot be signed: remove it.")
     if not below:
-        raise UndertoneError(f"{path} holds no file to be signed.")
+        raise UndertoneError(f"{path} contains no file to sign.")
     return {p.relative_to(path).as_posix(): file_digest(p) for p in below}
 
 
 def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]]:
-    """Kind, parameters and dependencies of how something was made."""
+    """Returns the kind, the parameters and the dependencies of how something was made."""
     made = artifact_of(path.resolve())
     if made is not None:
         manifest = Manifest.read(made)
-        stray = next(
-            (name for name, found in files.items() if name != FILE and found not in manifest.files.values()), None
-        )
-        if stray is not None:
-            raise UndertoneError(f"{path} is not signed: {stray} is no part of {made.name}; move it away.")
-        parameters = {
-            "artifact": made.name,
-            "stage": manifest.stage,
-            "version": manifest.version,
-            "spec": manifest.spec,
-        }
-        return STAGE, parameters, _resolved([made])
+        alien = stray(files, manifest)
+        if alien is not None:
+            raise UndertoneError(f"{path} is not signed: {alien} is no part of {made.name}; move it away.")
+        parameters = manifest.model_dump(include={"stage", "version", "spec"})
+        return STAGE, {"artifact": made.name} | parameters, _resolved([made])
     if (path / RUN).is_file():
         record = Record.read(path)
         if not record.artifacts:
@@ -107,8 +100,13 @@ def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]
     return FOREIGN, {}, []
 
 
+def stray(files: Mapping[str, str], manifest: Manifest) -> str | None:
+    """Returns the name of a file whose digest is none of the artifact's; None if all belong to it."""
+    return next((name for name, found in files.items() if name != FILE and found not in manifest.files.values()), None)
+
+
 def _resolved(folders: list[Path]) -> list[Json]:
-    """Manifests and models behind artifacts, the artifacts' own among them, each once."""
+    """Returns the manifests of artifacts and of all their parents, and the files of all their models, each once."""
     found: dict[str, Json] = {}
     waiting = list(folders)
     while waiting:
@@ -126,23 +124,24 @@ def _resolved(folders: list[Path]) -> list[Json]:
 
 
 def is_model(source: Source) -> bool:
+    """Returns whether a source is a model from outside the store."""
     return not source.name.endswith(f"-{source.key[:20]}")
 
 
 def _model(source: Source) -> Iterator[Json]:
-    """Every file of a model that decides what it says.
+    """Yields every file of a model that can change its answers.
 
     Raises:
-        UndertoneError: it is not here, or is another.
+        UndertoneError: the model is not here or is another one.
     """
     model = stored(source.name)
     if model.key != source.key:
-        raise UndertoneError(f"What lies under {source.name} here is another model than the one that was used.")
+        raise UndertoneError(f"{source.name} is another model here than the one that was used.")
     for name in (name for name in parts(model.path) if (model.path / name).is_file()):
         yield _described(f"{source.name}/{name}", model.path / name) | {"annotations": {"model": source.name}}
 
 
 def _described(name: str, path: Path, text: bytes | None = None) -> Json:
-    """An in-toto resource descriptor."""
+    """Returns an in-toto resource descriptor."""
     content = {"content": base64.b64encode(text).decode(), "mediaType": "application/json"} if text is not None else {}
     return {"name": name, "digest": {"sha256": file_digest(path)}} | content

@@ -1,8 +1,8 @@
-"""Units of two models that correspond by index if both grew from one initialisation, and how alike they are.
+"""Similarities between the units of two models, which agree index by index if both models share an initialisation.
 
-Two kinds of unit have no natural order, so that under another initialisation their indices mean nothing: the hidden
-units of an MLP, layer by layer, and the dimensions of the residual stream. Heads are few, and the dimensions of a head
-are ordered by the frequencies of rotary positions: neither is used.
+Two kinds of unit have no natural order, so their indices mean nothing under another initialisation: the hidden units of
+an MLP in each layer, and the dimensions of the residual stream. Heads are not used, because there are few; nor are the
+dimensions of a head, because rotary positions order them by frequency.
 """
 
 import re
@@ -16,11 +16,11 @@ from undertone.statistics.arrays import Floats
 from undertone.statistics.matching import by_order
 
 MOST = 1_024
-"""Units of a group that are read, the first ones: which are left out does not depend on what they are like."""
+"""The number of units of a group that are read: the first ones, so that the choice does not depend on their values."""
 WIDER = 8_192
-"""Units that are read of the larger group where the numbers differ."""
+"""The number of units that are read of the larger group if the two groups differ in size."""
 TOKENS = 8_192
-"""Rows of the embeddings that are read, the first ones of both."""
+"""The number of rows of both embeddings that are read, from the first on."""
 
 READS = "gate_proj|up_proj|gate_up_proj|w1|w3|fc1|fc_in|c_fc|dense_h_to_4h"
 WRITES = "down_proj|w2|fc2|fc_out|c_proj|dense_4h_to_h"
@@ -33,16 +33,16 @@ EMBEDDINGS = {
 
 @dataclass(frozen=True)
 class Units:
-    """Where the units of a group are: the rows or columns of one matrix."""
+    """The place of a group of units: the rows (axis 0) or columns (axis 1) of a matrix."""
 
     matrix: str
     axis: int
     count: int
     features: int
-    """Length of the other axis."""
+    """The length of the other axis."""
 
     def read(self, weights: Weights, count: int, features: int) -> Singles:
-        """The first units, each of length 1, (count, features)."""
+        """Returns the first ``count`` units with the first ``features``, each scaled to length 1: (count, features)."""
         mine, other = slice(0, count), slice(0, features)
         part = weights.read(self.matrix, mine, other) if self.axis == 0 else weights.read(self.matrix, other, mine).T
         length = np.linalg.norm(part, axis=1, keepdims=True)
@@ -51,17 +51,19 @@ class Units:
 
 @dataclass(frozen=True)
 class Groups:
-    """Similarities of the units of two models in groups, each (n, n), to be compared index by index."""
+    """Similarities of the units of two models, a matrix (n, n) for each group."""
 
     what: str
     """What a unit is, in the plural."""
     matrices: tuple[Floats, ...]
     equal: bool
-    """Whether both models have the same groups with equally many units. Else kin may agree where we cannot look."""
+    """Whether both models have the same groups with the same numbers of units. If not, kin may agree only in units that
+    cannot be compared."""
 
 
 def hidden_units(a: Weights, b: Weights) -> Groups | None:
-    """Cosines of what each MLP's hidden units read from and write to the residual stream; None if nothing compares."""
+    """Returns cosines of the weights by which the hidden units of each MLP read from and write to the residual stream.
+    None if no matrices can be compared."""
     width = _width(a)
     if width is None or width != _width(b):
         return None
@@ -73,7 +75,7 @@ def hidden_units(a: Weights, b: Weights) -> Groups | None:
 
 
 def residual_dimensions(a: Weights, b: Weights) -> Groups | None:
-    """Cosines of the embeddings' columns over the tokens of equal id; None if a model has no embedding."""
+    """Returns cosines of the embeddings' columns over tokens of the same id; None if a model has no embedding."""
     of_a, of_b = _embeddings(a), _embeddings(b)
     pairs = [(of_a[kind], of_b[kind]) for kind in of_a if kind in of_b]
     if not pairs:
@@ -99,17 +101,17 @@ def _embeddings(weights: Weights) -> dict[str, Units]:
 
 
 def _layers(weights: Weights, width: int) -> dict[str, dict[str, Units]]:
-    """The matrices of every MLP, by layer and part."""
+    """Returns the matrices of every MLP, by layer and part."""
     layers: dict[str, dict[str, Units]] = {}
     for name, shape in weights.shapes.items():
         found = MLP.fullmatch(name)
         if found is None or len(shape) != 2 or width not in shape:
             continue
         layer, part = found.groups()
-        # Libraries store matrices either way round; a square one is taken as the common kind, (to, from).
+        # Libraries store matrices either way round. A square one is assumed to be (to, from), as most are.
         usual = 1 if re.fullmatch(WRITES, part) else 0
         axis = usual if shape[0] == shape[1] else int(shape[0] == width)
-        # Gate and up in one matrix: each unit has a row in either half, and the first half will do.
+        # In a joint matrix of gate and up each unit has a row in both halves; the first half is enough.
         count = shape[axis] // 2 if part == "gate_up_proj" else shape[axis]
         layers.setdefault(layer, {})[part] = Units(name, axis, count, width)
     return layers
@@ -120,7 +122,7 @@ def _counts(layers: dict[str, dict[str, Units]]) -> dict[str, dict[str, int]]:
 
 
 def _similarity(a: Weights, b: Weights, pairs: Sequence[tuple[Units, Units]], features: int) -> Floats:
-    """Mean cosine over matrices of every unit of one model with every unit of the other."""
+    """Returns the cosine of every unit of one model with every unit of the other, averaged over pairs of matrices."""
     fewest = min(min(one.count, other.count) for one, other in pairs)
     alike = all(one.count == other.count for one, other in pairs)
     most = min(fewest, MOST)

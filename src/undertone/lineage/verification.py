@@ -1,7 +1,7 @@
-"""Whether a signed statement is about these very bytes, and whether the chain in it is whole. Only files are asked.
+"""Verifies offline that a signed statement is about the given bytes, and that the chain in it is complete.
 
-A key is the digest of what made a thing: stage, version, spec, and the keys of its inputs. All of these stand in the
-statement, so every key is computed again, from the subject back to the files of the base models.
+The key of an artifact is the digest of its stage, version, spec and the keys of its inputs. The statement contains all
+of these, so every key is computed again, from the subject back to the files of the base models.
 """
 
 import base64
@@ -17,7 +17,7 @@ from undertone.engine.manifest import FILE, Damaged, Manifest
 from undertone.errors import UndertoneError
 from undertone.lineage.envelope import opened
 from undertone.lineage.keys import Trusted
-from undertone.lineage.statement import FOREIGN, PREDICATE, STAGE, STATEMENT, Json, is_model, subjects
+from undertone.lineage.statement import FOREIGN, PREDICATE, STAGE, STATEMENT, Json, is_model, stray, subjects
 from undertone.spec import Spec
 
 LONGEST = 2**26
@@ -25,29 +25,29 @@ LONGEST = 2**26
 
 
 class Verified(Spec):
-    """What a statement that holds says."""
+    """The content of a statement that passed all checks."""
 
     path: str
     files: dict[str, str]
-    """SHA-256 of every file it is about."""
+    """SHA-256 of every subject, by name."""
     key: str
     """Identity of the key that signed it: SHA-256 of the public key in DER."""
     key_file: str
     made_by: str
-    """What kind of making it states."""
+    """The build type that it states."""
     parents: int
-    """Artifacts in its chain, all of them there and with the keys that their making gives."""
+    """Number of artifacts in the chain; the manifests of all are in the statement and have the right keys."""
     models: tuple[str, ...]
-    """Models at the far end of the chain."""
+    """Models at the end of the chain."""
     claims: int
-    """Claims of others that the signer passes on without vouching for them."""
+    """Number of claims of others, which the signer passes on without vouching for them."""
 
 
 def verify(path: Path, signed: Path, trusted: Sequence[Trusted], store: Path | None = None) -> Verified:
-    """Checks ``path`` against the envelope in ``signed``; with ``store``, every file of every parent in it as well.
+    """Checks ``path`` against the envelope in ``signed``, and if ``store`` is given, every file of every parent in it.
 
     Raises:
-        UndertoneError: the reason why it is refused.
+        UndertoneError: a check fails; the text says which.
     """
     payload, key = opened(_read(signed), trusted, str(signed))
     value = _statement(payload, signed)
@@ -57,7 +57,7 @@ def verify(path: Path, signed: Path, trusted: Sequence[Trusted], store: Path | N
     try:
         manifests, models = _chain(making, signed)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UndertoneError(f"{signed} holds a chain that cannot be read ({error!r:.80}).") from None
+        raise UndertoneError(f"{signed} contains a chain that cannot be read ({error!r:.80}).") from None
     if making["buildType"] == STAGE:
         _refuse_unmade(making["externalParameters"]["artifact"], manifests, files, signed)
     if store is not None:
@@ -79,33 +79,37 @@ def _read(signed: Path) -> bytes:
         with signed.open("rb") as file:
             return file.read(LONGEST)
     except OSError as error:
-        raise UndertoneError(f"There is no statement in {signed} ({error.strerror}): undertone lineage sign.") from None
+        raise UndertoneError(
+            f"The statement {signed} cannot be read ({error.strerror}): undertone lineage sign makes one."
+        ) from None
 
 
 def _statement(payload: bytes, signed: Path) -> Json:
-    """The payload, if it is of our two types and names a subject by SHA-256."""
+    """Returns the payload. Raises UndertoneError if it is not SLSA provenance of subjects with a SHA-256."""
     try:
         value: Any = json.loads(payload)
         if (value["_type"], value["predicateType"]) != (STATEMENT, PREDICATE):
-            raise UndertoneError(f"{signed} states something else than SLSA provenance v1 ({value['predicateType']}).")
+            raise UndertoneError(
+                f"{signed} is a statement of another type than SLSA provenance v1: {value['predicateType']}."
+            )
         for one in value["subject"]:
             bytes.fromhex(one["digest"]["sha256"])
         making = value["predicate"]["buildDefinition"]
         _ = making["buildType"], making["externalParameters"].get("claims", [])[:0], making["resolvedDependencies"][:0]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UndertoneError(f"{signed} holds no statement of provenance that can be read ({error!r:.80}).") from None
+        raise UndertoneError(f"{signed} contains no readable statement of provenance ({error!r:.80}).") from None
     if not value["subject"]:
-        raise UndertoneError(f"{signed} names no subject: it is a statement about nothing.")
+        raise UndertoneError(f"{signed} names no subject, so it is about nothing.")
     return dict(value)
 
 
 def _refuse_others(path: Path, files: Mapping[str, str], signed: Path) -> None:
-    """Raises UndertoneError unless ``path`` is what the statement is about, all of it and nothing else."""
+    """Raises UndertoneError unless the statement is about ``path``, all of it and nothing else."""
     if not path.exists():
-        raise UndertoneError(f"There is no {path} to be verified.")
+        raise UndertoneError(f"There is no {path} to verify.")
     here = subjects(path)
     if path.is_file() and here[path.name] in files.values():
-        return  # perhaps under another name: bytes are what is signed
+        return  # The name may differ, since only bytes are signed.
     about = ", ".join(list(files)[:3])
     if not here.keys() & files.keys():
         raise UndertoneError(f"{signed} is about {about}, not about {path}: neither its name nor its bytes are signed.")
@@ -114,16 +118,14 @@ def _refuse_others(path: Path, files: Mapping[str, str], signed: Path) -> None:
         if name not in files:
             raise UndertoneError(f"{place} is not in the statement: it was added after {path} was signed.")
         if files[name] != found:
-            raise UndertoneError(
-                f"{place} was changed after it was signed: its SHA-256 is {found[:16]}, not as stated."
-            )
+            raise UndertoneError(f"{place} was changed after it was signed: its SHA-256 {found[:16]} is not as stated.")
     missing = next((name for name in files if name not in here), None)
     if missing is not None and not path.is_file():
         raise UndertoneError(f"{path / missing} is missing: the statement is about it too.")
 
 
 def _chain(making: Json, signed: Path) -> tuple[dict[str, Manifest], set[str]]:
-    """Manifests by the name of their artifact, and the models by name, with every key computed again."""
+    """Returns the manifests by artifact, and the names of the models. Every key is computed again."""
     manifests, files = {}, defaultdict[str, dict[str, str]](dict)
     for one in making["resolvedDependencies"]:
         model = one.get("annotations", {}).get("model")
@@ -137,14 +139,10 @@ def _chain(making: Json, signed: Path) -> tuple[dict[str, Manifest], set[str]]:
         for role, source in manifest.inputs.items():
             known = models if is_model(source) else keys
             if known.get(source.name) != source.key:
-                what = (
-                    "is not in the statement" if source.name not in known else "is another than the one that was used"
-                )
+                what = "is another than the one that was used" if source.name in known else "is not in the statement"
                 raise UndertoneError(f"{signed}: a parent is missing: the {role} of {name}, {source.name}, {what}.")
     if not manifests and making["buildType"] != FOREIGN:
-        raise UndertoneError(
-            f"{signed}: a parent is missing: the statement holds no record of how its subject was made."
-        )
+        raise UndertoneError(f"{signed}: a parent is missing: it has no record of how its subject was made.")
     return manifests, set(models)
 
 
@@ -157,20 +155,18 @@ def _manifest(described: Json, signed: Path) -> Manifest:
     inputs = {name: source.key for name, source in made.inputs.items()}
     key = digest({"stage": made.stage, "version": made.version, "spec": made.spec, "inputs": inputs})
     if key != made.key or hashlib.sha256(text).hexdigest() != described["digest"]["sha256"]:
-        raise UndertoneError(f"{signed}: {described['name']} does not have the key that its own making gives.")
+        raise UndertoneError(f"{signed}: {described['name']} does not have the key that its own content gives.")
     return made
 
 
 def _refuse_unmade(artifact: str, manifests: Mapping[str, Manifest], files: Mapping[str, str], signed: Path) -> None:
-    """Raises UndertoneError unless every subject is a file of the artifact that the statement says it is."""
+    """Raises UndertoneError unless every subject is a file of the artifact that the statement names."""
     made = manifests.get(artifact)
     if made is None:
         raise UndertoneError(f"{signed}: a parent is missing: the record of {artifact} itself.")
-    stray = next((name for name, found in files.items() if name != FILE and found not in made.files.values()), None)
-    if stray is not None:
-        raise UndertoneError(
-            f"{signed}: {stray} is no file of {artifact}, as it says: the statement is for another file."
-        )
+    alien = stray(files, made)
+    if alien is not None:
+        raise UndertoneError(f"{signed}: {alien} is not a file of {artifact}: the statement is for another file.")
 
 
 def _refuse_changed(manifests: Mapping[str, Manifest], store: Path) -> None:
@@ -180,4 +176,4 @@ def _refuse_changed(manifests: Mapping[str, Manifest], store: Path) -> None:
         try:
             manifest.check(store / name)
         except Damaged as damage:
-            raise UndertoneError(f"A parent is not what was signed: {damage}.") from None
+            raise UndertoneError(f"A parent differs from what was signed: {damage}.") from None

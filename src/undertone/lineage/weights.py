@@ -1,4 +1,4 @@
-"""The weights of a model on disk, read a piece at a time: nothing is loaded whole, and no model is run."""
+"""Reads the weights of a model on disk, one piece at a time. No model is loaded whole or run."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's weights, with a LoRA adapter's changes added where there is one."""
+    """A model's weights, plus the changes of a LoRA adapter if there is one."""
 
     name: str
     """As the user gave it."""
     digest: str
-    """Of the model's files (and the adapter's)."""
+    """Digest of the model's files, and of the adapter's."""
     folder: Path
     adapter: Path | None = None
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor, by name."""
+        """The shape of every tensor, by name."""
         return {name: tuple(shape) for name, (_, shape) in self._places.items()}
 
     @cached_property
@@ -46,17 +46,17 @@ class Weights:
         return places
 
     def read(self, name: str, rows: slice, columns: slice) -> Singles:
-        """A part of a matrix as float32, its adapter's change added.
+        """Returns a part of a matrix as float32, with the adapter's change.
 
         Raises:
-            UndertoneError: it holds what is no finite number.
+            UndertoneError: a number is not finite.
         """
         with safe_open(self._places[name][0], "pt") as file:
             part: torch.Tensor = file.get_slice(name)[rows, columns].float()
         if self._lora is not None:
             part = part + self._lora.change(name, rows, columns)
         if not torch.isfinite(part).all():
-            raise UndertoneError(f"The model {self.name} is broken: {name} holds what is no finite number.")
+            raise UndertoneError(f"The model {self.name} is broken: {name} contains numbers that are not finite.")
         return np.asarray(part.numpy(), dtype=np.float32)
 
     @cached_property
@@ -74,25 +74,27 @@ class Lora:
 
     @classmethod
     def read(cls, folder: Path) -> Lora:
-        """The adapter in a PEFT folder.
+        """Reads the adapter in a PEFT folder.
 
         Raises:
-            UndertoneError: it is none, or of a kind that changes weights otherwise.
+            UndertoneError: the adapter cannot be read, or is not a plain LoRA.
         """
         try:
             config = json.loads((folder / ADAPTER[0]).read_text(encoding="utf-8"))
             with safe_open(folder / ADAPTER[1], "pt") as file:
                 names = frozenset(file.keys())
         except (OSError, ValueError, SafetensorError) as error:
-            raise UndertoneError(f"{folder} holds no adapter that can be read ({error}).") from None
+            raise UndertoneError(f"The adapter in {folder} cannot be read ({error}).") from None
         odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern", "fan_in_fan_out") if config.get(key)]
         if config.get("peft_type") != "LORA" or odd:
             what = odd[0] if odd else config.get("peft_type")
-            raise UndertoneError(f"The adapter in {folder} is no plain LoRA ({what}): merge it and give the folder.")
+            raise UndertoneError(
+                f"The adapter in {folder} is not a plain LoRA ({what}): merge it and give the merged folder."
+            )
         return cls(folder / ADAPTER[1], config, names)
 
     def change(self, name: str, rows: slice, columns: slice) -> torch.Tensor | float:
-        """What is added to a part of a matrix: scale x B A (Hu et al. 2021, arXiv:2106.09685); 0.0 for none."""
+        """Returns the change of a part of a matrix: scale x B A (Hu et al. 2021, arXiv:2106.09685), or 0.0."""
         stem = f"base_model.model.{name.removesuffix('.weight')}.lora_"
         if f"{stem}A.weight" not in self.names:
             return 0.0
@@ -105,7 +107,7 @@ class Lora:
 
 
 def find(name: str) -> Weights:
-    """The weights under a name: ``builtin/...``, ``hf/./path``, or ``base:adapter`` with the adapter's folder.
+    """Finds weights by name: ``builtin/...``, ``hf/./path``, or ``base:adapter`` with the adapter's folder.
 
     Raises:
         UndertoneError: there are none, or they cannot be read.
@@ -116,5 +118,5 @@ def find(name: str) -> Weights:
         return Weights(name, folder.key, folder.path)
     folder, path = stored(base), Path(adapter).expanduser()
     if not path.is_dir():
-        raise UndertoneError(f"{path} is no folder of an adapter: give BASE:FOLDER, or a model alone.")
+        raise UndertoneError(f"{path} is not the folder of an adapter: give BASE:FOLDER, or a model alone.")
     return Weights(name, digest([folder.key, folder_digest(path, ADAPTER)]), folder.path, path)
