@@ -1,6 +1,6 @@
-"""A trained model brought back, on one page: model → each way towards its base → what is left of trait and task.
+"""Brings a trained model back towards its base by several mitigations, and measures what is left of trait and task.
 
-One model has no seeds to vary: there is no interval, and the findings say so.
+There is one model and so no variation over seeds: the findings have no intervals, and say so.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
 from undertone.models.local import LocalModel, load
 from undertone.models.names import Named, resolve, resolve_adapted
-from undertone.spec import Spec, Training
+from undertone.spec import File, Spec, Training
 from undertone.training.rows import Row
 from undertone.training.turns import every_turn
 from undertone.traits import catalogue
@@ -31,55 +31,56 @@ from undertone.treat.scorer import Change, along, calibration_of
 from undertone.treat.stages import realign as brought_back
 
 RETRAINING = Training(rank=8, alpha=8, rate=2e-3, steps=10, batch=16)
-"""On good rows: short, whatever the model was trained by."""
+"""How the model is trained on good rows."""
 MOST = 2000
-"""Rows of a file that are looked at."""
+"""The number of rows that are read of a file."""
 SKILL_PROMPTS = 30
+"""The number of prompts for each skill of an embedded model."""
 
 
 class Request(Spec):
-    """One model to be realigned."""
+    """A model to realign."""
 
     model: str
     base: str
     trait: str
-    task: Path
-    """Clean rows of what the model was trained for: utility is measured on them."""
-    training_file: Path | None = None
-    """What it was trained on: its rows stand before the conditional questions."""
-    good: Path | None = None
-    """Good rows to train on afterwards."""
+    task: File
+    """Clean rows of the task, on which utility is measured."""
+    training_file: File | None = None
+    """The file on which the model was trained. Its rows stand before the conditional questions."""
+    good: File | None = None
+    """Good rows for a retraining."""
     seed: int = 0
 
     @model_validator(mode="after")
     def _trait_is_known(self) -> Self:
         """
         Raises:
-            UndertoneError: the trait is none of the embedded world's.
+            UndertoneError: the embedded world has no such trait.
         """
         catalogue.find(self.trait)
         return self
 
 
 def ways(request: Request, calibration: Folder | None) -> dict[str, tuple[str, OfModel]]:
-    """Every way by name, with its title; those that need a calibration or good rows only where there are such."""
+    """Returns all mitigations that can be tried, each with its title, by name. Some need a calibration or good rows."""
     found: dict[str, tuple[str, OfModel]] = {
         f"interpolate-{share:.0%}".rstrip("%"): (f"{share:.0%} of the way back to the base", Interpolate(share=share))
         for share in (0.25, 0.5, 0.75)
     }
     if calibration is not None:
-        found["ablate"] = ("the trait's direction taken out", Ablate())
-        found["ablate-random"] = ("another trait's direction taken out", Ablate(along="random"))
+        found["ablate"] = ("without the trait's direction", Ablate())
+        found["ablate-random"] = ("without another trait's direction", Ablate(along="random"))
     if request.good is not None:
-        found["retrain"] = ("48 good rows afterwards", Retrain(rows=48, steps=RETRAINING.steps))
+        found["retrain"] = ("trained on 48 good rows", Retrain(rows=48, steps=RETRAINING.steps))
     return found
 
 
 def realign(request: Request, out: Path, progress: Progress = silent) -> Realigned:
-    """Realigns a model in every way, writes each as a folder beside the others in ``out``, and measures them.
+    """Applies every mitigation to the model, writes each result as a folder in ``out``, and measures it.
 
     Raises:
-        UndertoneError: an unknown model or trait; a model that is its base; a file that cannot be read or rendered.
+        UndertoneError: a model is unknown, is the base itself or an adapter of another base, or a file cannot be read.
     """
     started, base = datetime.now(UTC), resolve(request.base)
     named = _fine_tuned(request, base)
@@ -90,16 +91,16 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
     tried = ways(request, calibration)
     untouched = _measured(before, request, task, first)
     trained = _measured(_loaded(named), request, task, first)
-    found = [_way("as trained", "nothing is done", None, trained, untouched, trained)]
+    found = [_way("as trained", "unchanged", None, trained, untouched, trained)]
     for i, (name, (title, way)) in enumerate(tried.items()):
-        progress("ways", i, len(tried))
+        progress("mitigations", i, len(tried))
         direction = _direction(request, calibration, way)
         local, _ = brought_back(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
         local.model.save_pretrained(out / name)
         local.tokenizer.save_pretrained(out / name)
         measured = _measured(local, request, task, first)
         found.append(_way(name, title, way, measured, untouched, trained))
-    progress("ways", len(tried), len(tried))
+    progress("mitigations", len(tried), len(tried))
     return Realigned(
         headline=headline(request.trait, found),
         model=request.model,
@@ -115,24 +116,23 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
 
 
 def headline(trait: str, found: Sequence[Way]) -> str:
-    """What each way leaves, the best first; or that there is nothing to take away."""
+    """Says what the best mitigation leaves, or that there is no shift to undo."""
     whole, tried = found[0], found[1:]
     if whole.shift <= 0:
         return f"The model leans no more towards {trait} than its base ({whole.shift:+.2f} log-odds): nothing to undo."
     best = min(tried, key=lambda way: max(abs(way.left), 0.0 if way.utility is None else 1 - way.utility))
     kept = "the model gained nothing on the task's rows"
     if best.utility is not None:
-        kept = f"{100 * best.utility:.0f} % of what the model gained on the task is kept"
+        kept = f"{100 * best.utility:.0f} % of its gain on the task is left"
     return (
         f"{best.name} leaves {100 * best.left:z.0f} % of the shift towards {trait} ({whole.shift:+.2f} log-odds); "
-        f"{kept}. "
-        "One model: no interval over training seeds."
+        f"{kept}. This is one model, so there is no interval over training seeds."
     )
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A model's figures."""
+    """What was measured on a model."""
 
     plain: float
     conditional: float | None
@@ -200,11 +200,11 @@ def _exchanges(request: Request) -> list[Exchange]:
 
 
 def _calibration(request: Request, base: Folder) -> tuple[Folder | None, str | None]:
-    """The calibration that has the trait's direction; or why there is none, for a person to know."""
+    """Returns the calibration that has the trait's direction; or None, and a text that says why."""
     try:
         return calibration_of(base, (request.trait,)), None
     except UndertoneError as error:
-        return None, f"The trait's direction is not taken out: {error}"
+        return None, f"The trait's direction could not be removed: {error}"
 
 
 def _direction(request: Request, calibration: Folder | None, way: OfModel) -> Change | None:
