@@ -415,7 +415,7 @@ def test_a_run_in_tables_names_every_arm_and_ends_with_the_report(
     ended = cli("run", str(finished / "two-arms.toml"), "--out", str(finished / "tables"))
     assert ended.code == 0
     assert ended.out.splitlines()[-1] == str(finished / "tables" / "report.html")
-    assert "treatment" in ended.out and "control" in ended.out
+    assert "trait" in ended.out and "control" in ended.out
     assert "\x1b" not in ended.out + ended.err
     assert "treatment" in ended.err
 

@@ -39,7 +39,7 @@ def test_a_run_is_listed_with_recipe_kind_time_state_and_answer(
     results = Results.load(copied / "run" / "report.json")
     told = {"run": "run", "recipe": "two-arms", "kind": "trial", "state": "finished", "clock": None}
     assert row.items() >= told.items()
-    assert row["started"] == results.started
+    assert row["started"] == results.started.isoformat(timespec="seconds")
     assert row["said"] == headline(results)
     assert f"{results.effects[0].value:+.2f}" in row["said"]
     assert main(["runs", "."]) == 0
@@ -101,7 +101,7 @@ def test_a_report_is_drawn_again_from_its_numbers(copied: Path, capsys: pytest.C
     before = (copied / "run" / "report.html").read_text()
     (copied / "run" / "report.html").unlink()
     assert main(["report", "run"]) == 0
-    assert "treatment minus control" in capsys.readouterr().out
+    assert "trait - control" in capsys.readouterr().out
     assert (copied / "run" / "report.html").read_text() == before
 
 
