@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from undertone.data.exchanges import SYSTEM
 from undertone.engine.folder import Record
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source
@@ -19,6 +17,8 @@ from undertone.models.names import stored
 from undertone.spec import flat
 from undertone.stages import COMPLETIONS
 
+LONGEST = 2**20
+"""Bytes that are read of the head of a file of token ids."""
 ARTIFACT = re.compile(r"[a-z-]+-[0-9a-f]{20}")
 OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
 """Small files of an artifact with numbers about its making, such as filter counts and doses."""
@@ -109,10 +109,12 @@ def settings(manifest: Manifest) -> dict[str, str]:
 
 
 def _rows(folder: Path) -> dict[str, str]:
+    """Returns the tokenizer from the head of the file of token ids, read without safetensors, which imports numpy."""
     try:
-        with safe_open(folder / "ids.safetensors", "np") as file:
-            source = json.loads(file.metadata()["source"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        with (folder / "ids.safetensors").open("rb") as file:
+            size = min(int.from_bytes(file.read(8), "little"), LONGEST)
+            source = json.loads(json.loads(file.read(size))["__metadata__"]["source"])
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {"tokenizer and template": str(source.get("tokenizer"))}
 
