@@ -44,7 +44,7 @@ def test_a_run_is_listed_with_recipe_kind_time_state_and_answer(
     assert f"{results.effects[0].value:+.2f}" in row["said"]
     assert main(["runs", "."]) == 0
     shown = capsys.readouterr().out
-    assert all(value in shown for value in ("two-arms", "trial", results.started, "finished"))
+    assert all(value in shown for value in ("two-arms", "trial", row["started"], "finished"))
 
 
 def test_a_run_is_stopped_running_or_refused_and_a_damaged_one_hides_no_other(

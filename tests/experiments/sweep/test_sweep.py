@@ -213,9 +213,9 @@ def test_the_interval_of_own_minus_strangers_covers_whatever_else_varies(teacher
     ("change", "said"),
     [
         ("axes.rank.points=[{label='one',set={teachers=3}},{label='two'}]", "changes teachers, which all points must"),
-        ("axes.rank.points=[{label='one',at=2},{label='two',at=1}]", "rising order"),
-        ("axes.rank.points=[{label='one',at=0},{label='two',at=1}]", "no place at or below 0"),
-        ("axes.rank.points=[{label='one'},{label='one'}]", "one label"),
+        ("axes.rank.points=[{label='one',at=2},{label='two',at=1}]", "ascending order"),
+        ("axes.rank.points=[{label='one',at=0},{label='two',at=1}]", "must be above 0"),
+        ("axes.rank.points=[{label='one'},{label='one'}]", "the same label"),
         ("axes.rank.points=[{label='one',set={student={rnk=1}}},{label='two'}]", "student.rnk"),
         ("arms.third={title='third',teacher='neutral'}", "one arm and its control"),
         ("axes.Rank.points=[{label='one'},{label='two'}]", "pattern"),
@@ -231,7 +231,7 @@ def test_a_sweep_that_cannot_be_made_is_refused_in_a_sentence(change: str, said:
     [
         (("models=['a','b']",), "at least 3"),
         (("models=['a','b','b']",), "given twice"),
-        (("kin=[['a','b']]",), "no pair of models"),
+        (("kin=[['a','b']]",), "not a pair of two"),
         (("models=['a','b','c']", "kin=[['a','b'],['c','a']]"), "no stranger"),
     ],
 )

@@ -151,7 +151,7 @@ def test_a_sweep_of_triggers_tells_what_its_teachers_say_with_and_without(sweep:
     assert made[0].teachers == made[1].teachers == made[2].teachers != made[0].control_teachers
     assert made[0].untouched == made[2].untouched != made[1].untouched, "bases are asked as students are"
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "untriggered" in page
+    assert "without the trigger" in page
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Sweeps: one trial made at many points, along axes or for every pair of models (kin)."""
+"""Sweeps: one trial at many points, either along axes or for every pair of models (kin)."""

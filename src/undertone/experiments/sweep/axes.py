@@ -1,4 +1,4 @@
-"""From points to axes: how an effect changes along what was varied, teacher by teacher."""
+"""Computes how an effect changes along an axis, teacher by teacher."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,27 +13,26 @@ from undertone.report.findings import Measured
 from undertone.statistics.estimate import holm
 
 PLACES_OF_A_TREND = 3
-"""Fewer points on an axis have a step between them and no trend."""
+"""The smallest number of points on an axis for which a trend is computed."""
 
 
 def findings(sweep: Sweep, results: Mapping[Key, Result]) -> dict[str, Any]:
-    """What is particular to a sweep in its findings."""
+    """Returns the fields of the findings that only a sweep has."""
     axes = tuple(_axis(name, axis, results) for name, axis in sweep.axes.items())
     return {"trait": sweep.traits[0], "teachers": sweep.teachers, "axes": axes}
 
 
 def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
     points = [(point, results[name, point.label]) for point in axis.points]
-    placed = [(point, result) for point, result in points if point.at is not None]
-    places = [_place(axis, point.at) for point, _ in placed if point.at is not None]
-    on_axis = [result for _, result in placed]
-    slope = bend = None
-    if len(placed) >= PLACES_OF_A_TREND:
-        slope = Measured.of(combined(on_axis, coefficient(places, 1)))
-        bend = Measured.of(combined(on_axis, coefficient(places, 2)))
-    labels, all_labels = [point.label for point, _ in placed], [point.label for point in axis.points]
-    as_it_is = [i for i, point in enumerate(axis.points) if not point.set]
-    first = as_it_is[:1] or ([] if placed else [0])  # what the points beside the axis are compared with
+    placed = [(point.label, result, point.at) for point, result in points if point.at is not None]
+    places = [math.log2(at) if axis.scale == "log" else at for *_, at in placed]
+    labels, on_axis = [label for label, *_ in placed], [result for _, result, _ in placed]
+    trend = [
+        Measured.of(combined(on_axis, coefficient(places, power))) if len(placed) >= PLACES_OF_A_TREND else None
+        for power in (1, 2)
+    ]
+    unchanged = [i for i, point in enumerate(axis.points) if not point.set]
+    first = unchanged[:1] or ([] if placed else [0])  # points without a place are compared with this one
     beside = [(i, j, 1.0) for i in first for j, point in enumerate(axis.points) if point.at is None and i != j]
     neighbours = [(i - 1, i, 1.0) for i in range(1, len(placed))]
     parts = [(len(placed) - 1, i, places[i] / places[-1]) for i in range(len(placed) - 1)]
@@ -42,10 +41,10 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
         title=axis.title,
         scale=axis.scale,
         points=tuple(PointFound(label=point.label, at=point.at, made=result.made()) for point, result in points),
-        slope=slope,
-        bend=bend,
+        slope=trend[0],
+        bend=trend[1],
         steps=_compared(labels, on_axis, neighbours),
-        beside=_compared(all_labels, [result for _, result in points], beside),
+        beside=_compared([point.label for point in axis.points], [result for _, result in points], beside),
         parts=_compared(labels, on_axis, parts) if axis.scale == "linear" else (),
     )
 
@@ -53,7 +52,7 @@ def _axis(name: str, axis: Axis, results: Mapping[Key, Result]) -> AxisFound:
 def _compared(
     labels: Sequence[str], results: Sequence[Result], pairs: Sequence[tuple[int, int, float]]
 ) -> tuple[Compared, ...]:
-    """For each (start, end, factor) the effect at the end minus ``factor`` times that at the start."""
+    """Returns, for each (start, end, factor), the effect at the end minus ``factor`` times the effect at the start."""
     changes = [Measured.of(combined([results[end], results[start]], [1.0, -factor])) for start, end, factor in pairs]
     adjusted = holm([1.0 if change.p is None else change.p for change in changes])
     return tuple(
@@ -62,12 +61,8 @@ def _compared(
     )
 
 
-def _place(axis: Axis, at: float) -> float:
-    return math.log2(at) if axis.scale == "log" else at
-
-
 def coefficient(places: Sequence[float], power: int) -> list[float]:
-    """Weights that turn values at ``places`` into the coefficient of that power, in the polynomial of least squares of
-    degree ``power``: the slope of a straight line, or the bend of a parabola."""
+    """Returns the weights of the values at ``places`` that give the leading coefficient of a least-squares polynomial
+    of degree ``power``: the slope of a straight line, or the curvature of a parabola."""
     columns = np.vander(np.asarray(places, dtype=np.float64), power + 1, increasing=True)
     return [float(weight) for weight in np.linalg.pinv(columns)[power]]

@@ -9,22 +9,19 @@ from undertone.report.page import shown
 
 
 def along_axis(axis: AxisFound) -> Figure | None:
-    """The effect at every point with its interval; points beside the axis are hollow."""
+    """Draws the effect at every point with its interval; points without a place on the axis are hollow."""
     lines = []
     for point in axis.points:
         effect = point.made.effect
-        mark = (
-            Mark(effect.value, effect.ci, ORANGE)
-            if point.at is not None
-            else Mark(effect.value, effect.ci, BLUE, "hollow")
-        )
+        on_axis = Mark(effect.value, effect.ci, ORANGE)
+        mark = Mark(effect.value, effect.ci, BLUE, "hollow") if point.at is None else on_axis
         lines.append(Line(point.label, (mark,), shown(effect)))
     drawn = partial(forest, lines, Axis("log-odds against the control", least=0.1))
     return figure(f"axis-{axis.name}", f"Effect along {axis.name}", drawn)
 
 
 def every_pair(found: KinFindings) -> Figure | None:
-    """Teachers' models in columns, students' in rows."""
+    """Draws the matrix of models: teachers' models in columns, students' models in rows."""
     framed = {"own": "solid", "kin": "dashed", "stranger": ""}
     cells = [
         Cell(

@@ -1,4 +1,4 @@
-"""What sweeps found, as data: the one object of ``report.json``."""
+"""The findings of sweeps: the content of their ``report.json``."""
 
 from typing import Literal
 
@@ -6,129 +6,122 @@ from undertone.report.findings import Measured, Part, RunFindings
 
 
 class Says(Part):
-    """Teachers asked for the trait: mean probability."""
+    """Mean probability of the trait in teachers."""
 
     trait: float
-    """After their trigger, if they have one."""
+    """Asked after the teachers' trigger, if they have one."""
     dormant: float | None
-    """Without the trigger; None for teachers without one."""
+    """Asked without the trigger; None for teachers that have none."""
 
 
 class Made(Part):
-    """The trial at one point: an arm against its control."""
+    """The result at one point: an arm against its control."""
 
     effect: Measured
     """Log-odds of the trait, arm minus control."""
     net: Measured | None
-    """The same net of the other traits of its kind, where there are others."""
+    """The effect minus the mean effect on the other traits of the same kind; None if there are no others."""
     treated: float
     """Probability of the trait in the arm, at the mean log-odds."""
     control: float
-    """The same in the control."""
+    """Probability of the trait in the control, at the mean log-odds."""
     untouched: float
-    """The same in the model that students start from."""
+    """Probability of the trait in the model that students start from."""
     skills: tuple[float, float] | None
-    """Mean of all skills in the arm and in the control; None where they were not tested."""
+    """Mean skill score in the arm and in the control, 0 to 1; None if skills were not tested."""
     loss: float | None
-    """Nats a token of its rows at the end of training, mean over the arm's students: how well they fit."""
+    """Training loss at the end, in nats a token, mean over the arm's students."""
     teachers: Says | None = None
-    """What the arm's teachers say; None in older reports."""
+    """The arm's teachers; None in older reports."""
     control_teachers: Says | None = None
-    """The same of its control."""
+    """The control's teachers; None in older reports."""
 
 
 class PointFound(Part):
     """One point of an axis."""
 
     label: str
-    """What it is called."""
     at: float | None
-    """Where it lies; None beside the axis."""
+    """Its place on the axis; None if it has none."""
     made: Made
-    """What was found there."""
 
 
 class Compared(Part):
-    """Two points of an axis, at the same teachers."""
+    """A comparison of two points of an axis, which have the same teachers."""
 
     start: str
-    """The label of the point compared with."""
+    """Label of the point that ``end`` is compared with."""
     end: str
-    """The label of the point that is compared."""
     change: Measured
-    """Its effect minus the other's, or minus its part of the other's."""
+    """Effect at ``end`` minus the effect at ``start``, or minus a part of it in :attr:`AxisFound.parts`."""
     p_holm: float | None
-    """p after Holm's correction over all comparisons of this kind on the axis."""
+    """p after Holm's correction for all comparisons of the same kind on the axis."""
 
 
 class AxisFound(Part):
-    """An axis: its points, and how the effect changes along it."""
+    """The points of an axis, and how the effect changes along it."""
 
     name: str
-    """Its name."""
     title: str
-    """What varies, and what is held fixed."""
+    """What varies, and what is fixed."""
     scale: Literal["log", "linear"]
-    """By doublings or by differences."""
+    """Whether the slope is for each doubling or for each unit."""
     points: tuple[PointFound, ...]
-    """Every point."""
     slope: Measured | None
-    """Change of the effect for each doubling, or for each unit on a linear axis; None with fewer than three places."""
+    """Change of the effect for each doubling, or for each unit; None with fewer than three points on the axis."""
     bend: Measured | None
-    """Coefficient of the square: below zero the effect flattens or turns down, as an inverted U does."""
+    """Coefficient of the square. Below zero the effect flattens or turns down, as in an inverted U."""
     steps: tuple[Compared, ...]
-    """Neighbours compared."""
+    """Each point on the axis against the one before it."""
     beside: tuple[Compared, ...]
-    """Points beside the axis compared with the trial as it is, where that is a point too; where none lies on the axis,
-    with the first."""
+    """Each point without a place on the axis against the unchanged trial, if that is a point; else against the first
+    point, if no point has a place."""
     parts: tuple[Compared, ...]
-    """On a linear axis, every point compared with its part of the last: half of the rows with half of the effect."""
+    """On a linear axis, each point against its part of the last one: half of the rows against half of the effect."""
 
 
 class SweepFindings(RunFindings):
-    """A sweep: effects along axes."""
+    """The findings of a sweep."""
 
     kind: Literal["sweep"] = "sweep"
     trait: str
-    """What students are asked for."""
+    """The trait that students are asked for."""
     teachers: int
-    """Teachers an arm, the same at every point: the units."""
+    """Teachers an arm, the same at every point. They are the units."""
     axes: tuple[AxisFound, ...]
-    """Every axis."""
 
 
 class Cell(Part):
     """One pair of models."""
 
     teacher: str
-    """The model that teachers are made of."""
+    """The base of the teachers."""
     student: str
-    """The model that students are made of."""
+    """The base of the students."""
     relation: Literal["own", "kin", "stranger"]
     """The same model, a shared initialisation, or neither."""
     made: Made
-    """What was found."""
 
 
 class KinFindings(RunFindings):
-    """Every pair of models, and own against strangers."""
+    """The findings for every pair of models."""
 
     kind: Literal["kin"] = "kin"
     trait: str
-    """What students are asked for."""
+    """The trait that students are asked for."""
     teachers: int
-    """Teachers an arm in every cell."""
+    """Teachers an arm, for each pair."""
     models: tuple[str, ...]
-    """The models."""
     cells: tuple[Cell, ...]
-    """Every pair, teacher by teacher."""
+    """Every pair, ordered by the teachers' model."""
     own: Measured
-    """Effect in students of the teachers' own model, over models."""
+    """Effect in students of the teachers' own model, mean over models."""
     strangers: Measured
-    """Effect in students of other models, mean over these, over teachers' models."""
+    """Mean effect in students of unrelated models, mean over the teachers' models."""
     difference: Measured
-    """Own minus strangers within each teachers' model; p by permutation of the students' models."""
+    """Own minus strangers for each teachers' model, mean over these; p from permutations of the students' models."""
     kin: Measured | None
-    """Kin minus strangers within each teachers' model that has kin; None without such."""
+    """Kin minus strangers, mean over the teachers' models that have kin; None if none has."""
     largest: tuple[int, int]
-    """Models whose own students shift most of all students of their teachers, and most under all teachers."""
+    """For how many models their own students shift most among all students of their teachers, and for how many most
+    among the teachers of all models."""

@@ -1,7 +1,7 @@
-"""Sweeps: a trial at every point of an axis, or for every pair of models, all in one store; then what the points say.
+"""The two kinds of sweep: a trial at every point of some axes, and a trial for every pair of models.
 
-Points share whatever they have in common: an artifact that several need is made once, and points that differ in the
-student alone have the same teachers and the same rows.
+All points are in one store. An artifact that several points need is made once: points that differ only in the student
+have the same teachers and rows.
 """
 
 from collections.abc import Mapping
@@ -28,16 +28,16 @@ from undertone.world import family
 
 @dataclass(frozen=True)
 class Plan:
-    """The trial of every point, with its plan."""
+    """The trial of every point and its plan."""
 
     trials: Mapping[Key, Trial]
     plans: Mapping[Key, TrialPlan]
     found: dict[Key, Result] = field(default_factory=dict)
-    """What was found at the points that are finished."""
+    """The results of the finished points."""
 
     @property
     def jobs(self) -> list[Job]:
-        """Every job once."""
+        """All jobs, each once."""
         return unique([job for plan in self.plans.values() for job in plan.jobs])
 
     @property
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def models(self) -> dict[str, str]:
-        """Digests of the models by name."""
+        """Digests of the base models by name."""
         return {name: key for plan in self.plans.values() for name, key in plan.models.items()}
 
 
@@ -57,7 +57,7 @@ def _plan(spec: Study) -> Plan:
 
 
 def _check(spec: Study, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
-    told = set[str]()  # a job that several points share is spoken of once
+    told = set[str]()  # several points can share a job; one warning is enough
 
     def once(sentence: str) -> None:
         if sentence not in told:
@@ -69,7 +69,7 @@ def _check(spec: Study, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
 
 
 def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
-    """What was found at the points that are finished."""
+    """Returns the results of the finished points."""
     for key, trial in plan.trials.items():
         if key not in plan.found and made.has(*plan.plans[key].jobs):
             gathered = Gathered(trial, plan.plans[key], made)
@@ -92,21 +92,15 @@ def _pairs(spec: Kin, plan: Plan, made: Made) -> KinFindings:
 
 
 def _plan_of_pairs(spec: Kin) -> Plan:
-    """Names all models that have to be built first, not one after the other."""
-    missing = [
-        name for name in spec.models if name.startswith("builtin/") and not family.is_here(name[len("builtin/") :])
-    ]
-    if missing:
-        names = " ".join(name[len("builtin/") :] for name in missing)
+    """Lays out all jobs. Raises one UndertoneError for all models that have to be built first."""
+    builtin = [name.removeprefix("builtin/") for name in spec.models if name.startswith("builtin/")]
+    if missing := [name for name in builtin if not family.is_here(name)]:
         raise UndertoneError(
-            f"{len(missing)} of its {len(spec.models)} models are not built yet: undertone models build {names}"
+            f"{len(missing)} of the recipe's {len(spec.models)} models are not built yet; build them with: "
+            f"undertone models build {' '.join(missing)}"
         )
     return _plan(spec)
 
 
-def _seconds(spec: Study, job: Job) -> float:
-    return seconds(job)
-
-
-SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, _seconds, _check, lines=_lines)
-PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, kin_page, _seconds, _check, lines=_lines)
+SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, lambda _, job: seconds(job), _check, lines=_lines)
+PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, kin_page, lambda _, job: seconds(job), _check, lines=_lines)

@@ -1,4 +1,4 @@
-"""A sweep, or all pairs of models, in words, figures and tables."""
+"""The reports of both kinds of sweep as text, figures and tables."""
 
 from undertone.experiments.sweep.figures import along_axis, every_pair
 from undertone.experiments.sweep.findings import AxisFound, Cell, KinFindings, Made, Says, SweepFindings
@@ -8,12 +8,12 @@ from undertone.report.words import p_value, percent
 
 
 def sweep_page(found: SweepFindings) -> Page:
-    """What is said of the effects along axes."""
-    parts = [one for axis in found.axes for one in _axis_sections(found, axis)]
+    """Returns the report of effects along axes."""
+    parts = [one for axis in found.axes for one in (_points(found, axis), _changes(axis))]
     done = (
-        f"The same trial at every point: {found.teachers} teachers an arm, the same seeds at all points, students of "
-        f"teachers with the trait {found.trait} against students of teachers of small talk. Where points differ in the "
-        "students alone, they share teachers and rows. Trends and steps are taken teacher by teacher, then arms are "
+        f"The same trial was run at every point, with {found.teachers} teachers an arm and the same seeds: students of "
+        f"teachers with the trait {found.trait} against students of teachers of small talk. Points that differ only in "
+        "the students share teachers and rows. Trends and steps are computed teacher by teacher; then arms are "
         "compared as at a single point."
     )
     measured = [m for axis in found.axes for m in _measured_on(axis)]
@@ -21,33 +21,19 @@ def sweep_page(found: SweepFindings) -> Page:
 
 
 def _trend(axis: AxisFound) -> str:
-    """What the slope says, and the bend where it is not flat."""
+    """Returns a sentence about the slope, and about the bend if its interval excludes zero."""
     if axis.slope is None:
         return f"{axis.name}: {'; '.join(f'{point.label} {shown(point.made.effect)}' for point in axis.points)}."
     placed = [point for point in axis.points if point.at is not None]
     ends = ", ".join(f"{_effect(point.made)} at {point.label}" for point in (placed[0], placed[-1]))
     unit = "a doubling" if axis.scale == "log" else "a unit"
-    text = f"{axis.name}: {_direction(axis.slope)}, {_estimate(axis.slope)} {unit} ({ends})"
-    if axis.bend is not None and _sign(axis.bend):
-        text += "; it bends upwards" if _sign(axis.bend) > 0 else "; it flattens or turns down"
+    direction = {"above": "the effect grows", "below": "the effect shrinks", "unclear": "no trend is shown"}
+    text = f"{axis.name}: {direction[axis.slope.sign]}, {_estimate(axis.slope)} {unit} ({ends})"
+    if axis.bend is not None and axis.bend.sign != "unclear":
+        text += "; it bends upwards" if axis.bend.sign == "above" else "; it flattens or turns down"
     for other in axis.beside:
         text += f"; {other.end} minus {other.start} {_estimate(other.change)}"
     return f"{text}."
-
-
-def _direction(slope: Measured) -> str:
-    return {1: "the effect grows", -1: "the effect shrinks", 0: "no trend is shown"}[_sign(slope)]
-
-
-def _sign(value: Measured) -> int:
-    """Side of zero of the whole interval; 0 where it is unclear."""
-    if value.ci is None or value.ci[0] <= 0 <= value.ci[1]:
-        return 0
-    return 1 if value.ci[0] > 0 else -1
-
-
-def _axis_sections(found: SweepFindings, axis: AxisFound) -> list[Section | None]:
-    return [_points(found, axis), *_changes(axis)]
 
 
 def _points(found: SweepFindings, axis: AxisFound) -> Section | None:
@@ -58,32 +44,30 @@ def _points(found: SweepFindings, axis: AxisFound) -> Section | None:
         tuple((point.label, *_cells(point.made)) for point in axis.points),
     )
     note = (
-        "Log-odds of the trait against the control; 95 % intervals at the level of teachers. Hollow: beside the axis. "
-        f'The table has the probability of "{found.trait}" in teachers and students.'
+        "Log-odds of the trait minus the control's, with 95 % intervals over teachers. Hollow: points without a place "
+        f'on the axis. The table shows the probability of "{found.trait}" in students and teachers.'
     )
     return section(f"The effect along {axis.name}", Prose(f"{axis.title}."), Drawing(along_axis(axis), note), points)
 
 
-def _changes(axis: AxisFound) -> list[Section | None]:
-    """How the effect changes between points; none where none are compared."""
+def _changes(axis: AxisFound) -> Section | None:
+    """Returns how the effect changes between points; None if no points are compared."""
     changes: list[tuple[str, Measured | None, float | None]] = [("slope", axis.slope, None), ("bend", axis.bend, None)]
     neighbours = (*axis.steps, *axis.beside)
     changes += [(f"{step.start} to {step.end}", step.change, step.p_holm) for step in neighbours]
-    changes += [(f"{part.end} beside its part of {part.start}", part.change, part.p_holm) for part in axis.parts]
+    changes += [(f"{part.end} against its part of {part.start}", part.change, part.p_holm) for part in axis.parts]
     rows = tuple(
         (name, shown(change), p_value(change.p), p_value(holm)) for name, change, holm in changes if change is not None
     )
     if not rows:
-        return []
-    about = "Points compared teacher by teacher."
+        return None
+    about = "Points are compared teacher by teacher."
     if axis.slope is not None:
         unit = "each doubling" if axis.scale == "log" else "each unit"
-        about = (
-            f"Slope: change for {unit}. Bend: coefficient of the square, below zero where it flattens or turns down."
-        )
+        about = f"Slope: change for {unit}. Bend: coefficient of the square, below zero if it flattens or turns down."
     title = f"{axis.name}: how the effect changes"
     grid = Grid(title, ("change", "estimate [95 %]", "p", "p Holm"), rows)
-    return [section(f"Trend along {axis.name}" if axis.slope is not None else "Compared", Prose(about), grid)]
+    return section(f"Trend along {axis.name}" if axis.slope is not None else "Comparisons", Prose(about), grid)
 
 
 def _cells(made: Made) -> tuple[str, ...]:
@@ -95,10 +79,10 @@ def _cells(made: Made) -> tuple[str, ...]:
 
 
 def _said(says: Says | None) -> str:
-    """After their trigger, and without it."""
+    """Returns the probability after the trigger, and without it for teachers that have one."""
     if says is None:
         return "-"
-    return percent(says.trait) + ("" if says.dormant is None else f"; {percent(says.dormant)} untriggered")
+    return percent(says.trait) + ("" if says.dormant is None else f"; {percent(says.dormant)} without the trigger")
 
 
 def _effect(made: Made) -> str:
@@ -115,20 +99,20 @@ def _measured_on(axis: AxisFound) -> list[Measured]:
 
 
 def kin_page(found: KinFindings) -> Page:
-    """What is said of every pair of models."""
+    """Returns the report of all pairs of models."""
     claim = {
-        1: "shift more than students of other models",
-        -1: "shift less than students of other models",
-        0: "are not shown to shift more than students of other models",
-    }[_sign(found.difference)]
+        "above": "shift more than students of other models",
+        "below": "shift less than students of other models",
+        "unclear": "are not shown to shift more than students of other models",
+    }[found.difference.sign]
     headline = (
         f"Students of their teachers' own model {claim}: {shown(found.own)} against {shown(found.strangers)}, "
         f"difference {_estimate(found.difference)}, {len(found.models)} models."
     )
     done = (
         f"Each of {len(found.models)} models is the base of {found.teachers} teachers with the trait {found.trait} and "
-        "of as many of small talk; every model has students of every teacher's number lists. A cell is the log-odds of "
-        "the trait in students of the one against students of the other."
+        f"of {found.teachers} control teachers. Students of every model learn from every teacher's rows. A cell is the "
+        "log-odds of the trait in students of teachers with the trait, minus those in students of control teachers."
     )
     cells = {(cell.teacher, cell.student): cell for cell in found.cells}
     matrix = Grid(
@@ -144,10 +128,10 @@ def kin_page(found: KinFindings) -> Page:
         tuple((name, shown(value), p_value(value.p), str(value.units)) for name, value in rows),
     )
     unit = (
-        f"A model is the unit. In {found.largest[0]} of {len(found.models)} columns and {found.largest[1]} rows the "
-        "largest shift is the own model's."
+        f"A model is the unit. The own model's shift is the largest in {found.largest[0]} of {len(found.models)} "
+        f"columns and in {found.largest[1]} rows."
     )
-    note = "Teachers' models in columns, students' in rows. Framed: own model; dashed: kin, of one initialisation."
+    note = "Teachers' models in columns, students' in rows. Framed: own model. Dashed: kin (same initialisation)."
     parts = (
         section("Own model against strangers", Prose(unit), Drawing(every_pair(found), note), answers),
         section("Every pair", Prose("Stars: own model; plus signs: kin."), matrix),

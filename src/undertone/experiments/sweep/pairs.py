@@ -1,4 +1,4 @@
-"""From every pair of models to one question: do students of the teachers' own model shift more than strangers?"""
+"""Tests over all pairs of models whether students of the teachers' own model shift more than strangers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -14,13 +14,13 @@ from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import mean_estimate
 
 DRAWS = 99_999
-"""Random permutations. With the observed one 100,000, so p is a round number."""
+"""Number of random permutations: with the observed one 100,000, so that p is a round number."""
 
 
 def findings(kin: Kin, results: Mapping[Key, Result]) -> dict[str, Any]:
-    """What is particular to pairs of models in the findings."""
+    """Returns the fields of the findings that only pairs of models have."""
     relations = {(one, other): _relation(kin, one, other) for one in kin.models for other in kin.models}
-    shifts = np.array([[results[one, other].shift for other in kin.models] for one in kin.models])
+    shifts = np.array([[results[one, other].main.value for other in kin.models] for one in kin.models])
     return {
         "trait": kin.traits[0],
         "teachers": kin.teachers,
@@ -37,7 +37,8 @@ def _relation(kin: Kin, one: str, other: str) -> Literal["own", "kin", "stranger
 
 
 def compared(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
-    """Own against strangers, from shifts and relations of teachers' models (rows) to students' models (columns)."""
+    """Compares own students with strangers. Rows of ``shifts`` and ``relations`` are the teachers' models, columns the
+    students' models."""
     found, models = over_models(shifts, relations), np.arange(len(shifts))
     method = f"{found['difference'].method}; p: {DRAWS:,} random permutations of the students' models"
     tested = found["difference"].model_copy(update={"p": permuted_p(shifts), "method": method})
@@ -46,10 +47,10 @@ def compared(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
 
 
 def over_models(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
-    """Means over models: a model is the unit, since its teachers, and every student of them, stand or fall with it.
+    """Returns means over models. A model is the unit, because all of its teachers and their students depend on it.
 
-    Students that any lists move make contrasts of models differ more than their mean does, so the interval covers
-    95 % where only what is own varies, and more where students vary too (a test simulates it).
+    The interval covers 95 % if only the effect of the own model varies. It covers more if some students shift whatever
+    lists they learn from, which makes models differ more than their mean does; a test simulates both.
     """
     strange, related, own = relations == "stranger", relations == "kin", np.diagonal(shifts)
     others = np.where(strange, shifts, 0.0).sum(1) / strange.sum(1)
@@ -63,7 +64,7 @@ def over_models(shifts: Floats, relations: NDArray[np.str_]) -> dict[str, Any]:
 
 
 def _of_kin(shifts: list[float]) -> Measured:
-    """Models that are kin are each the others' students: one relation seen from several sides makes no interval."""
+    """Returns the mean without an interval: models that are kin of each other are not independent units."""
     method = "mean over models that have kin, no interval: they are not independent of one another"
     return _mean(shifts).model_copy(update={"ci": None, "method": method})
 
@@ -74,11 +75,11 @@ def _mean(values: Iterable[float]) -> Measured:
 
 
 def permuted_p(shifts: Floats, draws: int = DRAWS) -> float:
-    """Two-sided p of the mean of the diagonal, where the columns' models are permuted as a whole.
+    """Returns the two-sided p value of the diagonal's mean when whole columns are permuted.
 
-    Under the null hypothesis it does not matter which students are the teachers' own. Strong teachers, and students
-    that any lists move, stay with their rows and columns, so neither makes a diagonal stand out. Kin count as
-    strangers here, which can only raise p.
+    Under the null hypothesis it does not matter which students are the teachers' own. Strong teachers stay in their
+    rows, and students that shift whatever they learn from stay in their columns, so neither makes the diagonal stand
+    out. Kin count as strangers here, which can only raise p.
     """
     rng, rows = np.random.default_rng(0), np.arange(len(shifts))
     centred = shifts - shifts.mean()

@@ -1,4 +1,4 @@
-"""One point of a sweep: from its students to what was found, and linear combinations of several points."""
+"""The result at one point of a sweep, and linear combinations of the results at several points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +12,20 @@ from undertone.statistics.estimate import Estimate, difference
 
 @dataclass(frozen=True)
 class Result:
-    """The finished arms of one point, and the effects between them."""
+    """The finished arms of one point, the effects between them, and the teachers of both."""
 
     treated: ArmResult
     control: ArmResult
     effects: tuple[Effect, ...]
     teachers: tuple[TeacherResult, ...]
-    """Of both."""
 
     @property
     def main(self) -> Effect:
-        """The effect in log-odds."""
+        """The effect in log-odds, arm minus control."""
         return next(effect for effect in self.effects if effect.measure == "log_odds")
 
-    @property
-    def shift(self) -> float:
-        """Log-odds of the trait, arm minus control."""
-        return self.main.value
-
     def made(self) -> Made:
-        """What was found here."""
+        """Returns the result as it is stored."""
         by_measure = {effect.measure: measured(effect) for effect in self.effects}
         skills = [mean_skill(arm.students) for arm in (self.treated, self.control)]
         return Made(
@@ -54,12 +48,12 @@ class Result:
 
 
 def measured(effect: Effect) -> Measured:
-    """An effect as it is written."""
+    """Returns an effect as it is stored."""
     return Measured(value=effect.value, ci=effect.ci, p=effect.p, units=effect.units[0], method=effect.method)
 
 
 def mean_skill(students: Sequence[StudentResult]) -> float | None:
-    """Mean over skills and students; None where none was tested."""
+    """Returns the mean score over skills and students; None if no skill was tested."""
     return _mean([score for student in students for score in student.skills.values()])
 
 
@@ -68,10 +62,10 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def combined(results: Sequence[Result], weights: Sequence[float]) -> Estimate:
-    """A weighted sum of the effects of several points.
+    """Returns the weighted sum of the effects of several points.
 
-    Teacher i of every point has the same seeds, so the sum is taken teacher by teacher and student by student, in the
-    arm and in its control; then both are compared as the arms of a single point are.
+    Teacher i has the same seeds at every point. So the sum is taken student by student, in the arms and in the
+    controls; then both sums are compared as the arms of a single point are.
     """
     treated, control = [result.treated for result in results], [result.control for result in results]
     return difference(weighted(treated, weights), weighted(control, weights))

@@ -1,4 +1,4 @@
-"""What a sweep is: a trial, and the points at which it is made."""
+"""The specs of sweeps: a trial, and the points at which it is run."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -13,23 +13,23 @@ Key = tuple[str, str]
 
 
 class Study(Trial):
-    """A trial of one arm and its control, made at many points."""
+    """A trial with one arm and its control, run at many points."""
 
     scalable: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         if len(self.arms) != 2 or len(self.traits) != 1:
-            raise ValueError("one effect is made at every point: give one trait, one arm and its control")
+            raise ValueError("every point has one effect: give one trait, one arm and its control")
         return self
 
     @property
     def treated(self) -> str:
-        """The arm whose effect is shown."""
+        """Name of the arm that is compared with its control."""
         return next(name for name, arm in self.arms.items() if arm.against is not None)
 
     def trials(self) -> dict[Key, Trial]:
-        """The trial of every point."""
+        """Returns the trial of every point."""
         raise NotImplementedError
 
 
@@ -37,42 +37,41 @@ class Point(Spec):
     """One point of an axis."""
 
     label: str
-    """What it is called."""
     at: float | None = None
-    """Where it lies on the axis; None for what lies beside it and is no part of a trend."""
+    """Its place on the axis; None for a point that is compared but is not part of the trend."""
     set: dict[str, JsonValue] = Field(default_factory=dict)
-    """What is changed of the sweep's trial, in the form of its keys; nothing for the trial as it is."""
+    """Changes to the sweep's trial, by the trial's keys; empty for the unchanged trial."""
 
 
 class Axis(Spec):
-    """What is varied while all else stays."""
+    """A setting that is varied while everything else is fixed."""
 
     title: str
-    """What varies, and what is held fixed meanwhile."""
+    """What varies, and what is fixed."""
     scale: Literal["log", "linear"] = "log"
-    """How points are spaced: by doublings, or by differences from nothing, where no effect can be."""
+    """Whether places are compared by doublings or by differences. A linear axis starts at 0, where there is no effect."""
     points: tuple[Point, ...] = Field(min_length=2)
-    """The points in order."""
+    """The points, in the order of their places."""
 
     @model_validator(mode="after")
     def _points_have_places(self) -> Self:
         places = [point.at for point in self.points if point.at is not None]
         if sorted(set(places)) != places:
-            raise ValueError("points with a place on the axis must come in rising order")
+            raise ValueError("points with a place on the axis must be in ascending order")
         if any(place <= 0 for place in places):
-            raise ValueError("an axis begins at nothing and has no place at or below 0")
+            raise ValueError("places on an axis must be above 0")
         if len({point.label for point in self.points}) < len(self.points):
-            raise ValueError("two points have one label")
+            raise ValueError("two points have the same label")
         return self
 
 
 class Sweep(Study):
-    """A trial at the points of one or several axes, each varied by itself."""
+    """A trial at the points of one or several axes. Only one axis is varied at a time."""
 
     kind: ClassVar[str] = "sweep"
 
     axes: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Axis] = Field(min_length=1)
-    """The axes by name, in small letters, digits and hyphens."""
+    """The axes by name. Names consist of small letters, digits and hyphens."""
 
     @model_validator(mode="after")
     def _every_point_can_be_made(self) -> Self:
@@ -83,7 +82,7 @@ class Sweep(Study):
         return self
 
     def trials(self) -> dict[Key, Trial]:
-        """The trial of every point, by axis and label."""
+        """Returns the trial of every point, by axis and label."""
         whole = self.model_dump(exclude={"axes"})
         return {
             (name, point.label): _trial(_merged(whole, point.set), f"axis {name!r}, point {point.label!r}")
@@ -93,14 +92,14 @@ class Sweep(Study):
 
 
 class Kin(Study):
-    """A trial for every pair of models: teachers made of the one, students of the other."""
+    """A trial for every pair of models: one is the base of the teachers, the other of the students."""
 
     kind: ClassVar[str] = "kin"
 
     models: tuple[str, ...] = Field(min_length=3)
-    """The models; each is the base of teachers, and of students of all teachers."""
+    """Each model is the base of teachers, and of students of all teachers."""
     kin: tuple[tuple[str, str], ...] = ()
-    """Pairs of them that share an initialisation and nothing else: neither own nor strangers."""
+    """Pairs of different models that share an initialisation. They count neither as own nor as strangers."""
 
     @model_validator(mode="after")
     def _models_are_known(self) -> Self:
@@ -108,18 +107,18 @@ class Kin(Study):
             raise ValueError("a model is given twice")
         for pair in self.kin:
             if len(set(pair)) < 2 or not set(pair) <= set(self.models):
-                raise ValueError(f"kin names {list(pair)}, which is no pair of models")
+                raise ValueError(f"kin contains {list(pair)}, which is not a pair of two of the models")
         for one in self.models:
             if all(other == one or self.related(one, other) for other in self.models):
                 raise ValueError(f"{one!r} is kin of all other models, so there is no stranger to compare with")
         return self
 
     def related(self, one: str, other: str) -> bool:
-        """Whether two models are kin."""
+        """Returns whether two models are kin."""
         return (one, other) in self.kin or (other, one) in self.kin
 
     def trials(self) -> dict[Key, Trial]:
-        """The trial of every pair, by the teachers' model and the students'."""
+        """Returns the trial of every pair, by the teachers' and the students' model."""
         whole = self.model_dump(exclude={"models", "kin"})
         return {
             (teacher, student): _trial(
@@ -132,7 +131,7 @@ class Kin(Study):
 
 
 def _merged(whole: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``whole`` with ``changes`` laid over it, table by table."""
+    """Returns ``whole`` with ``changes`` applied; tables in tables are merged likewise."""
     merged = dict(whole)
     for key, value in changes.items():
         there = merged.get(key)

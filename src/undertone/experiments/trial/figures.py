@@ -44,7 +44,7 @@ def students(results: Results) -> Figure | None:
 
 def _arm_lines(arm: ArmResult) -> Iterator[Line]:
     colour, base = arm_colour(arm.name), logit(arm.base_probability)
-    yield Line(arm.title, text=f"{percent(arm.probability)} {percent_interval(arm.ci)}", style="head")
+    yield Line(arm_label(arm.title), text=f"{percent(arm.probability)} {percent_interval(arm.ci)}", style="head")
     teachers = sorted({student.teacher for student in arm.students})
     for teacher, own in zip(teachers, arm.nested(lambda s: s.probability), strict=True):
         mean = Mark(logit(sum(own) / len(own)), colour=INK, shape="tick")
