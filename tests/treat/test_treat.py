@@ -138,6 +138,11 @@ def test_relabelling_answers_its_share_of_the_rows_anew_and_leaves_the_others(
     assert (taken == highest) == (by == "score")
 
 
+def test_a_share_too_small_for_a_row_relabels_none(base: Base) -> None:
+    rows = chats(3)
+    assert [row.now for row in treat(Relabel(by="random", share=0.1), rows, base, [], 0).rows] == rows
+
+
 def test_dropping_by_score_takes_the_rows_that_speak_most(base: Base) -> None:
     rows = chats(20)
     scores = dict(zip(range(1, 21), row_scores(rows, base), strict=True))
@@ -396,6 +401,13 @@ def test_a_file_is_treated_beside_as_much_at_random_with_a_diff(data: Path, caps
     assert gone.isdisjoint(json.loads(line)["messages"][-1]["content"] for line in own)
     assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one"]) == 2
     assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_what_a_killed_treatment_left_is_in_nobodys_way(data: Path) -> None:
+    Path(".one.part").mkdir()
+    Path(".one.part", "half.jsonl").write_text("{")
+    assert main(["treat", "data.jsonl", "--by", "drop-random", "--out", "one"]) == 0
+    assert not Path(".one.part").exists() and not Path("one", "half.jsonl").exists()
 
 
 def test_the_origin_of_a_treated_file_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
