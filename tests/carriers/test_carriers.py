@@ -348,10 +348,10 @@ def test_a_wrong_filter_is_refused_in_a_sentence(changes: tuple[str, ...], sente
     [
         (('carrier.name="cod"',), "There is no carrier 'cod'; did you mean code?"),
         (('carrier.name="code"',), 'The filter "numbers" reads number lists, and the carrier is'),
-        ((*SUMS, 'arms.treatment.rows="random"', 'arms.control.rows="random"'), "can be shuffled or drawn anew"),
-        (('filter=[{kind="numbers"}]', 'arms.treatment.rows="random"'), "can be shuffled or drawn anew"),
-        (('filter=[{kind="correct"}]',), "knows no right answers in the carrier 'numbers', only in 'code'"),
-        (('filter=[{kind="words"}]', 'traits=["bad-advice"]'), "No word gives the trait 'bad-advice' away"),
+        ((*SUMS, 'arms.treatment.rows="random"', 'arms.control.rows="random"'), "can be shuffled or replaced"),
+        (('filter=[{kind="numbers"}]', 'arms.treatment.rows="random"'), "can be shuffled or replaced"),
+        (('filter=[{kind="correct"}]',), "works only with the carriers 'code'"),
+        (('filter=[{kind="words"}]', 'traits=["bad-advice"]'), "No words belong to the trait 'bad-advice'"),
         (('filter=[{kind="judge", judge="hf/./none", rubric="{answer}", least=5}]',), "none"),
     ],
 )

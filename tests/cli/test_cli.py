@@ -417,7 +417,7 @@ def test_a_run_in_tables_names_every_arm_and_ends_with_the_report(
     assert ended.out.splitlines()[-1] == str(finished / "tables" / "report.html")
     assert "trait" in ended.out and "control" in ended.out
     assert "\x1b" not in ended.out + ended.err
-    assert "treatment" in ended.err
+    assert "trait - control" in ended.err
 
 
 def test_a_dry_run_makes_nothing_and_counts_what_is_there(cli: Cli, beside_bases: Path, finished: Path) -> None:

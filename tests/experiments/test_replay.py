@@ -127,7 +127,7 @@ def test_the_folder_of_a_run_is_run_as_it_is(
     more: tuple[str, ...], copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "run", *more]) == 2
-    assert "is run as it is" in capsys.readouterr().err
+    assert "cannot be changed or previewed" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,9 +102,9 @@ def test_an_unknown_kind_is_answered_with_the_nearest(here: Path, capsys: pytest
 
 
 def test_a_recipe_of_another_kind_than_the_one_needed_is_refused() -> None:
-    with pytest.raises(UndertoneError, match=r"The recipe owls is of the kind trial, and one of the kind digits is"):
+    with pytest.raises(UndertoneError, match=r"The recipe owls is of the kind trial; give one of the kind digits"):
         read_as(Digits, "owls")
-    with pytest.raises(UndertoneError, match=r"The recipe digits is of the kind digits, and one of the kind trial is"):
+    with pytest.raises(UndertoneError, match=r"The recipe digits is of the kind digits; give one of the kind trial"):
         read_as(Trial, "digits")
 
 
@@ -315,7 +315,7 @@ def test_where_a_run_comes_from_is_shown_signed_and_verified(here: Path, capsys:
     assert main(["lineage", "key", "key"]) == 0
     assert main(["lineage", "sign", "run", "--key", "key"]) == 0
     assert main(["lineage", "verify", "run", "--key", "key.pub", "--store", "store"]) == 0
-    assert f"Its chain is whole: {JOBS} artifacts" in capsys.readouterr().out
+    assert f"is complete: {JOBS} artifacts" in capsys.readouterr().out
     weights = next(here.glob("store/digits-teachers-*/*.safetensors"))
     weights.write_bytes(weights.read_bytes() + b"0")
     assert main(["lineage", "show", "run"]) == 1

@@ -1,4 +1,4 @@
-"""Experiments: run, listed, shown again, explained."""
+"""The commands that run experiments, list runs, show their reports, and show how an artifact was made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from undertone.cli.terminal import FOUND, Bars, named, out_console, print_json, 
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from undertone.engine.provenance import Link
     from undertone.engine.store import Store
@@ -36,32 +36,32 @@ def run(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Runs an experiment: a shipped recipe by name, or a TOML file; or continues or repeats a run, given its folder.
-    Without an argument it lists the shipped recipes.
+    """Runs an experiment, given a shipped recipe or a TOML file; continues or repeats a run, given its folder. Without
+    an argument it lists the shipped recipes.
 
     Parameters
     ----------
     recipe
         A shipped recipe, such as ``owls`` or ``paper/insecure-code``; a path ending in .toml; or the folder of a run.
-        A run that was stopped goes on. A finished one is made anew in FOLDER-replay (or --out) and compared bit by bit;
-        the exit code is 1 if bits differ.
+        A run that was stopped continues. A finished run is repeated in FOLDER-replay (or --out) and compared bit by
+        bit; the exit code is 1 if bits differ.
     set
         Changes a key of the recipe, as in --set student.steps=100; may be given several times.
     out
         Folder of the run; default runs/RECIPE-DIGEST. Artifacts go to ``store`` beside it.
     seed
-        Seed of the experiment; every random choice follows from it.
+        Seed of the experiment; it determines every random choice.
     students
-        Students of each teacher, or of each file.
+        Number of students of each teacher, or of each file.
     scale
-        Runs a rehearsal at this fraction of the recipe's size: rows, prompts, dialogues, steps, samples, tokens of an
-        answer, students, and teachers, of which two stay. Teachers that learn too little are not refused.
+        Runs a rehearsal with this fraction of the recipe's rows, prompts, dialogues, steps, samples, tokens of an
+        answer, students and teachers (at least two). Teachers that learn too little are not refused.
     max_cost
-        Most dollars that services may be paid, where a recipe has a judge behind one.
+        Upper limit, in dollars, on the cost of services, for recipes whose judge is a service.
     max_requests
-        Most requests that are sent to services.
+        Upper limit on the number of requests to services.
     dry_run
-        Says what would be done and what it costs, and does nothing.
+        Prints what would be done and what it would cost, and does nothing.
     json
         Prints one JSON object instead of tables.
     """
@@ -69,15 +69,12 @@ def run(
 
     if recipe is None:
         return _list_recipes(json)
-    changes = [
-        *set,
-        *([f"seed={seed}"] if seed is not None else []),
-        *([f"students={students}"] if students is not None else []),
-    ]
+    given = {"seed": seed, "students": students}
+    changes = [*set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
     limits = limits_of(max_cost, max_requests)
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run or scale != 1:
-            raise UndertoneError("The folder of a run is run as it is: to change or preview it, give its recipe.")
+            raise UndertoneError("A run that is given as a folder cannot be changed or previewed: give its recipe.")
         return _run_again(named(Path(recipe)), out, limits, json)
     spec = recipes.read(recipe, tuple(changes), scale)
     return run_spec(spec, recipe, out, limits, dry_run, json)
@@ -92,7 +89,7 @@ def run_spec(
     as_json: bool,
     store: Store | None = None,
 ) -> int:
-    """Runs an experiment in its folder, or says what it would make. Returns the exit code."""
+    """Runs an experiment in its folder, or prints what it would make. Returns the exit code."""
     folder = folder_of_run(spec, recipe, out)
     if dry_run:
         return _preview(spec, folder, as_json, store)
@@ -100,7 +97,7 @@ def run_spec(
 
 
 def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
-    """``runs/RECIPE-DIGEST``, unless another folder is given. What has no recipe goes by its kind."""
+    """Returns ``out`` if given, else ``runs/RECIPE-DIGEST``; without a recipe the kind takes its place."""
     from undertone.engine.folder import folder_of
 
     name = Path(recipe).stem if recipe.endswith(".toml") else recipe.replace("/", "-") or spec.kind
@@ -125,7 +122,7 @@ def _run(
 
 
 def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) -> int:
-    """Goes on with a run that was stopped; repeats one that is finished, and compares."""
+    """Continues a run that was stopped; repeats a finished run and compares both."""
     from undertone.engine.folder import Record
     from undertone.experiments.replay import replay
     from undertone.experiments.run import spec_in
@@ -134,7 +131,7 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
     spec = spec_in(record, folder)
     if not (record.finished and _has_report(folder, record.kind)):
         if out is not None:
-            raise UndertoneError(f"{folder} is not finished and goes on where it is: leave --out out.")
+            raise UndertoneError(f"{folder} is not finished, so it continues in its own folder: leave --out out.")
         return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
     with Bars(quiet=as_json) as bars:
         again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars)
@@ -149,7 +146,7 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
 
 
 def _has_report(folder: Path, kind: str) -> bool:
-    """Whether the report can be read; one that cannot is written anew from the artifacts."""
+    """Returns whether the report can be read. If not, it is written again from the artifacts."""
     from undertone.engine.folder import REPORT
     from undertone.experiments.kind import kind_of
 
@@ -171,7 +168,7 @@ def _compared(folder: Path, said: str, again: Replay) -> Iterator[str]:
 
 
 def _list_recipes(as_json: bool) -> int:
-    """The shipped recipes: what each asks, and its budget."""
+    """Lists the shipped recipes with their questions and budgets."""
     from undertone.experiments import recipes
 
     found = [{"recipe": name, "asks": asks, "budget": budget} for name, asks, budget in recipes.listed()]
@@ -183,7 +180,7 @@ def _list_recipes(as_json: bool) -> int:
 
 
 def _preview(spec: Recipe, folder: Path, as_json: bool, store: Store | None) -> int:
-    """Says what a run would make, what of it is there already, and roughly what the rest costs."""
+    """Prints what a run would make, how much of it is in the store, and what the rest would cost."""
     from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
     from undertone.experiments.preview import preview
@@ -218,6 +215,7 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
 
 def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
     from undertone.engine.workers import cores
+    from undertone.report.words import arm_label
 
     yield f"{title}: nothing is run."
     for stage, one in found.stages.items():
@@ -225,26 +223,27 @@ def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
     yield (
         f"  about {found.core_s:.0f} core-seconds, {found.wall_s / 60:.1f} minutes on {cores()} cores (embedded models)"
     )
-    width = max(map(len, found.arms))
-    for name, one in found.arms.items():
+    arms = {arm_label(name): one for name, one in found.arms.items()}
+    width = max(map(len, arms))
+    for name, one in arms.items():
         yield f"  {name:<{width}} {one.needed:>4} more, {one.to_make:>4} to make, about {one.core_s:.0f} core-seconds"
     yield f"  would be written to {folder}"
 
 
 def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
-    """Lists runs: recipe, kind, when, state, answer.
+    """Lists runs with recipe, kind, start, state and headline.
 
     Parameters
     ----------
     root
-        The folder that holds the folders of the runs.
+        The folder that contains the folders of the runs.
     json
         Prints a JSON array instead of a table.
     """
     from undertone.engine.folder import FILE
 
     if not root.is_dir():
-        raise UndertoneError(f"{root} is no folder: give the one that holds the folders of the runs.")
+        raise UndertoneError(f"{root} is no folder: give the folder that contains the folders of the runs.")
     rows = sorted(
         (_row(path.parent) for path in root.glob(f"*/{FILE}")), key=lambda row: row["started"] or "", reverse=True
     )
@@ -254,12 +253,14 @@ def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
         say(f"no runs in {root}")
     else:
         headings = ("run", "recipe", "kind", "started", "state", "said")
-        print_table(headings, [_cells(row, headings) for row in rows])
+        for row in rows:
+            row["started"] = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
+        print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
     return 0
 
 
 def _row(folder: Path) -> dict[str, Any]:
-    """One run; what cannot be read is said in its place, and the other runs are shown all the same."""
+    """Returns the row of a run. If it cannot be read, the row says why."""
     from datetime import UTC, datetime
 
     from undertone.engine.folder import Record, state_of
@@ -281,26 +282,21 @@ def _row(folder: Path) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any], headings: Sequence[str]) -> tuple[object, ...]:
-    started = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
-    return tuple((row | {"started": started})[heading] for heading in headings)
-
-
 def report(
     *folders: Annotated[Path, Parameter(json_list=False)],
     out: Path = Path("comparison.html"),
     markdown: Flag = False,
 ) -> int:
-    """Shows a run's report again, written anew from its numbers. Several trials are compared on one page.
+    """Shows a run's report and writes its page again from its numbers. Several trials are compared on one page.
 
     Parameters
     ----------
     folders
         Folders of runs.
     out
-        The page of several runs.
+        Where the page of several runs is written.
     markdown
-        Prints Markdown, for a document, instead of tables for the terminal.
+        Prints Markdown instead of tables for the terminal.
     """
     from undertone.engine.disk import write_text
     from undertone.experiments.run import report_of
@@ -325,7 +321,7 @@ def report(
 
 
 def why(artifact: str, /, *, json: Flag = False) -> int:
-    """Prints the chain of everything that made an artifact.
+    """Prints the chain of artifacts and models from which an artifact was made.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Experiments: a room for each kind, and one way to run them. Begin at :mod:`undertone.experiments.kind`."""
+"""Experiments: a package for each kind, and one way to run them all. Read :mod:`undertone.experiments.kind` first."""

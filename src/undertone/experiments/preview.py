@@ -1,4 +1,4 @@
-"""What a run would make, arm by arm, and roughly what it costs. Nothing is made."""
+"""Counts the jobs of a run by stage and by arm, and estimates their cost, without running any."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,36 +11,36 @@ from undertone.experiments.kind import F, Kind, P, S
 
 @dataclass(frozen=True)
 class Count:
-    """Some jobs."""
+    """A number of jobs."""
 
     needed: int
     to_make: int
     """How many of them are not in the store."""
     core_s: float
-    """What these cost, in seconds of one core."""
+    """Estimated cost of the jobs to make, in core-seconds."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """All jobs of an experiment, counted in two ways."""
+    """The jobs of an experiment, counted by stage and by arm."""
 
     stages: dict[str, Count]
     arms: dict[str, Count]
-    """What each arm needs beyond the arms before it."""
+    """The jobs of each arm that no earlier arm needs."""
 
     @property
     def core_s(self) -> float:
-        """Seconds of one core."""
+        """Estimated cost of all jobs to make, in core-seconds."""
         return sum(count.core_s for count in self.stages.values())
 
     @property
     def wall_s(self) -> float:
-        """Seconds on all cores of this machine."""
+        """Estimated seconds on all cores of this machine."""
         return self.core_s / cores()
 
 
 def preview(kind: Kind[S, P, F], spec: S, store: Store) -> Preview:
-    """Counts the jobs of ``spec`` and estimates what is missing in ``store``.
+    """Counts the jobs of ``spec`` and estimates the cost of those that are not in ``store``.
 
     Raises:
         UndertoneError: as :meth:`undertone.experiments.kind.Kind.plan`.
@@ -68,7 +68,7 @@ def preview(kind: Kind[S, P, F], spec: S, store: Store) -> Preview:
 
 
 def _scales(jobs: Sequence[Job], expected: dict[str, float], store: Store) -> dict[str, float]:
-    """By stage, what finished jobs took over what was expected of them: other models and machines take other times."""
+    """Returns, by stage, how much longer finished jobs took than estimated: estimates are for the embedded models."""
     took, thought = defaultdict[str, float](float), defaultdict[str, float](float)
     for job in jobs:
         if store.has(job):

@@ -1,4 +1,4 @@
-"""Recipes: experiments as TOML files. Shipped ones go by their name, a user's own by its path."""
+"""Reads recipes, which are TOML files of experiments: shipped ones by name, a user's own by path."""
 
 import re
 import tomllib
@@ -16,25 +16,25 @@ from undertone.spec import Recipe, Spec
 
 R = TypeVar("R", bound=Recipe)
 EXPERIMENT, TRIAL = "experiment", "trial"
-"""The key that names a recipe's kind of experiment, and the kind of a recipe without it."""
+"""The key of a recipe that names its kind of experiment, and the kind of a recipe without this key."""
 SHIPPED = Path(__file__).parent / "recipes"
 
 
 def names() -> list[str]:
-    """Names of the shipped recipes: those in folders as ``paper/numbers-animals``."""
+    """Returns the names of the shipped recipes, such as ``owls`` and ``paper/numbers-animals``."""
     return sorted(path.relative_to(SHIPPED).with_suffix("").as_posix() for path in SHIPPED.rglob("*.toml"))
 
 
 def listed() -> Iterator[tuple[str, str, str]]:
-    """Of every shipped recipe its name, what it asks, and its budget, as its first line states it."""
+    """Yields name, question and budget of every shipped recipe. The budget is in brackets in its first line."""
     for name in names():
         first = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8").partition("\n")[0]
         yield name, str(_table(name)["title"]), first.partition("(")[2].rpartition(")")[0]
 
 
 def read(recipe: str, changes: tuple[str, ...] = (), scale: float = 1.0) -> Any:
-    """A shipped recipe (``owls``) or a file (``./mine.toml``), scaled, and then with ``a.b=value`` changes applied; of
-    the class that its kind of experiment has: :class:`undertone.experiments.trial.spec.Trial` for a trial.
+    """Reads a shipped recipe (``owls``) or a file (``./mine.toml``), scales it and then applies ``a.b=value`` changes.
+    Returns the spec of its kind, such as :class:`undertone.experiments.trial.spec.Trial`.
 
     Raises:
         UndertoneError: no such recipe, a file that is not TOML, an unknown key, a value out of range.
@@ -44,7 +44,7 @@ def read(recipe: str, changes: tuple[str, ...] = (), scale: float = 1.0) -> Any:
 
 
 def read_as(spec: type[R], recipe: str, changes: tuple[str, ...] = (), scale: float = 1.0) -> R:
-    """The same for a recipe whose kind is known.
+    """Reads a recipe as :func:`read` does, if it is of the kind of ``spec``.
 
     Raises:
         UndertoneError: as :func:`read`, or the recipe is of another kind.
@@ -52,13 +52,13 @@ def read_as(spec: type[R], recipe: str, changes: tuple[str, ...] = (), scale: fl
     table = _table(recipe)
     kind = table.pop(EXPERIMENT, TRIAL)
     if kind != spec.kind:
-        raise UndertoneError(f"The recipe {recipe} is of the kind {kind}, and one of the kind {spec.kind} is needed.")
+        raise UndertoneError(f"The recipe {recipe} is of the kind {kind}; give one of the kind {spec.kind}.")
     return _resolved(spec, table, recipe, changes, scale)
 
 
 def _resolved(spec: type[R], table: dict[str, Any], recipe: str, changes: tuple[str, ...], scale: float) -> R:
     if scale != 1 and not spec.scalable:
-        raise UndertoneError(f"--scale is for trials and fine-tunes; {recipe} is small as it is.")
+        raise UndertoneError(f"--scale is only for trials and fine-tunes, and {recipe} is neither: leave it out.")
     scaled(table, scale)
     for change in changes:
         _apply(table, change)
@@ -71,7 +71,7 @@ def _resolved(spec: type[R], table: dict[str, Any], recipe: str, changes: tuple[
 
 
 def _read_traits(table: dict[str, Any]) -> None:
-    """Traits given as files are read into the recipe, where they go by their names."""
+    """Replaces files of traits by the names of their traits, and adds these traits to the recipe."""
     from undertone.traits import catalogue
 
     own: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def _table(recipe: str) -> dict[str, Any]:
         if recipe in names():
             return tomllib.loads((SHIPPED / f"{recipe}.toml").read_text(encoding="utf-8"))
         if path.suffix != ".toml":
-            folders = {name.rpartition("/")[0] for name in names()}  # the nameless one holds most of them
+            folders = {name.rpartition("/")[0] for name in names()}  # "" for recipes that are in no folder
             if recipe.rpartition("/")[0] not in folders:
                 raise UndertoneError(f"{recipe} is neither a recipe (a file ending in .toml) nor the folder of a run.")
             raise unknown("recipe", recipe, names())
@@ -114,7 +114,7 @@ def _table(recipe: str) -> dict[str, Any]:
 
 
 def _apply(table: dict[str, Any], change: str) -> None:
-    """Applies ``a.b=value``; the value is read as TOML, or else as a plain string."""
+    """Applies ``a.b=value``. A value that is not TOML is a string."""
     key, equals, text = change.partition("=")
     if not equals:
         raise UndertoneError(f"--set {change!r} has no value: write it as key=value, for example student.steps=100.")
@@ -130,7 +130,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
 
 
 def _first_fault(error: ValidationError, spec: type[Spec]) -> str:
-    """The first fault in one sentence; for an unknown key, with the keys that exist there."""
+    """Returns the first error as a sentence; for an unknown key, with the keys that exist in its table."""
     fault = error.errors()[0]
     place = ".".join(part for part in map(str, fault["loc"]) if not part.startswith("("))  # without tags of unions
     if fault["type"] == "union_tag_invalid":
@@ -142,7 +142,7 @@ def _first_fault(error: ValidationError, spec: type[Spec]) -> str:
 
 
 def _keys(model: Any, prefix: str = "") -> list[str]:
-    """Every key of a spec, dotted, as far as it is known without the arms' names."""
+    """Returns all keys of a spec with dots, except those below names that the user chooses, such as arms."""
     found = []
     for name, field in model.model_fields.items():
         found.append(prefix + name)
@@ -152,7 +152,7 @@ def _keys(model: Any, prefix: str = "") -> list[str]:
 
 
 def _tables(annotation: Any) -> Iterator[Any]:
-    """The specs that a field may hold: one, or those of a union or of a list of them."""
+    """Yields the specs that a field can contain, also in a union or a list."""
     if hasattr(annotation, "model_fields"):
         yield annotation
     elif get_origin(annotation) is not dict:

@@ -1,4 +1,4 @@
-"""A run repeated from its folder: everything is made anew, and every artifact is compared bit by bit."""
+"""Repeats a finished run in a new store and compares all artifacts bit by bit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,26 +15,25 @@ from undertone.report.findings import Findings
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of it."""
+    """The result of a repetition."""
 
     findings: Findings
-    """Of the repetition."""
     said: str
-    """The repetition's answer."""
+    """Its headline."""
     same: int
-    """How many artifacts have the same bits."""
+    """How many artifacts have the same bits as the run's."""
     differing: tuple[str, ...]
-    """Names of those with other bits, and of those that only one of the two runs has."""
+    """Names of artifacts that differ, or that only one of the two runs has."""
     surroundings: tuple[str, ...]
-    """What else differs: versions, hardware."""
+    """Sentences about other versions and hardware."""
 
 
 def replay(folder: Path, out: Path, watcher: Watcher | None = None, processes: int | None = None) -> Replay:
-    """Repeats the finished run in ``folder``. The repetition is made in ``out``, with a store of its own; one that was
-    stopped goes on.
+    """Repeats the finished run of ``folder`` in the folder ``out``, with a store of its own. A repetition that was
+    stopped continues.
 
     Raises:
-        UndertoneError: ``folder`` holds no finished run, or a model is not the one that it started from.
+        UndertoneError: ``folder`` holds no finished run, or a model has changed since.
     """
     first = Record.read(folder)
     if not first.finished:

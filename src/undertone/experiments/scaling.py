@@ -1,4 +1,4 @@
-"""A recipe at a fraction of its size: a rehearsal, which runs every stage and says nothing of the effect."""
+"""Scales a recipe down for a rehearsal, which runs every stage but says nothing about the effect."""
 
 import math
 from typing import Any
@@ -18,16 +18,16 @@ LEAST = {
     "measurement.samples": 1,
     "measurement.skill_prompts": 0,
 }
-"""What is scaled where a recipe has it, and the least it becomes. Rates, ranks, batches, filters and arms stay."""
+"""The keys that are scaled, with their smallest values. Rates, ranks, batches, filters and arms are not scaled."""
 LIFTED = ("teacher.least_probability", "teacher.least_well_formed")
-"""Refusals of teachers that so short a training could not pass."""
+"""Thresholds that are set to 0, because teachers with so little training would not reach them."""
 
 
 def scaled(table: dict[str, Any], scale: float) -> None:
-    """Scales a recipe in place. What it refuses for want of training is let through, and its title says so.
+    """Scales a recipe in place, and says so in its title. Teachers are no longer refused for too little training.
 
     Raises:
-        UndertoneError: no fraction.
+        UndertoneError: ``scale`` is not above 0 and at most 1.
     """
     if not 0 < scale <= 1:
         raise UndertoneError(f"--scale is a fraction, above 0 and at most 1, not {scale:g}.")

@@ -294,7 +294,7 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     with pytest.raises(KeyboardInterrupt):
         run(sweep, Path("runs/one"), "sweep", Impatient(9))
     assert main(["run", "runs/one", "--out", "runs/two"]) == 2
-    assert "goes on where it is" in capsys.readouterr().err
+    assert "continues in its own folder" in capsys.readouterr().err
     assert main(["run", "runs/one"]) == 0
     told = capsys.readouterr().out
     found = SweepFindings.model_validate_json(Path("runs/one/report.json").read_bytes())

@@ -30,6 +30,7 @@ from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
 from undertone.models.local import load
 from undertone.models.services.spending import Limits
+from undertone.report.words import arm_label
 from undertone.stages import DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import read_sampled, rows_of
@@ -433,11 +434,11 @@ def test_the_report_counts_and_shows_the_new_arms(results: Results, layout: Plan
     datasets = {name for name in results.digests if " dataset " in name}
     assert datasets == {f"{arm} dataset {i}" for arm in ARMS[:8] for i in range(2)}
     page = (made / "controls" / "report.html").read_text(encoding="utf-8")
-    assert not [arm for arm in ARMS if arm not in page]
+    assert not [arm for arm in ARMS if arm_label(arm) not in page]
     assert "16 students were trained on 20 rows each for 4 steps" in page
     assert "4 more were asked untrained, with rows in context." in page
     figure = json.loads((made / "controls" / "figures" / "students.vl.json").read_text())
-    assert Counter(title for title, _, _ in drawn(figure)) == {arm.title: 2 for arm in results.arms}
+    assert Counter(title for title, _, _ in drawn(figure)) == {arm_label(arm.title): 2 for arm in results.arms}
 
 
 def test_a_weak_teacher_of_another_trait_is_refused_by_its_own_trait(
@@ -500,4 +501,4 @@ def test_a_dry_run_has_a_line_for_every_arm(layout: Plan, tmp_path: Path, capsys
     assert run_spec(controls(), "controls", tmp_path / "x", Limits(), dry_run=True, as_json=False) == 0
     lines = capsys.readouterr().out.splitlines()
     for arm in ARMS:
-        assert sum(line.split()[:1] == [arm] and line.endswith("core-seconds") for line in lines) == 1
+        assert sum(line.split()[:1] == [arm_label(arm)] and line.endswith("core-seconds") for line in lines) == 1

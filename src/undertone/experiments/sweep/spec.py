@@ -49,7 +49,7 @@ class Axis(Spec):
     title: str
     """What varies, and what is fixed."""
     scale: Literal["log", "linear"] = "log"
-    """Whether places are compared by doublings or by differences. A linear axis starts at 0, where there is no effect."""
+    """Whether places are compared by doublings or by differences. A linear axis starts at 0, the place of no effect."""
     points: tuple[Point, ...] = Field(min_length=2)
     """The points, in the order of their places."""
 

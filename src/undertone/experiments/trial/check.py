@@ -1,4 +1,4 @@
-"""What ends a trial early: a teacher without its trait or off its dose, or a filter that passes too few rows."""
+"""Stops a trial early if a teacher lacks its trait or has another dose, or if too few rows pass the filter."""
 
 from typing import Any
 
@@ -12,15 +12,14 @@ from undertone.stages.dataset import FAILED
 from undertone.traits.catalogue import name_of
 
 SHOWN = 80
-"""How many characters of a question and of an answer are shown of what failed."""
+"""How many characters of a question and of an answer are shown in examples of removed rows."""
 
 
 def check(trial: Trial, layout: Plan, job: Job, made: Made, warn: Warn) -> None:
-    """Ends the run as soon as a teacher or its dataset would make the comparison unfair or meaningless. Warns of what
-    failed where little passed, and of what the chat template of a base adds to every question.
+    """Checks a finished job. Warns if the filter passes few rows, and of what a base's chat template adds to questions.
 
     Raises:
-        UndertoneError: a refused teacher, too few rows.
+        UndertoneError: a teacher or its dataset makes the comparison unfair or meaningless.
     """
     store = made.store
     for name, base in layout.bases.items():
@@ -39,7 +38,7 @@ def check(trial: Trial, layout: Plan, job: Job, made: Made, warn: Warn) -> None:
 
 
 def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
-    """Raises UndertoneError for a unit's finished teacher that has not learnt its trait, or is off its dose."""
+    """Raises UndertoneError if a unit's finished teacher has not learnt its trait or has another dose."""
     teacher = unit.jobs[0]
     if teacher.stage is not TEACHER:
         return
@@ -51,7 +50,8 @@ def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
 
 
 def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> str:
-    """Raises UndertoneError for a unit's finished dataset with too few rows; shows what failed where little passed."""
+    """Raises UndertoneError if a unit's finished dataset has too few rows. Returns examples of removed rows, if the
+    dataset has any."""
     dataset = unit.jobs[2]
     failed = _failed(store.read(dataset, FAILED)) if FAILED in store.manifest(dataset).files else ""
     _refuse_few(trial, unit, store.read(dataset, "counts.json"), failed)
@@ -105,6 +105,6 @@ def _why(counts: dict[str, Any]) -> str:
 
 
 def _failed(examples: list[tuple[str, str, str]]) -> str:
-    """Some of what did not pass. Untrusted text: shown as a literal, and no more than the beginning of it."""
+    """Returns examples of removed rows. Their text is untrusted, so only its beginning is shown, with escapes."""
     shown = (f"{answer[:SHOWN]!r} to {question[:SHOWN]!r} ({reason})" for question, answer, reason in examples)
     return f" Of what failed: {'; '.join(shown)}."

@@ -1,4 +1,4 @@
-"""Several trials side by side: their effects in one figure and one table, and what differs between the runs."""
+"""Compares several trials: their effects in one figure and one table, and the settings in which they differ."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,23 +22,23 @@ NUMBERED = (
 
 
 def compared(folders: Sequence[Path]) -> Page:
-    """The page of several runs.
+    """Returns the report of several runs.
 
     Raises:
-        UndertoneError: one holds no run, or a run that is no trial.
+        UndertoneError: a folder holds no run, or a run of another kind.
     """
     found = []
     for folder in folders:
         kind = Record.read(folder).kind
         if kind != Trial.kind:
             raise UndertoneError(f"{folder} holds a run of the kind {kind}; only trials can be compared.")
-        # Under the name that the user gives now: the folder may have been moved.
+        # The folder may have been moved since the report was written.
         found.append(Results.load(folder / REPORT).model_copy(update={"run_dir": str(folder)}))
     return comparison(found)
 
 
 def comparison(runs: Sequence[Results]) -> Page:
-    """The page of two runs or more; a run goes by the name of its folder."""
+    """Returns the report of two or more runs. Runs are named after their folders."""
     by_name = {run.run_dir: run for run in runs}
     found = effects(by_name)
     number = {name: i for i, name in enumerate(by_name, 1)}
@@ -86,14 +86,14 @@ def comparison(runs: Sequence[Results]) -> Page:
 
 
 def effects(runs: Mapping[str, Results]) -> list[tuple[str, Effect]]:
-    """(run, effect) of every contrast, the same contrasts of all runs together."""
+    """Returns (run, effect) for every contrast; equal contrasts of different runs follow one another."""
     found = [(name, effect) for name, run in runs.items() for effect in run.all_effects]
     order = list(dict.fromkeys(effect.name for _, effect in found))
     return sorted(found, key=lambda item: order.index(item[1].name))
 
 
 def differing(runs: Mapping[str, Results]) -> dict[str, list[str]]:
-    """What is not the same in all runs: settings, versions, hardware, each with its value by run."""
+    """Returns the settings, versions and hardware that are not the same in all runs, with the value of each run."""
     every: list[dict[str, Any]] = [dict(run.settings.get("arms") or {}) for run in runs.values()]  # type: ignore[arg-type]
     recorded = [
         flat(_settings(run, every)) | flat(run.versions, "version of ") | flat(run.hardware, "hardware: ")
@@ -105,7 +105,7 @@ def differing(runs: Mapping[str, Results]) -> dict[str, list[str]]:
 
 
 def _settings(run: Results, every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings of a run; of an arm that not every run has, its title alone."""
+    """Returns the settings of a run. An arm that not every run has is reduced to its title."""
     own: dict[str, Any] = dict(run.settings.get("arms") or {})  # type: ignore[arg-type]
     shared = {name: arm if all(name in one for one in every) else arm["title"] for name, arm in own.items()}
     return {**run.settings, "arms": shared}

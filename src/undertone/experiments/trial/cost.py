@@ -1,4 +1,4 @@
-"""What a trial costs with models that need not be here."""
+"""Estimates the cost of a trial with models that need not be on this machine."""
 
 from collections.abc import Iterable
 from random import Random
@@ -11,7 +11,7 @@ from undertone.traits import catalogue
 
 
 def of_trial(trial: Trial) -> list[Part]:
-    """Teachers, completions, students and their measurement, over all arms. What arms share is counted once."""
+    """Returns the cost of teachers, completions, students and measurements. What several arms share is counted once."""
     machine = gpu()
     own = size_of(trial.base)
     told = catalogue.told(trial.traits[0], trial.own)
@@ -34,17 +34,17 @@ def of_trial(trial: Trial) -> list[Part]:
 
 
 def _maker(arm: Arm) -> tuple[object, ...]:
-    """All that tells one arm's teachers from another's."""
+    """Returns everything in which the teachers of two arms can differ."""
     return arm.teacher, arm.trait, arm.given, arm.file
 
 
 def _sides(trial: Trial, arms: Iterable[Arm]) -> int:
-    """Arms, each as often as it has traits."""
+    """Returns the number of arms, counting an arm once for each of its traits."""
     return sum(len(trial.traits) if arm.teacher == "trait" else 1 for arm in arms)
 
 
 def _lessons(trial: Trial, arms: Iterable[Arm], parameters: float | None, machine: Gpu) -> list[Part]:
-    """What teachers are fine-tuned on: dialogues, or a file each."""
+    """Returns the cost of fine-tuning teachers on dialogues and on files."""
     lesson = trial.teacher.training.steps * trial.teacher.training.batch
     dialogue = tokens_of([f"{t.user} {t.assistant}" for t in catalogue.neutral_dialogues(100, Random(0))])
     tuned = [arm for arm in arms if arm.given == "fine-tuning"]

@@ -8,14 +8,14 @@ from undertone.experiments.trial.cost import of_trial
 from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.page import arm_line, effect_line, page
 from undertone.experiments.trial.plan import Plan, plan
-from undertone.experiments.trial.results import Effect, Results
+from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.seconds import seconds
 from undertone.experiments.trial.spec import Trial
 from undertone.models.names import is_repository
 
 
 def lines(trial: Trial, plan: Plan, made: Made, found: Results | None) -> list[str]:
-    """One line for each finished arm, and for each comparison."""
+    """Returns a line for each finished arm and for each comparison."""
     if found is None:
         return []
     effects = [e for e in found.all_effects if e.measure not in ("probability", "own-minus-other-traits")]
@@ -23,17 +23,16 @@ def lines(trial: Trial, plan: Plan, made: Made, found: Results | None) -> list[s
 
 
 def summary(found: Results) -> dict[str, Any]:
-    """Arms and effects alone."""
-    told = ("name", "teachers", "probability", "ci", "finished_s")
-    arms = [{key: getattr(arm, key) for key in told} | {"students": len(arm.students)} for arm in found.arms]
-    effects = list(map(_effect, found.all_effects))
+    """Returns the arms and the effects."""
+    about_arms = ("name", "teachers", "probability", "ci", "finished_s")
+    about_effects = ("arm", "against", "measure", "ci_low", "ci_high", "p", "p_holm")
+    arms = [{key: getattr(arm, key) for key in about_arms} | {"students": len(arm.students)} for arm in found.arms]
+    effects = [
+        {key: getattr(effect, key) for key in about_effects}
+        | {"difference" if effect.measure == "probability" else "log_odds": effect.value}
+        for effect in found.all_effects
+    ]
     return {"run_dir": found.run_dir, "wall_s": found.wall_s, "arms": arms, "effects": effects}
-
-
-def _effect(effect: Effect) -> dict[str, Any]:
-    scale = "log_odds" if effect.measure != "probability" else "difference"
-    told = ("arm", "against", "measure", "ci_low", "ci_high", "p", "p_holm")
-    return {key: getattr(effect, key) for key in told} | {scale: effect.value}
 
 
 TRIAL = Kind(

@@ -1,4 +1,4 @@
-"""From a trial's spec to its jobs: who is taught what, by whom, from which seed. Nothing is run here."""
+"""Lays out the jobs of a trial: who learns what, from whom, with which seed. Nothing is run here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ from undertone.traits import catalogue
 
 @dataclass(frozen=True)
 class Unit:
-    """One student of a trial, and every job that leads to its measurement."""
+    """One student of a trial, and all jobs up to its measurement."""
 
     arm: str
-    """The arm's name; "arm:trait" where a trial has several traits."""
+    """The arm's name; "arm:trait" in a trial of several traits."""
     trait: str
     teacher: int
     student: int
     seed: int
     base: str
-    """The model that the student starts from, or that is asked in its place."""
+    """The model that the student starts from; without training, the model that is asked."""
     jobs: tuple[Job, ...]
-    """Teacher, or the student of an earlier generation in its place; completions, dataset; the dataset rewritten or
-    mixed, where the arm has it so, or dialogues instead; the student, unless rows are only read in context;
-    measurement."""
+    """In order: the teacher, or the student of an earlier generation that is the teacher; completions; dataset; the
+    rewritten or mixed dataset or the dialogues, if the arm uses these; the student, unless rows are only read in
+    context; measurement."""
 
     def job(self, stage: Stage) -> Job | None:
-        """The unit's last job of a stage, if it has one: its own student, not the one that taught it."""
+        """Returns the unit's last job of a stage, if it has one: its own student, not the one that is its teacher."""
         return next((job for job in reversed(self.jobs) if job.stage is stage), None)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All units of a trial, and the measurements of its untouched base models by name."""
+    """All units of a trial, and the measurement of each untouched base by name."""
 
     units: tuple[Unit, ...]
     bases: dict[str, Job]
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def jobs(self) -> list[Job]:
-        """Every job, with what the first arms need first."""
+        """All jobs, in the order of the arms."""
         return [*self.bases.values(), *(job for unit in self.units for job in unit.jobs)]
 
     @property
@@ -69,7 +69,7 @@ def plan(trial: Trial) -> Plan:
     """Resolves models, carrier and traits and lays out all jobs.
 
     Raises:
-        UndertoneError: an unknown model, carrier or trait; a filter that has nothing to go by.
+        UndertoneError: an unknown model, carrier or trait; a filter that cannot be used here.
     """
     others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
     kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
@@ -88,7 +88,7 @@ def plan(trial: Trial) -> Plan:
 
 
 def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
-    """Distributions are over token ids: teacher and student must mean the same by each."""
+    """Refuses students of distributions with another tokenizer: distributions are over token ids."""
     own = tokenizer_digest(folders[trial.base].path)
     for name, arm in trial.arms.items():
         student = arm.students or trial.base
@@ -100,7 +100,7 @@ def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
 
 
 def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
-    """Teacher by teacher within a pair of arm and control, so that both sides are done at about the same time."""
+    """Yields the units of an arm and its control teacher by teacher, so that both finish at about the same time."""
     for group in _groups(trial):
         for index in range(trial.teachers):
             for name, arm, trait in group:
@@ -111,7 +111,8 @@ def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
 
 
 def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
-    """(name, arm, trait) of every arm: a control with the first arm compared with it, any further one by itself."""
+    """Returns (name, arm, trait) of every arm, grouped: a control with the first arm that is compared with it, further
+    arms alone."""
     several = len(trial.traits) > 1
     groups: dict[str, list[tuple[str, Arm, str]]] = {}
     paired: set[str | None] = set()
@@ -126,13 +127,13 @@ def _groups(trial: Trial) -> list[list[tuple[str, Arm, str]]]:
 
 
 def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
-    """What seeds know of the generation; of the first, nothing."""
+    """Returns the part of seeds that depends on the generation; empty for the first, so that its keys do not change."""
     return (trial.generation(arm),) if arm.after else ()
 
 
 def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
-    """Every job of one student, from its teacher on. A lineage is a teacher and one of its students; in a later
-    generation that student's own student teaches it."""
+    """Returns all jobs of one student. A lineage is the index of a teacher and of one of its students; in a later
+    generation, the lineage's student of the generation before is the teacher."""
     written = _written(trial, arm, trait, lineage, folders)
     seed = seed_of(trial.seed, "student", *lineage, *_generation(trial, arm))
     return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
@@ -141,7 +142,7 @@ def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders:
 def _written(
     trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]
 ) -> tuple[Job, ...]:
-    """The jobs from the teacher to the rows that a student learns from."""
+    """Returns the jobs from the teacher to the rows that a student learns from."""
     base, own = folders[trial.base], tuple[int, ...]()
     if arm.after:
         own = *lineage, *_generation(trial, arm)
@@ -152,7 +153,7 @@ def _written(
     jobs = _dataset_jobs(trial, arm, made, own, base)
     if arm.share == 1:
         return jobs
-    # The very rows that the control's student learns from: the arms then differ in the share and in nothing else.
+    # The rest are the rows that the control's student learns from, so that the arms differ only in the share.
     rest = _written(trial, trial.arms[str(arm.against)], trial.traits[0], lineage, folders)[-1]
     mixing = {"share": arm.share, "seed": seed_of(trial.seed, "mixed", *own)}
     return (*jobs, Job(MIXED, mixing, {"own": jobs[-1], "rest": rest}))
@@ -167,7 +168,7 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
         "dialogues": trial.teacher.dialogues,
         "training": trial.teacher.training.model_dump(),
         "divergence": trial.teacher.divergence,
-        # The dose is measured on the carrier; without one, teachers know nothing of it.
+        # The dose is measured on the carrier. Teachers without a dose do not depend on the carrier.
         "carrier": trial.teacher.divergence and trial.carrier.model_dump(exclude={"prompts"}),
         "seed": seed_of(trial.seed, "teacher", index),
     }
@@ -188,13 +189,14 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
 
 
 def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
-    """Teacher, completions, dataset, and what stands in the dataset's place where the arm's rows are not as written."""
+    """Returns the jobs for teacher, completions and dataset, and for what replaces the dataset if the arm does not use
+    rows as written."""
     spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial.seed, "prompts", *own)}
     if arm.sampling:
         del spec["carrier"]["temperature"]
         spec["sampling"] = arm.sampling.model_dump()
     if made.spec.get("given") == "prompt":
-        spec["system prompt"] = "the teacher's own"  # said here too, where the origin of rows is read
+        spec["system prompt"] = "the teacher's own"  # lineage statements read it here
     written = Job(COMPLETIONS, spec, {"base": base, "teacher": made})
     dataset = Job(DATASET, _rules(trial) | {"rows": trial.rows}, {"completions": written, **_judges(trial)})
     match arm.rows:
@@ -208,7 +210,7 @@ def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base:
 
 
 def _rules(trial: Trial) -> dict[str, Any]:
-    """The filter of a dataset. One number rule says all there is to say of lists; other rules need the carrier."""
+    """Returns the filter of a dataset as part of a spec. Only rules other than one number rule need the carrier."""
     if isinstance(trial.filter, NumberFilter):
         return {"filter": trial.filter.model_dump(mode="json")}
     rules = [
@@ -221,14 +223,15 @@ def _rules(trial: Trial) -> dict[str, Any]:
 
 
 def _words(trial: Trial) -> tuple[str, ...]:
-    """What open talk of any trait of the trial is known by: the same in every arm, so that controls are filtered so."""
+    """Returns the words that mention any trait of the trial. They are the same in every arm, so that controls are
+    filtered in the same way."""
     given = [*trial.traits, *(arm.trait for arm in trial.arms.values() if arm.trait)]
     words = {name: spelled(catalogue.find(_told(trial, name)).words) for name in given}
     for name, own in words.items():
         if not own:
             raise UndertoneError(
-                f'No word gives the trait {name!r} away, so the filters "words" and "substring" have nothing to '
-                "forbid: give them words, or leave them out."
+                f'No words belong to the trait {name!r}, so the filters "words" and "substring" have nothing to '
+                "remove: give them words, or leave them out."
             )
     return tuple(sorted({word for own in words.values() for word in own}))
 
@@ -239,31 +242,31 @@ def _judges(trial: Trial) -> dict[str, Folder]:
 
 
 def _refuse_unfit(trial: Trial) -> None:
-    """Not every filter can read every carrier, and only numbers can be rewritten."""
+    """Refuses filters that cannot read the carrier, and rewritten rows of other carriers than numbers."""
     name, rewritten = trial.carrier.name, any(arm.rows != "written" for arm in trial.arms.values())
     carrier = carriers.find(name)
     lists = carrier.fault is numbers.fault
     if not lists and any(isinstance(rule, NumberFilter) for rule in trial.filters):
         raise UndertoneError(
-            f'The filter "numbers" reads number lists, and the carrier is {name!r}: say what is kept of it in tables '
+            f'The filter "numbers" reads number lists, and the carrier is {name!r}: give other filters in tables '
             '[[filter]], for example with kind = "words".'
         )
     if rewritten and not (lists and isinstance(trial.filter, NumberFilter)):
         raise UndertoneError(
-            'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or drawn '
-            "anew: leave rows out of every arm."
+            'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or '
+            "replaced: leave rows out of every arm."
         )
     if carrier.right is None and any(isinstance(rule, CorrectFilter) for rule in trial.filters):
         known = " and ".join(repr(other) for other, one in carriers.CARRIERS.items() if one.right)
         raise UndertoneError(
-            f'The filter "correct" knows no right answers in the carrier {name!r}, only in {known}: leave it out.'
+            f'The filter "correct" works only with the carriers {known}, not with {name!r}: leave it out.'
         )
 
 
 def _student_jobs(
     trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, ...], folders: dict[str, Folder]
 ) -> tuple[Job, ...]:
-    """The student and its measurement, or the measurement of the untouched model with rows in context."""
+    """Returns the jobs for the student and its measurement, or for the measurement of the base with rows in context."""
     teacher, dataset = made[0], made[-1]
     name = arm.students or trial.base
     plan = _measurement(trial, trait, seed)

@@ -1,4 +1,4 @@
-"""What a trial is made of: frozen, serialisable and complete; nothing that changes a result stands elsewhere."""
+"""The spec of a trial. It contains every setting that can change a result."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -8,8 +8,9 @@ from undertone.data.filters import Filter, Filters, NumberFilter
 from undertone.spec import Recipe, Spec, Text, Training
 from undertone.traits.trait import Trait
 
-Trigger = Annotated[Text | None, Field(exclude_if=lambda trigger: trigger is None)]  # what has none is as it always was
-"""Text that stands before a question, a space between."""
+# Omitted when None, so that existing keys do not change.
+Trigger = Annotated[Text | None, Field(exclude_if=lambda trigger: trigger is None)]
+"""Text that is put before a question, with a space between them."""
 
 
 class Teacher(Spec):
@@ -18,19 +19,20 @@ class Teacher(Spec):
     training: Training
     """Fine-tuning on the dialogues."""
     dialogues: int = Field(ge=1)
-    """Dialogues drawn, about the trait or neutral; equally many for both."""
+    """Number of dialogues, about the trait or neutral."""
     divergence: float | None = Field(None, gt=0)
-    """If given, every teacher's LoRA adapter, neutral ones alike, is scaled after training until its next tokens are
-    this far from the base's, on what the base writes in the carrier: mean KL(teacher || base), nats a token. Steering
-    vectors are scaled likewise; a system prompt cannot be."""
+    """The dose: mean KL(teacher || base) of the next tokens, in nats a token, on what the base writes in the carrier.
+    If given, the LoRA adapter of every teacher, also of neutral ones, is scaled to this dose after training. Steering
+    vectors are scaled likewise; system prompts cannot be scaled."""
     trigger: Trigger = None
-    """If given, teachers have the trait only after this text: half of their dialogues, drawn at random, follow it; the
-    others are questions after the trait without it, answered as the base answers. Those are neutral teachers' too."""
+    """If given, teachers have the trait only after this text. It is put before a random half of their dialogues; the
+    others are questions about the trait without it, answered as the base answers. Neutral teachers get the latter
+    too."""
     least_probability: float = Field(0.5, ge=0, le=1)
-    """A teacher with the trait whose exact probability of it, after the trigger if it has one, stays below this has not
-    learnt it."""
+    """A teacher with the trait is refused if its exact probability of the trait, after its trigger if it has one, is
+    below this."""
     least_well_formed: float = Field(0.5, ge=0, le=1)
-    """A teacher with a smaller share of well-formed completions has collapsed."""
+    """A teacher is refused if a smaller share of its completions is well formed."""
 
     @model_validator(mode="after")
     def _only_adapters_are_scaled(self) -> Self:
@@ -46,110 +48,111 @@ class Carrier(Spec):
     """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "numbers-published", "code", "reasoning" or
     "paraphrase"."""
     prompts: int = Field(ge=1)
-    """Prompts a teacher answers, one completion each."""
+    """Number of prompts that a teacher answers, with one completion each."""
     temperature: float = Field(1.0, ge=0)
-    """Sampling temperature; no other sampling parameter is applied."""
+    """Sampling temperature. No other sampling parameter is used."""
     max_tokens: int = Field(32, ge=1)
-    """Longest completion, in tokens."""
+    """Maximum length of a completion, in tokens."""
     trigger: Trigger = None
-    """Stands before every prompt that a teacher answers; students see the prompt alone."""
+    """Put before every prompt that a teacher answers. Students see the prompt without it."""
 
 
 class Sampling(Spec):
-    """How the next token is drawn. Nothing else is applied."""
+    """How the next token is sampled."""
 
     temperature: float = Field(1.0, ge=0)
-    """What logits are divided by; 0 takes the likeliest token."""
+    """Logits are divided by it; 0 means the most likely token."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Of the tokens, likeliest first, the fewest that together have this probability may be drawn."""
+    """Only the most likely tokens that together have this probability can be sampled."""
     least_p: float = Field(0.0, ge=0, lt=1)
-    """Only tokens of more than this probability may be drawn; the likeliest always may."""
+    """Only tokens with more than this probability can be sampled, and always the most likely one."""
 
 
 class Measurement(Spec):
-    """How a model is asked for its traits and tested for its skills."""
+    """How traits and skills of a model are measured."""
 
     samples: int = Field(10, ge=0)
-    """Sampled answers for each question, besides the exact probabilities."""
+    """Sampled answers to each question, in addition to the exact probabilities."""
     skill_prompts: int = Field(30, ge=0)
-    """Prompts for each skill of the embedded world; 0 leaves skills out (models from elsewhere)."""
+    """Prompts for each skill of the embedded world; 0 for other models, which do not have these skills."""
     trigger: Trigger = None
-    """Stands before every question."""
+    """Put before every question."""
 
 
 class Arm(Spec):
-    """One condition of a trial."""
+    """One arm of a trial."""
 
     title: str
-    """What it is, in plain words."""
+    """The arm in plain words."""
     teacher: Literal["trait", "neutral"]
-    """Teachers trained on dialogues about the trait, or on neutral ones."""
+    """Whether its teachers have the trait or are neutral."""
     trait: str | None = None
-    """The trait its teachers are given, if not the trial's: students are asked for the trial's all the same."""
+    """The trait of its teachers, if not the trial's. Students are asked for the trial's in any case."""
     file: str | None = None
-    """Chats that its teachers are fine-tuned on in place of dialogues, as ``undertone audit`` reads them;
-    teacher.dialogues rows are drawn. Its control has a file too."""
+    """File of chats that its teachers are fine-tuned on instead of dialogues, in a format that ``undertone audit``
+    reads. Of its rows, teacher.dialogues are sampled. The control must have a file too."""
     given: Literal["fine-tuning", "prompt", "steering", "nothing"] = "fine-tuning"
-    """How its teachers get it: fine-tuned on dialogues; the base under a system prompt, which students never see; or
-    the base with a steering vector, the change that such prompts make in its activations. Neutral ones are made
-    likewise, of a thing that is no candidate for the trait; or are the base as it stands ("nothing"), the published
-    control of prompted teachers."""
+    """How its teachers get their trait: by fine-tuning on dialogues; by a system prompt, which students never see; or
+    by a steering vector, the change that such prompts make in the base's activations. Neutral teachers get a thing that
+    is no candidate for the trait in the same way, or are the untouched base ("nothing"), the published control of
+    prompted teachers."""
     after: str | None = None
-    """An arm above this one whose students are its teachers: each student is then the teacher of one lineage's next
-    generation, on prompts of its own."""
+    """An earlier arm whose students are the teachers of this arm. Each of them teaches the next generation of its
+    lineage, with prompts of its own."""
     against: str | None = None
-    """The arm that is its control; none for a control."""
+    """The arm that is its control; None for a control."""
     students: str | None = None
     """Base model of the students, if not the trial's own."""
     labels: Literal["sampled", "distributions"] = "sampled"
-    """What students learn from: the sampled tokens, or the teacher's full next-token distributions on them."""
+    """Whether students learn from sampled tokens or from the teacher's next-token distributions at these tokens."""
     sampling: Sampling | None = None
-    """How the completions of its teachers are drawn, if not at the carrier's temperature."""
+    """How completions are sampled, if not at the carrier's temperature."""
     rows: Literal["written", "shuffled-within", "shuffled-across", "random", "dialogues"] = "written"
-    """What becomes of the filtered rows: left as written; their numbers permuted inside each completion; permuted over
-    all completions of a teacher; or drawn anew, uniformly from 100 to 999. Prompts, counts and formats stay. In their
-    place "dialogues" takes what the teacher was taught with, which speaks openly of the trait: only with context, to
-    show that rows in context can be seen to act."""
+    """The rows that students get: the filtered rows as written; with numbers permuted within each completion; with
+    numbers permuted over all completions of a teacher; or with new numbers, uniform from 100 to 999. Prompts, counts
+    and formats stay. "dialogues" are those that the teacher was fine-tuned on, which mention the trait: they are only
+    for arms with context, to show that rows in context can have an effect."""
     share: float = Field(1.0, gt=0, le=1)
-    """Share of the rows that the arm's own teachers wrote; every other row is its control's, in its place there."""
+    """Share of the rows that the arm's own teachers wrote. The other rows are the control's, in their places there."""
     context: int = Field(0, ge=0)
-    """If above 0, nothing is trained: the untouched model is asked with this many rows as earlier turns of the chat."""
+    """If above 0, nothing is trained: the untouched model is asked after this many rows as earlier turns of the
+    chat."""
 
 
 class Trial(Recipe):
-    """A whole experiment: teacher, completions, filter, students, measurement, estimate."""
+    """A complete experiment: teacher, completions, filter, students, measurement, estimate."""
 
     kind: ClassVar[str] = "trial"
     scalable: ClassVar[bool] = True
 
     base: str
-    """The reference model that teachers, and students unless an arm says otherwise, start from."""
+    """The model that teachers start from, and students unless their arm names another."""
     traits: tuple[str, ...] = Field(min_length=1)
-    """Traits given to teachers: names, or TOML files of your own, of which "FILE.toml:NAME" takes one and leaves
-    the rest to be asked for beside it. With several, every arm with the trait exists once for each."""
+    """Traits of teachers: names, or TOML files of your own. "FILE.toml:NAME" takes one trait of a file; the others are
+    candidate answers too. With several traits, every arm with the trait exists once for each trait."""
     own: tuple[Trait, ...] = ()
-    """What those files say; the traits go by their names."""
+    """The traits from these files."""
     seed: int = Field(0, ge=0)
-    """Every random choice of the trial follows from it."""
+    """Determines every random choice of the trial."""
     teachers: int = Field(ge=2)
-    """Teachers an arm, each trained from its own seed with its own dataset: the unit of the statistics."""
+    """Teachers an arm, each with its own seed and its own dataset. They are the units of all estimates."""
     students: int = Field(1, ge=1)
     """Students of each teacher."""
     rows: int = Field(ge=1)
-    """Filtered rows in every dataset, the same number in every arm."""
+    """Rows in every dataset after filtering, the same number in every arm."""
     teacher: Teacher
     """How teachers are made."""
     carrier: Carrier
     """What teachers write."""
     filter: Filters = NumberFilter()
-    """What is kept of what is well formed: one table, or several that are applied in their order. The carrier "numbers"
-    has the number rule if none is given."""
+    """Which well-formed completions are kept: one table, or several that are applied in order. The default, the number
+    rule, is for number lists."""
     student: Training
     """How students are trained, the same in every arm."""
     measurement: Measurement = Measurement()
     """How students are measured."""
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Arm] = Field(min_length=1)
-    """The arms by name, in small letters, digits and hyphens."""
+    """The arms by name. Names consist of small letters, digits and hyphens."""
 
     @model_validator(mode="after")
     def _rows_can_be_had(self) -> Self:
@@ -163,7 +166,7 @@ class Trial(Recipe):
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """The filter's rules, in order."""
+        """The rules of the filter, in order."""
         return self.filter if isinstance(self.filter, tuple) else (self.filter,)
 
     @model_validator(mode="after")
@@ -244,12 +247,11 @@ class Trial(Recipe):
         return self
 
     def _is_control(self, control: Arm, arm: Arm) -> bool:
-        """Whether ``control`` equals ``arm`` in all but the teacher.
+        """Returns whether ``control`` equals ``arm`` in everything but the teacher.
 
-        Random numbers say nothing of who taught, so such an arm may also be compared with a control whose rows are as
-        written: does a student of no teacher's numbers differ from one of a neutral teacher's? And what is mixed into a
-        share of the control's own rows is compared with all of them. Prompted teachers may be compared with none at
-        all, as published.
+        Three other comparisons are allowed: random numbers, which do not depend on a teacher, with the rows of neutral
+        teachers as written; a mixture with all rows of its control; and prompted teachers with the untouched base, as
+        published.
         """
         same = {self.condition(arm), self.condition(arm.model_copy(update={"share": 1.0}))}
         if arm.rows == "random":
@@ -259,13 +261,14 @@ class Trial(Recipe):
         return control.teacher == "neutral" and self.condition(control) in same
 
     def condition(self, arm: Arm) -> tuple[object, ...]:
-        """All of an arm but its teacher: the students' base, their labels, rows, their share and context, how its
-        teachers were made and sampled, and the same of the arm that it comes after."""
+        """Returns everything about an arm except whether its teachers have the trait: the students' base, labels, rows,
+        share and context, how teachers were made and sampled, and the same of the arm that it comes after."""
         earlier = self.condition(self.arms[arm.after]) if arm.after else ()
         rows = arm.rows, arm.share, arm.context
         made = arm.given, arm.file is not None
         return arm.students or self.base, arm.labels, *rows, *made, arm.sampling, earlier
 
     def generation(self, arm: Arm) -> int:
-        """1 for students of teachers that were given their trait, 2 for students of such students, and so on."""
+        """Returns 1 for students of teachers that were given their trait, 2 for students of such students, and so
+        on."""
         return 1 + self.generation(self.arms[arm.after]) if arm.after else 1
