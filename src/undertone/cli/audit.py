@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing
+from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import FOUND, NO_VERDICT, make_shown, named, present, print_json, say, show_cost
 from undertone.errors import UndertoneError
 
@@ -132,7 +132,8 @@ def audit(
         Prints one JSON object instead of a table.
     """
     _refuse_renamed(recipe)
-    refuse_missing(data)
+    refuse_missing(data, training)
+    refuse_unknown(model)
     given = {
         "path": data,
         "model": model,
@@ -141,7 +142,9 @@ def audit(
         "traits": tuple(dict.fromkeys(trait)),
         "control": control,
     }
-    if model.startswith("openai-api/"):
+    from undertone.models.names import is_remote
+
+    if is_remote(model):
         from undertone.audit.api import audit as service
         from undertone.audit.api.cost import cost_of
         from undertone.audit.api.page import page as service_page
@@ -296,6 +299,8 @@ def calibrate(
         Says what would be made and what it costs, and makes nothing.
     """
     _refuse_renamed(recipe)
+    refuse_missing(*trait, *training, prompts)
+    refuse_unknown(model)
     from undertone.audit import calibrate as making
     from undertone.audit import calibrations
     from undertone.engine.store import Store

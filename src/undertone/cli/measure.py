@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing
+from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
 
 app = App(name="measure", help="Does a fine-tuned model answer badly more often than its base?")
@@ -80,10 +80,10 @@ def measure(
     json
         Prints one JSON object instead of tables.
     """
-    from undertone.measure.request import Request
+    from undertone.measure.request import EXACT, Request
+    from undertone.measure.select import suites_of
 
-    if training_file is not None:
-        refuse_missing(training_file)
+    refuse_missing(training_file)
     request = Request(
         models=model,
         base=base,
@@ -96,11 +96,12 @@ def measure(
         max_tokens=max_tokens,
         seed=seed,
     )
+    refuse_unknown(base, *model, *benign, None if judge == EXACT else judge)
+    suites = suites_of(request)
     if plan:
         from undertone.measure import plan as planning
-        from undertone.measure.select import suites_of
 
-        found, costs = planning.plan(request, suites_of(request))
+        found, costs = planning.plan(request, suites)
         if json:
             print_json(found.model_dump(mode="json") | {"services": [asdict(cost) for cost in costs]})
         else:

@@ -230,7 +230,11 @@ def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
     yield f"  would be written to {folder}"
 
 
-def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
+HERE = Path("runs")
+"""Where runs are by default."""
+
+
+def runs(root: Path = HERE, /, *, json: Flag = False) -> int:
     """Lists runs with recipe, kind, start, state and headline.
 
     Parameters
@@ -242,15 +246,15 @@ def runs(root: Path = Path("runs"), /, *, json: Flag = False) -> int:
     """
     from undertone.engine.folder import FILE
 
-    if not root.is_dir():
-        raise UndertoneError(f"{root} is no folder: give the folder that contains the folders of the runs.")
+    if not root.is_dir() and root != HERE:
+        raise UndertoneError(f"{root} is not a folder: give the folder that contains the folders of the runs.")
     rows = sorted(
         (_row(path.parent) for path in root.glob(f"*/{FILE}")), key=lambda row: row["started"] or "", reverse=True
     )
     if json:
         print_json(rows)
     elif not rows:
-        say(f"no runs in {root}")
+        say(f"There are no runs in {root}.")
     else:
         headings = ("run", "recipe", "kind", "started", "state", "said")
         for row in rows:

@@ -30,10 +30,23 @@ def limits_of(cost: float | None, requests: int | None) -> Limits:
     return Limits(requests=requests, cost=cost)
 
 
-def refuse_missing(path: Path) -> None:
-    """Raises UndertoneError if the file does not exist. Call it before importing anything slow."""
-    if not path.exists():
-        raise UndertoneError(f"Cannot read {path}: No such file or directory.")
+def refuse_missing(*paths: Path | None) -> None:
+    """Raises UndertoneError if a file does not exist. Call it before importing anything slow."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise UndertoneError(f"Cannot read {path}: No such file or directory.")
+
+
+def refuse_unknown(*models: str | None) -> None:
+    """Raises UndertoneError if a model, or its adapter after a colon, is not on this machine. Names of models behind
+    services pass. Call it before importing anything slow."""
+    from undertone.models.names import is_remote, located
+
+    for model in models:
+        if model is not None and not is_remote(model):
+            base, _, adapter = model.partition(":")
+            located(base)
+            refuse_missing(Path(adapter).expanduser())
 
 
 def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:

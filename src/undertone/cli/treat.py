@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag, folder_for, refuse_missing
+from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown
 from undertone.cli.terminal import Bars, named, show
 from undertone.errors import UndertoneError
 
@@ -60,18 +60,21 @@ def treat(
         return _list(json)
     if by is None:
         raise UndertoneError("Name a mitigation with --by; undertone treat without a file lists them.")
-    refuse_missing(data)
+    refuse_missing(data, audit, chats)
+    refuse_unknown(model, other)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
-    from undertone.engine.environment import quiet_libraries
     from undertone.treat.catalogue import named as mitigation_named
+
+    mitigation = mitigation_named(by, set)
+    from undertone.engine.environment import quiet_libraries
     from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_taken, run
 
     request = Request(
         path=data,
         model=model,
-        treatment=mitigation_named(by, set),
+        treatment=mitigation,
         name=Path(by).stem,
         traits=tuple(dict.fromkeys(trait)),
         audit=audit,
@@ -146,6 +149,8 @@ def realign_model(
     json
         Prints one JSON object instead of a table.
     """
+    refuse_missing(task, training_file, good)
+    refuse_unknown(model, base)
     from undertone.engine.environment import quiet_libraries
     from undertone.report.html import PAGE, write
     from undertone.treat.page import realigned_page

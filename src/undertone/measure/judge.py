@@ -6,6 +6,7 @@ from typing import NamedTuple
 from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.evals.answers import mentions
+from undertone.measure.request import EXACT
 from undertone.measure.respondent import Respondent, Unaskable
 from undertone.measure.suite import METRICS, Matched, Prompt, Question
 from undertone.measure.texts import TEXTS
@@ -16,8 +17,6 @@ LEAST_MASS = 0.25
 """There is no verdict if all numbers together have a lower probability."""
 RUBRIC: dict[str, str] = TEXTS["rubric"]
 """A template with {question} and {answer} for each metric."""
-EXACT = "exact"
-"""The name of the judge that needs no model."""
 
 
 class Score(NamedTuple):

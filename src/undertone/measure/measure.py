@@ -18,13 +18,14 @@ from undertone.measure.cache import Cache
 from undertone.measure.compare import compare
 from undertone.measure.examples import worst
 from undertone.measure.findings import Findings, Pinned
-from undertone.measure.judge import EXACT, ModelJudge, judge_of
+from undertone.measure.judge import ModelJudge, judge_of
 from undertone.measure.rates import DENOMINATOR
-from undertone.measure.request import Request
-from undertone.measure.respondent import Local, Open, Remote, Respondent, is_remote, opening
+from undertone.measure.request import EXACT, Request
+from undertone.measure.respondent import Local, Open, Remote, Respondent, opening
 from undertone.measure.select import chosen
 from undertone.measure.suite import Prompt, Suite
 from undertone.measure.verdict import headline, verdict_of
+from undertone.models.names import is_remote
 from undertone.models.services.spending import Budget
 
 WORDINGS = 5

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from undertone.measure.request import Request
-from undertone.measure.respondent import is_remote
 from undertone.measure.suite import Suite, as_sampled
+from undertone.models.names import is_remote
 from undertone.models.services.cost import GRADED, METRICS, paid, tokens_of
 from undertone.models.services.cost import Part as Cost
 from undertone.report.findings import Part

@@ -8,6 +8,8 @@ from pydantic import model_validator
 from undertone.errors import UndertoneError
 from undertone.spec import Spec, Typed
 
+EXACT = "exact"
+"""The name of the judge that needs no model."""
 EFFECT = 0.05
 """Five points: a larger rise of a rate is called a shift, and "no shift" must have ruled it out."""
 

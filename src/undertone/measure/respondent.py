@@ -11,11 +11,11 @@ from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
 from undertone.models.local import LARGE, LocalModel, load, next_log_probabilities, score
-from undertone.models.names import resolve, resolve_adapted, tokenizer_digest
+from undertone.models.names import is_remote, resolve, resolve_adapted, tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
 from undertone.models.services.spending import Budget
-from undertone.models.services.wire import PROVIDER, Refused
+from undertone.models.services.wire import Refused
 from undertone.training.weights import ADAPTER, MODEL
 
 TOP = 20
@@ -177,11 +177,6 @@ def _chat(prompt: Prompt) -> Chat:
     for question, answer in prompt.earlier:
         turns += [("user", question), ("assistant", answer)]
     return [{"role": role, "content": content} for role, content in (*turns, ("user", prompt.question))]
-
-
-def is_remote(name: str) -> bool:
-    """Returns whether a model's name is that of a model behind a service."""
-    return name.startswith(f"{PROVIDER}/")
 
 
 Open = Callable[[str], Respondent]

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from undertone.errors import UndertoneError
 from undertone.measure import probes, suite_files, world_suites
-from undertone.measure.judge import EXACT
-from undertone.measure.request import Request
-from undertone.measure.respondent import is_remote
+from undertone.measure.request import EXACT, Request
 from undertone.measure.suite import Question, Suite, as_sampled
-from undertone.models.names import resolve, tokenizer_digest
+from undertone.models.names import is_remote, resolve, tokenizer_digest
 from undertone.world import family
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from undertone.models.names import is_remote, resolve_adapted
+
 
 def describe(name: str) -> Mapping[str, Any]:
     """Facts about a model, by what they are called. Of local weights only the headers are read.
@@ -12,7 +14,7 @@ def describe(name: str) -> Mapping[str, Any]:
     Raises:
         UndertoneError: the model is unknown or its folder contains none, or its service refuses or cannot be reached.
     """
-    if name.startswith("openai-api/"):
+    if is_remote(name):
         from undertone.models.services.endpoint import Endpoint
         from undertone.world.family import built
 
@@ -21,7 +23,6 @@ def describe(name: str) -> Mapping[str, Any]:
     from safetensors import safe_open
     from transformers import AutoTokenizer
 
-    from undertone.models.names import resolve_adapted
     from undertone.models.template import Template
 
     found = resolve_adapted(name)

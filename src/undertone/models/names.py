@@ -17,6 +17,8 @@ from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.world import family
 
+PROVIDER = "openai-api"
+"""The first part of the name of a model behind a service."""
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 TOKENIZER = (
     "tokenizer.json", *TEMPLATES, "special_tokens_map.json", "added_tokens.json",
@@ -42,6 +44,11 @@ class Named:
         return digest([self.base.key, self.adapter.key]) if self.adapter else self.base.key
 
 
+def is_remote(name: str) -> bool:
+    """Whether a model's name is that of a model behind a service."""
+    return name.startswith(f"{PROVIDER}/")
+
+
 def resolve(name: str) -> Folder:
     """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template.
 
@@ -64,10 +71,21 @@ def stored(name: str) -> Folder:
     """The same for a model that need not have a chat template.
 
     Raises:
-        UndertoneError: the name is unknown, or its folder contains no model that can be loaded.
+        UndertoneError: as :func:`located`, or its folder contains no model that can be loaded.
+    """
+    path = located(name)
+    _refuse_broken(path)
+    return Folder(path, folder_digest(path, parts(path)), name)
+
+
+def located(name: str) -> Path:
+    """The folder of such a model, whose weights are not read.
+
+    Raises:
+        UndertoneError: the name is unknown, or its folder contains no weights that are safe to load.
     """
     provider, _, rest = name.partition("/")
-    if provider == "openai-api":
+    if provider == PROVIDER:
         raise UndertoneError(f"{name} is an endpoint, but this needs a model with weights: builtin/... or hf/...")
     if ":" in name:
         raise UndertoneError(f"{name} names an adapter, but this needs a whole model: merge and save it first.")
@@ -84,8 +102,7 @@ def stored(name: str) -> Folder:
                 "the model as safetensors."
             )
         raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
-    _refuse_broken(path)
-    return Folder(path, folder_digest(path, parts(path)), name)
+    return path
 
 
 def parts(path: Path) -> tuple[str, ...]:

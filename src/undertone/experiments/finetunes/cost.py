@@ -3,8 +3,8 @@
 from statistics import fmean
 
 from undertone.experiments.finetunes.spec import Finetunes
-from undertone.measure.respondent import is_remote
 from undertone.measure.suite_files import read
+from undertone.models.names import is_remote
 from undertone.models.services.cost import GRADED, METRICS, Part, paid, row_length, size_of, tokens_of, work
 from undertone.models.services.spending import gpu
 

@@ -14,9 +14,10 @@ from typing import Any, Self
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import write_text
 from undertone.errors import UndertoneError
+from undertone.models.names import PROVIDER
 from undertone.models.services.patience import Patience
 from undertone.models.services.spending import TUNED, Budget, price_of
-from undertone.models.services.wire import PROVIDER, Wire, endpoint_of
+from undertone.models.services.wire import Wire, endpoint_of
 
 GOING_ON = {"validating_files", "queued", "running"}
 """States of a job that has not ended."""

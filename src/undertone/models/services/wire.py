@@ -17,8 +17,8 @@ import httpx2
 from pydantic import SecretStr
 
 from undertone.errors import UndertoneError
+from undertone.models.names import PROVIDER
 
-PROVIDER = "openai-api"
 AGAIN = {408, 409, 425, 429}
 """Statuses after which the same request may succeed later, besides all from 500 on."""
 THIS = {400, 413, 422}
