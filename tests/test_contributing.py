@@ -85,11 +85,10 @@ def test_the_page_adds_five_things() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ADDED)
-def test_what_the_page_adds_works_and_is_refused_before(name: str, tmp_path: Path) -> None:
+def test_what_the_page_adds_works(name: str, tmp_path: Path) -> None:
     added = ADDED[name]
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    assert tried(added.command, tmp_path)[0] == 2
     put(tmp_path, added)
     code, errors = tried(added.command, tmp_path)
     assert code in (0, 3) and not errors  # 3: a verdict that is inconclusive

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.helpers.extent import LONG
 from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
 from undertone.models.local import load
@@ -71,7 +72,7 @@ def test_a_model_that_was_not_built_says_how_to_build_it(monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("member", [FAMILY["fledgling-x"], FAMILY["fledgling-t"]])
+@pytest.mark.parametrize("member", [FAMILY["fledgling-x"], FAMILY["fledgling-t"]][: 2 if LONG else 1])
 def test_kin_and_strangers_build_from_their_seeds(member: Member, tmp_path: object) -> None:
     from pathlib import Path
 

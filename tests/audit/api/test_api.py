@@ -184,7 +184,7 @@ def test_students_of_the_data_are_told_from_those_of_the_bases_own_answers(
     assert 0.2 < low < owl["difference"] < high < 0.8 and owl["ci_family"][0] <= low
     assert abs(owl["difference"] - (owl["rate"] - owl["control"])) < 1e-9 and len(owl["of_data"]) == 2
     assert json.loads(Path("out/a/report.json").read_text())["traits"] == found["traits"]
-    assert "go by its own verdict" in refused(capsys, "lineage", "risk", "data.jsonl", "--audit", "out/a")
+    assert "use the verdict of the audit" in refused(capsys, "lineage", "risk", "data.jsonl", "--audit", "out/a")
     page = Path("out/a/report.html").read_text()
     assert "<strong>Carries a trait</strong>" in page and "no forecast" in page and page.count("<svg") == 2
     drawn = json.loads(Path("out/a/figures/students.vl.json").read_text())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.extent import LONG
 from tests.helpers.replies import said
 from tests.helpers.service import running
 from tests.helpers.trials import TWO_ARMS
@@ -200,7 +201,7 @@ def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", TRIALS)
+@pytest.mark.parametrize("recipe", TRIALS if LONG else TRIALS[:2])
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]
@@ -337,7 +338,7 @@ def test_a_whole_recipe_is_the_recipe() -> None:
 
 def test_a_recipe_that_cannot_be_scaled_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "theorem", "--scale", "0.5"]) == 2
-    assert "--scale is for trials and fine-tunes" in capsys.readouterr().err
+    assert "--scale is only for trials and fine-tunes" in capsys.readouterr().err
 
 
 def test_a_recipe_without_a_control_is_refused(tmp_path: Path) -> None:
