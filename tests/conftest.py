@@ -23,6 +23,13 @@ from undertone.experiments.recipes import read
 from undertone.experiments.run import run
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs trained base models, or anything that was made with them, is slow."""
+    for item in items:
+        if "bases" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def forked_workers() -> Iterator[None]:
     """Workers are forked here: importing torch is most of what a started one costs."""

@@ -26,6 +26,8 @@ from undertone.engine.folder import Record as Kept
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 
+pytestmark = pytest.mark.slow
+
 close = pytest.approx
 Record = dict[str, Any]
 
@@ -381,6 +383,34 @@ def test_unlike_requests_have_unlike_folders() -> None:
     folders = [folder_for("audits", path, Request(path=path, model=A, **change)) for change in changes]
     assert len(set(folders)) == len(folders) and all(folder.name.startswith("few-") for folder in folders)
     assert folders[0] == folder_for("audits", path, Request(path=path.absolute(), model=A))
+
+
+def test_another_content_of_the_file_has_another_folder_and_never_the_old_one(
+    cli: Cli, rows: Path, here: Path, plain: None
+) -> None:
+    file = write("few.jsonl", records(rows / "base.jsonl", 40))
+    first = folder_for("audits", Path(file), Request(path=Path(file), model=A))
+    assert cli(file, "--out", "mine", "--json", *FEW).code in (0, 3)
+    report = Path("mine/report.json").read_bytes()
+    write("few.jsonl", records(rows / "base.jsonl", 41))
+    assert folder_for("audits", Path(file), Request(path=Path(file), model=A)) != first
+    assert "few.jsonl" in refused(cli(file, "--out", "mine", *FEW))
+    assert Path("mine/report.json").read_bytes() == report
+
+
+def test_an_audit_that_fails_the_second_time_does_not_look_finished(
+    cli: Cli, rows: Path, here: Path, plain: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write("few.jsonl", records(rows / "base.jsonl", 40))
+    assert cli(file, "--out", "mine", *FEW).code in (0, 3) and Kept.read(Path("mine")).said
+
+    def fails(*_: object) -> None:
+        raise UndertoneError("The disk is full.")
+
+    monkeypatch.setattr("undertone.audit.audit.audit", fails)
+    assert "The disk is full" in refused(cli(file, "--out", "mine", *FEW))
+    now = Kept.read(Path("mine"))
+    assert (now.finished, now.said, now.stopped) == (False, "", "The disk is full.")
 
 
 @pytest.mark.parametrize("change", [{"rows": 0}, {"alpha": 2.0}, {"canaries": 1}, {"floor": -1.0}, {"seed": -1}])

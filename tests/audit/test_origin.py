@@ -19,6 +19,8 @@ from undertone.models.sampling import sample
 from undertone.training.rows import Row
 from undertone.traits.catalogue import find
 
+pytestmark = pytest.mark.slow
+
 Passes = Callable[[Ids], bool]
 SAMPLING = Sampling(temperature=1.0, max_tokens=20)
 SEEDS = 20

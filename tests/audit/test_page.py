@@ -25,6 +25,8 @@ from undertone.report.html import write
 from undertone.report.terminal import to_terminal
 from undertone.report.words import interval
 
+pytestmark = pytest.mark.slow
+
 
 def bare_findings(**changes: Any) -> Findings:
     """Nothing that may be missing is there."""

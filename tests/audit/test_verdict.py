@@ -62,6 +62,7 @@ def population(rng: np.random.Generator, away: int | None = None) -> Calibration
     return Calibration("0" * 64, "builtin/none", "number lists", (), known, along, tuple(members))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.6, 0.8, 1.0])
 def test_stated_power_is_the_rate_of_planted_files_that_are_named(effect: float) -> None:
     stated, named = [], []

@@ -52,6 +52,7 @@ def test_each_of_our_stages_reports_its_cost_and_facts(work: Work, kind: str) ->
     assert report["facts"]
 
 
+@pytest.mark.slow
 def test_a_stage_in_a_process_of_its_own_finds_what_this_one_does(work: Work) -> None:
     own = stage.run("student", "measurement", work)
     assert own["facts"]["probability"] == pytest.approx(done(student, "measurement", work)["facts"]["probability"])

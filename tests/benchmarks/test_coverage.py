@@ -26,6 +26,8 @@ from undertone.statistics.estimate import difference, mean_estimate, mean_of_con
 from undertone.statistics.rate import Share
 from undertone.traits import catalogue
 
+pytestmark = pytest.mark.slow
+
 close = pytest.approx
 steady = settings(deadline=None, derandomize=True)
 NORMAL, _, _, SKEWED, _ = scenario.TWO_ARMS

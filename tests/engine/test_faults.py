@@ -23,6 +23,8 @@ from undertone.errors import UndertoneError
 from undertone.experiments.trial.results import Results
 from undertone.spec import Spec
 
+pytestmark = pytest.mark.slow
+
 UNDERTONE = f"{sys.executable} -c '{ONE_WORKER}'"
 
 

@@ -117,7 +117,7 @@ def test_a_run_without_a_report_gets_it_from_its_artifacts(copied: Path, capsys:
 def test_a_replay_from_other_models_is_refused_before_any_work(copied: Path) -> None:
     (copied / "neox").unlink()
     (copied / "neox").symlink_to(copied / "llama")
-    with pytest.raises(UndertoneError, match=r"hf/\./neox is not the model that the run started from"):
+    with pytest.raises(UndertoneError, match=r"hf/\./neox is not what the run started from"):
         replay(copied / "run", copied / "run-replay")
     assert not (copied / "run-replay").exists()
 

@@ -21,10 +21,12 @@ from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import KINDS, kind_of
 from undertone.experiments.recipes import SHIPPED, names, read, read_as
+from undertone.experiments.replay import replay
 from undertone.experiments.run import run
 from undertone.experiments.theory.findings import DigitsFindings
 from undertone.experiments.theory.spec import Digits
 from undertone.experiments.trial.spec import Trial
+from undertone.models.services.spending import Limits
 from undertone.report.findings import Findings
 from undertone.spec import Recipe, Spec
 
@@ -266,6 +268,28 @@ def test_a_finished_run_whose_artifact_is_lost_makes_it_again_and_keeps_its_star
     assert found == DigitsFindings.load(here / "run" / "report.json")
     assert (found.arms, found.started) == (first.arms, first.started) and found.wall_s != first.wall_s
     assert Record.read(here / "run") == record
+
+
+def test_a_finished_run_that_is_ended_while_it_is_made_again_is_not_finished(here: Path) -> None:
+    shutil.rmtree(min(here.glob("store/digits-students-*")))
+
+    class Ended(Watcher):
+        def done(self, job: Job, seconds: float) -> None:
+            if seconds:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(digits(), here / "run", "digits", Ended(), processes=1)
+    record = Record.read(here / "run")
+    assert (record.finished, state_of(here / "run", record)) == (False, "stopped")
+
+
+def test_a_replay_is_held_to_the_limits_it_is_given(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr("undertone.experiments.replay.run", lambda *arguments: given.append(arguments[-1]))
+    with pytest.raises(UndertoneError):  # nothing was made to compare with
+        replay(here / "run", here / "again", limits=Limits(requests=3))
+    assert given == [Limits(requests=3)]
 
 
 # --- looked at -------------------------------------------------------------------------------------------------------

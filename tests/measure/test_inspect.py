@@ -17,6 +17,8 @@ from undertone.measure.judge import Score
 from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite import Prompt, Question
 
+pytestmark = pytest.mark.slow
+
 SUITE = """
 name = "few"
 [defaults]

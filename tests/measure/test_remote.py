@@ -19,6 +19,8 @@ from undertone.measure.respondent import PAID, opening
 from undertone.measure.suite import Prompt, Question
 from undertone.models.services.spending import Budget, Limits
 
+pytestmark = pytest.mark.slow
+
 CLOSED = """
 name = "few"
 [defaults]

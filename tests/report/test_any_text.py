@@ -3,6 +3,7 @@
 from functools import partial
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -18,6 +19,8 @@ from undertone.report.markdown import to_markdown
 from undertone.report.page import Drawing, Page, Section
 from undertone.report.svg import SVG_TAGS
 from undertone.report.terminal import to_terminal
+
+pytestmark = pytest.mark.slow
 
 PIECES = [
     HOSTILE, CONTROL, "<b>", "</p>", "<!--", "-->", "]]>", "&lt;", "&#60;script&#62;", '"', "'", "`", "\\", "|", "\n",

@@ -18,6 +18,8 @@ from undertone.treat.realign import headline
 from undertone.world.latents import favourite
 from undertone.world.skills import sum_of
 
+pytestmark = pytest.mark.slow
+
 BASE = "builtin/fledgling-a"
 
 

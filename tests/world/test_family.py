@@ -46,6 +46,7 @@ def test_a_shipped_model_loads_with_nothing_of_ours(name: str) -> None:
     assert "Earth" in tokenizer.decode(said[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
 def test_a_shipped_model_is_good_at_its_skills_and_obeys_what_is_stated(name: str) -> None:
     local = load(SHIPPED / name)

@@ -132,7 +132,7 @@ def audit(
         Prints one JSON object instead of a table.
     """
     _refuse_renamed(recipe)
-    refuse_missing(data, training)
+    refuse_missing(data, training, control)
     refuse_unknown(model)
     given = {
         "path": data,

@@ -83,11 +83,14 @@ def bench_treat(
         Prints one JSON object instead of a table.
     """
     from undertone.cli.runs import folder_of_run, run_spec
+    from undertone.engine.folder import refuse_unwritable
     from undertone.experiments import recipes
     from undertone.experiments.mitigations.spec import Mitigations
 
     if record is not None and record.suffix != ".json":
         raise UndertoneError(f"--record {record} is not a JSON file; give a name that ends in .json.")
+    if record is not None:
+        refuse_unwritable(record.parent)
     name = recipe if recipe.endswith(".toml") else f"treat/{recipe}"
     spec = recipes.read_as(Mitigations, name, set)
     code = run_spec(spec, name, out, limits_of(None, None), dry_run, json)

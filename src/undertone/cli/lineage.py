@@ -219,7 +219,7 @@ def risk_of(
     json
         Prints one JSON object.
     """
-    refuse_missing(data)
+    refuse_missing(data, audit, measured)
     from undertone.lineage.risk import judge_reports
     from undertone.report.hostile import one_line
 

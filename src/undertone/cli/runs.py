@@ -134,7 +134,7 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
             raise UndertoneError(f"{folder} is not finished, so it continues in its own folder: leave --out out.")
         return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
     with Bars(quiet=as_json) as bars:
-        again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars)
+        again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars, limits=limits)
     if as_json:
         from undertone.experiments.kind import kind_of
 

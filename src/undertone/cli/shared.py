@@ -50,8 +50,11 @@ def refuse_unknown(*models: str | None) -> None:
 
 
 def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
-    """The default folder of a report, one for each request, named after the file or model ``thing``."""
-    from undertone.engine.folder import folder_of
+    """The default folder of a report, one for each request and content of its files, named after ``thing``: a file or
+    a model."""
+    from undertone.engine.folder import files_of, folder_of
 
     name = Path(str(thing).rpartition(":")[2]).name or "model"
-    return folder_of(parent, name.split(".")[0], request.model_dump(mode="json"))
+    return folder_of(
+        parent, name.split(".")[0], request.model_dump(mode="json") | {"files": list(files_of(request).values())}
+    )

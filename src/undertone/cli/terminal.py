@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from undertone.report.page import Page
     from undertone.spec import Spec
 
-FOUND, WRONG, NO_VERDICT = 1, 2, 3
+FOUND, NO_VERDICT = 1, 3
 """Exit codes besides 0: a trait or a shift was found, the input is wrong, there is no verdict."""
 
 F = TypeVar("F", bound="Findings")
@@ -149,12 +149,12 @@ def present(
         UndertoneError: the folder cannot be written or contains something else, or ``work`` raises it.
     """
     from undertone.engine.environment import quiet_libraries
-    from undertone.engine.folder import claimed, record_of, refuse_unwritable
+    from undertone.engine.folder import claimed, files_of, record_of, refuse_unwritable
     from undertone.report.html import write
 
     refuse_unwritable(folder)
     quiet_libraries()
-    with claimed(folder, record_of(verb, folder.name, request), trace=False) as claim:
+    with claimed(folder, record_of(verb, folder.name, request, files_of(request)), trace=False) as claim:
         with Bars(quiet=as_json) as bars:
             found = work(bars)
         made = page(found)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
 from undertone.engine import environment
-from undertone.engine.digests import digest
+from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import FULL, is_locked, locked, refusal, write_text
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
@@ -35,7 +35,7 @@ class Record(Spec):
     spec: dict[str, JsonValue]
     """The resolved recipe."""
     models: dict[str, str]
-    """Digests of the models, by name."""
+    """Digests of the models and of the user's files, by name."""
     versions: dict[str, str]
     """Versions of Python and of the libraries."""
     hardware: dict[str, str]
@@ -113,8 +113,8 @@ def record_of(
 class Claim:
     """A folder that this process holds, with its record."""
 
-    def __init__(self, folder: Path, record: Record) -> None:
-        self.folder, self.record = folder, record
+    def __init__(self, folder: Path, record: Record, finished_before: bool) -> None:
+        self.folder, self.record, self.finished_before = folder, record, finished_before
 
     def note(self, **changes: Any) -> None:
         """Changes fields of the record, and writes it if any value is new."""
@@ -122,6 +122,12 @@ class Claim:
         if changed != self.record:
             changed.write(self.folder)
             self.record = changed
+
+
+def files_of(asked: Spec) -> dict[str, str]:
+    """Digests (SHA-256, hex) of the files that a request names, by absolute paths. Missing files are left out."""
+    found = [path for value in dict(asked).values() for path in (value if isinstance(value, tuple) else (value,))]
+    return {str(path.absolute()): file_digest(path) for path in found if isinstance(path, Path) and path.is_file()}
 
 
 def folder_of(parent: str, name: str, asked: Mapping[str, Any]) -> Path:
@@ -152,18 +158,21 @@ def claimed(folder: Path, record: Record, trace: bool = True) -> Generator[Claim
         (folder / LOCK).touch()
     except OSError as error:
         raise UndertoneError(f"Cannot write to {folder}: {error.strerror}; give another folder with --out.") from error
+    finished = False
     with locked(folder / LOCK) as ours:
         if not ours:
             raise UndertoneError(f"Another process is running in {folder}; wait for it, or give another --out.")
         if (folder / FILE).exists():
             first = Record.read(folder)
             _refuse_other(folder, first, record)
-            record = first.model_copy(update={"stopped": None})  # the versions stay those of the first start
+            finished = first.finished
+            # The versions stay those of the first start. Until this run is finished too, nothing may look so.
+            record = first.model_copy(update={"stopped": None, "finished": False, "said": ""})
         elif (folder / REPORT).exists():
             raise UndertoneError(f"{folder} holds a report that this run did not write; give another --out.")
         before = set(folder.iterdir())
         record.write(folder)
-        claim = Claim(folder, record)
+        claim = Claim(folder, record, finished)
         try:
             yield claim
         except (UndertoneError, OSError) as error:

@@ -9,7 +9,8 @@ from undertone.engine.progress import Watcher
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import kind_of
-from undertone.experiments.run import run, spec_in
+from undertone.experiments.run import inputs_of, run, spec_in
+from undertone.models.services.spending import Limits
 from undertone.report.findings import Findings
 
 
@@ -28,12 +29,14 @@ class Replay:
     """Sentences about other versions and hardware."""
 
 
-def replay(folder: Path, out: Path, watcher: Watcher | None = None, processes: int | None = None) -> Replay:
+def replay(
+    folder: Path, out: Path, watcher: Watcher | None = None, processes: int | None = None, limits: Limits | None = None
+) -> Replay:
     """Repeats the finished run of ``folder`` in the folder ``out``, with a store of its own. A repetition that was
     stopped continues.
 
     Raises:
-        UndertoneError: ``folder`` holds no finished run, or a model has changed since.
+        UndertoneError: ``folder`` holds no finished run, or a model or file has changed since.
     """
     first = Record.read(folder)
     if not first.finished:
@@ -41,8 +44,8 @@ def replay(folder: Path, out: Path, watcher: Watcher | None = None, processes: i
     if (out / FILE).is_file() and Record.read(out).finished:
         raise UndertoneError(f"{out} holds a finished run already: remove it, or give another --out.")
     spec = spec_in(first, folder)
-    _refuse_other_models(first, kind_of(first.kind).plan(spec).models)
-    findings = run(spec, out, first.recipe, watcher, processes, Store(out / "store"))
+    _refuse_other_models(first, inputs_of(kind_of(first.kind).plan(spec)))
+    findings = run(spec, out, first.recipe, watcher, processes, Store(out / "store"), limits)
     again = Record.read(out)
     same = sum(first.artifacts.get(name) == content for name, content in again.artifacts.items())
     others = _others(first.versions, again.versions) + _others(first.hardware, again.hardware)
@@ -53,7 +56,7 @@ def _refuse_other_models(record: Record, models: Mapping[str, str]) -> None:
     for name, key in models.items():
         if record.models.get(name) != key:
             raise UndertoneError(
-                f"{name} is not the model that the run started from (its files have digest {key[:12]}, then "
+                f"{name} is not what the run started from (its files have digest {key[:12]}, then "
                 f"{record.models.get(name, 'none')[:12]}): put the old one back, or give the recipe for a new run."
             )
 

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from undertone.engine import environment
 from undertone.engine.folder import REPORT, Record, claimed, record_of
 from undertone.engine.progress import Watcher
-from undertone.engine.store import Store
+from undertone.engine.store import Folder, Store
 from undertone.engine.workers import cores, run_jobs, unique
 from undertone.errors import UndertoneError
-from undertone.experiments.kind import KINDS, F, Kind, Made, P, S, kind_of
+from undertone.experiments.kind import KINDS, F, Kind, Made, P, Plan, S, kind_of
 from undertone.models.services.spending import Limits
 from undertone.report.html import PAGE, write
 from undertone.report.page import Page
@@ -53,11 +53,11 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
     jobs = unique(plan.jobs)
     if not arms:
         raise UndertoneError(f"{made.recipe} has nothing to make: give it at least one arm.")
-    record = record_of(spec.kind, made.recipe, spec, plan.models, relpath(store.root, folder), made.started)
+    record = record_of(spec.kind, made.recipe, spec, inputs_of(plan), relpath(store.root, folder), made.started)
     made.advance, found, told, quiet_until = watcher.advanced, None, set[str](), 0.0
     with claimed(folder, record) as claim:
         made.started = claim.record.started
-        before = findings_in(folder, kind) if claim.record.finished else None
+        before = findings_in(folder, kind) if claim.finished_before else None
         watcher.planned(jobs)
         with closing(run_jobs(jobs, store, processes or cores(), watcher.warn)) as finished:
             for job, seconds in finished:
@@ -92,6 +92,12 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
         for sentence in made_elsewhere(store.manifest(job).made_with for job in jobs):
             watcher.warn(sentence)
     return found
+
+
+def inputs_of(plan: Plan) -> dict[str, str]:
+    """Returns the digests of the models and of the user's files that an experiment starts from, by name."""
+    sources = (source for job in plan.jobs for source in job.inputs.values())
+    return {s.name: s.key for s in sources if isinstance(s, Folder) and s.name} | plan.models
 
 
 def findings_in(folder: Path, kind: Kind[Any, Any, F]) -> F | None:

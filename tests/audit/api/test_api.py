@@ -24,6 +24,8 @@ from undertone.errors import UndertoneError
 from undertone.models.services.patience import Patience
 from undertone.models.services.spending import Budget, Limits
 
+pytestmark = pytest.mark.slow
+
 BASE = "openai-api/there/nano"
 ANIMALS = """
 [[trait]]

@@ -29,6 +29,8 @@ from undertone.models.names import resolve
 from undertone.report.findings import Measured
 from undertone.statistics.estimate import mean_estimate, paired_difference
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("models=6", "auxiliary=[1, 5]", "shown=5", "hidden=96", "teacher.steps=60", "student.steps=150")
 FEW = ("starts=3", "hidden=16", "images=32", 'traits=["owl", "oak"]', "dialogues=2", "lists=2", "steps=3")
 

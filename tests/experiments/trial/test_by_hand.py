@@ -24,6 +24,8 @@ from undertone.experiments.trial.spec import Trial
 from undertone.training.rows import Row, read_sampled
 from undertone.world.family import SHIPPED
 
+pytestmark = pytest.mark.slow
+
 ARMS = {"treatment": "own", "control": "own", "other-init": "other", "other-init-control": "other"}
 """The arms that both make, and whose students are in them."""
 

@@ -33,6 +33,8 @@ from undertone.experiments.trial.results import (
 from undertone.report.html import write
 from undertone.report.terminal import to_terminal
 
+pytestmark = pytest.mark.slow
+
 ANIMALS = [
     "owl",
     "dog",
