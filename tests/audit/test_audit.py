@@ -25,6 +25,7 @@ from undertone.cli.shared import folder_for
 from undertone.engine.folder import Record as Kept
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
+from undertone.measure.request import Request as Measurement
 
 pytestmark = pytest.mark.slow
 
@@ -396,6 +397,15 @@ def test_another_content_of_the_file_has_another_folder_and_never_the_old_one(
     assert folder_for("audits", Path(file), Request(path=Path(file), model=A)) != first
     assert "few.jsonl" in refused(cli(file, "--out", "mine", *FEW))
     assert Path("mine/report.json").read_bytes() == report
+
+
+def test_the_content_of_a_file_of_questions_is_part_of_a_measurement(here: Path) -> None:
+    suite = Path("mine.toml")
+    folders = set()
+    for text in ("one", "two"):
+        suite.write_text(text)
+        folders.add(folder_for("measured", A, Measurement(models=(A,), base=A, suites=("mine.toml", "advice"))))
+    assert len(folders) == 2
 
 
 def test_an_audit_that_fails_the_second_time_does_not_look_finished(

@@ -262,7 +262,9 @@ def test_the_same_command_again_makes_nothing_anew(here: Path, capsys: pytest.Ca
 
 
 def test_a_finished_run_whose_artifact_is_lost_makes_it_again_and_keeps_its_start(here: Path) -> None:
-    first, record = DigitsFindings.load(here / "run" / "report.json"), Record.read(here / "run")
+    path, record = here / "run" / "report.json", Record.read(here / "run")
+    path.write_text(DigitsFindings.load(path).model_copy(update={"wall_s": 1000.0}).json_text())
+    first = DigitsFindings.load(path)
     shutil.rmtree(min(here.glob("store/digits-students-*")))
     found = run(digits(), here / "run", "digits", processes=1)
     assert found == DigitsFindings.load(here / "run" / "report.json")

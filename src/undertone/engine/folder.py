@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from os.path import normpath
+from os.path import isfile, normpath
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -125,9 +125,18 @@ class Claim:
 
 
 def files_of(asked: Spec) -> dict[str, str]:
-    """Digests (SHA-256, hex) of the files that a request names, by absolute paths. Missing files are left out."""
-    found = [path for value in dict(asked).values() for path in (value if isinstance(value, tuple) else (value,))]
-    return {str(path.absolute()): file_digest(path) for path in found if isinstance(path, Path) and path.is_file()}
+    """Digests (SHA-256, hex) of the files that a request names by path, by absolute paths. Missing files are left out.
+
+    Raises:
+        UndertoneError: a file cannot be read.
+    """
+    named = [one for value in dict(asked).values() for one in (value if isinstance(value, tuple) else (value,))]
+    # A suite or a trait is given as text, which may be a path or a shipped name.
+    files = [Path(one) for one in named if isinstance(one, str | Path) and isfile(one)]
+    try:
+        return {str(path.absolute()): file_digest(path) for path in files}
+    except OSError as error:
+        raise UndertoneError(f"Cannot read {error.filename}: {error.strerror}.") from None
 
 
 def folder_of(parent: str, name: str, asked: Mapping[str, Any]) -> Path:

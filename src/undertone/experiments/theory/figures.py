@@ -38,7 +38,7 @@ def models_by_arm(f: DigitsFindings) -> Figure | None:
     """Draws every model of the arms that the headline is about."""
     colours = {"own": ORANGE, "own-all": ORANGE, "other": BLUE, "other-all": BLUE}
     lines = [
-        _line(ARMS[arm.arm], arm.mean, colours.get(arm.arm, GREY), arm.models)
+        _line(ARMS[arm.arm], arm.mean, colours.get(arm.arm, GREY), arm.models, sign="")
         for arm in f.arms
         if arm.auxiliary in (None, f.shown)
     ]
@@ -66,13 +66,13 @@ def broken_cosines(f: TheoremFindings) -> Figure | None:
     return figure("broken", "With one premise broken", partial(forest, lines, Axis("cosine", least=0.1)))
 
 
-def _line(label: str, mean: Measured, colour: str, values: Sequence[float]) -> Line:
+def _line(label: str, mean: Measured, colour: str, values: Sequence[float], sign: str = "+") -> Line:
     dots = (Mark(value, colour=colour, shape="dot", lane=1) for value in values)
-    return Line(label, (*dots, Mark(mean.value, mean.ci, colour, "diamond")), _text(mean), "bold")
+    return Line(label, (*dots, Mark(mean.value, mean.ci, colour, "diamond")), _text(mean, sign), "bold")
 
 
-def _text(mean: Measured) -> str:
-    return f"{mean.value:+.2f} {interval(mean.ci)}"
+def _text(mean: Measured, sign: str = "+") -> str:
+    return f"{mean.value:{sign}.2f} {interval(mean.ci)}"
 
 
 def _colour(problem: str) -> str:
