@@ -155,7 +155,7 @@ def _students(results: Results, level: str) -> Section | None:
             "students": lambda a: len(a.students),
             "probability": lambda a: percent(a.probability),
             f"{level} interval": lambda a: percent_interval(a.ci),
-            "untouched base": lambda a: percent(a.base_probability),
+            Column("untouched base", terminal=False): lambda a: percent(a.base_probability),
             Column("rows", terminal=False): lambda a: a.rows,
             Column("steps", terminal=False): lambda a: a.steps,
         },
