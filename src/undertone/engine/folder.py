@@ -125,16 +125,20 @@ class Claim:
 
 
 def files_of(asked: Spec) -> dict[str, str]:
-    """Digests (SHA-256, hex) of the files that a request names by path, by absolute paths. Missing files are left out.
+    """Digests (SHA-256, hex) of the files that a request names by path. Missing files are left out.
 
     Raises:
         UndertoneError: a file cannot be read.
     """
     named = [one for value in dict(asked).values() for one in (value if isinstance(value, tuple) else (value,))]
-    # A suite or a trait is given as text, which may be a path or a shipped name.
-    files = [Path(one) for one in named if isinstance(one, str | Path) and isfile(one)]
+    # A suite or a trait is given as text, a path or a shipped name, and is known by that text.
+    files = {
+        str(one.absolute() if isinstance(one, Path) else one): Path(one)
+        for one in named
+        if isinstance(one, str | Path) and isfile(one)
+    }
     try:
-        return {str(path.absolute()): file_digest(path) for path in files}
+        return {name: file_digest(path) for name, path in files.items()}
     except OSError as error:
         raise UndertoneError(f"Cannot read {error.filename}: {error.strerror}.") from None
 
