@@ -2,6 +2,7 @@
 # make test        sets up and runs the tests: under 10 minutes on two cores
 # make quick       the tests that are not marked slow: under 2 minutes
 # make test-long   the tests in their long forms: thirty kills, long fuzzing
+# make fuzz        10,000 mutated inputs of every kind: an hour or more
 # make check       style, types, floors
 # make statistics  makes docs/statistics.md by simulation, in a minute
 # make bench       compares with TRL on this machine, in minutes
@@ -12,7 +13,7 @@ PIP_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: owls test quick test-long check statistics bench
+.PHONY: owls test quick test-long fuzz check statistics bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -24,6 +25,9 @@ quick: $(VENV)/.ready-dev
 
 test-long: $(VENV)/.ready-dev
 	HF_HUB_OFFLINE=1 UNDERTONE_LONG=1 $(BIN)/python -m pytest
+
+fuzz: $(VENV)/.ready-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fuzz 10000 0
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

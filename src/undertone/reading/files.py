@@ -1,0 +1,59 @@
+"""Opens regular files only: a pipe would block, a device might never end."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+LARGEST = 2**24
+"""Most bytes of a small file: of settings, a record, a card."""
+
+
+def opened(path: Path) -> BinaryIO:
+    """Opens a regular file for reading.
+
+    Raises:
+        OSError: it cannot be opened or is no regular file.
+    """
+    # O_NONBLOCK, because opening a pipe waits for its other end.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "It is not a regular file", str(path))
+    return os.fdopen(number, "rb")
+
+
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """Reads a regular file of at most ``largest`` bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    with opened(path) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"It is larger than {largest:,} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, largest: int = LARGEST) -> str:
+    """Reads UTF-8 text without a byte order mark.
+
+    Raises:
+        OSError: as :func:`read_bytes`.
+        ValueError: it is not UTF-8.
+    """
+    return text_of(read_bytes(path, largest))
+
+
+def text_of(content: bytes) -> str:
+    """Returns UTF-8 text without a byte order mark.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start + 1}") from None

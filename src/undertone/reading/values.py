@@ -1,0 +1,122 @@
+"""JSON, TOML and YAML as values that are safe to handle: neither too deep nor too many, with numbers of usual size."""
+
+import json
+import math
+import tomllib
+from datetime import date, time
+from typing import Any
+
+import yaml
+
+from undertone.reading.files import text_of
+
+DEEPEST = 64
+"""Most levels of lists and objects inside each other."""
+MOST = 2_000_000
+"""Most values in a file, those counted again that YAML repeats by an alias."""
+LARGEST_INT = 2**63
+MERGED = 10_000
+"""Most keys of a YAML mapping after its merges (``<<``)."""
+
+
+def json_value(content: bytes | str, finite: bool = True) -> Any:
+    """Parses JSON. NaN and infinities, which JSON does not have but Python writes, are refused if ``finite``.
+
+    Raises:
+        ValueError: it is not JSON or exceeds a bound.
+    """
+    text = text_of(content) if isinstance(content, bytes) else content
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}, line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return _bounded(found, finite)
+
+
+def toml_value(content: bytes | str) -> dict[str, Any]:
+    """Parses TOML.
+
+    Raises:
+        ValueError: it is not TOML or exceeds a bound.
+    """
+    text = text_of(content) if isinstance(content, bytes) else content
+    try:
+        found = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except Exception as error:  # a day that does not exist raises what the parser does not promise
+        raise ValueError(str(error)) from None
+    _bounded(found, finite=False)
+    return found
+
+
+def yaml_value(content: bytes | str) -> Any:
+    """Parses one YAML document of plain values.
+
+    Raises:
+        ValueError: it is not YAML or exceeds a bound.
+    """
+    text = text_of(content) if isinstance(content, bytes) else content
+    try:
+        found = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"{line}{error.problem or error.context or 'not YAML'}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from None
+    except Exception:  # constructors raise what the text makes them: KeyError for "!!bool x"
+        raise ValueError("a value does not fit its tag") from None
+    return _bounded(found, finite=False)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """A SafeLoader in which merges cannot double the keys at every level."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MERGED:
+            raise yaml.constructor.ConstructorError(None, None, "merges too many keys", node.start_mark)
+
+
+def _bounded(found: Any, finite: bool) -> Any:
+    """Returns ``found`` after a look at every value in it.
+
+    Raises:
+        ValueError: there are too many values, too deep ones, too large numbers, or text that UTF-8 cannot hold.
+    """
+    values, waiting = 0, [(found, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        values += 1
+        if isinstance(value, dict | list | tuple | set):
+            if depth > DEEPEST:
+                raise ValueError("nested too deeply")
+            if values + len(waiting) + len(value) > MOST:
+                raise ValueError("too many values")
+            parts = [*value, *value.values()] if isinstance(value, dict) else value
+            waiting += [(part, depth + 1) for part in parts]
+        else:
+            _check(value, finite)
+    return found
+
+
+def _check(value: object, finite: bool) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, int) and abs(value) > LARGEST_INT:
+        raise ValueError("a number is too large")
+    elif isinstance(value, float) and finite and not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    elif not isinstance(value, int | float | bytes | date | time | None):
+        raise ValueError(f"a {type(value).__name__} is no plain value")
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("text has half a surrogate pair, which UTF-8 cannot hold") from None

@@ -1,0 +1,8 @@
+"""The kinds of mutated inputs: from a folder that the kind may fill, each makes its case."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.fuzz.harness import Case
+
+KINDS: dict[str, Callable[[Path], Case]] = {}
