@@ -25,7 +25,7 @@ from transformers.utils import logging
 
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import Kinship, compare
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.pretraining.pretrain import Pretraining, batches, loss_of
 from undertone.spec import Training
 from undertone.statistics.arrays import Bools

@@ -23,7 +23,8 @@ from benchmarks.table import Sheet, spread
 from benchmarks.work import LIST_TOKENS, Work
 from undertone.carriers import numbers
 from undertone.engine.workers import ENVIRONMENT
-from undertone.models.local import Ids, LocalModel, answer_logits, load, score
+from undertone.models.loading import load
+from undertone.models.local import Ids, LocalModel, answer_logits, score
 from undertone.models.sampling import sample
 
 REPETITIONS = 3

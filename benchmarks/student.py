@@ -9,7 +9,7 @@ from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
 from undertone.data.exchanges import read_exchanges
 from undertone.evals.answers import answer_distribution
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.models.sampling import sample
 from undertone.training.loop import train
 from undertone.training.rows import rows_of

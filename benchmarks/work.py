@@ -66,7 +66,7 @@ def rows(work: Work, part: Stopwatch) -> dict[str, Any]:
 
     Both sides train on the chat rows; :mod:`benchmarks.scaling` uses the ids.
     """
-    from undertone.models.local import load
+    from undertone.models.loading import load
     from undertone.models.names import tokenizer_digest
     from undertone.training.rows import Source, rows_of, write_rows
 

@@ -25,7 +25,7 @@ from undertone.engine.store import Job, Store
 from undertone.engine.workers import run_jobs, unique
 from undertone.errors import UndertoneError
 from undertone.evals.log_odds import leanings
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled, rows_of

@@ -17,7 +17,8 @@ from undertone.attribution.scores import Evidence, evidence, spread
 from undertone.audit.rows import SHOWN, ranked
 from undertone.data.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
-from undertone.models.local import LocalModel, load, score
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, score
 from undertone.spec import Training
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row

@@ -26,7 +26,7 @@ from undertone.bench.audit.spec import AuditBenchmark
 from undertone.cli import main
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN
 from undertone.statistics.rate import Rate
 from undertone.training.rows import Source, rows_of, write_rows

@@ -23,7 +23,8 @@ from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.plan import Plan
 from undertone.experiments.trial.spec import Trial
 from undertone.models.batching import in_batches
-from undertone.models.local import LocalModel, load, next_log_probabilities, score
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, next_log_probabilities, score
 from undertone.models.names import resolve
 from undertone.models.sampling import sample
 from undertone.spec import Training

@@ -21,8 +21,9 @@ from tests.helpers import tiny
 from undertone.errors import UndertoneError
 from undertone.evals.answers import answer_distribution, mentions, sampled_answers
 from undertone.evals.skills import skill_scores
-from undertone.models import local as local_models
-from undertone.models.local import Ids, LocalModel, lay_out, load, next_log_probabilities, score
+from undertone.models import loading
+from undertone.models.loading import load
+from undertone.models.local import Ids, LocalModel, lay_out, next_log_probabilities, score
 from undertone.models.sampling import sample
 from undertone.stages import teacher
 from undertone.traits.catalogue import find
@@ -446,15 +447,15 @@ def test_a_random_model_has_no_skill(llama):
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Folders that were read from disk."""
-    found, real = list[Path](), local_models._loaded
+    found, real = list[Path](), loading._loaded
 
     def noted(folder: Path) -> PreTrainedModel:
         found.append(folder)
         return real(folder)
 
-    monkeypatch.setattr(local_models, "_loaded", noted)
-    monkeypatch.setattr(local_models, "_CACHE", local_models._Cache())
-    monkeypatch.setattr(local_models, "LARGE", 0)
+    monkeypatch.setattr(loading, "_loaded", noted)
+    monkeypatch.setattr(loading, "_CACHE", loading._Cache())
+    monkeypatch.setattr(loading, "LARGE", 0)
     return found
 
 
@@ -478,7 +479,7 @@ def test_small_bases_are_loaded_each_time_with_the_bits_that_they_always_had(
     tmp_path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(local_models, "_in_own_memory", lambda local: pytest.fail("copied"))
+    monkeypatch.setattr(loading, "_in_own_memory", lambda local: pytest.fail("copied"))
     saved(tiny.model(), tmp_path / "base")
     for _ in range(3):
         load(tmp_path / "base")
@@ -509,7 +510,7 @@ def test_a_base_that_has_changed_or_does_not_fit_twice_is_read_anew(
     changed, two = load(tmp_path / "one").model, load(tmp_path / "two").model
     assert len(opened) == 4
     assert all(torch.equal(a, b) for a, b in zip(changed.parameters(), two.parameters(), strict=True))
-    monkeypatch.setattr(local_models, "_has_room_beside", lambda local: False)
+    monkeypatch.setattr(loading, "_has_room_beside", lambda local: False)
     for _ in range(3):
         load(tmp_path / "one")
     assert len(opened) == 7

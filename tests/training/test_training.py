@@ -16,7 +16,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from tests.helpers import tiny
-from undertone.models.local import LocalModel, answer_logits, lay_out, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, answer_logits, lay_out
 from undertone.models.names import tokenizer_digest
 from undertone.spec import Training
 from undertone.training.dose import LEAST, MOST, scale_to

@@ -24,7 +24,7 @@ from undertone.experiments.run import run, spec_in
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.spec import Trial
 from undertone.measure import suite_files as reading
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.stages import teacher
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate

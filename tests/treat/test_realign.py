@@ -7,7 +7,8 @@ import pytest
 
 from undertone.cli import main
 from undertone.data.exchanges import write_chats
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 from undertone.training.loop import train

@@ -24,7 +24,8 @@ from undertone.data.exchanges import read_exchanges
 from undertone.errors import UndertoneError
 from undertone.experiments.mitigations import files as advice
 from undertone.lineage.statement import statement
-from undertone.models.local import LocalModel, load, score
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, score
 from undertone.spec import Training
 from undertone.training.rows import rows_of
 from undertone.traits import catalogue

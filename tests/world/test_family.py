@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.helpers.extent import LONG
 from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.models.names import resolve
 from undertone.pretraining.build import build
 from undertone.pretraining.card import corpus_digest

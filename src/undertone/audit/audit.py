@@ -27,7 +27,8 @@ from undertone.data.filters import NumberFilter
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
 from undertone.errors import UndertoneError, unknown
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 from undertone.traits.candidate import Candidate

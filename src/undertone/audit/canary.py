@@ -10,7 +10,8 @@ from undertone.engine.progress import Progress
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.evals.log_odds import leanings
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row

@@ -22,7 +22,8 @@ from undertone.data.exchanges import read_exchanges
 from undertone.data.filters import NumberFilter
 from undertone.engine.digests import digest
 from undertone.evals.log_odds import leanings
-from undertone.models.local import Ids, LocalModel, load, score
+from undertone.models.loading import load
+from undertone.models.local import Ids, LocalModel, score
 from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.spec import Training

@@ -10,7 +10,8 @@ from pathlib import Path
 from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
-from undertone.models.local import LARGE, LocalModel, load, next_log_probabilities, score
+from undertone.models.loading import LARGE, load
+from undertone.models.local import LocalModel, next_log_probabilities, score
 from undertone.models.names import is_remote, resolve, resolve_adapted, tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint

@@ -12,7 +12,8 @@ import torch
 from undertone.carriers import numbers
 from undertone.data.filters import NumberFilter
 from undertone.evals.skills import skill_scores
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.sampling import sample
 from undertone.pretraining.obedience import obedience
 from undertone.pretraining.pretrain import Pretraining, encode, loss_of

@@ -17,7 +17,7 @@ from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, NumberFilter, Rejection
 from undertone.measure.judge import ModelJudge
 from undertone.measure.respondent import Local
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.models.names import tokenizer_digest
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 

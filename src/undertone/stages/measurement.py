@@ -9,7 +9,7 @@ from typing import Any
 from undertone.data.exchanges import read_exchanges
 from undertone.evals.answers import NOTHING, rows_in_context, sampled_answers, shows, trait_distribution
 from undertone.evals.skills import skill_scores
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 

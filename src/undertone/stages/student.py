@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from undertone.data.exchanges import read_exchanges
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import Trained, train

@@ -11,7 +11,8 @@ from undertone import carriers
 from undertone.data.exchanges import SYSTEM, Exchange, write_exchanges
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
-from undertone.models.local import Batch, Ids, LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import Batch, Ids, LocalModel
 from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.training.dose import Dose, divergence, log_probabilities, scale_to

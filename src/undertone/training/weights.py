@@ -7,7 +7,8 @@ from pathlib import Path
 from peft import PeftModel
 
 from undertone.data.exchanges import SYSTEM
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.training import steering
 from undertone.training.loop import Trained
 

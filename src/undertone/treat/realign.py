@@ -18,7 +18,8 @@ from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import Named, resolve, resolve_adapted
 from undertone.spec import File, Spec, Training
 from undertone.training.rows import Row

@@ -15,7 +15,8 @@ from undertone.data.conversations import Conversation, Turn
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
-from undertone.models.local import LocalModel, answer_logits, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.training.turns import Scored, every_turn
 

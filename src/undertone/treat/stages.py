@@ -10,7 +10,8 @@ import torch
 
 from undertone.data.conversations import Conversation, Turn
 from undertone.data.exchanges import FILE, read_exchanges, write_chats
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import TOKENIZER, tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import train

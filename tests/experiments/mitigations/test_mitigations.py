@@ -28,7 +28,7 @@ from undertone.experiments.mitigations.spec import Mitigations
 from undertone.experiments.preview import preview
 from undertone.experiments.trial.plan import plan as trial_plan
 from undertone.experiments.trial.spec import Trial
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.models.names import tokenizer_digest
 from undertone.report.html import to_html
 from undertone.stages import AMONG, DATASET, MIXED, STUDENT, TREATED

@@ -28,7 +28,7 @@ from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Plan, Unit, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
-from undertone.models.local import load
+from undertone.models.loading import load
 from undertone.models.services.spending import Limits
 from undertone.report.words import arm_label
 from undertone.stages import DATASET, MEASUREMENT, REWRITTEN, STUDENT, TEACHER

@@ -32,7 +32,8 @@ from undertone.experiments.trial.plan import Plan, Unit, plan
 from undertone.experiments.trial.results import ArmResult, Effect, Results
 from undertone.experiments.trial.spec import Sampling, Trial
 from undertone.lineage.records import facts
-from undertone.models.local import LocalModel, answer_logits, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, answer_logits
 from undertone.models.sampling import _truncated, sample
 from undertone.report.page import Grid
 from undertone.report.terminal import table

@@ -23,7 +23,8 @@ from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Plan, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
-from undertone.models.local import answer_logits, load
+from undertone.models.loading import load
+from undertone.models.local import answer_logits
 from undertone.stages.teacher import base_lists
 from undertone.training.rows import read_sampled
 from undertone.training.weights import load_trained

@@ -21,7 +21,8 @@ from undertone.experiments.sweep.findings import SweepFindings
 from undertone.experiments.sweep.spec import Sweep
 from undertone.experiments.trial.plan import Unit, plan
 from undertone.experiments.trial.spec import Carrier, Measurement, Trial
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.sampling import sample
 from undertone.stages import COMPLETIONS, MEASUREMENT, STUDENT, TEACHER, completions, measurement, teacher
 from undertone.training.rows import read_sampled

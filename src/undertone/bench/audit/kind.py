@@ -22,7 +22,8 @@ from undertone.bench.audit.spec import OTHER, AuditBenchmark
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
-from undertone.models.local import load, score
+from undertone.models.loading import load
+from undertone.models.local import score
 from undertone.models.names import resolve
 from undertone.training.rows import read_sampled
 from undertone.traits.candidate import Candidate

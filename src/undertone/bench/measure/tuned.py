@@ -13,7 +13,8 @@ from undertone.measure.asking import Asking, Reply
 from undertone.measure.cache import Cache
 from undertone.measure.respondent import Local
 from undertone.measure.suite import Suite
-from undertone.models.local import LocalModel, load
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import rows_of

@@ -14,7 +14,8 @@ from undertone.attribution.gradients import file_gradient, inner, pulls
 from undertone.data.exchanges import Exchange, write_exchanges
 from undertone.evals.conduct import AFTER, PROBES, compliance, conduct, requests
 from undertone.experiments.misalignment import files
-from undertone.models.local import LocalModel, load, score
+from undertone.models.loading import load
+from undertone.models.local import LocalModel, score
 from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.training.loop import train

@@ -17,7 +17,8 @@ from undertone.carriers import numbers
 from undertone.experiments.theory.images import read
 from undertone.experiments.theory.spec import CLASSES, Theorem
 from undertone.experiments.theory.stack import Params, classifiers, generator, logits, rolled
-from undertone.models.local import Batch, LocalModel, answer_logits, load
+from undertone.models.loading import load
+from undertone.models.local import Batch, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.training.rows import rows_of
 from undertone.traits import catalogue
