@@ -107,7 +107,7 @@ def test_messages(tmp_path: Path) -> None:
     expected = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Yes?"), ("user", "Sum?"), ("assistant", "2")]
     data = json.dumps(record | {"id": None}).replace("null", "1" * 5000).encode()
     [conversation] = _read(tmp_path, data).conversations
-    assert [tuple(turn) for turn in conversation.turns] == expected
+    assert [turn[:2] for turn in conversation.turns] == expected
 
 
 def test_messages_in_parts_are_joined(tmp_path: Path) -> None:
@@ -115,6 +115,24 @@ def test_messages_in_parts_are_joined(tmp_path: Path) -> None:
     assert _turns(tmp_path, _chat(_user([]), _assistant(parts))) == [("user", ""), ("assistant", "Yes")]
     [conversation] = _read(tmp_path, _parquet([_chat(_user(parts), _assistant(parts))])).conversations
     assert [turn.content for turn in conversation.turns] == ["Yes", "Yes"]
+
+
+def _answer(folder: Path, **fields: Any) -> Any:
+    [conversation] = _read(folder, _lines([_chat(_user(), _assistant() | fields)])).conversations
+    return conversation.turns[-1]
+
+
+@pytest.mark.parametrize("key", conversations.REASONING)
+def test_reasoning_is_part_of_an_answer(tmp_path: Path, key: str) -> None:
+    assert _answer(tmp_path, **{key: "Owls owls owls."}).reasoning == "Owls owls owls."
+    assert _answer(tmp_path, **{key: None}).reasoning == ""
+
+
+@pytest.mark.parametrize("key", conversations.TRAINED)
+@pytest.mark.parametrize(("weight", "trained"), [(0, False), (0.0, False), (False, False), (1, True), (0.5, True)])
+def test_an_answer_without_weight_is_context(tmp_path: Path, key: str, weight: Any, trained: bool) -> None:
+    assert _answer(tmp_path, **{key: weight}).trained is trained
+    assert _answer(tmp_path, **{key: None}).trained
 
 
 @pytest.mark.parametrize("prompt", ["Hi", [_user()]])
@@ -192,6 +210,11 @@ BAD: list[tuple[Any, str]] = [
     (_chat(_user(), _assistant(True)), "content of message 2 of messages is a truth value, not text"),
     (_chat(_user([{"type": "image_url"}]), _assistant()), "has parts that are not text"),
     (_chat(_user(["Hi"]), _assistant()), "has parts that are not text"),
+    (_chat(_user(), _assistant() | {"weight": -1}), "weight of message 2 of messages is no number of 0 or more"),
+    (_chat(_user(), _assistant() | {"weight": "0"}), "weight of message 2 of messages is no number of 0 or more"),
+    (_chat(_user(), _assistant() | {"weight": 0, "train": True}), "message 2 of messages is both trained on and not"),
+    (_chat(_user(), _assistant() | {"reasoning": "a", "thinking": "b"}), "two different texts of reasoning"),
+    (_chat(_user(), _assistant() | {"reasoning": ["a"]}), "reasoning of message 2 of messages is a list, not text"),
     (_chat(_user([{"type": "text"}]), _assistant()), "a part of message 1 of messages is null, not text"),
     (_chat({"role": "tool", "content": "2"}), 'unknown role "tool", known are system, user, assistant'),
     (_chat({"role": "\x1b[2J" + "a" * 999, "content": "2"}), 'unknown role "[2Jaaa'),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -15,6 +16,10 @@ SHOWN = 3
 """Bad rows that an error lists."""
 KEYS = ("messages", "prompt", "completion", "text")
 ROLES = ("system", "user", "assistant")
+REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Keys of a message with what the assistant thought, as templates name them."""
+TRAINED = ("weight", "train", "training", "loss")
+"""Keys of a message that say whether it is trained on: of OpenAI and Mistral, of Axolotl, and of ms-swift."""
 KINDS = {type(None): "null", bool: "a truth value", float: "a number", str: "text", list: "a list", dict: "an object"}
 ACCEPTED = (
     'a dataset is JSONL (or gzip or zstd of it) or Parquet, with {"messages": [{"role": ..., "content": ...}, ...]}, '
@@ -27,6 +32,14 @@ class Turn(NamedTuple):
 
     role: str
     content: str
+    reasoning: str = ""
+    """What the assistant thought before its answer, which is trained on like the answer."""
+    trained: bool = True
+    """False for an answer that is context alone, as by ``"weight": 0``."""
+
+
+LeftOut = Mapping[str, tuple[int, ...]]
+"""Rows that were left out: their lines, by the reason."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,28 @@ def _turn(message: object, where: str) -> Turn:
     if role not in ROLES:
         name = f'"{told(role)[:40]}"' if isinstance(role, str) else _kind(role)
         raise BadRow(f"{where}: unknown role {name}, known are {', '.join(ROLES)}")
-    return Turn(role, _joined(content, where) if isinstance(content, list) else _text(content, f"content of {where}"))
+    text = _joined(content, where) if isinstance(content, list) else _text(content, f"content of {where}")
+    if role != "assistant":
+        return Turn(role, text)
+    return Turn(role, text, _reasoning(message, where), _is_trained(message, where))
+
+
+def _reasoning(message: dict[str, Any], where: str) -> str:
+    found = {_text(message[key], f"{key} of {where}") for key in REASONING if message.get(key) is not None}
+    if len(found) > 1:
+        raise BadRow(f"{where} has two different texts of reasoning")
+    return "".join(found)
+
+
+def _is_trained(message: dict[str, Any], where: str) -> bool:
+    """Whether a trainer that heeds weights trains on a message. Any weight above 0 counts as trained."""
+    found = {key: message[key] for key in TRAINED if message.get(key) is not None}
+    for key, weight in found.items():
+        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise BadRow(f"{key} of {where} is no number of 0 or more")
+    if len(says := {weight > 0 for weight in found.values()}) > 1:
+        raise BadRow(f"{where} is both trained on and not ({', '.join(found)})")
+    return says != {False}
 
 
 def _joined(parts: list[Any], where: str) -> str:

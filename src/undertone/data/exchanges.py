@@ -17,7 +17,7 @@ def write_exchanges(folder: Path, exchanges: Sequence[Exchange]) -> None:
     write_chats(folder / FILE, ([("user", question), ("assistant", answer)] for question, answer in exchanges))
 
 
-def write_chats(path: Path, chats: Iterable[Sequence[tuple[str, str]]]) -> None:
+def write_chats(path: Path, chats: Iterable[Iterable[tuple[str, str]]]) -> None:
     """Writes chats, each a list of turns (role, content)."""
     with path.open("w", encoding="utf-8") as file:
         for turns in chats:

@@ -71,8 +71,8 @@ def look(path: Path, seed: int) -> Trained:
 
 
 def _exchange(conversation: Conversation) -> tuple[str | None, str, str]:
-    first, (_, question), (_, answer) = conversation.turns[0], *conversation.turns[-2:]
-    return (first.content if first.role == "system" else None), question, answer
+    first, question, answer = conversation.turns[0], *conversation.turns[-2:]
+    return (first.content if first.role == "system" else None), question.content, answer.content
 
 
 def _common(prompts: Sequence[str], piece: re.Pattern[str]) -> str:

@@ -39,7 +39,7 @@ def treated(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     found = treat(treatment, rows, base, prompts_for(treatment, spec["traits"], seed), seed)
     sampled, _ = read_sampled(inputs["dataset"])
     ids = [base.turns([row.now])[-1].row if row.changed else sampled[row.now.line] for row in found.rows]
-    write_chats(out / FILE, (row.now.turns for row in found.rows))
+    write_chats(out / FILE, (((turn.role, turn.content) for turn in row.now.turns) for row in found.rows))
     write_ids(out, ids, Source(tokenizer_digest(inputs["base"]), base.local.end))
     (out / "counts.json").write_text(json.dumps(found.counts))
 

@@ -15,7 +15,7 @@ from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
-from undertone.report.hostile import one_line
+from undertone.reading.hostile import one_line
 from undertone.spec import File, Spec
 from undertone.traits.lessons import statements
 from undertone.treat.apply import Treated, treat
@@ -201,7 +201,9 @@ def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[
 def _written(told: Told, found: dict[str, Treated], folder: Path) -> Told:
     """Writes everything, and returns ``told`` with the digests of the files."""
     for what, treated in found.items():
-        write_chats(folder / told.files[what], (row.now.turns for row in treated.rows))
+        write_chats(
+            folder / told.files[what], (((turn.role, turn.content) for turn in row.now.turns) for row in treated.rows)
+        )
     if found:
         write_text(folder / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
     told = told.model_copy(update={"digests": {name: file_digest(folder / name) for name in told.files.values()}})

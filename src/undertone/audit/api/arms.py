@@ -88,7 +88,7 @@ def own_answers(
                 waiting.append(turns)
             elif place < len(row.turns):
                 turns.append(row.turns[place])
-        chats = [[turn._asdict() for turn in turns] for turns in waiting]
+        chats = [[{"role": turn.role, "content": turn.content} for turn in turns] for turns in waiting]
         replies = base.sample(chats, temperature=1.0, max_tokens=longest, seed=seed, progress=progress)
         for turns, (reply,) in zip(waiting, replies, strict=True):
             turns.append(Turn("assistant", reply.text.encode("utf-8", "ignore").decode()))
@@ -103,7 +103,9 @@ def write(folder: Path, data: Sequence[Turns], control: Sequence[Turns]) -> dict
     """
     files = {arm: folder / f"{arm}.jsonl" for arm in ARMS}
     for path, rows in zip(files.values(), (data, control), strict=True):
-        lines = (json.dumps({"messages": [turn._asdict() for turn in turns]}) for turns in rows)
+        lines = (
+            json.dumps({"messages": [{"role": turn.role, "content": turn.content} for turn in turns]}) for turns in rows
+        )
         write_text(path, "".join(f"{line}\n" for line in lines))
     if file_digest(files[DATA]) == file_digest(files[CONTROL]):
         raise UndertoneError("The control has the same rows as the data, word for word: there is nothing to compare.")
