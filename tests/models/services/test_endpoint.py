@@ -22,8 +22,8 @@ from undertone.models.services import spending
 from undertone.models.services.answers import Answers
 from undertone.models.services.endpoint import Endpoint
 from undertone.models.services.patience import Patience
+from undertone.models.services.service import Service
 from undertone.models.services.spending import Budget, Limits, Price, price_of
-from undertone.models.services.wire import Service
 
 KEY = "sk-secret-0123456789"
 SOON = Patience(tries=6, pause=0.001, deadline=3.0)
@@ -124,7 +124,7 @@ def test_a_reply_tells_which_model_answered_and_why_it_ended(answers: Path) -> N
 
 def test_the_likeliest_first_tokens_come_with_their_log_probabilities(answers: Path) -> None:
     with service.running() as server, opened(server, answers) as model:
-        assert model.top_logprobs(CHATS[:2], top=3) == [{"0": -1.0, "1": -2.0, "2": -3.0}] * 2
+        assert [reply.top for reply in model.top_logprobs(CHATS[:2], top=3)] == [{"0": -1.0, "1": -2.0, "2": -3.0}] * 2
     assert [(b["max_tokens"], b["temperature"], b["logprobs"]) for b in server.bodies] == [(1, 0.0, True)] * 2
 
 

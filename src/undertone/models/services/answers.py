@@ -1,25 +1,44 @@
 """A file of answers that were paid for, by the digest of what was asked, so that they are not asked for again."""
 
 import json
+import os
+import platform
 import sqlite3
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from undertone.errors import UndertoneError
+from undertone.reading.values import json_value
 
-# A write-ahead log waits for the disk once for each answer instead of three times. The table is made before the first
+# A write-ahead log waits for the disk once for each answer instead of three times. The tables are made before the first
 # request: no answer should be paid for that cannot be kept.
 OPENING = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS claims (request TEXT PRIMARY KEY, process TEXT NOT NULL, until REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS refusals (url TEXT, model TEXT, what TEXT, reason TEXT NOT NULL, "
+    "PRIMARY KEY (url, model, what))",
+    "DELETE FROM claims WHERE request IN (SELECT request FROM answers)",
     "PRAGMA user_version = 1",
 )
+CLAIM = """
+INSERT INTO claims VALUES (:request, :process, :until)
+ON CONFLICT (request) DO UPDATE SET process = :process, until = :until WHERE NOT holds(process, until)
+RETURNING request
+"""
 
 
 class Answers:
-    """The file, for several threads and processes at once. An answer is on the disk before :meth:`keep` returns."""
+    """The file, for several threads and processes at once. An answer is on the disk before :meth:`keep` returns.
+
+    Only the owner can read the file: nobody knows what is in answers.
+    """
 
     def __init__(self, path: Path) -> None:
         """Opens the file, or makes it.
@@ -30,34 +49,105 @@ class Answers:
         self._path, self._lock = path, Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(path)
             self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise self._refusal(error) from None
+            raise self.refusal(error) from None
+        self._file.create_function("holds", 2, _holds)
         for statement in OPENING:
             self._run(statement)
 
     def find(self, request: str) -> dict[str, Any] | None:
-        """The answer to the request with this digest, or None."""
-        found = self._run("SELECT answer FROM answers WHERE request = ?", request)
-        return json.loads(found[0][0]) if found else None
+        """The answer to the request with this digest, or None.
+
+        Raises:
+            UndertoneError: the file is damaged.
+        """
+        found = self._run("SELECT answer FROM answers WHERE request = ?", (request,))
+        if not found:
+            return None
+        try:
+            answer = json_value(found[0][0], finite=False)
+        except (ValueError, TypeError) as error:
+            raise self.refusal(error) from None
+        if not isinstance(answer, dict):
+            raise self.refusal(ValueError("an answer is not an object"))
+        return answer
+
+    def claim(self, request: str, seconds: float) -> bool:
+        """Whether a request may be sent now, by the thread that asks. No other may send it, here or in another process,
+        for so many seconds, or until :meth:`release` or the end of this process."""
+        until = time.time() + seconds
+        mine = {"request": request, "process": _process(os.getpid()), "until": until}
+        return bool(self._run(CLAIM, mine))
+
+    def release(self, request: str) -> None:
+        """Gives a claim up."""
+        self._run("DELETE FROM claims WHERE request = ? AND process = ?", (request, _process(os.getpid())))
 
     def keep(self, request: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
         """Writes an answer, with what was asked so that people can read the file. An earlier answer is not replaced."""
-        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", request, json.dumps(asked), json.dumps(answer))
+        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (request, json.dumps(asked), json.dumps(answer)))
+
+    def refusals(self, url: str, model: str) -> dict[str, str]:
+        """What a model's service does not take, with its reasons."""
+        return dict(self._run("SELECT what, reason FROM refusals WHERE url = ? AND model = ?", (url, model)))
+
+    def keep_refusal(self, url: str, model: str, what: str, reason: str) -> None:
+        """Writes something that a model's service does not take, so that no one tries it again."""
+        self._run("INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?)", (url, model, what, reason))
 
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
             self._file.close()
 
-    def _run(self, statement: str, *values: str) -> list[Any]:
+    def _run(self, statement: str, values: Sequence[str] | Mapping[str, Any] = ()) -> list[Any]:
         with self._lock:
             try:
                 return self._file.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
-                raise self._refusal(error) from None
+            except (sqlite3.Error, UnicodeEncodeError) as error:
+                raise self.refusal(error) from None
 
-    def _refusal(self, error: Exception) -> UndertoneError:
+    def refusal(self, error: Exception) -> UndertoneError:
+        """The error for a file that cannot be written, or holds what is no answer."""
         return UndertoneError(
             f"Answers cannot be kept in {self._path} ({error}): free its disk, or move the file away if it is damaged."
         )
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file, and takes it and what belongs to it from everyone but its owner.
+
+    Raises:
+        OSError: it cannot be made, or is no regular file.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is not a regular file")
+    finally:
+        os.close(handle)
+    for place in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError, PermissionError):  # another's file stays as it is
+            place.chmod(place.stat().st_mode & 0o700)
+
+
+def _holds(process: str, until: float) -> bool:
+    """Whether a claim is still held: its time is not over, and its process lives or is another machine's."""
+    host, number, _ = json.loads(process)
+    return time.time() < until and (host != platform.node() or _process(number) == process)
+
+
+def _process(number: int) -> str:
+    """A process of this machine and the moment it started, because numbers are given again; null for one that does not
+    exist."""
+    try:
+        state, *others = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        started = None if state in "ZX" else int(others[18])
+    except OSError:  # ended, or a system without /proc
+        started = None
+        with suppress(OSError):
+            os.kill(number, 0)
+            started = 0
+    return json.dumps([platform.node(), number, started])

@@ -5,41 +5,32 @@ where it was and no answer is paid for twice. The digest is also sent as ``Idemp
 does not charge again for a request that is repeated after a broken connection.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
 from undertone.engine.digests import digest, seed_of
 from undertone.errors import UndertoneError
+from undertone.models.services.adapting import CHANCES, adapted, another, sent, told
 from undertone.models.services.answers import Answers
 from undertone.models.services.patience import Patience
+from undertone.models.services.reply import Reply, answer_of, reply_of
+from undertone.models.services.service import endpoint_of
 from undertone.models.services.spending import FREE, Budget, price_of
-from undertone.models.services.wire import Again, Refused, Wire, endpoint_of
+from undertone.models.services.wire import Again, Refused, Wire
 
 Chat = Sequence[Mapping[str, str]]
 """Messages with ``role`` and ``content``."""
 PROBE: Chat = ({"role": "user", "content": "Is water wet? Answer yes or no."},)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer."""
-
-    text: str
-    """What the model said; empty if it said nothing."""
-    finished: str
-    """Why it ended, by the service: "stop", "length", "content_filter"; empty if the service does not say."""
-    model: str
-    """The model that answered, by the service: the same name can later mean another snapshot."""
-    top: Mapping[str, float] | None
-    """Log-probabilities (nats) of the likeliest first tokens, if they were asked for and given."""
+SLACK = 60.0
+"""Seconds beyond a request's deadline for which it is claimed."""
+LOOK = 0.1
+"""Seconds between two looks for the answer to a request that another process has sent."""
 
 
 class Endpoint:
@@ -67,7 +58,7 @@ class Endpoint:
         self._answers, self._patience, self._at_once = Answers(answers), patience, at_once
         self._wire = Wire(self._service, patience.deadline, at_once)
         self._open_at = 0.0
-        self._length = "max_tokens"
+        self._refused = self._answers.refusals(self.address, self.model)
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +72,11 @@ class Endpoint:
         """The address of the service, without a key."""
         return self._service.url
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the service does not take of what is asked, so that it was asked otherwise, in a sentence each."""
+        return tuple(told(self.name, what, reason) for what, reason in self._refused.items())
+
     def abilities(self) -> tuple[str, ...]:
         """What the model can do here: "sample" (write answers) and perhaps "choices" (give the probabilities of the
         likeliest first tokens). Found out by one request, which is kept like any other.
@@ -88,11 +84,14 @@ class Endpoint:
         Raises:
             UndertoneError: the service cannot be reached, or refuses.
         """
+        if CHANCES in self._refused:
+            return ("sample",)
         try:
             (reply,) = self._ask([self._body(PROBE, temperature=0.0, max_tokens=1, seed=0, top=2)])
         except UndertoneError as error:
             if "logprob" not in str(error):
                 raise
+            self._remember(CHANCES, str(error))
             return ("sample",)
         return ("sample", "choices") if reply.top else ("sample",)
 
@@ -126,8 +125,9 @@ class Endpoint:
 
     def top_logprobs(
         self, chats: Sequence[Chat], top: int = 20, progress: Callable[[int], None] = lambda _: None
-    ) -> list[Mapping[str, float]]:
-        """Log-probabilities (nats) of the ``top`` likeliest first tokens of the answer to each chat, by their text.
+    ) -> list[Reply]:
+        """Replies with log-probabilities (nats) of the ``top`` likeliest first tokens of the answer to each chat, by
+        their text; of fewer if the service gives no more, and perhaps of none if the reply is ``missing``.
 
         Raises:
             UndertoneError: as :meth:`sample`, or the service gives none.
@@ -137,9 +137,9 @@ class Endpoint:
         bodies = [self._body(chat, temperature=0.0, max_tokens=1, seed=0, top=top) for chat in asked.values()]
         found = dict(zip(asked, self._ask(bodies, progress), strict=True))
         replies = [found[_key(chat)] for chat in chats]
-        if not all(reply.top for reply in replies):
+        if not all(reply.top or reply.missing for reply in replies):
             raise Refused(f"{self.name} gives no log-probabilities, so its choices cannot be read; sample them.")
-        return [reply.top or {} for reply in replies]
+        return replies
 
     def _body(
         self, chat: Chat, *, temperature: float, max_tokens: int, seed: int, top: int | None = None
@@ -172,41 +172,82 @@ class Endpoint:
 
     def _reply(self, body: dict[str, Any], stop: Event) -> Reply:
         """The answer to one request, kept or new."""
-        request = digest([self._service.url, body])
-        answer = self._answers.find(request)
+        answer = self._answers.find(self._request(body))
         if answer is None:
             try:
-                answer = self._patience.insist(self.name, lambda: self._once(body, request, stop), stop.wait)
+                answer = self._patience.insist(self.name, lambda: self._once(body, stop), stop.wait)
             except BaseException:
                 stop.set()
                 raise
-            self._answers.keep(request, {"url": self._service.url, **body}, answer)
-        return Reply(answer["text"], answer["finished"], answer["model"], answer["top"])
-
-    def _once(self, body: dict[str, Any], request: str, stop: Event) -> dict[str, Any]:
-        """Sends a request once, and settles its cost whether or not it succeeds."""
-        while not stop.is_set() and (left := self._open_at - time.monotonic()) > 0:  # the service asked all to wait
-            stop.wait(left)
-        if stop.is_set():
-            raise CancelledError
-        # A token has at least one byte.
-        most = sum(len(text.encode()) + 16 for message in body["messages"] for text in message.values())
-        reserved = self._price.of(most, body["max_tokens"])
-        self.budget.reserve(reserved)
         try:
-            sent = {self._length if key == "max_tokens" else key: value for key, value in body.items()}
-            answer = _answer_of(self._wire.send("POST", "chat/completions", request, json=sent))
+            return reply_of(answer)
+        except ValueError as error:
+            raise self._answers.refusal(error) from None
+
+    def _once(self, body: dict[str, Any], stop: Event) -> dict[str, Any]:
+        """Asks once, in other words if the service does not take the first, and keeps the answer."""
+        tried: dict[str, str] = {}
+        while True:
+            refused = self._refused | tried
+            asked = adapted(body, refused)
+            request = self._request(asked)
+            if (found := self._found_or_claimed(request, stop)) is not None:
+                return found
+            try:
+                answer = self._sent(request, asked, sent(asked, refused))
+            except Refused as error:
+                self._answers.release(request)
+                what = another(asked, refused, str(error))
+                if what is None:
+                    raise
+                tried[what] = str(error)
+                continue
+            except BaseException:
+                self._answers.release(request)
+                raise
+            self._answers.keep(request, {"url": self.address, **asked}, answer)
+            for what, reason in tried.items():  # only now it is sure that this was the reason
+                self._remember(what, reason)
+            return answer
+
+    def _request(self, asked: dict[str, Any]) -> str:
+        return digest([self.address, asked])
+
+    def _remember(self, what: str, reason: str) -> None:
+        self._refused[what] = reason
+        self._answers.keep_refusal(self.address, self.model, what, reason)
+
+    def _found_or_claimed(self, request: str, stop: Event) -> dict[str, Any] | None:
+        """Waits until a request may be sent: the service may have asked for a pause, or another process may be sending
+        it. Returns the answer if there is one by then."""
+        while not stop.is_set():
+            left = self._open_at - time.monotonic()
+            if left <= 0:
+                claimed = self._answers.claim(request, self._patience.deadline + SLACK)
+                found = self._answers.find(request)
+                if claimed or found is not None:
+                    return found
+            stop.wait(left if left > 0 else LOOK)
+        raise CancelledError
+
+    def _sent(self, request: str, asked: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """Sends a request once, and settles its cost whether or not it succeeds."""
+        # A token has at least one byte.
+        most = sum(len(text.encode()) + 16 for message in asked["messages"] for text in message.values())
+        reserved = self._price.of(most, asked["max_tokens"])
+        self.budget.reserve(reserved)
+        key = request if body == asked else digest([request, body])  # one key is for one body
+        try:
+            value = self._wire.send("POST", "chat/completions", key, json=body)
+            answer = answer_of(value, self._service, top="top_logprobs" in asked)
         except Again as failure:
             if not failure.perhaps_paid:
                 self.budget.settle(reserved, 0.0)
             if failure.after is not None and failure.after <= self._patience.longest:
                 self._open_at = max(self._open_at, time.monotonic() + failure.after)
             raise
-        except UndertoneError as error:
+        except UndertoneError:
             self.budget.settle(reserved, 0.0)
-            if "max_completion_tokens" in str(error) and self._length == "max_tokens":
-                self._length = "max_completion_tokens"  # the newer name, which some models require
-                raise Again("another name for the length limit", after=0.0) from None
             raise
         if answer["usage"] is not None:
             self.budget.settle(reserved, self._price.of(*answer["usage"]))
@@ -215,36 +256,3 @@ class Endpoint:
 
 def _key(chat: Chat) -> str:
     return digest([dict(message) for message in chat])
-
-
-def _answer_of(value: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a service's answer that are kept.
-
-    Raises:
-        Again: the answer does not follow the API.
-    """
-    try:
-        choice = value["choices"][0]
-        message, usage = choice["message"], value.get("usage")
-        return {
-            "text": str(message.get("content") or message.get("refusal") or ""),
-            "finished": str(choice.get("finish_reason") or ""),
-            "model": str(value.get("model") or ""),
-            "top": _top(choice.get("logprobs")),
-            "usage": None if not usage else (int(usage["prompt_tokens"]), int(usage["completion_tokens"])),
-        }
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise Again("an answer that does not follow the API", perhaps_paid=True) from None
-
-
-def _top(given: Any) -> dict[str, float] | None:
-    if not given or not given.get("content"):
-        return None
-    found: dict[str, float] = {}
-    for choice in given["content"][0]["top_logprobs"]:
-        token, log_p = str(choice["token"]), float(choice["logprob"])
-        if math.isnan(log_p) or log_p > 1e-3:
-            raise ValueError(f"{log_p} is not a log-probability")
-        # Two tokens can have the same text.
-        found[token] = log_p if token not in found else math.log(math.exp(found[token]) + math.exp(log_p))
-    return found

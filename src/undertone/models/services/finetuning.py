@@ -16,8 +16,9 @@ from undertone.engine.disk import write_text
 from undertone.errors import UndertoneError
 from undertone.models.names import PROVIDER
 from undertone.models.services.patience import Patience
+from undertone.models.services.service import endpoint_of
 from undertone.models.services.spending import TUNED, Budget, price_of
-from undertone.models.services.wire import Wire, endpoint_of
+from undertone.models.services.wire import Wire
 
 GOING_ON = {"validating_files", "queued", "running"}
 """States of a job that has not ended."""

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import re
-import time
+import zlib
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from threading import Thread
+from typing import Any, TypeVar
 
 import httpx2
-from pydantic import SecretStr
 
 from undertone.errors import UndertoneError
-from undertone.models.names import PROVIDER
+from undertone.models.services.service import Service
 
+Result = TypeVar("Result")
 AGAIN = {408, 409, 425, 429}
 """Statuses after which the same request may succeed later, besides all from 500 on."""
 THIS = {400, 413, 422}
 """Statuses by which a service refuses one request while it answers others."""
 LONGEST = 2**24
 """Most bytes of an answer."""
+DIGITS = 19
+"""Most digits of a whole number; a longer one counts as infinite."""
 
 
 class Again(Exception):
@@ -41,73 +42,41 @@ class Refused(UndertoneError):
     """The service refuses this one request, such as a text that is too long or against its rules."""
 
 
-@dataclass(frozen=True)
-class Service:
-    """The address of a service and the key to it, which ``repr`` does not show."""
-
-    name: str
-    prefix: str
-    """The beginning of the names of its two environment variables."""
-    url: str
-    key: SecretStr
-
-    @classmethod
-    def named(cls, name: str) -> Service:
-        """The service with the address in ``<NAME>_BASE_URL`` and the key, if it needs one, in ``<NAME>_API_KEY``.
-
-        Raises:
-            UndertoneError: the address is missing or malformed.
-        """
-        prefix = re.sub(r"\W", "_", name).upper()
-        url = os.environ.get(f"{prefix}_BASE_URL", "").rstrip("/")
-        if not url:
-            raise UndertoneError(
-                f"The address of {name} is not known: set {prefix}_BASE_URL, for example to https://host/v1, and "
-                f"{prefix}_API_KEY if the service needs a key."
-            )
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise UndertoneError(
-                f"{prefix}_BASE_URL must be an address such as https://host/v1, without user name, key or query."
-            )
-        return cls(name, prefix, url, SecretStr(os.environ.get(f"{prefix}_API_KEY", "").strip()))
-
-    def scrubbed(self, text: str) -> str:
-        """``text`` with the key replaced, in case the service repeats it."""
-        key = self.key.get_secret_value()
-        return text.replace(key, "[key]") if key else text
-
-
-def endpoint_of(name: str) -> tuple[Service, str]:
-    """The service and the model of ``openai-api/<service>/<model>``.
-
-    Raises:
-        UndertoneError: the name has another form, or the service's address is missing or malformed.
-    """
-    provider, _, rest = name.partition("/")
-    service, _, model = rest.partition("/")
-    if provider != PROVIDER or not service or not model:
-        raise UndertoneError(f"{name!r} is not the name of an endpoint: write {PROVIDER}/<service>/<model>.")
-    return Service.named(service), model
-
-
 class Wire:
-    """A connection to a service, for several threads at once."""
+    """Connections to a service, for several threads at once."""
 
     def __init__(self, service: Service, deadline: float, at_once: int) -> None:
+        """``deadline``: the most seconds from the beginning of a request to the last byte of its answer.
+
+        Raises:
+            UndertoneError: this machine's settings of proxies or certificates are wrong.
+        """
         self._service, self._deadline = service, deadline
-        key = service.key.get_secret_value()
-        limits = httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-        self._client = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(deadline, connect=min(deadline, 15.0)),
-            limits=limits,
-            follow_redirects=False,  # the key must reach no other address
-        )
+        try:
+            self._client = httpx2.AsyncClient(
+                headers=service.headers() | {"Accept-Encoding": "identity"},
+                timeout=httpx2.Timeout(deadline, connect=min(deadline, 15.0)),
+                limits=httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once),
+                follow_redirects=False,  # the key must reach no other address
+            )
+        except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
+            reason = service.scrubbed(str(error).partition("\n")[0])
+            raise UndertoneError(
+                f"No connection can be made by this machine's proxies and certificates ({reason}): correct HTTP_PROXY, "
+                "HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+            ) from None
+        # Only what runs in an event loop can be ended at any moment: a blocking client's limits begin anew with every
+        # byte.
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Closes all connections."""
-        self._client.close()
+        self._wait(self._client.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def send(self, method: str, path: str, request: str | None = None, **sent: Any) -> dict[str, Any]:
         """Sends a request and returns the JSON object of the answer. ``sent`` are the arguments of ``httpx2``, such as
@@ -117,46 +86,68 @@ class Wire:
             Again: it failed in a way that may pass.
             UndertoneError: it failed for good; the error says what to do.
         """
-        status, headers, content = self._exchange(method, path, request, sent)
-        text = self._service.scrubbed(content.decode("utf-8", "replace"))
-        if status == 200:
-            return self._parsed(text, headers.get("content-type", ""))
-        reason = _reason(text)
+        status, headers, content = self._wait(self._exchange(method, path, request, sent))
+        text = content.decode("utf-8-sig", "replace")
+        if 200 <= status < 300:
+            value = self._parsed(text, headers.get("content-type", ""))
+            status = _failed(value)
+            if not status:
+                return value
+        reason = self._reason(text)
         if status >= 500 or (status in AGAIN and "insufficient_quota" not in text):
             raise Again(f"status {status}{reason}", _pause(headers.get("retry-after")))
         raise (Refused if status in THIS else UndertoneError)(self._remedy(status, reason))
 
-    def _exchange(
+    def _wait(self, call: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    async def _exchange(
         self, method: str, path: str, request: str | None, sent: dict[str, Any]
     ) -> tuple[int, httpx2.Headers, bytes]:
         """Status, headers and body. All of it must arrive before the deadline."""
-        ends, content, url = time.monotonic() + self._deadline, bytearray(), f"{self._service.url}/{path}"
+        identified, content = {"Idempotency-Key": request} if request else {}, bytearray()
         try:
-            identified = {"Idempotency-Key": request} if request else {}
-            with self._client.stream(method, url, headers=identified, **sent) as answer:
-                for piece in answer.iter_bytes():
+            async with (
+                asyncio.timeout(self._deadline),
+                self._client.stream(method, self._service.at(path), headers=identified, **sent) as answer,
+            ):
+                async for piece in answer.aiter_raw():
                     content += piece
-                    if len(content) > LONGEST or time.monotonic() > ends:
-                        raise Again("an answer that does not end", perhaps_paid=True)
-                return answer.status_code, answer.headers, bytes(content)
+                    if len(content) > LONGEST:
+                        raise Again("an answer that is too long", perhaps_paid=True)
+                return answer.status_code, answer.headers, _decoded(content, answer.headers)
+        except TimeoutError:
+            raise Again(f"an answer that takes over {self._deadline:g} s", perhaps_paid=True) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise Again(f"no connection ({self._service.scrubbed(str(error))})") from None
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
+        except (httpx2.HTTPError, OSError, zlib.error) as error:
             raise Again(f"a broken connection ({type(error).__name__})", perhaps_paid=True) from None
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:
         if "html" in kind or text.lstrip()[:1] == "<":
+            prefix = self._service.prefix
             raise UndertoneError(
-                f"{self._service.url} answers with a web page: {self._service.prefix}_BASE_URL must be the address "
-                "of the API, which often ends in /v1."
+                f"{self._service.url} answers with a web page: {prefix}_BASE_URL must be the address of the API, which "
+                "often ends in /v1."
             )
         try:
-            value = json.loads(text)
-        except ValueError:
+            # Not undertone.reading, which refuses all for one bad number or half a character: this is paid for.
+            value = json.loads(text, parse_int=_whole)
+        except (ValueError, RecursionError):
             raise Again("an answer that is not JSON", perhaps_paid=True) from None
         if not isinstance(value, dict):
             raise Again("an answer that is not an object", perhaps_paid=True)
         return value
+
+    def _reason(self, text: str) -> str:
+        """The service's message about an error in one line, which shows neither the key nor control characters."""
+        try:
+            said = _message(json.loads(text, parse_int=_whole))
+        except (ValueError, RecursionError):
+            said = text
+        shown = "".join(letter if letter.isprintable() else " " for letter in self._service.scrubbed(said[:10_000]))
+        line = " ".join(shown.split())
+        return f": {line[:300]}" if line else ""
 
     def _remedy(self, status: int, reason: str) -> str:
         name, prefix = self._service.name, self._service.prefix
@@ -172,16 +163,35 @@ class Wire:
         return f"{name} refuses the request (status {status}{reason})."
 
 
-def _reason(text: str) -> str:
-    """The service's message about an error, in one short line."""
-    try:
-        value = json.loads(text)
-        error = value.get("error", value) if isinstance(value, dict) else value
-        said = error.get("message", "") if isinstance(error, dict) else error
-    except ValueError:
-        said = text
-    line = " ".join(str(said).split())[:200]
-    return f": {line}" if line else ""
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= DIGITS else float(digits)
+
+
+def _decoded(content: bytes | bytearray, headers: httpx2.Headers) -> bytes:
+    """The body of a service that compresses although it was asked not to."""
+    if headers.get("content-encoding", "identity").lower() in ("identity", ""):
+        return bytes(content)
+    return zlib.decompressobj(47).decompress(content, LONGEST)  # 47: gzip or deflate
+
+
+def _failed(value: dict[str, Any]) -> int:
+    """The status of an error that comes with a status of success: the one that it names, or 500; 0 if there is none."""
+    error = value.get("error")
+    if not error or value.keys() & {"choices", "id"}:
+        return 0
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
+
+
+def _message(value: Any) -> str:
+    """What an error says, in the forms that services give it, with the parameter that it is about."""
+    error = (value.get("error") or value) if isinstance(value, dict) else value
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else json.dumps(error)
+    said = error.get("message") or error.get("detail") or error.get("msg") or error
+    about = error.get("param")
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    return f"{text} ({about})" if isinstance(about, str) and about and about not in text else text
 
 
 def _pause(asked: str | None) -> float | None:
@@ -190,6 +200,6 @@ def _pause(asked: str | None) -> float | None:
         return None
     with suppress(ValueError):
         return max(0.0, float(asked))
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         return max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
     return None
