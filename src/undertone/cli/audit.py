@@ -160,6 +160,7 @@ def audit(
             VERB, asked, folder, lambda bars: service.run(asked, folder, budget, bars.advanced), service_page, json
         )
         return _code(students.verdict, policy, bool(students.overt))
+    limits_of(max_cost, max_requests, [model])
     request = _request(given, claim, canary, alpha, effect, training)
     if dry_run:
         return _preview(request, json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
 Flag = Annotated[bool, Parameter(negative=())]
 
 
-def limits_of(cost: float | None, requests: int | None) -> Limits:
-    """The limits of the options --max-cost and --max-requests.
+def limits_of(cost: float | None, requests: int | None, models: Iterable[str | None] | None = None) -> Limits:
+    """The limits of the options --max-cost and --max-requests. ``models``: those that would be asked, if it is known.
 
     Raises:
-        UndertoneError: one of them is below 0.
+        UndertoneError: one of them is below 0, or limits services although no model is behind one.
     """
+    from undertone.models.names import is_remote
     from undertone.models.services.spending import Limits
 
     for name, number in (("--max-cost", cost), ("--max-requests", requests)):
         if number is not None and not number >= 0:
             raise UndertoneError(f"{name} must not be below 0, and is {number:g}.")
+        if number is not None and models is not None and not any(model and is_remote(model) for model in models):
+            raise UndertoneError(f"{name} limits what services are asked for, and no model here is behind one.")
     return Limits(requests=requests, cost=cost)
 
 

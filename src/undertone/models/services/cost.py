@@ -37,7 +37,7 @@ class Part:
     gpu_hours: float | None
     """None if it runs elsewhere, or the model's size is not known."""
     dollars: float | None
-    """None if it costs nothing or the price is not known."""
+    """None if the price, or the size of the model, is not known."""
 
 
 def work(what: str, rows: int, tokens: float, operations: int, parameters: float | None, machine: Gpu) -> Part:
@@ -80,18 +80,22 @@ def show_parts(title: str, parts: Sequence[Part], folder: Path) -> tuple[dict[st
     """What would be done and roughly what it costs, as one JSON object and as lines."""
     machine = gpu()
     hours = [part.gpu_hours for part in parts if part.gpu_hours is not None]
-    dollars = [part.dollars for part in parts if part.dollars is not None]
+    dollars = sum(part.dollars for part in parts if part.dollars is not None)
+    unknown = sum(part.dollars is None for part in parts)
     value = {"run_dir": str(folder), "parts": [asdict(part) for part in parts], "gpu": machine.name}
     here = f"{_figure(sum(hours))} hours of one {machine.name} and " if hours else ""
+    cost = f"${_figure(dollars)}" if unknown < len(parts) else "a cost that is not known"
+    more = (
+        f" and {unknown} of the {len(parts)} kinds of work at a cost that is not known" if dollars and unknown else ""
+    )
     fits = "; whether it fits into memory is not checked" if hours else ""
     lines = [
         f"{title}: nothing is run.",
         *map(_line, parts),
-        f"  together about {here}${_figure(sum(dollars))}, by the prices in prices.toml (UNDERTONE_PRICES names your "
-        f"own){fits}",
+        f"  together about {here}{cost}{more}, by the prices in prices.toml (UNDERTONE_PRICES names your own){fits}",
         f"  would be written to {folder}",
     ]
-    return value | {"gpu_hours": sum(hours), "dollars": sum(dollars)}, lines
+    return value | {"gpu_hours": sum(hours), "dollars": None if unknown else dollars}, lines
 
 
 def _line(part: Part) -> str:

@@ -181,7 +181,7 @@ class Endpoint:
                 raise
         try:
             return reply_of(answer)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise self._answers.refusal(error) from None
 
     def _once(self, body: dict[str, Any], stop: Event) -> dict[str, Any]:

@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import write_text
 from undertone.errors import UndertoneError
 from undertone.models.names import PROVIDER
 from undertone.models.services.patience import Patience
+from undertone.models.services.reply import whole
 from undertone.models.services.service import endpoint_of
 from undertone.models.services.spending import TUNED, Budget, price_of
 from undertone.models.services.wire import Wire
+from undertone.reading.files import read_bytes
+from undertone.reading.values import json_value
 
 GOING_ON = {"validating_files", "queued", "running"}
 """States of a job that has not ended."""
@@ -26,6 +30,12 @@ ENDED = {"failed", "cancelled"}
 """States of a job that ended without a model."""
 EVERY = 20.0
 """Seconds between two requests for the state of a job."""
+PAGES = 1000
+"""Most pages of a list that are read."""
+SLOWEST = 2**17
+"""Bytes a second at which rows are uploaded at the least."""
+MOST_TOKENS = 2**40
+"""A service that reports more tokens for one job is not believed."""
 
 
 def fine_tune(
@@ -77,7 +87,7 @@ class FineTuning:
                 records another fine-tuning, or the cost is limited and the price is not known.
         """
         service, self._model = endpoint_of(base)
-        self._service = service.name
+        self._service = service
         what = {"url": service.url, "model": self._model, "rows": file_digest(rows), "settings": settings, "seed": seed}
         self._key = digest(what)
         self._rows, self._budget, self._patience = rows, budget or Budget(), patience
@@ -87,7 +97,7 @@ class FineTuning:
         that were charged and the ``settings`` of the job, if the service reports them."""
         self._worst = _most(self._model, rows, settings) if self._budget.counts_cost else 0.0
         self._reserved = False
-        self._wire = Wire(service, patience.deadline, 1)
+        self._wire = Wire(service, patience.deadline + rows.stat().st_size / SLOWEST, 1)
 
     def __enter__(self) -> Self:
         return self
@@ -142,8 +152,8 @@ class FineTuning:
             UndertoneError: the job failed (with the service's reason), or the service stays down.
         """
         while "model" not in self.record:
-            job = self._insist(lambda: self._wire.send("GET", f"fine_tuning/jobs/{self.record['job']}"))
-            state = str(job.get("status"))
+            job = self._insist(lambda: self._wire.send("GET", f"fine_tuning/jobs/{quote(self.record['job'], safe='')}"))
+            state = self._service.line(str(job.get("status")))
             progress(state)
             if state == "succeeded":
                 self._ended(job)
@@ -151,29 +161,33 @@ class FineTuning:
                 time.sleep(every)
             else:
                 raise UndertoneError(self._why(job, state))
-        return f"{PROVIDER}/{self._service}/{self.record['model']}"
+        return f"{PROVIDER}/{self._service.name}/{self.record['model']}"
 
     def _ended(self, job: dict[str, Any]) -> None:
         model, tokens = _of(job, "fine_tuned_model"), job.get("trained_tokens")
-        if isinstance(tokens, int):
+        if type(tokens) is int and 0 <= tokens <= MOST_TOKENS:
             self._note("tokens", tokens)
             if self._reserved and self._budget.counts_cost:
                 self._budget.settle(self._worst, training_price(self._model) * tokens / 1e6)
         if isinstance(job.get("hyperparameters"), dict):
-            self._note("settings", job["hyperparameters"])
+            plain = {
+                key: value for key, value in job["hyperparameters"].items() if isinstance(value, str | int | float)
+            }
+            self._note("settings", plain)
         self._note("model", model)  # last, because it marks the work as done
 
     def _note(self, key: str, value: Any) -> None:
-        self.record[key] = value
-        write_text(self.kept, json.dumps(self.record, indent=1))
+        said = whole(json.dumps(value, ensure_ascii=False))
+        self.record[key] = json.loads(self._service.scrubbed(said))
+        write_text(self.kept, json.dumps(self.record, indent=1), private=True)
 
     def _insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        return self._patience.insist(self._service, call)
+        return self._patience.insist(self._service.name, call)
 
     def _listed(self, path: str) -> Iterator[dict[str, Any]]:
         """All items of a list, which the service gives in pages."""
         after: dict[str, str] = {}
-        while True:
+        for _ in range(PAGES):
             page = self._insist(partial(self._wire.send, "GET", path, params={"limit": "100", **after}))
             given = page.get("data")
             items = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
@@ -183,12 +197,12 @@ class FineTuning:
             after = {"after": _of(items[-1], "id")}
 
     def _why(self, job: dict[str, Any], state: str) -> str:
-        which = f"{self._service}: the fine-tuning {self.record['job']}"
+        which = f"{self._service.name}: the fine-tuning {self.record['job']}"
         if state not in ENDED:
             return f"{which} is in the unknown state {state!r}: look at it there, and give the same command again."
         error = job.get("error")
         message = error.get("message") if isinstance(error, dict) else error
-        reason = " ".join(str(message or "no reason given").split())[:300]
+        reason = self._service.line(str(message or "no reason given"))
         return f"{which} ended as {state!r} ({reason}); correct that and remove {self.kept} to start again."
 
 
@@ -197,8 +211,10 @@ def _done(kept: Path, what: dict[str, Any]) -> dict[str, Any]:
     if not kept.is_file():
         return {}
     try:
-        done = json.loads(kept.read_text(encoding="utf-8"))
+        done = json_value(read_bytes(kept), finite=False)
         differing = sorted(key for key in what if done["what"].get(key) != what[key])
+        if not all(isinstance(done.get(step, ""), str) for step in ("file", "job", "model")):
+            raise TypeError
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UndertoneError(
             f"{kept} is not the record of a fine-tuning, or is damaged: move it away; an existing job is found again."

@@ -43,15 +43,16 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
     """A kept answer. What came in place of an answer is kept too, but is not given as text.
 
     Raises:
-        ValueError: it is not one.
+        ValueError, TypeError: it is not one.
     """
     missing = answer.get("missing", "")
     found = [answer.get("text"), answer.get("finished"), answer.get("model"), missing]
     top = answer.get("top")
     if not all(isinstance(one, str) for one in found) or not isinstance(top, dict | None):
-        raise ValueError("not a kept answer")
-    text, finished, model, _ = found
-    return Reply("" if missing else whole(text), finished, model, top, missing)
+        raise ValueError("an answer has no text")
+    text, finished, model, _ = map(whole, found)
+    top = top and {whole(token): float(log_p) for token, log_p in top.items()}
+    return Reply("" if missing else text, finished, model, top, missing)
 
 
 def answer_of(value: Mapping[str, Any], service: Service, top: bool) -> dict[str, Any]:

@@ -15,10 +15,13 @@ from pydantic import SecretStr
 
 from undertone.errors import UndertoneError
 from undertone.models.names import PROVIDER
+from undertone.reading.hostile import one_line
 
 logger = logging.getLogger("undertone")
 VERSION = "api-version"
 """The one query that an address may have: Azure's, which goes with every request."""
+LINE = 300
+"""Most characters of a message of a service."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ class Service:
         if len(key) < 8 or (len(key) < 16 and not any(map(str.isdigit, key))):
             return text
         return re.sub("".join(map(_spelled, key)), "[key]", text)
+
+    def line(self, text: str) -> str:
+        """The beginning of what the service says, in one line without the key and without control characters."""
+        return one_line(self.scrubbed(text[: 100 * LINE]))[:LINE]
 
 
 def endpoint_of(name: str) -> tuple[Service, str]:

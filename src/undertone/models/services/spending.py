@@ -1,7 +1,6 @@
 """Prices, and limits on requests and cost, which are checked before a request is sent."""
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -9,6 +8,8 @@ from threading import Lock
 from pydantic import Field, TypeAdapter
 
 from undertone.errors import UndertoneError
+from undertone.reading.files import read_bytes
+from undertone.reading.values import toml_value
 from undertone.spec import Spec
 
 TABLE = Path(__file__).with_name("prices.toml")
@@ -19,9 +20,9 @@ GO_ON = "give the same command again: answers so far are kept."
 class Price(Spec):
     """Dollars per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    training: float | None = Field(None, ge=0)
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+    training: float | None = Field(None, ge=0, allow_inf_nan=False)
     """Price of fine-tuning: of every token, in every epoch."""
 
     def of(self, read: int, written: int) -> float:
@@ -72,8 +73,8 @@ def gpu() -> Gpu:
 def _table() -> tuple[dict[str, Price], Gpu]:
     path = Path(os.environ.get("UNDERTONE_PRICES") or TABLE)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        machine = found.pop("gpu", None) or tomllib.loads(TABLE.read_text(encoding="utf-8"))["gpu"]
+        found = toml_value(read_bytes(path))
+        machine = found.pop("gpu", None) or toml_value(read_bytes(TABLE))["gpu"]
         return TypeAdapter(dict[str, Price]).validate_python(found), Gpu.model_validate(machine)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -60,10 +60,9 @@ class Wire:
                 follow_redirects=False,  # the key must reach no other address
             )
         except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
-            reason = service.scrubbed(str(error).partition("\n")[0])
             raise UndertoneError(
-                f"No connection can be made by this machine's proxies and certificates ({reason}): correct HTTP_PROXY, "
-                "HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+                f"This machine's proxies or certificates cannot be used ({service.line(str(error))}): correct "
+                "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
             ) from None
         # Only what runs in an event loop can be ended at any moment: a blocking client's limits begin anew with every
         # byte.
@@ -119,7 +118,7 @@ class Wire:
         except TimeoutError:
             raise Again(f"an answer that takes over {self._deadline:g} s", perhaps_paid=True) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise Again(f"no connection ({self._service.scrubbed(str(error))})") from None
+            raise Again(f"no connection ({self._service.line(str(error))})") from None
         except (httpx2.HTTPError, OSError, zlib.error) as error:
             raise Again(f"a broken connection ({type(error).__name__})", perhaps_paid=True) from None
 
@@ -140,14 +139,13 @@ class Wire:
         return value
 
     def _reason(self, text: str) -> str:
-        """The service's message about an error in one line, which shows neither the key nor control characters."""
+        """The service's message about an error."""
         try:
             said = _message(json.loads(text, parse_int=_whole))
         except (ValueError, RecursionError):
             said = text
-        shown = "".join(letter if letter.isprintable() else " " for letter in self._service.scrubbed(said[:10_000]))
-        line = " ".join(shown.split())
-        return f": {line[:300]}" if line else ""
+        line = self._service.line(said)
+        return f": {line}" if line else ""
 
     def _remedy(self, status: int, reason: str) -> str:
         name, prefix = self._service.name, self._service.prefix
