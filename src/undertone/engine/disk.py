@@ -11,14 +11,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from undertone.errors import UndertoneError
+from undertone.reading.files import opened
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 PATIENCE = 0.25
 """Seconds to wait for a lock. A process that looks whether it is held holds it for a moment itself."""
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file under another name, syncs it and renames it, so that ``path`` is never half written.
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Writes a file under another name, syncs it and renames it, so that ``path`` is never half written. Only its owner
+    can read a ``private`` file.
 
     Raises:
         UndertoneError: the disk is full, or the file cannot be written.
@@ -26,6 +28,8 @@ def write_text(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.part")
     try:
         with aside.open("w", encoding="utf-8") as file:
+            if private:
+                aside.chmod(0o600)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -63,7 +67,7 @@ def locked(path: Path) -> Generator[bool]:
 def is_locked(path: Path) -> bool | None:
     """Whether a process holds the lock file; None if the file cannot be read. Changes nothing on the disk."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
