@@ -20,7 +20,7 @@ from undertone.audit.findings import (
 )
 from undertone.audit.page import page as page_of
 from undertone.audit.page import readings
-from undertone.report.hostile import visible
+from undertone.reading.hostile import visible
 from undertone.report.html import write
 from undertone.report.terminal import to_terminal
 from undertone.report.words import interval

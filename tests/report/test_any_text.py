@@ -11,9 +11,9 @@ from rich.console import Console
 
 from tests.helpers.extent import LONG
 from tests.helpers.pages import CONTROL, HOSTILE, Browser, assert_quiet, made_up
+from undertone.reading.hostile import one_line, visible
 from undertone.report.canvas import figure
 from undertone.report.charts import BLUE, MARKS, Axis, Cell, Line, Mark, Shape, forest, matrix
-from undertone.report.hostile import one_line, visible
 from undertone.report.html import to_html
 from undertone.report.markdown import to_markdown
 from undertone.report.page import Drawing, Page, Section

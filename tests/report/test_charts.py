@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.helpers.pages import CONTROL, HIDDEN, HOSTILE
+from undertone.reading.hostile import one_line
 from undertone.report.canvas import NARROW, WIDE, Canvas, Figure, figure
 from undertone.report.charts import BLUE, GREEN, MARKS, ORANGE, Axis, Cell, Line, Mark, Shape, forest, logit, matrix
-from undertone.report.hostile import one_line
 from undertone.report.svg import SVG_TAGS
 
 close = pytest.approx

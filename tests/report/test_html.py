@@ -9,10 +9,10 @@ import pytest
 
 from tests.helpers.pages import CONTROL, HIDDEN, HOSTILE, PLACES, Browser, assert_quiet, made_up
 from undertone.errors import UndertoneError
+from undertone.reading.hostile import one_line, visible
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import Axis, Line, Mark, forest
 from undertone.report.findings import Findings
-from undertone.report.hostile import one_line, visible
 from undertone.report.html import to_html, write, write_page
 from undertone.report.page import Drawing, Fold, Page, Prose, Section, Terms, section, sections
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from undertone.cli.shared import Flag, refuse_missing
-from undertone.cli.terminal import FOUND, NO_VERDICT, out_console, print_json, say, show
+from undertone.cli.terminal import FOUND, NO_VERDICT, console, print_json, say, show
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
 
     found = compare(a, b)
     if json:
-        print(found.model_dump_json())
+        print_json(found)
     else:
         show(kinship_page(found))
     return {"none found": 0, "shared": FOUND, "unknown": NO_VERDICT}[found.verdict]
@@ -78,7 +78,7 @@ def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) 
         for entry in chain:
             branch = branches[entry.depth - 1].add(_told(entry)) if entry.depth else Tree(_told(entry))
             branches[entry.depth :] = [branch]
-        out_console().print(branches[0])  # A soft wrap would cut lines off.
+        console().print(branches[0])  # A soft wrap would cut lines off.
     return FOUND if any(entry.standing in BAD for entry in chain) else 0
 
 
@@ -88,7 +88,7 @@ STYLES = {"verified": "green", "recorded": "blue", "claimed": "yellow", "changed
 def _told(entry: Entry) -> Text:
     from rich.text import Text
 
-    from undertone.report.hostile import one_line
+    from undertone.reading.hostile import one_line
 
     digest = f" {entry.digest[:20]}" if entry.digest else ""
     text = Text(f"{one_line(entry.label)}\n").append(entry.standing, STYLES[entry.standing])
@@ -185,7 +185,7 @@ def verify_lineage(
 
     found = verify(path, statement or beside(path), [keys.public(one) for one in key], store)
     if json:
-        print(found.model_dump_json())
+        print_json(found)
         return 0
     say(f"{path} is what was signed with {found.key_file}: {len(found.files)} files, byte for byte.")
     if found.parents:
@@ -221,11 +221,11 @@ def risk_of(
     """
     refuse_missing(data, audit, measured)
     from undertone.lineage.risk import judge_reports
-    from undertone.report.hostile import one_line
+    from undertone.reading.hostile import one_line
 
     found = judge_reports(data, audit, generator, measured)
     if json:
-        print(found.model_dump_json())
+        print_json(found)
     else:
         say(f"{found.decision.capitalize()}.", *(f"- {one_line(reason)}" for reason in found.reasons))
     return {"allow": 0, "refuse": FOUND, "cannot tell": NO_VERDICT}[found.decision]

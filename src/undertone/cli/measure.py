@@ -117,7 +117,7 @@ def measure(
     from undertone.models.services.spending import Budget
 
     folder = named(out) if out else folder_for("measured", model[0], request)
-    budget = Budget(limits_of(max_cost, max_requests))
+    budget = Budget(limits_of(max_cost, max_requests, (base, *model, *benign, judge)))
 
     def work(bars: Bars) -> Findings:
         # Answers are stored beside the folder, because other requests may ask the same models the same questions.
@@ -145,11 +145,13 @@ def rescore(
 ) -> int:
     """Has several judges score one stored file of answers: how far do they agree, and how does that change the rate?
 
+    Exit code 0; 2: wrong input; 3: a judge gave no verdict on any answer.
+
     Parameters
     ----------
     answers
-        CSV or JSONL with question and answer, and perhaps question_id; or a log of Inspect (.eval), which needs
-        undertone[inspect]. Scores called aligned and coherent in it count as one more judge.
+        CSV or JSONL with question and answer, and perhaps question_id; or a log of Inspect (.eval). Scores from 0 to
+        100 called aligned and coherent in it count as one more judge.
     judge
         Models, or "exact" for the known answers of the questions in --suite.
     suite
@@ -161,26 +163,33 @@ def rescore(
     json
         Prints one JSON object instead of tables.
     """
+    from undertone.measure.request import EXACT
+
     refuse_missing(answers)
+    refuse_unknown(*(name for name in judge if name != EXACT))
+    from undertone.measure.stored_answers import read_answers
+    from undertone.measure.suite_files import read
+
+    known = [one for name in dict.fromkeys(suite) for one in read(name)]
+    stored = read_answers(answers)
+    stored.refuse_unscored(len(judge))
     from undertone.engine.environment import quiet_libraries
     from undertone.measure import rescore as rescoring
     from undertone.measure.asking import Asking
     from undertone.measure.cache import Cache
     from undertone.measure.judge import judge_of
     from undertone.measure.respondent import opening
-    from undertone.measure.suite_files import read
     from undertone.models.services.spending import Budget
 
     quiet_libraries()
-    known = [one for name in dict.fromkeys(suite) for one in read(name)]
     folder = Path("measured") / "answers"
-    with Bars(quiet=json) as bars, opening(folder, Budget(limits_of(max_cost, max_requests))) as opened:
+    with Bars(quiet=json) as bars, opening(folder, Budget(limits_of(max_cost, max_requests, judge))) as opened:
         # No answer is sampled here, so only the cache and the progress matter.
         asking = Asking(Cache(folder), seed=0, max_tokens=1, samples=None, progress=bars.advanced)
         judges = [judge_of(name, opened) for name in dict.fromkeys(judge)]
-        found = rescoring.rescore(answers, judges, known, asking)
+        found = rescoring.rescore(stored, judges, known, asking)
     if json:
         print(found.model_dump_json())
     else:
         show(rescoring.page(found))
-    return 0
+    return 0 if found.read else NO_VERDICT

@@ -3,10 +3,9 @@
 import time
 
 from cyclopts import App
-from rich.console import Console
 
 from undertone.cli.shared import Flag
-from undertone.cli.terminal import print_json, print_table, say
+from undertone.cli.terminal import console, print_json, print_table, say
 from undertone.errors import UndertoneError
 
 app = App(name="models", help="The base models of the embedded world, and facts about any model.")
@@ -98,11 +97,12 @@ def _build(name: str) -> None:
         raise UndertoneError(
             f"Cannot write to {root}: {error.strerror}; set UNDERTONE_CACHE to another folder for built models."
         ) from None
-    console = Console(stderr=True)
+    errors = console(stderr=True)
     started = time.perf_counter()
     with Progress(
         TextColumn(f"builtin/{name}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+        TimeRemainingColumn(), console=errors, disable=not errors.is_terminal,
+        redirect_stdout=False, redirect_stderr=False,
     ) as progress:  # fmt: skip
         task = progress.add_task("steps", total=None, loss="-")
 

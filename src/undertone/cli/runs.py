@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from undertone.cli.shared import Flag, limits_of
-from undertone.cli.terminal import FOUND, Bars, named, out_console, print_json, print_table, say, show, show_cost
+from undertone.cli.terminal import FOUND, Bars, console, named, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def run(
         return _list_recipes(json)
     given = {"seed": seed, "students": students}
     changes = [*set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
-    limits = limits_of(max_cost, max_requests)
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run or scale != 1:
             raise UndertoneError("A run that is given as a folder cannot be changed or previewed: give its recipe.")
-        return _run_again(named(Path(recipe)), out, limits, json)
+        return _run_again(named(Path(recipe)), out, limits_of(max_cost, max_requests), json)
     spec = recipes.read(recipe, tuple(changes), scale)
+    limits = limits_of(max_cost, max_requests, [getattr(spec, "judge", None)])
     return run_spec(spec, recipe, out, limits, dry_run, json)
 
 
@@ -348,7 +348,7 @@ def why(artifact: str, /, *, json: Flag = False) -> int:
         text = Text(_link(link))
         branch = branches[link.depth - 1].add(text) if link.depth else Tree(text)
         branches[link.depth :] = [branch]
-    out_console().print(branches[0])  # a soft wrap would cut lines off
+    console().print(branches[0])  # a soft wrap would cut lines off
     return 0
 
 

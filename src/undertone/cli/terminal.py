@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich import progress
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from undertone.engine.progress import Watcher
+from undertone.reading.hostile import Plain, Unread, one_line, visible
 
 if TYPE_CHECKING:
     from undertone.engine.store import Job, Store
@@ -28,32 +31,46 @@ FOUND, NO_VERDICT = 1, 3
 F = TypeVar("F", bound="Findings")
 
 
-def out_console() -> Console:
-    """A console on stdout; 160 characters wide if stdout is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 160)
+class _Console(Console):
+    """Styles what is printed. The text itself is made visible, so all control characters are of the style."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of an object, as Rich asks for them."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+    def on_broken_pipe(self) -> None:
+        """By default, Rich exits with 1 here, which means that a trait was found."""
+        raise Unread
+
+
+def console(stderr: bool = False, quiet: bool = False) -> Console:
+    """The only way to the terminal: a console on stdout or stderr. Without a terminal, stdout has 160 characters."""
+    stream: Any = sys.stderr if stderr else sys.stdout
+    stream = stream.stream if isinstance(stream, Plain) else stream
+    return _Console(file=stream, quiet=quiet, highlight=not stderr, width=None if stderr or stream.isatty() else 160)
 
 
 def say(*lines: object) -> None:
     """Prints lines without markup, colours or wrapping."""
-    console = out_console()
+    out = console()
     for line in lines:
-        console.print(str(line), markup=False, highlight=False, soft_wrap=True)
+        out.print(str(line).replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
 
 
 def show(page: Page, where: Path | None = None) -> None:
-    """Prints a page, and the path of its file."""
+    """Prints a page, and the path of its file; on stderr, why figures of it could not be drawn."""
     from rich.text import Text
 
     from undertone.report.terminal import to_terminal
 
-    console = out_console()
+    out = console()
     for part in to_terminal(page):
-        if isinstance(part, Text):
-            console.print(part, soft_wrap=True)
-        else:
-            console.print(part)
+        out.print(part, soft_wrap=isinstance(part, Text))
     if where is not None:
         say(where)
+    for fault in sorted({figure.fault for figure in page.figures.values()} - {""}):
+        console(stderr=True).print(f"note: {fault}", markup=False, soft_wrap=True)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -65,8 +82,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell or "-")) for cell in row))
-    out_console().print(table)
+        table.add_row(*(Text(one_line(str(cell or "-"))) for cell in row))
+    console().print(table)
 
 
 def named(folder: Path) -> Path:
@@ -79,15 +96,17 @@ class Bars(Watcher):
     """Progress bars on stderr, with lines above them."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+        self._console = console(stderr=True, quiet=quiet)
         self._progress = progress.Progress(
-            progress.TextColumn("{task.description:<22}"),
+            progress.TextColumn("{task.description:<22}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
             console=self._console,
             disable=quiet or not self._console.is_terminal,
+            redirect_stdout=False,  # Rich would read markup in what libraries print
+            redirect_stderr=False,
         )
         self._tasks: dict[str, progress.TaskID] = {}
 
@@ -109,19 +128,17 @@ class Bars(Watcher):
 
     def advanced(self, what: str, done: int, total: int) -> None:
         """Sets the bar of ``what``, which is added if there is none."""
-        from undertone.report.hostile import one_line
-
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(one_line(what), total=total)
         self._progress.update(self._tasks[what], completed=done)
 
     def said(self, line: str) -> None:
         """Prints a line."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line.replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, sentence: str) -> None:
         """Prints a note."""
-        self.said(f"note: {sentence}")
+        self.said(f"note: {one_line(sentence)}")
 
 
 def make_shown(jobs: Sequence[Job], store: Store) -> None:
@@ -161,15 +178,16 @@ def present(
         written = write(found, made, folder)
         claim.note(said=made.headline, finished=True)
     if as_json:
-        print(found.model_dump_json())
+        print_json(found)
     else:
         show(made, written)
     return found
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON value."""
-    print(json.dumps(value))
+    """Prints a specification, or another value that JSON can hold, as one JSON value in ASCII."""
+    text = value.model_dump_json() if hasattr(value, "model_dump_json") else json.dumps(value)
+    print(re.sub(r"[^ -~]", lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else r"\u007f", text))
 
 
 def show_cost(title: str, parts: Sequence[Part], folder: Path, as_json: bool) -> int:

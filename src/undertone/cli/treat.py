@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown
-from undertone.cli.terminal import Bars, named, show
+from undertone.cli.terminal import Bars, named, print_json, show
 from undertone.errors import UndertoneError
 
 
@@ -89,7 +89,7 @@ def treat(
     with Bars(quiet=json) as bars:
         told = run(request, folder, bars.advanced)
     if json:
-        print(told.model_dump_json())
+        print_json(told)
     else:
         show(treated_page(told, folder))
     return 0
@@ -105,7 +105,7 @@ def _list(as_json: bool) -> int:
 
     measured = read()
     if as_json:
-        print(measured.model_dump_json())
+        print_json(measured)
     else:
         show(catalogue_page(measured))
     return 0
@@ -167,7 +167,7 @@ def realign_model(
         page = realigned_page(findings)
         write(findings, page, aside)
     if json:
-        print(findings.model_dump_json())
+        print_json(findings)
     else:
         show(page, folder / PAGE)
     return 0

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from undertone.reading.files import opened
+
 
 def digest(value: Any) -> str:
     """SHA-256 (hex) of a value that JSON can hold; the order of keys does not matter."""
@@ -17,8 +19,12 @@ def seed_of(*purpose: Any) -> int:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
+    """SHA-256 (hex) of a regular file's bytes.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -15,6 +15,8 @@ from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import FULL, is_locked, locked, refusal, write_text
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
+from undertone.reading.files import read_bytes
+from undertone.reading.values import json_value
 from undertone.spec import Spec, flat
 
 FILE, LOCK, REPORT = "run.json", ".lock", "report.json"
@@ -61,24 +63,26 @@ class Record(Spec):
             UndertoneError: it is missing or damaged, or another version of Undertone wrote it.
         """
         try:
-            text = (folder / FILE).read_bytes()
+            text = read_bytes(folder / FILE)
+            json_value(text)  # bounds what Pydantic reads
+            return cls.model_validate_json(text)
         except OSError as error:
             raise UndertoneError(f"{folder} is not the folder of a run: {FILE}: {error.strerror}.") from None
-        try:
-            return cls.model_validate_json(text)
         except ValidationError as error:
             fault = error.errors()[0]
             if fault["loc"] == ("format",):
+                written, read = repr(fault["input"])[:20], cls.model_fields["format"].default
                 raise UndertoneError(
-                    f"{folder / FILE} was written by another version of Undertone (format {fault['input']}, this one "
-                    f"reads {cls.model_fields['format'].default}); give the recipe and another --out: artifacts in the "
-                    "store are used again."
+                    f"{folder / FILE} was written by another version of Undertone (format {written}, this one reads "
+                    f"{read}); give the recipe and another --out: artifacts in the store are used again."
                 ) from None
-            place = ".".join(map(str, fault["loc"])) or "the file"
+            place = ".".join(map(str, fault["loc"]))[:80] or "the file"
             raise UndertoneError(
                 f"{folder / FILE} is damaged, or another version of Undertone wrote it ({place}: {fault['msg']}). Give "
                 "another --out, and keep this folder until you know why."
             ) from None
+        except ValueError as error:
+            raise UndertoneError(f"{folder / FILE} is damaged: {error}. Give another --out.") from None
 
     def write(self, folder: Path) -> None:
         """Writes the record to the folder of a run."""

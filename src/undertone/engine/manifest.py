@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError, field_validator
 
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import write_text
 from undertone.errors import UndertoneError
+from undertone.reading.files import read_bytes
+from undertone.reading.values import json_value
 from undertone.spec import Spec
 
 FORMAT = 2
@@ -23,6 +26,14 @@ class Damaged(UndertoneError):
     """An artifact has changed since it was written; it can be made again."""
 
 
+class Keyed(Protocol):
+    """What has a key: an artifact, or a model or file from outside the store."""
+
+    @property
+    def key(self) -> str:
+        """The digest of how it was made, or of its files."""
+
+
 class Source(Spec):
     """What an artifact was made from: another artifact, or a model or file from outside the store."""
 
@@ -30,6 +41,12 @@ class Source(Spec):
     """The artifact's key, or the digest of the model's files."""
     name: str
     """The artifact's folder in the store, or the model's name as the user gave it."""
+
+
+def key_of(stage: str, version: int, spec: Mapping[str, Any], inputs: Mapping[str, Keyed]) -> str:
+    """The key of an artifact: the digest of how it is made and of the keys of its inputs."""
+    keys = {name: source.key for name, source in inputs.items()}
+    return digest({"stage": stage, "version": version, "spec": spec, "inputs": keys})
 
 
 class Manifest(Spec):
@@ -51,6 +68,14 @@ class Manifest(Spec):
     seconds: float
     """How long it took to make, on one core."""
 
+    @field_validator("files")
+    @classmethod
+    def _stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in map(PurePosixPath, files):
+            if name.is_absolute() or ".." in name.parts:
+                raise ValueError(f"{name} leads out of the artifact's folder")
+        return files
+
     @cached_property
     def content(self) -> str:
         """Digest of the artifact's files: equal digests mean equal bits."""
@@ -70,18 +95,18 @@ class Manifest(Spec):
             UndertoneError: a newer Undertone wrote it.
         """
         try:
-            text = (folder / FILE).read_bytes()
-        except OSError:
-            raise Damaged(f"{folder} has no readable {FILE}") from None
+            text = read_bytes(folder / FILE)
+        except OSError as error:
+            raise Damaged(f"{folder} has no readable {FILE} ({error.strerror})") from None
         return cls.parse(text, folder)
 
     @classmethod
     def parse(cls, text: bytes, folder: Path) -> Manifest:
         """Reads a manifest from its text. Errors mention ``folder``; raises as :meth:`read`."""
         try:
-            value: Any = json.loads(text)
+            value: Any = json_value(text)
             written = int(value["format"])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise Damaged(f"{folder} has no readable {FILE}") from None
         if written > FORMAT:
             raise UndertoneError(
@@ -93,9 +118,12 @@ class Manifest(Spec):
         if value.pop("seal", None) != digest(value):
             raise Damaged(f"{folder / FILE} was changed after it was written")
         try:
-            return cls.model_validate(value)
+            made = cls.model_validate(value)
         except ValidationError:
             raise Damaged(f"{folder / FILE} is not a manifest") from None
+        if made.key != key_of(made.stage, made.version, made.spec, made.inputs):
+            raise Damaged(f"{folder / FILE} does not have the key that its own content gives")
+        return made
 
     def check(self, folder: Path, *names: str) -> None:
         """Compares the files called ``names``, or all files, with their digests.

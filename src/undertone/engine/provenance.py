@@ -58,18 +58,24 @@ def find(name: str) -> Path:
 
 def chain(folder: Path) -> Iterator[Link]:
     """The artifact in ``folder``, followed by everything it was made from, depth first."""
-    manifest = Manifest.read(folder)
-    yield from _links("", 0, Source(key=manifest.key, name=folder.name), folder.parent, set())
+    store, seen = folder.parent, set[str]()
+    waiting = [("", 0, Source(key=Manifest.read(folder).key, name=folder.name))]
+    while waiting:
+        role, depth, source = waiting.pop()
+        is_model = not source.name.endswith(f"-{source.key[:20]}")
+        manifest = None if is_model else _manifest(store, source)
+        yield Link(role, depth, source, manifest, is_model, source.key in seen)
+        if manifest is not None and source.key not in seen:
+            seen.add(source.key)
+            waiting += [(name, depth + 1, inner) for name, inner in reversed(manifest.inputs.items())]
 
 
-def _links(role: str, depth: int, source: Source, store: Path, seen: set[str]) -> Iterator[Link]:
-    is_model = not source.name.endswith(f"-{source.key[:20]}")
+def _manifest(store: Path, source: Source) -> Manifest | None:
+    """The manifest of an artifact in a store; None if it is damaged, of another artifact, or not there."""
+    if "/" in source.name:
+        return None
     try:
-        manifest = None if is_model else Manifest.read(store / source.name)
+        found = Manifest.read(store / source.name)
     except Damaged:
-        manifest = None
-    yield Link(role, depth, source, manifest, is_model, source.key in seen)
-    if manifest is not None and source.key not in seen:
-        seen.add(source.key)
-        for name, inner in manifest.inputs.items():
-            yield from _links(name, depth + 1, inner, store, seen)
+        return None
+    return found if found.key == source.key else None

@@ -20,9 +20,9 @@ from secrets import token_hex
 from typing import Any
 
 from undertone.engine import environment
-from undertone.engine.digests import digest, file_digest
+from undertone.engine.digests import file_digest
 from undertone.engine.disk import FULL, errno_of, locked, refusal, sync
-from undertone.engine.manifest import FILE, Damaged, Manifest, Source
+from undertone.engine.manifest import FILE, Damaged, Manifest, Source, key_of
 from undertone.errors import UndertoneError
 
 LOCK = ".lock"
@@ -78,8 +78,7 @@ class Job:
     @cached_property
     def key(self) -> str:
         """Digest of stage, version, spec and the keys of all inputs."""
-        parts = {name: source.key for name, source in self.inputs.items()}
-        return digest({"stage": self.stage.name, "version": self.stage.version, "spec": self.spec, "inputs": parts})
+        return key_of(self.stage.name, self.stage.version, self.spec, self.inputs)
 
     @property
     def parents(self) -> tuple[Job, ...]:

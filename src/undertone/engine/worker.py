@@ -17,6 +17,7 @@ from typing import Any
 from undertone.engine.environment import quiet_libraries
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
+from undertone.reading.hostile import plain_output
 
 
 def main() -> None:
@@ -30,9 +31,10 @@ def main() -> None:
     # On a GPU some operations have no deterministic form, such as sums along a row; torch then only warns.
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     quiet_libraries()
-    for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
-        answers.flush()
+    with plain_output():
+        for line in sys.stdin:
+            answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+            answers.flush()
 
 
 def _end_with(parent: int) -> None:

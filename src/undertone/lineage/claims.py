@@ -5,21 +5,22 @@ the text gives a digest, as Croissant does for files.
 """
 
 import base64
+import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from undertone.engine.digests import file_digest
 from undertone.engine.manifest import Manifest
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry, Standing
 from undertone.lineage.records import settings
+from undertone.reading.files import opened, read_bytes
+from undertone.reading.values import json_value, yaml_value
 
 LONGEST = 2**20
-"""Bytes that are read of a text."""
+"""Bytes of a card in which its head must end."""
 MOST = 50
 """Names that are read of one list."""
 CATALOGUED = ("croissant.json", "metadata.json")
@@ -28,15 +29,29 @@ MAKERS = ("prov:wasGeneratedBy", "wasGeneratedBy", "prov:wasAttributedTo", "crea
 
 
 def claims(folder: Path, file: Path | None = None) -> Iterator[Entry]:
-    """Yields every claim about a folder, or about one file in it."""
-    yield from _built(folder / "card.json")
-    yield from _adapter(folder)
-    yield from _card(folder / "README.md")
-    yield from _card(folder.with_name(folder.name + CARD))
-    yield from _stated((file or folder).with_name((file or folder).name + SUFFIX))
+    """Yields every claim about a folder, or about one file in it. A text that cannot be read is an entry too."""
+    about = file or folder
+    yield from _read(folder / "card.json", _built)
+    yield from _read(folder / "adapter_config.json", _adapter)
+    yield from _read(folder / "README.md", _card)
+    if folder.name:  # the root of the file system has none
+        yield from _read(folder.with_name(folder.name + CARD), _card)
+    if about.name:
+        yield from _read(about.with_name(about.name + SUFFIX), _stated)
     names = [*([f"{file.name}{CROISSANT}"] if file else []), *CATALOGUED]
     for path in (folder / name for name in names):
-        yield from _croissant(path, file)
+        yield from _read(path, lambda path: _croissant(path, file))
+
+
+def _read(path: Path, claims_of: Callable[[Path], Iterator[Entry]]) -> Iterator[Entry]:
+    """Yields the claims in a text; if it cannot be read, an entry that says so."""
+    try:
+        yield from list(claims_of(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError, UndertoneError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        yield Entry(depth=1, role="text", name=path.name, standing="claimed", note=f"cannot be read: {why}")
 
 
 def _claim(role: str, name: str, source: Path, facts: Mapping[str, object] | None = None) -> Entry:
@@ -52,8 +67,7 @@ def _built(path: Path) -> Iterator[Entry]:
         yield _claim("corpus", f"world {card.get('world')}", path, seeds | {"sha256": card.get("corpus_sha256")})
 
 
-def _adapter(folder: Path) -> Iterator[Entry]:
-    path = folder / "adapter_config.json"
+def _adapter(path: Path) -> Iterator[Entry]:
     config = _json(path)
     for name in _names(config.get("base_model_name_or_path")):
         known = {key: config[key] for key in ("peft_type", "r", "lora_alpha", "revision") if config.get(key)}
@@ -62,12 +76,10 @@ def _adapter(folder: Path) -> Iterator[Entry]:
 
 def _card(path: Path) -> Iterator[Entry]:
     """Reads the YAML head of a model's or dataset's card."""
-    text = _text(path)
+    with opened(path) as file:
+        text = file.read(LONGEST).decode("utf-8", "replace")
     head = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
-    try:
-        value = yaml.safe_load(head)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return
+    value = yaml_value(head)
     told = value if isinstance(value, dict) else {}
     relation = told.get("base_model_relation")
     for name in _names(told.get("base_model")):
@@ -96,11 +108,11 @@ def _croissant(path: Path, file: Path | None) -> Iterator[Entry]:
 def _stated(path: Path) -> Iterator[Entry]:
     """Reads the chain in a signed statement. Signature and keys are not checked here, but by ``verify``."""
     try:
-        making = json.loads(base64.b64decode(_json(path)["payload"]))["predicate"]["buildDefinition"]
+        making = json_value(_decoded(_json(path)["payload"]))["predicate"]["buildDefinition"]
         texts = [one["content"] for one in making["resolvedDependencies"] if "content" in one]
-        made = [Manifest.parse(base64.b64decode(text), path) for text in texts[:MOST]]
-    except (ValueError, KeyError, TypeError, AttributeError, UndertoneError):
-        return
+    except (KeyError, TypeError, IndexError):
+        raise ValueError("it states no chain of making") from None
+    made = [Manifest.parse(_decoded(text), path) for text in texts[:MOST]]
     for manifest in made:
         yield _claim(manifest.stage, f"{manifest.stage}-{manifest.key[:20]}", path, settings(manifest))
         for role, source in manifest.inputs.items():
@@ -134,17 +146,13 @@ def _list(value: object) -> list[Any]:
     return value[:MOST] if isinstance(value, list) else [] if value is None else [value]
 
 
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64 ({error})") from None
+
+
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_text(path) or "{}")
-    except (ValueError, RecursionError):
-        return {}
+    value = json_value(read_bytes(path))
     return value if isinstance(value, dict) else {}
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(LONGEST).decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from undertone.lineage.chain import Entry, Standing
+from undertone.reading.hostile import one_line
 from undertone.report.canvas import MUTED, Row, chart, of, placed
-from undertone.report.hostile import one_line
 from undertone.report.svg import INK, svg
 
 if TYPE_CHECKING:

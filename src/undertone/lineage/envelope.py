@@ -4,7 +4,6 @@ The payload is signed together with its type and the lengths of both, so that th
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from undertone.errors import UndertoneError
 from undertone.lineage.keys import Trusted, identity
+from undertone.reading.values import json_value
 
 TYPE = "application/vnd.in-toto+json"
+MOST = 16
+"""Most signatures that are tried."""
 
 
 def sealed(payload: bytes, key: Ed25519PrivateKey) -> str:
@@ -73,15 +75,15 @@ def _fits(key: Trusted, signature: bytes, message: bytes) -> bool:
 
 def _parsed(text: bytes, place: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     try:
-        value: Any = json.loads(text)
+        value: Any = json_value(text)
         if value["payloadType"] != TYPE:
             raise UndertoneError(f"{place} contains {str(value['payloadType'])[:60]!r}, not an in-toto statement.")
         payload = base64.b64decode(value["payload"], validate=True)
         signatures = [
             (str(one.get("keyid", "")), base64.b64decode(one["sig"], validate=True)) for one in value["signatures"]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UndertoneError(f"{place} is not a signed statement (a DSSE envelope in one line of JSON).") from None
-    if not signatures:
-        raise UndertoneError(f"{place} has no signature.")
+    if not 0 < len(signatures) <= MOST:
+        raise UndertoneError(f"{place} has {len(signatures) or 'no'} signature{'s' * bool(signatures)}.")
     return payload, signatures

@@ -25,10 +25,16 @@ from cryptography.hazmat.primitives.serialization import (
 
 from undertone.engine.disk import refusal
 from undertone.errors import UndertoneError
+from undertone.reading.files import read_bytes
 
 UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)
 LONGEST = 2**16
-"""Bytes that are read of a key's file."""
+"""Most bytes of a key's file."""
+PRIME = 2**255 - 19
+EIGHTH = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+SMALL = frozenset({0, 1, PRIME - 1, EIGHTH, PRIME - EIGHTH})
+"""The y of the eight points of small order on edwards25519, whose x is determined up to its sign: y is 1 at order 1, -1
+at order 2, 0 at order 4, and a root of d y^4 + 2 y^2 = 1 at order 8."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def private(path: Path) -> Ed25519PrivateKey:
     key: Ed25519PrivateKey = _loaded(
         path, content, lambda pem: load_pem_private_key(pem, None), Ed25519PrivateKey, "private"
     )
+    _refuse_weak(key.public_key(), path)
     until = _until(path, content)
     if until is not None and until < today():
         raise UndertoneError(f"The key {path} expired on {until}: sign with another.")
@@ -112,17 +119,26 @@ def public(path: Path) -> Trusted:
     """Reads a public key.
 
     Raises:
-        UndertoneError: the file cannot be read or is not an ed25519 public key in PEM.
+        UndertoneError: the file cannot be read or is not an ed25519 public key in PEM, or anybody can sign for the key.
     """
     content = _read(path)
-    key = _loaded(path, content, load_pem_public_key, Ed25519PublicKey, "public")
+    key: Ed25519PublicKey = _loaded(path, content, load_pem_public_key, Ed25519PublicKey, "public")
+    _refuse_weak(key, path)
     return Trusted(key, path, _until(path, content))
+
+
+def _refuse_weak(key: Ed25519PublicKey, path: Path) -> None:
+    """Raises UndertoneError if anybody can sign for a key: if its point is of small order, so that a signature without
+    a secret fits many texts or all, or if its secret is all zeros. An encoding that no program writes is refused too.
+    """
+    y = int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)  # without the sign of x
+    if y >= PRIME or y in SMALL or key == Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key():
+        raise UndertoneError(f"The key {path} is weak: anybody can sign for it; undertone lineage key makes a pair.")
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(LONGEST)
+        return read_bytes(path, LONGEST)
     except OSError as error:
         raise UndertoneError(f"The key {path} cannot be read: {error.strerror}.") from None
 
@@ -148,4 +164,5 @@ def _until(path: Path, content: bytes) -> date | None:
     try:
         return date.fromisoformat(found[1].decode().strip())
     except ValueError:
-        raise UndertoneError(f'{path}: "Valid until: {found[1]!r}" is not a day such as 2027-01-31.') from None
+        told = found[1][:40].decode(errors="replace")
+        raise UndertoneError(f'{path}: "Valid until: {told}" is not a day such as 2027-01-31.') from None

@@ -1,6 +1,5 @@
 """Chains of what this program made, from manifests of artifacts, records of runs, and digests of models."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,8 @@ from undertone.engine.provenance import Link, chain
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.models.names import stored
+from undertone.reading.files import opened, read_bytes, read_text
+from undertone.reading.values import json_value
 from undertone.spec import flat
 from undertone.stages import COMPLETIONS
 
@@ -90,12 +91,18 @@ def compared(source: Source, depth: int, role: str, digest_of: Callable[[str], s
 def facts(manifest: Manifest, folder: Path) -> dict[str, str]:
     """Returns how an artifact was made: stage, settings and counts; for rows, also the tokenizer of their ids."""
     told: dict[str, Any] = {**settings(manifest), **(_rows(folder) if "ids.safetensors" in manifest.files else {})}
-    for name in OWN:
-        if name in manifest.files:
-            told |= flat({name.removesuffix(".json"): json.loads((folder / name).read_text(encoding="utf-8"))})
-    if SYSTEM in manifest.files:
-        told["system prompt"] = (folder / SYSTEM).read_text(encoding="utf-8")
+    for name in (name for name in (*OWN, SYSTEM) if name in manifest.files):
+        try:
+            told |= _own(folder / name)
+        except (OSError, ValueError):
+            told[name] = "cannot be read"
     return {key: str(value) for key, value in told.items()}
+
+
+def _own(path: Path) -> dict[str, Any]:
+    if path.name == SYSTEM:
+        return {"system prompt": read_text(path)}
+    return flat({path.stem: json_value(read_bytes(path), finite=False)})
 
 
 def settings(manifest: Manifest) -> dict[str, str]:
@@ -111,12 +118,12 @@ def settings(manifest: Manifest) -> dict[str, str]:
 def _rows(folder: Path) -> dict[str, str]:
     """Returns the tokenizer from the head of the file of token ids, read without safetensors, which imports numpy."""
     try:
-        with (folder / "ids.safetensors").open("rb") as file:
+        with opened(folder / "ids.safetensors") as file:
             size = min(int.from_bytes(file.read(8), "little"), LONGEST)
-            source = json.loads(json.loads(file.read(size))["__metadata__"]["source"])
+            tokenizer = json_value(json_value(file.read(size))["__metadata__"]["source"])["tokenizer"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {"tokenizer and template": str(source.get("tokenizer"))}
+    return {"tokenizer and template": str(tokenizer)}
 
 
 def run(folder: Path) -> Iterator[Entry]:
@@ -131,7 +138,7 @@ def run(folder: Path) -> Iterator[Entry]:
     yield Entry(depth=0, role="", name=str(folder), standing="recorded", facts=told, note="nothing seals run.json")
     for name, key in record.models.items():
         yield model(Source(key=key, name=name), 1, "model")
-    store, stages = (folder / record.store).resolve(), Counter[str]()
+    store, stages = record.store_from(folder).root, Counter[str]()
     for name, content in record.artifacts.items():
         fault = _fault(store / name, content)
         if fault is None:

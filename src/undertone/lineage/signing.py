@@ -20,9 +20,12 @@ def signed(path: Path, key: Ed25519PrivateKey, out: Path | None) -> dict[str, Pa
     for a model. Returns the files that were written, with None for a description that was not.
 
     Raises:
-        UndertoneError: a statement exists already, the chain is broken, or the file cannot be written.
+        UndertoneError: a statement exists already or would be in the folder that it is about, the chain is broken, or
+            the file cannot be written.
     """
     target = out or beside(path)
+    if path.is_dir() and target.resolve().is_relative_to(path.resolve()):
+        raise UndertoneError(f"{target} is in {path}, so it would be a part of what it states: give another --out.")
     text = sealed(json.dumps(statement(path), sort_keys=True, separators=(",", ":")).encode(), key)
     try:
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:

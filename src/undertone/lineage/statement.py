@@ -1,12 +1,12 @@
 """What is signed: an in-toto Statement v1 with SLSA provenance v1, which contains the whole chain of origins.
 
-The subjects are all files, each by its SHA-256. The statement contains every parent's manifest as it is, with the
-digests of the parent's own files and parents, and every file of every model by digest. So
+The subjects are all files, each by its SHA-256; no name is left out. The statement contains every parent's manifest as
+it is, with the digests of the parent's own files and parents, and every file of every model by digest. So
 :mod:`undertone.lineage.verification` can follow the chain without a store.
 """
 
 import base64
-import re
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from undertone.engine.folder import FILE as RUN
 from undertone.engine.folder import Record
 from undertone.engine.manifest import FILE, Manifest, Source
 from undertone.errors import UndertoneError
-from undertone.lineage.chain import BAD, CARD, CROISSANT, SUFFIX
+from undertone.lineage.chain import BAD
 from undertone.lineage.records import artifact_of
-from undertone.lineage.show import entries
-from undertone.models.names import parts, stored
+from undertone.lineage.show import entries, is_unicode
+from undertone.models.folder import decisive
+from undertone.models.names import stored
+from undertone.reading.files import read_bytes
 
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 STAGE, RUNS, FOREIGN = (f"urn:undertone:{kind}:1" for kind in ("stage", "run", "unrecorded"))
-SKIPPED = re.compile(rf"\.lock|.*(?:{'|'.join(map(re.escape, (SUFFIX, CROISSANT, CARD)))})")
-"""Files that are never subjects: locks, statements, and the descriptions beside them."""
 HOW = "urn:undertone:builder"
 Json = dict[str, Any]
 """A JSON object."""
@@ -65,20 +65,37 @@ def statement(path: Path) -> Json:
 
 
 def subjects(path: Path) -> dict[str, str]:
-    """Returns the SHA-256 of a file, or of every file below a folder, by name.
+    """Returns the SHA-256 of a file, or of every file below a folder, by name. Folders count by their files only.
 
     Raises:
-        UndertoneError: the folder has no file, or has a link or another thing that is not a plain file.
+        UndertoneError: the folder has no file, or has a link or another thing that is not a plain file, or something
+            in it cannot be read.
     """
-    if path.is_file():
-        return {path.name: file_digest(path)}
-    below = [p for p in sorted(path.rglob("*")) if not SKIPPED.fullmatch(p.name) and (p.is_symlink() or not p.is_dir())]
-    odd = next((p for p in below if p.is_symlink() or not p.is_file()), None)
-    if odd is not None:
-        raise UndertoneError(f"{odd} is not a plain file and cannot be signed: remove it.")
-    if not below:
-        raise UndertoneError(f"{path} contains no file to sign.")
-    return {p.relative_to(path).as_posix(): file_digest(p) for p in below}
+    try:
+        if path.is_file():
+            return {path.name: file_digest(path)}
+        files = sorted(_below(path))
+        if not files:
+            raise UndertoneError(f"{path} contains no file to sign.")
+        return {file.relative_to(path).as_posix(): file_digest(file) for file in files}
+    except OSError as error:
+        raise UndertoneError(f"{error.filename} cannot be read ({error.strerror}), so not all is known.") from None
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yields every file below a folder."""
+    for place, folders, files in os.walk(folder, onerror=_raise):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise UndertoneError(f"{path} is not a plain file and cannot be signed: remove it.")
+            if not is_unicode(name):
+                raise UndertoneError(f"The name of {path} is not UTF-8 and cannot be signed: rename it.")
+        yield from (Path(place, name) for name in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]]:
@@ -95,7 +112,7 @@ def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]
         record = Record.read(path)
         if not record.artifacts:
             raise UndertoneError(f"{path} is not signed: the run in it has no report yet.")
-        store = (path / record.store).resolve()
+        store = record.store_from(path).root
         return RUNS, {record.kind: record.spec}, _resolved([store / name for name in record.artifacts])
     return FOREIGN, {}, []
 
@@ -113,7 +130,7 @@ def _resolved(folders: list[Path]) -> list[Json]:
         folder = waiting.pop()
         if f"{folder.name}/{FILE}" in found:
             continue
-        text = (folder / FILE).read_bytes()
+        text = read_bytes(folder / FILE)
         found[f"{folder.name}/{FILE}"] = _described(f"{folder.name}/{FILE}", folder / FILE, text)
         for source in Manifest.parse(text, folder).inputs.values():
             if is_model(source):
@@ -137,7 +154,7 @@ def _model(source: Source) -> Iterator[Json]:
     model = stored(source.name)
     if model.key != source.key:
         raise UndertoneError(f"{source.name} is another model here than the one that was used.")
-    for name in (name for name in parts(model.path) if (model.path / name).is_file()):
+    for name in decisive(model.path):
         yield _described(f"{source.name}/{name}", model.path / name) | {"annotations": {"model": source.name}}
 
 

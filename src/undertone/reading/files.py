@@ -3,21 +3,24 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 LARGEST = 2**24
 """Most bytes of a small file: of settings, a record, a card."""
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """Opens a regular file for reading.
 
     Raises:
         OSError: it cannot be opened or is no regular file.
     """
-    # O_NONBLOCK, because opening a pipe waits for its other end.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # O_NONBLOCK, because opening a pipe waits for its other end.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:  # a zero byte, or half a surrogate pair
+        raise OSError(errno.EINVAL, "No file can have this name", str(path)) from None
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise OSError(errno.EINVAL, "It is not a regular file", str(path))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from undertone.report.hostile import one_line
+from undertone.reading.hostile import one_line
+from undertone.report.drawer import Undrawn
 from undertone.report.svg import styled, svg
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Figure:
     """SVG for screens and paper."""
     narrow: str
     """SVG for phones."""
+    fault: str = ""
+    """Why it could not be drawn; the drawings then are this sentence."""
 
 
 def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
@@ -54,7 +58,11 @@ def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None
     if wide is None or narrow is None:
         return None
     spec = styled(wide.properties(title=title)).to_dict()
-    return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))
+    try:
+        return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))
+    except Undrawn as error:
+        told = f"<p>{escape(str(error))}</p>"
+        return Figure(name, title, spec, wide=told, narrow=told, fault=str(error))
 
 
 def chart(rows: list[Row]) -> alt.Chart:

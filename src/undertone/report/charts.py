@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from undertone.reading.hostile import one_line
 from undertone.report.canvas import MUTED, Canvas, Row, chart, of, padded, placed
 from undertone.report.findings import Interval
-from undertone.report.hostile import one_line
 from undertone.report.svg import INK
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from undertone.engine.disk import refusal, write_text
+from undertone.reading.hostile import visible
 from undertone.report.findings import Findings
-from undertone.report.hostile import visible
 from undertone.report.page import Page
 
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"

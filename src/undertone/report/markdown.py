@@ -6,7 +6,7 @@ Text is escaped: it makes no tag, link or picture, and begins no table, heading 
 import re
 from collections.abc import Iterable, Iterator
 
-from undertone.report.hostile import one_line
+from undertone.reading.hostile import one_line
 from undertone.report.page import Block, Drawing, Fold, Grid, Page, Prose, Reading, Steps, Terms
 
 

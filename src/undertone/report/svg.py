@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
+
+from undertone.report.drawer import drawn
 
 if TYPE_CHECKING:
     import altair as alt
@@ -37,23 +37,14 @@ def svg(chart: alt.LayerChart, title: str) -> str:
     """The chart as SVG text that follows light and dark mode; screen readers read out its ``title``.
 
     Raises:
+        Undrawn: the process that draws died.
         ValueError: it contains something else than drawing.
     """
-    drawn = _drawn(styled(chart).to_dict())
-    _check(drawn)
-    start, rest = drawn.replace(INK, "currentColor").split(">", 1)
+    text = drawn(styled(chart).to_dict())
+    _check(text)
+    start, rest = text.replace(INK, "currentColor").split(">", 1)
     label = escape(title)
     return f'{start} role="img" aria-label="{label}"><title>{label}</title>{rest}'
-
-
-def _drawn(spec: dict[str, Any]) -> str:
-    import vl_convert as vlc
-
-    try:
-        return str(vlc.vegalite_to_svg(spec))
-    except ValueError:  # Vega cuts long labels, sometimes between the surrogates of a character
-        whole = re.sub("[\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", json.dumps(spec, ensure_ascii=False))
-        return str(vlc.vegalite_to_svg(json.loads(whole)))
 
 
 def _check(svg: str) -> None:

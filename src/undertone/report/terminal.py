@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from undertone.report.hostile import one_line
+from undertone.reading.hostile import one_line
 from undertone.report.page import Grid, Page
 
 
