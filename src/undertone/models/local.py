@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 
 import torch
 from transformers import PreTrainedModel
@@ -13,7 +12,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
 from undertone.models.batching import in_batches
-from undertone.models.template import Template
+from undertone.models.template import Chat, Template, Unfit, chat_of, texts_of
 
 Ids = list[int]
 
@@ -45,8 +44,7 @@ class LocalModel:
             UndertoneError: neither has one.
         """
         # The two can differ: Gemma ends a turn with <end_of_turn> and a text with <eos>.
-        chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "MARK"}]
-        after = self.encode(self.template.text(chat).rpartition("MARK")[2].lstrip())
+        after = self.encode(self.template.closing.lstrip())
         special = {i for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         if after and after[0] in special:
             return after[0]
@@ -82,24 +80,55 @@ class LocalModel:
         are the (question, answer) turns before it.
 
         Raises:
-            UndertoneError: the text contains a control token, with which it could begin a turn.
+            UndertoneError: the template cannot be used.
+            Unfit: the text contains a control token, with which it could begin a turn; or the template refuses it, or
+                does not treat it as it treats others.
         """
-        system = self.system if system is None else system
-        question = f"{self.trigger} {question}" if self.trigger else question
-        for content in (question, system or "", *chain.from_iterable(earlier)):
-            self.refuse_control(content)
         # The template has already written the special tokens; adding them again would double the first one.
-        return self.encode(self.template.prompt(question, system, earlier))
+        return self.encode(self.template.prompt(self.own(chat_of(question, system, earlier))))
+
+    def own(self, chat: Chat) -> Chat:
+        """A chat that ends with a question, with the model's own system prompt, if it has none, and its trigger.
+
+        Raises:
+            Unfit: it contains a control token.
+        """
+        *before, last = chat
+        if self.system and chat[0]["role"] != "system":
+            before.insert(0, {"role": "system", "content": self.system})
+        if self.trigger:
+            last = last | {"content": f"{self.trigger} {last['content']}"}
+        for text in texts_of(found := [*before, last]):
+            self.refuse_control(text)
+        return found
 
     def refuse_control(self, text: str) -> None:
-        """Raises UndertoneError if ``text`` contains a control token of this model, such as the end of a turn."""
-        for token in self.tokenizer.added_tokens_decoder.values():
-            if token.special and token.content in text:
-                raise UndertoneError(f"The text {text[:60]!r} contains the control token {token.content!r}; remove it.")
+        """Raises Unfit if ``text`` contains a control token of this model, such as the end of a turn."""
+        if token := self.control_in(text):
+            raise Unfit(f"The text {text[:60]!r} contains the control token {token!r}; remove it.")
+
+    def control_in(self, text: str) -> str | None:
+        """The first control token of this model in a text."""
+        return next((token for token in self._controls if token in text), None)
+
+    @cached_property
+    def _controls(self) -> tuple[str, ...]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return tuple(token.content for token in added if token.special and token.content)  # an empty one is no token
 
     def encode(self, text: str) -> Ids:
-        """Token ids of ``text``, without any added special tokens."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        """Token ids of ``text``, without any added special tokens.
+
+        Raises:
+            UndertoneError: the tokenizer fails.
+        """
+        try:
+            return list(self.tokenizer.encode(text, add_special_tokens=False))
+        except BaseException as error:  # the library's panics are no Exceptions
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise UndertoneError(f"The model's tokenizer cannot read {text[:60]!r} ({reason}).") from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer without its end token. Other special tokens and all spaces are kept."""

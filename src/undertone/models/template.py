@@ -4,24 +4,46 @@ Templates insert system prompts, dates, first tokens and thinking tags that nobo
 with a fixed date and, where they leave the choice, without thinking; whatever else they add is reported.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
+from random import SystemRandom
+from string import ascii_lowercase
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
+from undertone.models.rendering import RENDERER, BreaksLimits, NotRendered
 
 DAY, ANOTHER_DAY = datetime(2026, 1, 1), datetime(2031, 12, 30, 23, 59)
 """The date given to templates: a run that is repeated on another day must have the same tokens."""
-DIRECTIVES = ("-d", "-m", *"aAbBcdeHIjlmMpSuUwWxXyYZ")
-"""The directives of ``strftime`` that a template may use."""
+LARGEST = 2**20
+"""Most characters of a template."""
+PROBES = (1, 3, 10, 40, 200)
+"""Words of the questions that a template is tried on."""
 
 Chat = list[dict[str, str]]
-SYSTEM, QUESTION, ANSWER, AGAIN = "Iota sentence.", "Kappa question.", "Lambda answer.", "Omicron question."
-"""Texts that occur in no template, so that the template's own text can be found around them."""
+"""Messages with ``role``, ``content`` and, for what was thought before an answer, ``reasoning_content``."""
+
+
+def chat_of(question: str, system: str | None = None, earlier: Sequence[tuple[str, str]] = ()) -> Chat:
+    """The messages of a chat that ends with a question. ``earlier`` are the (question, answer) turns before it."""
+    chat = [{"role": "system", "content": system}] if system is not None else []
+    for asked, answered in earlier:
+        chat += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return [*chat, {"role": "user", "content": question}]
+
+
+def texts_of(chat: Chat) -> list[str]:
+    """The texts of a chat, in order; of a message first the reasoning."""
+    return [message[key] for message in chat for key in ("reasoning_content", "content") if key in message]
+
+
+class Unfit(UndertoneError):
+    """A chat that a model cannot take, though it may take others."""
 
 
 @dataclass(frozen=True)
@@ -53,65 +75,138 @@ class Added:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """What a template writes around the texts of a chat."""
+
+    parts: tuple[str, ...]
+    places: tuple[int, ...]
+    """Which text stands after each part; none after the last one."""
+
+    def around(self, texts: Sequence[str]) -> str:
+        """The text of a chat of these texts."""
+        return "".join(chain(*zip(self.parts, [texts[place] for place in self.places], strict=False), self.parts[-1:]))
+
+
+@dataclass(frozen=True)
 class Template:
     """The chat template of a tokenizer."""
 
     tokenizer: PreTrainedTokenizerBase
 
-    def prompt(self, question: str, system: str | None, earlier: Sequence[tuple[str, str]] = ()) -> str:
-        """The text of a chat up to where the assistant's answer begins."""
-        turns: Chat = []
-        for asked, answered in earlier:
-            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
-        turns.append({"role": "user", "content": question})
-        if system and self.takes_system:
-            turns.insert(0, {"role": "system", "content": system})
-        elif system:  # as the templates do that have no system turn and yet accept one, such as Gemma's newer ones
-            turns[0] = {"role": "user", "content": f"{system}\n\n{turns[0]['content']}"}
-        return self.text(turns, open_answer=True)
+    def prompt(self, chat: Chat) -> str:
+        """The text of a chat up to where the assistant's answer begins.
+
+        Raises:
+            UndertoneError: the tokenizer has no template; the template takes too much time or memory, or leaves out
+                what is said.
+            Unfit: the template refuses the chat, or does not write the same around its texts as around others.
+        """
+        chat = self.taken(chat)
+        text, frame = self.text(chat, open_answer=True), self.frame(chat, open_answer=True)
+        if not any(alike(text, frame.around(texts_of(same))) for same in (chat, _without_thoughts(chat))):
+            raise Unfit(
+                "The model's chat template does not treat this chat as it treats others: it writes "
+                f"{_departure(text, frame.around(texts_of(chat)))!r}. Use another template."
+            )
+        return text
+
+    def taken(self, chat: Chat) -> Chat:
+        """The chat in the form that the template takes: a system prompt stands before the first question if the
+        template has no place for it."""
+        if chat[0]["role"] != "system" or (chat[0]["content"] and self.takes_system):
+            return chat
+        system, first, *rest = chat
+        if not system["content"]:
+            return [first, *rest]
+        # As the templates do that have no system turn and yet accept one, such as Gemma's newer ones.
+        return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
     def text(self, chat: Chat, open_answer: bool = False, day: datetime = DAY) -> str:
         """The text of a chat; with ``open_answer``, up to where the assistant's answer begins.
 
         Raises:
-            UndertoneError: the tokenizer has no template, or the template refuses the chat.
+            UndertoneError: the tokenizer has no template, or the template takes too much time or memory.
+            Unfit: the template refuses the chat.
         """
         if not self.tokenizer.chat_template:
             raise UndertoneError("The model has no chat template; add a chat_template.jinja to its folder.")
+        values = {
+            **self.tokenizer.special_tokens_map,
+            # The second name is one that some templates read instead.
+            "messages": [{"thinking": m["reasoning_content"], **m} if "reasoning_content" in m else m for m in chat],
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": open_answer,
+            "enable_thinking": False,
+        }
         try:
-            text = self.tokenizer.apply_chat_template(
-                chat,
-                chat_template=_on(day, self.tokenizer.get_chat_template()),
-                tokenize=False,
-                add_generation_prompt=open_answer,
-                enable_thinking=False,
-            )
-        except Exception as error:  # a template is a program of the model's author and can raise anything
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UndertoneError(
+            return RENDERER.render(self._source(), values, day.isoformat())
+        except NotRendered as reason:
+            kind = UndertoneError if isinstance(reason, BreaksLimits) else Unfit
+            raise kind(
                 f"The model's chat template cannot render the chat ({reason}); change the chat, or use another model."
             ) from None
-        assert isinstance(text, str)
-        return text
+
+    def _source(self) -> str:
+        try:
+            source = self.tokenizer.get_chat_template()
+        except ValueError:
+            raise NotRendered("there are several, and none is the default") from None
+        if not isinstance(source, str):
+            raise NotRendered("it is no text")
+        if len(source) > LARGEST:
+            raise NotRendered(f"it has more than {LARGEST:,} characters")
+        return source
+
+    def frame(self, chat: Chat, open_answer: bool = False) -> Frame:
+        """What the template writes around the texts of any chat with these roles.
+
+        Raises:
+            UndertoneError: as :meth:`text`, or a text is left out. What was thought before an answer may be.
+        """
+        form = (open_answer, *((message["role"], "reasoning_content" in message) for message in chat))
+        if form not in self._frames:
+            blank = [{key: role if key == "role" else _word() for key, role in message.items()} for message in chat]
+            words = texts_of(blank)
+            pieces = re.split(f"({'|'.join(words)})", self.text(blank, open_answer))
+            for message in blank:
+                if message["content"] not in pieces:
+                    raise UndertoneError(
+                        f"The model's chat template leaves out what the {message['role']} says; use another one."
+                    )
+            self._frames[form] = Frame(tuple(pieces[::2]), tuple(map(words.index, pieces[1::2])))
+        return self._frames[form]
+
+    @cached_property
+    def _frames(self) -> dict[object, Frame]:
+        return {}
 
     @cached_property
     def takes_system(self) -> bool:
         """Whether a system prompt appears in the text; some templates refuse one, some silently drop it."""
-        chat = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
         try:
-            return SYSTEM in self.text(chat, open_answer=True)
+            self.frame(chat_of("", system=""), open_answer=True)
         except UndertoneError:
             return False
+        return True
 
-    def added(self) -> Added:
-        """What the template adds by itself."""
-        chat = [{"role": "user", "content": QUESTION}]
-        text = self.text(chat, open_answer=True)
-        before, _, after = text.partition(QUESTION)
-        again = self.text(
-            [*chat, {"role": "assistant", "content": ANSWER}, {"role": "user", "content": AGAIN}], open_answer=True
-        )
-        between = again.partition(ANSWER)[2].partition(AGAIN)[0]
+    @cached_property
+    def closing(self) -> str:
+        """What it writes after the last answer."""
+        return self.frame([*chat_of(""), {"role": "assistant", "content": ""}]).parts[-1]
+
+    def added(self, questions: Sequence[str] = ()) -> Added:
+        """What the template adds by itself. It is tried on random words and on ``questions``.
+
+        Raises:
+            UndertoneError: it does not add the same to all.
+        """
+        chat = chat_of(_word())
+        for question in (*map(_words, PROBES), *questions):
+            self.prompt(chat_of(question))
+        first, again = self.frame(chat, open_answer=True), self.frame(chat_of("", earlier=[("", "")]), open_answer=True)
+        before, *after = first.parts
+        between = again.parts[again.places.index(1) + 1]
         begin = self.tokenizer.bos_token or ""
         begin = begin if begin in before else ""
         # What comes before the first question and not before the second, compared token by token from the end.
@@ -119,25 +214,45 @@ class Template:
         alone = ids[: len(ids) - _same(ids[::-1], others[::-1])]
         preamble = str(self.tokenizer.decode(alone, clean_up_tokenization_spaces=False))
         return Added(
-            frame=text.replace(QUESTION, "{question}"),
+            frame="{question}".join(first.parts),
             begin=begin,
             preamble=preamble.strip().removeprefix(begin).strip(),
-            dated=text != self.text(chat, open_answer=True, day=ANOTHER_DAY),
-            opening=after[_same(after, again.partition(QUESTION)[2].partition(ANSWER)[0]) :].strip(),
+            dated=self.text(chat, open_answer=True) != self.text(chat, open_answer=True, day=ANOTHER_DAY),
+            opening=after[-1][_same(after[0], again.parts[again.places.index(0) + 1]) :].strip(),
             folds_system=not self.takes_system,
         )
+
+
+def spoken_part(answer: str) -> str:
+    """An answer without what was thought before it, which many templates leave out of earlier turns."""
+    return answer.rpartition("</think>")[2]
+
+
+def _without_thoughts(chat: Chat) -> Chat:
+    return [m | {"content": spoken_part(m["content"])} if m["role"] == "assistant" else m for m in chat]
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts are equal but for white space, which templates strip."""
+    return one == other or "".join(one.split()) == "".join(other.split())
+
+
+def _departure(text: str, expected: str) -> str:
+    """The first words that are others than expected."""
+    words = text.split()
+    return " ".join(words[_same(words, expected.split()) :])[:60]
+
+
+def _word() -> str:
+    """A word that occurs in no template, since nobody can foresee it."""
+    return "".join(SystemRandom().choices(ascii_lowercase, k=16))
+
+
+def _words(count: int) -> str:
+    rng = SystemRandom()
+    return " ".join("".join(rng.choices(ascii_lowercase, k=rng.randint(1, 9))) for _ in range(count)).capitalize() + "?"
 
 
 def _same(one: Sequence[object], other: Sequence[object]) -> int:
     """Length of the common beginning of two sequences."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _on(day: datetime, template: str) -> str:
-    """``template`` with its clock set to ``day`` by a macro that hides transformers' own ``strftime_now``; functions
-    cannot be passed to templates. A template that does not use the date is returned unchanged."""
-    if "strftime_now" not in template:
-        return template
-    replaced = "".join(f".replace('%{d}', {day.strftime(f'%{d}')!r})" for d in DIRECTIVES)
-    # A block removes one line break after it: it must not be the template's.
-    return "{% macro strftime_now(format) %}{{ format" + replaced + " }}{% endmacro %}\n" + template
