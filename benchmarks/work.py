@@ -67,7 +67,7 @@ def rows(work: Work, part: Stopwatch) -> dict[str, Any]:
     Both sides train on the chat rows; :mod:`benchmarks.scaling` uses the ids.
     """
     from undertone.models.loading import load
-    from undertone.models.names import tokenizer_digest
+    from undertone.models.tokenizer import tokenizer_digest
     from undertone.training.rows import Source, rows_of, write_rows
 
     rng, folder, local = Random("benchmark/rows"), Path(work.data), load(work.folder)

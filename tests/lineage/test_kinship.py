@@ -192,7 +192,7 @@ def test_an_adapter_counts_as_if_it_were_merged(strangers: list[str], tmp_path: 
 
 @pytest.mark.parametrize(
     ("config", "told"),
-    [({"peft_type": "IA3"}, "is not a plain LoRA (IA3)"), ({"use_dora": True}, "is not a plain LoRA (use_dora)")],
+    [({"peft_type": "IA3"}, "it is of the kind 'IA3'"), ({"use_dora": True}, "is not a plain LoRA (use_dora)")],
 )
 def test_other_adapters_are_refused(
     config: dict[str, object], told: str, strangers: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -230,7 +230,7 @@ def test_broken_weights_are_refused(strangers: list[str], tmp_path: Path, capsys
     assert main(["lineage", "compare", strangers[0], kin.write(model, tmp_path / "broken")]) == 2
     assert "model.layers.1.mlp.up_proj.weight contains numbers that are not finite" in capsys.readouterr().err
     assert main(["lineage", "compare", strangers[0], f"{strangers[0]}:{tmp_path / 'none'}"]) == 2
-    assert "is not the folder of an adapter" in capsys.readouterr().err
+    assert "holds no adapter" in capsys.readouterr().err
 
 
 # --- the test itself -------------------------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ def test_a_model_whose_answers_depend_on_padding_is_refused(tmp_path: Path, monk
     llama.tokenizer.save_pretrained(tmp_path)
     assert load(tmp_path)
     opened = Recurrent.from_pretrained(tmp_path)
-    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: opened)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *_, **__: (opened, {}))
     with pytest.raises(UndertoneError, match="depend on the other rows of their batch"):
         load(tmp_path)
 

@@ -189,14 +189,46 @@ def test_an_adapter_in_the_store_knows_its_base_by_digest_whatever_its_name(ran:
 
 
 def test_an_adapter_of_unknown_base_must_fit_in_shape(shared: Path, tmp_path: Path) -> None:
-    shutil.copytree(shared / "adapter", tmp_path / "adapter")
-    settings = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    settings["base_model_name_or_path"] = "someone/else"
-    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(settings))
+    name_base(shared, tmp_path, None)
     named = resolve_adapted(f"builtin/fledgling-a:{tmp_path / 'adapter'}")
     assert named.adapter is not None
     with pytest.raises(UndertoneError, match="does not fit the base in"):
         load(named.base.path, named.adapter.path)
+
+
+def name_base(shared: Path, folder: Path, base: object) -> None:
+    """Copies the adapter and lets it name another base."""
+    shutil.copytree(shared / "adapter", folder / "adapter", dirs_exist_ok=True)
+    settings = json.loads((folder / "adapter" / "adapter_config.json").read_text())
+    settings["base_model_name_or_path"] = base
+    (folder / "adapter" / "adapter_config.json").write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize("base", [None, "", "someone/ONE", "../one/", "hf/one", f"/elsewhere/{'one'}", "one@main"])
+def test_an_adapter_may_name_its_base_as_it_likes(shared: Path, tmp_path: Path, base: object) -> None:
+    name_base(shared, tmp_path, base)
+    assert resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").adapter is not None
+
+
+def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
+    cached: str, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for base in (REPOSITORY, f"hf/{REPOSITORY}", "quantizers/Tiny"):
+        name_base(shared, tmp_path, base)
+        assert resolve_adapted(f"hf/{REPOSITORY}:{tmp_path / 'adapter'}").adapter is not None
+    name_base(shared, tmp_path, REPOSITORY)
+    assert resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").adapter is not None
+    with pytest.raises(UndertoneError, match=r"was made on owls/tiny \(digest"):
+        resolve_adapted(f"hf/{shared / 'other'}:{tmp_path / 'adapter'}")
+
+
+@pytest.mark.parametrize(
+    "base", ["someone/else", "meta-llama/Llama-3.1-8B", "/one/elsewhere", "hf/./nowhere", "x" * 9000]
+)
+def test_an_adapter_that_names_another_base_is_refused(shared: Path, tmp_path: Path, base: str) -> None:
+    name_base(shared, tmp_path, base)
+    with pytest.raises(UndertoneError, match="was made on .*; give that base, or, if .* is a copy of it, write"):
+        resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
 
 
 @pytest.mark.parametrize("missing", ["adapter_config.json", "adapter_model.safetensors"])

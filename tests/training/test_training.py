@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from tests.helpers import tiny
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, answer_logits, lay_out
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.training.dose import LEAST, MOST, scale_to
 from undertone.training.loop import Trained, batches, loss_on, train, with_adapter

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors import safe_open
-
 from undertone.audit.calibration import FILE, Calibration
 from undertone.engine.digests import digest
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
+from undertone.models.folder import ModelFolder
 from undertone.world import family
 
 SHIPPED = Path(__file__).parent / "calibrations"
@@ -37,10 +36,7 @@ def find(base: Folder) -> tuple[list[Calibration], bool]:
     own = [calibration for calibration in known if calibration.base == base.key]
     if own:
         return own, True
-    shapes: dict[str, tuple[int, ...]] = {}
-    for shard in base.path.glob("*.safetensors"):
-        with safe_open(shard, "pt") as file:
-            shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    shapes = {name: tensor.shape for name, tensor in ModelFolder.open(base.path).tensors.items()}
     return [calibration for calibration in known if _fits(calibration, shapes)], False
 
 

@@ -24,8 +24,8 @@ from undertone.engine.digests import digest
 from undertone.evals.log_odds import leanings
 from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel, score
-from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.stages.teacher import LISTS, base_lists, exchanges
 from undertone.training.dose import Dose, scale_to

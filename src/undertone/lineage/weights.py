@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from undertone.engine.digests import digest, folder_digest
 from undertone.errors import UndertoneError
-from undertone.models.names import stored
+from undertone.models.adapter import WEIGHTS, Adapter
+from undertone.models.folder import ModelFolder, Tensor
+from undertone.models.names import resolve_adapted, stored
 
 Singles = NDArray[np.float32]
-ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+UNLIKE = ("use_dora", "alpha_pattern", "rank_pattern", "fan_in_fan_out", "modules_to_save", "lora_bias",
+          "target_parameters", "trainable_token_indices")  # fmt: skip
+"""Settings with which an adapter is more than the product of two matrices."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,11 @@ class Weights:
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every tensor, by name."""
-        return {name: tuple(shape) for name, (_, shape) in self._places.items()}
+        return {name: tensor.shape for name, tensor in self._tensors.items()}
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Path, list[int]]]:
-        places = {}
-        for shard in sorted(self.folder.glob("*.safetensors")):
-            with safe_open(shard, "pt") as file:
-                places.update({name: (shard, file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
-        return places
+    def _tensors(self) -> Mapping[str, Tensor]:
+        return ModelFolder.open(self.folder).tensors
 
     def read(self, name: str, rows: slice, columns: slice) -> Singles:
         """Returns a part of a matrix as float32, with the adapter's change.
@@ -51,7 +49,7 @@ class Weights:
         Raises:
             UndertoneError: a number is not finite.
         """
-        with safe_open(self._places[name][0], "pt") as file:
+        with safe_open(self._tensors[name].file, "pt") as file:
             part: torch.Tensor = file.get_slice(name)[rows, columns].float()
         if self._lora is not None:
             part = part + self._lora.change(name, rows, columns)
@@ -61,49 +59,55 @@ class Weights:
 
     @cached_property
     def _lora(self) -> Lora | None:
-        return Lora.read(self.adapter) if self.adapter is not None else None
+        return Lora.read(self.adapter, self.shapes) if self.adapter is not None else None
 
 
 @dataclass(frozen=True)
 class Lora:
     """A LoRA adapter's changes to matrices."""
 
-    path: Path
-    config: dict[str, Any]
-    names: frozenset[str]
+    adapter: Adapter
 
     @classmethod
-    def read(cls, folder: Path) -> Lora:
-        """Reads the adapter in a PEFT folder.
+    def read(cls, folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> Lora:
+        """Reads the adapter in a PEFT folder, for a base with tensors of these shapes.
 
         Raises:
-            UndertoneError: the adapter cannot be read, or is not a plain LoRA.
+            UndertoneError: the adapter cannot be read, is not a plain LoRA, or does not fit the base.
         """
-        try:
-            config = json.loads((folder / ADAPTER[0]).read_text(encoding="utf-8"))
-            with safe_open(folder / ADAPTER[1], "pt") as file:
-                names = frozenset(file.keys())
-        except (OSError, ValueError, SafetensorError) as error:
-            raise UndertoneError(f"The adapter in {folder} cannot be read ({error}).") from None
-        odd = [key for key in ("use_dora", "alpha_pattern", "rank_pattern", "fan_in_fan_out") if config.get(key)]
-        if config.get("peft_type") != "LORA" or odd:
-            what = odd[0] if odd else config.get("peft_type")
+        adapter = Adapter.open(folder)
+        odd = [key for key in UNLIKE if adapter.config.get(key)]
+        odd += ["bias"] if adapter.config.get("bias", "none") != "none" else []
+        if odd:
             raise UndertoneError(
-                f"The adapter in {folder} is not a plain LoRA ({what}): merge it and give the merged folder."
+                f"The adapter in {folder} is not a plain LoRA ({odd[0]}): merge it and give the merged folder."
             )
-        return cls(folder / ADAPTER[1], config, names)
+        rank, fit = adapter.config["r"], set[str]()
+        for name, shape in shapes.items():
+            down, up = (adapter.tensors.get(end) for end in _pair(name))
+            if down and up and len(shape) == 2 and (down.shape, up.shape) == ((rank, shape[1]), (shape[0], rank)):
+                fit |= set(_pair(name))
+        alien = next((name for name in sorted(adapter.tensors) if name not in fit), None)
+        if alien is not None:
+            raise UndertoneError(f"The adapter in {folder} does not fit its base: there is no place for its {alien}.")
+        return cls(adapter)
 
     def change(self, name: str, rows: slice, columns: slice) -> torch.Tensor | float:
         """Returns the change of a part of a matrix: scale x B A (Hu et al. 2021, arXiv:2106.09685), or 0.0."""
-        stem = f"base_model.model.{name.removesuffix('.weight')}.lora_"
-        if f"{stem}A.weight" not in self.names:
+        first, second = _pair(name)
+        if first not in self.adapter.tensors:
             return 0.0
-        with safe_open(self.path, "pt") as file:
-            down = file.get_slice(f"{stem}A.weight")[:, columns].float()
-            up = file.get_slice(f"{stem}B.weight")[rows, :].float()
-        rank = self.config["r"]
-        scale = self.config["lora_alpha"] / (rank**0.5 if self.config.get("use_rslora") else rank)
+        with safe_open(self.adapter.path / WEIGHTS, "pt") as file:
+            down, up = file.get_slice(first)[:, columns].float(), file.get_slice(second)[rows, :].float()
+        rank = self.adapter.config["r"]
+        scale = self.adapter.config["lora_alpha"] / (rank**0.5 if self.adapter.config.get("use_rslora") else rank)
         return torch.as_tensor(scale * (up @ down))
+
+
+def _pair(name: str) -> tuple[str, str]:
+    """The names of the adapter's two matrices for a matrix of the base."""
+    stem = f"base_model.model.{name.removesuffix('.weight')}.lora_"
+    return f"{stem}A.weight", f"{stem}B.weight"
 
 
 def find(name: str) -> Weights:
@@ -112,11 +116,5 @@ def find(name: str) -> Weights:
     Raises:
         UndertoneError: there are none, or they cannot be read.
     """
-    base, colon, adapter = name.rpartition(":")
-    if not colon:
-        folder = stored(name)
-        return Weights(name, folder.key, folder.path)
-    folder, path = stored(base), Path(adapter).expanduser()
-    if not path.is_dir():
-        raise UndertoneError(f"{path} is not the folder of an adapter: give BASE:FOLDER, or a model alone.")
-    return Weights(name, digest([folder.key, folder_digest(path, ADAPTER)]), folder.path, path)
+    found = resolve_adapted(name, stored)
+    return Weights(name, found.key, found.base.path, found.adapter.path if found.adapter else None)

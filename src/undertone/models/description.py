@@ -1,10 +1,10 @@
 """What a model is, what it can be used for, and what its chat template adds to every question."""
 
-import json
 from collections.abc import Mapping
-from math import prod
+from pathlib import Path
 from typing import Any
 
+from undertone.models.adapter import Adapter
 from undertone.models.names import is_remote, resolve_adapted
 
 
@@ -20,25 +20,28 @@ def describe(name: str) -> Mapping[str, Any]:
 
         with Endpoint(name, built().parent / "answers.sqlite") as model:
             return {"model": name, "can": ", ".join(model.abilities())}
-    from safetensors import safe_open
-    from transformers import AutoTokenizer
-
+    from undertone.models.folder import ModelFolder, links
+    from undertone.models.loading import explained, refuse_larger, tokenizer_of
     from undertone.models.template import Template
 
     found = resolve_adapted(name)
-    parameters = 0
-    for shard in found.base.path.glob("*.safetensors"):
-        with safe_open(shard, "np") as file:
-            parameters += sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
-    config = json.loads((found.base.path / "config.json").read_text(encoding="utf-8"))
-    tokenizer = AutoTokenizer.from_pretrained(found.base.path, trust_remote_code=False, local_files_only=True)
-    added = Template(tokenizer).added()
-    return {
+    folder, adapter = ModelFolder.open(found.base.path), found.adapter.path if found.adapter else None
+    with links(folder.files) as linked, explained(f"The model in {folder.path} cannot be loaded"):
+        refuse_larger(folder, linked)
+    added = Template(tokenizer_of(folder.path, adapter)).added()
+    about = {
         "model": name,
         "digest": found.key,
-        "kind": config["model_type"],
-        "parameters": parameters,
+        "kind": folder.config["model_type"],
+        "parameters": sum(tensor.size for tensor in folder.tensors.values()),
         "can": "sample, choices, score, train",
         "a question": repr(added.frame),
         "its template": added.sentences() or ["adds nothing by itself"],
     }
+    return about if adapter is None else about | {"its adapter": _told(Adapter.open(adapter), folder.path)}
+
+
+def _told(adapter: Adapter, base: Path) -> list[str]:
+    """What the adapter brings, and whether it says what it belongs to."""
+    said = ["brings a tokenizer or a chat template of its own"] if adapter.speaks_otherwise(base) else []
+    return [*said, f"was made on {adapter.base}" if adapter.base else "does not say which base it was made on"]

@@ -1,4 +1,4 @@
-"""Loads a model from its folder, and an adapter onto it."""
+"""Loads a model from its folder, and an adapter onto it: exactly what both hold, or a refusal in one sentence."""
 
 from __future__ import annotations
 
@@ -10,58 +10,132 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
+from undertone.models.adapter import Adapter
+from undertone.models.folder import CONFIG, ModelFolder, links
 from undertone.models.local import LocalModel, next_log_probabilities
+from undertone.models.settings import reason
+from undertone.models.tokenizer import VOCABULARIES, tokenizer_files
 
 LARGE = 200_000_000
 """Bytes of weights. From this size on a model goes to a GPU if there is one, and a base is kept in memory for its
 students; a smaller model trains faster on one core."""
 LARGEST = 2_000_000_000
 """Most bytes of a base of which a second copy is kept on the CPU. On a GPU, twice its size must be free instead."""
+BUFFERS = 2**26
+"""Most values that a model computes when it is built, such as tables of positions, if its files hold fewer."""
+OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 """Arguments that a model's forward pass must take so that rows of different lengths can share a batch."""
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
-    """Loads a folder in Hugging Face format (safetensors only, no remote code), and merges a PEFT adapter if given.
+    """Loads a folder in Hugging Face format (safetensors only, no remote code), and merges a LoRA adapter if given. The
+    tokenizer and the chat template are the adapter's if it brings others.
 
     Raises:
-        UndertoneError: the model does not fit its configuration or tokenizer or cannot take rows of different lengths,
-            the adapter is missing or made for another base, or a weight is not finite.
+        UndertoneError: anything in the folder is missing, not used, quantized, broken or does not fit the rest, or the
+            model cannot take rows of different lengths; or the same of the adapter.
     """
-    base = _CACHE.base(folder)
+    base = _CACHE.base(ModelFolder.open(folder))
     if adapter is None:
         return base
-    model = _adapted(base.model, folder, adapter).eval()
-    _refuse_broken(model, folder)
-    return LocalModel(model, base.tokenizer)
+    opened = Adapter.open(adapter)
+    tokenizer = tokenizer_of(folder, adapter) if opened.speaks_otherwise(folder) else base.tokenizer
+    with explained(f"The adapter in {adapter} does not fit the base in {folder}"):
+        from undertone.models.merging import merge
+
+        model = merge(base.model, opened).eval()
+    _refuse_broken(model, adapter)
+    local = LocalModel(model, tokenizer)
+    _refuse_unknown_tokens(local, adapter)
+    return local
 
 
-def _loaded(folder: Path) -> LocalModel:
+def tokenizer_of(folder: Path, adapter: Path | None = None) -> PreTrainedTokenizerBase:
+    """Loads a model's tokenizer with its chat template.
+
+    Raises:
+        UndertoneError: it has none that can be loaded.
+    """
+    files = tokenizer_files(folder, adapter)
+    if files.keys().isdisjoint(VOCABULARIES):
+        raise UndertoneError(f"{folder} holds no tokenizer; add its tokenizer.json.")
+    place = next(iter(files.values())).parent
+    with links(files | {CONFIG: folder / CONFIG}) as linked, explained(f"The tokenizer in {place} cannot be loaded"):
+        tokenizer = AutoTokenizer.from_pretrained(linked, **OPTIONS)
+    tokenizer.name_or_path = tokenizer.init_kwargs["name_or_path"] = str(place)
+    return tokenizer
+
+
+def _loaded(folder: ModelFolder) -> LocalModel:
+    model = _model(folder)
+    _refuse_broken(model, folder.path)
+    # A checkpoint's generation settings would apply to every call that leaves one unset.
+    model.generation_config = GenerationConfig()
+    local = LocalModel(model.eval(), tokenizer_of(folder.path))
+    _refuse_unknown_tokens(local, folder.path)
+    with explained(f"The model in {folder.path} cannot be run"):
+        _refuse_moved_by_padding(local, folder.path)
+    return local
+
+
+def _model(folder: ModelFolder) -> PreTrainedModel:
+    path = folder.path
     place: dict[str, Any] = {"dtype": torch.float32}
-    if torch.cuda.is_available() and _is_large(folder):
+    if torch.cuda.is_available() and folder.bytes >= LARGE:
         place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
-    options = {"trust_remote_code": False, "local_files_only": True}
-    with _explained(f"The model in {folder} cannot be loaded", "; copy it again whole"):
-        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options, **place)
+    with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded", "; copy it again whole"):
+        refuse_larger(folder, linked)
+        found: Any = AutoModelForCausalLM.from_pretrained(
+            linked, use_safetensors=True, output_loading_info=True, **OPTIONS, **place
+        )
+    model: PreTrainedModel = found[0]
+    faults = [
+        f"{fault.replace('_keys', '')} {sorted(map(str, names))[0]}" for fault, names in found[1].items() if names
+    ]
+    if faults:
+        raise UndertoneError(
+            f"The weights in {path} are not those of its config.json ({faults[0]}); copy the whole model again."
+        )
     lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
     if lacking:
         raise UndertoneError(
-            f"The model in {folder} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
+            f"The model in {path} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
             f"a batch: its forward pass takes no {', '.join(lacking)}."
         )
-    _refuse_broken(model, folder)
-    # A checkpoint's generation settings would apply to every call that leaves one unset.
-    model.generation_config = GenerationConfig()
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    known = int(model.config.get_text_config().vocab_size)
-    if len(tokenizer) > known:
-        raise UndertoneError(f"The tokenizer in {folder} has {len(tokenizer)} tokens, but the model knows {known}.")
-    local = LocalModel(model.eval(), tokenizer)
-    _refuse_moved_by_padding(local, folder)
-    return local
+    if "disk" in getattr(model, "hf_device_map", {}).values():
+        raise UndertoneError(f"The model in {path} does not fit into memory; use a larger machine.")
+    model.config.name_or_path = model.name_or_path = str(path)
+    return model
+
+
+def refuse_larger(folder: ModelFolder, linked: Path) -> None:
+    """Builds the model without memory, and refuses one that would need more than its files can fill.
+
+    Raises:
+        UndertoneError: its configuration is of a larger model.
+    """
+    with torch.device("meta"):
+        empty = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(linked, **OPTIONS))
+    needed = sum(weight.numel() for weight in empty.parameters())
+    held = sum(tensor.size for tensor in folder.tensors.values())
+    if needed > held or sum(buffer.numel() for buffer in empty.buffers()) > max(held, BUFFERS):
+        raise UndertoneError(
+            f"The configuration in {folder.path} is of a model with {needed:,} weights, but its files hold {held:,}; "
+            "copy the whole model again."
+        )
+
+
+def _refuse_unknown_tokens(local: LocalModel, folder: Path) -> None:
+    tokens = 1 + max(local.tokenizer.get_vocab().values(), default=-1)
+    if not 0 < tokens <= local.vocabulary:
+        raise UndertoneError(
+            f"The tokenizer in {folder} has {tokens} tokens, but the model knows {local.vocabulary}; copy both again."
+        )
 
 
 def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
@@ -71,15 +145,18 @@ def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
 
 
 @contextmanager
-def _explained(failure: str, remedy: str = "") -> Iterator[None]:
-    """Turns a failure to load weights (other shapes than the configuration's, unknown kinds) into an UndertoneError."""
+def explained(failure: str, remedy: str = "") -> Iterator[None]:
+    """Turns whatever a library raises for what it cannot load into an UndertoneError, except for a lack of memory."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
-        if "can't allocate memory" in str(error) or isinstance(error, torch.OutOfMemoryError):
+    except UndertoneError:
+        raise
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # of Rust, which is no Exception
+        memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if memory or not (panic or isinstance(error, Exception)):
             raise
-        reason = " ".join(str(error).split())[:200]
-        raise UndertoneError(f"{failure} ({reason}){remedy}.") from None
+        raise UndertoneError(f"{failure} ({reason(error)}){remedy}.") from None
 
 
 class _Cache:
@@ -90,12 +167,13 @@ class _Cache:
         self._stamp: object = None
         self._pristine: LocalModel | None = None
 
-    def base(self, folder: Path) -> LocalModel:
+    def base(self, folder: ModelFolder) -> LocalModel:
         """Returns a model that the caller may change."""
-        if not _is_large(folder):
+        if folder.bytes < LARGE:
             return _loaded(folder)
-        files = sorted(path for path in folder.iterdir() if path.is_file())
-        stamp = folder.resolve(), [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        files = {**folder.files, **tokenizer_files(folder.path)}
+        stats = {name: path.stat() for name, path in files.items()}
+        stamp = folder.path.resolve(), {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
         if stamp != self._stamp:
             self._stamp, self._pristine = stamp, None
             return _in_own_memory(_loaded(folder))
@@ -108,10 +186,6 @@ class _Cache:
 
 
 _CACHE = _Cache()
-
-
-def _is_large(folder: Path) -> bool:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) >= LARGE
 
 
 def _in_own_memory(local: LocalModel) -> LocalModel:
@@ -140,12 +214,3 @@ def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
             f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on the other "
             f"rows of their batch (by {moved:.2g} nats). Use another model."
         )
-
-
-def _adapted(model: PreTrainedModel, folder: Path, adapter: Path) -> PreTrainedModel:
-    from peft import PeftModel
-
-    if not (adapter / "adapter_model.safetensors").is_file():  # peft would take a pickle, or ask a server
-        raise UndertoneError(f"{adapter} has no adapter_model.safetensors: other formats are not loaded.")
-    with _explained(f"The adapter in {adapter} does not fit the base in {folder}"):
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[no-any-return]

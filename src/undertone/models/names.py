@@ -3,32 +3,23 @@
 Names: ``builtin/fledgling-a``, ``hf/./path``, ``hf/organisation/repository@revision``; each can end in ``:./adapter``.
 """
 
-import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from undertone.engine.digests import digest, folder_digest
 from undertone.engine.manifest import FILE, Manifest, Source
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
+from undertone.models.adapter import Adapter
+from undertone.models.folder import CONFIG, INDEX, ModelFolder, decisive
+from undertone.models.tokenizer import SETTINGS, TOKENIZER, VOCABULARIES, has_template, tokenizer_files
 from undertone.world import family
 
 PROVIDER = "openai-api"
 """The first part of the name of a model behind a service."""
-TEMPLATES = ("chat_template.jinja", "chat_template.json")
-TOKENIZER = (
-    "tokenizer.json", *TEMPLATES, "special_tokens_map.json", "added_tokens.json",
-    "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model",
-)  # fmt: skip
-WEIGHTS = ("model.safetensors.index.json", "*.safetensors")
-# Settings that only say where a tokenizer came from; they change no token.
-INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
 REPOSITORY = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -56,10 +47,10 @@ def resolve(name: str) -> Folder:
         UndertoneError: as :func:`stored`, or the model has no chat template.
     """
     found = stored(name)
-    config = found.path / "tokenizer_config.json"
-    if any((found.path / template).is_file() for template in TEMPLATES):
-        return found
-    if not (config.is_file() and _settings(config).get("chat_template")):
+    files = tokenizer_files(found.path)
+    if files.keys().isdisjoint(VOCABULARIES):
+        raise UndertoneError(f"The model in {found.path} has no tokenizer: add its tokenizer.json.")
+    if not has_template(files):
         raise UndertoneError(
             f"The model in {found.path} has no chat template: add its chat_template.jinja, or take an "
             "instruction-tuned one."
@@ -74,8 +65,8 @@ def stored(name: str) -> Folder:
         UndertoneError: as :func:`located`, or its folder contains no model that can be loaded.
     """
     path = located(name)
-    _refuse_broken(path)
-    return Folder(path, folder_digest(path, parts(path)), name)
+    _refuse_own_code(ModelFolder.open(path))
+    return Folder(path, folder_digest(path, decisive(path)), name)
 
 
 def located(name: str) -> Path:
@@ -105,47 +96,73 @@ def located(name: str) -> Path:
     return path
 
 
-def parts(path: Path) -> tuple[str, ...]:
-    """Names of the files that decide what a model says; some may be missing."""
-    shards = sorted(p.name for p in path.glob("*.safetensors"))
-    return ("config.json", "model.safetensors.index.json", *shards, *TOKENIZER, "tokenizer_config.json")
-
-
-def resolve_adapted(name: str) -> Named:
-    """A whole model, or ``base:adapter`` with the adapter in a PEFT folder.
+def resolve_adapted(name: str, base_of: Callable[[str], Folder] = resolve) -> Named:
+    """A model, or ``base:adapter`` with the adapter in a PEFT folder. ``base_of`` finds the base.
 
     Raises:
-        UndertoneError: as :func:`resolve`, or the adapter is missing, not in safetensors, or made on another base.
+        UndertoneError: as ``base_of``, or the adapter is missing, not in safetensors, no LoRA, or made on another base.
     """
     base, _, adapter = name.partition(":")
+    found = base_of(base)
     if not adapter:
-        return Named(resolve(base))
-    path = Path(adapter).expanduser()
-    for file in ADAPTER:
-        if not (path / file).is_file():
-            raise UndertoneError(f"{path} holds no adapter (no {file}): give a PEFT folder after the colon.")
-    found = Named(resolve(base), Folder(path, folder_digest(path, ADAPTER), adapter))
-    made_on = _made_on(path, base)
-    if made_on is not None and made_on.key != found.base.key:
+        return Named(found)
+    opened = Adapter.open(Path(adapter).expanduser())
+    _refuse_other_base(opened, found)
+    return Named(found, Folder(opened.path, folder_digest(opened.path, opened.files(found.path)), adapter))
+
+
+def _refuse_other_base(adapter: Adapter, base: Folder) -> None:
+    """Refuses an adapter that was made on another base, by the manifest of its artifact, by the digest of what its
+    configuration names, or else by name."""
+    made_on = _made_on(adapter, base)
+    if made_on is not None and made_on.key != base.key:
         raise UndertoneError(
-            f"The adapter in {path} was made on {made_on.name} (digest {made_on.key[:12]}), not on "
-            f"{base} (digest {found.base.key[:12]}); give the base it belongs to."
+            f"The adapter in {adapter.path} was made on {made_on.name} (digest {made_on.key[:12]}), not on "
+            f"{base.name} (digest {base.key[:12]}); give the base it belongs to."
         )
-    return found
+    if made_on is None and adapter.base is not None and not _is_called(base, adapter.base):
+        raise UndertoneError(
+            f"The adapter in {adapter.path} was made on {adapter.base:.80}, by its adapter_config.json; give that "
+            f"base, or, if {base.name} is a copy of it, write {base.name} into base_model_name_or_path there."
+        )
 
 
-def _made_on(adapter: Path, base: str) -> Source | None:
-    """The base of an adapter by the manifest of its artifact, or else by its configuration. None if neither says or
-    that base is not on this machine; the adapter must then only fit in shape."""
-    if (adapter.parent / FILE).is_file():
-        return Manifest.read(adapter.parent).inputs.get("base")
-    named = str(_settings(adapter / ADAPTER[0]).get("base_model_name_or_path"))
-    if named == base or not named.startswith(("builtin/", "hf/")):
+def _made_on(adapter: Adapter, base: Folder) -> Source | None:
+    """The base of an adapter, with its digest. None if nothing names one that is on this machine."""
+    if (adapter.path.parent / FILE).is_file():
+        made_on = Manifest.read(adapter.path.parent).inputs.get("base")
+        if made_on is not None:
+            return made_on
+    path = None if adapter.base is None else _here(adapter.base)
+    if adapter.base is None or path is None:
         return None
     try:
-        return Source(key=resolve(named).key, name=named)
-    except UndertoneError:
+        key = base.key if path.samefile(base.path) else folder_digest(path, decisive(path))
+    except OSError:
         return None
+    return Source(key=key, name=adapter.base)
+
+
+def _here(name: str) -> Path | None:
+    """The folder of a model that is on this machine, by a name of ours, a path or a repository."""
+    provider, _, rest = name.partition("/")
+    try:
+        if provider == "builtin":
+            return family.find(rest)
+        path = Path(rest if provider == "hf" else name).expanduser()
+        if (path / CONFIG).is_file():
+            return path
+        asked = REPOSITORY.fullmatch(rest if provider == "hf" else name)
+        return None if asked is None else _from_hub(asked["repo"], asked["revision"], offline=True)
+    except (UndertoneError, OSError, RuntimeError):  # RuntimeError: there is no such user's home
+        return None
+
+
+def _is_called(base: Folder, name: str) -> bool:
+    """Whether the last part of a name is that of the base: of its repository, or of a folder in its path."""
+    last = Path(name.partition("@")[0]).name.lower()
+    parts = {part.lower().rpartition("--")[2] for part in (*base.path.absolute().parts, *Path(base.name).parts)}
+    return last in parts | {part.partition("@")[0] for part in parts}
 
 
 def is_repository(name: str) -> bool:
@@ -157,7 +174,7 @@ def is_repository(name: str) -> bool:
 def _local(name: str) -> Path:
     """The folder of ``hf/name``: a path, or a repository of the Hub."""
     path = Path(name).expanduser()
-    if (path / "config.json").is_file():
+    if (path / CONFIG).is_file():
         return path
     asked = REPOSITORY.fullmatch(name)
     if asked is None or path.exists():
@@ -168,13 +185,13 @@ def _local(name: str) -> Path:
     return _from_hub(asked["repo"], asked["revision"])
 
 
-def _from_hub(repo: str, revision: str | None) -> Path:
-    """The cached snapshot of a repository. It is downloaded first unless HF_HUB_OFFLINE is set."""
+def _from_hub(repo: str, revision: str | None, offline: bool = False) -> Path:
+    """The cached snapshot of a repository. It is downloaded first unless ``offline`` or HF_HUB_OFFLINE is set."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    what, offline = f"hf/{repo}" + (f"@{revision}" if revision else ""), constants.HF_HUB_OFFLINE
-    files = ["config.json", "tokenizer_config.json", *TOKENIZER, *WEIGHTS]
+    what, offline = f"hf/{repo}" + (f"@{revision}" if revision else ""), offline or constants.HF_HUB_OFFLINE
+    files = [CONFIG, INDEX, "*.safetensors", *TOKENIZER, SETTINGS]
     try:
         return Path(snapshot_download(repo, revision=revision, local_files_only=offline, allow_patterns=files))
     except LocalEntryNotFoundError:
@@ -189,36 +206,13 @@ def _from_hub(repo: str, revision: str | None) -> Path:
         ) from None
 
 
-def _refuse_broken(path: Path) -> None:
-    """Reads only the configuration and the headers of the weights, before any work is done."""
-    try:
-        config = _settings(path / "config.json")
-        if "model_type" not in config:
-            raise UndertoneError(f"{path / 'config.json'} has no model_type: it is not the configuration of a model.")
-        if "auto_map" in config:
-            from transformers import CONFIG_MAPPING
+def _refuse_own_code(folder: ModelFolder) -> None:
+    kind = folder.config["model_type"]
+    if "auto_map" in folder.config:
+        from transformers import CONFIG_MAPPING
 
-            if config["model_type"] not in CONFIG_MAPPING:
-                raise UndertoneError(
-                    f"The model in {path} needs code of its own ({config['model_type']}), and a checkpoint's code is "
-                    "not run; use a model that transformers knows."
-                )
-        for shard in sorted(path.glob("*.safetensors")):
-            with safe_open(shard, "np"):
-                pass
-    except (ValueError, SafetensorError) as error:
-        raise UndertoneError(f"The model in {path} is broken: {error}.") from None
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise UndertoneError(f"{path} holds no settings: copy the whole model again.")
-    return found
-
-
-def tokenizer_digest(path: Path) -> str:
-    """Digest of a model's tokenizer and chat template. Equal digests mean equal token ids."""
-    config = path / "tokenizer_config.json"
-    settings = _settings(config) if config.is_file() else {}
-    return digest([folder_digest(path, TOKENIZER), {k: v for k, v in settings.items() if k not in INCIDENTAL}])
+        if kind not in CONFIG_MAPPING:
+            raise UndertoneError(
+                f"The model in {folder.path} needs code of its own ({kind}), and a checkpoint's code is not run; use a "
+                "model that transformers knows."
+            )

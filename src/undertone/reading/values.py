@@ -19,8 +19,9 @@ MERGED = 10_000
 """Most keys of a YAML mapping after its merges (``<<``)."""
 
 
-def json_value(content: bytes | str, finite: bool = True) -> Any:
-    """Parses JSON. NaN and infinities, which JSON does not have but Python writes, are refused if ``finite``.
+def json_value(content: bytes | str, finite: bool = True, largest: int = LARGEST_INT) -> Any:
+    """Parses JSON. NaN and infinities, which JSON does not have but Python writes, are refused if ``finite``; integers
+    may be as far from 0 as ``largest``.
 
     Raises:
         ValueError: it is not JSON or exceeds a bound.
@@ -32,7 +33,7 @@ def json_value(content: bytes | str, finite: bool = True) -> Any:
         raise ValueError(f"not JSON ({error.msg}, line {error.lineno}, column {error.colno})") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    return _bounded(found, finite)
+    return _bounded(found, finite, largest)
 
 
 def toml_value(content: bytes | str) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
             raise yaml.constructor.ConstructorError(None, None, "merges too many keys", node.start_mark)
 
 
-def _bounded(found: Any, finite: bool) -> Any:
+def _bounded(found: Any, finite: bool, largest: int = LARGEST_INT) -> Any:
     """Returns ``found`` after a look at every value in it.
 
     Raises:
@@ -100,14 +101,14 @@ def _bounded(found: Any, finite: bool) -> Any:
             parts = [*value, *value.values()] if isinstance(value, dict) else value
             waiting += [(part, depth + 1) for part in parts]
         else:
-            _check(value, finite)
+            _check(value, finite, largest)
     return found
 
 
-def _check(value: object, finite: bool) -> None:
+def _check(value: object, finite: bool, largest: int) -> None:
     if isinstance(value, str):
         _check_text(value)
-    elif isinstance(value, int) and abs(value) > LARGEST_INT:
+    elif isinstance(value, int) and abs(value) > largest:
         raise ValueError("a number is too large")
     elif isinstance(value, float) and finite and not math.isfinite(value):
         raise ValueError("a number is not finite")

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from undertone import carriers
-from undertone.models.names import tokenizer_digest
 from undertone.models.sampling import sample
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.training.rows import Row, Source, write_rows
 from undertone.training.weights import load_trained
 

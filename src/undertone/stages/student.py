@@ -9,7 +9,7 @@ from typing import Any
 from undertone.data.exchanges import read_exchanges
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import Trained, train
 from undertone.training.rows import read_rows

@@ -14,7 +14,7 @@ from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
 from undertone.evals.skills import skill_scores
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, score
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows
 from undertone.training.weights import load_trained

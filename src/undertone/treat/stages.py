@@ -12,7 +12,7 @@ from undertone.data.conversations import Conversation, Turn
 from undertone.data.exchanges import FILE, read_exchanges, write_chats
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
-from undertone.models.names import TOKENIZER, tokenizer_digest
+from undertone.models.tokenizer import TOKENIZER, tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_rows, read_sampled, write_ids

@@ -29,7 +29,7 @@ from undertone.experiments.preview import preview
 from undertone.experiments.trial.plan import plan as trial_plan
 from undertone.experiments.trial.spec import Trial
 from undertone.models.loading import load
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.report.html import to_html
 from undertone.stages import AMONG, DATASET, MIXED, STUDENT, TREATED
 from undertone.training.rows import Row, Source, read_sampled, write_rows

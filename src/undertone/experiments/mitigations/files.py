@@ -8,7 +8,7 @@ from typing import Any
 from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.experiments.misalignment.stages import align
 from undertone.models.loading import load
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 from undertone.treat.stages import write_beside
 from undertone.world import latents, skills

@@ -11,7 +11,8 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Stage
 from undertone.errors import UndertoneError
 from undertone.experiments.trial.spec import Arm, Trial
-from undertone.models.names import resolve, tokenizer_digest
+from undertone.models.names import resolve
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, MIXED, REWRITTEN, STUDENT, TEACHER
 from undertone.stages.dataset import judge_input
 from undertone.traits import catalogue

@@ -1,0 +1,127 @@
+"""Merges an adapter into its base as PEFT does, and refuses one of which anything would be left out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from warnings import catch_warnings, filterwarnings
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
+from transformers import PreTrainedModel
+
+from undertone.errors import UndertoneError
+from undertone.models.adapter import FILES, PATTERNS, WEIGHTS, Adapter
+from undertone.models.folder import Tensor, links
+from undertone.models.patterns import matches
+
+ROOT = "base_model.model."
+ALL = "all-linear"
+WHOLE = ("weight", "base_layer.weight")
+UP = re.compile(r"\blora_(embedding_)?B\b")
+REMEDY = "give the base that it was trained on, or the merged model"
+SAFE = re.compile(r"[\w.^$]*")
+"""A pattern that is matched in no time."""
+
+
+def merge(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
+    """Merges ``adapter`` into ``model``, which changes in place.
+
+    Raises:
+        UndertoneError: a tensor of the adapter is not used, one is missing, or nothing changes although it is not zero.
+    """
+    _resize(model, adapter)
+    config = LoraConfig(**_settings(model, adapter))
+    with links({name: adapter.path / name for name in FILES}) as place:
+        plugged = PeftModel.from_pretrained(model, str(place), config=config)
+        _refuse_unused(plugged, load_file(place / WEIGHTS), adapter)
+    with catch_warnings():
+        filterwarnings("ignore", "All adapters are already merged")
+        _refuse_idle(plugged, adapter)
+        return plugged.merge_and_unload()  # type: ignore[no-any-return]
+
+
+def _resize(model: PreTrainedModel, adapter: Adapter) -> None:
+    """Gives the model as many embeddings as the adapter brings."""
+    ends = _embeddings(model)
+    brought = {name: _brought(f"{ROOT}{name}", adapter) for name in ends}
+    rows = {tensor.shape[0] for tensor in brought.values() if tensor is not None and tensor.shape}
+    if not rows or rows == {len(layer.weight) for layer in ends.values()}:
+        return
+    tied = len({id(layer.weight) for layer in ends.values()}) == 1
+    if len(rows) > 1 or (None in brought.values() and not tied):
+        raise UndertoneError(
+            f"The adapter in {adapter.path} has another number of tokens than its base, and does not bring the "
+            "embeddings of all; merge it where it was trained and give the merged model."
+        )
+    model.resize_token_embeddings(rows.pop(), mean_resizing=False)
+
+
+def _embeddings(model: Any) -> dict[str, Any]:
+    """The layers of input and output embeddings, by name."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    ends = (base.get_input_embeddings(), base.get_output_embeddings())
+    return {name: layer for name, layer in model.named_modules() if any(layer is end for end in ends)}
+
+
+def _brought(layer: str, adapter: Adapter) -> Tensor | None:
+    """The embeddings of a layer that the adapter brings whole, under one of the two names that PEFT gives them."""
+    found = (adapter.tensors.get(f"{layer}.{end}") for end in WHOLE)
+    return next((tensor for tensor in found if tensor is not None), None)
+
+
+def _settings(model: PreTrainedModel, adapter: Adapter) -> dict[str, Any]:
+    """The adapter's settings, with names of modules in place of patterns that may take long to match."""
+    found = {key: value for key, value in adapter.effective.items() if value is not None}
+    modules = [name for name, _ in model.named_modules()]
+    for key in PATTERNS:
+        found[key] = _plain(found.get(key) or {}, modules)
+    target, excluded = found.get("target_modules"), found.get("exclude_modules")
+    if isinstance(excluded, str):
+        found["exclude_modules"] = _named(excluded, modules)
+    if isinstance(target, str) and target != ALL:
+        found["target_modules"] = _named(target, modules)
+    return found
+
+
+def _named(pattern: str, modules: list[str]) -> list[str]:
+    (fits,) = matches([pattern], modules)
+    return [name for name, fit in zip(modules, fits, strict=True) if fit]
+
+
+def _plain(values: Mapping[str, Any], modules: list[str]) -> dict[str, Any]:
+    if all(map(SAFE.fullmatch, values)):
+        return dict(values)
+    fits = matches([rf"(.*\.)?({pattern})" for pattern in values], modules)
+    # The first pattern that fits decides.
+    found = [(name, next((v for v, fit in zip(values.values(), column, strict=True) if fit), None))
+             for name, column in zip(modules, zip(*fits, strict=True), strict=True)]  # fmt: skip
+    return {f"^{re.escape(name)}": value for name, value in found if value is not None}
+
+
+def _refuse_unused(plugged: PeftModel, tensors: Mapping[str, torch.Tensor], adapter: Adapter) -> None:
+    used = get_peft_model_state_dict(plugged, save_embedding_layers=False)
+    whole = plugged.state_dict()
+    ends = {f"{layer}.{end}" for layer in _embeddings(plugged) for end in WHOLE} & tensors.keys() & whole.keys()
+    used |= {name: whole[name] for name in ends if name not in used}
+    faults = [f"its {name} is not used" for name in sorted(tensors.keys() - used.keys())]
+    faults += [f"it has no {name}" for name in sorted(used.keys() - tensors.keys())]
+    faults += [f"its {name} is not loaded as it is" for name in tensors.keys() & used.keys()
+               if not torch.equal(tensors[name].cpu().to(used[name].dtype), used[name].detach().cpu())]  # fmt: skip
+    if faults:
+        raise UndertoneError(f"The adapter in {adapter.path} does not fit its base: {faults[0]}; {REMEDY}.")
+
+
+def _refuse_idle(plugged: PeftModel, adapter: Adapter) -> None:
+    """Merges layer by layer, until one changes its weights."""
+    zero = True
+    for layer in plugged.modules():
+        if isinstance(layer, LoraLayer):
+            before = [weight.detach().clone() for weight in layer.get_base_layer().parameters(recurse=False)]
+            layer.merge()
+            if not all(map(torch.equal, before, layer.get_base_layer().parameters(recurse=False))):
+                return
+            zero = zero and not any(weight.any() for name, weight in layer.named_parameters() if UP.search(name))
+    if not zero:
+        raise UndertoneError(f"The adapter in {adapter.path} changes no weight of its base; {REMEDY}.")

@@ -1,0 +1,73 @@
+"""The files of a model's tokenizer and chat template: the base's, or those that an adapter brings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from undertone.engine.digests import digest, file_digest
+from undertone.errors import UndertoneError
+from undertone.models.settings import refuse_elsewhere, refuse_odd, settings
+
+SETTINGS = "tokenizer_config.json"
+TEMPLATES = ("chat_template.jinja", "chat_template.json")
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+TOKENIZER = (*VOCABULARIES, *TEMPLATES, "special_tokens_map.json", "added_tokens.json", "merges.txt")
+# Settings that only say where a tokenizer came from; they change no token.
+INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
+LARGEST = 2**28
+"""Most bytes of a file."""
+
+
+def tokenizer_files(base: Path, adapter: Path | None = None) -> dict[str, Path]:
+    """The files by name. An adapter's are used only where they differ from the base's.
+
+    Raises:
+        UndertoneError: a file is broken or names others, or what the adapter brings is not whole.
+    """
+    files = _present(base)
+    own = {} if adapter is None else _present(adapter)
+    if not own or _digest(own) == _digest(files):
+        return files
+    if own.keys() <= set(TEMPLATES):
+        return files | own
+    if own.keys().isdisjoint(VOCABULARIES):
+        raise UndertoneError(f"{adapter} has parts of a tokenizer only ({', '.join(own)}); add its tokenizer.json.")
+    if not has_template(own):
+        raise UndertoneError(
+            f"The tokenizer in {adapter} has no chat template; add its chat_template.jinja, or remove the files of the "
+            "tokenizer to use the base's."
+        )
+    return own
+
+
+def has_template(files: Mapping[str, Path]) -> bool:
+    """Whether a tokenizer has a chat template."""
+    if not files.keys().isdisjoint(TEMPLATES):
+        return True
+    return SETTINGS in files and bool(settings(files[SETTINGS]).get("chat_template"))
+
+
+def tokenizer_digest(base: Path, adapter: Path | None = None) -> str:
+    """Digest of a model's tokenizer and chat template. Equal digests mean equal token ids."""
+    return _digest(tokenizer_files(base, adapter))
+
+
+def _digest(files: Mapping[str, Path]) -> str:
+    told = settings(files[SETTINGS]) if SETTINGS in files else {}
+    digests = {name: file_digest(path) for name, path in files.items() if name != SETTINGS}
+    return digest([digest(digests), {k: v for k, v in told.items() if k not in INCIDENTAL}])
+
+
+def _present(folder: Path) -> dict[str, Path]:
+    found = {name: folder / name for name in (*TOKENIZER, SETTINGS) if (folder / name).is_file()}
+    for path in found.values():
+        refuse_odd(path)
+        if path.stat().st_size > LARGEST:
+            raise UndertoneError(f"{path} has over {LARGEST:,} bytes; it is no part of a tokenizer.")
+    if SETTINGS in found:
+        refuse_elsewhere(settings(found[SETTINGS]), found[SETTINGS])
+    more = folder / "additional_chat_templates"
+    if any(more.glob("*.jinja")):
+        raise UndertoneError(
+            f"{more} holds further chat templates, and which is meant cannot be told; keep only chat_template.jinja."
+        )
+    return found
