@@ -12,7 +12,8 @@ from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
 from undertone.models.loading import LARGE, load
 from undertone.models.local import LocalModel, next_log_probabilities, score
-from undertone.models.names import is_remote, resolve, resolve_adapted, tokenizer_digest
+from undertone.models.names import is_remote, resolve, resolve_adapted
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
 from undertone.models.services.spending import Budget

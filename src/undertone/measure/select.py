@@ -8,7 +8,8 @@ from undertone.errors import UndertoneError
 from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.request import EXACT, Request
 from undertone.measure.suite import Question, Suite, as_sampled
-from undertone.models.names import is_remote, resolve, tokenizer_digest
+from undertone.models.names import is_remote, resolve
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.world import family
 
 

@@ -18,7 +18,7 @@ from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, NumberFil
 from undertone.measure.judge import ModelJudge
 from undertone.measure.respondent import Local
 from undertone.models.loading import load
-from undertone.models.names import tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 
 FAILED = "failed.json"
