@@ -1,6 +1,5 @@
 """Reads small files of users. Errors are one sentence that names the file."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,8 +7,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from undertone.errors import UndertoneError
+from undertone.reading import files, values
+from undertone.reading.hostile import one_line
 
 T = TypeVar("T")
+LARGEST = 2**22
+"""The most bytes of a TOML file of settings."""
+LONGEST = 300
+"""The most characters of what is said of a fault."""
 
 
 def read_toml(path: Path, made: Callable[[dict[str, Any]], T], whole: str) -> T:
@@ -18,30 +23,38 @@ def read_toml(path: Path, made: Callable[[dict[str, Any]], T], whole: str) -> T:
     Raises:
         UndertoneError: the file is missing, not TOML, or refused by ``made``; the sentence names the key.
     """
+    text = read_text(path, LARGEST)
     try:
-        return made(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
+        return made(values.toml_value(text))
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or whole
-        raise UndertoneError(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UndertoneError(f"{path} is not valid TOML: {error}.") from None
+        raise UndertoneError(f"{path}: {fault(error, whole)}.") from None
+    except ValueError as error:
+        raise UndertoneError(f"{path} is not valid TOML: {shortened(str(error))}.") from None
 
 
-def read_text(path: Path, largest: int, what: str, remedy: str) -> str:
+def read_text(path: Path, largest: int, what: str = "") -> str:
     """Reads a text file of at most ``largest`` bytes, without a byte order mark.
 
     Raises:
-        UndertoneError: it cannot be read (``what`` says what it is), is larger (``remedy`` says what to do), or is not
-            UTF-8.
+        UndertoneError: it cannot be read (``what`` says what it is), is larger, or is not UTF-8.
     """
     try:
-        if path.stat().st_size > largest:
-            raise UndertoneError(f"{path} is larger than {largest:,} bytes{remedy}.")
-        return path.read_text(encoding="utf-8-sig")
+        return files.read_text(path, largest)
     except OSError as error:
         raise UndertoneError(f"Cannot read {what}{path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UndertoneError(f"{path} is not UTF-8 text; save it as such.") from None
+    except ValueError as error:
+        raise UndertoneError(f"{path} is {error}; save it as UTF-8 text.") from None
+
+
+def fault(error: ValidationError, whole: str = "") -> str:
+    """Returns the first fault of settings, on one line: where it is (``whole`` if it has no key), and what is wrong."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"])) or whole
+    said = first["msg"].removeprefix("Value error, ")
+    return shortened(f"{place}: {said}" if place else said)
+
+
+def shortened(text: str) -> str:
+    """Returns the text on one line, cut to :data:`LONGEST` characters."""
+    line = one_line(text[: 4 * LONGEST])
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

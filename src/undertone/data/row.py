@@ -1,0 +1,56 @@
+"""A row of a file as JSON, before anything is known of it."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST = 2**22
+"""Most bytes of a row, about a million tokens."""
+
+
+class BadRow(Exception):
+    """Why a row cannot be read."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it stands in its file; of Parquet, as JSON."""
+
+    number: int
+    """Line of JSONL or row of Parquet, from 1."""
+    text: bytes
+    fault: str = ""
+    """Why there is no text, if there is none."""
+
+    def value(self) -> Any:
+        """Returns what the text says. Whole numbers become floats, because Python refuses to read very long ones and
+        none is used.
+
+        Raises:
+            BadRow: it is no JSON, too long, too deep, or has a key twice.
+        """
+        if self.fault:
+            raise BadRow(self.fault)
+        if len(self.text) > LONGEST:
+            raise BadRow(f"longer than {LONGEST:,} bytes")
+        try:
+            return json.loads(self.text.decode(), parse_int=float, object_pairs_hook=_object)
+        except UnicodeDecodeError as error:
+            raise BadRow(f"not UTF-8 at byte {error.start + 1}") from None
+        except json.JSONDecodeError as error:
+            raise BadRow(f"not JSON ({error.msg}, column {error.colno})") from None
+        except RecursionError:
+            raise BadRow("nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # readers differ in which one they take
+        raise BadRow("a key comes twice in an object")
+    return found
+
+
+def told(error: object) -> str:
+    """An error's text, shortened and in printable ASCII, since it may quote the file."""
+    return " ".join(re.findall(r"[!-~]+", str(error)))[:150] or type(error).__name__
