@@ -1,11 +1,12 @@
 """A small service that speaks the OpenAI API, answers what follows from the request alone, and fails as told.
 
-As a program, ``python -m tests.service SEED SHARE SECONDS``, it prints its port, fails at random, and serves until its
-input ends, then prints what it was asked, as JSON.
+As a program, ``python -m tests.helpers.service SEED SHARE SECONDS``, it prints its port, fails at random, and serves
+until its input ends, then prints what it was asked, as JSON.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import socket
@@ -21,7 +22,8 @@ from typing import Any
 
 FAULTS = ("busy", "limited", "broken", "cut", "half", "slow", "garbled", "hollow")
 Fault = str | None
-"""One of :data:`FAULTS`; or "status N message", "html", "endless", "silent"; or none."""
+"""One of :data:`FAULTS`; "status N message", where the message may be JSON; "body TEXT", which is all of the answer;
+"html", "endless", "silent", "dripping" (headers), "continue" (without end), "packed" (gzip); or none."""
 
 
 def words(body: dict[str, Any]) -> str:
@@ -57,8 +59,11 @@ class Server(ThreadingHTTPServer):
         """Jobs that are taken at once; one more is refused for the moment."""
         self.keep_bodies = True
         self.logprobs = True
-        self.says = words
+        self.says: Callable[[dict[str, Any]], Any] = words
         """What is said to a request."""
+        self.retold: Callable[[dict[str, Any]], Any] = lambda answer: answer
+        """What is made of an answer before it is sent."""
+        self.paths: list[str] = []
         self.top: Callable[[dict[str, Any]], dict[str, float]] = lambda body: {
             str(i): -1.0 - i for i in range(body["top_logprobs"])
         }
@@ -84,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server = self.server
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.partition("?")[0].endswith("/chat/completions"):
             return self.tuning(lambda: self.made(content))
         body = json.loads(content)
         with server.lock:
@@ -98,6 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             if server.keep_bodies:
                 server.bodies.append(body)
                 server.headers.append(dict(self.headers))
+                server.paths.append(self.path)
         try:
             time.sleep(server.seconds)
             self.answer(fault, body)
@@ -163,9 +169,16 @@ class Handler(BaseHTTPRequestHandler):
         kind, *more = (fault or "").split(" ", 2)
         match kind:
             case "status":
-                return self.give(int(more[0]), json.dumps({"error": {"message": more[1]}}))
+                told = more[1] if more[1].startswith("{") else json.dumps({"error": {"message": more[1]}})
+                return self.give(int(more[0]), told)
+            case "body":
+                return self.give(200, (fault or "").partition(" ")[2])
+            case "dripping":
+                return self.drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 400)
+            case "continue":
+                return self.drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 400, 25)
             case "limited":
-                return self.give(429, "slow down", {"Retry-After": more[0] if more else "0.01"})
+                return self.give(429, "slow down", {"Retry-After": " ".join(more) or "0.01"})
             case "busy":
                 return self.give(503, "")
             case "broken":
@@ -188,6 +201,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.give(200, text[:-3])
             case "hollow":
                 return self.give(200, json.dumps({"choices": []}))
+            case "packed":
+                return self.give(200, gzip.compress(text.encode()), {"Content-Encoding": "gzip"})
         key = self.headers["Idempotency-Key"]
         self.give(200, text, drip=0.01 if kind == "slow" else 0)
         with self.server.lock:
@@ -204,12 +219,24 @@ class Handler(BaseHTTPRequestHandler):
             top = [{"token": token, "logprob": log_p} for token, log_p in self.server.top(body).items()]
             choice["logprobs"] = {"content": [{"token": "0", "logprob": -1.0, "top_logprobs": top}]}
         usage = {"prompt_tokens": 10, "completion_tokens": 5}
-        return json.dumps({"model": f"{body['model']}-2026", "choices": [choice], "usage": usage})
+        return json.dumps(self.server.retold({"model": f"{body['model']}-2026", "choices": [choice], "usage": usage}))
+
+    def drip(self, content: bytes, size: int = 1) -> None:
+        """Sends so many bytes at once, slowly."""
+        self.close_connection = True
+        for i in range(0, len(content), size):
+            self.wfile.write(content[i : i + size])
+            time.sleep(0.02)
 
     def give(
-        self, status: int, text: str, headers: dict[str, str] | None = None, send: int | None = None, drip: float = 0
+        self,
+        status: int,
+        text: str | bytes,
+        headers: dict[str, str] | None = None,
+        send: int | None = None,
+        drip: float = 0,
     ) -> None:
-        content = text.encode()
+        content = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)

@@ -103,13 +103,13 @@ def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         httpx2.URL(url)  # stricter with hosts
-        known = (
-            parts.port != 0 and list(parse_qs(parts.query, strict_parsing=True)) == [VERSION] if parts.query else True
-        )
+        queries = list(parse_qs(parts.query, strict_parsing=True)) if parts.query else []
+        port = parts.port
     except (ValueError, httpx2.InvalidURL):
         return False
-    plain = not (parts.username or parts.password or parts.fragment)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain and known
+    plain = not (parts.username or parts.password or parts.fragment or " " in url)
+    known = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return plain and known and queries in ([], [VERSION])
 
 
 def _is_here(url: str) -> bool:
