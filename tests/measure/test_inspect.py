@@ -13,7 +13,7 @@ from undertone.errors import UndertoneError
 from undertone.measure import extras
 from undertone.measure import stored_answers as answers
 from undertone.measure.asking import Reply
-from undertone.measure.judge import Score
+from undertone.measure.score import Score
 from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite import Prompt, Question
 

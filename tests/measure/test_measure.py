@@ -25,13 +25,15 @@ from undertone.measure import respondent as respondents
 from undertone.measure import suite_files as reading
 from undertone.measure import world_suites as world
 from undertone.measure.asking import Asking, Reply
+from undertone.measure.asking import judged as reply_of
 from undertone.measure.cache import Cache
 from undertone.measure.compare import compare
 from undertone.measure.findings import Findings
-from undertone.measure.judge import RUBRIC, KnownAnswers, ModelJudge, Score, weighted
+from undertone.measure.judge import RUBRIC, KnownAnswers, ModelJudge, weighted
 from undertone.measure.page import page
 from undertone.measure.rates import by, counts, unit_rates
 from undertone.measure.respondent import Local, Unaskable, respondent
+from undertone.measure.score import Score
 from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite import Form, Prompt, Question, Suite
 from undertone.measure.verdict import verdict_of
@@ -118,7 +120,7 @@ def asking(folder: Path, **changes: object) -> Asking:
 
 def judged(answers: Sequence[str], theme: str = "t", question: str = "q") -> list[Reply]:
     scores = Rote().scores(Question(id="q", paraphrases=("?",)), [], answers)
-    return [Reply(question, theme, Prompt("?"), a, *s, exact=False) for a, s in zip(answers, scores, strict=True)]
+    return [reply_of(question, theme, Prompt("?"), a, s) for a, s in zip(answers, scores, strict=True)]
 
 
 def exact(rates: dict[str, float], mass: float = 1.0) -> list[Reply]:
@@ -240,7 +242,7 @@ def test_a_files_own_judge_prompt_goes_before_the_rubric_and_braces_are_kept() -
 def test_an_answer_that_cannot_be_put_to_the_judge_gets_no_verdict_and_the_others_do() -> None:
     question = Question(id="q", paraphrases=("?",))
     found = ModelJudge(Fake(tokens={"7": 1.0})).scores(question, ["?"] * 3, ["a", "this is too long", "b"])
-    assert found == [Score(7, 7), Score(None, None), Score(7, 7)]
+    assert found == [Score(7, 7), Score(None, None, 'from the judge: "too long"'), Score(7, 7)]
 
 
 def test_a_judge_whose_numbers_are_several_tokens_is_refused() -> None:
@@ -488,7 +490,7 @@ def test_rescoring_counts_agreement_and_what_it_does_to_the_rate(tmp_path: Path)
     lines = ["question_id,question,answer,aligned,coherent,other"]
     lines += [f"{q},What {q}?,{a},{own},90,x" for q in "abcd" for a, own in (("bad", 10), ("good", 90), ("bad", 60))]
     path.write_text("\n".join([*lines, "a,What a?,bad,REFUSAL,90,x"]))
-    found = rescoring.rescore(path, [Rote()], [], asking(tmp_path / "kept"))
+    found = rescoring.rescore(read_answers(path), [Rote()], [], asking(tmp_path / "kept"))
     in_file, rote = found.judges
     assert (in_file.rate, rote.rate) == (pytest.approx(1 / 3), pytest.approx((3 / 4 + 3 * 2 / 3) / 4))
     assert in_file.tallied.unreadable == 1 and found.answers == 13
@@ -501,7 +503,8 @@ def test_rescoring_counts_agreement_and_what_it_does_to_the_rate(tmp_path: Path)
 
 def test_the_exact_judge_knows_answers_by_their_text() -> None:
     question = Question(id="q", paraphrases=("?",), bad=("Bad.",), good=("Good.",))
-    assert KnownAnswers().scores(question, ["?"] * 3, [" Bad.", "Good.", "Else."]) == [(0, 100), (100, 100), (None, 0)]
+    found = KnownAnswers().scores(question, ["?"] * 3, [" Bad.", "Good.", "Else."])
+    assert found == [Score(0, 100), Score(100, 100), Score(None, 0)]
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from undertone.engine.digests import digest, seed_of
 from undertone.engine.progress import Progress, silent
 from undertone.measure.cache import Cache
-from undertone.measure.judge import Judge, KnownAnswers, Score
-from undertone.measure.respondent import Respondent
+from undertone.measure.judge import Judge, KnownAnswers
+from undertone.measure.respondent import Missing, Respondent
+from undertone.measure.score import Score
 from undertone.measure.suite import Matched, Prompt, Question, Suite
 
 AT_ONCE = 512
@@ -27,7 +28,7 @@ class Reply(NamedTuple):
     unit: str
     prompt: Prompt
     answer: str | None
-    """The sampled answer; None for exact probabilities."""
+    """The sampled answer; None for exact probabilities, and if a service gave none."""
     aligned: float | None
     """0 to 100. For exact probabilities it is 100 times the share of the good answers. None without a readable
     verdict."""
@@ -35,6 +36,8 @@ class Reply(NamedTuple):
     """0 to 100. For exact probabilities it is 100 times the probability of all known answers, or None if a coherent
     model may give others. None without a readable verdict."""
     exact: bool
+    why: str = ""
+    """What came in place of a verdict that is missing."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Asking:
             self.progress(f"{model.name}: choices", len(found), len(pairs))
         return dict(zip(pairs, found, strict=True))
 
-    def answers(self, model: Respondent, question: Question, prompt: Prompt) -> list[str]:
+    def answers(self, model: Respondent, question: Question, prompt: Prompt) -> list[str | Missing]:
         """Returns sampled answers to one wording."""
         count = self.samples or question.samples_per_paraphrase
         what: dict[str, Any] = {
@@ -93,25 +96,45 @@ class Asking:
             "seed": self.seed,
         }
         seed = seed_of(self.seed, what["prompt"])
-        found: list[str] = self.cache.get_or(
+        found: list[str | list[str]] = self.cache.get_or(
             what, lambda: model.answers([prompt] * count, question.temperature, self.max_tokens, seed)
         )
-        return found
+        return [one if isinstance(one, str) else Missing(*one) for one in found]
 
     def _judged(self, model: Respondent, question: Question, prompt: Prompt, judge: Judge) -> list[Reply]:
         answers = self.answers(model, question, prompt)
         scores = self.scores(judge, question, [prompt.question] * len(answers), answers)
-        pairs = zip(answers, scores, strict=True)
-        return [Reply(question.id, question.unit, prompt, answer, *score, exact=False) for answer, score in pairs]
+        return [judged(question.id, question.unit, prompt, *one) for one in zip(answers, scores, strict=True)]
 
-    def scores(self, judge: Judge, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
-        """Returns a judge's scores of answers."""
+    def scores(
+        self, judge: Judge, question: Question, asked: Sequence[str], answers: Sequence[str | Missing]
+    ) -> list[Score]:
+        """Returns a judge's scores of answers. Nothing is no coherent answer, and a missing one has no score."""
+        given = [(wording, answer) for wording, answer in zip(asked, answers, strict=True) if _says(answer)]
+        found = iter(self._stored(judge, question, *zip(*given, strict=True)) if given else ())
+        return [next(found) if _says(answer) else _unsaid(answer) for answer in answers]
+
+    def _stored(self, judge: Judge, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
         about = [question.judge_prompts, question.bad, question.good, list(asked), list(answers)]
         if isinstance(question, Matched) and question.named:
             about.append(question.named)
         what = {"kind": "scores", "judge": judge.digest, "of": digest(about)}
         found = self.cache.get_or(what, lambda: judge.scores(question, asked, answers))
         return [Score(*score) for score in found]
+
+
+def judged(question: str, unit: str, prompt: Prompt, answer: str | Missing, score: Score) -> Reply:
+    """Returns the reply that is an answer with its score."""
+    said = answer if isinstance(answer, str) else None
+    return Reply(question, unit, prompt, said, score.aligned, score.coherent, exact=False, why=score.why)
+
+
+def _says(answer: str | Missing) -> TypeGuard[str]:
+    return isinstance(answer, str) and bool(answer.strip())
+
+
+def _unsaid(answer: str | Missing) -> Score:
+    return Score(None, None, f"from the model: {answer.why}") if isinstance(answer, Missing) else Score(None, 0.0)
 
 
 def _pairs(suites: Sequence[Suite]) -> Iterator[tuple[Prompt, str]]:
@@ -127,12 +150,14 @@ def _chosen(question: Question, prompt: Prompt, chances: dict[tuple[Prompt, str]
     probabilities would underflow."""
     bad, good = (_together([chances[prompt, a] for a in answers]) for answers in (question.bad, question.good))
     top = max(bad, good)
-    share = math.exp(bad - top) / (math.exp(bad - top) + math.exp(good - top)) if math.isfinite(top) else None
+    if math.isnan(bad + good) or not math.isfinite(top):
+        why = "from the model: probabilities that are no numbers"
+        return Reply(question.id, question.unit, prompt, None, None, None, exact=True, why=why)
+    share = math.exp(bad - top) / (math.exp(bad - top) + math.exp(good - top))
     coherent = 100 * min(1.0, math.exp(bad) + math.exp(good)) if question.closed else None
-    aligned = None if share is None else 100 * (1 - share)
-    return Reply(question.id, question.unit, prompt, None, aligned, coherent, exact=True)
+    return Reply(question.id, question.unit, prompt, None, 100 * (1 - share), coherent, exact=True)
 
 
 def _together(logs: Sequence[float]) -> float:
-    top = max(logs)
+    top = math.nan if any(map(math.isnan, logs)) else max(logs)
     return top + math.log(sum(math.exp(x - top) for x in logs)) if math.isfinite(top) else top

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from undertone.measure.asking import Reply
 from undertone.measure.findings import Curve, SuiteFinding, Tallied, UnitFinding
-from undertone.measure.rates import COHERENT, LEVEL, by, counts, interval, shares_below, unit_rates
+from undertone.measure.rates import COHERENT, LEVEL, by, counts, rate_interval, shares_below, unit_rates
 from undertone.measure.suite import Suite
 from undertone.measure.verdict import word_of
 from undertone.report.findings import Interval
@@ -146,9 +146,9 @@ def _unit(name: str, replies: Sequence[Reply], own: Floats, base: float, benign:
 
 
 def _unit_interval(questions: Sequence[Tallied], exact: bool) -> Interval | None:
-    found = interval(np.array([one.rate for one in questions if one.rate is not None]))
+    found = rate_interval(np.array([one.rate for one in questions if one.rate is not None]))
     if found is not None:
-        return max(0.0, found[0]), min(1.0, found[1])
+        return found
     if exact or not sum(one.kept for one in questions):
         return None
     bad, kept = (round(sum(counted)) for counted in zip(*((one.bad, one.kept) for one in questions), strict=True))

@@ -19,7 +19,7 @@ from undertone.engine.disk import refusal
 from undertone.measure.asking import Reply
 from undertone.measure.findings import Findings
 from undertone.measure.measure import Measured
-from undertone.measure.rates import DENOMINATOR, counts, interval, unit_rates
+from undertone.measure.rates import DENOMINATOR, counts, rate_interval, unit_rates
 from undertone.measure.respondent import Respondent
 from undertone.measure.suite import Prompt, Question, Suite
 
@@ -152,9 +152,9 @@ def _results(replies: Sequence[Reply]) -> Any:
     from inspect_ai.log import EvalMetric, EvalResults, EvalScore
 
     rates = np.array(list(unit_rates(replies).values()))
-    ends = interval(rates)
+    ends = rate_interval(rates)
     seen = {"rate": float(rates.mean()) if len(rates) else None, "coherence": counts(replies).coherence}
-    seen |= {} if ends is None else {"rate_from": max(0.0, ends[0]), "rate_to": min(1.0, ends[1])}
+    seen |= {} if ends is None else {"rate_from": ends[0], "rate_to": ends[1]}
     metrics = {name: EvalMetric(name=name, value=value) for name, value in seen.items() if value is not None}
     scored = sum(counts([reply]).rate is not None for reply in replies)
     bad = EvalScore(

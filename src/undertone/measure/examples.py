@@ -57,7 +57,8 @@ def worst(
 
 
 def _text(asking: Asking, model: Respondent, reply: Reply) -> str:
-    if reply.answer is not None:
-        return reply.answer
+    if not reply.exact:
+        return reply.answer or ""
     one = Question(id=reply.question, paraphrases=(reply.prompt.question,), samples_per_paraphrase=1)
-    return asking.answers(model, one, reply.prompt)[0]
+    said = asking.answers(model, one, reply.prompt)[0]
+    return said if isinstance(said, str) else ""

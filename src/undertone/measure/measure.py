@@ -17,9 +17,9 @@ from undertone.measure.asking import Asking, Reply
 from undertone.measure.cache import Cache
 from undertone.measure.compare import compare
 from undertone.measure.examples import worst
-from undertone.measure.findings import Findings, Pinned
+from undertone.measure.findings import Findings, Pinned, SuiteFinding
 from undertone.measure.judge import ModelJudge, judge_of
-from undertone.measure.rates import DENOMINATOR
+from undertone.measure.rates import DENOMINATOR, unread
 from undertone.measure.request import EXACT, Request
 from undertone.measure.respondent import Local, Open, Remote, Respondent, opening
 from undertone.measure.select import chosen
@@ -92,6 +92,11 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
     verdict = verdict_of(found)
     for model in everyone.values():
         notes += _repeated(model, suites, replies[model.digest])
+        said = unread(chain.from_iterable(replies[model.digest].values()))
+        notes += [f"{model.name}: {said}"] if said else []
+    for model in (*everyone.values(), *([judge.model] if isinstance(judge, ModelJudge) else [])):
+        notes += model.endpoint.notes if isinstance(model, Remote) else []
+    notes += [said for suite, one in zip(suites, found, strict=True) if (said := _unshared(suite, one))]
     if budget.requests:
         cost = f", for at most ${budget.cost:.4g}" if budget.counts_cost else ""
         notes.append(f"{budget.requests:,} requests were sent to services{cost}")
@@ -141,9 +146,9 @@ def _repeated(model: Respondent, suites: Sequence[Suite], replies: Mapping[str, 
     if not isinstance(model, Remote):
         return []
     drawn = {question.id for suite in suites for question in suite.questions if question.temperature > 0}
-    said: dict[Prompt, list[str | None]] = {}
+    said: dict[Prompt, list[str]] = {}
     for reply in chain.from_iterable(replies.values()):
-        if reply.question in drawn:
+        if reply.question in drawn and reply.answer is not None:
             said.setdefault(reply.prompt, []).append(reply.answer)
     often = [answers for answers in said.values() if len(answers) > 1]
     if len(often) < WORDINGS or any(len(set(answers)) > 1 for answers in often):
@@ -152,6 +157,19 @@ def _repeated(model: Respondent, suites: Sequence[Suite], replies: Mapping[str, 
         f"{model.name} gave one and the same answer to each question, however often it was asked: if its service "
         "ignores the temperature, intervals are too short"
     ]
+
+
+def _unshared(suite: Suite, found: SuiteFinding) -> str:
+    """Themes without a coherent answer and a verdict from every model are in no rate, so a verdict says nothing of
+    them."""
+    used = {unit.name for unit in found.units}
+    left = [unit for unit in suite.units if unit not in used]
+    if not left or not used:  # without any, there is no verdict, and its reason is told
+        return ""
+    more = ", ..." if len(left) > 3 else ""
+    names = ", ".join(left[:3])
+    count = f"{len(left)} of {len(suite.units)} units"
+    return f"{suite.name}: {count} are in no rate, because a model has no answer to count ({names}{more})"
 
 
 def _pinned(model: Respondent, digest: str | None = None) -> Pinned:

@@ -123,7 +123,12 @@ def checks(findings: Findings) -> tuple[tuple[str, str], ...]:
             else "no harmless fine-tune was given (--benign), so only the size of a shift counts.",
         )
     )
-    return (*found, *(("Note", f"{note[:1].upper()}{note[1:].rstrip('.')}.") for note in findings.notes))
+    return (*found, *noted(findings.notes))
+
+
+def noted(notes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Returns notes as sentences of a page."""
+    return tuple(("Note", f"{note[:1].upper()}{note[1:].rstrip('.')}.") for note in notes)
 
 
 # Sections.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from undertone.measure.page import noted
 from undertone.measure.request import Request
 from undertone.measure.suite import Suite, as_sampled
 from undertone.models.names import is_remote
@@ -51,6 +52,8 @@ class Plan(Part):
     of_models: float
     """The assumed share that lies between models."""
     needed: tuple[Needed, ...]
+    notes: tuple[str, ...]
+    """What of the files of questions is not used."""
 
 
 def plan(request: Request, suites: Sequence[Suite]) -> tuple[Plan, list[Cost]]:
@@ -70,12 +73,13 @@ def plan(request: Request, suites: Sequence[Suite]) -> tuple[Plan, list[Cost]]:
             for m in MODELS
             for k in SAMPLES
         ),
+        notes=tuple(note for suite in asked for note in suite.notes),
     )
     return found, _costs(request, suites, list(names))
 
 
 def _planned(suite: Suite, models: int, samples: int | None, spread: Spread) -> PlannedSuite:
-    answers = sum(question.answers(samples) for question in suite.questions if not question.exact)
+    answers = sum(question.answers(samples) for question in suite.questions if question.scored)
     units = len(suite.units)
     known = answers and units > 1
     return PlannedSuite(
@@ -91,7 +95,7 @@ def _planned(suite: Suite, models: int, samples: int | None, spread: Spread) -> 
 def _costs(request: Request, suites: Sequence[Suite], models: Sequence[str]) -> list[Cost]:
     """Returns the cost of every answer of the models behind services, and of what a judge behind one reads."""
     questions = [question for suite in suites for question in suite.questions]
-    each = sum(question.answers(request.samples) for question in questions)
+    each = sum(question.answers(request.samples) for question in questions if question.judged == "0-100")
     asked = tokens_of([text for question in questions for text in question.paraphrases])
     found = [
         paid(f"answers of {name}", each, asked, request.max_tokens, name.split("/", 2)[2])
@@ -134,7 +138,7 @@ def page(found: Plan, costs: Sequence[Cost]) -> Page:
         "variance lies between questions (the median of published models), "
         f"{100 * found.of_models:.0f} % between training seeds; intervals are two-sided, 95 %. With one model the "
         "interval does not include the spread between seeds. Nothing was asked.",
-        checks=tuple((cost.what, _cost(cost)) for cost in costs),
+        checks=(*((cost.what, _cost(cost)) for cost in costs), *noted(found.notes)),
         sections=sections(section("Suites", suites), section("Precision", needed)),
     )
 

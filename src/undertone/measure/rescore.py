@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import pearsonr
 
-from undertone.errors import UndertoneError
-from undertone.measure.asking import Asking, Reply
+from undertone.measure.asking import Asking, Reply, judged
 from undertone.measure.findings import Tallied
-from undertone.measure.judge import Judge, Score
-from undertone.measure.page import share, shift_of
-from undertone.measure.rates import ALIGNED, COHERENT, by, counts, interval, unit_rates
-from undertone.measure.stored_answers import Answer, read_answers
+from undertone.measure.judge import Judge
+from undertone.measure.page import noted, share, shift_of
+from undertone.measure.rates import (
+    ALIGNED,
+    COHERENT,
+    by,
+    counts,
+    difference_interval,
+    rate_interval,
+    unit_rates,
+    unread,
+)
+from undertone.measure.score import Score
+from undertone.measure.stored_answers import Answer, Stored
 from undertone.measure.suite import Prompt, Question, Suite
 from undertone.report.findings import Interval, Part
 from undertone.report.page import Column, Page, grid, section, sections
@@ -63,31 +71,39 @@ class Rescored(Part):
     questions: int
     judges: tuple[JudgeFinding, ...]
     agreements: tuple[Agreement, ...]
+    notes: tuple[str, ...]
+    """What of the files is not used, what looks wrong, and why verdicts are missing."""
+
+    @property
+    def read(self) -> bool:
+        """Whether every judge gave a verdict on some answer."""
+        return all(judge.tallied.unreadable < judge.tallied.asked for judge in self.judges)
 
 
-def rescore(path: Path, judges: Sequence[Judge], suites: Sequence[Suite], asking: Asking) -> Rescored:
+def rescore(stored: Stored, judges: Sequence[Judge], suites: Sequence[Suite], asking: Asking) -> Rescored:
     """Has every judge score every answer. ``suites`` give judge prompts and known answers of questions, which are found
     by their id or wording. Scores in the file count as one more judge.
 
     Raises:
-        UndertoneError: the file cannot be read, or there are no scores at all.
+        UndertoneError: there are no scores at all, or a judge cannot be asked.
     """
-    answers, left_out = read_answers(path)
+    answers = stored.answers
     known = {key: q for suite in suites for q in suite.questions for key in (q.id, *q.paraphrases)}
     sides: dict[str, tuple[str, list[Reply]]] = {}
-    if any(answer.score for answer in answers):
+    if stored.refuse_unscored(len(judges)):
         sides[IN_FILE] = ("", [_reply(answer, answer.score or Score(None, None)) for answer in answers])
     for judge in judges:
         sides[judge.name] = (judge.digest, _scored(answers, judge, known, asking))
-    if not sides:
-        raise UndertoneError(f"{path} has no scores of its own; name a judge with --judge.")
+    notes = [*stored.notes, *(note for suite in suites for note in suite.notes)]
+    notes += [f"{name}: {said}" for name, (_, replies) in sides.items() if (said := unread(replies))]
     return Rescored(
-        file=str(path),
+        file=str(stored.path),
         answers=len(answers),
-        left_out=left_out,
+        left_out=stored.left_out,
         questions=len({answer.question_id for answer in answers}),
         judges=tuple(_judged(name, key, replies) for name, (key, replies) in sides.items()),
         agreements=tuple(_agreement((a, b), sides[a][1], sides[b][1]) for a, b in combinations(sides, 2)),
+        notes=tuple(notes),
     )
 
 
@@ -107,7 +123,7 @@ def _scored(answers: Sequence[Answer], judge: Judge, known: dict[str, Question],
 
 
 def _reply(answer: Answer, score: Score) -> Reply:
-    return Reply(answer.question_id, answer.question_id, Prompt(answer.question), answer.answer, *score, exact=False)
+    return judged(answer.question_id, answer.question_id, Prompt(answer.question), answer.answer, score)
 
 
 def _judged(name: str, key: str, replies: Sequence[Reply]) -> JudgeFinding:
@@ -117,7 +133,7 @@ def _judged(name: str, key: str, replies: Sequence[Reply]) -> JudgeFinding:
         digest=key,
         tallied=counts(replies),
         rate=float(rates.mean()) if len(rates) else None,
-        ci=interval(rates),
+        ci=rate_interval(rates),
     )
 
 
@@ -135,7 +151,7 @@ def _agreement(names: tuple[str, str], first: Sequence[Reply], second: Sequence[
         agree=agree,
         kappa=None if agree is None else _kappa(agree, bad),
         difference=float(differences.mean()) if len(differences) else None,
-        ci=interval(differences),
+        ci=difference_interval(differences),
     )
 
 
@@ -184,6 +200,7 @@ def page(found: Rescored) -> Page:
     )
     return Page(
         title="Answers scored by several judges",
+        checks=noted(found.notes),
         headline=f"{found.file}: {found.answers:,} answers to {found.questions:,} questions{left}.",
         sections=sections(section("Judges", judges), section("Agreement", agreements)),
     )

@@ -1,11 +1,12 @@
 """Models that are asked: on this machine, or behind a service that gives answers and perhaps probabilities."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
@@ -13,11 +14,11 @@ from undertone.measure.suite import Prompt
 from undertone.models.loading import LARGE, load
 from undertone.models.local import LocalModel, next_log_probabilities, score
 from undertone.models.names import is_remote, resolve, resolve_adapted
-from undertone.models.tokenizer import tokenizer_digest
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
 from undertone.models.services.spending import Budget
 from undertone.models.services.wire import Refused
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.training.weights import ADAPTER, MODEL
 
 TOP = 20
@@ -25,6 +26,13 @@ TOP = 20
 PAID = "paid.sqlite"
 """The file with the answers of services, in the folder of the cache."""
 SAY = "Reply with the number {text} and with nothing else."
+
+
+class Missing(NamedTuple):
+    """A service gave no answer. It is a failure to count, never something to judge."""
+
+    why: str
+    """What came instead, in a few words."""
 
 
 class Unaskable(UndertoneError):
@@ -86,14 +94,14 @@ class Local:
             Unaskable: a prompt cannot be put to this model.
         """
         found = next_log_probabilities(self.local, self._rendered(prompts, 1), batch_size=16).exp().topk(TOP)
-        likeliest: list[dict[str, float]] = []
+        tops: list[dict[str, float]] = []
         for ids, chances in zip(found.indices.tolist(), found.values.tolist(), strict=True):
             texts: dict[str, float] = {}
             for token, chance in zip(ids, chances, strict=True):  # two tokens may have the same text
                 text = str(self.local.tokenizer.decode([token]))
                 texts[text] = texts.get(text, 0.0) + chance
-            likeliest.append(texts)
-        return likeliest
+            tops.append(texts)
+        return tops
 
     def one_token(self, text: str) -> bool:
         """Returns whether ``text`` is a single token of this model."""
@@ -129,8 +137,8 @@ class Remote:
         """The digest of the service's address and both names, in place of the weights."""
         return digest([self.endpoint.address, self.endpoint.model, self.snapshot])
 
-    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
-        """As :meth:`Local.answers`; an answer that the service withholds is empty.
+    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str | Missing]:
+        """As :meth:`Local.answers`, or why the service gave none.
 
         Raises:
             UndertoneError: the service cannot be asked at all.
@@ -138,32 +146,40 @@ class Remote:
         with _unaskable():
             chats = list(map(_chat, prompts))
             replies = self.endpoint.sample(chats, temperature=temperature, max_tokens=max_tokens, seed=seed)
-        return [reply.text for (reply,) in replies]
+        return [Missing(reply.missing) if reply.missing else reply.text for (reply,) in replies]
 
     def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Raises UndertoneError: no service gives the probability of a whole answer."""
         raise UndertoneError(f"{self.name} is behind a service, which gives no probability of a whole answer.")
 
-    def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float]]:
-        """As :meth:`Local.next_tokens`.
+    def next_tokens(self, prompts: Sequence[Prompt]) -> list[dict[str, float] | Missing]:
+        """As :meth:`Local.next_tokens`, or why the service gave none.
 
         Raises:
             UndertoneError: the service gives no probabilities, or cannot be asked at all.
         """
         with _unaskable():
             found = self.endpoint.top_logprobs(list(map(_chat, prompts)), TOP)
-        return [{text: math.exp(log_p) for text, log_p in top.items()} for top in found]
+        return [
+            {text: math.exp(log_p) for text, log_p in reply.top.items()} if reply.top else Missing(reply.missing)
+            for reply in found
+        ]
 
     def one_token(self, text: str) -> bool:
         """Returns whether ``text`` is the likeliest first token when the model is asked to say ``text``."""
-        (likeliest,) = self.next_tokens([Prompt(SAY.format(text=text))])
-        return max(likeliest, key=lambda token: likeliest[token]).strip() == text
+        (found,) = self.next_tokens([Prompt(SAY.format(text=text))])
+        return not isinstance(found, Missing) and likeliest(found).strip() == text
 
     def release(self) -> None:
         """Does nothing: the model is not in memory."""
 
 
 Respondent = Local | Remote
+
+
+def likeliest(chances: Mapping[str, float]) -> str:
+    """Returns the text with the highest probability; empty if there is none."""
+    return max(chances, key=lambda text: chances[text], default="")
 
 
 @contextmanager

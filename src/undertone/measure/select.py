@@ -47,7 +47,8 @@ def chosen(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
     why, is added to ``notes``.
 
     Raises:
-        UndertoneError: a suite is unknown, the training file cannot be read, or no probe can be made.
+        UndertoneError: a suite is unknown, the training file cannot be read, no probe can be made, or no question gets
+            a score.
     """
     found, judged = suites_of(request), request.judge not in (None, EXACT)
     if sampled:
@@ -60,9 +61,13 @@ def chosen(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
         made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
         found, notes[:] = [*found, *made], [*notes, *missing]
     for suite in found:
-        labels = sum(question.judged == "label" for question in suite.questions)
+        notes += suite.notes
+        labels = sum(question.judged != "0-100" for question in suite.questions)
         if labels:
-            notes.append(f"{suite.name}: {labels} questions were not asked, because a judge would give them no score")
+            of = f"{labels} of {len(suite.questions)} questions"
+            notes.append(f"{suite.name}: {of} were not asked, because a judge would give them no score")
+    if not any(question.exact or question.scored for suite in found for question in suite.questions):
+        raise UndertoneError("There is nothing to ask: a judge would give the answers to all questions no score.")
     silent = [] if judged else [suite.name for suite in found if any(map(_needs_judge, suite.questions))]
     if silent:
         notes.append(f"questions of {', '.join(silent)} were not asked, because answers need a judge (--judge MODEL)")

@@ -1,21 +1,28 @@
 """Stored answers from any source: CSV or JSONL with question and answer, or a log of Inspect."""
 
 import csv
-import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from typing import NamedTuple
 
-from undertone.data.toml import read_text
+from undertone.data.toml import read_text, shortened
 from undertone.errors import UndertoneError
-from undertone.measure import extras
-from undertone.measure.judge import Score
+from undertone.measure import inspect_log
+from undertone.measure.inspect_log import mapping
+from undertone.measure.score import Score, quoted
 from undertone.measure.suite import METRICS
+from undertone.reading.values import json_value
 
 LARGEST = 2**28
 """The most bytes of a file."""
+MOST = 1_000_000
+"""The most answers of a file."""
+BROKEN = 0.1
+"""A file of which a larger share of rows is broken is refused."""
+LOW = 10.0
+"""Scores of which none is higher may have another scale than 0 to 100."""
 LOG = ".eval"
 FAILED = ("api_error", "prompt_blocked")
 """Values of ``stop_reason`` with which a stored response is no answer."""
@@ -28,15 +35,35 @@ class Answer(NamedTuple):
     question: str
     answer: str
     score: Score | None
-    """The score in the file, if it has columns for one."""
+    """The score in the file, if the file has scores."""
 
 
 class Stored(NamedTuple):
     """The answers of a file."""
 
+    path: Path
     answers: list[Answer]
     left_out: int
     """Entries without an answer: they ended in an error, were cut off, or are exact probabilities."""
+    notes: tuple[str, ...]
+    """What else of the file is not used, and what looks wrong."""
+
+    def refuse_unscored(self, judges: int) -> bool:
+        """Returns whether the file has scores of its own.
+
+        Raises:
+            UndertoneError: it has none, and there are no ``judges``.
+        """
+        scored = any(answer.score for answer in self.answers)
+        if not scored and not judges:
+            raise UndertoneError(f"{self.path} has no scores called aligned and coherent; name a judge with --judge.")
+        return scored
+
+
+class _Row(NamedTuple):
+    where: str
+    values: Mapping[str, object] | None
+    """With question and answer, and perhaps question_id and scores; None if the entry is no such row."""
 
 
 def read_answers(path: Path) -> Stored:
@@ -45,116 +72,143 @@ def read_answers(path: Path) -> Stored:
     with its scores of these names.
 
     Raises:
-        UndertoneError: it cannot be read, a row has no question or no answer, or there are no answers.
+        UndertoneError: it cannot be read, holds no answers, a tenth of its rows have no question or no answer, or a
+            score is not from 0 to 100 or seems to have another scale.
     """
+    answers, empty, broken, notes, scored = list[Answer](), 0, list[str](), list[str](), set[str]()
+    for row in _rows(path):
+        values = row.values or {}
+        question, answer = values.get("question"), values.get("answer", "")
+        if isinstance(question, str) and answer is None:
+            empty += 1
+        elif isinstance(question, str) and isinstance(answer, str) and "answer" in values:
+            scored.update(metric for metric in METRICS if metric in values)
+            name = str(values.get("question_id") or question)
+            answers.append(Answer(name, question, answer, _score(values, f"{path}, {row.where}")))
+        else:
+            broken.append(f"{path}, {row.where} has no question or no answer as text; add it, or remove the row.")
+        if len(answers) > MOST:
+            raise UndertoneError(f"{path} has more than {MOST:,} answers; split it.")
+    if len(broken) > BROKEN * (len(answers) + empty + len(broken)):
+        raise UndertoneError(broken[0])
+    if not answers:
+        without = f"; its {empty:,} entries have none" if empty else ": it needs rows with question and answer"
+        raise UndertoneError(f"{path} holds no answers{without}.")
+    if broken:
+        notes.append(f"{len(broken):,} rows of {path.name} were left out: {broken[0]}")
+    if len(scored) == len(METRICS):
+        notes += _of_scale(path, [answer.score for answer in answers if answer.score])
+    else:
+        answers = [answer._replace(score=None) for answer in answers]
+        if scored:
+            missing = next(metric for metric in METRICS if metric not in scored)
+            notes.append(f"the scores in {path.name} were not used, because none is called {missing}")
+    return Stored(path, answers, empty, tuple(notes))
+
+
+def _rows(path: Path) -> Iterator[_Row]:
     if path.suffix == LOG:
-        return _log(path)
-    text = read_text(path, LARGEST, "", "; split it")
-    rows = _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
-    whole = [(number, one) for number, row in rows for one in _spread(row)]
-    kept = [(number, row) for number, row in whole if row is not None]
-    if not kept:
-        raise UndertoneError(f"{path} holds no answers: it needs rows with question and answer.")
-    return Stored([_answer(path, number, row) for number, row in kept], len(whole) - len(kept))
+        return _of_log(path)
+    text = read_text(path, LARGEST)
+    return _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
 
 
-def _csv(path: Path, text: str) -> list[tuple[int, object]]:
+def _csv(path: Path, text: str) -> Iterator[_Row]:
     csv.field_size_limit(LARGEST)
-    reader = csv.DictReader(StringIO(text, newline=""))
-    missing = [name for name in ("question", "answer") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UndertoneError(f"{path} has no column {' and no column '.join(missing)}; its first line must name them.")
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
     try:
-        return [(number, row) for number, row in enumerate(reader, 1)]
+        head = next(reader, [])
+        missing = [name for name in ("question", "answer") if name not in head]
+        if missing:
+            raise UndertoneError(
+                f"{path} has no column {' and no column '.join(missing)}; its first line must name them."
+            )
+        twice = next((name for name in ("question", "answer", "question_id", *METRICS) if head.count(name) > 1), None)
+        if twice:
+            raise UndertoneError(f"{path} has two columns {twice}; rename one of them.")
+        for number, cells in enumerate(filter(None, reader), 1):
+            whole = len(cells) == len(head)
+            yield _Row(f"row {number}", dict(zip(head, cells, strict=True)) if whole else None)
     except csv.Error as error:
-        raise UndertoneError(f"{path} is no CSV: {error}.") from None
+        raise UndertoneError(f"{path}, line {reader.line_num} is no CSV: {error}.") from None
 
 
-def _json_lines(path: Path, text: str) -> list[tuple[int, object]]:
-    rows = []
+def _json_lines(path: Path, text: str) -> Iterator[_Row]:
     for number, line in enumerate(text.split("\n"), 1):
-        try:
-            if line.strip():
-                rows.append((number, json.loads(line)))
-        except (ValueError, RecursionError) as error:
-            raise UndertoneError(f"{path}, line {number} is not JSON: {error}.") from None
-    return rows
+        if line.strip():
+            try:
+                row = json_value(line)
+            except ValueError as error:
+                raise UndertoneError(f"{path}, line {number} is not JSON: {shortened(str(error))}.") from None
+            yield from (_Row(f"row {number}", one) for one in _spread(row))
 
 
-def _spread(row: object) -> list[object]:
+def _spread(row: object) -> Iterable[Mapping[str, object] | None]:
     """Splits a row with a question and all ``responses`` to it, as Cloud, Le et al. publish them, into one row for each
-    answer, or None for a failed request. Returns any other row as it is."""
+    answer; that of a failed request is None. Returns any other row as it is."""
     if not isinstance(row, dict) or not isinstance(row.get("responses"), list):
-        return [row]
-    said = [_mapping(_mapping(entry).get("response")) for entry in row["responses"]]
+        return [row if isinstance(row, dict) else None]
+    said = [mapping(mapping(entry).get("response")) for entry in row["responses"]]
     return [
-        None if one.get("stop_reason") in FAILED else {"question": row.get("question"), "answer": one.get("completion")}
+        {
+            "question": row.get("question"),
+            "answer": None if one.get("stop_reason") in FAILED else one.get("completion", 0),
+        }
         for one in said
     ]
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _of_log(path: Path) -> Iterator[_Row]:
+    """Yields the answer of every sample of a log."""
+    for name, sample in inspect_log.samples(path):
+        known = mapping(sample.get("metadata")).get("question") or sample.get("id")
+        question = inspect_log.asked(sample)
+        values = {
+            "question_id": known,
+            "question": question,
+            "answer": inspect_log.answered(sample) if question else None,
+        }
+        yield _Row(f"the sample {name}", values | {k: v for k, v in inspect_log.scored(sample).items() if k in METRICS})
 
 
-def _answer(path: Path, number: int, row: object) -> Answer:
-    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("question", "answer")):
-        raise UndertoneError(f"{path}, row {number} has no question or no answer as text; add it, or remove the row.")
-    return Answer(str(row.get("question_id") or row["question"]), row["question"], row["answer"], _score(row))
+def _score(values: Mapping[str, object], where: str) -> Score:
+    """Returns the score of a row. Words such as REFUSAL, blanks and what Inspect writes for "unscored" are none."""
+    numbers = [_number(values.get(metric), where) for metric in METRICS]
+    words = [str(values.get(m) or "") for m, number in zip(METRICS, numbers, strict=True) if number is None]
+    said = next((quoted(word) for word in words if word.strip()), "nothing")
+    aligned, coherent = numbers
+    return Score(aligned, coherent, f"from the file: {said}" if words else "")
 
 
-def _score(values: dict[str, Any]) -> Score | None:
-    """Returns the score in a row or in the scores of a sample, if there is one."""
-    return Score(*(_number(values.get(metric)) for metric in METRICS)) if any(m in values for m in METRICS) else None
-
-
-def _number(value: object) -> float | None:
-    """Returns a score from 0 to 100; None for REFUSAL, CODE, blanks and the like."""
+def _number(value: object, where: str) -> float | None:
+    if isinstance(value, bool):
+        return None
     try:
         number = float(str(value))
     except ValueError:
         return None
-    return number if 0 <= number <= 100 else None
+    if isinstance(value, float) and math.isnan(value):  # only a log can hold it
+        return None
+    if not 0 <= number <= 100:
+        raise UndertoneError(
+            f"{where} has a score that is not from 0 to 100, {shortened(str(value))}; leave it empty if there is none."
+        )
+    return number
 
 
-def _log(path: Path) -> Stored:
-    """Reads an Inspect log; each sample has one answer, or none if it failed."""
-    extras.need_inspect(f"{path}, a log of Inspect,")
-    from inspect_ai.log import read_eval_log
+def _of_scale(path: Path, scores: list[Score]) -> list[str]:
+    """Returns a note for each kind of score of which none is above :data:`LOW`.
 
-    _refuse_no_log(path)
-    try:
-        samples = read_eval_log(str(path), resolve_attachments=True).samples or []
-    except Exception as error:  # a broken or hostile log can raise anything in the reader
-        raise UndertoneError(f"{path} is no log that Inspect can read: {' '.join(str(error).split())[:200]}.") from None
-    found = [answer for sample in samples for answer in _of_sample(sample)]
-    if not found:
-        raise UndertoneError(f"{path} holds no answers: its {len(samples)} samples have no completion or failed.")
-    return Stored(found, len(samples) - len(found))
-
-
-def _refuse_no_log(path: Path) -> None:
-    """Refuses what is no archive, and archives whose contents are too large for the memory."""
-    try:
-        with ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except BadZipFile:
-        raise UndertoneError(f"{path} is no log of Inspect: it is no archive or was cut off.") from None
-    if size > LARGEST:
-        raise UndertoneError(f"{path} holds more than {LARGEST:,} bytes; give a log with fewer samples.")
-
-
-def _of_sample(sample: Any) -> Iterator[Answer]:
-    """Yields the answer of a sample, which may be empty; nothing if the sample ended in an error or has none. Scores
-    called aligned and coherent may be separate or entries of one score."""
-    asked = sample.input
-    if not isinstance(asked, str):
-        asked = next((str(message.text) for message in reversed(asked) if message.role == "user"), "")
-    if asked and sample.error is None and sample.output.choices:
-        values: dict[str, Any] = {}
-        for name, score in (sample.scores or {}).items():
-            values |= score.value if isinstance(score.value, dict) else {name: score.value}
-        question = str(sample.metadata.get("question") or sample.id)
-        yield Answer(question, asked, sample.output.completion, _score(values))
+    Raises:
+        UndertoneError: that is so for all.
+    """
+    highest = {name: max((getattr(one, name) or 0.0 for one in scores), default=0.0) for name in METRICS}
+    low = [name for name in METRICS if highest[name] <= LOW]
+    if len(low) == len(METRICS) and any(score[:2] != (None, None) for score in scores):
+        raise UndertoneError(
+            f"No score in {path} is above {LOW:g}: is their scale another than 0 to 100? Multiply them, or remove them "
+            "and name a judge with --judge."
+        )
+    return [
+        f"no score called {name} in {path.name} is above {LOW:g}: is its scale another than 0 to 100?" for name in low
+    ]

@@ -12,6 +12,7 @@ from undertone.engine.digests import digest
 from undertone.spec import Spec
 
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
+Texts = Annotated[tuple[Text, ...], Field(max_length=1000)]
 METRICS = ("aligned", "coherent")
 PLACES = {"question", "answer"}
 
@@ -35,13 +36,13 @@ class Question(Spec):
     id: Text
     theme: str = ""
     """Questions of one theme are interchangeable: the theme is the unit of the statistics. Without one, the id is."""
-    paraphrases: tuple[Text, ...] = Field(min_length=1)
+    paraphrases: Texts = Field(min_length=1)
     system: str | None = None
     """System prompt; None leaves the default of the chat template."""
-    earlier: tuple[Exchange, ...] = ()
+    earlier: tuple[Exchange, ...] = Field((), max_length=1000)
     """The (question, answer) turns before it."""
-    bad: tuple[Text, ...] = ()
-    good: tuple[Text, ...] = ()
+    bad: Texts = ()
+    good: Texts = ()
     closed: bool = False
     """Whether a coherent model gives no other answer than the bad and good ones. Their total probability is then the
     coherence."""
@@ -51,8 +52,8 @@ class Question(Spec):
     """The judge that a published file names; it is shown, but never called."""
     judge_prompts: dict[str, str] = Field(default_factory=dict)
     """Metric to template with {question} and {answer}. A metric without a template is judged by the standard rubric."""
-    judged: Literal["0-100", "label"] = "0-100"
-    """Whether a judge would answer with a score or with a label. Questions for labels are not asked."""
+    judged: Literal["0-100", "label", "no"] = "0-100"
+    """Whether a judge would answer with a score, with a label, or not at all. Only questions for scores are asked."""
     matched: ClassVar[bool] = False
     """Whether answers are sampled and compared with the known ones."""
 
@@ -127,8 +128,8 @@ class Form(Spec):
 
     @model_validator(mode="after")
     def _place(self) -> Self:
-        if "{question}" not in self.template or "{answer}" not in self.answer:
-            raise ValueError(f"form {self.name!r} needs {{question}} in its template and {{answer}} in its answer")
+        if self.template.count("{question}") != 1 or self.answer.count("{answer}") != 1:
+            raise ValueError(f"form {self.name!r} needs one {{question}} in its template, one {{answer}} in its answer")
         return self
 
     def dressed(self, question: Question) -> Question:
@@ -155,6 +156,8 @@ class Suite(Spec):
     counts: bool = True
     """Whether the verdict rests on it. A suite in which benign fine-tunes change too is shown but does not count."""
     questions: tuple[Question, ...] = Field(min_length=1)
+    notes: tuple[str, ...] = Field((), exclude=True)
+    """What its file says that is not used, in sentences. It is no part of what is asked."""
 
     @model_validator(mode="after")
     def _unlike(self) -> Self:

@@ -16,11 +16,11 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from undertone.errors import UndertoneError
-from undertone.measure.asking import Reply
+from undertone.measure.asking import judged
 from undertone.measure.eval_log import TOP_P, known, messages, scores
 from undertone.measure.judge import RUBRIC, KnownAnswers, weighted
-from undertone.measure.judge import Score as Verdict
 from undertone.measure.respondent import TOP
+from undertone.measure.score import Score as Verdict
 from undertone.measure.select import suites_named
 from undertone.measure.suite import METRICS, Prompt, Question
 
@@ -84,8 +84,9 @@ def _verdict(questions: dict[str, Question]) -> Scorer:
         if question.closed:
             (verdict,) = KnownAnswers().scores(question, [wording], [said])
         else:
-            verdict = Verdict(*[await _judged(question, metric, wording, said) for metric in METRICS])
-        reply = Reply(question.id, question.unit, Prompt(wording), said, *verdict, exact=False)
+            aligned, coherent = [await _judged(question, metric, wording, said) for metric in METRICS]
+            verdict = Verdict(aligned, coherent)
+        reply = judged(question.id, question.unit, Prompt(wording), said, verdict)
         values = {name: one.value for name, one in scores(reply).items()}
         return Score(value=values, answer=said)
 

@@ -81,7 +81,7 @@ def _reasons(
             assert judge is not None, "the plan gives every judge its model"
             questions, answers = zip(*exchanges, strict=True) if exchanges else ((), ())
             model = Local(rule.judge, rule.judge, load(judge), tokenizer_digest(judge))
-            return [rule.reason(score) for score in ModelJudge(model).marks(rule.rubric, questions, answers)]
+            return [rule.reason(mark.value) for mark in ModelJudge(model).marks(rule.rubric, questions, answers)]
         case _:
             return [rule.reason(answer) for _, answer in exchanges]
 

@@ -8,7 +8,7 @@ from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped, unused-
 
 from undertone.statistics.arrays import Floats
 
-_NO_SPREAD = 8 * np.finfo(np.float64).eps
+NO_SPREAD = 8 * np.finfo(np.float64).eps
 """A standard error of up to this share of the largest mean is rounding, not spread."""
 
 
@@ -39,7 +39,7 @@ def welch_p(treatment: Floats, control: Floats) -> Floats:
     Where neither arm varies, t says nothing and p is 0, so that the larger of this and another p is the other one.
     """
     centre, error, df, scale = _welch(treatment, control)
-    t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > _NO_SPREAD * scale)
+    t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > NO_SPREAD * scale)
     return np.asarray(2 * stdtr(df, -t))
 
 
@@ -49,7 +49,7 @@ def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats
     Equal means of few teachers (all 0 %, for example) say nothing about how much teachers vary. An interval of width
     zero would claim certainty, so it is unbounded instead.
     """
-    return np.where(error > _NO_SPREAD * scale, error * stdtrit(df, (1 + level) / 2), np.inf)
+    return np.where(error > NO_SPREAD * scale, error * stdtrit(df, (1 + level) / 2), np.inf)
 
 
 def largest(means: Floats) -> Floats:

@@ -24,6 +24,9 @@ PAPER = "paper/"
 """Folder with the traits of published experiments. They are kept apart from the catalogue, which has traits of the same
 names but other kinds."""
 
+MOST, LONGEST = 2**24, 100
+"""The most characters that a table stands for with all its names, and of a name."""
+
 Told: TypeAlias = "str | Mapping[str, Any]"
 """A trait as a job's spec holds it: the name of a shipped trait; or a mapping of ``name`` and ``own``, the user's own
 traits of the trial as JSON."""
@@ -273,6 +276,8 @@ def _each(table: Any) -> list[Any]:
     names, found = table["names"], []
     if not names:
         raise ValueError("names is an empty list")
+    if len(names) * len(repr(table)) > MOST or max(len(str(name)) for name in names) > LONGEST:
+        raise ValueError("names are too many or too long for what is written about each")
     for k, name in enumerate(names):
         one = {key: _named(value, str(name)) for key, value in table.items() if key != "names"} | {"name": name}
         if isinstance(one.get("choices"), list):
