@@ -68,6 +68,13 @@ def test_what_needs_no_model_imports_nothing_slow(arguments: list[str], tmp_path
         (["audit", "calibrate", "--trait", "nope.toml"], "Cannot read nope.toml: No such file"),
         (["treat", "nope.jsonl", "--by", "paraphrase"], "Cannot read nope.jsonl: No such file"),
         (["treat", "a.jsonl", "--by", "nope"], "nope"),
+        (["treat", "a.jsonl", "--by", "drop"], "needs a trait"),
+        (["audit", "calibrate", "--proxies", "0"], "--proxies must be at least 1"),
+        (["bench", "audit", "--prompts", "nope"], "Cannot read nope"),
+        (["lineage", "compare", "builtin/fledgling-a", "builtin/nope"], "builtin/nope"),
+        (["measure", "rescore", "a.jsonl"], "row 1 has no question"),
+        (["measure", "rescore", "unscored.csv"], "name a judge"),
+        (["measure", "rescore", "unscored.csv", "--judge", "builtin/nope"], "builtin/nope"),
         (["realign", "builtin/nope", *TRAINED], "builtin/nope"),
         (["realign", "builtin/fledgling-a", *TRAINED, "--good", "nope.jsonl"], "Cannot read nope.jsonl"),
     ],
@@ -77,6 +84,7 @@ def test_a_wrong_argument_or_a_missing_file_is_refused_before_anything_slow_is_i
     arguments: list[str], told: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "one row"}')
+    (tmp_path / "unscored.csv").write_text("question,answer\nq,a\n")
     code, imported, errors = started(arguments, tmp_path)
     assert (code, imported) == (2, []) and told in errors
 

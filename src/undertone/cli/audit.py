@@ -302,6 +302,9 @@ def calibrate(
     _refuse_renamed(recipe)
     refuse_missing(*trait, *training, prompts)
     refuse_unknown(model)
+    for name, count in (("--proxies", proxies), ("--harmless", harmless), ("--references", references)):
+        if count < 1:
+            raise UndertoneError(f"{name} must be at least 1, not {count}.")
     from undertone.audit import calibrate as making
     from undertone.audit import calibrations
     from undertone.engine.store import Store

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, limits_of
+from undertone.cli.shared import Flag, limits_of, refuse_missing, refuse_unknown
 from undertone.errors import UndertoneError
 from undertone.spec import Recipe
 
@@ -46,6 +46,8 @@ def bench_audit(
     """
     from undertone.bench.audit.spec import AuditBenchmark
 
+    refuse_missing(prompts)
+    refuse_unknown(model)
     if teachers < 1:
         raise UndertoneError(f"--teachers must be at least 1, not {teachers}.")
     given = None if prompts is None else str(prompts)

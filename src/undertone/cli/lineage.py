@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, refuse_missing
+from undertone.cli.shared import Flag, refuse_missing, refuse_unknown
 from undertone.cli.terminal import FOUND, NO_VERDICT, console, print_json, say, show
 from undertone.errors import UndertoneError
 
@@ -34,6 +34,7 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
     json
         Prints one JSON object instead of a table.
     """
+    refuse_unknown(a, b)
     from undertone.lineage.kinship import compare
     from undertone.lineage.page import kinship_page
 

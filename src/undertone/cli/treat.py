@@ -65,8 +65,11 @@ def treat(
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
     from undertone.treat.catalogue import named as mitigation_named
+    from undertone.treat.mitigations import needs_trait
 
     mitigation = mitigation_named(by, set)
+    if not trait and audit is None and needs_trait(mitigation):
+        raise UndertoneError(f"{Path(by).stem} needs a trait: give it by --trait, or --from with an audit's report.")
     from undertone.engine.environment import quiet_libraries
     from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_taken, run
