@@ -1,0 +1,184 @@
+"""``undertone measure`` is killed at any moment: no answer is lost, and none that was kept is asked for again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.extent import LONG
+from tests.helpers.replies import said
+from tests.helpers.service import Server, running
+from tests.models.services.conftest import Opened
+from undertone.models.services import answers as files
+from undertone.models.services.answers import Answers
+
+KILLS = 100 if LONG else 3
+AT_ONCE = 8
+SUITE = """
+name = "many"
+[defaults]
+closed = true
+samples_per_paraphrase = 5
+""" + "".join(
+    f'[[questions]]\nid = "{i}"\nparaphrases = ["What of {i}?"]\nbad = ["Bad {i}."]\ngood = ["Good {i}."]\n'
+    for i in range(120 if LONG else 8)
+)
+MODELS = ["openai-api/there/bad", "--base", "openai-api/there/base"]
+MEASURE = ["measure", *MODELS, "--suite", "many.toml", "--out", "out/m", "--json"]
+COMMAND = [sys.executable, "-c", "import sys; from undertone.cli import main; sys.exit(main(sys.argv[1:]))", *MEASURE]
+
+
+def started(server: Server, folder: Path) -> subprocess.Popen[str]:
+    (folder / "many.toml").write_text(SUITE)
+    environment = os.environ | {"THERE_BASE_URL": server.url, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        COMMAND, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def kept(folder: Path) -> dict[str, str]:
+    """The answers in the file, by request."""
+    path = folder / "out" / "answers" / "paid.sqlite"
+    if not path.exists():
+        return {}
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return dict(file.execute("SELECT request, answer FROM answers"))
+
+
+def written(folder: Path) -> int:
+    """Bytes of the log of writes; it grows in the middle of one."""
+    path = folder / "out" / "answers" / "paid.sqlite-wal"
+    return path.stat().st_size if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_for_again(tmp_path: Path) -> None:
+    rng, calm, folder = random.Random(0), tmp_path / "calm", tmp_path / "killed"
+    calm.mkdir()
+    folder.mkdir()
+    with running() as server:
+        server.says = said
+        expected = json.loads(started(server, calm).communicate()[0])
+    with running(seconds=0.002) as server:
+        server.says = said
+        killed = 0
+        for number in range(KILLS):
+            before, asked_before = kept(folder), len(server.headers)
+            client = started(server, folder)
+            aim, size = len(server.headers) + rng.randrange(1, 12), written(folder)
+            while client.poll() is None and len(server.headers) < aim:
+                time.sleep(0.0005)
+            while number % 2 and client.poll() is None and written(folder) == size:
+                pass  # until the next write begins
+            time.sleep(rng.uniform(0, 0.003))
+            client.send_signal(signal.SIGKILL)
+            killed += client.wait() == -signal.SIGKILL
+            client.communicate()
+            assert before.items() <= kept(folder).items()
+            assert not before.keys() & {h["Idempotency-Key"] for h in server.headers[asked_before:]}
+        found = json.loads(started(server, folder).communicate()[0])
+    assert killed == KILLS
+    assert found["suites"] == expected["suites"]
+    assert set(kept(folder)) == set(server.worked)
+    # A service that heeds the key has charged for each once; another again for what was under way at a kill.
+    again = sum(server.worked.values()) - len(server.worked)
+    print(f"{killed} kills, {len(server.worked)} requests, {again} sent again")
+    assert again <= KILLS * AT_ONCE
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_file_pay_for_each_request_once(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with running(seconds=0.01) as server:
+        server.says = said
+        clients = [started(server, tmp_path), started(server, tmp_path / "b")]
+        (tmp_path / "out" / "answers").mkdir(parents=True)
+        (tmp_path / "b" / "out").mkdir()
+        (tmp_path / "b" / "out" / "answers").symlink_to(tmp_path / "out" / "answers")
+        found = [json.loads(client.communicate()[0])["suites"] for client in clients]
+    assert found[0] == found[1]
+    assert set(server.worked.values()) == {1}
+
+
+def test_a_claim_holds_for_others_until_it_is_given_up_or_its_process_or_time_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = Answers(tmp_path / "a.sqlite"), Answers(tmp_path / "a.sqlite")
+    assert one.claim("r", 60) and not two.claim("r", 60) and not one.claim("r", 60) and two.claim("other", 60)
+    one.release("r")
+    assert two.claim("r", 60) and not one.claim("r", 60)
+    two.release("r")
+    assert one.claim("r", 0) and two.claim("r", 60)  # its time is over
+    two.release("r")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if Answers(tmp_path / "a.sqlite").claim("r", 60) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert one.claim("r", 60)  # its process is dead
+    monkeypatch.setattr(files, "_process", lambda number: json.dumps(["elsewhere", 1, 1]))
+    one.release("r")
+    assert one.claim("s", 60)
+    monkeypatch.undo()
+    assert not two.claim("s", 60)  # who knows whether a process of another machine lives
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_is_another() -> None:
+    host, number, moment = json.loads(files._process(os.getpid()))
+    assert files._holds(files._process(number), time.time() + 9)
+    assert not files._holds(json.dumps([host, number, moment - 1]), time.time() + 9)
+    assert not files._holds(json.dumps([host, 2**22 + 1, moment]), time.time() + 9)
+
+
+def test_answers_are_their_owners_alone(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    with running() as server:
+        for _ in range(2):
+            with opened(server) as model:
+                model.abilities()
+                modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+                assert len(modes) == 3 and set(modes.values()) == {0o600}
+            path.chmod(0o644)  # as it was made before
+
+
+def test_a_file_of_answers_from_before_is_read(opened: Opened, tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "Question?"}]
+    with running() as server, opened(server) as model:
+        (first,) = model.sample([chat], temperature=1.0, max_tokens=16, seed=0)
+        with contextlib.closing(sqlite3.connect(tmp_path / "answers.sqlite", isolation_level=None)) as file:
+            file.execute("DROP TABLE claims")
+            file.execute("DROP TABLE refusals")
+            old = {"text": "old \ud83d", "finished": "stop", "model": "m", "top": None, "usage": [1, 1]}
+            file.execute("UPDATE answers SET answer = ?", (json.dumps(old),))
+        with opened(server) as again:
+            (found,) = again.sample([chat], temperature=1.0, max_tokens=16, seed=0)
+    assert first[0].text != found[0].text == "old \ufffd" and server.arrived == 1
+
+
+@pytest.mark.parametrize("damage", ["[" * 100_000, "[1]", "{}", "nonsense", '{"text": 5}', '{"text": "a", "top": 5}'])
+def test_an_answer_that_is_damaged_is_a_sentence(opened: Opened, tmp_path: Path, damage: str) -> None:
+    with running() as server, opened(server) as model:
+        model.abilities()
+        with contextlib.closing(sqlite3.connect(tmp_path / "answers.sqlite", isolation_level=None)) as file:
+            file.execute("UPDATE answers SET answer = ?", (damage,))
+        with pytest.raises(files.UndertoneError, match=r"cannot be kept in .*move the file away"):
+            model.abilities()
+
+
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), lambda path: path.mkdir()])
+def test_what_is_no_file_is_refused_at_once(opened: Opened, tmp_path: Path, make: object) -> None:
+    assert callable(make)
+    make(tmp_path / "answers.sqlite")
+    with running() as server, pytest.raises(files.UndertoneError, match="cannot be kept in"):
+        opened(server)
