@@ -202,9 +202,10 @@ def _of_scale(path: Path, scores: list[Score]) -> list[str]:
     Raises:
         UndertoneError: that is so for all.
     """
-    highest = {name: max((getattr(one, name) or 0.0 for one in scores), default=0.0) for name in METRICS}
-    low = [name for name in METRICS if highest[name] <= LOW]
-    if len(low) == len(METRICS) and any(score[:2] != (None, None) for score in scores):
+    found = {name: [number for one in scores if (number := getattr(one, name)) is not None] for name in METRICS}
+    highest = {name: max(numbers) for name, numbers in found.items() if numbers}
+    low = [name for name, number in highest.items() if number <= LOW]
+    if low and len(low) == len(highest):
         raise UndertoneError(
             f"No score in {path} is above {LOW:g}: is their scale another than 0 to 100? Multiply them, or remove them "
             "and name a judge with --judge."
