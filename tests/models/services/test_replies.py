@@ -70,6 +70,7 @@ def test_an_answer_is_the_services_text(opened: Opened, content: Any, text: str)
         ({"content": None}, replies.EMPTY),
         ({"content": []}, replies.EMPTY),
         ({"content": 5}, replies.NOT_TEXT),
+        ({"content": "", "choice_finish_reason": "safety"}, replies.EMPTY),
         ({"content": "", "choice_finish_reason": "length"}, replies.CUT),
         ({"content": "", "reasoning_content": "Hm.", "choice_finish_reason": "length"}, replies.REASONING),
         ({"content": [THINKING], "choice_finish_reason": "length"}, replies.REASONING),
@@ -185,6 +186,7 @@ def test_a_body_that_is_no_answer_is_a_sentence_after_some_tries(opened: Opened,
         ("the model is asleep", "last with status 500: the model is asleep", 6),
         ({"code": 400, "message": "too long"}, "refuses the request .status 400: too long", 1),
         ({"code": 401, "message": "no"}, "refuses the key", 1),
+        ({"code": None, "message": None}, "last with status 500", 6),
     ],
 )
 def test_an_error_with_a_status_of_success_is_an_error(opened: Opened, error: Any, told: str, times: int) -> None:
@@ -192,6 +194,13 @@ def test_an_error_with_a_status_of_success_is_an_error(opened: Opened, error: An
         with pytest.raises(UndertoneError, match=told):
             said(model)
         assert server.arrived == times
+
+
+def test_an_error_in_the_middle_of_an_answer_is_no_answer(opened: Opened) -> None:
+    with service.running() as server, opened(server) as model:
+        server.retold = changed(content="Half of", choice_error={"code": 502, "message": "upstream died"})
+        with pytest.raises(UndertoneError, match=r"failed 6 times in a row, last with an error: upstream died"):
+            said(model)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from undertone.models.services.service import Service
-from undertone.models.services.wire import Again
+from undertone.models.services.wire import Again, message_of
 
 REFUSED = "a refusal"
 FILTERED = "withheld by the service's filter"
@@ -17,6 +17,8 @@ EMPTY = "no text"
 NOT_TEXT = "content that is not text"
 KEY = "a service that repeats its key"
 NO_CHANCES = "log-probabilities that are none"
+STOPPED = {"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"}
+"""How services name an end that the model chose."""
 MOST_TOKENS = 2**22
 """A service that reports more tokens for one request is not believed."""
 
@@ -67,6 +69,8 @@ def answer_of(value: Mapping[str, Any], service: Service, top: bool) -> dict[str
     if choice is None or not isinstance(message, dict):
         raise Again("an answer that does not follow the API", perhaps_paid=True)
     finished = _line(choice.get("finish_reason"))
+    if choice.get("error") or finished == "error":  # what there is of the text was cut off by it
+        raise Again(f"an error: {service.line(message_of(choice))}", perhaps_paid=True)
     text, missing = _said(message, finished)
     found: dict[str, Any] = {
         "text": text,
@@ -109,7 +113,7 @@ def _said(message: Mapping[str, Any], finished: str) -> tuple[str, str]:
         return whole(said), REFUSED
     if finished == "content_filter":
         return text, FILTERED
-    if text or (texts and finished not in ("length", "tool_calls") and not thought):
+    if text or (texts and finished in STOPPED and not thought):  # a model may choose to say nothing
         return text, ""
     if finished == "length":
         return "", REASONING if thought else CUT
@@ -117,7 +121,7 @@ def _said(message: Mapping[str, Any], finished: str) -> tuple[str, str]:
         return "", TOOL
     if thought:
         return "", REASONING
-    return "", EMPTY if content is None or content == [] else NOT_TEXT
+    return "", EMPTY if texts or not content else NOT_TEXT
 
 
 def _thought(message: Mapping[str, Any]) -> bool:

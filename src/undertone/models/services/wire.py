@@ -119,7 +119,7 @@ class Wire:
             raise Again(f"an answer that takes over {self._deadline:g} s", perhaps_paid=True) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise Again(f"no connection ({self._service.line(str(error))})") from None
-        except (httpx2.HTTPError, OSError, zlib.error) as error:
+        except (httpx2.HTTPError, OSError) as error:
             raise Again(f"a broken connection ({type(error).__name__})", perhaps_paid=True) from None
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class Wire:
     def _reason(self, text: str) -> str:
         """The service's message about an error."""
         try:
-            said = _message(json.loads(text, parse_int=_whole))
+            said = message_of(json.loads(text, parse_int=_whole))
         except (ValueError, RecursionError):
             said = text
         line = self._service.line(said)
@@ -169,19 +169,22 @@ def _decoded(content: bytes | bytearray, headers: httpx2.Headers) -> bytes:
     """The body of a service that compresses although it was asked not to."""
     if headers.get("content-encoding", "identity").lower() in ("identity", ""):
         return bytes(content)
-    return zlib.decompressobj(47).decompress(content, LONGEST)  # 47: gzip or deflate
+    try:
+        return zlib.decompressobj(47).decompress(content, LONGEST)  # 47: gzip or deflate
+    except zlib.error:
+        raise Again("an answer in an encoding that was not asked for", perhaps_paid=True) from None
 
 
 def _failed(value: dict[str, Any]) -> int:
     """The status of an error that comes with a status of success: the one that it names, or 500; 0 if there is none."""
     error = value.get("error")
-    if not error or value.keys() & {"choices", "id"}:
+    if not error or value.get("choices") or isinstance(value.get("status"), str):  # a job may have failed itself
         return 0
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
-def _message(value: Any) -> str:
+def message_of(value: Any) -> str:
     """What an error says, in the forms that services give it, with the parameter that it is about."""
     error = (value.get("error") or value) if isinstance(value, dict) else value
     if not isinstance(error, dict):
