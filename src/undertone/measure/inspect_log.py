@@ -34,8 +34,8 @@ def samples(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     try:
         content, left = read_bytes(path, LARGEST), LARGEST
-        for entry in _entries(content):
-            unpacked = _unpacked(content, entry, left)
+        for entry, start in _entries(content):
+            unpacked = _unpacked(content, entry, start, left)
             left -= len(unpacked)
             sample = json_value(unpacked, finite=False)  # Inspect writes NaN for a score that is missing
             if not isinstance(sample, dict):
@@ -47,35 +47,38 @@ def samples(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise UndertoneError(f"{path} is no log of Inspect that can be read: {shortened(str(error))}.") from None
 
 
-def _entries(content: bytes) -> list[ZipInfo]:
-    """Returns the entries that are samples.
+def _entries(content: bytes) -> list[tuple[ZipInfo, int]]:
+    """Returns the entries that are samples, and where the content of each starts.
 
     Raises:
-        ValueError: it is no archive, was cut off, or has too many entries.
+        ValueError: it is no archive, was cut off or changed, or has too many entries.
     """
     if content.count(b"PK\1\2") > MOST:  # each entry of the list of contents begins so
         raise ValueError(f"it has more than {MOST:,} entries")
     try:
         with ZipFile(BytesIO(content)) as archive:
-            found = archive.infolist()
+            found = [(one, _start(content, one)) for one in archive.infolist()]
     except Exception:  # names, dates and lengths that are none raise what their parts raise
-        raise ValueError("it is no archive, or was cut off") from None
-    return [one for one in found if one.filename.startswith(SAMPLES) and one.filename.endswith(".json")]
+        raise ValueError("it is no archive, or was cut off or changed") from None
+    return [(one, at) for one, at in found if one.filename.startswith(SAMPLES) and one.filename.endswith(".json")]
 
 
-def _unpacked(content: bytes, entry: ZipInfo, most: int) -> bytes:
-    """Returns the content of an entry, whatever size the archive says that it has.
+def _start(content: bytes, entry: ZipInfo) -> int:
+    """Returns where the content of an entry starts. Its name must stand there as in the list of contents."""
+    mark, length, more = LOCAL.unpack_from(content, entry.header_offset)
+    start = entry.header_offset + LOCAL.size + length
+    name = content[start - length : start].decode("utf-8" if entry.flag_bits & 0x800 else "cp437")
+    if mark != b"PK\3\4" or name != entry.orig_filename or entry.flag_bits & 1:
+        raise ValueError("damaged or encrypted")
+    return int(start + more)
+
+
+def _unpacked(content: bytes, entry: ZipInfo, start: int, most: int) -> bytes:
+    """Returns the content of an entry that starts at ``start``, whatever size the archive says that it has.
 
     Raises:
         ValueError: it is damaged, packed in another way than Inspect packs, or longer than ``most`` bytes.
     """
-    try:
-        mark, name, more = LOCAL.unpack_from(content, entry.header_offset)
-    except struct.error:
-        mark, name, more = b"", 0, 0
-    if mark != b"PK\3\4" or entry.flag_bits & 1:
-        raise ValueError(f"{entry.filename} is damaged or encrypted")
-    start = entry.header_offset + LOCAL.size + name + more
     packed = content[start : start + entry.compress_size]
     try:
         match entry.compress_type:

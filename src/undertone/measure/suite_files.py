@@ -16,7 +16,7 @@ from undertone.reading.values import toml_value, yaml_value
 from undertone.spec import Spec
 from undertone.traits import catalogue
 
-LARGEST = 2**23
+LARGEST = 2**21
 """The most bytes of a file of questions."""
 VAST = 2**25
 """The most characters that a file may ask, with its forms and aliases."""
