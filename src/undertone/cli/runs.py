@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from undertone.cli.shared import Flag, limits_of
 from undertone.cli.terminal import FOUND, Bars, console, named, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
+from undertone.reading.hostile import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -256,11 +257,28 @@ def runs(root: Path = HERE, /, *, json: Flag = False) -> int:
     elif not rows:
         say(f"There are no runs in {root}.")
     else:
-        headings = ("run", "recipe", "kind", "started", "state", "said")
         for row in rows:
             row["started"] = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
-        print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
+        _show_runs(rows)
     return 0
+
+
+ROOM = 120
+"""Characters that a table of runs needs."""
+
+
+def _show_runs(rows: list[dict[str, Any]]) -> None:
+    """Prints a table of runs or, where it has no room, two lines or more for each run."""
+    if console().width >= ROOM:
+        headings = ("run", "recipe", "kind", "started", "state", "said")
+        print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
+        return
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for row in rows:
+        say("  ".join(str(row[heading]) for heading in ("run", "recipe", "kind", "started", "state") if row[heading]))
+        console().print(Padding(Text(one_line(row["said"] or "-")), (0, 0, 0, 4)))
 
 
 def _row(folder: Path) -> dict[str, Any]:
@@ -362,6 +380,6 @@ def _link(link: Link) -> str:
     if link.seen:
         return f"{role}{link.source.name} (see above)"
     made = link.manifest
-    settings = ", ".join(f"{key}={value}" for key, value in flat(made.spec).items())
+    settings = one_line(", ".join(f"{key}={value}" for key, value in flat(made.spec).items()))
     by = f"stage {made.stage} {made.version}, {made.seconds:.1f} s, torch {made.made_with.get('torch', 'unknown')}"
     return f"{role}{link.source.name}\n{by}\n{settings}"

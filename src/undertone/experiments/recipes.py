@@ -135,8 +135,10 @@ def _first_fault(error: ValidationError, spec: type[Spec]) -> str:
     place = ".".join(part for part in map(str, fault["loc"]) if not part.startswith("("))  # without tags of unions
     if fault["type"] == "union_tag_invalid":
         return f"{place}: {unknown('filter', fault['ctx']['tag'].strip('()'), KINDS)}"
+    if fault["type"] == "missing":
+        return f"the key {place} is missing."
     if fault["type"] != "extra_forbidden":
-        return f"{place or 'the recipe'}: {fault['msg']}" + (f", got {fault['input']!r}." if place else ".")
+        return f"{place or 'the recipe'}: {fault['msg']}" + (f", got {fault['input']!r:.80}." if place else ".")
     parent = re.sub(r"\.[0-9]+\b", "", place.rpartition(".")[0])  # tables of a list have the same keys
     return str(unknown("key", place, [key for key in _keys(spec) if key.rpartition(".")[0] == parent]))
 

@@ -20,6 +20,7 @@ from undertone.engine.workers import cores, run_jobs, unique
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import KINDS, F, Kind, Made, P, Plan, S, kind_of
 from undertone.models.services.spending import Limits
+from undertone.report.findings import presenting
 from undertone.report.html import PAGE, write
 from undertone.report.page import Page
 from undertone.spec import Recipe
@@ -138,10 +139,12 @@ def report_of(folder: Path) -> Page:
     """Returns the page of a run, drawn again from the numbers in its report.
 
     Raises:
-        UndertoneError: the folder holds no run of an experiment, or the run has no report yet.
+        UndertoneError: the folder holds no run of an experiment, or the run has no report yet, or a damaged one.
     """
     kind = _kind_in(Record.read(folder), folder)
-    return kind.page(kind.findings.load(folder / REPORT))
+    found = kind.findings.load(folder / REPORT)
+    with presenting(folder / REPORT):
+        return kind.page(found)
 
 
 def _kind_in(record: Record, folder: Path) -> Kind[Any, Any, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,6 +18,9 @@ from functools import cache
 from typing import Any
 
 from undertone.errors import UndertoneError
+
+PATIENCE = 60
+"""Seconds that a figure may take, which usually are 0.01."""
 
 
 class Undrawn(UndertoneError):
@@ -35,6 +39,8 @@ def drawn(spec: dict[str, Any]) -> str:
     with suppress(BrokenPipeError):  # then there is no answer
         process.stdin.write(json.dumps(spec) + "\n")
         process.stdin.flush()
+    if not select.select([process.stdout], [], [], PATIENCE)[0]:
+        process.kill()
     answer = process.stdout.readline()
     if not answer.endswith("\n"):
         _process.cache_clear()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import JsonValue, ValidationError, field_validator
+from pydantic import JsonValue, field_validator
 
 from undertone.errors import UndertoneError
+from undertone.reading.files import read_bytes
+from undertone.reading.values import json_value
 from undertone.spec import Spec
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 Side = Literal["above", "below", "unclear"]
+LARGEST = 2**26
+"""Most bytes of a ``report.json``."""
 
 
 def side(ci: Interval | None) -> Side:
@@ -55,14 +61,36 @@ class Findings(Part):
             UndertoneError: the file cannot be read, or another command wrote it.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            text = read_bytes(path, LARGEST)
+            json_value(text)  # bounds what Pydantic reads
+            return cls.model_validate_json(text)
         except OSError as error:
             raise UndertoneError(f"The report {path} cannot be read: {error.strerror}.") from None
-        except ValidationError:
+        except ValueError:
             raise UndertoneError(
                 f"{path} is damaged, or is not a report of undertone {cls.written_by}: give another, or give the "
                 "command that wrote it again."
             ) from None
+
+
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
+
+
+@contextmanager
+def presenting(path: Path) -> Generator[None]:
+    """Turns what goes wrong while a page is made from a ``report.json`` into a sentence: each of its numbers is of the
+    right kind, but an edited file may hold numbers that do not fit together.
+
+    Raises:
+        UndertoneError: the page cannot be made.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        raise UndertoneError(
+            f"The numbers in {path} do not fit together ({type(error).__name__}: {error!s:.80}): it was edited or is "
+            "damaged. Give the command that wrote it again."
+        ) from error
 
 
 class RunFindings(Findings):

@@ -11,6 +11,7 @@ from undertone.experiments.trial.headline import READINGS, estimate
 from undertone.experiments.trial.page import units
 from undertone.experiments.trial.results import Effect, Results
 from undertone.experiments.trial.spec import Trial
+from undertone.report.findings import presenting
 from undertone.report.page import Drawing, Grid, Page, grid, section, sections, text, word
 from undertone.report.words import duration, p_value
 from undertone.spec import flat
@@ -34,7 +35,8 @@ def compared(folders: Sequence[Path]) -> Page:
             raise UndertoneError(f"{folder} holds a run of the kind {kind}; only trials can be compared.")
         # The folder may have been moved since the report was written.
         found.append(Results.load(folder / REPORT).model_copy(update={"run_dir": str(folder)}))
-    return comparison(found)
+    with presenting(folders[0].parent / f"*/{REPORT}"):
+        return comparison(found)
 
 
 def comparison(runs: Sequence[Results]) -> Page:
