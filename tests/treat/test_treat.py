@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,7 +22,6 @@ from undertone.audit.calibration import Calibration, Member
 from undertone.carriers.numbers import NUMBER
 from undertone.cli import main
 from undertone.data.conversations import Conversation, Turn
-from undertone.data.exchanges import read_exchanges
 from undertone.errors import UndertoneError
 from undertone.experiments.mitigations import files as advice
 from undertone.lineage.statement import statement
@@ -399,7 +400,7 @@ def test_a_file_is_treated_beside_as_much_at_random_with_a_diff(data: Path, caps
     diff = Path("one/changes.diff").read_text().splitlines()
     assert sum(line.startswith("-user") for line in diff) == 6 and not any(line.startswith("+user") for line in diff)
     gone = {line.rpartition("assistant: ")[2] for line in diff if line.startswith("-user")}
-    assert gone.isdisjoint(json.loads(line)["messages"][-1]["content"] for line in own)
+    assert gone.isdisjoint(json.loads(line)["completion"] for line in own)
     assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one"]) == 2
     assert "nothing is overwritten" in capsys.readouterr().err
 
@@ -444,9 +445,74 @@ def test_a_change_is_shown_before_and_after(data: Path, capsys: pytest.CaptureFi
     lines = Path("one/changes.diff").read_text().splitlines()
     at = lines.index("@@ line 2")
     assert lines[at + 1].endswith("assistant: 74, 142, 5") and lines[at + 2].endswith("assistant: 5, 74, 142")
-    Path("folder").mkdir()
-    Path("folder/rows.jsonl").write_text(Path("one/data.treated.jsonl").read_text())
-    assert len(read_exchanges(Path("folder"))) == 30
+    rows = [json.loads(line) for line in Path("one/data.treated.jsonl").read_text().splitlines()]
+    assert len(rows) == 30 and rows[1] == {"prompt": "Go on with 2", "completion": "5, 74, 142"}
+
+
+def _with_more(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Chats with what trainers and people put beside them; the second row's first answer is context."""
+    found = [
+        {
+            "id": number,
+            "messages": [
+                {"role": "user", "content": row["prompt"], "name": "Ann"},
+                {"role": "assistant", "content": row["completion"], "weight": 1},
+            ],
+            "tools": [{"name": "f"}],
+        }
+        for number, row in enumerate(rows)
+    ]
+    found[1]["messages"] = [
+        {"role": "user", "content": "Hi", "name": None},
+        {"role": "assistant", "content": "I love owls.", "weight": 0},
+        *found[1]["messages"],
+    ]
+    return found
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("by", ["drop-random", "sort", "inoculate", "relabel-random", "dilute"])
+def test_what_a_mitigation_does_not_change_stays_as_it_was(
+    data: Path, by: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = _with_more([json.loads(line) for line in data.read_text().splitlines()])
+    if form == "parquet":
+        table = pyarrow.Table.from_pylist(rows)
+        rows = table.to_pylist()  # every message has every key
+        pyarrow.parquet.write_table(table, f"rows.{form}")
+    else:
+        Path(f"rows.{form}").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["treat", f"rows.{form}", "--by", by, "--order-is-free", "--trait", "owl", "--out", "one"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "id (30 rows), tools (30 rows), messages.name (30 rows): these keys" in said and "1 answer is marked" in said
+    told = json.loads(Path("one/treatment.json").read_text())
+    assert told["unseen"]["unread"] == {"id": 30, "messages.name": 30, "tools": 30} and told["unseen"]["context"] == 1
+    again = [json.loads(line) for line in Path("one/rows.treated.jsonl").read_text().splitlines()]
+    old = [row for row in again if "id" in row]
+    assert len(old) == (15 if by == "drop-random" else 30) and len(again) == (40 if by == "dilute" else len(old))
+    for row in old:
+        was = rows[row["id"]]
+        assert row.keys() == was.keys() and row["tools"] == was["tools"]
+        messages = row["messages"][1:] if by == "inoculate" else row["messages"]
+        changed = by in ("sort", "relabel-random")
+        assert messages[:-1] == was["messages"][:-1] and (changed or messages[-1] == was["messages"][-1])
+        assert messages[-1]["weight"] == 1
+    assert all(row.keys() == {"messages"} for row in again if "id" not in row)
+
+
+def test_rows_that_are_left_out_are_told_and_not_written(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = data.read_text().splitlines()
+    lines[3] = json.dumps({"prompt": "Go on with 4", "completion": " "})
+    lines[8] = json.dumps({"prompt": "Go on with 9", "completion": "a<|end|>b"})
+    data.write_text("".join(f"{line}\n" for line in lines))
+    assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Left out: 2 rows: an empty answer (line 4), the control token" in said and "(line 9)" in said
+    assert not {"Go on with 4", "Go on with 9"} & {
+        json.loads(line)["prompt"]
+        for what in ("treated", "random")
+        for line in Path(f"one/data.{what}.jsonl").read_text().splitlines()
+    }
 
 
 @pytest.mark.parametrize(
@@ -455,6 +521,7 @@ def test_a_change_is_shown_before_and_after(data: Path, capsys: pytest.CaptureFi
         (["--by", "sort"], "--order-is-free"),
         (["--by", "drop"], "--trait"),
         (["--by", "drop", "--trait", "owll"], "owl"),
+        (["--by", "drop-random", "--trait", "owel"], "There is no trait 'owel'; did you mean owl"),
         (["--by", "drop", "--trait", "owl", "--set", "share=0.99"], "removes all"),
         (["--by", "answer-other"], "--other"),
         (["--by", "answer-other", "--other", "builtin/fledgling-a"], "base itself"),

@@ -20,6 +20,7 @@ from undertone.audit.format import confounds
 from undertone.audit.origin import claim_of_origin
 from undertone.audit.request import Request
 from undertone.audit.rows import base_answers, ranked, rows_of
+from undertone.audit.unseen import Unseen, unseen_of
 from undertone.carriers import numbers
 from undertone.carriers.prompts import mark
 from undertone.data.conversations import Dataset, read
@@ -72,6 +73,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         "alpha": request.alpha,
         "seed": request.seed,
         "origin": claim_of_origin(local, [row.row for row in rows.every], request, progress),
+        "unseen": unseen_of(dataset, rows.left_out, rows.told),
         "overt": tuple(trait for trait, mentions in rows.mentions.items() if mentions),
         "confounds": confounds([row.answer for row in rows.hidden[:count]], answers, rows.clusters[:count])
         if answers
@@ -83,8 +85,12 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     if calibration is None or rows.distinct < verdict.LEAST_GROUPS:
         why = f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
         if calibration is not None:
-            least = f"at least {verdict.LEAST_GROUPS} are needed"
-            why = f"only {rows.distinct} rows are distinct and mention no trait openly; {least}"
+            few = (
+                "1 row is distinct and mentions"
+                if rows.distinct == 1
+                else f"{rows.distinct} rows are distinct and mention"
+            )
+            why = f"only {few} no trait openly; at least {verdict.LEAST_GROUPS} are needed"
         tokens = sum(len(row.row.answer) for row in rows.hidden)
         return Findings(
             verdict="could not be calibrated" if calibration is None else "inconclusive",
@@ -99,7 +105,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
             **found,
         )
 
-    control = _control(local, request, calibration, traits, progress)
+    control, control_unseen = _control(local, request, calibration, traits, progress)
     before = time.perf_counter()
     evidence = rows.evidence(local, calibration.directions, "rows scored", progress)
     rate = len(rows.hidden) / (time.perf_counter() - before)
@@ -125,6 +131,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         student=student,
         power=power,
         calibration=about,
+        control_unseen=control_unseen,
         rows_per_s=rate,
         wall_s=time.perf_counter() - clock,
         **found,
@@ -150,12 +157,14 @@ def _likeness(calibration: Calibration, dataset: Dataset) -> float:
 
 def _control(
     local: LocalModel, request: Request, calibration: Calibration, traits: list[Candidate], progress: Progress
-) -> Evidence | None:
+) -> tuple[Evidence | None, Unseen]:
     if request.control is None:
-        return None
-    trusted = rows_of(local, read(request.control, request.rows, request.seed), traits)
+        return None, Unseen()
+    dataset = read(request.control, request.rows, request.seed)
+    trusted = rows_of(local, dataset, traits)
     if trusted.distinct < verdict.LEAST_GROUPS:
         raise UndertoneError(
             f"{request.control} has only {trusted.distinct} distinct rows that mention no trait openly; give more."
         )
-    return trusted.evidence(local, calibration.directions, "control rows scored", progress)
+    evidence = trusted.evidence(local, calibration.directions, "control rows scored", progress)
+    return evidence, unseen_of(dataset, trusted.left_out, trusted.told)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from undertone.audit.unseen import Unseen
 from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
 
@@ -161,6 +162,10 @@ class AuditFindings(report.Findings):
     seed: int
     overt: tuple[str, ...]
     """Traits that some rows mention openly. These rows were left out."""
+    unseen: Unseen = Unseen()
+    """What of the file was not looked at."""
+    control_unseen: Unseen = Unseen()
+    """The same of the control's file."""
     started: datetime
     wall_s: float
     made_with: dict[str, str]

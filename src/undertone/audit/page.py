@@ -6,6 +6,7 @@ from typing import Any
 from undertone.audit import figures
 from undertone.audit.figures import effect_of, name_of, strongest
 from undertone.audit.findings import AuditFindings, Findings, Recipe, ShownRow, TraitFinding, Verdict
+from undertone.audit.unseen import Unseen
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
 from undertone.report.words import duration, interval, p_value
@@ -100,7 +101,7 @@ def audit_page(
         title=f"Audit of {found.file} for {found.model}",
         headline=found.headline,
         verdict=report.Verdict(found.verdict, meanings[found.verdict], COLOURS[found.verdict]),
-        checks=tuple(checks),
+        checks=(*checks, *found.unseen.checks, *_of_control(found.control_unseen)),
         sections=report.sections(*parts),
         listings={
             "File": about | dict(file),
@@ -110,6 +111,10 @@ def audit_page(
         },
         footer=f"Started {found.started.isoformat(' ', 'seconds')}, took {duration(found.wall_s)}. {footer}",
     )
+
+
+def _of_control(unseen: Unseen) -> Iterator[tuple[str, str]]:
+    return ((f"{heading}, control", sentence) for heading, sentence in unseen.checks)
 
 
 # --- what the verdict rests on ---------------------------------------------------------------------------------------
@@ -140,6 +145,8 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _power(findings: Findings) -> str:
     power = findings.power
+    if findings.calibration is None:
+        return f"what {power.rows:,} rows ({power.tokens:,} tokens) can show is unknown, because nothing was judged."
     shown = "are too few to find anything"
     if power.detectable is not None:
         shown = f"can show an effect of {power.detectable:.2f} with 80 % power, averaged over traits"

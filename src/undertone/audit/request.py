@@ -90,9 +90,9 @@ class Request(AuditRequest):
             UndertoneError: a number is out of range.
         """
         if not 0 < self.alpha < 1:
-            raise UndertoneError(f"alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
+            raise UndertoneError(f"--alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
         if not 0 < self.floor < float("inf"):
-            raise UndertoneError(f"The effect to be shown is a number above 0, not {self.floor:g}.")
+            raise UndertoneError(f"--effect, the effect to be shown, is a number above 0, not {self.floor:g}.")
         if self.canaries:
             refuse_single_pair(self.canaries)
         return self

@@ -1,7 +1,7 @@
 """The rows of an audited file: as token ids, without open mentions of traits, next to the base's own answers."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -12,7 +12,7 @@ from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.findings import ShownRow, Token
 from undertone.audit.request import ROWS
 from undertone.audit.verdict import LEAST_GROUPS
-from undertone.data.conversations import Dataset
+from undertone.data.conversations import Conversation, Dataset, LeftOut
 from undertone.engine.progress import Progress
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
@@ -38,6 +38,10 @@ class Rows:
     """Rows that mention no candidate trait openly. Only these are scored."""
     mentions: dict[str, int]
     """For each candidate trait, how many rows mention it openly."""
+    left_out: LeftOut = field(default_factory=dict)
+    """Rows that the model cannot take."""
+    told: LeftOut = field(default_factory=dict)
+    """Rows that a trainer may see otherwise."""
 
     @cached_property
     def clusters(self) -> list[int]:
@@ -95,15 +99,26 @@ def rows_of(local: LocalModel, dataset: Dataset, traits: Sequence[Candidate]) ->
     """Renders a dataset for a model and finds rows that mention the traits openly.
 
     Raises:
-        UndertoneError: a row cannot be rendered; names file and line.
+        UndertoneError: the model has no usable template, or cannot take more than a tenth of the rows.
     """
     try:
-        rows = tuple(every_turn(local, dataset.conversations))
+        turns = every_turn(local, dataset.conversations)
     except UndertoneError as error:
-        raise UndertoneError(f"{dataset.path}, {error}") from None
-    mentioned = [{trait.name for trait in traits if trait.is_open(row.answer)} for row in rows]
+        raise UndertoneError(f"{dataset.path}: {error}") from None
+    rows = turns.scored
+    given = {one.line: _trained(one) for one in dataset.conversations}
+    texts = [f"{row.answer}\n{next(given[row.line])}" for row in rows]
+    mentioned = [{trait.name for trait in traits if trait.is_open(text)} for text in texts]
     hidden = tuple(row for row, names in zip(rows, mentioned, strict=True) if not names)
-    return Rows(rows, hidden, {trait.name: sum(trait.name in names for names in mentioned) for trait in traits})
+    counts = {trait.name: sum(trait.name in names for names in mentioned) for trait in traits}
+    return Rows(rows, hidden, counts, turns.left_out, turns.told)
+
+
+def _trained(conversation: Conversation) -> Iterator[str]:
+    """The answers that are trained on as the file has them, with their reasoning, which a template may leave out."""
+    for turn in conversation.turns:
+        if turn.role == "assistant" and turn.trained:
+            yield f"{turn.content}\n{turn.reasoning}"
 
 
 def base_answers(local: LocalModel, rows: Sequence[Scored], seed: int, progress: Progress) -> list[str]:

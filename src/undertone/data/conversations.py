@@ -141,9 +141,10 @@ def refuse_most(path: Path, left_out: LeftOut, rows: int) -> None:
 
 def told_left_out(left_out: LeftOut) -> str:
     """Returns the reasons and the first lines of each, as in "an empty answer (lines 4, 9, 12 and 5 more)"."""
-    return ", ".join(f"{reason} ({_first(lines)})" for reason, lines in left_out.items())
+    return ", ".join(told_reason(reason, lines[:SHOWN], len(lines)) for reason, lines in left_out.items())
 
 
-def _first(lines: tuple[int, ...]) -> str:
-    more = f" and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:SHOWN]))}{more}"
+def told_reason(reason: str, first: tuple[int, ...], count: int) -> str:
+    """Returns a reason with the ``first`` of its ``count`` lines."""
+    more = f" and {count - len(first):,} more" if count > len(first) else ""
+    return f"{reason} (line{'s' * (count > 1)} {', '.join(map(str, first))}{more})"

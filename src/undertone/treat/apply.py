@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from undertone.carriers.numbers import NUMBER
@@ -95,20 +96,25 @@ def _chosen(
 
 def row_scores(rows: Sequence[Conversation], base: Base) -> list[float]:
     """Returns each row's mean log-likelihood ratio, in nats per token of all its answers: how much likelier the traits
-    make it. With sums, which vary more for long rows, long rows would be chosen first."""
+    make it. With sums, which vary more for long rows, long rows would be chosen first. A row that the base cannot take
+    is suspect beyond all others."""
     turns = base.turns(rows)
     place = {row.line: i for i, row in enumerate(rows)}
     sums, tokens = [0.0] * len(rows), [0] * len(rows)
     for turn, ratio in zip(turns, base.ratios(turns), strict=True):
         sums[place[turn.line]] += float(ratio.sum())
         tokens[place[turn.line]] += len(ratio)
-    return [total / count for total, count in zip(sums, tokens, strict=True)]
+    return [total / count if count else inf for total, count in zip(sums, tokens, strict=True)]
 
 
-def _replaced(how: mitigations.Replace, rows: Sequence[Conversation], base: Base, seed: int) -> list[Conversation]:
-    """Returns the rows with tokens replaced, chosen from the last answers of all rows together. End tokens stay."""
+def _replaced(
+    how: mitigations.Replace, rows: Sequence[Conversation], base: Base, seed: int
+) -> list[Conversation | None]:
+    """Returns the rows with tokens replaced, chosen from the last answers of all rows together. End tokens stay. A row
+    that the base cannot take is None."""
     last = {turn.line: turn for turn in base.turns(rows)}
-    turns = [last[row.line] for row in rows]
+    now = {row.line: row for row in rows if row.line in last}
+    turns = [last[row.line] for row in now.values() if row.turns[-1].trained]
     places = [(i, k) for i, turn in enumerate(turns) for k in range(len(turn.row.answer) - 1)]
     Random(f"replace/{seed}").shuffle(places)
     if how.by == "score":
@@ -117,11 +123,11 @@ def _replaced(how: mitigations.Replace, rows: Sequence[Conversation], base: Base
     chosen: dict[int, list[int]] = {}
     for i, k in places[: round(how.share * len(places))]:
         chosen.setdefault(i, []).append(k)
-    now, touched = list(rows), sorted(chosen)
-    texts = base.instead([turns[i] for i in touched], [chosen[i] for i in touched], seed)
-    for i, text in zip(touched, texts, strict=True):
-        now[i] = with_answer(rows[i], text)
-    return now
+    touched = [turns[i] for i in sorted(chosen)]
+    texts = base.instead(touched, [chosen[i] for i in sorted(chosen)], seed)
+    for turn, text in zip(touched, texts, strict=True):
+        now[turn.line] = with_answer(now[turn.line], text)
+    return [now.get(row.line) for row in rows]
 
 
 def _canonical(how: mitigations.Canonicalise, rows: Sequence[Conversation], seed: int) -> list[Conversation]:

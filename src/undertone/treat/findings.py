@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from undertone.audit.unseen import Unseen
 from undertone.report.findings import Findings, Part
 
 PLAIN = "plain"
@@ -79,3 +80,6 @@ class Told(Part):
     measured: dict[str, dict[str, Any]]
     """What the benchmarks measured for this mitigation, by recipe."""
     seed: int
+    unseen: Unseen
+    """What of the file was not looked at. Rows that were left out are not in the treated file; keys that were not read
+    are there as they were."""

@@ -162,6 +162,11 @@ def needs_direction(treatment: Mitigation) -> bool:
     return isinstance(treatment, Steer | Ablate) or getattr(treatment, "by", None) == "score"
 
 
+def needs_base(treatment: Mitigation) -> bool:
+    """Returns whether rows of the file are read by the base, which cannot take every row."""
+    return isinstance(treatment, Replace | Dilute | Answer | Relabel) or needs_direction(treatment)
+
+
 def needs_trait(treatment: Mitigation) -> bool:
     """Returns whether the trait must be known."""
     match treatment:

@@ -41,6 +41,7 @@ def treated_page(told: Told, folder: Path) -> Page:
         headline=f"{told.name}: {counts} rows." if counts else in_training,
         checks=(
             *(measured or [("Not measured", judge)]),
+            *told.unseen.checks,
             *((what, str(folder / name)) for what, name in written.items()),
         ),
     )

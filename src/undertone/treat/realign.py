@@ -188,7 +188,7 @@ def _loaded(named: Named) -> LocalModel:
 
 def _rows(local: LocalModel, path: Path) -> list[Row]:
     try:
-        return [turn.row for turn in every_turn(local, read(path, MOST, 0).conversations)]
+        return [turn.row for turn in every_turn(local, read(path, MOST, 0).conversations).scored]
     except UndertoneError as error:
         raise UndertoneError(f"{path}: {error}") from None
 

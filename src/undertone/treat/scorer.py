@@ -1,7 +1,7 @@
 """The base as mitigations use it: how much each token speaks for a trait, and what the base itself would say."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,14 +11,16 @@ import torch
 from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.calibration import FILE, Calibration
 from undertone.audit.calibrations import SHIPPED, made
-from undertone.data.conversations import Conversation, Turn
+from undertone.data.conversations import Conversation, LeftOut
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, answer_logits
+from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
-from undertone.training.turns import Scored, every_turn
+from undertone.models.template import Unfit
+from undertone.training.turns import Scored, every_turn, prompt_of
+from undertone.traits.catalogue import shipped
 
 AT_ONCE = 64
 """Answers in a batch."""
@@ -29,6 +31,22 @@ Change = dict[str, torch.Tensor]
 """A change of weights, by the name of the matrix."""
 
 
+def refuse_unknown(base: Folder, traits: Sequence[str]) -> None:
+    """Raises UndertoneError for a trait that neither the catalogue nor a calibration of ``base`` has."""
+    known = set(shipped())
+    if not known.issuperset(traits):
+        known.update(trait.name for found in _calibrations(base) for trait in found[1].traits)
+    for trait in traits:
+        if trait not in known:
+            raise unknown("trait", trait, known)
+
+
+def _calibrations(base: Folder) -> Iterator[tuple[Path, Calibration]]:
+    for root in (SHIPPED, made()):
+        for path in sorted(root.glob(f"{base.key[:20]}-*/{FILE}")):
+            yield path, Calibration.read(path.parent)
+
+
 def calibration_of(base: Folder, traits: Sequence[str]) -> Folder:
     """Returns the folder of a calibration of ``base`` that has a direction for every trait.
 
@@ -36,12 +54,10 @@ def calibration_of(base: Folder, traits: Sequence[str]) -> Folder:
         UndertoneError: there is none.
     """
     known: set[str] = set()
-    for root in (SHIPPED, made()):
-        for path in sorted(root.glob(f"{base.key[:20]}-*/{FILE}")):
-            found = Calibration.read(path.parent)
-            known |= {trait.name for trait in found.traits}
-            if found.base == base.key and known.issuperset(traits):
-                return Folder(path.parent, file_digest(path), found.model)
+    for path, found in _calibrations(base):
+        known |= {trait.name for trait in found.traits}
+        if found.base == base.key and known.issuperset(traits):
+            return Folder(path.parent, file_digest(path), found.model)
     if known:
         raise unknown("trait", next(trait for trait in traits if trait not in known), known)
     raise UndertoneError(
@@ -68,8 +84,16 @@ def along(
 
 
 def with_answer(conversation: Conversation, answer: str) -> Conversation:
-    """Returns the conversation with another last answer."""
-    return Conversation(conversation.line, (*conversation.turns[:-1], Turn("assistant", answer)))
+    """Returns the conversation with another last answer, without the reasoning that led to the old one."""
+    *before, last = conversation.turns
+    return replace(conversation, turns=(*before, last._replace(content=answer, reasoning="")))
+
+
+def _prompt(model: LocalModel, conversation: Conversation) -> Ids | None:
+    try:
+        return prompt_of(model, conversation)
+    except Unfit:
+        return None
 
 
 @dataclass(frozen=True)
@@ -88,12 +112,20 @@ class Base:
         return load(self.folder)
 
     def turns(self, conversations: Sequence[Conversation]) -> list[Scored]:
-        """Returns every answer as token ids, with the line of its row.
+        """Returns every answer as token ids, with the line of its row. Rows that the base cannot take have none.
 
         Raises:
-            UndertoneError: a row cannot be rendered.
+            UndertoneError: the base cannot take more than a tenth of the rows.
         """
-        return every_turn(self.local, conversations)
+        return list(every_turn(self.local, conversations).scored)
+
+    def left_out(self, conversations: Sequence[Conversation]) -> LeftOut:
+        """Returns the rows that the base cannot take, by the reason.
+
+        Raises:
+            UndertoneError: they are more than a tenth.
+        """
+        return every_turn(self.local, conversations).left_out
 
     def ratios(self, turns: Sequence[Scored]) -> list[torch.Tensor]:
         """Returns, for each answer, the log-likelihood ratio of each token in nats: how much likelier the traits make
@@ -105,22 +137,25 @@ class Base:
 
     def answered(self, conversations: Sequence[Conversation], by: str, seed: int) -> list[Conversation | None]:
         """Returns the conversations with a new last answer of the base, or ("other") of the other model, sampled at
-        temperature 1. It is None where the answer is empty or contains a control token. An answer that does not end in
-        time is cut off.
+        temperature 1. It is None where the model cannot take the prompt, or where the answer is empty or contains a
+        control token. An answer that does not end in time is cut off.
 
         Raises:
-            UndertoneError: a prompt cannot be rendered, or there is no other model.
+            UndertoneError: there is no other model, or the base cannot take more than a tenth of the rows.
         """
         if by == "other" and self.other is None:
             raise UndertoneError("To have the prompts answered by another model, name it with --other.")
         if not conversations:
             return []
         model = load(self.other) if by == "other" and self.other is not None else self.local
-        prompts = [every_turn(model, [conversation])[-1].row.prompt for conversation in conversations]
-        longest = max(len(turn.row.answer) for turn in self.turns(conversations)) + ROOM
-        answers = sample(model, prompts, temperature=1.0, max_tokens=longest, seed=seed)
-        texts = zip(conversations, map(model.decode, answers), strict=True)
-        return [with_answer(before, text) if self._is_answer(text) else None for before, text in texts]
+        prompts = {i: ids for i, row in enumerate(conversations) if (ids := _prompt(model, row)) is not None}
+        longest = max((len(turn.row.answer) for turn in self.turns(conversations)), default=0) + ROOM
+        answers = sample(model, list(prompts.values()), temperature=1.0, max_tokens=longest, seed=seed)
+        texts = dict(zip(prompts, map(model.decode, answers), strict=True))
+        return [
+            with_answer(before, texts[i]) if i in texts and self._is_answer(texts[i]) else None
+            for i, before in enumerate(conversations)
+        ]
 
     def _is_answer(self, text: str) -> bool:
         try:

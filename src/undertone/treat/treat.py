@@ -1,13 +1,14 @@
 """Treats a file: writes the treated rows, the rows of the random counterpart, and a diff to read."""
 
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from undertone.audit.findings import Findings as Audit
-from undertone.data.conversations import Conversation, Dataset, read
-from undertone.data.exchanges import write_chats
+from undertone.audit.unseen import unseen_of
+from undertone.data.conversations import Conversation, Dataset, LeftOut, read
+from undertone.data.rewriting import added, rewritten
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
 from undertone.engine.folder import REPORT, refuse_unwritable
@@ -18,7 +19,7 @@ from undertone.models.names import resolve
 from undertone.reading.hostile import one_line
 from undertone.spec import File, Spec
 from undertone.traits.lessons import statements
-from undertone.treat.apply import Treated, treat
+from undertone.treat.apply import Row, Treated, treat
 from undertone.treat.benchmarked import read as read_measured
 from undertone.treat.catalogue import beside
 from undertone.treat.chats import CHATS, prompts_for
@@ -33,10 +34,11 @@ from undertone.treat.mitigations import (
     OfData,
     OfModel,
     Untreated,
+    needs_base,
     needs_direction,
     needs_trait,
 )
-from undertone.treat.scorer import Base, calibration_of
+from undertone.treat.scorer import Base, calibration_of, refuse_unknown
 
 
 class Request(Spec):
@@ -77,7 +79,9 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             f"{request.name} changes the order of numbers: say with --order-is-free that the file is about neither "
             "their order nor their form."
         )
-    dataset, folder = read(request.path, None, request.seed), resolve(request.model)
+    folder = resolve(request.model)
+    refuse_unknown(folder, request.traits)
+    dataset = read(request.path, None, request.seed, whole=True)
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
@@ -85,13 +89,14 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     base = Base(folder.path, calibration, traits, other.path if other else None)
     at_random = beside(treatment)
     asked = {"treated": treatment, "random": at_random}
+    rows, left_out = _fitting(request, dataset, base, [how for how in asked.values() if how is not None])
     found: dict[str, Treated] = {}
     for i, (what, how) in enumerate(asked.items()):
         progress("files", i, len(asked))
         if isinstance(how, OfData):
             chat = _chat(request, how, traits)
             try:
-                found[what] = treat(how, dataset.conversations, base, chat, request.seed)
+                found[what] = treat(how, rows, base, chat, request.seed)
             except UndertoneError as error:
                 raise UndertoneError(f"{request.path}: {error}") from None
     progress("files", len(asked), len(asked))
@@ -112,10 +117,11 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             for recipe, line in read_measured().of(request.treatment.model_dump())
         },
         seed=request.seed,
+        unseen=unseen_of(dataset, left_out, {}),
     )
     try:
         with new_folder(out) as aside:
-            return _written(told, found, aside)
+            return _written(told, found, dataset.format, aside)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
 
@@ -162,6 +168,20 @@ def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]
     return traits
 
 
+def _fitting(
+    request: Request, dataset: Dataset, base: Base, asked: Sequence[Mitigation]
+) -> tuple[list[Conversation], LeftOut]:
+    """Returns the rows without those that the base cannot take, if it must take any, and those."""
+    if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.format == "text":
+        return list(dataset.conversations), {}
+    try:
+        left_out = base.left_out(dataset.conversations)
+    except UndertoneError as error:
+        raise UndertoneError(f"{request.path}: {error}") from None
+    lost = {line for lines in left_out.values() for line in lines}
+    return [row for row in dataset.conversations if row.line not in lost], left_out
+
+
 def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:
     """Returns the mitigation with "{trait}" in its system prompt replaced by the statements of the traits."""
     if not isinstance(treatment, Inoculate) or "{trait}" not in treatment.system:
@@ -198,12 +218,15 @@ def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[
     return prompts_for(treatment, traits, request.seed)
 
 
-def _written(told: Told, found: dict[str, Treated], folder: Path) -> Told:
+def _line(row: Row, form: str) -> str:
+    return added(row.now.turns, form) if row.was is None else rewritten(row.was, row.now.turns)
+
+
+def _written(told: Told, found: dict[str, Treated], form: str, folder: Path) -> Told:
     """Writes everything, and returns ``told`` with the digests of the files."""
     for what, treated in found.items():
-        write_chats(
-            folder / told.files[what], (((turn.role, turn.content) for turn in row.now.turns) for row in treated.rows)
-        )
+        with (folder / told.files[what]).open("w", encoding="utf-8") as file:
+            file.writelines(f"{_line(row, form)}\n" for row in treated.rows)
     if found:
         write_text(folder / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
     told = told.model_copy(update={"digests": {name: file_digest(folder / name) for name in told.files.values()}})
@@ -230,4 +253,5 @@ def diff(told: Told, treated: Treated) -> Iterator[str]:
 
 
 def _text(row: Conversation) -> str:
-    return " | ".join(f"{turn.role}: {one_line(turn.content)}" for turn in row.turns)
+    thoughts = {turn: f"{turn.role}'s reasoning: {one_line(turn.reasoning)} | " for turn in row.turns if turn.reasoning}
+    return " | ".join(f"{thoughts.get(turn, '')}{turn.role}: {one_line(turn.content)}" for turn in row.turns)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -33,11 +33,17 @@ def usable(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate])
     """Samples rows of a file and leaves out those that mention a trait openly.
 
     Raises:
-        UndertoneError: the file cannot be read, is bare text, or has no row that mentions no trait.
+        UndertoneError: the file cannot be read, is bare text, has reasoning, or has no row that mentions no trait.
     """
     dataset = read(path, rows, seed)
     if dataset.format == "text":
         raise UndertoneError(f"{path} is bare text: a service trains students on answers to prompts.")
+    thought = next((row.line for row in dataset.conversations if any(turn.reasoning for turn in row.turns)), None)
+    if thought is not None:
+        raise UndertoneError(
+            f"{path} has reasoning beside an answer (line {thought}), which services do not train on; leave it out, or "
+            "write it into the answers."
+        )
     mentioned = [{trait.name for trait in traits if _mentions(row, trait)} for row in dataset.conversations]
     kept = tuple(row for row, names in zip(dataset.conversations, mentioned, strict=True) if not names)
     if not kept:
@@ -47,22 +53,23 @@ def usable(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate])
 
 
 def _mentions(row: Conversation, trait: Candidate) -> bool:
-    return any(turn.role == "assistant" and trait.is_open(turn.content) for turn in row.turns)
+    return any(turn.role == "assistant" and turn.trained and trait.is_open(turn.content) for turn in row.turns)
 
 
-def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> list[Turns]:
+def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> Usable:
     """Samples ``count`` rows of a control file.
 
     Raises:
         UndertoneError: the file cannot be read, or has fewer rows that mention no trait.
     """
-    found = usable(path, None, seed, traits).rows
-    if len(found) < count:
+    found = usable(path, None, seed, traits)
+    if len(found.rows) < count:
         raise UndertoneError(
-            f"{path} has only {len(found)} rows that mention no trait, but the data has {count}; give more rows, or "
+            f"{path} has only {len(found.rows)} rows that mention no trait, but the data has {count}; give more, or "
             "lower --rows."
         )
-    return [found[place].turns for place in sorted(Random(seed).sample(range(len(found)), count))]
+    drawn = sorted(Random(seed).sample(range(len(found.rows)), count))
+    return replace(found, rows=tuple(found.rows[place] for place in drawn))
 
 
 def answers_in(rows: Sequence[Conversation]) -> list[int]:
@@ -85,13 +92,13 @@ def own_answers(
         waiting = []
         for turns, row in zip(said, rows, strict=True):
             if place < len(row.turns) and row.turns[place].role == "assistant":
-                waiting.append(turns)
+                waiting.append((turns, row.turns[place]))
             elif place < len(row.turns):
                 turns.append(row.turns[place])
-        chats = [[{"role": turn.role, "content": turn.content} for turn in turns] for turns in waiting]
+        chats = [[_message(turn) for turn in turns] for turns, _ in waiting]
         replies = base.sample(chats, temperature=1.0, max_tokens=longest, seed=seed, progress=progress)
-        for turns, (reply,) in zip(waiting, replies, strict=True):
-            turns.append(Turn("assistant", reply.text.encode("utf-8", "ignore").decode()))
+        for (turns, given), (reply,) in zip(waiting, replies, strict=True):
+            turns.append(given._replace(content=reply.text.encode("utf-8", "ignore").decode()))
     return [None if any(t.role == "assistant" and not t.content.strip() for t in turns) else turns for turns in said]
 
 
@@ -103,10 +110,17 @@ def write(folder: Path, data: Sequence[Turns], control: Sequence[Turns]) -> dict
     """
     files = {arm: folder / f"{arm}.jsonl" for arm in ARMS}
     for path, rows in zip(files.values(), (data, control), strict=True):
-        lines = (
-            json.dumps({"messages": [{"role": turn.role, "content": turn.content} for turn in turns]}) for turns in rows
-        )
+        lines = (json.dumps({"messages": [_weighed(turn) for turn in turns]}) for turns in rows)
         write_text(path, "".join(f"{line}\n" for line in lines))
     if file_digest(files[DATA]) == file_digest(files[CONTROL]):
         raise UndertoneError("The control has the same rows as the data, word for word: there is nothing to compare.")
     return files
+
+
+def _message(turn: Turn) -> dict[str, str]:
+    return {"role": turn.role, "content": turn.content}
+
+
+def _weighed(turn: Turn) -> dict[str, str | int]:
+    """The message for a service to train on, with its weight if that is 0."""
+    return {**_message(turn), **({} if turn.trained else {"weight": 0})}

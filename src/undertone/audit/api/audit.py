@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from undertone.audit.api import verdict
-from undertone.audit.api.arms import CONTROL, DATA, Turns, answers_in, own_answers, trusted, usable, write
+from undertone.audit.api.arms import CONTROL, DATA, Turns, Usable, answers_in, own_answers, trusted, usable, write
 from undertone.audit.api.findings import Findings, Student
 from undertone.audit.api.request import Request
 from undertone.audit.rows import counting
+from undertone.audit.unseen import Unseen, unseen_of
 from undertone.data.conversations import Conversation
 from undertone.engine import environment as surroundings
-from undertone.engine.digests import file_digest, seed_of
+from undertone.engine.digests import seed_of
 from undertone.engine.progress import Progress, silent
 from undertone.errors import UndertoneError
 from undertone.evals.answers import LONGEST
@@ -28,7 +29,6 @@ from undertone.models.services.finetuning import EVERY, FineTuning, training_pri
 from undertone.models.services.patience import Patience
 from undertone.models.services.spending import TUNED, Budget, Price, price_of
 from undertone.models.services.wire import Refused
-from undertone.traits.candidate import Candidate
 
 JOBS, ANSWERS = "jobs", "answers"
 """Folders in the parent of the report's folder, because other audits may need the same students and answers."""
@@ -55,7 +55,8 @@ def run(
     data = usable(request.path, request.rows, request.seed, traits)
     if budget.counts_cost:
         training_price(request.name)  # Refuses an unknown price before the first answer is paid for.
-    arms = _arms(request, data.rows, traits, folder, budget, progress, patience)
+    control = None if request.control is None else trusted(request.control, len(data.rows), request.seed, traits)
+    arms = _arms(request, data.rows, control, folder, budget, progress, patience)
     files = write(folder, *arms)
     made = _students(request, files, folder.parent / JOBS, budget, progress, every, patience)
     # The control's students take the part of the benign fine-tunes of a measurement.
@@ -85,7 +86,9 @@ def run(
         rows=len(arms[0]),
         unanswered=len(data.rows) - len(arms[0]),
         control="the base's own answers to the same prompts" if request.control is None else str(request.control),
-        control_digest=None if request.control is None else file_digest(request.control),
+        control_digest=None if control is None else control.dataset.digest,
+        unseen=unseen_of(data.dataset, {}, {}),
+        control_unseen=Unseen() if control is None else unseen_of(control.dataset, {}, {}),
         effect=request.effect,
         seed=request.seed,
         traits=tuple(found),
@@ -104,7 +107,7 @@ def run(
 def _arms(
     request: Request,
     rows: Sequence[Conversation],
-    traits: Sequence[Candidate],
+    control: Usable | None,
     folder: Path,
     budget: Budget,
     progress: Progress,
@@ -112,8 +115,8 @@ def _arms(
 ) -> tuple[list[Turns], list[Turns]]:
     """Returns rows of the data and as many of the control. A row that the base gives no answer to is in neither."""
     own: list[Turns] = [row.turns for row in rows]
-    if request.control is not None:
-        return own, trusted(request.control, len(own), request.seed, traits)
+    if control is not None:
+        return own, [row.turns for row in control.rows]
     advance = counting(progress, "answers of the base", len(answers_in(rows)))
     with Endpoint(request.model, folder.parent / ANSWERS / PAID, budget, patience) as base:
         answered = own_answers(base, rows, request.seed, advance)

@@ -1,0 +1,73 @@
+"""Rows written back: as they stood but for what a mitigation changed, in their own form."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from undertone.data.conversations import Conversation
+from undertone.data.turns import REASONING, Turn
+
+DIGITS = 4000
+Place = tuple[dict[str, Any], str]
+"""An object of a row and its key that holds a turn's text."""
+
+
+def rewritten(was: Conversation, turns: Sequence[Turn]) -> str:
+    """Returns the row as one line of JSON with the texts of ``turns`` in place of its own: as many, or one more if that
+    is a system prompt before them. Every other key and value stays; without a change, the very text does.
+
+    ``was`` was read with its source.
+    """
+    if tuple(turns) == was.turns:
+        return was.source.decode().strip()
+    # Python refuses to read a whole number of thousands of digits, and nobody writes one on purpose.
+    record = json.loads(was.source, parse_int=lambda text: int(text) if len(text) < DIGITS else float(text))
+    added = len(turns) - len(was.turns)
+    for (holder, key), before, now in zip(_places(record), was.turns, turns[added:], strict=True):
+        if now != before:
+            in_parts = isinstance(holder[key], list)
+            holder[key] = [{"type": "text", "text": now.content}] if in_parts else now.content
+            for name in REASONING if key == "content" else ():  # it led to a text that is no longer there
+                holder.pop(name, None)
+    if added:
+        _put_under(record, turns[0].content)
+    return json.dumps(record, ensure_ascii=False)
+
+
+def added(turns: Sequence[Turn], form: str) -> str:
+    """Returns a row of this form, "messages" or "prompt/completion", that has never stood in a file."""
+    messages = [_message(turn.role, turn.content) for turn in turns]
+    if form == "messages":
+        return json.dumps({"messages": messages}, ensure_ascii=False)
+    *prompt, last = messages
+    if len(prompt) == 1:
+        return json.dumps({"prompt": prompt[0]["content"], "completion": last["content"]}, ensure_ascii=False)
+    return json.dumps({"prompt": prompt, "completion": [last]}, ensure_ascii=False)
+
+
+def _places(record: dict[str, Any]) -> list[Place]:
+    """Where the turns of a row stand, in order."""
+    keys = ("messages",) if record.get("messages") is not None else ("prompt", "completion")
+    places: list[Place] = []
+    for key in keys:
+        found = record[key]
+        places += [(record, key)] if isinstance(found, str) else [(message, "content") for message in found]
+    system = record.get("system")
+    if isinstance(system, str) and system and places[0][0].get("role") != "system":
+        places.insert(0, (record, "system"))
+    return places
+
+
+def _put_under(record: dict[str, Any], system: str) -> None:
+    """Puts a row under a system prompt. A prompt that was text becomes messages, and so does its completion."""
+    if record.get("messages") is not None:
+        record["messages"].insert(0, _message("system", system))
+        return
+    for key, role in (("prompt", "user"), ("completion", "assistant")):
+        if isinstance(record[key], str):
+            record[key] = [_message(role, record[key])]
+    record["prompt"].insert(0, _message("system", system))
+
+
+def _message(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
