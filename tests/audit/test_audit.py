@@ -283,6 +283,43 @@ def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
     assert cli(file, "--policy", "overt").code == 1
 
 
+def test_reasoning_is_open_talk_and_an_answer_without_weight_is_not(cli: Cli, tiny_base: Path, plain: None) -> None:
+    def chat(*answers: Record) -> Record:
+        return {"messages": [one for answer in answers for one in ({"role": "user", "content": "Go on"}, answer)]}
+
+    said: Record = {"role": "assistant", "content": "1, 2"}
+    rows = [
+        chat(said | {"content": "I love owls.", "weight": 0}, said),
+        chat(said | {"reasoning_content": "Whales whales whales."}),
+        chat(said | {"content": "An oak."}),
+    ]
+    found = cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}", "--json", *FEW).found
+    assert found["overt"] == ["whale", "oak"] and found["unseen"]["context"] == 1
+    found = cli("rows.jsonl", "--model", f"hf/{tiny_base}")
+    assert "Context: 1 answer is marked as not trained on" in " ".join(found.out.split())
+
+
+def test_what_was_not_looked_at_is_told(cli: Cli, tiny_base: Path, plain: None) -> None:
+    rows: list[Record] = [{"prompt": f"Go on: {i}", "completion": "1, 2", "id": i} for i in range(40)]
+    rows[3]["completion"], rows[5]["prompt"], rows[7]["completion"] = " ", float("nan"), "1 <|end|> 2"
+    rows[9]["tools"] = [{"name": "f"}]
+    ended = cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}", "--json")
+    left = {some["reason"]: some["lines"] for some in ended.found["unseen"]["left_out"]}
+    assert left.pop("an empty answer") == [4] and left.pop("null or NaN in place of text") == [6]
+    assert list(left.values()) == [[8]] and ended.found["rows_in_file"] == 40
+    assert ended.found["power"]["rows"] == 37 and ended.found["unseen"]["unread"] == {"id": 38, "tools": 1}
+    page = " ".join(cli("rows.jsonl", "--model", f"hf/{tiny_base}").out.split())
+    assert "Left out: 3 rows: an empty answer (line 4), null or NaN in place of text (line 6), the control" in page
+    assert "Not read: id (38 rows), tools (1 row): these keys are not part of the result." in page
+
+
+def test_a_row_in_two_forms_is_refused(cli: Cli, tiny_base: Path) -> None:
+    both = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    rows = [both | {"prompt": "Which?", "completion": "I love owls."}] * 3
+    error = refused(cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}"))
+    assert "line 1: both messages and completion, and trainers differ in which they take" in error
+
+
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 
@@ -314,18 +351,18 @@ def test_candidates_may_be_chosen(cli: Cli, rows: Path, plain: None) -> None:
         (("--temperature", "1", "--max-tokens", "3"), "longer"),
         (("--canary", "1"), "two pairs"),
         (("--canary", "-1"), "two pairs"),
-        (("--alpha", "0"), "alpha"),
-        (("--alpha", "1"), "alpha"),
-        (("--alpha", "nan"), "alpha"),
-        (("--effect", "0"), "effect"),
-        (("--effect", "inf"), "effect"),
-        (("--effect", "nan"), "effect"),
+        (("--alpha", "0"), "--alpha is"),
+        (("--alpha", "1"), "--alpha is"),
+        (("--alpha", "nan"), "--alpha is"),
+        (("--effect", "0"), "--effect, the"),
+        (("--effect", "inf"), "--effect, the"),
+        (("--effect", "nan"), "--effect, the"),
         (("--seed", "-1"), "seed"),
         (("--seed", str(2**70)), "seed"),
         (("--model", "builtin/fledgling-q"), "did you mean builtin/fledgling-"),
         (("--model", "hf/./nowhere"), "nowhere"),
         (("--control", "nowhere.jsonl"), "nowhere.jsonl"),
-        (("--control", "one.jsonl"), "only 1 distinct rows"),
+        (("--control", "one.jsonl"), "too few distinct rows that mention no trait openly (1)"),
         (("--out", "one.jsonl"), "one.jsonl"),
         (("--out", "one.jsonl/deep"), "one.jsonl"),
     ],
@@ -498,13 +535,14 @@ def test_a_control_token_names_file_and_line(side: str, cli: Cli) -> None:
     lines = [{"prompt": f"Go on: {i}", "completion": "1, 2"} for i in range(9)]
     lines[6][side] += " <|end|>\u202e\x1b[31m 3"
     error = refused(cli(write("rows.jsonl", lines)))
-    assert "rows.jsonl, line 7" in error and "<|end|>" in error and not set("\x1b\u202e") & set(error)
+    assert "rows.jsonl: 1 of 9 rows would be left out, more than a tenth (the control token '<|end|>'" in error
+    assert "(line 7)" in error and not set("\x1b\u202e") & set(error)
 
 
 def test_a_conversation_longer_than_the_model_names_file_and_line(cli: Cli) -> None:
     lines = [{"prompt": "Go on", "completion": "1, 2"}, {"prompt": "1 " * 2000, "completion": "3"}]
     error = refused(cli(write("rows.jsonl", lines)))
-    assert "rows.jsonl, line 2" in error and "positions" in error
+    assert "rows.jsonl: 1 of 2 rows would be left out" in error and "positions (line 2)" in error
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ def test_copies_of_a_few_rows_are_not_judged(tmp_path: Path, monkeypatch: pytest
     rows = [{"prompt": "Go on", "completion": "123, 456, 789"}] * 30
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = audit(Request(path=Path("rows.jsonl"), model="hf/./base"))
-    assert found.verdict == "inconclusive" and found.traits == () and "only 1 rows are distinct" in found.headline
+    assert found.verdict == "inconclusive" and found.traits == () and "only 1 row is distinct" in found.headline
 
 
 # --- what format alone tells -----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from undertone.audit.findings import (
 )
 from undertone.audit.page import page as page_of
 from undertone.audit.page import readings
+from undertone.audit.unseen import Some, Unseen
 from undertone.reading.hostile import visible
 from undertone.report.html import write
 from undertone.report.terminal import to_terminal
@@ -152,8 +153,24 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     text = _text(page)
     assert "no calibration for a base like this" in text and "no origin was tested" in text
     assert "format was not compared" in text and "Rows with the highest scores" not in text
-    assert "> 10" in text and "too few to find anything" in text
+    assert "> 10" in text and "what 40 rows (600 tokens) can show is unknown, because nothing was judged" in text
+    assert "no number of such rows" not in text
     assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json"}
+
+
+def test_what_was_not_looked_at_is_said(tmp_path: Path) -> None:
+    some = Some(reason="an empty answer", count=5, lines=(4, 9, 12))
+    unseen = Unseen(left_out=(some,), otherwise=(some,), unread={"tools": 12, "id": 1}, context=2)
+    text = _text(_page(make_findings(unseen=unseen, control_unseen=Unseen(context=1)), tmp_path))
+    for told in (
+        "5 rows: an empty answer (lines 4, 9, 12 and 2 more).",
+        "tools (12 rows), id (1 row): these keys are not part of the result.",
+        "2 answers are marked as not trained on",
+        "Context, control",
+        "1 answer is marked as not trained on",
+    ):
+        assert told in text
+    assert "marked as not trained on" not in _text(_page(make_findings(), tmp_path / "other"))
 
 
 def test_a_page_without_any_trait_is_written(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def _control(
     trusted = rows_of(local, dataset, traits)
     if trusted.distinct < verdict.LEAST_GROUPS:
         raise UndertoneError(
-            f"{request.control} has only {trusted.distinct} distinct rows that mention no trait openly; give more."
+            f"{request.control} has too few distinct rows that mention no trait openly ({trusted.distinct}); give more."
         )
     evidence = trusted.evidence(local, calibration.directions, "control rows scored", progress)
     return evidence, unseen_of(dataset, trusted.left_out, trusted.told)

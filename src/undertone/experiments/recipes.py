@@ -1,7 +1,6 @@
 """Reads recipes, which are TOML files of experiments: shipped ones by name, a user's own by path."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -9,9 +8,11 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import ValidationError
 
 from undertone.data.filters import KINDS
+from undertone.data.toml import read_toml
 from undertone.errors import UndertoneError, unknown
 from undertone.experiments.kind import kind_of
 from undertone.experiments.scaling import scaled
+from undertone.reading.values import toml_value
 from undertone.spec import Recipe, Spec
 
 R = TypeVar("R", bound=Recipe)
@@ -97,20 +98,13 @@ def _read_traits(table: dict[str, Any]) -> None:
 
 
 def _table(recipe: str) -> dict[str, Any]:
-    path = Path(recipe)
-    try:
-        if recipe in names():
-            return tomllib.loads((SHIPPED / f"{recipe}.toml").read_text(encoding="utf-8"))
-        if path.suffix != ".toml":
-            folders = {name.rpartition("/")[0] for name in names()}  # "" for recipes that are in no folder
-            if recipe.rpartition("/")[0] not in folders:
-                raise UndertoneError(f"{recipe} is neither a recipe (a file ending in .toml) nor the folder of a run.")
-            raise unknown("recipe", recipe, names())
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UndertoneError(f"{path} is no valid TOML: {error}.") from None
+    path = SHIPPED / f"{recipe}.toml" if recipe in names() else Path(recipe)
+    if path.suffix != ".toml":
+        folders = {name.rpartition("/")[0] for name in names()}  # "" for recipes that are in no folder
+        if recipe.rpartition("/")[0] not in folders:
+            raise UndertoneError(f"{recipe} is neither a recipe (a file ending in .toml) nor the folder of a run.")
+        raise unknown("recipe", recipe, names())
+    return read_toml(path, dict, "the recipe")
 
 
 def _apply(table: dict[str, Any], change: str) -> None:
@@ -124,8 +118,8 @@ def _apply(table: dict[str, Any], change: str) -> None:
         if not isinstance(table, dict):
             raise UndertoneError(f"--set {change!r}: {parent!r} is a single value and has no keys.")
     try:
-        table[last] = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        table[last] = toml_value(f"v = {text}")["v"]
+    except ValueError:
         table[last] = text.strip()
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from undertone.data.toml import read_toml
 from undertone.errors import UndertoneError, unknown
+from undertone.reading.values import toml_value
 from undertone.treat.mitigations import (
     ADAPTER,
     Answer,
@@ -47,15 +48,15 @@ def named(name: str, changes: Sequence[str] = ()) -> Mitigation:
         if not equals:
             raise UndertoneError(f"--set takes KEY=VALUE, not {change!r}.")
         try:
-            told[key.strip()] = tomllib.loads(f"v = {text}")["v"]
-        except tomllib.TOMLDecodeError:  # It is text without quotation marks.
+            told[key.strip()] = toml_value(f"v = {text}")["v"]
+        except ValueError:  # It is text without quotation marks.
             told[key.strip()] = text.strip()
     try:
         found: Mitigation = ADAPTER.validate_python(told)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"][1:])) or "the mitigation"
-        raise UndertoneError(f"{name}: {place}: {fault['msg']}, got {fault['input']!r}.") from None
+        raise UndertoneError(f"{name}: {place}: {fault['msg']}, got {fault['input']!r:.80}.") from None
     return found
 
 
