@@ -95,7 +95,7 @@ def test_the_statement_names_generator_sampler_filter_and_base(signed: Path, cap
     assert names == {"dataset", "completions", "teacher"}
 
 
-def test_croissant_is_written_along_and_read_back_as_a_claim(signed: Path, tmp_path: Path) -> None:
+def test_croissant_is_written_along_and_read_back_as_a_claim(signed: Path, tmp_path: Path, capsys: Told) -> None:
     path = signed.with_name("rows.jsonl.croissant.json")
     told = json.loads(path.read_text())
     (file,) = told["distribution"]
@@ -109,7 +109,8 @@ def test_croissant_is_written_along_and_read_back_as_a_claim(signed: Path, tmp_p
     assert {entry.name for entry in found if entry.role == "derived from"} == parents
     assert [entry.note for entry in found if entry.role == "file"] == [f"its bytes have the digest in {path.name}"]
     assert {entry.standing for entry in found} == {"claimed"}
-    assert main(["lineage", "sign", str(signed.parent), "--key", "key"]) == 0, "what was written along is no stray"
+    assert main(["lineage", "sign", str(signed.parent), "--key", "key"]) == 2, "no file is passed over for its name"
+    assert f"{path.name} is no part of {signed.parent.name}; move it away" in capsys.readouterr().err
 
 
 def test_a_model_card_is_written_along_and_read_back_as_a_claim(copied: Path, tmp_path: Path) -> None:

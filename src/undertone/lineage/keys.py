@@ -31,7 +31,7 @@ UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)
 LONGEST = 2**16
 """Most bytes of a key's file."""
 PRIME = 2**255 - 19
-EIGHTH = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+EIGHTH = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 SMALL = frozenset({0, 1, PRIME - 1, EIGHTH, PRIME - EIGHTH})
 """The y of the eight points of small order on edwards25519, whose x is determined up to its sign: y is 1 at order 1, -1
 at order 2, 0 at order 4, and a root of d y^4 + 2 y^2 = 1 at order 8."""

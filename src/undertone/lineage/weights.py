@@ -117,4 +117,8 @@ def find(name: str) -> Weights:
         UndertoneError: there are none, or they cannot be read.
     """
     found = resolve_adapted(name, stored)
+    if found.adapter is not None:
+        from undertone.models.loading import fitting
+
+        fitting(ModelFolder.open(found.base.path), Adapter.open(found.adapter.path))
     return Weights(name, found.key, found.base.path, found.adapter.path if found.adapter else None)
