@@ -42,7 +42,7 @@ class Record(Spec):
     """Versions of Python and of the libraries."""
     hardware: dict[str, str]
     """The machine."""
-    store: str = Field(pattern=r"^[^\0]*$")
+    store: str = Field(pattern=r"^[^\x00]*$")
     """Path of the store of artifacts, relative to this folder so that both can be moved together."""
     started: AwareDatetime
     """When the run was first started."""
