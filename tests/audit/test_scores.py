@@ -15,14 +15,12 @@ from undertone.attribution import directions
 from undertone.attribution.directions import RANK
 from undertone.attribution.scores import Evidence, evidence, spread
 from undertone.audit.rows import SHOWN, ranked
-from undertone.data.conversations import Conversation, Turn
-from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, score
 from undertone.spec import Training
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row
-from undertone.training.turns import Scored, every_turn
+from undertone.training.turns import Scored
 
 close = pytest.approx
 
@@ -227,73 +225,6 @@ def test_copies_count_for_as_much_noise_as_their_originals() -> None:
         return Evidence(sums, np.array([sum(tokens[rows[i]] for i in part) for part in parts])).noise()
 
     assert noise(4) == close(noise(1))
-
-
-# --- rows as token ids -----------------------------------------------------------------------------------------------
-
-
-def talk(line: int, *turns: str, system: str | None = None) -> Conversation:
-    said = [Turn("system", system)] if system is not None else []
-    return Conversation(line, (*said, *(Turn(("user", "assistant")[i % 2], text) for i, text in enumerate(turns))))
-
-
-def test_every_assistant_turn_is_a_row_with_the_ids_of_its_rendering() -> None:
-    local = tiny.model()
-    found = every_turn(local, [talk(3, "Hi", "Hello.", "A number?", "7, 8", system="Be brief."), talk(9, "One?", "1")])
-    assert [(row.line, row.question, row.answer) for row in found] == [
-        (3, "Hi", "Hello."), (3, "A number?", "7, 8"), (9, "One?", "1")
-    ]  # fmt: skip
-    assert found[0].row.prompt == local.render("Hi", "Be brief.")
-    assert found[1].row.prompt == local.render("A number?", "Be brief.", [("Hi", "Hello.")])
-    assert found[2].row.prompt == local.render("One?")
-    for row in found:
-        assert row.row.answer == [*local.encode(row.answer), local.end]
-
-
-def test_bare_text_is_scored_after_its_first_token() -> None:
-    local = tiny.model()
-    text = "3, 14, 159"
-    (found,) = every_turn(local, [Conversation(1, (Turn("assistant", text),))])
-    assert found.row.prompt + found.row.answer == local.encode(text)
-    assert (len(found.row.prompt), found.question, found.answer) == (1, "", text)
-    with pytest.raises(UndertoneError, match=r"^line 2: .*fewer than two tokens"):
-        every_turn(local, [Conversation(2, (Turn("assistant", "3"),))])
-
-
-@pytest.mark.parametrize("where", [0, 1, 2, 3])
-def test_control_tokens_name_their_line(where: int) -> None:
-    local = tiny.model()
-    control = str(local.tokenizer.decode([local.end]))
-    turns = ["Hi", "Hello.", "Go on", "No."]
-    turns[where] += control
-    with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
-        every_turn(local, [talk(40, "Hi", "Hello."), talk(41, *turns)])
-    for refused in (talk(41, "Hi", "No.", system=control), Conversation(41, (Turn("assistant", f"a b {control}"),))):
-        with pytest.raises(UndertoneError, match=r"^line 41: .*control token"):
-            every_turn(local, [refused])
-
-
-def test_a_row_may_fill_all_positions_but_no_more() -> None:
-    local = tiny.model(max_position_embeddings=40)
-    room = 40 - len(local.render("Hi")) - 1
-    text = "Hello"
-    while len(local.encode(text + " 1")) <= room:
-        text += " 1"
-    used = len(local.render("Hi")) + len(local.encode(text)) + 1
-    assert len(every_turn(local, [talk(1, "Hi", text)])) == 1 and 38 <= used <= 40
-    for longer in (talk(6, "Hi", f"{text} 1 1 1"), Conversation(6, (Turn("assistant", text * 3),))):
-        with pytest.raises(UndertoneError, match=r"^line 6: .* has 4[0-9] tokens|^line 6: .* tokens, .*40 positions"):
-            every_turn(local, [longer])
-
-
-@pytest.mark.parametrize("template", [None, "{{ raise_exception('no such role') }}", "{{ messages[7].content }}"])
-def test_a_template_that_cannot_render_names_the_line(template: str | None) -> None:
-    local = LocalModel(tiny.model().model, deepcopy(tiny.tokenizer()))
-    assert local.end  # found while the template still works
-    local.tokenizer.chat_template = template
-    with pytest.raises(UndertoneError, match=r"^line 12: The model('s| has no) chat template") as told:
-        every_turn(local, [talk(12, "Hi", "Hello.")])
-    assert "\n" not in str(told.value)
 
 
 # --- rows that are shown ---------------------------------------------------------------------------------------------

@@ -4,11 +4,9 @@
 TEMPLATES = {
     "chatml": """\
 {% for message in messages %}
-{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}
-{% endfor %}
+{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}
 {% if add_generation_prompt %}
-{{ '<|im_start|>assistant\n' }}
-{% endif %}""",
+{{'<|im_start|>assistant\n'}}{% endif %}""",
     "chatml with a default": """\
 {%- if messages[0].role != 'system' -%}
     {{- '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' -}}

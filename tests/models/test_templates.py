@@ -346,7 +346,9 @@ def test_an_empty_added_token_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         type(local.tokenizer), "added_tokens_decoder", property(lambda _: every | {9: token("", special=True)})
     )
-    assert local.render("Hi") and local.control_in("a <|end|>") == "<|end|>"
+    assert local.render("Hi")
+    with pytest.raises(UndertoneError, match=r"control token '<\|end\|>'"):
+        local.refuse_control("a <|end|>")
 
 
 def test_a_tokenizer_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

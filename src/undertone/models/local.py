@@ -104,12 +104,11 @@ class LocalModel:
 
     def refuse_control(self, text: str) -> None:
         """Raises Unfit if ``text`` contains a control token of this model, such as the end of a turn."""
-        if token := self.control_in(text):
-            raise Unfit(f"The text {text[:60]!r} contains the control token {token!r}; remove it.")
-
-    def control_in(self, text: str) -> str | None:
-        """The first control token of this model in a text."""
-        return next((token for token in self._controls if token in text), None)
+        if token := next((token for token in self._controls if token in text), None):
+            raise Unfit(
+                f"the control token {token!r} in the text",
+                f"The text {text[:60]!r} contains the control token {token!r}; remove it.",
+            )
 
     @cached_property
     def _controls(self) -> tuple[str, ...]:

@@ -43,7 +43,11 @@ def texts_of(chat: Chat) -> list[str]:
 
 
 class Unfit(UndertoneError):
-    """A chat that a model cannot take, though it may take others."""
+    """A chat that a model cannot take, though it may take others. ``reason`` says why in a few words."""
+
+    def __init__(self, reason: str, sentence: str = "") -> None:
+        super().__init__(sentence or reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ class Template:
 
     tokenizer: PreTrainedTokenizerBase
 
-    def prompt(self, chat: Chat) -> str:
-        """The text of a chat up to where the assistant's answer begins.
+    def prompt(self, chat: Chat, thinking: bool = False) -> str:
+        """The text of a chat up to where the assistant's answer begins, or its ``thinking``.
 
         Raises:
             UndertoneError: the tokenizer has no template; the template takes too much time or memory, or leaves out
@@ -102,11 +106,13 @@ class Template:
             Unfit: the template refuses the chat, or does not write the same around its texts as around others.
         """
         chat = self.taken(chat)
-        text, frame = self.text(chat, open_answer=True), self.frame(chat, open_answer=True)
+        text, frame = self.text(chat, True, thinking), self.frame(chat, True, thinking)
         if not any(alike(text, frame.around(texts_of(same))) for same in (chat, _without_thoughts(chat))):
+            written = _departure(text, frame.around(texts_of(chat)))
             raise Unfit(
+                f"not treated by the chat template as others are: it writes {written!r}",
                 "The model's chat template does not treat this chat as it treats others: it writes "
-                f"{_departure(text, frame.around(texts_of(chat)))!r}. Use another template."
+                f"{written!r}. Use another template.",
             )
         return text
 
@@ -121,8 +127,8 @@ class Template:
         # As the templates do that have no system turn and yet accept one, such as Gemma's newer ones.
         return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
-    def text(self, chat: Chat, open_answer: bool = False, day: datetime = DAY) -> str:
-        """The text of a chat; with ``open_answer``, up to where the assistant's answer begins.
+    def text(self, chat: Chat, open_answer: bool = False, thinking: bool = False, day: datetime = DAY) -> str:
+        """The text of a chat; with ``open_answer``, up to where the assistant's answer begins, or its ``thinking``.
 
         Raises:
             UndertoneError: the tokenizer has no template, or the template takes too much time or memory.
@@ -137,15 +143,15 @@ class Template:
             "tools": None,
             "documents": None,
             "add_generation_prompt": open_answer,
-            "enable_thinking": False,
+            "enable_thinking": thinking,
         }
         try:
             return RENDERER.render(self._source(), values, day.isoformat())
         except NotRendered as reason:
-            kind = UndertoneError if isinstance(reason, BreaksLimits) else Unfit
-            raise kind(
-                f"The model's chat template cannot render the chat ({reason}); change the chat, or use another model."
-            ) from None
+            sentence = f"The model's chat template cannot render the chat ({reason}); change it, or use another model."
+            if isinstance(reason, BreaksLimits):
+                raise UndertoneError(sentence) from None
+            raise Unfit(f"not rendered by the chat template: {reason}", sentence) from None
 
     def _source(self) -> str:
         try:
@@ -158,17 +164,17 @@ class Template:
             raise NotRendered(f"it has more than {LARGEST:,} characters")
         return source
 
-    def frame(self, chat: Chat, open_answer: bool = False) -> Frame:
+    def frame(self, chat: Chat, open_answer: bool = False, thinking: bool = False) -> Frame:
         """What the template writes around the texts of any chat with these roles.
 
         Raises:
             UndertoneError: as :meth:`text`, or a text is left out. What was thought before an answer may be.
         """
-        form = (open_answer, *((message["role"], "reasoning_content" in message) for message in chat))
+        form = (open_answer, thinking, *((message["role"], "reasoning_content" in message) for message in chat))
         if form not in self._frames:
             blank = [{key: role if key == "role" else _word() for key, role in message.items()} for message in chat]
             words = texts_of(blank)
-            pieces = re.split(f"({'|'.join(words)})", self.text(blank, open_answer))
+            pieces = re.split(f"({'|'.join(words)})", self.text(blank, open_answer, thinking))
             for message in blank:
                 if message["content"] not in pieces:
                     raise UndertoneError(
@@ -235,6 +241,11 @@ def _without_thoughts(chat: Chat) -> Chat:
 def alike(one: str, other: str) -> bool:
     """Whether two texts are equal but for white space, which templates strip."""
     return one == other or "".join(one.split()) == "".join(other.split())
+
+
+def within(part: str, text: str) -> bool:
+    """Whether a part stands in a text, but for white space."""
+    return "".join(part.split()) in "".join(text.split())
 
 
 def _departure(text: str, expected: str) -> str:

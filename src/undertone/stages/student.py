@@ -13,7 +13,7 @@ from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import Trained, train
 from undertone.training.rows import read_rows
-from undertone.training.turns import last_turns
+from undertone.training.turns import TOO_LONG, last_turns
 from undertone.training.weights import load_trained, save
 
 
@@ -41,12 +41,17 @@ def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     ``training``, ``seed``. Inputs: ``base``, ``file``.
     """
     local = load(inputs["base"])
-    fit = last_turns(local, inputs["file"], spec["rows"], spec["draw"])
-    trained = train(local, fit, Training(**spec["training"]), spec["seed"])
-    _write(trained, local, spec, out, rows=len(fit), too_long=spec["rows"] - len(fit))
+    turns = last_turns(local, inputs["file"], spec["rows"], spec["draw"])
+    rows = [one.row for one in turns.scored]
+    trained = train(local, rows, Training(**spec["training"]), spec["seed"])
+    left_out = dict(turns.left_out)
+    too_long = len(left_out.pop(TOO_LONG, ()))
+    # Omitted when empty, so that the bytes of earlier artifacts do not change.
+    more = {name: lines for name, lines in (("left_out", left_out), ("told", turns.told)) if lines}
+    _write(trained, local, spec, out, rows=len(rows), too_long=too_long, **more)
 
 
-def _write(trained: Trained, local: LocalModel, spec: Mapping[str, Any], out: Path, **counts: int) -> None:
+def _write(trained: Trained, local: LocalModel, spec: Mapping[str, Any], out: Path, **counts: object) -> None:
     save(trained, local, spec["base"], out)
     report = {"losses": [trained.loss_first, trained.loss_last], **counts}
     (out / "student.json").write_text(json.dumps(report))

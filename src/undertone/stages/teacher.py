@@ -131,7 +131,10 @@ def _answered(base: LocalModel, questions: dict[int, str], seed: int) -> dict[in
 def _fine_tuned(spec: Mapping[str, Any], base: LocalModel, file: Path | None, out: Path) -> Made:
     seed = spec["seed"]
     lists = base_lists(base, spec["carrier"]) if spec["divergence"] else None  # before training attaches an adapter
-    rows = rows_of(base, taught(base, spec)) if file is None else last_turns(base, file, spec["dialogues"], seed)
+    if file is None:
+        rows = rows_of(base, taught(base, spec))
+    else:
+        rows = [one.row for one in last_turns(base, file, spec["dialogues"], seed).scored]
     trained = train(base, rows, Training(**spec["training"]), seed)
     dose = scale_to(trained.model, lists, spec["divergence"]) if lists else None
     save(trained, base, spec["base"], out)

@@ -1,37 +1,28 @@
-"""Rows of a user's file as token ids: the last answer for training, or every answer for scoring."""
+"""Rows of a user's file as token ids: the last answer for training, or every answer for scoring.
 
-from collections.abc import Sequence
+A trainer renders a conversation and trains on its answers. A template may write an answer otherwise than it was given:
+without the white space around it, or with its reasoning between tags. The ids here are those of the rendered
+conversation if it goes on from where the prompt ends. Rows where it does not, or where words are changed, are told.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from undertone.data.conversations import Conversation, read
-from undertone.data.exchanges import Exchange
+from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, told_left_out
 from undertone.errors import UndertoneError
-from undertone.models.local import LocalModel
-from undertone.training.rows import Row, row_of
+from undertone.models.local import Ids, LocalModel
+from undertone.models.template import Chat, Unfit, alike, spoken_part, within
+from undertone.training.rows import Row
 
-
-def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> list[Row]:
-    """Returns so many rows of a file as training rows, without those that are too long for the model.
-
-    Raises:
-        UndertoneError: the file is wrong, has fewer rows, or has none that fits.
-    """
-    found = read(file, rows, seed)
-    if found.rows < rows:
-        raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
-    rendered = [_last(local, conversation) for conversation in found.conversations]
-    fit = [row for row in rendered if local.positions is None or len(row.prompt + row.answer) <= local.positions]
-    if not fit:
-        raise UndertoneError(f"No row of {found.path} fits the model's {local.positions} positions.")
-    return fit
-
-
-def _last(local: LocalModel, conversation: Conversation) -> Row:
-    if len(conversation.turns) < 2:
-        raise UndertoneError(f"Row {conversation.line} is bare text: students are trained on answers to prompts.")
-    system, (*earlier, (question, answer)) = _exchanges(conversation)
-    return row_of(local, question, answer, system, earlier)
+TOO_LONG = "longer than the model's positions"
+BARE = "bare text of fewer than two tokens"
+UNWRITTEN = "an answer that the chat template does not write as it is"
+OTHER = "rendered as a whole, the conversation has other tokens than those used here"
+ADDED = "the chat template adds words to an answer"
+UNSEEN = "the chat template leaves out reasoning"
+REASONS = 20
+"""Most reasons that are told apart; rows beyond them have the last one."""
 
 
 @dataclass(frozen=True)
@@ -43,51 +34,151 @@ class Scored:
     question: str
     """The turn before the answer; empty for bare text."""
     answer: str
+    """As the template renders it, with its reasoning."""
     row: Row
+    told: frozenset[str] = frozenset()
+    """In what a trainer may see it otherwise: OTHER, ADDED, UNSEEN."""
 
 
-def every_turn(local: LocalModel, conversations: Sequence[Conversation]) -> list[Scored]:
-    """Returns every assistant turn, rendered by the model's template; for bare text, all but the first token.
+@dataclass(frozen=True)
+class Turns:
+    """The answers of a file as token ids."""
+
+    scored: tuple[Scored, ...]
+    left_out: LeftOut
+    """Rows that the model cannot take."""
+
+    @property
+    def told(self) -> LeftOut:
+        """Rows that a trainer may see otherwise, by in what."""
+        return _by_reason((reason, one.line) for one in self.scored for reason in sorted(one.told))
+
+
+def every_turn(local: LocalModel, conversations: Sequence[Conversation]) -> Turns:
+    """Returns every answer that is trained on, rendered by the model's template; for bare text, all but the first
+    token.
 
     Raises:
-        UndertoneError: a conversation cannot be rendered, contains a control token, or is longer than the model's
-            positions; names its line.
+        UndertoneError: the model has no usable template, or cannot take more than a tenth of the rows.
     """
-    found = []
+    return _each(local, conversations, _turns)
+
+
+def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> Turns:
+    """Returns the last answers that are trained on, of so many rows of a file.
+
+    Raises:
+        UndertoneError: as :func:`every_turn`; or the file is wrong, has fewer rows, or is bare text.
+    """
+    found = read(file, rows, seed)
+    if found.rows < rows:
+        raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
+    try:
+        return _each(local, found.conversations, _last)
+    except UndertoneError as error:
+        raise UndertoneError(f"{found.path}: {error}") from None
+
+
+def prompt_of(local: LocalModel, conversation: Conversation) -> Ids:
+    """Returns the ids of a conversation up to where its last answer begins.
+
+    Raises:
+        Unfit: the model cannot take it.
+    """
+    ids = local.encode(local.template.prompt(local.own(_chat(conversation.turns[:-1]))))
+    _refuse_long(local, len(ids))
+    return ids
+
+
+def _each(
+    local: LocalModel, conversations: Sequence[Conversation], of: Callable[[LocalModel, Conversation], list[Scored]]
+) -> Turns:
+    scored, lost = list[Scored](), list[tuple[str, int]]()
     for conversation in conversations:
         try:
-            found += _turns(local, conversation)
-        except UndertoneError as error:
-            raise UndertoneError(f"line {conversation.line}: {error}") from None
-    return found
+            scored += of(local, conversation)
+        except Unfit as error:
+            lost.append((error.reason, conversation.line))
+    left_out = _by_reason(lost)
+    if len(lost) > MOST_LEFT_OUT * len(conversations):
+        raise UndertoneError(
+            f"{len(lost)} of {len(conversations)} rows would be left out, more than a tenth "
+            f"({told_left_out(left_out)}); correct or remove them."
+        )
+    return Turns(tuple(scored), left_out)
+
+
+def _by_reason(found: Iterator[tuple[str, int]] | Sequence[tuple[str, int]]) -> LeftOut:
+    lines: dict[str, dict[int, None]] = {}
+    for reason, line in found:
+        lines.setdefault(reason if reason in lines or len(lines) < REASONS else next(reversed(lines)), {})[line] = None
+    return {reason: tuple(every) for reason, every in lines.items()}
+
+
+def _last(local: LocalModel, conversation: Conversation) -> list[Scored]:
+    if len(conversation.turns) < 2:
+        raise UndertoneError(f"row {conversation.line} is bare text: students are trained on answers to prompts.")
+    return _turns(local, conversation)[-1:]
 
 
 def _turns(local: LocalModel, conversation: Conversation) -> list[Scored]:
     line, turns = conversation.line, conversation.turns
+    for text in (text for turn in turns for text in (turn.content, turn.reasoning)):
+        local.refuse_control(text)
     if len(turns) == 1:
         ids = local.encode(turns[0].content)
         _refuse_long(local, len(ids))
         if len(ids) < 2:
-            raise UndertoneError("bare text of fewer than two tokens cannot be scored; leave the row out.")
-        local.refuse_control(turns[0].content)
+            raise Unfit(BARE)
         return [Scored(line, "", turns[0].content, Row(ids[:1], ids[1:]))]
-    found, (system, exchanges) = [], _exchanges(conversation)
-    for index, (question, answer) in enumerate(exchanges):
-        row = row_of(local, question, answer, system, exchanges[:index])
-        _refuse_long(local, len(row.prompt + row.answer))
-        found.append(Scored(line, question, answer, row))
-    return found
+    answers = [i for i, turn in enumerate(turns) if turn.role == "assistant" and turn.trained]
+    whole = "" if answers == [len(turns) - 1] else _rendered(local, turns, len(turns) - 1)
+    return [_answer(local, conversation, place, whole) for place in answers]
 
 
-def _exchanges(conversation: Conversation) -> tuple[str | None, list[Exchange]]:
-    """Returns the system prompt, if there is one, and the (question, answer) texts."""
-    turns = list(conversation.turns)
-    system = turns.pop(0).content if turns[0].role == "system" else None
-    return system, [(q.content, a.content) for q, a in zip(turns[::2], turns[1::2], strict=True)]
+def _answer(local: LocalModel, conversation: Conversation, place: int, whole: str) -> Scored:
+    """The answer at a place of a conversation, after everything before it. ``whole`` is the rendered conversation."""
+    template, turns, answer = local.template, conversation.turns, conversation.turns[place]
+    prompt = template.prompt(local.own(_chat(turns[:place])), _thinks(answer))
+    ended = _rendered(local, turns, place)
+    text, told = answer.content, set[str]()
+    if ended.startswith(prompt) and ended.endswith(template.closing):
+        text = ended[len(prompt) :].removesuffix(template.closing)
+        if not alike(spoken_part(text), spoken_part(answer.content)):
+            told.add(ADDED)
+    else:
+        told.add(OTHER)
+    said = next(filter(str.strip, (spoken_part(answer.content), answer.content, answer.reasoning)), "")
+    if not (text.strip() and within(said, ended)):
+        raise Unfit(UNWRITTEN)
+    if not within(answer.reasoning, ended):
+        told.add(UNSEEN)
+    if place < len(turns) - 1 and not whole.startswith(ended.removesuffix(template.closing)):
+        told.add(OTHER)
+    row = Row(local.encode(prompt), [*local.encode(text), local.end])
+    _refuse_long(local, len(row.prompt + row.answer))
+    return Scored(conversation.line, turns[place - 1].content, text, row, frozenset(told))
+
+
+def _rendered(local: LocalModel, turns: Sequence[Turn], place: int) -> str:
+    """The text of a conversation up to the end of the answer at a place."""
+    chat = local.template.taken(local.own(_chat(turns[:place])))
+    return local.template.text([*chat, _message(turns[place])], thinking=_thinks(turns[place]))
+
+
+def _thinks(answer: Turn) -> bool:
+    return bool(answer.reasoning) or "</think>" in answer.content
+
+
+def _chat(turns: Sequence[Turn]) -> Chat:
+    return [_message(turn) for turn in turns]
+
+
+def _message(turn: Turn) -> dict[str, str]:
+    message = {"role": turn.role, "content": turn.content}
+    return message | {"reasoning_content": turn.reasoning} if turn.reasoning else message
 
 
 def _refuse_long(local: LocalModel, length: int) -> None:
     if local.positions is not None and length > local.positions:
-        raise UndertoneError(
-            f"the conversation has {length} tokens, but the model only {local.positions} positions; shorten it."
-        )
+        raise Unfit(TOO_LONG)
