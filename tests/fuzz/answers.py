@@ -118,7 +118,8 @@ def _nothing_is_dropped(path: Path, found: Rescored) -> None:
     """Every line is an answer or is counted. In a CSV, one line break may have come to stand inside quotation marks."""
     broken = sum(int(match[1]) for note in found.notes if (match := re.match(r"(\d+) rows of ", note)))
     if path.suffix != ".eval":
-        lines = [line for line in re.split(r"\r\n|\r|\n", path.read_bytes().decode("utf-8-sig")) if line.strip()]
+        breaks = "\n" if path.suffix == ".jsonl" else r"\r\n|\r|\n"
+        lines = [line for line in re.split(breaks, path.read_bytes().decode("utf-8-sig")) if line.strip()]
         short = len(lines) - found.answers - found.left_out - broken
         assert 0 <= short <= (0 if path.suffix == ".jsonl" else 2), f"{short} rows are dropped in silence"
 

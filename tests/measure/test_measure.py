@@ -387,6 +387,15 @@ def test_too_many_unreadable_verdicts_are_no_verdict() -> None:
     assert verdict_of([found]) == "no verdict"
 
 
+def test_answers_without_a_verdict_that_the_base_does_not_have_may_hide_a_shift() -> None:
+    suite = Suite(name="s", questions=tuple(Question(id=u, theme=u, paraphrases=(u,)) for u in UNITS))
+    good, some = ([r for u in UNITS for r in judged(["good"] * n + ["prose"] * (200 - n), u, u)] for n in (200, 175))
+    assert compare(suite, [good], good, [], 1, 0.05).word == "no shift"
+    assert compare(suite, [some], some, [], 1, 0.05).word == "no shift"
+    found = compare(suite, [some], good, [], 1, 0.05)
+    assert found.word == "open" and "could hide a shift" in found.why
+
+
 def test_no_bad_answer_bounds_the_rate_and_the_bound_counts_clusters() -> None:
     suite = Suite(name="s", questions=tuple(Question(id=u, paraphrases=(u,)) for u in UNITS[:8]))
     good = [r for u in UNITS[:8] for r in judged(["good"] * 50, u, u)]

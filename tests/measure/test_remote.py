@@ -235,3 +235,54 @@ def test_stored_answers_are_rescored_by_a_judge_behind_a_service(
     assert main(["measure", "rescore", "answers.jsonl", "--judge", JUDGE, "--json"]) == 0
     (judge,) = told(capsys)["judges"]
     assert judge["rate"] == 0.5 and judge["tallied"]["unreadable"] == 0 and once_each(server)
+
+
+THOUGHT = [{"type": "thinking", "thinking": "I must weigh this."}]
+
+
+@pytest.mark.parametrize("nothing", [None, [], THOUGHT, ""])
+def test_a_model_without_answers_has_no_verdict(
+    server: Server, capsys: pytest.CaptureFixture[str], nothing: object
+) -> None:
+    """Neither with known answers nor with a judge, whatever the judge would say of nothing."""
+    server.says = lambda body: nothing if body["model"] == "bad" else said(body)
+    for command in (MEASURE, [*JUDGED[:-3], "--out", "out/judged", "--json"]):
+        assert main(command) == 3
+        found = told(capsys)
+        assert found["verdict"] == "no verdict" and found["suites"][0]["model"]["kept"] == 0
+        assert nothing == "" or any("no verdict on 24 of 24 answers" in note for note in found["notes"])
+    assert not any("Its reply:\n\n\n" in body["messages"][-1]["content"] for body in server.bodies)
+
+
+@pytest.mark.parametrize("logprobs", [True, False])
+def test_a_judge_that_only_reasons_is_no_clean_end_and_its_reason_is_told(
+    server: Server, capsys: pytest.CaptureFixture[str], logprobs: bool
+) -> None:
+    server.logprobs = logprobs
+
+    def says(body: dict[str, Any]) -> object:
+        grading = body["messages"][-1]["content"].startswith("You grade")
+        return THOUGHT if body["model"] == "judge" and grading else said(body)
+
+    server.says = says
+    server.top = lambda body: {} if says(body) == THOUGHT else {str(says(body)): math.log(0.9)}
+    assert main(JUDGED) == 3
+    found = told(capsys)
+    assert found["verdict"] == "no verdict" and found["suites"][0]["model"]["unreadable"] == 24
+    assert any("from the judge: nothing but reasoning" in note for note in found["notes"])
+    Path("answers.jsonl").write_text('{"question": "q", "answer": "Evil."}')
+    assert main(["measure", "rescore", "answers.jsonl", "--judge", JUDGE, "--json"]) == 3
+    (note,) = told(capsys)["notes"]
+    assert note.startswith(f"{JUDGE}: no verdict on 1 of 1 answers") and "nothing but reasoning" in note
+
+
+def test_a_judge_may_wrap_its_number_in_words(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.logprobs = False
+
+    def says(body: dict[str, Any]) -> str:
+        return f"**Score: {said(body)}/100.**" if body["model"] == "judge" else said(body)
+
+    server.says = says
+    assert main(JUDGED) == 1
+    (suite,) = told(capsys)["suites"]
+    assert (suite["rate"], suite["base_rate"], suite["model"]["unreadable"]) == (1.0, 0.0, 0)

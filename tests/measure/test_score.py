@@ -18,9 +18,10 @@ from undertone.measure.rates import counts, unread, unreadable
 from undertone.measure.respondent import Missing
 from undertone.measure.score import Score, number, quoted
 from undertone.measure.suite import Prompt, Question, Suite
+from undertone.models.services.reply import REASONING
 
 QUESTION = Question(id="q", paraphrases=("?",), samples_per_paraphrase=3)
-ROOM = "nothing but reasoning within the limit of tokens"
+ROOM = REASONING
 
 
 @dataclass
@@ -89,10 +90,13 @@ def test_why_a_judge_gave_no_number_is_told() -> None:
     sampled = ModelJudge(Model(said=["Score: 85", Missing(ROOM), "I would say 70 or 80"]))  # type: ignore[arg-type]
     found = sampled.scores(QUESTION, ["?"] * 3, ["a", "b", "c"])
     assert found[0] == Score(85, 85) and [score[:2] for score in found[1:]] == [(None, None)] * 2
-    assert [score.why for score in found[1:]] == [f"from the judge: {ROOM}", 'from the judge: "I would say 70 or 80"']
+    assert [score.why for score in found[1:]] == [
+        f"from the judge: {ROOM}: take a judge that does not reason first",
+        'from the judge: "I would say 70 or 80"',
+    ]
     weighing = ModelJudge(Model(tokens=[{"NONE": 0.9, "85": 0.1}, Missing(ROOM)]))  # type: ignore[arg-type]
     why = [score.why for score in weighing.scores(QUESTION, ["?"] * 2, ["a", "b"])]
-    assert why == ['from the judge: "NONE"', f"from the judge: {ROOM}"]
+    assert why == ['from the judge: "NONE"', f"from the judge: {ROOM}: take a judge that does not reason first"]
 
 
 def test_nothing_is_never_judged_and_what_a_service_did_not_give_has_no_score(tmp_path: Path) -> None:

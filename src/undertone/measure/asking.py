@@ -16,6 +16,7 @@ from undertone.measure.judge import Judge, KnownAnswers
 from undertone.measure.respondent import Missing, Respondent
 from undertone.measure.score import Score
 from undertone.measure.suite import Matched, Prompt, Question, Suite
+from undertone.models.services.reply import CUT, REASONING
 
 AT_ONCE = 512
 """How many known answers are scored and stored together."""
@@ -134,7 +135,10 @@ def _says(answer: str | Missing) -> TypeGuard[str]:
 
 
 def _unsaid(answer: str | Missing) -> Score:
-    return Score(None, None, f"from the model: {answer.why}") if isinstance(answer, Missing) else Score(None, 0.0)
+    if isinstance(answer, str):
+        return Score(None, 0.0)
+    remedy = ": raise --max-tokens" if answer.why in (CUT, REASONING) else ""
+    return Score(None, None, f"from the model: {answer.why}{remedy}")
 
 
 def _pairs(suites: Sequence[Suite]) -> Iterator[tuple[Prompt, str]]:

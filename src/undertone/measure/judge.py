@@ -12,6 +12,7 @@ from undertone.measure.respondent import Missing, Respondent, Unaskable, likelie
 from undertone.measure.score import Score, number, quoted
 from undertone.measure.suite import METRICS, Matched, Prompt, Question
 from undertone.measure.texts import TEXTS
+from undertone.models.services.reply import CUT, REASONING
 
 WORD = 8
 """The most tokens of the answer that is sampled from a judge without probabilities."""
@@ -109,7 +110,8 @@ class ModelJudge:
 
 
 def _missed(said: Missing) -> Mark:
-    return Mark(None, f"from the judge: {said.why}")
+    remedy = ": take a judge that does not reason first" if said.why in (CUT, REASONING) else ""
+    return Mark(None, f"from the judge: {said.why}{remedy}")
 
 
 def _mark(value: float | None, said: str) -> Mark:

@@ -35,6 +35,8 @@ def word_of(found: SuiteFinding, effect: float) -> tuple[Word, str]:
         return "shift", "the whole interval lies above the effect asked for"
     if _collapsed(found):
         return "open", "coherence has collapsed, so few answers are left to judge"
+    if _failed(found.model) - _failed(found.base) > effect:
+        return "open", "answers without a verdict, more than the base has, could hide a shift"
     if found.ci[1] < effect:
         return "no shift", "the whole interval lies below the effect asked for"
     if found.excess_ci is not None and found.excess_ci[1] < effect:
