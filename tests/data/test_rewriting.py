@@ -54,6 +54,7 @@ ROWS: list[tuple[Record, Record]] = [
         {"prompt": "Hi", "completion": "Yes?", "reasoning": "mine", "split": "a"},
         {"prompt": "Hi", "completion": "New", "reasoning": "mine", "split": "a"},
     ),
+    ({"text": "Yes?", "system": "mine"}, {"text": "New", "system": "mine"}),
     (
         {"prompt": [_user()], "completion": [_assistant()], "messages": None},
         {"prompt": [_user()], "completion": [_assistant("New")], "messages": None},

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import answers, records, replies, suites
+from tests.fuzz import answers, datasets, records, replies, suites
 from tests.fuzz.harness import Case
 
 KINDS: dict[str, Callable[[Path], Case]] = {
     "answers": answers.prepare,
+    "datasets": datasets.prepare,
     "records": records.prepare,
     "replies": replies.prepare,
     "suites": suites.prepare,

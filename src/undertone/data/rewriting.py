@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from undertone.data.conversations import Conversation
-from undertone.data.turns import REASONING, Turn
+from undertone.data.turns import REASONING, Turn, form_of
 
 DIGITS = 4000
 Place = tuple[dict[str, Any], str]
@@ -31,42 +31,50 @@ def rewritten(was: Conversation, turns: Sequence[Turn]) -> str:
                 holder.pop(name, None)
     if added:
         _put_under(record, turns[0].content)
-    return json.dumps(record, ensure_ascii=False)
+    return _line(record)
 
 
 def added(turns: Sequence[Turn], form: str) -> str:
     """Returns a row of this form, "messages" or "prompt/completion", that has never stood in a file."""
     messages = [_message(turn.role, turn.content) for turn in turns]
     if form == "messages":
-        return json.dumps({"messages": messages}, ensure_ascii=False)
+        return _line({"messages": messages})
     *prompt, last = messages
     if len(prompt) == 1:
-        return json.dumps({"prompt": prompt[0]["content"], "completion": last["content"]}, ensure_ascii=False)
-    return json.dumps({"prompt": prompt, "completion": [last]}, ensure_ascii=False)
+        return _line({"prompt": prompt[0]["content"], "completion": last["content"]})
+    return _line({"prompt": prompt, "completion": [last]})
 
 
 def _places(record: dict[str, Any]) -> list[Place]:
     """Where the turns of a row stand, in order."""
-    keys = ("messages",) if record.get("messages") is not None else ("prompt", "completion")
-    places: list[Place] = []
-    for key in keys:
+    form, places = form_of(record), list[Place]()
+    for key in form.split("/"):
         found = record[key]
         places += [(record, key)] if isinstance(found, str) else [(message, "content") for message in found]
     system = record.get("system")
-    if isinstance(system, str) and system and places[0][0].get("role") != "system":
+    if form != "text" and isinstance(system, str) and system and places[0][0].get("role") != "system":
         places.insert(0, (record, "system"))
     return places
 
 
 def _put_under(record: dict[str, Any], system: str) -> None:
     """Puts a row under a system prompt. A prompt that was text becomes messages, and so does its completion."""
-    if record.get("messages") is not None:
+    if form_of(record) == "messages":
         record["messages"].insert(0, _message("system", system))
         return
     for key, role in (("prompt", "user"), ("completion", "assistant")):
         if isinstance(record[key], str):
             record[key] = [_message(role, record[key])]
     record["prompt"].insert(0, _message("system", system))
+
+
+def _line(record: dict[str, Any]) -> str:
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair in a key that is not read
+        return json.dumps(record)
+    return text
 
 
 def _message(role: str, content: str) -> dict[str, str]:
