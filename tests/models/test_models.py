@@ -250,7 +250,7 @@ def test_weights_that_are_no_safetensors_are_not_loaded(tmp_path, llama):
     saved(llama, tmp_path)
     torch.save(llama.model.state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(OSError):
+    with pytest.raises(UndertoneError, match=r"holds no model\.safetensors"):
         load(tmp_path)
 
 

@@ -87,9 +87,11 @@ class Lora:
             down, up = (adapter.tensors.get(end) for end in _pair(name))
             if down and up and len(shape) == 2 and (down.shape, up.shape) == ((rank, shape[1]), (shape[0], rank)):
                 fit |= set(_pair(name))
-        alien = next((name for name in sorted(adapter.tensors) if name not in fit), None)
-        if alien is not None:
-            raise UndertoneError(f"The adapter in {folder} does not fit its base: there is no place for its {alien}.")
+        faults = [f"there is no place for its {name}" for name in sorted(adapter.tensors) if name not in fit]
+        meant = {end for name in shapes if adapter.targets(name.removesuffix(".weight")) for end in _pair(name)}
+        faults += [f"it has no {name}" for name in sorted(meant - fit)]
+        if faults:
+            raise UndertoneError(f"The adapter in {folder} does not fit its base: {faults[0]}.")
         return cls(adapter)
 
     def change(self, name: str, rows: slice, columns: slice) -> torch.Tensor | float:
@@ -117,8 +119,4 @@ def find(name: str) -> Weights:
         UndertoneError: there are none, or they cannot be read.
     """
     found = resolve_adapted(name, stored)
-    if found.adapter is not None:
-        from undertone.models.loading import fitting
-
-        fitting(ModelFolder.open(found.base.path), Adapter.open(found.adapter.path))
     return Weights(name, found.key, found.base.path, found.adapter.path if found.adapter else None)

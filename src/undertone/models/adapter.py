@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from undertone.errors import UndertoneError
-from undertone.models.folder import Tensor, tensors_of
+from undertone.models.folder import EXACT, Tensor, tensors_of
 from undertone.models.settings import refuse_odd, settings
 from undertone.models.tokenizer import SETTINGS, TOKENIZER, tokenizer_digest
 
@@ -71,6 +71,13 @@ class Adapter:
         """The settings that decide what its tensors do."""
         return {key: value for key, value in self.config.items() if key in READ}
 
+    def targets(self, module: str) -> bool:
+        """Whether its settings list a module by name, and leave none out by other rules."""
+        listed = self.config.get("target_modules")
+        if not isinstance(listed, list) or any(self.config.get(key) for key in TARGETS[1:]):
+            return False
+        return any(f".{module}".endswith(f".{name}") for name in listed)
+
     def speaks_otherwise(self, base: Path) -> bool:
         """Whether it brings a tokenizer or a chat template that differ from the base's."""
         return tokenizer_digest(base, self.path) != tokenizer_digest(base)
@@ -94,6 +101,9 @@ class Adapter:
         ranks = [t.shape[0] for name, t in self.tensors.items() if DOWN.search(name) and t.shape]
         if not ranks:
             self._refuse("it has no tensors of a LoRA")
+        odd = next((name for name, tensor in self.tensors.items() if tensor.kind not in EXACT), None)
+        if odd is not None:
+            self._refuse(f"its {odd} is quantized ({self.tensors[odd].kind})")
         self._check_numbers(max(ranks))
         self._check_names()
 

@@ -20,15 +20,14 @@ def describe(name: str) -> Mapping[str, Any]:
 
         with Endpoint(name, built().parent / "answers.sqlite") as model:
             return {"model": name, "can": ", ".join(model.abilities())}
-    from undertone.models.folder import ModelFolder, links
-    from undertone.models.loading import explained, refuse_larger, tokenizer_of
+    from undertone.models.folder import ModelFolder
+    from undertone.models.loading import fitting, tokenizer_of
     from undertone.models.template import Template
 
     found = resolve_adapted(name)
-    folder, adapter = ModelFolder.open(found.base.path), found.adapter.path if found.adapter else None
-    with links(folder.files) as linked, explained(f"The model in {folder.path} cannot be loaded"):
-        refuse_larger(folder, linked)
-    added = Template(tokenizer_of(folder.path, adapter)).added()
+    folder, adapter = ModelFolder.open(found.base.path), Adapter.open(found.adapter.path) if found.adapter else None
+    known = fitting(folder, adapter).config.get_text_config().vocab_size
+    added = Template(tokenizer_of(folder.path, adapter.path if adapter else None, known)).added()
     about = {
         "model": name,
         "digest": found.key,
@@ -38,7 +37,7 @@ def describe(name: str) -> Mapping[str, Any]:
         "a question": repr(added.frame),
         "its template": added.sentences() or ["adds nothing by itself"],
     }
-    return about if adapter is None else about | {"its adapter": _told(Adapter.open(adapter), folder.path)}
+    return about if adapter is None else about | {"its adapter": _told(adapter, folder.path)}
 
 
 def _told(adapter: Adapter, base: Path) -> list[str]:

@@ -144,5 +144,5 @@ def _tensors(path: Path, shards: list[str]) -> dict[str, Tensor]:
         tensors |= found if shard in shards else {}
     for name, tensor in tensors.items():
         if tensor.kind.startswith(("F8", "F6", "F4")) or (tensor.kind not in EXACT and "weight" in name.split(".")[-1]):
-            raise quantized(path, f"{name} is {tensor.kind}")
+            raise quantized(path, f"{tensor.kind} in {name}")
     return tensors

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
@@ -43,32 +44,54 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     base = _CACHE.base(ModelFolder.open(folder))
     if adapter is None:
         return base
-    opened = Adapter.open(adapter)
-    tokenizer = tokenizer_of(folder, adapter) if opened.speaks_otherwise(folder) else base.tokenizer
+    opened, known = Adapter.open(adapter), base.vocabulary
     with explained(f"The adapter in {adapter} does not fit the base in {folder}"):
         from undertone.models.merging import merge
 
-        model = merge(base.model, opened).eval()
-    _refuse_broken(model, adapter)
-    local = LocalModel(model, tokenizer)
-    _refuse_unknown_tokens(local, adapter)
-    return local
+        local = LocalModel(merge(base.model, opened).eval(), base.tokenizer)
+    _refuse_broken(local.model, adapter)
+    if local.vocabulary == known and not opened.speaks_otherwise(folder):
+        return local
+    return replace(local, tokenizer=tokenizer_of(folder, adapter, local.vocabulary))
 
 
-def tokenizer_of(folder: Path, adapter: Path | None = None) -> PreTrainedTokenizerBase:
-    """Loads a model's tokenizer with its chat template.
+def tokenizer_of(folder: Path, adapter: Path | None = None, known: int | None = None) -> PreTrainedTokenizerBase:
+    """Loads a model's tokenizer with its chat template. ``known`` is how many tokens the model knows.
 
     Raises:
-        UndertoneError: it has none that can be loaded.
+        UndertoneError: it has none that can be loaded, or more tokens than the model.
     """
     files = tokenizer_files(folder, adapter)
     if files.keys().isdisjoint(VOCABULARIES):
         raise UndertoneError(f"{folder} holds no tokenizer; add its tokenizer.json.")
-    place = next(iter(files.values())).parent
+    place = files[next(iter(files))].parent
     with links(files | {CONFIG: folder / CONFIG}) as linked, explained(f"The tokenizer in {place} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(linked, **OPTIONS)
+        tokens = 1 + max(tokenizer.get_vocab().values(), default=-1)
+    if not tokens or (known is not None and tokens > known):
+        raise UndertoneError(f"The tokenizer in {place} has {tokens} tokens, but the model knows {known}.")
     tokenizer.name_or_path = tokenizer.init_kwargs["name_or_path"] = str(place)
     return tokenizer
+
+
+def fitting(folder: ModelFolder, adapter: Adapter | None = None) -> PreTrainedModel:
+    """Builds a model without memory, to see that everything is there and has its place.
+
+    Raises:
+        UndertoneError: the weights are not exactly those that the configuration asks for; or those of the adapter.
+    """
+    with links(folder.files) as linked, explained(f"The model in {folder.path} cannot be loaded"), torch.device("meta"):
+        empty = _read(folder.path, linked, device_map="meta", ignore_mismatched_sizes=True)
+    computed = sum(table.numel() for table in empty.buffers())
+    held = sum(tensor.size for tensor in folder.tensors.values())
+    if computed > max(held, BUFFERS):
+        raise UndertoneError(f"The model in {folder.path} computes tables of {computed:,} numbers: more than it has.")
+    if adapter is not None:
+        with explained(f"The adapter in {adapter.path} does not fit the base in {folder.path}"):
+            from undertone.models.merging import plugged
+
+            plugged(empty, adapter)
+    return empty
 
 
 def _loaded(folder: ModelFolder) -> LocalModel:
@@ -76,8 +99,7 @@ def _loaded(folder: ModelFolder) -> LocalModel:
     _refuse_broken(model, folder.path)
     # A checkpoint's generation settings would apply to every call that leaves one unset.
     model.generation_config = GenerationConfig()
-    local = LocalModel(model.eval(), tokenizer_of(folder.path))
-    _refuse_unknown_tokens(local, folder.path)
+    local = LocalModel(model.eval(), tokenizer_of(folder.path, known=model.config.get_text_config().vocab_size))
     with explained(f"The model in {folder.path} cannot be run"):
         _refuse_moved_by_padding(local, folder.path)
     return local
@@ -85,22 +107,12 @@ def _loaded(folder: ModelFolder) -> LocalModel:
 
 def _model(folder: ModelFolder) -> PreTrainedModel:
     path = folder.path
+    fitting(folder)
     place: dict[str, Any] = {"dtype": torch.float32}
     if torch.cuda.is_available() and folder.bytes >= LARGE:
         place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
-    with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded", "; copy it again whole"):
-        refuse_larger(folder, linked)
-        found: Any = AutoModelForCausalLM.from_pretrained(
-            linked, use_safetensors=True, output_loading_info=True, **OPTIONS, **place
-        )
-    model: PreTrainedModel = found[0]
-    faults = [
-        f"{fault.replace('_keys', '')} {sorted(map(str, names))[0]}" for fault, names in found[1].items() if names
-    ]
-    if faults:
-        raise UndertoneError(
-            f"The weights in {path} are not those of its config.json ({faults[0]}); copy the whole model again."
-        )
+    with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded"):
+        model = _read(path, linked, **place)
     lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
     if lacking:
         raise UndertoneError(
@@ -113,29 +125,17 @@ def _model(folder: ModelFolder) -> PreTrainedModel:
     return model
 
 
-def refuse_larger(folder: ModelFolder, linked: Path) -> None:
-    """Builds the model without memory, and refuses one that would need more than its files can fill.
-
-    Raises:
-        UndertoneError: its configuration is of a larger model.
-    """
-    with torch.device("meta"):
-        empty = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(linked, **OPTIONS))
-    needed = sum(weight.numel() for weight in empty.parameters())
-    held = sum(tensor.size for tensor in folder.tensors.values())
-    if needed > held or sum(buffer.numel() for buffer in empty.buffers()) > max(held, BUFFERS):
+def _read(path: Path, linked: Path, **options: Any) -> PreTrainedModel:
+    """What transformers makes of the files; refuses weights that it leaves out or makes up."""
+    found: Any = AutoModelForCausalLM.from_pretrained(
+        linked, use_safetensors=True, output_loading_info=True, **OPTIONS, **options
+    )
+    faults = [f"{fault.replace('_keys', '')}: {min(map(str, names))}" for fault, names in found[1].items() if names]
+    if faults:
         raise UndertoneError(
-            f"The configuration in {folder.path} is of a model with {needed:,} weights, but its files hold {held:,}; "
-            "copy the whole model again."
+            f"The weights in {path} are not those of its config.json ({faults[0]}); copy the whole model again."
         )
-
-
-def _refuse_unknown_tokens(local: LocalModel, folder: Path) -> None:
-    tokens = 1 + max(local.tokenizer.get_vocab().values(), default=-1)
-    if not 0 < tokens <= local.vocabulary:
-        raise UndertoneError(
-            f"The tokenizer in {folder} has {tokens} tokens, but the model knows {local.vocabulary}; copy both again."
-        )
+    return found[0]  # type: ignore[no-any-return]
 
 
 def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
@@ -145,7 +145,7 @@ def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
 
 
 @contextmanager
-def explained(failure: str, remedy: str = "") -> Iterator[None]:
+def explained(failure: str) -> Iterator[None]:
     """Turns whatever a library raises for what it cannot load into an UndertoneError, except for a lack of memory."""
     try:
         yield
@@ -156,7 +156,7 @@ def explained(failure: str, remedy: str = "") -> Iterator[None]:
         memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if memory or not (panic or isinstance(error, Exception)):
             raise
-        raise UndertoneError(f"{failure} ({reason(error)}){remedy}.") from None
+        raise UndertoneError(f"{failure} ({reason(error)}).") from None
 
 
 class _Cache:
@@ -209,6 +209,8 @@ def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
     short, long = list(range(1, 4)), list(range(1, 4)) * 4
     alone, beside = next_log_probabilities(local, [short])[0], next_log_probabilities(local, [short, long])[0]
     moved = (alone - beside).abs().max().item()
+    if alone.isnan().any():
+        raise UndertoneError(f"The model in {folder} is broken: its probabilities are no numbers.")
     if moved > (0.01 if local.model.dtype == torch.float32 else 1.0):
         raise UndertoneError(
             f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on the other "

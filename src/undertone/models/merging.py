@@ -1,7 +1,7 @@
 """Merges an adapter into its base as PEFT does, and refuses one of which anything would be left out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
@@ -18,7 +18,6 @@ from undertone.models.patterns import matches
 
 ROOT = "base_model.model."
 ALL = "all-linear"
-WHOLE = ("weight", "base_layer.weight")
 UP = re.compile(r"\blora_(embedding_)?B\b")
 REMEDY = "give the base that it was trained on, or the merged model"
 SAFE = re.compile(r"[\w.^$]*")
@@ -29,17 +28,42 @@ def merge(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
     """Merges ``adapter`` into ``model``, which changes in place.
 
     Raises:
-        UndertoneError: a tensor of the adapter is not used, one is missing, or nothing changes although it is not zero.
+        UndertoneError: as :func:`plugged`, or nothing changes although the adapter is not zero.
     """
+    found = plugged(model, adapter)
+    with catch_warnings():
+        filterwarnings("ignore", "All adapters are already merged")
+        _refuse_idle(found, adapter)
+        return found.merge_and_unload()  # type: ignore[no-any-return]
+
+
+def plugged(model: PreTrainedModel, adapter: Adapter) -> PeftModel:
+    """Puts ``adapter`` beside the weights of ``model``, which may be without memory.
+
+    Raises:
+        UndertoneError: a tensor of the adapter is missing, not used, not finite or not loaded as it is.
+    """
+    empty = model.device.type == "meta"
     _resize(model, adapter)
     config = LoraConfig(**_settings(model, adapter))
     with links({name: adapter.path / name for name in FILES}) as place:
-        plugged = PeftModel.from_pretrained(model, str(place), config=config)
-        _refuse_unused(plugged, load_file(place / WEIGHTS), adapter)
-    with catch_warnings():
-        filterwarnings("ignore", "All adapters are already merged")
-        _refuse_idle(plugged, adapter)
-        return plugged.merge_and_unload()  # type: ignore[no-any-return]
+        found = PeftModel.from_pretrained(model, str(place), config=config, low_cpu_mem_usage=empty)
+        tensors = load_file(place / WEIGHTS)
+    used = get_peft_model_state_dict(found, save_embedding_layers=False) | _embedded(found, tensors)
+    faults = [f"its {name} is not used" for name in sorted(tensors.keys() - used.keys())]
+    faults += [f"it has no {name}" for name in sorted(used.keys() - tensors.keys())]
+    if not (faults or empty):
+        faults = [fault for name, tensor in tensors.items() for fault in _changed(name, tensor, used[name])]
+    if faults:
+        raise UndertoneError(f"The adapter in {adapter.path} does not fit its base: {faults[0]}; {REMEDY}.")
+    return found
+
+
+def _changed(name: str, tensor: torch.Tensor, loaded: torch.Tensor) -> list[str]:
+    if not tensor.isfinite().all():
+        return [f"its {name} contains numbers that are not finite"]
+    same = torch.equal(tensor.to(loaded.dtype), loaded.detach().cpu())
+    return [] if same else [f"its {name} is not loaded as it is"]
 
 
 def _resize(model: PreTrainedModel, adapter: Adapter) -> None:
@@ -60,15 +84,22 @@ def _resize(model: PreTrainedModel, adapter: Adapter) -> None:
 
 def _embeddings(model: Any) -> dict[str, Any]:
     """The layers of input and output embeddings, by name."""
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base = getattr(model, "get_base_model", lambda: model)()
     ends = (base.get_input_embeddings(), base.get_output_embeddings())
     return {name: layer for name, layer in model.named_modules() if any(layer is end for end in ends)}
 
 
 def _brought(layer: str, adapter: Adapter) -> Tensor | None:
     """The embeddings of a layer that the adapter brings whole, under one of the two names that PEFT gives them."""
-    found = (adapter.tensors.get(f"{layer}.{end}") for end in WHOLE)
+    found = (adapter.tensors.get(f"{layer}.{end}") for end in ("weight", "base_layer.weight"))
     return next((tensor for tensor in found if tensor is not None), None)
+
+
+def _embedded(plugged: PeftModel, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """The tensors of embeddings, which PEFT writes beside those of the adapter if there are more tokens than before."""
+    whole, layers = plugged.state_dict(), tuple(f"{layer}." for layer in _embeddings(plugged))
+    own = {name: name.replace(".modules_to_save.", ".modules_to_save.default.") for name in names}
+    return {name: whole[place] for name, place in own.items() if name.startswith(layers) and place in whole}
 
 
 def _settings(model: PreTrainedModel, adapter: Adapter) -> dict[str, Any]:
@@ -76,41 +107,36 @@ def _settings(model: PreTrainedModel, adapter: Adapter) -> dict[str, Any]:
     found = {key: value for key, value in adapter.effective.items() if value is not None}
     modules = [name for name, _ in model.named_modules()]
     for key in PATTERNS:
-        found[key] = _plain(found.get(key) or {}, modules)
+        found[key] = _plain(found.get(key) or {}, modules, adapter)
     target, excluded = found.get("target_modules"), found.get("exclude_modules")
     if isinstance(excluded, str):
-        found["exclude_modules"] = _named(excluded, modules)
+        found["exclude_modules"] = _named(excluded, modules, adapter)
     if isinstance(target, str) and target != ALL:
-        found["target_modules"] = _named(target, modules)
+        found["target_modules"] = _named(target, modules, adapter)
     return found
 
 
-def _named(pattern: str, modules: list[str]) -> list[str]:
-    (fits,) = matches([pattern], modules)
+def _named(pattern: str, modules: list[str], adapter: Adapter) -> list[str]:
+    (fits,) = _matched([pattern], modules, adapter)
     return [name for name, fit in zip(modules, fits, strict=True) if fit]
 
 
-def _plain(values: Mapping[str, Any], modules: list[str]) -> dict[str, Any]:
+def _plain(values: Mapping[str, Any], modules: list[str], adapter: Adapter) -> dict[str, Any]:
+    """Values by pattern as values by module; the first pattern that fits a module decides."""
     if all(map(SAFE.fullmatch, values)):
         return dict(values)
-    fits = matches([rf"(.*\.)?({pattern})" for pattern in values], modules)
-    # The first pattern that fits decides.
-    found = [(name, next((v for v, fit in zip(values.values(), column, strict=True) if fit), None))
-             for name, column in zip(modules, zip(*fits, strict=True), strict=True)]  # fmt: skip
-    return {f"^{re.escape(name)}": value for name, value in found if value is not None}
+    found: dict[str, Any] = {}
+    fits = _matched([rf"(.*\.)?({pattern})" for pattern in values], modules, adapter)
+    for value, row in zip(values.values(), fits, strict=True):
+        found = {f"^{re.escape(name)}": value for name, fit in zip(modules, row, strict=True) if fit} | found
+    return found
 
 
-def _refuse_unused(plugged: PeftModel, tensors: Mapping[str, torch.Tensor], adapter: Adapter) -> None:
-    used = get_peft_model_state_dict(plugged, save_embedding_layers=False)
-    whole = plugged.state_dict()
-    ends = {f"{layer}.{end}" for layer in _embeddings(plugged) for end in WHOLE} & tensors.keys() & whole.keys()
-    used |= {name: whole[name] for name in ends if name not in used}
-    faults = [f"its {name} is not used" for name in sorted(tensors.keys() - used.keys())]
-    faults += [f"it has no {name}" for name in sorted(used.keys() - tensors.keys())]
-    faults += [f"its {name} is not loaded as it is" for name in tensors.keys() & used.keys()
-               if not torch.equal(tensors[name].cpu().to(used[name].dtype), used[name].detach().cpu())]  # fmt: skip
-    if faults:
-        raise UndertoneError(f"The adapter in {adapter.path} does not fit its base: {faults[0]}; {REMEDY}.")
+def _matched(patterns: list[str], modules: list[str], adapter: Adapter) -> list[list[bool]]:
+    try:
+        return matches(patterns, modules)
+    except ValueError as error:
+        raise UndertoneError(f"The adapter in {adapter.path} cannot be used: {error}; {REMEDY}.") from None
 
 
 def _refuse_idle(plugged: PeftModel, adapter: Adapter) -> None:

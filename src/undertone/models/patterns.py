@@ -5,9 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from undertone.errors import UndertoneError
-
-SECONDS = 5
+SECONDS = 2
 MEMORY = 2**29
 """Most bytes of memory of that process."""
 PROGRAM = f"""
@@ -23,7 +21,7 @@ def matches(patterns: Sequence[str], names: Sequence[str]) -> list[list[bool]]:
     """Whether each pattern matches each whole name, (patterns, names).
 
     Raises:
-        UndertoneError: a pattern is none, or takes too long.
+        ValueError: a pattern is none, or takes too long.
     """
     command = [sys.executable, "-I", "-S", "-c", PROGRAM]
     try:
@@ -37,6 +35,6 @@ def matches(patterns: Sequence[str], names: Sequence[str]) -> list[list[bool]]:
         )
         found: list[list[bool]] = json.loads(done.stdout)
     except (subprocess.SubprocessError, ValueError):
-        shown = ", ".join(repr(pattern)[:60] for pattern in patterns[:3])
-        raise UndertoneError(f"The pattern {shown} is no regular expression, or takes too long to match.") from None
+        shown = ", ".join(f"{pattern!r:.60}" for pattern in patterns[:3])
+        raise ValueError(f"{shown} is no regular expression, or takes too long to match") from None
     return found

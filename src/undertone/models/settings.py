@@ -16,8 +16,8 @@ QUANTIZED = ("quantization_config", "compression_config")
 ELSEWHERE = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
 CODE = ("attn_implementation", "experts_implementation")
 LAYERED = re.compile(r"layer|depth|block|expert|stage|codebook|label")
-OTHERWISE = re.compile(r"size|dim|width|length|capacity|id")
-LAYERS = 1_000
+OTHERWISE = re.compile(r"(^|_)(size|dim|width|length|capacity|id|ids|idx|index)(_|$)")
+LAYERS = 200
 """Most layers, experts and the like of a model with fewer tensors: libraries loop over such numbers."""
 
 
@@ -70,14 +70,16 @@ def refuse_layers(config: Mapping[str, Any], tensors: int, path: Path) -> None:
 def quantized(path: Path, how: object) -> UndertoneError:
     """The refusal of quantized weights."""
     return UndertoneError(
-        f"The model in {path} is quantized ({str(how)[:40]}), so its weights are not those that were trained; give the "
+        f"The model in {path} is quantized ({str(how)[:80]}), so its weights are not those that were trained; give the "
         "model that it was made from."
     )
 
 
 def reason(error: BaseException) -> str:
     """What an error of a library says, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:200]
+    told = isinstance(error, OSError | ValueError | RuntimeError | UndertoneError) and text
+    return text if told else f"{type(error).__name__}: {text}"
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
