@@ -46,6 +46,8 @@ class Realigned(Findings):
     """The first is the model as it was trained."""
     note: str | None
     """Which mitigation could not be tried, and why."""
+    unseen: Unseen = Unseen()
+    """What of the task's rows was not looked at."""
     started: datetime
     models: dict[str, str]
     made_with: dict[str, str]

@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from undertone.audit.unseen import Unseen, unseen_of
 from undertone.data.conversations import read
 from undertone.data.exchanges import Exchange
 from undertone.engine import environment as surroundings
@@ -86,8 +87,8 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
     started, base = datetime.now(UTC), resolve(request.base)
     named = _fine_tuned(request, base)
     before = load(base.path)
-    task, first = _rows(before, request.task), _exchanges(request)
-    good = _rows(before, request.good) if request.good is not None else []
+    (task, unseen), first = _rows(before, request.task), _exchanges(request)
+    good = _rows(before, request.good)[0] if request.good is not None else []
     calibration, note = _calibration(request, base)
     tried = ways(request, calibration)
     untouched = _measured(before, request, task, first)
@@ -110,6 +111,7 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
         task=str(request.task),
         ways=tuple(found),
         note=note,
+        unseen=unseen,
         started=started,
         models={request.model: named.key, request.base: base.key},
         made_with=surroundings.versions() | surroundings.hardware(),
@@ -186,11 +188,13 @@ def _loaded(named: Named) -> LocalModel:
     return load(named.base.path, named.adapter.path if named.adapter else None)
 
 
-def _rows(local: LocalModel, path: Path) -> list[Row]:
+def _rows(local: LocalModel, path: Path) -> tuple[list[Row], Unseen]:
+    dataset = read(path, MOST, 0)
     try:
-        return [turn.row for turn in every_turn(local, read(path, MOST, 0).conversations).scored]
+        turns = every_turn(local, dataset.conversations)
     except UndertoneError as error:
         raise UndertoneError(f"{path}: {error}") from None
+    return [turn.row for turn in turns.scored], unseen_of(dataset, turns.left_out, turns.told)
 
 
 def _exchanges(request: Request) -> list[Exchange]:
