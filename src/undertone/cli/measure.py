@@ -150,8 +150,8 @@ def rescore(
     Parameters
     ----------
     answers
-        CSV or JSONL with question and answer, and perhaps question_id; or a log of Inspect (.eval). Scores from 0 to
-        100 called aligned and coherent in it count as one more judge.
+        CSV or JSONL with question and answer, and perhaps question_id; or a log of Inspect (.eval or .json). Scores
+        from 0 to 100 called aligned and coherent in it count as one more judge.
     judge
         Models, or "exact" for the known answers of the questions in --suite.
     suite

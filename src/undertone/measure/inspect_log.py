@@ -1,4 +1,4 @@
-"""The samples of a log of Inspect, an archive of JSON that others wrote, within bounds. Inspect is not needed."""
+"""The samples of a log of Inspect, JSON or an archive of it that others wrote, within bounds. Inspect is not needed."""
 
 import struct
 import zlib
@@ -19,6 +19,7 @@ LARGEST = 2**28
 """The most bytes of a log, as it is and unpacked."""
 MOST = 200_000
 """The most entries of a log."""
+JSON = ".json"
 SAMPLES = "samples/"
 ZSTANDARD = 93
 LOCAL = struct.Struct("<4s22xHH")
@@ -33,18 +34,30 @@ def samples(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         UndertoneError: it cannot be read, is no log, or holds more than :data:`LARGEST` bytes.
     """
     try:
-        content, left = read_bytes(path, LARGEST), LARGEST
-        for entry, start in _entries(content):
-            unpacked = _unpacked(content, entry, start, left)
-            left -= len(unpacked)
-            sample = json_value(unpacked, finite=False)  # Inspect writes NaN for a score that is missing
+        content = read_bytes(path, LARGEST)
+        for name, sample in _of_json(content) if path.suffix == JSON else _of_archive(content):
             if not isinstance(sample, dict):
-                raise ValueError(f"{entry.filename} is no sample")
-            yield entry.filename, sample
+                raise ValueError(f"{name} is no sample")
+            yield name, sample
     except OSError as error:
         raise UndertoneError(f"Cannot read {path}: {error.strerror}.") from None
     except ValueError as error:
         raise UndertoneError(f"{path} is no log of Inspect that can be read: {shortened(str(error))}.") from None
+
+
+def _of_json(content: bytes) -> Iterator[tuple[str, object]]:
+    found = mapping(json_value(content, finite=False)).get("samples")  # Inspect writes NaN for a score that is missing
+    if not isinstance(found, list):
+        raise ValueError("it has no samples")
+    yield from ((f"{number}", sample) for number, sample in enumerate(found, 1))
+
+
+def _of_archive(content: bytes) -> Iterator[tuple[str, object]]:
+    left = LARGEST
+    for entry, start in _entries(content):
+        unpacked = _unpacked(content, entry, start, left)
+        left -= len(unpacked)
+        yield entry.filename, json_value(unpacked, finite=False)
 
 
 def _entries(content: bytes) -> list[tuple[ZipInfo, int]]:

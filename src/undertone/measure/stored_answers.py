@@ -23,7 +23,7 @@ BROKEN = 0.1
 """A file of which a larger share of rows is broken is refused."""
 LOW = 10.0
 """Scores of which none is higher may have another scale than 0 to 100."""
-LOG = ".eval"
+LOGS = (".eval", ".json")
 FAILED = ("api_error", "prompt_blocked")
 """Values of ``stop_reason`` with which a stored response is no answer."""
 
@@ -68,8 +68,8 @@ class _Row(NamedTuple):
 
 def read_answers(path: Path) -> Stored:
     """Reads a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent`` (other columns are ignored); JSONL with ``question`` and ``responses``; or a log of Inspect (.eval),
-    with its scores of these names.
+    ``coherent`` (other columns are ignored); JSONL with ``question`` and ``responses``; or a log of Inspect (.eval or
+    .json), with its scores of these names.
 
     Raises:
         UndertoneError: it cannot be read, holds no answers, a tenth of its rows have no question or no answer, or a
@@ -107,7 +107,7 @@ def read_answers(path: Path) -> Stored:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    if path.suffix == LOG:
+    if path.suffix in LOGS:
         return _of_log(path)
     text = read_text(path, LARGEST)
     return _json_lines(path, text) if path.suffix == ".jsonl" else _csv(path, text)
