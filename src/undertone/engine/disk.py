@@ -25,7 +25,7 @@ def write_text(path: Path, text: str, private: bool = False) -> None:
     Raises:
         UndertoneError: the disk is full, or the file cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write one file of answers
     try:
         with aside.open("w", encoding="utf-8") as file:
             if private:

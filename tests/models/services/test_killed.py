@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,15 @@ def started(server: Server, folder: Path) -> subprocess.Popen[str]:
     (folder / "many.toml").write_text(SUITE)
     environment = os.environ | {"THERE_BASE_URL": server.url, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
-        COMMAND, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        COMMAND, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def ended(client: subprocess.Popen[str]) -> Any:
+    """The findings of a measurement that nobody kills."""
+    told, errors = client.communicate()
+    assert told, errors
+    return json.loads(told)["suites"]
 
 
 def kept(folder: Path) -> dict[str, str]:
@@ -70,7 +78,7 @@ def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_
     folder.mkdir()
     with running() as server:
         server.says = said
-        expected = json.loads(started(server, calm).communicate()[0])
+        expected = ended(started(server, calm))
     with running(seconds=0.002) as server:
         server.says = said
         killed = 0
@@ -88,9 +96,9 @@ def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_
             client.communicate()
             assert before.items() <= kept(folder).items()
             assert not before.keys() & {h["Idempotency-Key"] for h in server.headers[asked_before:]}
-        found = json.loads(started(server, folder).communicate()[0])
+        found = ended(started(server, folder))
     assert killed == KILLS
-    assert found["suites"] == expected["suites"]
+    assert found == expected
     assert set(kept(folder)) == set(server.worked)
     # A service that heeds the key has charged for each once; another again for what was under way at a kill.
     again = sum(server.worked.values()) - len(server.worked)
@@ -107,7 +115,7 @@ def test_two_processes_on_one_file_pay_for_each_request_once(tmp_path: Path) -> 
         (tmp_path / "out" / "answers").mkdir(parents=True)
         (tmp_path / "b" / "out").mkdir()
         (tmp_path / "b" / "out" / "answers").symlink_to(tmp_path / "out" / "answers")
-        found = [json.loads(client.communicate()[0])["suites"] for client in clients]
+        found = [ended(client) for client in clients]
     assert found[0] == found[1]
     assert set(server.worked.values()) == {1}
 

@@ -115,7 +115,8 @@ def struck(key: str, text: str) -> str:
 @given(st.text(), st.text())
 def test_a_secret_is_struck_out_however_it_is_spelled(before: str, after: str) -> None:
     for spelled in (KEY, "".join(f"\\u{ord(c):04X}" for c in KEY), "".join(f"\\\\u{ord(c):04x}" for c in KEY)):
-        assert struck(KEY, f"{before}{spelled}{after}") == f"{struck(KEY, before)}[key]{struck(KEY, after)}"
+        told = struck(KEY, f"{before}{spelled}{after}")
+        assert "[key]" in told and spelled not in told and KEY not in told
 
 
 @pytest.mark.parametrize("key", ["", "test", "EMPTY", "ollama", "lm-studio", "none", "1234567"])
