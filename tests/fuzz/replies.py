@@ -22,7 +22,7 @@ from undertone.models.services.spending import Budget, Limits
 
 KEY = "sk-secret-0123456789"
 CHAT: Chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Question?"}]
-SOON = Patience(tries=2, pause=0.001, longest=0.01, deadline=0.3)
+SOON = Patience(tries=2, pause=0.001, longest=0.01, deadline=3.0)
 SAID = "I like owls \U0001f989, and numbers: 7."
 VALUES: list[Any] = [
     None, True, 0, -1, 5, 0.5, 1e308, float("nan"), float("inf"), float("-inf"), 10**400, -(10**400), -(10**12), 2**63,
@@ -112,8 +112,9 @@ def case(rng: Random, place: Path) -> str:
             assert not any(KEY.encode() in path.read_bytes() for path in place.iterdir()), "a file holds the key"
     if reply.is_answer:
         assert once == 1, "an answer is asked for twice"
-    if reply.polite and not found.missing:
-        assert found.text == whole(text_in(reply.value)), "an answer is altered"
+    said = text_in(reply.value) if reply.polite else None
+    if said is not None and not found.missing:
+        assert found.text == whole(said), "an answer is altered"
     assert budget.cost > 0, "an answer costs nothing"
     return found.missing or ("log-probabilities" if found.top else "text")
 
@@ -140,16 +141,19 @@ class Drawn:
     @property
     def is_answer(self) -> bool:
         """Whether a model's text is in it, so that it was paid for; log-probabilities may still be missing."""
-        return self.polite and self.status == 200 and isinstance(text_in(self.value), str)
+        return self.polite and self.status == 200 and text_in(self.value) is not None
 
 
-def text_in(value: Any) -> Any:
-    """What a plain reader finds."""
-    with suppress(LookupError, TypeError):
-        content = value["choices"][0]["message"]["content"]
+def text_in(value: Any) -> str | None:
+    """What a plain reader finds; None if an error cut it off."""
+    with suppress(LookupError, TypeError, AttributeError):
+        choice = value["choices"][0]
+        content = choice["message"]["content"]
+        if choice.get("error") or choice.get("finish_reason") == "error":
+            return None
         if isinstance(content, list):
-            return "".join(part["text"] for part in content if part.get("type", "text") == "text")
-        return content
+            content = "".join(part["text"] for part in content if part.get("type", "text") == "text")
+        return content if isinstance(content, str) else None
     return None
 
 
