@@ -159,6 +159,13 @@ def test_impossible_tokens_are_left_out_and_equal_ones_are_added(opened: Opened)
         assert model.top_logprobs([CHAT], top=3)[0].missing == replies.NO_CHANCES  # more than certain
 
 
+def test_a_first_token_without_text_has_its_log_probabilities(opened: Opened) -> None:
+    with service.running() as server, opened(server) as model:
+        server.retold = changed(content="", choice_finish_reason="length")
+        (reply,) = model.top_logprobs([CHAT], top=2)
+        assert (reply.top, reply.missing) == ({"0": -1.0, "1": -2.0}, "")
+
+
 def test_log_probabilities_that_nobody_asked_for_are_ignored(opened: Opened) -> None:
     with service.running() as server, opened(server) as model:
         server.retold = changed(choice_logprobs={"content": [{"top_logprobs": 5}]})

@@ -221,12 +221,11 @@ class Endpoint:
         """Waits until a request may be sent: the service may have asked for a pause, or another process may be sending
         it. Returns the answer if there is one by then."""
         while not stop.is_set():
-            left = self._open_at - time.monotonic()
-            if left <= 0:
-                claimed = self._answers.claim(request, self._patience.deadline + SLACK)
-                found = self._answers.find(request)
-                if claimed or found is not None:
-                    return found
+            found, left = self._answers.find(request), self._open_at - time.monotonic()
+            if found is not None:
+                return found
+            if left <= 0 and self._answers.claim(request, self._patience.deadline + SLACK):
+                return self._answers.find(request)  # which may have been kept since
             stop.wait(left if left > 0 else LOOK)
         raise CancelledError
 

@@ -84,9 +84,10 @@ def answer_of(value: Mapping[str, Any], service: Service, top: bool) -> dict[str
             found["top"] = _top(choice.get("logprobs"))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
             missing = missing or NO_CHANCES
-    if any(
-        service.scrubbed(said) != said for said in (text, *(found["top"] or ()))
-    ):  # no model knows the key: these are not its words
+        if found["top"] and missing in (CUT, EMPTY):  # the one token that was asked for may have no text
+            missing = ""
+    repeats = [said for said in (text, *(found["top"] or ())) if service.scrubbed(said) != said]
+    if repeats:  # no model knows the key: these are not its words
         found |= {"text": service.scrubbed(text), "top": None}
         missing = KEY
     return found | ({"missing": missing} if missing else {})
