@@ -29,6 +29,7 @@ LARGEST = 2_000_000_000
 BUFFERS = 2**26
 """Most values that a model computes when it is built, such as tables of positions, if its files hold fewer."""
 OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+TRIAL = "Hello, world."
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 """Arguments that a model's forward pass must take so that rows of different lengths can share a batch."""
 
@@ -68,6 +69,7 @@ def tokenizer_of(folder: Path, adapter: Path | None = None, known: int | None = 
     with links(files | {CONFIG: folder / CONFIG}) as linked, explained(f"The tokenizer in {place} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(linked, **OPTIONS)
         tokens = 1 + max(tokenizer.get_vocab().values(), default=-1)
+        tokenizer.decode(tokenizer.encode(TRIAL, add_special_tokens=False))  # some settings are read only now
     if not tokens or (known is not None and tokens > known):
         raise UndertoneError(f"The tokenizer in {place} has {tokens} tokens, but the model knows {known}.")
     tokenizer.name_or_path = tokenizer.init_kwargs["name_or_path"] = str(place)
