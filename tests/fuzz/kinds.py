@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import answers, datasets, records, replies, suites
+from tests.fuzz import adapters, answers, datasets, folders, records, replies, suites
 from tests.fuzz.harness import Case
 
 KINDS: dict[str, Callable[[Path], Case]] = {
+    "adapters": adapters.prepare,
     "answers": answers.prepare,
     "datasets": datasets.prepare,
+    "folders": folders.prepare,
     "records": records.prepare,
     "replies": replies.prepare,
     "suites": suites.prepare,
