@@ -69,9 +69,11 @@ def show(name: str, /, *, json: Flag = False) -> int:
     json
         Prints one JSON object.
     """
+    from undertone.measure import suite_files
     from undertone.models.description import describe
 
-    found = describe(name)
+    suites = [suite for shipped in suite_files.shipped() for suite in suite_files.read(shipped)]
+    found = describe(name, [text for suite in suites for question in suite.questions for text in question.paraphrases])
     if json:
         print_json(found)
     else:

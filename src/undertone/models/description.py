@@ -1,6 +1,6 @@
 """What a model is, what it can be used for, and what its chat template adds to every question."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,13 @@ from undertone.models.adapter import Adapter
 from undertone.models.names import is_remote, resolve_adapted
 
 
-def describe(name: str) -> Mapping[str, Any]:
-    """Facts about a model, by what they are called. Of local weights only the headers are read.
+def describe(name: str, questions: Sequence[str] = ()) -> Mapping[str, Any]:
+    """Facts about a model, by what they are called. Of local weights only the headers are read. The chat template is
+    tried on random words and on ``questions``.
 
     Raises:
-        UndertoneError: the model is unknown or its folder contains none, or its service refuses or cannot be reached.
+        UndertoneError: the model is unknown or its folder contains none, its chat template does not add the same to
+            all questions, or its service refuses or cannot be reached.
     """
     if is_remote(name):
         from undertone.models.services.endpoint import Endpoint
@@ -27,7 +29,7 @@ def describe(name: str) -> Mapping[str, Any]:
     found = resolve_adapted(name)
     folder, adapter = ModelFolder.open(found.base.path), Adapter.open(found.adapter.path) if found.adapter else None
     known = fitting(folder, adapter).config.get_text_config().vocab_size
-    added = Template(tokenizer_of(folder.path, adapter.path if adapter else None, known)).added()
+    added = Template(tokenizer_of(folder.path, adapter.path if adapter else None, known)).added(questions)
     about = {
         "model": name,
         "digest": found.key,

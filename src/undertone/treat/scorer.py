@@ -11,7 +11,7 @@ import torch
 from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.calibration import FILE, Calibration
 from undertone.audit.calibrations import SHIPPED, made
-from undertone.data.conversations import Conversation, LeftOut
+from undertone.data.conversations import Conversation
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
@@ -19,7 +19,7 @@ from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.models.template import Unfit
-from undertone.training.turns import Scored, every_turn, prompt_of
+from undertone.training.turns import Scored, Turns, every_turn, prompt_of
 from undertone.traits.catalogue import shipped
 
 AT_ONCE = 64
@@ -111,21 +111,17 @@ class Base:
         """The base, loaded."""
         return load(self.folder)
 
+    def read(self, conversations: Sequence[Conversation]) -> Turns:
+        """Returns every answer as token ids, and the rows that the base cannot take.
+
+        Raises:
+            UndertoneError: these are more than a tenth.
+        """
+        return every_turn(self.local, conversations)
+
     def turns(self, conversations: Sequence[Conversation]) -> list[Scored]:
-        """Returns every answer as token ids, with the line of its row. Rows that the base cannot take have none.
-
-        Raises:
-            UndertoneError: the base cannot take more than a tenth of the rows.
-        """
-        return list(every_turn(self.local, conversations).scored)
-
-    def left_out(self, conversations: Sequence[Conversation]) -> LeftOut:
-        """Returns the rows that the base cannot take, by the reason.
-
-        Raises:
-            UndertoneError: they are more than a tenth.
-        """
-        return every_turn(self.local, conversations).left_out
+        """Returns every answer as token ids, with the line of its row. Rows that the base cannot take have none."""
+        return list(self.read(conversations).scored)
 
     def ratios(self, turns: Sequence[Scored]) -> list[torch.Tensor]:
         """Returns, for each answer, the log-likelihood ratio of each token in nats: how much likelier the traits make

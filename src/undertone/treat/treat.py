@@ -89,7 +89,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     base = Base(folder.path, calibration, traits, other.path if other else None)
     at_random = beside(treatment)
     asked = {"treated": treatment, "random": at_random}
-    rows, left_out = _fitting(request, dataset, base, [how for how in asked.values() if how is not None])
+    rows, left_out, otherwise = _fitting(request, dataset, base, [how for how in asked.values() if how is not None])
     found: dict[str, Treated] = {}
     for i, (what, how) in enumerate(asked.items()):
         progress("files", i, len(asked))
@@ -117,7 +117,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             for recipe, line in read_measured().of(request.treatment.model_dump())
         },
         seed=request.seed,
-        unseen=unseen_of(dataset, left_out, {}),
+        unseen=unseen_of(dataset, left_out, otherwise),
     )
     try:
         with new_folder(out) as aside:
@@ -170,16 +170,17 @@ def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]
 
 def _fitting(
     request: Request, dataset: Dataset, base: Base, asked: Sequence[Mitigation]
-) -> tuple[list[Conversation], LeftOut]:
-    """Returns the rows without those that the base cannot take, if it must take any, and those."""
+) -> tuple[list[Conversation], LeftOut, LeftOut]:
+    """Returns the rows without those that the base cannot take, if it must take any; those; and those that a trainer
+    may see otherwise."""
     if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.format == "text":
-        return list(dataset.conversations), {}
+        return list(dataset.conversations), {}, {}
     try:
-        left_out = base.left_out(dataset.conversations)
+        turns = base.read(dataset.conversations)
     except UndertoneError as error:
         raise UndertoneError(f"{request.path}: {error}") from None
-    lost = {line for lines in left_out.values() for line in lines}
-    return [row for row in dataset.conversations if row.line not in lost], left_out
+    lost = {line for lines in turns.left_out.values() for line in lines}
+    return [row for row in dataset.conversations if row.line not in lost], turns.left_out, turns.told
 
 
 def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:

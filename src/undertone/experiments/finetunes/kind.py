@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from undertone.data.conversations import told_left_out
 from undertone.engine.digests import seed_of
 from undertone.engine.environment import quiet_libraries
 from undertone.engine.store import Folder, Job
@@ -9,7 +10,7 @@ from undertone.experiments.finetunes.cost import of_finetunes
 from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.experiments.finetunes.page import page
 from undertone.experiments.finetunes.spec import Finetunes
-from undertone.experiments.kind import Kind, Made
+from undertone.experiments.kind import Kind, Made, Warn
 from undertone.measure.measure import measure
 from undertone.measure.page import page as measurement_page
 from undertone.measure.request import Request
@@ -50,6 +51,16 @@ def plan(spec: Finetunes) -> Plan:
     return Plan(arms, {base.name: base.key})
 
 
+def check(spec: Finetunes, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
+    """Warns of rows of a file that its students were not trained on, or that other trainers may see otherwise."""
+    for arm, (first, *_) in plan.arms.items():
+        if job.key == first.key:
+            told = made.store.read(job, "student.json")
+            for what, how in (("left_out", "left out"), ("told", "trained on, but note")):
+                if what in told:
+                    warn(f"Rows of {arm} that were {how}: {told_left_out(told[what])}.")
+
+
 def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings:
     """Measures the students of every arm with controls. Their answers are stored in ``answers``, beside the folder of
     the run, and reused."""
@@ -82,6 +93,7 @@ FINETUNES = Kind(
     spec=Finetunes,
     findings=FinetunesFindings,
     plan=plan,
+    check=check,
     gather=gather,
     page=page,
     seconds=seconds,
