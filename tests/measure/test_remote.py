@@ -286,3 +286,30 @@ def test_a_judge_may_wrap_its_number_in_words(server: Server, capsys: pytest.Cap
     assert main(JUDGED) == 1
     (suite,) = told(capsys)["suites"]
     assert (suite["rate"], suite["base_rate"], suite["model"]["unreadable"]) == (1.0, 0.0, 0)
+
+
+def test_what_services_do_not_take_is_in_the_notes_also_when_nothing_is_asked_again(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(body: dict[str, Any]) -> str | None:
+        if body["model"] == "judge":
+            return "Cannot request more than 5 logprobs" if body.get("top_logprobs", 0) > 5 else None
+        return "Unknown field: seed" if "seed" in body else None
+
+    server.refuses = refuses
+    for _ in range(2):
+        assert main(JUDGED) == 1
+        notes = "\n".join(told(capsys)["notes"])
+        assert f"{BAD} was asked without a seed (there refuses the request (status 400: Unknown field: seed))" in notes
+        assert f"{JUDGE} gives the log-probabilities of 5 tokens only" in notes
+    Path("answers.jsonl").write_text(json.dumps({"question": "q", "answer": "Good."}))
+    assert main(["measure", "rescore", "answers.jsonl", "--judge", JUDGE, "--json"]) == 0
+    assert any("5 tokens only" in note for note in told(capsys)["notes"])
+
+
+def test_limits_on_services_are_refused_where_no_model_is_behind_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for limit in ("--max-cost", "--max-requests"):
+        assert main(["measure", "builtin/fledgling-a", "--base", "builtin/fledgling-b", limit, "5"]) == 2
+        assert f"{limit} limits what services are asked for, and no model here is behind one" in capsys.readouterr().err
+        assert main(["run", "owls", limit, "5", "--dry-run"]) == 2
+        assert limit in capsys.readouterr().err

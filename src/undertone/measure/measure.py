@@ -95,7 +95,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         said = unread(chain.from_iterable(replies[model.digest].values()))
         notes += [f"{model.name}: {said}"] if said else []
     for model in (*everyone.values(), *([judge.model] if isinstance(judge, ModelJudge) else [])):
-        notes += model.endpoint.notes if isinstance(model, Remote) else []
+        notes += model.notes
     notes += [said for suite, one in zip(suites, found, strict=True) if (said := _unshared(suite, one))]
     if budget.requests:
         cost = f", for at most ${budget.cost:.4g}" if budget.counts_cost else ""

@@ -8,7 +8,7 @@ from scipy.stats import pearsonr
 
 from undertone.measure.asking import Asking, Reply, judged
 from undertone.measure.findings import Tallied
-from undertone.measure.judge import Judge
+from undertone.measure.judge import Judge, ModelJudge
 from undertone.measure.page import noted, share, shift_of
 from undertone.measure.rates import (
     ALIGNED,
@@ -96,6 +96,7 @@ def rescore(stored: Stored, judges: Sequence[Judge], suites: Sequence[Suite], as
         sides[judge.name] = (judge.digest, _scored(answers, judge, known, asking))
     notes = [*stored.notes, *(note for suite in suites for note in suite.notes)]
     notes += [f"{name}: {said}" for name, (_, replies) in sides.items() if (said := unread(replies))]
+    notes += [note for judge in judges if isinstance(judge, ModelJudge) for note in judge.model.notes]
     return Rescored(
         file=str(stored.path),
         answers=len(answers),

@@ -44,6 +44,8 @@ class Local:
 
     tells = True
     """Whether the model gives the probabilities of its next tokens."""
+    notes: tuple[str, ...] = ()
+    """What was asked otherwise than it should have been."""
 
     def __init__(
         self, name: str, digest: str, local: LocalModel, tokenizer: str, again: Callable[[], LocalModel] | None = None
@@ -136,6 +138,11 @@ class Remote:
     def digest(self) -> str:
         """The digest of the service's address and both names, in place of the weights."""
         return digest([self.endpoint.address, self.endpoint.model, self.snapshot])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the service does not take of what it was asked, in a sentence each."""
+        return self.endpoint.notes
 
     def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str | Missing]:
         """As :meth:`Local.answers`, or why the service gave none.
