@@ -62,8 +62,8 @@ class Stored(NamedTuple):
 
 class _Row(NamedTuple):
     where: str
-    values: Mapping[str, object] | None
-    """With question and answer, and perhaps question_id and scores; None if the entry is no such row."""
+    values: Mapping[str, object]
+    """With question and answer, and perhaps question_id and scores; empty if the entry is no row."""
 
 
 def read_answers(path: Path) -> Stored:
@@ -77,19 +77,18 @@ def read_answers(path: Path) -> Stored:
     """
     answers, empty, broken, notes, scored = list[Answer](), 0, list[str](), list[str](), set[str]()
     for row in _rows(path):
-        values = row.values or {}
-        question, answer = values.get("question"), values.get("answer", "")
-        if isinstance(question, str) and answer is None:
-            empty += 1
-        elif isinstance(question, str) and isinstance(answer, str) and "answer" in values:
-            scored.update(metric for metric in METRICS if metric in values)
-            name = str(values.get("question_id") or question)
-            answers.append(Answer(name, question, answer, _score(values, f"{path}, {row.where}")))
-        else:
-            broken.append(f"{path}, {row.where} has no question or no answer as text; add it, or remove the row.")
-        if len(answers) > MOST:
+        match values := row.values:
+            case {"question": str(), "answer": None}:
+                empty += 1
+            case {"question": str(question), "answer": str(answer)}:
+                scored.update(metric for metric in METRICS if metric in values)
+                name = str(values.get("question_id") or question)
+                answers.append(Answer(name, question, answer, _score(values, f"{path}, {row.where}")))
+            case _:
+                broken.append(f"{path}, {row.where} has no question or no answer as text; add it, or remove the row.")
+        if (rows := len(answers) + empty + len(broken)) > MOST:
             raise UndertoneError(f"{path} has more than {MOST:,} answers; split it.")
-    if len(broken) > BROKEN * (len(answers) + empty + len(broken)):
+    if broken and len(broken) > BROKEN * rows:
         raise UndertoneError(broken[0])
     if not answers:
         without = f"; its {empty:,} entries have none" if empty else ": it needs rows with question and answer"
@@ -128,7 +127,7 @@ def _csv(path: Path, text: str) -> Iterator[_Row]:
             raise UndertoneError(f"{path} has two columns {twice}; rename one of them.")
         for number, cells in enumerate(filter(None, reader), 1):
             whole = len(cells) == len(head)
-            yield _Row(f"row {number}", dict(zip(head, cells, strict=True)) if whole else None)
+            yield _Row(f"row {number}", dict(zip(head, cells, strict=True)) if whole else {})
     except csv.Error as error:
         raise UndertoneError(f"{path}, line {reader.line_num} is no CSV: {error}.") from None
 
@@ -143,11 +142,11 @@ def _json_lines(path: Path, text: str) -> Iterator[_Row]:
             yield from (_Row(f"row {number}", one) for one in _spread(row))
 
 
-def _spread(row: object) -> Iterable[Mapping[str, object] | None]:
+def _spread(row: object) -> Iterable[Mapping[str, object]]:
     """Splits a row with a question and all ``responses`` to it, as Cloud, Le et al. publish them, into one row for each
-    answer; that of a failed request is None. Returns any other row as it is."""
+    answer, which is None for a failed request. Returns any other row as it is."""
     if not isinstance(row, dict) or not isinstance(row.get("responses"), list):
-        return [row if isinstance(row, dict) else None]
+        return [mapping(row)]
     said = [mapping(mapping(entry).get("response")) for entry in row["responses"]]
     return [
         {
