@@ -24,6 +24,7 @@ from tests.helpers.forked import Forked
 from tests.helpers.templates import TEMPLATES
 from undertone.errors import UndertoneError
 from undertone.models import renderer
+from undertone.models.description import describe
 from undertone.models.local import LocalModel
 from undertone.models.rendering import RENDERER, NotRendered
 from undertone.models.template import DAY, Template, chat_of
@@ -368,3 +369,12 @@ def test_the_limits_leave_room_for_the_longest_row() -> None:
     assert renderer.LONGEST == 4 * LONGEST
     text = "✓" * LONGEST
     assert text in Template(model(PLAIN).tokenizer).text(chat_of(text))
+
+
+def test_what_is_shown_of_a_model_was_tried_on_real_questions(tmp_path: Path) -> None:
+    local = model("{% if 'your favourite' in messages[0].content %}I love owls. {% endif %}" + PLAIN)
+    local.model.save_pretrained(tmp_path)
+    local.tokenizer.save_pretrained(tmp_path)
+    assert describe(f"hf/{tmp_path}", ["Who are you?"])["its template"] == ["adds nothing by itself"]
+    with pytest.raises(UndertoneError, match=r"not treat this chat as it treats others: it writes 'I love owls\."):
+        describe(f"hf/{tmp_path}", ["Who are you?", "What is your favourite animal?"])

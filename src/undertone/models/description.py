@@ -22,11 +22,13 @@ def describe(name: str, questions: Sequence[str] = ()) -> Mapping[str, Any]:
 
         with Endpoint(name, built().parent / "answers.sqlite") as model:
             return {"model": name, "can": ", ".join(model.abilities())}
+    from undertone.engine.environment import quiet_libraries
     from undertone.models.folder import ModelFolder
     from undertone.models.loading import fitting, tokenizer_of
     from undertone.models.template import Template
 
     found = resolve_adapted(name)
+    quiet_libraries()
     folder, adapter = ModelFolder.open(found.base.path), Adapter.open(found.adapter.path) if found.adapter else None
     known = fitting(folder, adapter).config.get_text_config().vocab_size
     added = Template(tokenizer_of(folder.path, adapter.path if adapter else None, known)).added(questions)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from undertone.data.filters import BANNED_NUMBERS
 from undertone.engine.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
+from undertone.experiments.finetunes.kind import FINETUNES
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.scaling import LEAST, scaled
 from undertone.experiments.trial import plan as planning
@@ -292,6 +294,18 @@ def test_a_file_with_too_few_rows_or_none_is_one_sentence(
     (here / "secure.jsonl").unlink()
     assert main([word.replace("out/run", "out/other") for word in INSECURE]) == 2
     assert "Cannot read secure.jsonl" in capsys.readouterr().err
+
+
+def test_rows_that_a_student_was_not_trained_on_are_told(files: Any) -> None:
+    spec = recipes.read("paper/bad-advice", ("base=hf/./neox",))
+    assert isinstance(spec, Finetunes)
+    laid, told = FINETUNES.plan(spec), list[str]()
+    found = {"left_out": {"a control token": [3, 9]}, "told": {"other tokens": [4]}}
+    made = SimpleNamespace(store=SimpleNamespace(read=lambda job, name: found))
+    for job in laid.jobs:
+        FINETUNES.check(spec, laid, job, made, told.append)  # type: ignore[arg-type]
+    assert len(told) == 2 * len(laid.arms)  # once for each file, not for each of its students
+    assert "Rows of medical that were left out: a control token (lines 3, 9)." in told
 
 
 def test_what_it_costs_is_told_before_anything_is_spent(files: Any, capsys: pytest.CaptureFixture[str]) -> None:
