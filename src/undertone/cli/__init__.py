@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cyclopts import App, CycloptsError
 
@@ -80,11 +81,13 @@ def entry() -> None:
     """The installed command."""
     # Nothing needs the network by default, and without this some libraries wait for it when imported.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # those of libraries need control characters
     with plain_output():
         try:
             code = main()
         except Exception:  # Python would exit with 1, which means that a dataset carries a trait
-            traceback.print_exc()
-            print("undertone: this is an error in Undertone, not in your input; please report it.", file=sys.stderr)
             code = BROKEN
+            with suppress(OSError, Unread):
+                traceback.print_exc()
+                print("undertone: this is an error in Undertone, not in your input; please report it.", file=sys.stderr)
     sys.exit(code)

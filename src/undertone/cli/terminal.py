@@ -48,7 +48,8 @@ def console(stderr: bool = False, quiet: bool = False) -> Console:
     """The only way to the terminal: a console on stdout or stderr. Without a terminal, stdout has 160 characters."""
     stream: Any = sys.stderr if stderr else sys.stdout
     stream = stream.stream if isinstance(stream, Plain) else stream
-    return _Console(file=stream, quiet=quiet, highlight=not stderr, width=None if stderr or stream.isatty() else 160)
+    width = None if stderr or stream.isatty() else 160
+    return _Console(file=stream, quiet=quiet, highlight=not stderr, emoji=False, width=width)
 
 
 def say(*lines: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
 from undertone.lineage.chain import CARD, CROISSANT, SUFFIX, Entry
+from undertone.reading.hostile import one_line
 
 ROWS = (".jsonl", ".json", ".parquet", ".jsonl.gz", ".jsonl.zst")
 """Endings of files of rows."""
@@ -101,4 +102,4 @@ def _relation(path: Path) -> str | None:
 def _step(entry: Entry) -> str:
     role = f"{entry.role}: " if entry.role else ""
     digest = f" (sha256 {entry.digest})" if entry.digest else ""
-    return f"{role}`{entry.name.replace('`', '')}`{digest}, {entry.standing}"
+    return f"{role}`{one_line(entry.name).replace('`', '')}`{digest}, {entry.standing}"
