@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import adapters, answers, datasets, folders, records, replies, suites
+from tests.fuzz import adapters, answers, datasets, folders, records, replies, suites, templates
 from tests.fuzz.harness import Case
 
 KINDS: dict[str, Callable[[Path], Case]] = {
@@ -14,4 +14,5 @@ KINDS: dict[str, Callable[[Path], Case]] = {
     "records": records.prepare,
     "replies": replies.prepare,
     "suites": suites.prepare,
+    "templates": templates.prepare,
 }
