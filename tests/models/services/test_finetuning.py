@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 
 from tests.helpers import service
 from undertone.errors import UndertoneError
-from undertone.models.services.finetuning import fine_tune
+from undertone.models.services import finetuning
+from undertone.models.services.finetuning import FineTuning, fine_tune
 from undertone.models.services.patience import Patience
+from undertone.models.services.spending import Budget, Limits
 
 ROWS = '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "1, 2, 3"}]}\n' * 10
 
@@ -115,3 +118,41 @@ def test_a_service_that_refuses_or_is_none_is_a_sentence(rows: Path) -> None:
             tuned(server, rows)
         with pytest.raises(UndertoneError, match="is not the name of an endpoint"):
             fine_tune("builtin/fledgling-a", rows, rows.with_name("k"), settings={}, seed=0)
+
+
+def test_the_record_is_its_owners_alone(rows: Path) -> None:
+    with service.running() as server:
+        tuned(server, rows)
+    assert stat.S_IMODE(rows.with_name("kept.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("record", ["[" * 100_000, "5", "{}", '{"what": 5}', "\xff", '{"what": {}, "job": 5}'])
+def test_a_record_that_is_none_is_a_sentence(rows: Path, record: str) -> None:
+    rows.with_name("kept.json").write_text(record, encoding="latin-1")
+    with (
+        service.running() as server,
+        pytest.raises(UndertoneError, match=r"is not the record of a fine-tuning|with another"),
+    ):
+        tuned(server, rows)
+
+
+@pytest.mark.parametrize("tokens", [-(10**12), 10**400, True, "x", float("nan")])
+def test_tokens_that_cannot_be_lift_no_budget(rows: Path, tokens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Budget(Limits(cost=1e6))
+    with service.running() as server:
+        told = service.Handler.told
+        monkeypatch.setattr(service.Handler, "told", lambda handler: told(handler) | {"trained_tokens": tokens})
+        os.environ["TEST_HOST_BASE_URL"] = server.url
+        base = "openai-api/test-host/gpt-4o-2024-08-06"
+        with FineTuning(base, rows, rows.with_name("k"), settings={"n_epochs": 2}, seed=0, budget=budget) as tuning:
+            tuning.begin()
+            reserved = budget.cost
+            assert tuning.finished(every=0) and budget.cost == reserved > 0
+            assert "tokens" not in tuning.record
+
+
+def test_a_list_without_end_is_left(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetuning, "PAGES", 3)
+    with service.running() as server:
+        server.files += [{"id": f"other-{i}", "filename": "other"} for i in range(50)]
+        assert tuned(server, rows)
