@@ -227,7 +227,7 @@ def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
 )
 def test_an_adapter_that_names_another_base_is_refused(shared: Path, tmp_path: Path, base: str) -> None:
     name_base(shared, tmp_path, base)
-    with pytest.raises(UndertoneError, match="was made on .*; give that base, or, if .* is a copy of it, write"):
+    with pytest.raises(UndertoneError, match=r"was made on .*; give that base, or, if .* is a copy of it, write"):
         resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
 
 

@@ -87,8 +87,9 @@ class Lora:
             down, up = (adapter.tensors.get(end) for end in _pair(name))
             if down and up and len(shape) == 2 and (down.shape, up.shape) == ((rank, shape[1]), (shape[0], rank)):
                 fit |= set(_pair(name))
-        faults = [f"there is no place for its {name}" for name in sorted(adapter.tensors) if name not in fit]
-        meant = {end for name in shapes if adapter.targets(name.removesuffix(".weight")) for end in _pair(name)}
+        listed = adapter.listed(name.removesuffix(".weight") for name in shapes)
+        meant = fit if listed is None else {end for module in listed for end in _pair(module)}
+        faults = [f"there is no place for its {name}" for name in sorted(adapter.tensors.keys() - (fit & meant))]
         faults += [f"it has no {name}" for name in sorted(meant - fit)]
         if faults:
             raise UndertoneError(f"The adapter in {folder} does not fit its base: {faults[0]}.")

@@ -71,12 +71,12 @@ class Adapter:
         """The settings that decide what its tensors do."""
         return {key: value for key, value in self.config.items() if key in READ}
 
-    def targets(self, module: str) -> bool:
-        """Whether its settings list a module by name, and leave none out by other rules."""
-        listed = self.config.get("target_modules")
-        if not isinstance(listed, list) or any(self.config.get(key) for key in TARGETS[1:]):
-            return False
-        return any(f".{module}".endswith(f".{name}") for name in listed)
+    def listed(self, modules: Iterable[str]) -> set[str] | None:
+        """Those of the modules that its settings list by name; None if the settings choose modules by other rules."""
+        names = self.config.get("target_modules")
+        if not isinstance(names, list) or any(self.config.get(key) for key in TARGETS[1:]):
+            return None
+        return {module for module in modules if any(f".{module}".endswith(f".{name}") for name in names)}
 
     def speaks_otherwise(self, base: Path) -> bool:
         """Whether it brings a tokenizer or a chat template that differ from the base's."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from warnings import catch_warnings, filterwarnings
+from warnings import catch_warnings
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
@@ -31,8 +31,7 @@ def merge(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
         UndertoneError: as :func:`plugged`, or nothing changes although the adapter is not zero.
     """
     found = plugged(model, adapter)
-    with catch_warnings():
-        filterwarnings("ignore", "All adapters are already merged")
+    with catch_warnings(action="ignore"):  # a layer that is merged by itself is not merged again, which PEFT tells
         _refuse_idle(found, adapter)
         return found.merge_and_unload()  # type: ignore[no-any-return]
 
@@ -46,9 +45,15 @@ def plugged(model: PreTrainedModel, adapter: Adapter) -> PeftModel:
     empty = model.device.type == "meta"
     _resize(model, adapter)
     config = LoraConfig(**_settings(model, adapter))
-    with links({name: adapter.path / name for name in FILES}) as place:
+    with links({name: adapter.path / name for name in FILES}) as place, catch_warnings(action="ignore"):
         found = PeftModel.from_pretrained(model, str(place), config=config, low_cpu_mem_usage=empty)
         tensors = load_file(place / WEIGHTS)
+    ends = _embeddings(found).values()
+    if model.config.get_text_config().tie_word_embeddings and any(isinstance(end, LoraLayer) for end in ends):
+        raise UndertoneError(
+            f"The adapter in {adapter.path} changes one of two embeddings that its base has in common, which cannot be "
+            "merged; untie them where it was trained."
+        )
     used = get_peft_model_state_dict(found, save_embedding_layers=False) | _embedded(found, tensors)
     faults = [f"its {name} is not used" for name in sorted(tensors.keys() - used.keys())]
     faults += [f"it has no {name}" for name in sorted(used.keys() - tensors.keys())]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ FURTHEST = 10**300
 """Largest integer: many tokenizers give 10^30 as the length of their longest text."""
 QUANTIZED = ("quantization_config", "compression_config")
 ELSEWHERE = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
+OVERRIDDEN = (
+    "tokenizer_file", "added_tokens_file", "special_tokens_map_file", "tokenizer_config_file", "chat_template_file",
+)  # fmt: skip
+"""Paths that tokenizers remember; libraries take the file of the folder instead."""
 CODE = ("attn_implementation", "experts_implementation")
 LAYERED = re.compile(r"layer|depth|block|expert|stage|codebook|label")
 OTHERWISE = re.compile(r"(^|_)(size|dim|width|length|capacity|id|ids|idx|index)(_|$)")
@@ -55,6 +60,8 @@ def refuse_elsewhere(found: Mapping[str, Any], path: Path) -> None:
             raise quantized(path.parent, how or key)
         if key in ELSEWHERE and value and value != ["tokenizer.json"]:
             raise UndertoneError(f"{path} names other files to load ({key}); remove that setting.")
+        if key.endswith("_file") and key not in OVERRIDDEN and isinstance(value, str) and exists(value):
+            raise UndertoneError(f"{path} names a file elsewhere ({key}: {value:.60}); remove that setting.")
         if key.lstrip("_") in CODE and "/" in str(value):
             raise UndertoneError(f"{path} names code to download ({key}), which is not run; remove that setting.")
 
