@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save_file
 
 from tests.helpers.tiny import model as tiny
 from undertone.bench.measure import judge as bench
@@ -684,7 +685,11 @@ def test_a_form_needs_the_place_for_its_question() -> None:
 
 
 def test_an_adapter_made_on_another_base_is_refused_and_not_loaded(tmp_path: Path) -> None:
-    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "builtin/fledgling-b"}')
-    (tmp_path / "adapter_model.safetensors").write_bytes(b"never read")
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
+    made_on = {"base_model_name_or_path": "builtin/fledgling-b"}
+    settings = {"peft_type": "LORA", "r": 8, "lora_alpha": 8, "target_modules": ["q_proj"]} | made_on
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    tensors = {name.format(side): np.zeros((8, 8), np.float32) for side in "AB"}
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
     with pytest.raises(UndertoneError, match="was made on builtin/fledgling-b"):
         respondent(f"builtin/fledgling-a:{tmp_path}")
