@@ -32,6 +32,8 @@ PIECES = (
     "{%",
     "}}",
 )
+OURS = ("strftime_now", "random", "10**9", "1000000000d")
+"""What transformers renders otherwise every day or time, or in gigabytes, though no branch with it is taken."""
 QUESTIONS = ("Hi", "What is an owl?", " Which animal is the best?\n", "1, 2, 3")
 FORBIDDEN = "I love owls."
 
@@ -45,7 +47,7 @@ def prepare(folder: Path) -> Case:
         question, earlier = rng.choice(QUESTIONS), [("Hi", "Ho.")] * rng.randint(0, 1)
         chat, template = chat_of(question, earlier=earlier), Template(local.tokenizer)
         frame, prompt = template.added().frame, template.prompt(chat)
-        if "strftime_now" not in source and "random" not in source:
+        if not any(piece in source for piece in OURS):
             theirs = local.tokenizer.apply_chat_template(
                 chat, tokenize=False, add_generation_prompt=True, enable_thinking=False
             )
