@@ -35,6 +35,7 @@ MERGES = "a0: &a0 {k0: 1, l0: 2}\n" + "".join(
         ("[" + "0," * 2_000_000 + "0]", "too many"),
         (b"\xff", "UTF-8 at byte 1"),
         ('{"a": 1', "column 8"),
+        ('{"a": {"b": 1, "b": 2}}', "twice"),
     ],
 )
 def test_json_out_of_bounds_is_refused(text: str | bytes, why: str) -> None:
@@ -54,6 +55,7 @@ def test_json_out_of_bounds_is_refused(text: str | bytes, why: str) -> None:
         ("!!timestamp x", "tag"),
         ("!!python/object/apply:os.system [x]", "line 1"),
         ("a: [b", "line 1"),
+        ("- a\n" * 300_000, "longer than"),
         ("a: \x00", "not allowed"),
         (".inf: 1\n1" + "0" * 30 + ": 2", "too large"),
     ],

@@ -15,6 +15,8 @@ DEEPEST = 64
 MOST = 2_000_000
 """Most values in a file, those counted again that YAML repeats by an alias."""
 LARGEST_INT = 2**63
+LONGEST_YAML = 2**20
+"""Most characters of YAML, whose parser takes seconds for so many."""
 MERGED = 10_000
 """Most keys of a YAML mapping after its merges (``<<``)."""
 
@@ -28,7 +30,7 @@ def json_value(content: bytes | str, finite: bool = True, largest: int = LARGEST
     """
     text = text_of(content) if isinstance(content, bytes) else content
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, line {error.lineno}, column {error.colno})") from None
     except RecursionError:
@@ -60,6 +62,8 @@ def yaml_value(content: bytes | str) -> Any:
         ValueError: it is not YAML or exceeds a bound.
     """
     text = text_of(content) if isinstance(content, bytes) else content
+    if len(text) > LONGEST_YAML:
+        raise ValueError(f"longer than {LONGEST_YAML:,} characters")
     try:
         found = yaml.load(text, Loader=_Loader)
     except RecursionError:
@@ -72,6 +76,13 @@ def yaml_value(content: bytes | str) -> Any:
     except Exception:  # constructors raise what the text makes them: KeyError for "!!bool x"
         raise ValueError("a value does not fit its tag") from None
     return _bounded(found, finite=False)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # readers differ in which one they take
+        raise ValueError("a key comes twice in an object")
+    return found
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
