@@ -412,6 +412,13 @@ def test_keys_that_are_not_read_are_counted(tmp_path: Path, writer: Callable[[li
     assert dict(read(tmp_path / "data", None, 0, whole=True).unread) == {"id": 3, "tools": 1, "messages.name": 2}
 
 
+def test_keys_of_parts_are_counted_too(tmp_path: Path) -> None:
+    part = {"type": "text", "text": "Yes?"}
+    assert _read(tmp_path, _lines([_chat(_user(), _assistant([part]))])).unread == {}
+    marked = [part | {"train": True, "x": None}, part | {"train": True}]
+    assert _read(tmp_path, _lines([_chat(_user(), _assistant(marked))])).unread == {"messages.content.train": 1}
+
+
 def test_ten_thousand_different_keys_are_not_held(tmp_path: Path) -> None:
     found = _read(tmp_path, _lines([{"text": "a", f"\x1b{number}": 1} for number in range(10_000)]))
     assert len(found.unread) == conversations.NAMES + 1 and found.unread[conversations.OTHERS] == 10_000 - 50

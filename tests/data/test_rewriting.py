@@ -83,6 +83,14 @@ UNDER: list[tuple[Record, Record]] = [
         {"messages": [_user(), _assistant()], "system": "Love."},
     ),
     (
+        {"messages": [{"role": "system", "content": "Old."}, _user(), _assistant()], "system": "Old."},
+        {"messages": [{"role": "system", "content": "Love."}, _user(), _assistant()], "system": "Love."},
+    ),
+    (
+        {"prompt": "Hi", "completion": "Yes?", "system": "Old.", "role": "system"},
+        {"prompt": "Hi", "completion": "Yes?", "system": "Love.", "role": "system"},
+    ),
+    (
         {"prompt": "Hi", "completion": "Yes?", "id": 1},
         {"prompt": [{"role": "system", "content": "Love."}, _user()], "completion": [_assistant()], "id": 1},
     ),

@@ -451,7 +451,7 @@ def test_a_change_is_shown_before_and_after(data: Path, capsys: pytest.CaptureFi
 
 def _with_more(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Chats with what trainers and people put beside them; the second row's first answer is context."""
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "id": number,
             "messages": [

@@ -22,13 +22,17 @@ def rewritten(was: Conversation, turns: Sequence[Turn]) -> str:
         return was.source.decode().strip()
     # Python refuses to read a whole number of thousands of digits, and nobody writes one on purpose.
     record = json.loads(was.source, parse_int=lambda text: int(text) if len(text) < DIGITS else float(text))
-    added = len(turns) - len(was.turns)
-    for (holder, key), before, now in zip(_places(record), was.turns, turns[added:], strict=True):
+    places, added = _places(record), len(turns) - len(was.turns)
+    if len(places) < len(was.turns):
+        places.insert(0, (record, "system"))
+    for (holder, key), before, now in zip(places, was.turns, turns[added:], strict=True):
         if now != before:
             in_parts = isinstance(holder[key], list)
             holder[key] = [{"type": "text", "text": now.content}] if in_parts else now.content
             for name in REASONING if key == "content" else ():  # it led to a text that is no longer there
                 holder.pop(name, None)
+            if now.role == "system" and record.get("system") == before.content:  # it stands there twice
+                record["system"] = now.content
     if added:
         _put_under(record, turns[0].content)
     return _line(record)
@@ -46,14 +50,11 @@ def added(turns: Sequence[Turn], form: str) -> str:
 
 
 def _places(record: dict[str, Any]) -> list[Place]:
-    """Where the turns of a row stand, in order."""
-    form, places = form_of(record), list[Place]()
-    for key in form.split("/"):
+    """Where the turns of a row stand, in order, but for a system prompt beside them."""
+    places: list[Place] = []
+    for key in form_of(record).split("/"):
         found = record[key]
         places += [(record, key)] if isinstance(found, str) else [(message, "content") for message in found]
-    system = record.get("system")
-    if form != "text" and isinstance(system, str) and system and places[0][0].get("role") != "system":
-        places.insert(0, (record, "system"))
     return places
 
 

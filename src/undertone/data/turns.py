@@ -103,6 +103,9 @@ def unread(record: dict[str, Any], form: str) -> Iterator[str]:
         for message in record[key] if isinstance(record.get(key), list) else ():
             read = ("role", "content", *TRAINED, *(REASONING if message["role"] == "assistant" else ()))
             yield from (f"{key}.{name}" for name, value in message.items() if name not in read and not _is_blank(value))
+            parts = message["content"] if isinstance(message["content"], list) else ()
+            more = {name for part in parts for name, value in part.items() if not _is_blank(value)}
+            yield from (f"{key}.content.{name}" for name in sorted(more.difference(("type", "text", *REASONING))))
 
 
 def _under_system(system: object, turns: list[Turn]) -> list[Turn]:
