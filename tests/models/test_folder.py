@@ -70,6 +70,17 @@ def indexed(change: Callable[[dict[str, Any]], None]) -> Change:
     return changed
 
 
+def tokenizer(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Changes tokenizer.json."""
+
+    def changed(folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        change(found := json.loads(path.read_text()))
+        path.write_text(json.dumps(found))
+
+    return changed
+
+
 def outside(folder: Path) -> None:
     split(folder)
     (folder / "model-2.safetensors").rename(folder.parent / "outside.safetensors")
@@ -82,6 +93,8 @@ def beside(folder: Path) -> None:
     (folder / "additional_chat_templates" / "default.jinja").write_text("{{ messages }}")
 
 
+DOUBLING = {"type": "Sequence",
+            "normalizers": [{"type": "Replace", "pattern": {"String": "l"}, "content": "ll"}] * 50}  # fmt: skip
 LIES = {"hidden_size": 10**9, "vocab_size": 10**12, "head_dim": 10**9, "num_hidden_layers": 3, "intermediate_size": 1}
 
 REFUSED: dict[str, tuple[Change, str]] = {
@@ -103,7 +116,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "other tokenizers": (settings(T, fast_tokenizer_files=["tokenizer.4.0.json"]), "(fast_tokenizer_files)"),
     "other weights": (settings(C, transformers_weights="w.safetensors"), "(transformers_weights)"),
     "other settings": (settings(C, configuration_files=["config.4.0.json"]), "(configuration_files)"),
-    "a vocabulary elsewhere": (settings(T, vocab_file="/etc/hostname"), "(vocab_file: /etc/hostname)"),
+    "a vocabulary elsewhere": (settings(T, vocab_file=__file__), "names a file elsewhere (vocab_file:"),
     "code": (settings(C, attn_implementation="org/kernel"), "names code to download"),
     "code deeper": (settings(C, text_config={"_attn_implementation": "org/kernel"}), "names code to download"),
     "bitsandbytes": (settings(C, quantization_config={"load_in_4bit": True}), "is quantized (quantization_config)"),
@@ -136,6 +149,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "code of a tokenizer": (settings(T, auto_map="evil"), "The tokenizer in"),
     "an end of none": (settings(T, eos_token={"a": 1}), "The tokenizer in"),
     "a class of none": (settings(T, tokenizer_class=5), "The tokenizer in"),
+    "words split at random": (tokenizer(lambda t: t["model"].update(dropout=0.1)), "splits words at random"),
+    "endless texts": (tokenizer(lambda t: t.update(normalizer=DOUBLING)), "over 1000 times longer"),
     "a new token": (settings(T, eos_token="<new>"), "has 2049 tokens, but the model knows 2048"),
 }  # fmt: skip
 

@@ -15,16 +15,16 @@ from typing import Any, NoReturn
 from undertone.errors import UndertoneError
 from undertone.models.folder import EXACT, Tensor, tensors_of
 from undertone.models.settings import refuse_odd, settings
-from undertone.models.tokenizer import SETTINGS, TOKENIZER, tokenizer_digest
+from undertone.models.tokenizer import SETTINGS, TOKENIZER, tokenizer_files
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FILES = (CONFIG, WEIGHTS)
 TRAINING = {
     "peft_type", "task_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode",
-    "lora_dropout", "megatron_core", "qalora_group_size", "ensure_weight_tying", "init_lora_weights",
+    "lora_dropout", "megatron_core", "qalora_group_size", "init_lora_weights",
 }  # fmt: skip
 """Settings that change nothing once the adapter is trained."""
-FLAGS = ("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias")
+FLAGS = ("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias", "ensure_weight_tying")
 LISTS = ("modules_to_save", "target_parameters")
 PATTERNS = ("rank_pattern", "alpha_pattern")
 TARGETS = ("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern")
@@ -80,7 +80,7 @@ class Adapter:
 
     def speaks_otherwise(self, base: Path) -> bool:
         """Whether it brings a tokenizer or a chat template that differ from the base's."""
-        return tokenizer_digest(base, self.path) != tokenizer_digest(base)
+        return tokenizer_files(base, self.path) != tokenizer_files(base)
 
     def files(self, base: Path) -> tuple[str, ...]:
         """Names of its files that decide what the model says."""

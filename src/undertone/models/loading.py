@@ -19,7 +19,7 @@ from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, ModelFolder, links
 from undertone.models.local import LocalModel, next_log_probabilities
 from undertone.models.settings import reason
-from undertone.models.tokenizer import VOCABULARIES, tokenizer_files
+from undertone.models.tokenizer import VOCABULARIES, refuse_unruly, tokenizer_files
 
 LARGE = 200_000_000
 """Bytes of weights. From this size on a model goes to a GPU if there is one, and a base is kept in memory for its
@@ -68,9 +68,10 @@ def tokenizer_of(folder: Path, adapter: Path | None = None, known: int | None = 
     place = files[next(iter(files))].parent
     with links(files | {CONFIG: folder / CONFIG}) as linked, explained(f"The tokenizer in {place} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(linked, **OPTIONS)
+        refuse_unruly(tokenizer)
         tokens = 1 + max(tokenizer.get_vocab().values(), default=-1)
         tokenizer.decode(tokenizer.encode(TRIAL, add_special_tokens=False))  # some settings are read only now
-    if not tokens or (known is not None and tokens > known):
+    if known is not None and tokens > known:
         raise UndertoneError(f"The tokenizer in {place} has {tokens} tokens, but the model knows {known}.")
     tokenizer.name_or_path = tokenizer.init_kwargs["name_or_path"] = str(place)
     return tokenizer
@@ -83,7 +84,7 @@ def fitting(folder: ModelFolder, adapter: Adapter | None = None) -> PreTrainedMo
         UndertoneError: the weights are not exactly those that the configuration asks for; or those of the adapter.
     """
     with links(folder.files) as linked, explained(f"The model in {folder.path} cannot be loaded"), torch.device("meta"):
-        empty = _read(folder.path, linked, device_map="meta", ignore_mismatched_sizes=True)
+        empty = _read(folder.path, linked, dtype=torch.float32, device_map="meta", ignore_mismatched_sizes=True)
     computed = sum(table.numel() for table in empty.buffers())
     held = sum(tensor.size for tensor in folder.tensors.values())
     if computed > max(held, BUFFERS):

@@ -1,7 +1,10 @@
 """The files of a model's tokenizer and chat template: the base's, or those that an adapter brings."""
 
+import json
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
+from typing import Any
 
 from undertone.engine.digests import digest, file_digest
 from undertone.errors import UndertoneError
@@ -15,6 +18,8 @@ TOKENIZER = (*VOCABULARIES, *TEMPLATES, "special_tokens_map.json", "added_tokens
 INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
 LARGEST = 2**28
 """Most bytes of a file."""
+GROWTH = 1_000
+"""How many times longer a tokenizer may make a text."""
 
 
 def tokenizer_files(base: Path, adapter: Path | None = None) -> dict[str, Path]:
@@ -49,6 +54,28 @@ def has_template(files: Mapping[str, Path]) -> bool:
 def tokenizer_digest(base: Path, adapter: Path | None = None) -> str:
     """Digest of a model's tokenizer and chat template. Equal digests mean equal token ids."""
     return _digest(tokenizer_files(base, adapter))
+
+
+def refuse_unruly(tokenizer: Any) -> None:
+    """Raises ValueError if a loaded tokenizer has no tokens, splits words at random, or makes texts endlessly
+    long."""
+    inner = getattr(tokenizer, "backend_tokenizer", None)
+    rules = [rule for rule in (getattr(inner, "normalizer", None), getattr(inner, "decoder", None)) if rule is not None]
+    if not tokenizer.get_vocab():
+        raise ValueError("there are no tokens")
+    if getattr(getattr(inner, "model", None), "dropout", None):
+        raise ValueError("it splits words at random, by its setting dropout")
+    if any(_growth(json.loads(rule.__getstate__())) > GROWTH for rule in rules):
+        raise ValueError(f"it can make a text over {GROWTH} times longer")
+
+
+def _growth(rule: dict[str, Any]) -> float:
+    """How many times longer a normalizer or decoder can make a text, but for the few characters of other rules."""
+    parts = rule.get("normalizers") or rule.get("decoders") or []
+    if rule.get("type") != "Replace":
+        return prod(map(_growth, parts))
+    content, pattern = len(rule["content"]), rule["pattern"]
+    return max(1.0, content / max(1, len(pattern["String"])) if "String" in pattern else 1 + content)
 
 
 def _digest(files: Mapping[str, Path]) -> str:
