@@ -18,6 +18,7 @@ from undertone.measure.judge import ModelJudge
 from undertone.measure.respondent import PAID, opening
 from undertone.measure.score import Score
 from undertone.measure.suite import Prompt, Question
+from undertone.models.services import reply as replies
 from undertone.models.services.spending import Budget, Limits
 
 pytestmark = pytest.mark.slow
@@ -186,7 +187,7 @@ def test_an_answer_that_the_judge_refuses_gets_no_verdict_and_the_others_do(serv
         judge = ModelJudge(opened(JUDGE))
         found = judge.scores(Question(id="q", paraphrases=("?",)), ["?"] * 3, ["Good", "long", "Evil"])
     assert [found[0], found[2]] == [Score(90.0, 90.0), Score(10.0, 90.0)]
-    assert found[1][:2] == (None, None) and "context_length_exceeded" in found[1].why
+    assert found[1][:2] == (None, None) and replies.LONG in found[1].why
 
 
 def test_no_service_tells_the_chance_of_a_whole_answer(server: Server, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_service_that_stays_down_ends_the_run_and_keeps_what_was_answered(answ
         ("status 401 bad", "refuses the key.*check TEST_HOST_API_KEY"),
         ("status 403 bad", "refuses the key"),
         ("status 404 none", "knows no such model or address.*TEST_HOST_BASE_URL"),
-        ("status 400 too long", r"refuses the request \(status 400: too long\)"),
+        ("status 400 not so", r"refuses the request \(status 400: not so\)"),
         ("status 429 insufficient_quota", "its quota is spent"),
         ("status 307 elsewhere", "redirects elsewhere"),
         ("html", "answers with a web page: TEST_HOST_BASE_URL must be"),

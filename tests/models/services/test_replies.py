@@ -191,7 +191,7 @@ def test_a_body_that_is_no_answer_is_a_sentence_after_some_tries(opened: Opened,
     [
         ({"message": "the model is asleep"}, "last with status 500: the model is asleep", 6),
         ("the model is asleep", "last with status 500: the model is asleep", 6),
-        ({"code": 400, "message": "too long"}, "refuses the request .status 400: too long", 1),
+        ({"code": 400, "message": "not so"}, "refuses the request .status 400: not so", 1),
         ({"code": 401, "message": "no"}, "refuses the key", 1),
         ({"code": None, "message": None}, "last with status 500", 6),
     ],
@@ -201,6 +201,29 @@ def test_an_error_with_a_status_of_success_is_an_error(opened: Opened, error: An
         with pytest.raises(UndertoneError, match=told):
             said(model)
         assert server.arrived == times
+
+
+@pytest.mark.parametrize(
+    ("reason", "missing"),
+    [
+        ("The prompt triggered the content management policy.", replies.FILTERED),
+        ("rejected by our safety system", replies.FILTERED),
+        ("This model's maximum context length is 4096 tokens; lower max_tokens.", replies.LONG),
+    ],
+)
+def test_a_text_that_a_service_refuses_is_a_failure_and_others_are_answered(
+    opened: Opened, reason: str, missing: str
+) -> None:
+    chats: list[Chat] = [[{"role": "user", "content": text}] for text in ("one", "bad", "two")]
+    with service.running() as server:
+        server.refuses = lambda body: reason if body["messages"][-1]["content"] == "bad" else None
+        for _ in range(2):  # the second time nothing is asked, nor is anything asked otherwise
+            with opened(server) as model:
+                found = [reply for (reply,) in model.sample(chats, temperature=1.0, max_tokens=16, seed=0)]
+                assert [reply.missing for reply in found] == ["", missing, ""] and not found[1].text
+                assert model.notes == ()
+            assert sum(body["messages"][-1]["content"] != "bad" for body in server.bodies) == 2
+        assert server.arrived <= 4
 
 
 def test_an_error_in_the_middle_of_an_answer_is_no_answer(opened: Opened) -> None:

@@ -19,7 +19,7 @@ from undertone.errors import UndertoneError
 from undertone.models.services.adapting import CHANCES, adapted, another, sent, told
 from undertone.models.services.answers import Answers
 from undertone.models.services.patience import Patience
-from undertone.models.services.reply import Reply, answer_of, reply_of
+from undertone.models.services.reply import Reply, answer_of, no_answer_for, reply_of
 from undertone.models.services.service import endpoint_of
 from undertone.models.services.spending import FREE, Budget, price_of
 from undertone.models.services.wire import Again, Refused, Wire
@@ -197,11 +197,12 @@ class Endpoint:
                 answer = self._sent(request, asked, sent(asked, refused))
             except Refused as error:
                 self._answers.release(request)
-                what = another(asked, refused, str(error))
-                if what is None:
+                if (what := another(asked, refused, str(error))) is not None:
+                    tried[what] = str(error)
+                    continue
+                if (answer := no_answer_for(str(error))) is None:
                     raise
-                tried[what] = str(error)
-                continue
+                tried = {}  # none of it was the reason
             except BaseException:
                 self._answers.release(request)
                 raise

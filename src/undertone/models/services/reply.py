@@ -1,6 +1,7 @@
 """The answer of a service: its text, unaltered, or the reason why there is none. Nothing that was paid for is lost."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,12 @@ EMPTY = "no text"
 NOT_TEXT = "content that is not text"
 KEY = "a service that repeats its key"
 NO_CHANCES = "log-probabilities that are none"
+LONG = "a text that is too long for the model"
+ABOUT_TEXT = {
+    FILTERED: re.compile(r"content.?(filter|management|policy)|moderation|safety (system|policy)", re.IGNORECASE),
+    LONG: re.compile(r"context.?(length|window)|too long|too many (input )?tokens", re.IGNORECASE),
+}
+"""How services word that they refuse a request for its text, when they would answer others."""
 STOPPED = {"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"}
 """How services name an end that the model chose."""
 MOST_TOKENS = 2**22
@@ -55,6 +62,15 @@ def reply_of(answer: Mapping[str, Any]) -> Reply:
     text, finished, model, _ = map(whole, found)
     top = top and {whole(token): float(log_p) for token, log_p in top.items()}
     return Reply("" if missing else text, finished, model, top, missing)
+
+
+def no_answer_for(refusal: str) -> dict[str, Any] | None:
+    """What is kept in place of an answer if a service refused a request for its text; None if it refused for anything
+    else, so that others would be refused too."""
+    missing = next((why for why, pattern in ABOUT_TEXT.items() if pattern.search(refusal)), None)
+    if missing is None:
+        return None
+    return {"text": refusal, "finished": "", "model": "", "top": None, "usage": (0, 0), "missing": missing}
 
 
 def answer_of(value: Mapping[str, Any], service: Service, top: bool) -> dict[str, Any]:
