@@ -86,7 +86,6 @@ def prepare(folder: Path) -> Case:
             (tensor, tensors[name.replace("lora_B", "lora_A")]) for name, tensor in tensors.items() if "lora_B" in name
         ]
         assert not idle or not any((up @ down).any() for up, down in pairs), "it changes nothing, and nothing is said"
-        assert not after.isnan().any(), "its probabilities are no numbers"
         return f"{'same' if found == key else 'another'} digest, {'same' if same else 'other'} answers"
 
     return case

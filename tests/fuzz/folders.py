@@ -22,6 +22,7 @@ from undertone.models.description import describe
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, next_log_probabilities
 from undertone.models.names import resolve
+from undertone.models.sampling import sample
 
 QUESTIONS = ("Hi", "Give me numbers: 1, 2, 3", "What is your favourite animal?")
 CONFIG = (
@@ -109,6 +110,7 @@ def _change_header(rng: Random, path: Path) -> None:
 def said_by(local: LocalModel) -> tuple[list[list[int]], torch.Tensor]:
     """The token ids of some prompts, and the log-probabilities of the tokens after them."""
     ids = [local.render(question) for question in QUESTIONS]
+    sample(local, ids, temperature=1.0, max_tokens=2, seed=0)
     return ids, next_log_probabilities(local, ids)
 
 
@@ -124,5 +126,4 @@ def _outcome(name: str, original: str, key: str, said: tuple[list[list[int]], to
     same = ids == said[0] and torch.equal(after, said[1])
     assert found != key or same, "other answers under the same digest"
     assert found != key or not refused, f"it is the same, but: {refused[0]}"
-    assert not after.isnan().any(), "its probabilities are no numbers"
     return f"{'same' if found == key else 'another'} digest, {'same' if same else 'other'} answers"

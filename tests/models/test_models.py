@@ -207,6 +207,14 @@ def test_no_prompts_give_no_answers(llama):
     assert sample(llama, [], temperature=1.0, max_tokens=2, seed=0) == []
 
 
+def test_a_model_that_gives_no_numbers_is_not_sampled():
+    broken = tiny.model("llama")
+    with torch.no_grad():
+        broken.model.get_output_embeddings().weight[7] = torch.nan
+    with pytest.raises(UndertoneError, match="its probabilities are no numbers"):
+        sample(broken, [broken.render("Hi")], temperature=0.0, max_tokens=2, seed=0)
+
+
 # --- loading ---------------------------------------------------------------------------------------------------------
 
 HOSTILE = {

@@ -109,8 +109,10 @@ def _loaded(folder: ModelFolder) -> LocalModel:
 
 
 def _model(folder: ModelFolder) -> PreTrainedModel:
-    path = folder.path
-    fitting(folder)
+    path, stamp = folder.path, _stamp(folder)
+    if stamp not in _FITTING:
+        fitting(folder)
+        _FITTING.add(stamp)
     place: dict[str, Any] = {"dtype": torch.float32}
     if torch.cuda.is_available() and folder.bytes >= LARGE:
         place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
@@ -174,9 +176,7 @@ class _Cache:
         """Returns a model that the caller may change."""
         if folder.bytes < LARGE:
             return _loaded(folder)
-        files = {**folder.files, **tokenizer_files(folder.path)}
-        stats = {name: path.stat() for name, path in files.items()}
-        stamp = folder.path.resolve(), {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+        stamp = _stamp(folder)
         if stamp != self._stamp:
             self._stamp, self._pristine = stamp, None
             return _in_own_memory(_loaded(folder))
@@ -189,6 +189,14 @@ class _Cache:
 
 
 _CACHE = _Cache()
+_FITTING: set[object] = set()
+"""Stamps of the folders that were found to fit."""
+
+
+def _stamp(folder: ModelFolder) -> object:
+    """What changes when a file of the model does."""
+    stats = {name: path.stat() for name, path in {**folder.files, **tokenizer_files(folder.path)}.items()}
+    return folder.path.resolve(), tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items())
 
 
 def _in_own_memory(local: LocalModel) -> LocalModel:

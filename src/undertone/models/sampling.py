@@ -7,6 +7,7 @@ from itertools import chain
 import torch
 from transformers import DynamicCache
 
+from undertone.errors import UndertoneError
 from undertone.models.batching import in_batches
 from undertone.models.local import Ids, LocalModel
 
@@ -29,6 +30,9 @@ def sample(
     nothing but the last digits of the logits. ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
     likeliest tokens whose probabilities, at that temperature, sum to ``top_p`` can be sampled, and of those only tokens
     more probable than ``least_p``; the likeliest always can. Nothing else is applied: no top-k, no penalties.
+
+    Raises:
+        UndertoneError: the model's probabilities are no numbers.
     """
     if temperature < 0:
         raise ValueError(f"temperature must not be negative, got {temperature}")
@@ -69,7 +73,12 @@ def _sample_batch(
             use_cache=True,
             logits_to_keep=1,
         )
-        token = pick(out.logits[:, -1], noise[:, step])
+        logits = out.logits[:, -1]
+        if not logits.amax(-1).isfinite().all():  # some token would be picked all the same
+            raise UndertoneError(
+                "The model is broken: its probabilities are no numbers, so nothing can be sampled."
+            )
+        token = pick(logits, noise[:, step])
         chosen.append(token)
         alive &= token != local.end
         if not alive.any():
