@@ -20,9 +20,10 @@ OVERRIDDEN = (
 )  # fmt: skip
 """Paths that tokenizers remember; libraries take the file of the folder instead."""
 CODE = ("attn_implementation", "experts_implementation")
-LAYERED = re.compile(r"layer|depth|block|expert|stage|codebook|label")
-OTHERWISE = re.compile(r"(^|_)(size|dim|width|length|capacity|id|ids|idx|index)(_|$)")
-LAYERS = 200
+COUNTED = {
+    re.compile(r"^(num|n)_.*(layer|block|stage)|(layers|depths?|blocks|stages)$"): 200,
+    re.compile(r"^(num|n)_.*(expert|codebook|label)|experts$"): 20_000,
+}
 """Most layers, experts and the like of a model with fewer tensors: libraries loop over such numbers."""
 
 
@@ -69,8 +70,8 @@ def refuse_elsewhere(found: Mapping[str, Any], path: Path) -> None:
 def refuse_layers(config: Mapping[str, Any], tensors: int, path: Path) -> None:
     """Raises UndertoneError if a configuration counts more layers than a model of so many tensors can have."""
     for key, value in _pairs(config):
-        counted = isinstance(value, int) and LAYERED.search(key) and not OTHERWISE.search(key)
-        if counted and value > max(tensors, LAYERS):
+        most = min((most for pattern, most in COUNTED.items() if pattern.search(key)), default=None)
+        if most is not None and isinstance(value, int) and value > max(tensors, most):
             raise UndertoneError(f"{path} says {key}: {value}, which fits no model with {tensors} tensors.")
 
 
