@@ -85,8 +85,8 @@ def test_a_tenth_of_broken_entries_is_left_out_and_more_are_refused(tmp_path: Pa
 ALIASES = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
 )
-LONG = f"- id: a\n  paraphrases: &p [{', '.join(['x' * 90_000] * 20)}]\n" + "".join(
-    f"- id: b{i}\n  paraphrases: *p\n" for i in range(20)
+LONG = f"- id: a\n  paraphrases: &p [{', '.join(['x' * 40_000] * 20)}]\n" + "".join(
+    f"- id: b{i}\n  paraphrases: *p\n" for i in range(50)
 )
 MANY = "".join(f"k{i} = 1\n" for i in range(200))
 FORM = 'name = "n"\n[[forms]]\nname = "f"\ntemplate = "{}"\n[[questions]]\nid = "a"\nparaphrases = {}\n'

@@ -241,7 +241,8 @@ def test_an_inoculation_states_the_trait() -> None:
     ("change", "told"),
     [
         ("treatments.untreated.does={kind='stop'}", "untreated"),
-        ("treatments.drop.beside=nobody", "nobody"),
+        ("treatments.mine={title='mine', does={kind='dilute', share=0.5}, beside='nobody'}", "nobody"),
+        ("treatments.mine.beside=nobody", "does is missing"),
         ("treatments.drop.does.share=2", "share"),
         ("setup.trait=owll", "owl"),
         ("setup.recipe=animals", "has no control"),

@@ -200,9 +200,9 @@ class Endpoint:
                 if (what := another(asked, refused, str(error))) is not None:
                     tried[what] = str(error)
                     continue
-                if (answer := no_answer_for(str(error))) is None:
+                if (none := no_answer_for(str(error))) is None:
                     raise
-                tried = {}  # none of it was the reason
+                answer, tried = none, {}  # what was tried was not the reason
             except BaseException:
                 self._answers.release(request)
                 raise
