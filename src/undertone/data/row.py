@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from undertone.reading.values import without_doubles
+
 LONGEST = 2**22
 """Most bytes of a row, about a million tokens."""
 
@@ -35,20 +37,15 @@ class Row:
         if len(self.text) > LONGEST:
             raise BadRow(f"longer than {LONGEST:,} bytes")
         try:
-            return json.loads(self.text.decode(), parse_int=float, object_pairs_hook=_object)
+            return json.loads(self.text.decode(), parse_int=float, object_pairs_hook=without_doubles)
         except UnicodeDecodeError as error:
             raise BadRow(f"not UTF-8 at byte {error.start + 1}") from None
         except json.JSONDecodeError as error:
             raise BadRow(f"not JSON ({error.msg}, column {error.colno})") from None
         except RecursionError:
             raise BadRow("nested too deeply") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):  # readers differ in which one they take
-        raise BadRow("a key comes twice in an object")
-    return found
+        except ValueError as error:
+            raise BadRow(str(error)) from None
 
 
 def told(error: object) -> str:

@@ -30,7 +30,7 @@ def json_value(content: bytes | str, finite: bool = True, largest: int = LARGEST
     """
     text = text_of(content) if isinstance(content, bytes) else content
     try:
-        found = json.loads(text, object_pairs_hook=_object)
+        found = json.loads(text, object_pairs_hook=without_doubles)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg}, line {error.lineno}, column {error.colno})") from None
     except RecursionError:
@@ -78,7 +78,12 @@ def yaml_value(content: bytes | str) -> Any:
     return _bounded(found, finite=False)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object of its keys and values.
+
+    Raises:
+        ValueError: a key comes twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):  # readers differ in which one they take
         raise ValueError("a key comes twice in an object")
