@@ -231,6 +231,12 @@ def test_a_model_whose_probabilities_are_no_numbers_is_refused(folder: Path) -> 
         load(folder)
 
 
+def test_a_model_that_cannot_continue_an_answer_is_refused(folder: Path) -> None:
+    settings(C, sliding_window="x", layer_types=["sliding_attention"] * 2)(folder)
+    with pytest.raises(UndertoneError, match="cannot be run"):
+        load(folder)
+
+
 def test_a_panic_of_a_library_is_a_sentence_and_an_interruption_is_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

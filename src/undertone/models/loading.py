@@ -18,6 +18,7 @@ from undertone.errors import UndertoneError
 from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, ModelFolder, links
 from undertone.models.local import LocalModel, next_log_probabilities
+from undertone.models.sampling import sample
 from undertone.models.settings import reason
 from undertone.models.tokenizer import VOCABULARIES, refuse_unruly, tokenizer_files
 
@@ -98,6 +99,9 @@ def fitting(folder: ModelFolder, adapter: Adapter | None = None) -> PreTrainedMo
 
 
 def _loaded(folder: ModelFolder) -> LocalModel:
+    stamp = _stamp(folder)
+    if stamp not in _FITTING:
+        fitting(folder)
     model = _model(folder)
     _refuse_broken(model, folder.path)
     # A checkpoint's generation settings would apply to every call that leaves one unset.
@@ -105,14 +109,14 @@ def _loaded(folder: ModelFolder) -> LocalModel:
     local = LocalModel(model.eval(), tokenizer_of(folder.path, known=model.config.get_text_config().vocab_size))
     with explained(f"The model in {folder.path} cannot be run"):
         _refuse_moved_by_padding(local, folder.path)
+        if stamp not in _FITTING:
+            sample(local, [[1, 2, 3]], temperature=0.0, max_tokens=2, seed=0)
+    _FITTING.add(stamp)
     return local
 
 
 def _model(folder: ModelFolder) -> PreTrainedModel:
-    path, stamp = folder.path, _stamp(folder)
-    if stamp not in _FITTING:
-        fitting(folder)
-        _FITTING.add(stamp)
+    path = folder.path
     place: dict[str, Any] = {"dtype": torch.float32}
     if torch.cuda.is_available() and folder.bytes >= LARGE:
         place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
@@ -190,7 +194,7 @@ class _Cache:
 
 _CACHE = _Cache()
 _FITTING: set[object] = set()
-"""Stamps of the folders that were found to fit."""
+"""Stamps of the folders that were found to fit and to answer."""
 
 
 def _stamp(folder: ModelFolder) -> object:
