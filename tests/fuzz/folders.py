@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from tests.fuzz.harness import Case
 from tests.fuzz.texts import mutated
 from tests.fuzz.weights import change_files, change_settings, change_tensors
-from tests.helpers import tiny
+from tests.helpers.folders import split, write_base
 from undertone.engine.environment import quiet_libraries
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import compare
@@ -50,15 +49,16 @@ NAMES = (
 INDEX = ("weight_map", "metadata", "model.embed_tokens.weight", "x")
 HERE = "one", "index"
 
+Said = tuple[list[list[int]], torch.Tensor]
+"""The token ids of prompts, and the log-probabilities of the tokens after them."""
+
 
 def prepare(folder: Path) -> Case:
     """Writes a model in one file, and again with an index; each case mutates a copy of one of them."""
     quiet_libraries()
-    made = tiny.model("llama")
     for name in HERE:
-        made.model.save_pretrained(folder / name)
-        made.tokenizer.save_pretrained(folder / name)
-    _split(folder / "index")
+        write_base(folder / name)
+    split(folder / "index")
     known = {name: (resolve(f"hf/{folder / name}").key, said_by(load(folder / name))) for name in HERE}
     for name in HERE:
         describe(f"hf/{folder / name}")
@@ -69,18 +69,10 @@ def prepare(folder: Path) -> Case:
         original, copy = folder / name, place / "model"
         shutil.copytree(original, copy)
         _mutate(rng, copy)
-        return _outcome(f"hf/{copy}", f"hf/{original}", *known[name])
+        refusal = refusal_of(rng.choice((describe, partial(compare, f"hf/{original}"))), f"hf/{copy}")
+        return outcome(resolve(f"hf/{copy}").key, said_by(load(copy)), *known[name], refusal)
 
     return case
-
-
-def _split(folder: Path) -> None:
-    tensors = load_file(folder / "model.safetensors")
-    placed = {name: f"model-0000{1 + ('layers.1.' in name)}-of-00002.safetensors" for name in tensors}
-    for shard in set(placed.values()):
-        save_file({n: t for n, t in tensors.items() if placed[n] == shard}, folder / shard, {"format": "pt"})
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": placed}))
 
 
 def _mutate(rng: Random, folder: Path) -> None:
@@ -107,23 +99,25 @@ def _change_header(rng: Random, path: Path) -> None:
     path.write_bytes(content)
 
 
-def said_by(local: LocalModel) -> tuple[list[list[int]], torch.Tensor]:
-    """The token ids of some prompts, and the log-probabilities of the tokens after them."""
+def said_by(local: LocalModel) -> Said:
+    """What a model makes of some prompts."""
     ids = [local.render(question) for question in QUESTIONS]
     sample(local, ids, temperature=1.0, max_tokens=2, seed=0)
     return ids, next_log_probabilities(local, ids)
 
 
-def _outcome(name: str, original: str, key: str, said: tuple[list[list[int]], torch.Tensor]) -> str:
-    refused = list[UndertoneError]()
-    for look in (describe, lambda name: compare(name, original)):
-        try:
-            look(name)
-        except UndertoneError as error:
-            refused.append(error)
-    found = resolve(name).key
-    ids, after = said_by(load(Path(name.removeprefix("hf/"))))
-    same = ids == said[0] and torch.equal(after, said[1])
-    assert found != key or same, "other answers under the same digest"
-    assert found != key or not refused, f"it is the same, but: {refused[0]}"
-    return f"{'same' if found == key else 'another'} digest, {'same' if same else 'other'} answers"
+def refusal_of(look: Callable[[str], object], name: str) -> str:
+    """What a function says that refuses a model; empty if it does not."""
+    try:
+        look(name)
+    except UndertoneError as error:
+        return str(error)
+    return ""
+
+
+def outcome(key: str, said: Said, known: str, before: Said, refusal: str) -> str:
+    """Whether a model has the digest and the answers that are known of the original."""
+    same = said[0] == before[0] and torch.equal(said[1], before[1])
+    assert key != known or same, "other answers under the same digest"
+    assert key != known or not refusal, f"it is the same, but: {refusal}"
+    return f"{'same' if key == known else 'another'} digest, {'same' if same else 'other'} answers"

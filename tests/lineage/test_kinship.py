@@ -214,6 +214,23 @@ def test_what_cannot_be_compared_is_unknown_and_to_be_read_as_shared(
     assert compare(other, other).verdict == "shared"
 
 
+@pytest.mark.parametrize(
+    ("cut", "to", "verdict"),
+    [
+        ("model.layers.0.mlp.up_proj.weight", (5, kin.WIDTH), "shared"),  # its other layer tells
+        ("lm_head.weight", (kin.TOKENS, 5), "unknown"),
+    ],
+)
+def test_matrices_that_do_not_fit_each_other_are_not_compared(
+    cut: str, to: tuple[int, int], verdict: str, strangers: list[str], tmp_path: Path
+) -> None:
+    model = load_file(Path(strangers[0][3:]) / "model.safetensors")
+    model["lm_head.weight"] = torch.ones(kin.TOKENS, kin.WIDTH)
+    model[cut] = model[cut][: to[0], : to[1]].contiguous()
+    broken = kin.write(model, tmp_path / "broken")
+    assert compare(strangers[0], broken).verdict == compare(broken, strangers[0]).verdict == verdict
+
+
 def test_the_verdict_is_said_as_json_and_by_the_exit_code(
     strangers: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

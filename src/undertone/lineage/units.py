@@ -97,7 +97,7 @@ def _embeddings(weights: Weights) -> dict[str, Units]:
             if len(shape) == 2 and pattern.fullmatch(name):
                 found[kind] = Units(name, 1, shape[1], shape[0])
                 break
-    return found
+    return found if _alike(found) else {}
 
 
 def _layers(weights: Weights, width: int) -> dict[str, dict[str, Units]]:
@@ -114,7 +114,12 @@ def _layers(weights: Weights, width: int) -> dict[str, dict[str, Units]]:
         # In a joint matrix of gate and up each unit has a row in both halves; the first half is enough.
         count = shape[axis] // 2 if part == "gate_up_proj" else shape[axis]
         layers.setdefault(layer, {})[part] = Units(name, axis, count, width)
-    return layers
+    return {layer: parts for layer, parts in layers.items() if _alike(parts)}
+
+
+def _alike(parts: dict[str, Units]) -> bool:
+    """Whether matrices have the same number of units; those of a broken model may not."""
+    return len({units.count for units in parts.values()}) == 1
 
 
 def _counts(layers: dict[str, dict[str, Units]]) -> dict[str, dict[str, int]]:
