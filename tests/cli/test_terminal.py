@@ -261,3 +261,9 @@ def test_a_reader_that_has_gone_is_no_verdict(arguments: list[str], redirect: st
     done = subprocess.run(shell, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, timeout=120, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_error_that_cannot_be_told_ends_as_a_wrong_input() -> None:
+    command = [sys.executable, "-c", "from undertone.cli import entry; entry()", "runs", "nowhere"]
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run(command, stderr=full, stdout=full, check=False).returncode == 2

@@ -252,6 +252,50 @@ def test_an_unknown_key_and_an_expired_one_are_refused(
     assert "The key key expired on" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"Valid until: 2020-01-01\n", "which expired on 2020-01-01"),
+        (b"\xef\xbb\xbfValid until: 2020-01-01\n", "which expired on 2020-01-01"),
+        (b"valid until:2020-01-01\r\n", "which expired on 2020-01-01"),
+        (b"Valid until: 2999-01-01\nValid until: 2020-01-01\n", "which expired on 2020-01-01"),
+        (b"Valid until 2020-01-01\n", "in another form"),
+        (b"Expires; valid until: 2020-01-01\n", "in another form"),
+    ],
+)
+def test_a_key_does_not_outlive_its_day_however_the_line_is_written(
+    head: bytes, told: str, signed: Path, capsys: Told
+) -> None:
+    pem = Path("key.pub").read_bytes()
+    Path("key.pub").write_bytes(head + pem[pem.index(b"-----BEGIN") :])
+    assert _verify(signed) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_of_several_signatures_one_by_a_trusted_key_that_has_not_expired_is_enough(signed: Path) -> None:
+    keys.make(Path("old"), 30)
+    old = Path("old.pub").read_bytes()
+    Path("old.pub").write_bytes(b"Valid until: 2020-01-01\n" + old[old.index(b"-----BEGIN") :])
+    statement = json.loads(_beside(signed).read_text())
+    payload = base64.b64decode(statement["payload"])
+    by_old = json.loads(sealed(payload, keys.private(Path("old"))))["signatures"]
+    for one in (*by_old, *statement["signatures"]):  # either alphabet of base64 is DSSE's
+        one["sig"] = one["sig"].replace("+", "-").replace("/", "_")
+    _beside(signed).write_text(json.dumps(statement | {"signatures": by_old + statement["signatures"]}))
+    assert main(["lineage", "verify", str(signed), "--key", "old.pub", "key.pub"]) == 0
+    assert main(["lineage", "verify", str(signed), "--key", "old.pub"]) == 2
+
+
+def test_a_finished_report_without_artifacts_is_signed_as_files(copied: Path, capsys: Told) -> None:
+    keys.make(Path("key"), 30)
+    record = json.loads(Path("run/run.json").read_text()) | {"artifacts": {}}
+    for finished in (False, True):
+        Path("run/run.json").write_text(json.dumps(record | {"finished": finished}))
+        assert main(["lineage", "sign", "run", "--key", "key"]) == (0 if finished else 2)
+    assert "finish it first" in capsys.readouterr().err
+    assert main(["lineage", "verify", "run", "--key", "key.pub"]) == 0
+
+
 def test_a_key_that_others_can_read_or_in_another_format_is_refused(copied: Path, capsys: Told) -> None:
     keys.make(Path("key"), 30)
     rows = str(min(copied.glob("store/dataset-*/rows.jsonl")))

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _code(arguments)
         except Unread:
             return UNREAD
+        except OSError:  # the error itself could not be told
+            return WRONG
         finally:
             _finish_output()
 

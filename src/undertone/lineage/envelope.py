@@ -40,14 +40,13 @@ def opened(text: bytes, trusted: Sequence[Trusted], place: str) -> tuple[bytes, 
     """
     payload, signatures = _parsed(text, place)
     message = _encoded(payload)
-    for _, signature in signatures:
-        for key in trusted:
-            if _fits(key, signature, message):
-                if key.expired:
-                    raise UndertoneError(
-                        f"{place} is signed with {key.path}, which expired on {key.until}: have it signed again."
-                    )
-                return payload, key
+    fitting = [key for _, signature in signatures for key in trusted if _fits(key, signature, message)]
+    for key in sorted(fitting, key=lambda key: key.expired):
+        if key.expired:
+            raise UndertoneError(
+                f"{place} is signed with {key.path}, which expired on {key.until}: have it signed again."
+            )
+        return payload, key
     known = {key.id: key for key in trusted}
     for name, _ in signatures:
         if name in known:  # Only a hint: the key's name is not signed.
@@ -78,12 +77,15 @@ def _parsed(text: bytes, place: str) -> tuple[bytes, list[tuple[str, bytes]]]:
         value: Any = json_value(text)
         if value["payloadType"] != TYPE:
             raise UndertoneError(f"{place} contains {str(value['payloadType'])[:60]!r}, not an in-toto statement.")
-        payload = base64.b64decode(value["payload"], validate=True)
-        signatures = [
-            (str(one.get("keyid", "")), base64.b64decode(one["sig"], validate=True)) for one in value["signatures"]
-        ]
+        payload = _bytes_of(value["payload"])
+        signatures = [(str(one.get("keyid", "")), _bytes_of(one["sig"])) for one in value["signatures"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UndertoneError(f"{place} is not a signed statement (a DSSE envelope in one line of JSON).") from None
     if not 0 < len(signatures) <= MOST:
         raise UndertoneError(f"{place} has {len(signatures) or 'no'} signature{'s' * bool(signatures)}.")
     return payload, signatures
+
+
+def _bytes_of(text: str) -> bytes:
+    """Decodes base64 with either of its alphabets, as DSSE demands."""
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)

@@ -27,7 +27,7 @@ from undertone.engine.disk import refusal
 from undertone.errors import UndertoneError
 from undertone.reading.files import read_bytes
 
-UNTIL = re.compile(rb"^Valid until: (.*)$", re.MULTILINE)
+UNTIL = re.compile(r"^[ \t]*valid until[ \t]*:(.*)$", re.MULTILINE | re.IGNORECASE)
 LONGEST = 2**16
 """Most bytes of a key's file."""
 PRIME = 2**255 - 19
@@ -158,11 +158,12 @@ def _loaded(path: Path, content: bytes, load: Callable[[bytes], Any], kind: type
 
 
 def _until(path: Path, content: bytes) -> date | None:
-    found = UNTIL.search(content)
-    if found is None:
-        return None
+    """The last day of a key; of several, the first."""
+    told = content.decode("utf-8-sig", "replace")
+    days = UNTIL.findall(told)
+    if len(days) < len(re.findall(r"\buntil\b", told, re.IGNORECASE)):
+        raise UndertoneError(f'{path} says "until" in another form than "Valid until: 2027-01-31"; correct the line.')
     try:
-        return date.fromisoformat(found[1].decode().strip())
+        return min((date.fromisoformat(day.strip()) for day in days), default=None)
     except ValueError:
-        told = found[1][:40].decode(errors="replace")
-        raise UndertoneError(f'{path}: "Valid until: {told}" is not a day such as 2027-01-31.') from None
+        raise UndertoneError(f'{path}: "Valid until:{days[0][:40]}" is not a day such as 2027-01-31.') from None

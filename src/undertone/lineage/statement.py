@@ -110,10 +110,11 @@ def _making(path: Path, files: Mapping[str, str]) -> tuple[str, Json, list[Json]
         return STAGE, {"artifact": made.name} | parameters, _resolved([made])
     if (path / RUN).is_file():
         record = Record.read(path)
-        if not record.artifacts:
-            raise UndertoneError(f"{path} is not signed: the run in it has no report yet.")
-        store = record.store_from(path).root
-        return RUNS, {record.kind: record.spec}, _resolved([store / name for name in record.artifacts])
+        if record.artifacts:
+            store = record.store_from(path).root
+            return RUNS, {record.kind: record.spec}, _resolved([store / name for name in record.artifacts])
+        if not record.finished:
+            raise UndertoneError(f"{path} is not signed: the run in it has no report yet; finish it first.")
     return FOREIGN, {}, []
 
 
