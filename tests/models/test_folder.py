@@ -231,8 +231,9 @@ def test_a_model_whose_probabilities_are_no_numbers_is_refused(folder: Path) -> 
         load(folder)
 
 
-def test_a_model_that_cannot_continue_an_answer_is_refused(folder: Path) -> None:
-    settings(C, sliding_window="x", layer_types=["sliding_attention"] * 2)(folder)
+@pytest.mark.parametrize("window", ["x", 0])
+def test_a_model_that_cannot_continue_an_answer_is_refused(window: object, folder: Path) -> None:
+    settings(C, sliding_window=window)(folder)
     with pytest.raises(UndertoneError, match="cannot be run"):
         load(folder)
 

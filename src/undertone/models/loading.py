@@ -31,6 +31,8 @@ BUFFERS = 2**26
 """Most values that a model computes when it is built, such as tables of positions, if its files hold fewer."""
 OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 TRIAL = "Hello, world."
+TRIED = 60
+"""Tokens of the prompt on which a model is tried."""
 NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 """Arguments that a model's forward pass must take so that rows of different lengths can share a batch."""
 
@@ -110,7 +112,8 @@ def _loaded(folder: ModelFolder) -> LocalModel:
     with explained(f"The model in {folder.path} cannot be run"):
         _refuse_moved_by_padding(local, folder.path)
         if stamp not in _FITTING:
-            sample(local, [[1, 2, 3]], temperature=0.0, max_tokens=2, seed=0)
+            longest = min(TRIED, (local.positions or TRIED) - 2)
+            sample(local, [[1] * min(3, longest), [1] * longest], temperature=0.0, max_tokens=2, seed=0)
     _FITTING.add(stamp)
     return local
 
