@@ -565,7 +565,8 @@ def test_a_model_that_does_not_fit_its_configuration_is_refused(cli: Cli, bases:
     shutil.copytree(bases / "neox", here / "wide")
     config = json.loads((here / "wide" / "config.json").read_text())
     (here / "wide" / "config.json").write_text(json.dumps(config | {"hidden_size": 2 * config["hidden_size"]}))
-    assert "wide cannot be loaded" in refused(cli(write("rows.jsonl", [{"text": "1, 2"}]), "--model", "hf/./wide"))
+    told = refused(cli(write("rows.jsonl", [{"text": "1, 2"}]), "--model", "hf/./wide"))
+    assert "The weights in wide are not those of its config.json" in told
 
 
 def test_a_model_that_is_none_is_refused(cli: Cli, bases: Path, here: Path) -> None:

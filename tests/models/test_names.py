@@ -223,10 +223,11 @@ def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
 
 
 @pytest.mark.parametrize(
-    "base", ["someone/else", "meta-llama/Llama-3.1-8B", "/one/elsewhere", "hf/./nowhere", "x" * 9000]
+    "base",
+    ["someone/else", "meta-llama/Llama-3.1-8B", "/one/elsewhere", "hf/./nowhere", "x" * 9000, "someone/PARENT"],
 )
 def test_an_adapter_that_names_another_base_is_refused(shared: Path, tmp_path: Path, base: str) -> None:
-    name_base(shared, tmp_path, base)
+    name_base(shared, tmp_path, base.replace("PARENT", shared.name))
     with pytest.raises(UndertoneError, match=r"was made on .*; give that base, or, if .* is a copy of it, write"):
         resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
 

@@ -112,7 +112,7 @@ class Adapter:
         config = self.config
         ranks, scales = (_values(config.get(key)) for key in PATTERNS)
         for rank in [config.get("r"), *ranks]:
-            if not (isinstance(rank, int) and 0 < rank <= most):
+            if not (type(rank) is int and 0 < rank <= most):
                 self._refuse(f"its rank is {rank!r:.40}, and that of its tensors is at most {most}")
         for scale in [config.get("lora_alpha"), *scales]:
             if isinstance(scale, bool) or not isinstance(scale, int | float) or not isfinite(scale):
@@ -135,7 +135,7 @@ class Adapter:
             self._refuse(f"it lists {len(names)} modules, and has {len(self.tensors)} tensors")
         tokens = config.get("trainable_token_indices")
         for index in [*_listed(config.get("layers_to_transform")), *_tokens(tokens)]:
-            if not (isinstance(index, int) and 0 <= index < 2**31):
+            if not (type(index) is int and 0 <= index < 2**31):
                 self._refuse(f"it lists {index!r:.40}, which is no index")
         if config.get("bias", "none") not in ("none", "all", "lora_only"):
             self._refuse(f"its bias is {config['bias']!r:.40}")

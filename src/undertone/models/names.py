@@ -159,10 +159,11 @@ def _here(name: str) -> Path | None:
 
 
 def _is_called(base: Folder, name: str) -> bool:
-    """Whether the last part of a name is that of the base: of its repository, or of a folder in its path."""
-    last = Path(name.partition("@")[0]).name.lower()
-    parts = {part.lower().rpartition("--")[2] for part in (*base.path.absolute().parts, *Path(base.name).parts)}
-    return last in parts | {part.partition("@")[0] for part in parts}
+    """Whether the last part of a name is that of the base: of its folder, or of its repository in the Hub's cache."""
+    path = base.path.absolute()
+    repositories = [part.rpartition("--")[2] for part in path.parts if part.startswith("models--")]
+    last, *own = (Path(one.partition("@")[0]).name.lower() for one in (name, base.name, path.name, *repositories))
+    return last in own
 
 
 def is_repository(name: str) -> bool:

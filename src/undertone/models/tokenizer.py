@@ -11,9 +11,9 @@ from undertone.errors import UndertoneError
 from undertone.models.settings import refuse_elsewhere, refuse_odd, settings
 
 SETTINGS = "tokenizer_config.json"
-TEMPLATES = ("chat_template.jinja", "chat_template.json")
+TEMPLATE = "chat_template.jinja"
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-TOKENIZER = (*VOCABULARIES, *TEMPLATES, "special_tokens_map.json", "added_tokens.json", "merges.txt")
+TOKENIZER = (*VOCABULARIES, TEMPLATE, "special_tokens_map.json", "added_tokens.json", "merges.txt")
 # Settings that only say where a tokenizer came from; they change no token.
 INCIDENTAL = {"is_local", "local_files_only", "name_or_path", "backend", "processor_class"}
 LARGEST = 2**28
@@ -32,7 +32,7 @@ def tokenizer_files(base: Path, adapter: Path | None = None) -> dict[str, Path]:
     own = {} if adapter is None else _present(adapter)
     if not own or _digest(own) == _digest(files):
         return files
-    if own.keys() <= set(TEMPLATES):
+    if own.keys() == {TEMPLATE}:
         return files | own
     if own.keys().isdisjoint(VOCABULARIES):
         raise UndertoneError(f"{adapter} has parts of a tokenizer only ({', '.join(own)}); add its tokenizer.json.")
@@ -46,9 +46,7 @@ def tokenizer_files(base: Path, adapter: Path | None = None) -> dict[str, Path]:
 
 def has_template(files: Mapping[str, Path]) -> bool:
     """Whether a tokenizer has a chat template."""
-    if not files.keys().isdisjoint(TEMPLATES):
-        return True
-    return SETTINGS in files and bool(settings(files[SETTINGS]).get("chat_template"))
+    return TEMPLATE in files or (SETTINGS in files and bool(settings(files[SETTINGS]).get("chat_template")))
 
 
 def tokenizer_digest(base: Path, adapter: Path | None = None) -> str:
