@@ -255,3 +255,9 @@ def test_a_panic_of_a_library_is_a_sentence_and_an_interruption_is_none(
         monkeypatch.setattr("undertone.models.loading.AutoTokenizer.from_pretrained", fail)
         with pytest.raises(caught):
             load(folder)
+
+
+def test_two_embeddings_that_are_said_to_be_one_are_refused(folder: Path) -> None:
+    settings("config.json", tie_word_embeddings=True)(folder)
+    with pytest.raises(UndertoneError, match="says that input and output embeddings are one"):
+        load(folder)

@@ -125,6 +125,7 @@ def _model(folder: ModelFolder) -> PreTrainedModel:
         place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
     with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded"):
         model = _read(path, linked, **place)
+    _refuse_two_embeddings(model, path)
     lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
     if lacking:
         raise UndertoneError(
@@ -148,6 +149,18 @@ def _read(path: Path, linked: Path, **options: Any) -> PreTrainedModel:
             f"The weights in {path} are not those of its config.json ({faults[0]}); copy the whole model again."
         )
     return found[0]  # type: ignore[no-any-return]
+
+
+def _refuse_two_embeddings(model: PreTrainedModel, folder: Path) -> None:
+    """Refuses weights of which other programs, by the configuration, would drop one."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    read, written = (getattr(end, "weight", None) for end in ends)
+    tied = model.config.get_text_config().tie_word_embeddings and read is not None and written is not None
+    if tied and not torch.equal(read, written):
+        raise UndertoneError(
+            f"{folder / CONFIG} says that input and output embeddings are one (tie_word_embeddings), but the weights "
+            "hold two; set it to false, or copy the whole model again."
+        )
 
 
 def _refuse_broken(model: PreTrainedModel, folder: Path) -> None:
