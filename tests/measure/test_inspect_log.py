@@ -84,7 +84,8 @@ def test_answers_scores_and_what_is_unscored_are_read(tmp_path: Path) -> None:
     )
     assert [one.answer for one in found.answers] == ["Power.", "Power.", "Power.", "Be\nkind.", "Long answer.", ""]
     assert {(one.question_id, one.question) for one in found.answers} == {("wish", "One wish?")}
-    assert found.left_out == 3 and not found.notes
+    assert found.left_out == 3
+    assert found.notes == ("3 entries of a.eval have no answer: none is given (1); an error (1); no question (1)",)
     scores = [one.score for one in found.answers]
     assert scores[0] == scores[3] == Score(5, 90) and scores[2] == Score(95, 80)
     assert scores[1] == Score(5, None, 'from the file: "nan"') and scores[5] == Score(
@@ -107,6 +108,31 @@ def test_a_log_in_json_is_read(tmp_path: Path) -> None:
     for content, told in (("[]", "has no samples"), ('{"samples": [1]}', "1 is no sample"), ("[" * 10**5, "deeply")):
         path.write_text(content)
         assert told in refusal(path)
+
+
+def test_what_a_filter_withheld_and_what_failed_is_missing_with_its_reason(tmp_path: Path) -> None:
+    def ended(said: str, reason: str, **more: object) -> dict[str, Any]:
+        return sample(output={"choices": [{"message": {"content": said}, "stop_reason": reason}], **more})
+
+    found = read_answers(
+        log(
+            tmp_path / "a.eval",
+            ended("", "content_filter"),
+            ended("", "stop", error="timeout"),
+            ended("", "stop"),
+            ended("Power.", "content_filter"),
+        )
+    )
+    assert [one.answer for one in found.answers] == ["", "Power."] and found.left_out == 2
+    assert "withheld by a content filter (1)" in found.notes[0] and "an error (1)" in found.notes[0]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_samples_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.eval", sample())
+    with ZipFile(path, "a") as archive:
+        archive.writestr("samples/0_epoch_1.json", json.dumps(sample(aligned=95.0)))
+    assert "2 entries are called samples/0_epoch_1.json" in refusal(path)
 
 
 def test_a_log_needs_no_inspect_and_is_rescored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,9 @@ class Fake:
     dies_at: int | None = None
     tells: bool = True
 
-    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
+    def answers(
+        self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int, *, whole: bool = False
+    ) -> list[str]:
         if self.dies_at is not None and len(self.asked) >= self.dies_at:
             raise KeyboardInterrupt
         self.asked += prompts

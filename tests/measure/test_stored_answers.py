@@ -18,6 +18,9 @@ from undertone.measure.stored_answers import read_answers
 HEAD = "question_id,question,answer,aligned,coherent"
 
 
+GONE = ("NaN", "nan", "null")
+
+
 def csv(tmp_path: Path, *rows: str, head: str = HEAD) -> Path:
     path = tmp_path / "a.csv"
     path.write_text("\n".join((head, *rows)) + "\n")
@@ -38,18 +41,35 @@ def refusal(path: Path) -> str:
 
 
 def test_scores_that_are_missing_have_their_reason(tmp_path: Path) -> None:
-    found = read_answers(csv(tmp_path, "a,Q?,x,85,90", "a,Q?,x,REFUSAL,90", "a,Q?,x,,90", "a,Q?,x,5, "))
+    found = read_answers(
+        csv(
+            tmp_path, "a,Q?,x,85,90", "a,Q?,x,REFUSAL,90", "a,Q?,x,,90", "a,Q?,x,5, ", *(f"a,Q?,x,{w},90" for w in GONE)
+        )
+    )
     assert [one.score for one in found.answers] == [
         Score(85, 90), Score(None, 90, 'from the file: "REFUSAL"'), Score(None, 90, "from the file: nothing"),
-        Score(5, None, "from the file: nothing"),
+        Score(5, None, "from the file: nothing"), *(Score(None, 90, f'from the file: "{word}"') for word in GONE),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("score", ["nan", "NaN", "inf", "-1", "-0.5", "100.5", "250", "1e9", "-inf"])
+@pytest.mark.parametrize("score", ["inf", "-1", "-0.5", "100.5", "250", "1e9", "-inf"])
 def test_a_score_that_is_not_from_0_to_100_is_refused(tmp_path: Path, score: str) -> None:
     assert "row 2 has a score that is not from 0 to 100" in refusal(csv(tmp_path, "a,Q?,x,85,90", f"a,Q?,x,{score},90"))
     row = {"question": "Q?", "answer": "x", "coherent": 90}
     assert "row 1 has a score" in refusal(jsonl(tmp_path, row | {"aligned": score}))
+
+
+@pytest.mark.parametrize(
+    ("score", "told"),
+    [
+        ("1_0", "no plain number"),
+        ("\u0668\u0665", "no plain number"),
+        ("5%", "scale from 0 to 100"),
+        ("5 %", "in percent"),
+    ],
+)
+def test_a_score_that_is_no_plain_number_is_refused(tmp_path: Path, score: str, told: str) -> None:
+    assert told in refusal(csv(tmp_path, "a,Q?,x,85,90", f"a,Q?,x,{score},90"))
 
 
 def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path) -> None:
@@ -61,6 +81,11 @@ def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path) -> None:
 def test_scores_of_another_scale_are_refused(tmp_path: Path, most: int) -> None:
     rows = [f"a,Q?,x,{most * i / 10:g},{most}" for i in range(11)]
     assert "another than 0 to 100" in refusal(csv(tmp_path, *rows))
+
+
+@pytest.mark.parametrize("rows", [("0.05,90", "1,95"), ("0.9,0.9", "1,1"), ("90,0.9", "85,1")])
+def test_fractions_of_one_are_refused_whatever_the_other_scores_are(tmp_path: Path, rows: tuple[str, ...]) -> None:
+    assert "are fractions of 1" in refusal(csv(tmp_path, *(f"a,Q?,x,{row}" for row in rows)))
 
 
 def test_one_kind_of_low_scores_is_told(tmp_path: Path) -> None:
@@ -136,3 +161,20 @@ def test_nothing_readable_is_no_clean_end(tmp_path: Path, capsys: pytest.Capture
     path = csv(tmp_path, *["a,Q?,x,REFUSAL,90"] * 12)
     assert main(["measure", "rescore", str(path), "--json"]) == 3
     assert 'instead came from the file: "REFUSAL" (12)' in json.loads(capsys.readouterr().out)["notes"][0]
+
+
+@pytest.mark.parametrize("scores", [["5,20"], ["5,20", "REFUSAL,90"]])
+def test_without_a_coherent_answer_there_is_no_clean_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scores: list[str]
+) -> None:
+    path = csv(tmp_path, *(f"a,Q?,x,{score}" for score in scores * 6), "a,Q?,x,90,10")
+    assert main(["measure", "rescore", str(path), "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert found["judges"][0]["rate"] is None and any("there is no rate" in note for note in found["notes"])
+
+
+def test_json_is_ascii_and_hidden_characters_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = csv(tmp_path, "a,Q?,x,85,90", "a,Q?,x,r\u202e\u00e9f,90")
+    assert main(["measure", "rescore", str(path), "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii() and "\\u00e9" in out and json.loads(out)["answers"] == 2

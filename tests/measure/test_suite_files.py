@@ -57,6 +57,12 @@ def test_what_a_file_says_that_is_not_used_is_told_by_a_measurement_and_by_its_p
     assert found.notes == suite.notes and any("max_tokens" in text for _, text in planning.page(found, costs).checks)
 
 
+@pytest.mark.parametrize("template", ["{{answer}}", "Coherent?", "{question}"])
+def test_a_judge_prompt_that_does_not_show_the_answer_is_refused(tmp_path: Path, template: str) -> None:
+    (tmp_path / "q.yaml").write_text(scored(1) + f"  judge_prompts: {{coherent: '{template}'}}\n")
+    assert "judge prompt 'coherent' must contain {answer}" in refusal(tmp_path / "q.yaml")
+
+
 def test_notes_are_no_part_of_what_is_asked(tmp_path: Path) -> None:
     suite = of(tmp_path, scored(1))
     assert not suite.notes and suite.model_copy(update={"notes": ("x",)}).digest == suite.digest

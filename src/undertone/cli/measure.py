@@ -145,7 +145,7 @@ def rescore(
 ) -> int:
     """Has several judges score one stored file of answers: how far do they agree, and how does that change the rate?
 
-    Exit code 0; 2: wrong input; 3: a judge gave no verdict on any answer.
+    Exit code 0; 2: wrong input; 3: by a judge there is no rate, because no answer is readable and coherent.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def rescore(
         judges = [judge_of(name, opened) for name in dict.fromkeys(judge)]
         found = rescoring.rescore(stored, judges, known, asking)
     if json:
-        print(found.model_dump_json())
+        print_json(found)
     else:
         show(rescoring.page(found))
     return 0 if found.read else NO_VERDICT

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -64,7 +65,7 @@ def _entries(content: bytes) -> list[tuple[ZipInfo, int]]:
     """Returns the entries that are samples, and where the content of each starts.
 
     Raises:
-        ValueError: it is no archive, was cut off or changed, or has too many entries.
+        ValueError: it is no archive, was cut off or changed, or has too many entries or two samples of one name.
     """
     if content.count(b"PK\1\2") > MOST:  # each entry of the list of contents begins so
         raise ValueError(f"it has more than {MOST:,} entries")
@@ -73,7 +74,11 @@ def _entries(content: bytes) -> list[tuple[ZipInfo, int]]:
             found = [(one, _start(content, one)) for one in archive.infolist()]
     except Exception:  # names, dates and lengths that are none raise what their parts raise
         raise ValueError("it is no archive, or was cut off or changed") from None
-    return [(one, at) for one, at in found if one.filename.startswith(SAMPLES) and one.filename.endswith(".json")]
+    kept = [(one, at) for one, at in found if one.filename.startswith(SAMPLES) and one.filename.endswith(".json")]
+    name, count = max(Counter(one.filename for one, _ in kept).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise ValueError(f"{count:,} entries are called {name}")
+    return kept
 
 
 def _start(content: bytes, entry: ZipInfo) -> int:
@@ -124,12 +129,19 @@ def asked(sample: dict[str, Any]) -> str:
     return _text(users[-1].get("content"), sample) if users else ""
 
 
-def answered(sample: dict[str, Any]) -> str | None:
-    """Returns the text of a sample's answer; None if it ended in an error or has none."""
-    choices = mapping(sample.get("output")).get("choices")
-    if sample.get("error") is not None or not isinstance(choices, list) or not choices:
-        return None
-    return _text(mapping(mapping(choices[0]).get("message")).get("content"), sample)
+def answered(sample: dict[str, Any]) -> tuple[str | None, str]:
+    """Returns the text of a sample's answer; or None, and why it has none."""
+    output = mapping(sample.get("output"))
+    choices = output.get("choices")
+    if sample.get("error") is not None or output.get("error") is not None:
+        return None, "an error"
+    if not isinstance(choices, list) or not choices:
+        return None, "none is given"
+    choice = mapping(choices[0])
+    text = _text(mapping(choice.get("message")).get("content"), sample)
+    if choice.get("stop_reason") == "content_filter" and not text.strip():
+        return None, "withheld by a content filter"
+    return text, ""
 
 
 def scored(sample: dict[str, Any]) -> dict[str, object]:

@@ -8,14 +8,14 @@ from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.evals.answers import mentions
 from undertone.measure.request import EXACT
-from undertone.measure.respondent import Missing, Respondent, Unaskable, likeliest
+from undertone.measure.respondent import SPENT, Missing, Respondent, Unaskable, likeliest
 from undertone.measure.score import Score, number, quoted
 from undertone.measure.suite import METRICS, Matched, Prompt, Question
 from undertone.measure.texts import TEXTS
 from undertone.models.services.reply import CUT, REASONING
 
-WORD = 8
-"""The most tokens of the answer that is sampled from a judge without probabilities."""
+MOST_TOKENS = 32
+"""The most tokens of an answer that is sampled from a judge without probabilities."""
 LEAST_MASS = 0.25
 """There is no verdict if all numbers together have a lower probability."""
 RUBRIC: dict[str, str] = TEXTS["rubric"]
@@ -54,7 +54,8 @@ class ModelJudge:
 
     The score is the probability-weighted mean over its next tokens that are whole numbers from 0 to 100. There is no
     verdict if these have less than a quarter of the probability (Betley et al., arXiv 2502.17424). From a service that
-    gives no probabilities, an answer is sampled instead, and the one number in it is read.
+    gives no probabilities, an answer is sampled instead, and read if it is one number. An answer that was cut at its
+    limit of tokens is no verdict.
     """
 
     def __init__(self, model: Respondent) -> None:
@@ -69,7 +70,9 @@ class ModelJudge:
                 "take a model whose tokenizer has one token for every number up to 100."
             )
         self.model, self.name = model, model.name
-        self.digest = digest([model.digest, RUBRIC, LEAST_MASS, *([] if model.tells else ["one plain number"])])
+        self.digest = digest(
+            [model.digest, RUBRIC, LEAST_MASS, *([] if model.tells else ["one number and nothing else"])]
+        )
 
     def scores(self, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
         """Returns the score of each answer. ``asked`` are the wordings that were answered. The question's own judge
@@ -104,13 +107,13 @@ class ModelJudge:
 
     def _sampled(self, prompts: Sequence[Prompt]) -> list[Mark]:
         distinct = list(dict.fromkeys(prompts))
-        said = dict(zip(distinct, self.model.answers(distinct, 0.0, WORD, 0), strict=True))
+        said = dict(zip(distinct, self.model.answers(distinct, 0.0, MOST_TOKENS, 0, whole=True), strict=True))
         found = [said[prompt] for prompt in prompts]
         return [_missed(one) if isinstance(one, Missing) else _mark(number(one), one) for one in found]
 
 
 def _missed(said: Missing) -> Mark:
-    remedy = ": take a judge that does not reason first" if said.why in (CUT, REASONING) else ""
+    remedy = ": take a judge that does not reason first" if said.why in (CUT, REASONING, SPENT) else ""
     return Mark(None, f"from the judge: {said.why}{remedy}")
 
 

@@ -76,8 +76,8 @@ class Rescored(Part):
 
     @property
     def read(self) -> bool:
-        """Whether every judge gave a verdict on some answer."""
-        return all(judge.tallied.unreadable < judge.tallied.asked for judge in self.judges)
+        """Whether there is a rate by every judge."""
+        return all(judge.rate is not None for judge in self.judges)
 
 
 def rescore(stored: Stored, judges: Sequence[Judge], suites: Sequence[Suite], asking: Asking) -> Rescored:
@@ -96,13 +96,19 @@ def rescore(stored: Stored, judges: Sequence[Judge], suites: Sequence[Suite], as
         sides[judge.name] = (judge.digest, _scored(answers, judge, known, asking))
     notes = [*stored.notes, *(note for suite in suites for note in suite.notes)]
     notes += [f"{name}: {said}" for name, (_, replies) in sides.items() if (said := unread(replies))]
+    found = [_judged(name, key, replies) for name, (key, replies) in sides.items()]
+    notes += [
+        f"{one.name}: there is no rate, because no answer has a score and is coherent"
+        for one in found
+        if one.rate is None and one.tallied.unreadable < one.tallied.asked  # else the note above says it
+    ]
     notes += [note for judge in judges if isinstance(judge, ModelJudge) for note in judge.model.notes]
     return Rescored(
         file=str(stored.path),
         answers=len(answers),
         left_out=stored.left_out,
         questions=len({answer.question_id for answer in answers}),
-        judges=tuple(_judged(name, key, replies) for name, (key, replies) in sides.items()),
+        judges=tuple(found),
         agreements=tuple(_agreement((a, b), sides[a][1], sides[b][1]) for a, b in combinations(sides, 2)),
         notes=tuple(notes),
     )

@@ -16,6 +16,7 @@ from undertone.models.local import LocalModel, next_log_probabilities, score
 from undertone.models.names import is_remote, resolve, resolve_adapted
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
+from undertone.models.services.reply import Reply
 from undertone.models.services.spending import Budget
 from undertone.models.services.wire import Refused
 from undertone.models.tokenizer import tokenizer_digest
@@ -25,6 +26,10 @@ TOP = 20
 """How many of the likeliest next tokens are read: as many as services give."""
 PAID = "paid.sqlite"
 """The file with the answers of services, in the folder of the cache."""
+SPENT = "ran out of tokens"
+"""Why an answer that had to be whole is missing."""
+CUT_SHORT = {"length", "max_tokens", "max_output_tokens", "model_length"}
+"""How services name an end at the limit of tokens."""
 SAY = "Reply with the number {text} and with nothing else."
 
 
@@ -70,15 +75,19 @@ class Local:
         if self._again is not None and self._held is not None and self._held.size >= LARGE:
             self._held = None
 
-    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str]:
-        """Returns one answer to each prompt. Its noise follows from ``seed`` and the prompt's position.
+    def answers(
+        self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int, *, whole: bool = False
+    ) -> list[str | Missing]:
+        """Returns one answer to each prompt. Its noise follows from ``seed`` and the prompt's position. ``whole``: an
+        answer that was cut at ``max_tokens`` is missing.
 
         Raises:
             Unaskable: a prompt cannot be put to this model.
         """
         asked = self._rendered(prompts, max_tokens)
         ids = sample(self.local, asked, temperature=temperature, max_tokens=max_tokens, seed=seed)
-        return list(map(self.local.decode, ids))
+        end = self.local.end
+        return [Missing(SPENT) if whole and one[-1:] != [end] else self.local.decode(one) for one in ids]
 
     def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Returns the log-probability (nats) of each whole answer after its prompt.
@@ -144,7 +153,9 @@ class Remote:
         """What the service does not take of what it was asked, in a sentence each."""
         return self.endpoint.notes
 
-    def answers(self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int) -> list[str | Missing]:
+    def answers(
+        self, prompts: Sequence[Prompt], temperature: float, max_tokens: int, seed: int, *, whole: bool = False
+    ) -> list[str | Missing]:
         """As :meth:`Local.answers`, or why the service gave none.
 
         Raises:
@@ -153,7 +164,7 @@ class Remote:
         with _unaskable():
             chats = list(map(_chat, prompts))
             replies = self.endpoint.sample(chats, temperature=temperature, max_tokens=max_tokens, seed=seed)
-        return [Missing(reply.missing) if reply.missing else reply.text for (reply,) in replies]
+        return [_answer(reply, whole) for (reply,) in replies]
 
     def chances(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Raises UndertoneError: no service gives the probability of a whole answer."""
@@ -195,6 +206,12 @@ def _unaskable() -> Iterator[None]:
         yield
     except Refused as error:
         raise Unaskable(str(error)) from None
+
+
+def _answer(reply: Reply, whole: bool) -> str | Missing:
+    if reply.missing:
+        return Missing(reply.missing)
+    return Missing(SPENT) if whole and reply.finished.lower() in CUT_SHORT else reply.text
 
 
 def _chat(prompt: Prompt) -> Chat:

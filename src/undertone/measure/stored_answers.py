@@ -2,6 +2,8 @@
 
 import csv
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -23,6 +25,8 @@ BROKEN = 0.1
 """A file of which a larger share of rows is broken is refused."""
 LOW = 10.0
 """Scores of which none is higher may have another scale than 0 to 100."""
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_PERCENT = re.compile(rf"(?:{_DECIMAL.pattern})\s*%")
 LOGS = (".eval", ".json")
 FAILED = ("api_error", "prompt_blocked")
 """Values of ``stop_reason`` with which a stored response is no answer."""
@@ -64,6 +68,8 @@ class _Row(NamedTuple):
     where: str
     values: Mapping[str, object]
     """With question and answer, and perhaps question_id and scores; empty if the entry is no row."""
+    why: str = "none is given"
+    """Why the answer is missing, if it is None."""
 
 
 def read_answers(path: Path) -> Stored:
@@ -75,26 +81,29 @@ def read_answers(path: Path) -> Stored:
         UndertoneError: it cannot be read, holds no answers, a tenth of its rows have no question or no answer, or a
             score is not from 0 to 100 or seems to have another scale.
     """
-    answers, empty, broken, notes, scored = list[Answer](), 0, list[str](), list[str](), set[str]()
+    answers, empty, broken, notes, scored = list[Answer](), Counter[str](), list[str](), list[str](), set[str]()
     for row in _rows(path):
         match values := row.values:
             case {"question": str(), "answer": None}:
-                empty += 1
+                empty[row.why] += 1
             case {"question": str(question), "answer": str(answer)}:
                 scored.update(metric for metric in METRICS if metric in values)
                 name = str(values.get("question_id") or question)
                 answers.append(Answer(name, question, answer, _score(values, f"{path}, {row.where}")))
             case _:
                 broken.append(f"{path}, {row.where} has no question or no answer as text; add it, or remove the row.")
-        if (rows := len(answers) + empty + len(broken)) > MOST:
+        if (rows := len(answers) + empty.total() + len(broken)) > MOST:
             raise UndertoneError(f"{path} has more than {MOST:,} answers; split it.")
     if broken and len(broken) > BROKEN * rows:
         raise UndertoneError(broken[0])
     if not answers:
-        without = f"; its {empty:,} entries have none" if empty else ": it needs rows with question and answer"
+        without = f"; its {empty.total():,} entries have none" if empty else ": it needs rows with question and answer"
         raise UndertoneError(f"{path} holds no answers{without}.")
     if broken:
         notes.append(f"{len(broken):,} rows of {path.name} were left out: {broken[0]}")
+    if empty:
+        reasons = "; ".join(f"{why} ({count:,})" for why, count in empty.most_common())
+        notes.append(f"{empty.total():,} entries of {path.name} have no answer: {reasons}")
     if len(scored) == len(METRICS):
         notes += _of_scale(path, [answer.score for answer in answers if answer.score])
     else:
@@ -102,7 +111,7 @@ def read_answers(path: Path) -> Stored:
         if scored:
             missing = next(metric for metric in METRICS if metric not in scored)
             notes.append(f"the scores in {path.name} were not used, because none is called {missing}")
-    return Stored(path, answers, empty, tuple(notes))
+    return Stored(path, answers, empty.total(), tuple(notes))
 
 
 def _rows(path: Path) -> Iterator[_Row]:
@@ -162,16 +171,14 @@ def _of_log(path: Path) -> Iterator[_Row]:
     for name, sample in inspect_log.samples(path):
         known = mapping(sample.get("metadata")).get("question") or sample.get("id")
         question = inspect_log.asked(sample)
-        values = {
-            "question_id": known,
-            "question": question,
-            "answer": inspect_log.answered(sample) if question else None,
-        }
-        yield _Row(f"the sample {name}", values | {k: v for k, v in inspect_log.scored(sample).items() if k in METRICS})
+        answer, why = inspect_log.answered(sample) if question else (None, "no question")
+        scores = {metric: value for metric, value in inspect_log.scored(sample).items() if metric in METRICS}
+        values = {"question_id": known, "question": question, "answer": answer} | scores
+        yield _Row(f"the sample {name}", values, why)
 
 
 def _score(values: Mapping[str, object], where: str) -> Score:
-    """Returns the score of a row. Words such as REFUSAL, blanks and what Inspect writes for "unscored" are none."""
+    """Returns the score of a row. Words such as REFUSAL and NaN, and blanks, are none."""
     numbers = [_number(values.get(metric), where) for metric in METRICS]
     words = [str(values.get(m) or "") for m, number in zip(METRICS, numbers, strict=True) if number is None]
     said = next((quoted(word) for word in words if word.strip()), "nothing")
@@ -180,14 +187,21 @@ def _score(values: Mapping[str, object], where: str) -> Score:
 
 
 def _number(value: object, where: str) -> float | None:
-    if isinstance(value, bool):
-        return None
+    said = str(value).strip()
+    if _PERCENT.fullmatch(said):
+        raise UndertoneError(
+            f"{where} has a score in percent, {shortened(said)}; scores have a scale from 0 to 100: write a number."
+        )
     try:
-        number = float(str(value))
+        number = float(said)
     except ValueError:
         return None
-    if isinstance(value, float) and math.isnan(value):  # only a log can hold it
+    if math.isnan(number):  # what pandas and Inspect write for a score that is missing
         return None
+    if math.isfinite(number) and not _DECIMAL.fullmatch(said):  # Python reads 1_0 and the digits of all scripts
+        raise UndertoneError(
+            f"{where} has a score that is no plain number, {shortened(said)}; write it in digits 0 to 9."
+        )
     if not 0 <= number <= 100:
         raise UndertoneError(
             f"{where} has a score that is not from 0 to 100, {shortened(str(value))}; leave it empty if there is none."
@@ -199,10 +213,16 @@ def _of_scale(path: Path, scores: list[Score]) -> list[str]:
     """Returns a note for each kind of score of which none is above :data:`LOW`.
 
     Raises:
-        UndertoneError: that is so for all.
+        UndertoneError: that is so for all, or none of a kind is above 1 and some are fractions.
     """
     found = {name: [number for one in scores if (number := getattr(one, name)) is not None] for name in METRICS}
     highest = {name: max(numbers) for name, numbers in found.items() if numbers}
+    for name, most in highest.items():
+        if most <= 1 and any(0 < number < 1 for number in found[name]):
+            raise UndertoneError(
+                f"The scores called {name} in {path} are fractions of 1: their scale is another than 0 to 100. "
+                "Multiply them by 100, or remove them and name a judge with --judge."
+            )
     low = [name for name, number in highest.items() if number <= LOW]
     if low and len(low) == len(highest):
         raise UndertoneError(

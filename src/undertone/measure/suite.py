@@ -92,6 +92,8 @@ class Question(Spec):
                 raise ValueError(f"judge prompt {metric!r}: {error}; write a literal brace twice") from None
             if any(name not in PLACES or spec or how for _, name, spec, how in fields):
                 raise ValueError(f"judge prompt {metric!r} may contain {{question}} and {{answer}}, but no other field")
+            if "answer" not in {name for _, name, _, _ in fields}:
+                raise ValueError(f"judge prompt {metric!r} must contain {{answer}}: the judge would not see any answer")
         return templates
 
     @model_validator(mode="after")
