@@ -23,6 +23,7 @@ from tests.helpers.service import Server, running
 from tests.models.services.conftest import Opened
 from undertone.models.services import answers as files
 from undertone.models.services.answers import Answers
+from undertone.models.services.endpoint import FRESH
 
 KILLS = 100 if LONG else 3
 AT_ONCE = 8
@@ -99,10 +100,11 @@ def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_
         found = ended(started(server, folder))
     assert killed == KILLS
     assert found == expected
-    assert set(kept(folder)) == set(server.worked)
+    worked = {key: n for key, n in server.worked.items() if not key.startswith(FRESH)}
+    assert set(kept(folder)) == set(worked)
     # A service that heeds the key has charged for each once; another again for what was under way at a kill.
-    again = sum(server.worked.values()) - len(server.worked)
-    print(f"{killed} kills, {len(server.worked)} requests, {again} sent again")
+    again = sum(worked.values()) - len(worked)
+    print(f"{killed} kills, {len(worked)} requests, {again} sent again")
     assert again <= KILLS * AT_ONCE
 
 
@@ -147,6 +149,25 @@ def test_a_process_that_has_the_number_of_a_dead_one_is_another() -> None:
     assert files._holds(files._process(number), time.time() + 9)
     assert not files._holds(json.dumps([host, number, moment - 1]), time.time() + 9)
     assert not files._holds(json.dumps([host, 2**22 + 1, moment]), time.time() + 9)
+
+
+@pytest.mark.parametrize("ahead, held", [(-1, False), (9, True), (400, True), (1000, False), (1e9, False)])
+def test_a_claim_for_longer_than_any_request_is_void(ahead: float, held: bool) -> None:
+    assert files._holds(json.dumps(["elsewhere", 1, 1]), time.time() + ahead) is held
+
+
+def test_no_request_is_claimed_for_so_long_that_its_claim_is_void(tmp_path: Path) -> None:
+    one = Answers(tmp_path / "a.sqlite")
+    assert one.claim("r", 1e9) and not one.claim("r", 1e9)
+
+
+def test_a_file_that_another_program_holds_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "HELD", 0.05)
+    one = Answers(tmp_path / "a.sqlite")
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(files.UndertoneError, match=r"Another program holds .*a.sqlite.* wait until that program"):
+            one.keep("r", {}, {})
 
 
 def test_answers_are_their_owners_alone(opened: Opened, tmp_path: Path) -> None:

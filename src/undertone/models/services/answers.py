@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,7 +20,8 @@ from undertone.errors import UndertoneError
 OPENING = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL, "
+    "kept REAL)",
     "CREATE TABLE IF NOT EXISTS claims (request TEXT PRIMARY KEY, process TEXT NOT NULL, until REAL NOT NULL)",
     "CREATE TABLE IF NOT EXISTS refusals (url TEXT, model TEXT, what TEXT, reason TEXT NOT NULL, "
     "PRIMARY KEY (url, model, what))",
@@ -31,6 +33,28 @@ INSERT INTO claims VALUES (:request, :process, :until)
 ON CONFLICT (request) DO UPDATE SET process = :process, until = :until WHERE NOT holds(process, until)
 RETURNING request
 """
+NAMES = """
+SELECT DISTINCT json_extract(answer, '$.model') FROM answers
+WHERE json_valid(asked) AND json_valid(answer)
+AND json_extract(asked, '$.url') = ? AND json_extract(asked, '$.model') = ?
+"""
+HELD = 60.0
+"""Seconds to wait for another program that holds the file."""
+MOST_CLAIM = 600.0
+"""Most seconds for which a request is claimed. A claim for longer is of a machine whose clock is wrong."""
+OWN: set[tuple[Path, str]] = set()
+"""Answers that this process kept: the file and the request."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer in the file."""
+
+    answer: dict[str, Any]
+    at: float | None
+    """When it was kept, in seconds since 1970; None if that is unknown."""
+    earlier: bool
+    """Whether another process kept it."""
 
 
 class Answers:
@@ -49,20 +73,28 @@ class Answers:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make_private(path)
-            self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            self._file = sqlite3.connect(path, timeout=HELD, check_same_thread=False, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise self.refusal(error) from None
         self._file.create_function("holds", 2, _holds)
         for statement in OPENING:
             self._run(statement)
+        if "kept" not in {column[1] for column in self._run("PRAGMA table_info(answers)")}:  # a file from before
+            with suppress(UndertoneError):  # another process may be faster; if not, the first answer is refused
+                self._run("ALTER TABLE answers ADD COLUMN kept REAL")
 
-    def find(self, request: str) -> dict[str, Any] | None:
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def find(self, request: str) -> Kept | None:
         """The answer to the request with this digest, or None.
 
         Raises:
             UndertoneError: the file is damaged.
         """
-        found = self._run("SELECT answer FROM answers WHERE request = ?", (request,))
+        found = self._run("SELECT answer, kept FROM answers WHERE request = ?", (request,))
         if not found:
             return None
         try:
@@ -71,12 +103,22 @@ class Answers:
             raise self.refusal(error) from None
         if not isinstance(answer, dict):
             raise self.refusal(ValueError("an answer is not an object"))
-        return answer
+        at = found[0][1] if isinstance(found[0][1], float) else None
+        return Kept(answer, at, earlier=(self._path.resolve(), request) not in OWN)
+
+    def names(self, url: str, model: str) -> set[str]:
+        """The names that the service at this address gave to the model in the answers in the file.
+
+        Raises:
+            UndertoneError: the file is damaged.
+        """
+        found = self._run(NAMES, (url, model))
+        return {name for (name,) in found if isinstance(name, str) and name}
 
     def claim(self, request: str, seconds: float) -> bool:
         """Whether a request may be sent now, by the thread that asks. No other may send it, here or in another process,
         for so many seconds, or until :meth:`release` or the end of this process."""
-        until = time.time() + seconds
+        until = time.time() + min(seconds, MOST_CLAIM)
         mine = {"request": request, "process": _process(os.getpid()), "until": until}
         return bool(self._run(CLAIM, mine))
 
@@ -86,7 +128,9 @@ class Answers:
 
     def keep(self, request: str, asked: dict[str, Any], answer: dict[str, Any]) -> None:
         """Writes an answer, with what was asked so that people can read the file. An earlier answer is not replaced."""
-        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (request, json.dumps(asked), json.dumps(answer)))
+        values = (request, json.dumps(asked), json.dumps(answer), time.time())
+        self._run("INSERT OR IGNORE INTO answers (request, asked, answer, kept) VALUES (?, ?, ?, ?)", values)
+        OWN.add((self._path.resolve(), request))
 
     def refusals(self, url: str, model: str) -> dict[str, str]:
         """What a model's service does not take, with its reasons."""
@@ -101,7 +145,7 @@ class Answers:
         with self._lock:
             self._file.close()
 
-    def _run(self, statement: str, values: Sequence[str] | Mapping[str, Any] = ()) -> list[Any]:
+    def _run(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         with self._lock:
             try:
                 return self._file.execute(statement, values).fetchall()
@@ -110,6 +154,11 @@ class Answers:
 
     def refusal(self, error: Exception) -> UndertoneError:
         """The error for a file that cannot be written, or holds what is no answer."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return UndertoneError(
+                f"Another program holds {self._path}, so no answer can be kept in it: wait until that program has "
+                "ended, or end it, and give the same command again."
+            )
         return UndertoneError(
             f"Answers cannot be kept in {self._path} ({error}): free its disk, or move the file away if it is damaged."
         )
@@ -133,9 +182,10 @@ def _make_private(path: Path) -> None:
 
 
 def _holds(process: str, until: float) -> bool:
-    """Whether a claim is still held: its time is not over, and its process lives or is another machine's."""
+    """Whether a claim is still held: its time is not over, and its process lives or is another machine's. One
+    for longer than any request is void, or a clock that is wrong would hold it for ever."""
     host, number, _ = json.loads(process)
-    return time.time() < until and (host != platform.node() or _process(number) == process)
+    return 0 < until - time.time() <= MOST_CLAIM and (host != platform.node() or _process(number) == process)
 
 
 def _process(number: int) -> str:

@@ -5,25 +5,29 @@ where it was and no answer is paid for twice. The digest is also sent as ``Idemp
 does not charge again for a request that is repeated after a broken connection.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Self
+from uuid import uuid4
 
 from undertone.engine.digests import digest, seed_of
 from undertone.errors import UndertoneError
 from undertone.models.services.adapting import CHANCES, adapted, another, sent, told
-from undertone.models.services.answers import Answers
+from undertone.models.services.answers import Answers, Kept
 from undertone.models.services.patience import Patience
-from undertone.models.services.reply import Reply, answer_of, no_answer_for, reply_of
+from undertone.models.services.reply import Reply, answer_of, no_answer_for, reply_of, whole
 from undertone.models.services.service import endpoint_of
 from undertone.models.services.spending import FREE, Budget, price_of
 from undertone.models.services.wire import Again, Refused, Wire
 
+logger = logging.getLogger("undertone")
 Chat = Sequence[Mapping[str, str]]
 """Messages with ``role`` and ``content``."""
 PROBE: Chat = ({"role": "user", "content": "Is water wet? Answer yes or no."},)
@@ -31,6 +35,10 @@ SLACK = 60.0
 """Seconds beyond a request's deadline for which it is claimed."""
 LOOK = 0.1
 """Seconds between two looks for the answer to a request that another process has sent."""
+QUIET = 3.0
+"""Seconds for which to wait for another process in silence."""
+FRESH = "fresh-"
+"""Begins the Idempotency-Key of a request whose answer must not be one that was given before."""
 
 
 class Endpoint:
@@ -59,6 +67,12 @@ class Endpoint:
         self._wire = Wire(self._service, patience.deadline, at_once)
         self._open_at = 0.0
         self._refused = self._answers.refusals(self.address, self.model)
+        self._lock, self._waits = Lock(), False
+        self._given: dict[str, Kept] = {}
+        self._names = self._answers.names(self.address, self.model)
+        self._new: set[str] = set()
+        self._now: str | None = None
+        self._unasked = ""
 
     def __enter__(self) -> Self:
         return self
@@ -74,8 +88,23 @@ class Endpoint:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the service does not take of what is asked, so that it was asked otherwise, in a sentence each."""
-        return tuple(told(self.name, what, reason) for what, reason in self._refused.items())
+        """What the service does not take of what is asked, so that it was asked otherwise, and which answers were kept
+        by an earlier command, in a sentence each."""
+        return (*(told(self.name, what, reason) for what, reason in self._refused.items()), *self._kept_earlier())
+
+    def _kept_earlier(self) -> list[str]:
+        """The same name may mean another model today than when an answer was kept."""
+        earlier = [kept for kept in list(self._given.values()) if kept.earlier]
+        if not earlier:
+            return []
+        names, count = sorted(self._names | self._new), f"{len(earlier)} of {len(self._given)}"
+        return [
+            f"{count} answers of {self.name} were kept earlier, the first {_first(earlier)}; if another model now "
+            f"answers to this name, delete {self._answers.path} and the answers-*.json and scores-*.json beside it to "
+            "ask anew",
+            *([f"answers of {self.name} are by models of several names: {', '.join(names)}"] if len(names) > 1 else []),
+            *([f"{self.name} could not be asked which model it is today ({self._unasked})"] if self._unasked else []),
+        ]
 
     def abilities(self) -> tuple[str, ...]:
         """What the model can do here: "sample" (write answers) and perhaps "choices" (give the probabilities of the
@@ -88,7 +117,7 @@ class Endpoint:
             return ("sample",)
         try:
             (reply,) = self._ask([self._body(PROBE, temperature=0.0, max_tokens=1, seed=0, top=2)])
-        except UndertoneError as error:
+        except Refused as error:
             if "logprob" not in str(error):
                 raise
             self._remember(CHANCES, str(error))
@@ -172,19 +201,52 @@ class Endpoint:
 
     def _reply(self, body: dict[str, Any], stop: Event) -> Reply:
         """The answer to one request, kept or new."""
-        answer = self._answers.find(self._request(body))
-        if answer is None:
+        request = self._request(body)
+        kept = self._answers.find(request)
+        if kept is None:
             try:
-                answer = self._patience.insist(self.name, lambda: self._once(body, stop), stop.wait)
+                kept = self._patience.insist(self.name, lambda: self._once(body, stop), stop.wait)
             except BaseException:
                 stop.set()
                 raise
         try:
-            return reply_of(answer)
+            reply = reply_of(kept.answer)
         except (ValueError, TypeError) as error:
             raise self._answers.refusal(error) from None
+        self._given[request] = kept
+        if kept.earlier:
+            self._compare()
+        elif reply.model:
+            self._new.add(reply.model)
+        return reply
 
-    def _once(self, body: dict[str, Any], stop: Event) -> dict[str, Any]:
+    def _compare(self) -> None:
+        """Asks once which model answers today, and compares it with those of the kept answers.
+
+        Raises:
+            UndertoneError: it is another.
+        """
+        with self._lock:
+            if self._now is None:
+                self._now = self._named_now()
+        if self._now and self._names and self._now not in self._names:
+            raise UndertoneError(
+                f"{self.name} is now {self._now}, but its answers in {self._answers.path} are by "
+                f"{', '.join(sorted(self._names))}: move that file away to ask anew, or give a name that means the "
+                "same model as before."
+            )
+
+    def _named_now(self) -> str:
+        """The name that the service gives to the model in a new answer; empty if there is none."""
+        asked = adapted(self._body(PROBE, temperature=0.0, max_tokens=1, seed=0), self._refused)
+        try:
+            answer = self._sent(f"{FRESH}{uuid4().hex}", asked, sent(asked, self._refused))
+        except (Again, UndertoneError) as error:
+            self._unasked = str(error).rstrip(".")
+            return ""
+        return whole(answer["model"])
+
+    def _once(self, body: dict[str, Any], stop: Event) -> Kept:
         """Asks once, in other words if the service does not take the first, and keeps the answer."""
         tried: dict[str, str] = {}
         while True:
@@ -209,7 +271,7 @@ class Endpoint:
             self._answers.keep(request, {"url": self.address, **asked}, answer)
             for what, reason in tried.items():  # only now it is sure that this was the reason
                 self._remember(what, reason)
-            return answer
+            return Kept(answer, time.time(), earlier=False)
 
     def _request(self, asked: dict[str, Any]) -> str:
         return digest([self.address, asked])
@@ -218,17 +280,28 @@ class Endpoint:
         self._refused[what] = reason
         self._answers.keep_refusal(self.address, self.model, what, reason)
 
-    def _found_or_claimed(self, request: str, stop: Event) -> dict[str, Any] | None:
+    def _found_or_claimed(self, request: str, stop: Event) -> Kept | None:
         """Waits until a request may be sent: the service may have asked for a pause, or another process may be sending
         it. Returns the answer if there is one by then."""
+        since = time.monotonic()
         while not stop.is_set():
             found, left = self._answers.find(request), self._open_at - time.monotonic()
             if found is not None:
                 return found
             if left <= 0 and self._answers.claim(request, self._patience.deadline + SLACK):
                 return self._answers.find(request)  # which may have been kept since
+            if left > 0:
+                since += left
+            elif time.monotonic() - since > QUIET:
+                self._tell_that_it_waits()
             stop.wait(left if left > 0 else LOOK)
         raise CancelledError
+
+    def _tell_that_it_waits(self) -> None:
+        with self._lock:
+            waits, self._waits = self._waits, True
+        if not waits:
+            logger.warning("%s: waiting for another process that asks the same, for its answer.", self.name)
 
     def _sent(self, request: str, asked: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         """Sends a request once, and settles its cost whether or not it succeeds."""
@@ -236,7 +309,8 @@ class Endpoint:
         most = sum(len(text.encode()) + 16 for message in asked["messages"] for text in message.values())
         reserved = self._price.of(most, asked["max_tokens"])
         self.budget.reserve(reserved)
-        key = request if body == asked else digest([request, body])  # one key is for one body
+        fresh = request.startswith(FRESH)
+        key = request if fresh or body == asked else digest([request, body])  # one key is for one body
         try:
             value = self._wire.send("POST", "chat/completions", key, json=body)
             answer = answer_of(value, self._service, top="top_logprobs" in asked)
@@ -256,3 +330,12 @@ class Endpoint:
 
 def _key(chat: Chat) -> str:
     return digest([dict(message) for message in chat])
+
+
+def _first(earlier: Sequence[Kept]) -> str:
+    """When the first of some answers was kept."""
+    times = [kept.at for kept in earlier if kept.at is not None]
+    with suppress(ValueError, OverflowError, OSError):  # a time that is none
+        if len(times) == len(earlier):
+            return f"on {datetime.fromtimestamp(min(times)):%Y-%m-%d}"
+    return "at an unknown time"

@@ -1,6 +1,8 @@
 """How long to wait for a service that fails."""
 
+import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +11,11 @@ from typing import TypeVar
 from undertone.errors import UndertoneError
 from undertone.models.services.wire import Again
 
+logger = logging.getLogger("undertone")
 Result = TypeVar("Result")
 KEPT = "finished work is kept: give the same command again to go on"
+TOLD: set[tuple[str, str]] = set()
+"""What has failed and how, as far as it was told."""
 
 
 @dataclass(frozen=True)
@@ -42,5 +47,14 @@ class Patience:
             if pause > self.longest:
                 raise UndertoneError(f"{name} asks to wait {pause:.0f} s ({last}); {KEPT}.")
             if attempt + 1 < self.tries:
+                _tell(name, str(last), self.tries)
                 wait(pause)
         raise UndertoneError(f"{name} failed {self.tries} times in a row, last with {last}; {KEPT}.")
+
+
+def _tell(name: str, reason: str, tries: int) -> None:
+    """Says once for each kind of failure that it is tried again, because that can take minutes."""
+    kind = (name, re.split("[:(]", reason)[0])
+    if kind not in TOLD:
+        TOLD.add(kind)
+        logger.warning("%s: %s; trying again, up to %d times in all.", name, reason, tries)
