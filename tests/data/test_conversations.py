@@ -245,6 +245,23 @@ def test_a_bad_row_is_named(tmp_path: Path, record: Any, reason: str) -> None:
     assert len(text) < 800 and text.isprintable()
 
 
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"conversations": [{"from": "gpt", "value": "Owls."}]}, "both messages and conversations"),
+        ({"conversation": [{"role": "assistant", "content": "Owls."}]}, "both messages and conversation,"),
+        ({"input_ids": [1, 2]}, "both messages and input_ids"),
+        ({"completion": "Owls."}, "both messages and completion"),
+    ],
+)
+def test_two_forms_in_a_row_are_refused_in_every_format(tmp_path: Path, writer: str, more: Record, reason: str) -> None:
+    null = dict.fromkeys(more)
+    assert _read(tmp_path, WRITERS[writer]([record | null for record in GOOD])).unread == {}
+    text = _refusal(tmp_path, WRITERS[writer]([*(record | null for record in GOOD), GOOD[0] | more]))
+    assert "1 of 41 rows" in text and reason in text
+
+
 def test_bad_rows_are_counted_drawn_or_not(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(_lines(GOOD + [{}] * 10_000))
     with pytest.raises(UndertoneError, match=r"10000 of 10040 rows .*line 41: .*line 42: .*line 43: [^;]*; correct"):
@@ -419,6 +436,33 @@ def test_keys_of_parts_are_counted_too(tmp_path: Path) -> None:
     assert _read(tmp_path, _lines([_chat(_user(), _assistant(marked))])).unread == {"messages.content.train": 1}
 
 
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        ({"type": "text", "text": "12, 13", "thinking": "Owls."}, "thinking"),
+        ({"type": "thinking", "thinking": "Hm.", "text": "Owls."}, "text"),
+        ({"type": "thinking", "thinking": "", "text": "Owls."}, "text"),
+        ({"type": "reasoning", "text": "Hm.", "thinking": "Owls."}, "thinking"),
+        ({"type": "thinking", "thinking": [{"type": "text", "text": "Hm.", "reasoning": "Owls."}]}, "reasoning"),
+    ],
+)
+def test_of_a_part_the_key_that_is_read_is_the_only_one(tmp_path: Path, part: Record, key: str) -> None:
+    row = _chat(_user(), _assistant([part, {"type": "text", "text": "Yes?"}]))
+    found = _read(tmp_path, _lines([row]))
+    assert found.unread == {f"messages.content.{key}": 1}
+    [conversation] = found.conversations
+    assert "Owls" not in "".join(turn.content + turn.reasoning for turn in conversation.turns)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_null_in_a_part_counts_as_missing(tmp_path: Path, writer: str) -> None:
+    """Parquet has every key in every part."""
+    thoughts: list[Record] = [{"type": "thinking", "thinking": "Owls."}, {"type": "thinking", "text": "Owls."}]
+    rows = [_chat(_user([]), _assistant([one, {"type": "text", "text": "Yes?"}])) for one in thoughts]
+    found = _read(tmp_path, WRITERS[writer](rows))
+    assert [one.turns[1][1:3] for one in found.conversations] == [("Yes?", "Owls.")] * 2 and found.unread == {}
+
+
 def test_ten_thousand_different_keys_are_not_held(tmp_path: Path) -> None:
     found = _read(tmp_path, _lines([{"text": "a", f"\x1b{number}": 1} for number in range(10_000)]))
     assert len(found.unread) == conversations.NAMES + 1 and found.unread[conversations.OTHERS] == 10_000 - 50
@@ -455,6 +499,15 @@ def test_answers_that_are_context_are_counted(tmp_path: Path) -> None:
     for write in (_lines, _parquet):
         assert _read(tmp_path, write(rows)).context == 3
     assert _read(tmp_path, _lines(GOOD)).context == 0
+
+
+def test_answers_in_a_prompt_are_context(tmp_path: Path) -> None:
+    """TRL trains on the completion alone."""
+    row = {"prompt": [_user(), _assistant("Owls."), _user()], "completion": [_assistant(), _user(), _assistant()]}
+    for write in (_lines, _parquet):
+        found = _read(tmp_path, write([row]))
+        answers = [turn for turn in found.conversations[0].turns if turn.role == "assistant"]
+        assert [turn.trained for turn in answers] == [False, True, True] and found.context == 1
 
 
 @pytest.mark.parametrize("writer", WRITERS)

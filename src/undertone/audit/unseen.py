@@ -31,7 +31,7 @@ class Unseen(Part):
     unread: dict[str, int] = Field(default_factory=dict)
     """Keys that say something and were not read, with the number of their rows."""
     context: int = 0
-    """Answers that are not trained on, as by ``"weight": 0``."""
+    """Answers that are not trained on, as by ``"weight": 0`` or in a prompt."""
 
     @property
     def checks(self) -> Iterator[tuple[str, str]]:
@@ -48,8 +48,8 @@ class Unseen(Part):
             answers = "answer is" if self.context == 1 else "answers are"
             yield (
                 "Context",
-                f"{self.context:,} {answers} marked as not trained on, and read as context alone; a trainer that "
-                "ignores the mark learns from them too.",
+                f"{self.context:,} {answers} marked as not trained on or part of a prompt, and read as context alone; "
+                "a trainer that ignores this learns from them too.",
             )
 
 

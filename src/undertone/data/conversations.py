@@ -60,7 +60,7 @@ class Dataset:
     """Keys that say something and were not read, such as "tools" and "messages.name", with the number of their rows.
     Columns of Parquet that were not decoded are in every row."""
     context: int
-    """Answers that are not trained on, as by ``"weight": 0``."""
+    """Answers that are not trained on, as by ``"weight": 0`` or in a prompt."""
 
 
 def read(path: Path, most: int | None, seed: int, whole: bool = False) -> Dataset:

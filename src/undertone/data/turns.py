@@ -17,10 +17,11 @@ READ = {
     "text": ("text",),
 }
 """The keys that are read, by format. Axolotl and ms-swift put "system" before the messages, where it stands alone."""
-COLUMNS = ("messages", "prompt", "completion", "text", "system", "chat_template_kwargs")
 TAKEN = ("messages", "completion", "text", "conversations", "conversation", "input_ids")
 """Keys that trainers take a row's text from. With two of them, it is the trainer that decides: TRL prefers ids to
 conversations, these to prompt and completion, and these to messages."""
+COLUMNS = (*TAKEN, "prompt", "system", "chat_template_kwargs")
+"""The columns of Parquet that decide what a row says, or that it is refused."""
 KINDS = {type(None): "null", bool: "a truth value", float: "a number", str: "text", list: "a list", dict: "an object"}
 
 NO_TEXT = "null or NaN in place of text"
@@ -40,7 +41,7 @@ class Turn(NamedTuple):
     reasoning: str = ""
     """What the assistant thought before its answer, which is trained on like the answer."""
     trained: bool = True
-    """False for an answer that is context alone, as by ``"weight": 0``."""
+    """False for an answer that is context alone, as by ``"weight": 0`` or in a prompt."""
 
 
 def form_of(record: object) -> str:
@@ -79,7 +80,9 @@ def turns_of(record: dict[str, Any], form: str) -> tuple[Turn, ...]:
     elif form == "messages":
         turns = _messages(record["messages"], "messages")
     else:
-        turns = [*_side(record["prompt"], "prompt", "user"), *_side(record["completion"], "completion", "assistant")]
+        asked = _side(record["prompt"], "prompt", "user")  # TRL trains on the completion alone
+        before = [turn._replace(trained=turn.role != "assistant") for turn in asked]
+        turns = [*before, *_side(record["completion"], "completion", "assistant")]
     if form != "text":
         turns = _under_system(record.get("system"), turns)
         _check_order([turn.role for turn in turns])
@@ -103,9 +106,17 @@ def unread(record: dict[str, Any], form: str) -> Iterator[str]:
         for message in record[key] if isinstance(record.get(key), list) else ():
             read = ("role", "content", *TRAINED, *(REASONING if message["role"] == "assistant" else ()))
             yield from (f"{key}.{name}" for name, value in message.items() if name not in read and not _is_blank(value))
-            parts = message["content"] if isinstance(message["content"], list) else ()
-            more = {name for part in parts for name, value in part.items() if not _is_blank(value)}
-            yield from (f"{key}.content.{name}" for name in sorted(more.difference(("type", "text", *REASONING))))
+            yield from (f"{key}.content.{name}" for name in sorted(_unread(message["content"])))
+
+
+def _unread(content: object) -> set[str]:
+    """The keys of the parts of a content, and of parts in them, that say something and are not read."""
+    found = set[str]()
+    for part in content if isinstance(content, list) else ():
+        read = _key(part)
+        found |= {name for name, value in part.items() if name not in ("type", read) and not _is_blank(value)}
+        found |= _unread(part[read])
+    return found
 
 
 def _under_system(system: object, turns: list[Turn]) -> list[Turn]:
@@ -174,12 +185,18 @@ def _joined(parts: list[Any], where: str, types: tuple[str, ...]) -> str:
         raise BadRow(f"content of {where} has parts that are not text")
     texts = []
     for part in parts:
-        found = part.get(part["type"], part.get("text"))
+        found = part.get(_key(part))
         if isinstance(found, list) and part["type"] != "text":  # as Mistral writes what was thought
             texts.append(_joined(found, where, ("text",)))
         else:
             texts.append(_text(found, f"content of {where}"))
     return "".join(texts)
+
+
+def _key(part: dict[str, Any]) -> str:
+    """The key of a part that holds its text: the one named as its type, or else "text"."""
+    kind: str = part["type"]
+    return "text" if _is_missing(part.get(kind)) else kind
 
 
 def _type(part: object) -> object:
