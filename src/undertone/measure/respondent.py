@@ -11,6 +11,8 @@ from typing import NamedTuple
 from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
+from undertone.models.adapter import Adapter
+from undertone.models.description import told
 from undertone.models.loading import LARGE, load
 from undertone.models.local import LocalModel, next_log_probabilities, score
 from undertone.models.names import is_remote, resolve, resolve_adapted
@@ -49,15 +51,19 @@ class Local:
 
     tells = True
     """Whether the model gives the probabilities of its next tokens."""
-    notes: tuple[str, ...] = ()
-    """What was asked otherwise than it should have been."""
 
     def __init__(
-        self, name: str, digest: str, local: LocalModel, tokenizer: str, again: Callable[[], LocalModel] | None = None
+        self,
+        name: str,
+        digest: str,
+        local: LocalModel,
+        tokenizer: str,
+        again: Callable[[], LocalModel] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """``digest`` is that of weights, tokenizer and template, ``tokenizer`` that of the last two. ``again`` loads
-        the model."""
-        self.name, self.digest, self.tokenizer = name, digest, tokenizer
+        the model. ``notes``: what its adapter brings, in a sentence each."""
+        self.name, self.digest, self.tokenizer, self.notes = name, digest, tokenizer, notes
         self.positions = local.positions
         self._held: LocalModel | None = local
         self._again = again
@@ -255,7 +261,7 @@ def respondent(name: str) -> Local:
     """
     base_name, _, trained = name.partition(":")
     base = resolve(base_name)
-    folder, key, again = base.path, base.key, partial(load, base.path)
+    folder, key, again, notes = base.path, base.key, partial(load, base.path), list[str]()
     if trained:
         place = Path(trained).expanduser()
         whole, adapter = place / MODEL, place / ADAPTER if (place / ADAPTER).is_dir() else place
@@ -264,8 +270,9 @@ def respondent(name: str) -> Local:
         elif (adapter / "adapter_config.json").is_file():
             key = resolve_adapted(f"{base_name}:{adapter}").key  # refuses an adapter that was made on another base
             again = partial(load, base.path, adapter)
+            notes = [f"{name}: its adapter {said}" for said in told(Adapter.open(adapter), base.path)]
         else:
             raise UndertoneError(f"{place} holds no adapter (no adapter_config.json) and no model of a student.")
-    found = Local(name, key, again(), tokenizer_digest(folder), again)
+    found = Local(name, key, again(), tokenizer_digest(folder), again, tuple(notes))
     found.release()
     return found

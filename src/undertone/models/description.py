@@ -41,10 +41,10 @@ def describe(name: str, questions: Sequence[str] = ()) -> Mapping[str, Any]:
         "a question": repr(added.frame),
         "its template": added.sentences() or ["adds nothing by itself"],
     }
-    return about if adapter is None else about | {"its adapter": _told(adapter, folder.path)}
+    return about if adapter is None else about | {"its adapter": told(adapter, folder.path)}
 
 
-def _told(adapter: Adapter, base: Path) -> list[str]:
-    """What the adapter brings, and whether it says what it belongs to."""
+def told(adapter: Adapter, base: Path) -> list[str]:
+    """Returns what the adapter brings, and whether it says what it belongs to, each as it follows "the adapter"."""
     said = ["brings a tokenizer or a chat template of its own"] if adapter.speaks_otherwise(base) else []
     return [*said, f"was made on {adapter.base}" if adapter.base else "does not say which base it was made on"]
