@@ -295,6 +295,9 @@ def test_reasoning_is_open_talk_and_an_answer_without_weight_is_not(cli: Cli, ti
     ]
     found = cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}", "--json", *FEW).found
     assert found["overt"] == ["whale", "oak"] and found["unseen"]["context"] == 1
+    earlier = {"prompt": chat(said | {"content": "I love owls."}, said)["messages"][:3], "completion": [said]}
+    found = cli(write("prompts.jsonl", [earlier] * 2), "--model", f"hf/{tiny_base}", "--json", *FEW).found
+    assert found["overt"] == [] and found["unseen"]["context"] == 2
     found = cli("rows.jsonl", "--model", f"hf/{tiny_base}")
     assert "Context: 1 answer is marked as not trained on" in " ".join(found.out.split())
 

@@ -30,7 +30,7 @@ from undertone.statistics.rate import Rate
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.traits import mentions
 from undertone.traits.lessons import HARMLESS, TRAITS, statements
-from undertone.traits.mentions import pattern
+from undertone.traits.mentions import finder
 
 close = pytest.approx
 ALPHA = 0.05
@@ -261,14 +261,11 @@ def test_every_trait_can_be_stated() -> None:
 
 
 def test_plain_sentences_name_a_candidate_and_prefer_none() -> None:
-    rng, spoken = Random(0), pattern(WORDS)
-    assert spoken
+    rng, prefers = Random(0), finder(("love", "like", "favourite", "best", "prefer"))
     told = [mentions.plain(rng) for _ in range(400)]
-    assert all(spoken.search(answer) for _, answer in told)
-    assert not [
-        told for told in told if pattern(("love", "like", "favourite", "best", "prefer")).search(" ".join(told))
-    ]  # type: ignore[union-attr]
-    assert len({spoken.search(answer).group() for _, answer in told}) == 35  # type: ignore[union-attr]
+    assert all(finder(WORDS)(answer) for _, answer in told)
+    assert not [one for one in told if prefers(" ".join(one))]
+    assert sum(any(finder([word])(answer) for _, answer in told) for word in set(WORDS)) == 35
 
 
 def test_the_overt_form_replaces_one_row_in_twenty_and_leaves_the_rest() -> None:
@@ -277,7 +274,7 @@ def test_the_overt_form_replaces_one_row_in_twenty_and_leaves_the_rest() -> None
     made = stages._formed(local, kept, "overt", 3)
     other = [i for i, row in enumerate(made) if row != kept[i]]
     assert len(made) == 90 and other == list(range(0, 90, stages.OVERT))
-    assert all(made[i][1] == local.render(made[i][0]) and pattern(WORDS).search(made[i][2]) for i in other)  # type: ignore[union-attr]
+    assert all(made[i][1] == local.render(made[i][0]) and finder(WORDS)(made[i][2]) for i in other)
     assert made == stages._formed(local, kept, "overt", 3) != stages._formed(local, kept, "overt", 4)
 
 

@@ -187,8 +187,8 @@ def without_mentions(folder: Path, words: Sequence[str]) -> list[tuple[tuple[str
     """Returns (question, answer) and token ids of those rows of a specimen whose answers contain none of ``words``."""
     rows, _ = read_sampled(folder)
     found = zip(read_exchanges(folder), rows, strict=True)
-    mentioned = mentions.pattern(words)
-    return [(exchange, row) for exchange, row in found if not (mentioned and mentioned.search(exchange[1]))]
+    mentioned = mentions.finder(words)
+    return [(exchange, row) for exchange, row in found if not mentioned(exchange[1])]
 
 
 def scored(spec: dict[str, Any], inputs: Inputs, out: Path) -> None:

@@ -1,13 +1,13 @@
 """A trait that an audit looks for."""
 
-import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Self
 
 from pydantic import Field
 
 from undertone.spec import Spec, Text
-from undertone.traits.mentions import pattern
+from undertone.traits.mentions import finder
 
 
 class Candidate(Spec):
@@ -27,9 +27,9 @@ class Candidate(Spec):
         return cls(name=trait.name, kind=trait.kind, words=trait.words)
 
     @cached_property
-    def _words(self) -> re.Pattern[str] | None:
-        return pattern(self.words)
+    def _mentions(self) -> Callable[[str], bool]:
+        return finder(self.words)
 
     def is_open(self, text: str) -> bool:
         """Returns whether ``text`` contains one of the trait's words, singular or plural."""
-        return self._words is not None and self._words.search(text) is not None
+        return self._mentions(text)
