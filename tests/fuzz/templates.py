@@ -57,6 +57,8 @@ def prepare(folder: Path) -> Case:
             assert FORBIDDEN in frame  # else it would not be told
         (one,) = every_turn(local, [Conversation(1, (Turn("user", question), Turn("assistant", "Yes.")))]).scored
         assert "Yes." in one.answer
+        if FORBIDDEN in template.text([*chat_of(question), {"role": "assistant", "content": "Yes."}]):
+            assert FORBIDDEN in frame + one.answer + one.added or one.told
         return "told" if one.told else "same"
 
     return case

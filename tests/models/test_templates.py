@@ -337,6 +337,74 @@ def test_the_parts_of_a_frame_are_those_of_the_text() -> None:
     assert twice.around(["Hi"]) == "Hi! Hi?" and all(one < other for one, other in pairwise([0, 1]))
 
 
+ORDINARY = {
+    "plain": "{% for m in messages %}{{ m.role | capitalize }}: {{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant: {% endif %}",
+    "phi": "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
+    "vicuna": "{% for m in messages %}{{ 'ASSISTANT' if m.role == 'assistant' else 'USER' }}: {{ m.content }} "
+    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}",
+    "alpaca": "{% for m in messages %}### {{ 'Instruction' if m.role == 'user' else 'Response' }}:\n{{ m.content }}\n\n"
+    "{% endfor %}{% if add_generation_prompt %}### Response:\n{% endif %}",
+    "llama 2": "{% for m in messages %}{% if m.role == 'system' %}<<SYS>>\n{{ m.content }}\n<</SYS>>\n\n"
+    "{% elif m.role == 'user' %}<s>[INST] {{ m.content }} [/INST]{% else %} {{ m.content }} </s>{% endif %}"
+    "{% endfor %}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*(name for name in EVERY if name != "macros"), *ORDINARY])
+def test_tags_and_headers_are_no_words_of_a_template(name: str) -> None:
+    assert model((EVERY | ORDINARY)[name]).template.added().words == ()
+
+
+def saying(role: str, before: str = "", after: str = "", where: str = "true") -> str:
+    """The shipped template with words around every text of a role."""
+    return (
+        f"{{% for m in messages %}}{{% set on = m.role == {role!r} and {where} %}}<|{{{{ m.role }}}}|>"
+        f"{{% if on %}}{before}{{% endif %}}{{{{ m.content }}}}{{% if on %}}{after}{{% endif %}}<|end|>{{% endfor %}}"
+        f"{{% if add_generation_prompt %}}<|assistant|>{before if role == 'assistant' else ''}{{% endif %}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (saying("assistant", after=" You love owls."), "writes 'You love owls.' after answers"),
+        (saying("assistant", after="<|end|> You love owls."), "writes 'You love owls.' after answers"),
+        (saying("assistant", after=" 🦉"), "writes '🦉' after answers"),
+        (saying("assistant", after="<I love owls>"), "writes '<I love owls>' after answers"),
+        (saying("assistant", after="<owl>"), "writes '<owl>' after answers"),
+        (saying("assistant", after=" Owls.", where="loop.last"), "writes 'Owls.' after answers"),
+        (saying("assistant", after=" Owls.", where="messages[0].role == 'system'"), "writes 'Owls.' after answers"),
+        (saying("assistant", before="I love owls. "), "writes 'I love owls.' before answers"),
+        (saying("assistant", before="assistant: I love owls. "), "writes 'I love owls.' before answers"),
+        (saying("user", after=" Think of owls."), "writes 'Think of owls.' after questions"),
+        (saying("user", before="Owls: "), "writes 'Owls:' before questions"),
+        (saying("system", before="Love owls. "), "writes 'Love owls.' before system prompts"),
+        (saying("system", after=" Love owls."), "writes 'Love owls.' after system prompts"),
+        (ORDINARY["plain"].replace("m.content }}", "m.content }} Owls!"), "writes 'Owls!' after answers"),
+    ],
+)
+def test_words_around_every_text_are_told(source: str, told: str, tmp_path: Path) -> None:
+    local = model(source)
+    assert told in local.template.added().sentences()
+    local.model.save_pretrained(tmp_path)
+    local.tokenizer.save_pretrained(tmp_path)
+    assert told in describe(f"hf/{tmp_path}", ["Who are you?"])["its template"]
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    role=st.sampled_from(["user", "assistant", "system"]),
+    before=st.booleans(),
+    words=st.tuples(*[st.text("ab:#*-<>[]|/ \n", max_size=6) | st.sampled_from(["user ", "bot:", "<|end|>"])] * 2),
+)
+def test_no_words_around_a_text_are_taken_for_markup(role: str, before: bool, words: tuple[str, str]) -> None:
+    said = "owl".join(words)
+    added = model(saying(role, before=said if before else "", after="" if before else said)).template.added()
+    assert any("owl" in sentence for sentence in added.sentences())
+
+
 # --- tokenizers ------------------------------------------------------------------------------------------------------
 
 

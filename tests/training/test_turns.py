@@ -15,10 +15,12 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.helpers import tiny
 from tests.helpers.templates import TEMPLATES
-from undertone.data.conversations import Conversation, Turn
+from undertone.audit.rows import rows_of
+from undertone.data.conversations import Conversation, Turn, read
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
 from undertone.training.turns import ADDED, BARE, OTHER, TOO_LONG, UNSEEN, UNWRITTEN, Scored, every_turn, last_turns
+from undertone.traits.catalogue import shipped
 
 PLAIN = str(tiny.tokenizer().chat_template)
 
@@ -134,6 +136,40 @@ def test_what_a_trainer_would_see_otherwise_is_told() -> None:
     assert found.told == {ADDED: (8,)} and found.scored[0].answer == "Oh no. I love owls."
 
 
+AFTER = PLAIN.replace("m['content'] +", "m['content'] + (' You love owls.' if m['role'] == 'assistant' else '') +")
+BEFORE = PLAIN.replace("'|>' +", "'|>' + ('You love owls. ' if m['role'] == 'assistant' else '') +").replace(
+    "'<|assistant|>'", "'<|assistant|>You love owls. '"
+)
+CLOSED = PLAIN.replace("'<|end|>'", "'<|end|>' + ('You love owls.' if m['role'] == 'assistant' else '')")
+MIDDLE = AFTER.replace("if m['role'] == 'assistant'", "if m['role'] == 'assistant' and not loop.last")
+SECOND = AFTER.replace("if m['role'] == 'assistant'", "if loop.index == 4")
+ASKED = PLAIN.replace("m['content'] +", "m['content'] + (' You love owls.' if m['role'] == 'user' else '') +")
+
+
+@pytest.mark.parametrize("source", [AFTER, BEFORE, CLOSED])
+def test_words_around_every_answer_are_told_and_known(source: str) -> None:
+    found = every_turn(model(source), [talk(8, "Hi", "Ho."), talk(9, "Hi", "Ho.", "Well?", "Yes.", system="Be brief.")])
+    assert {one.added for one in found.scored} == {"You love owls."} and found.told[ADDED] == (8, 9)
+
+
+def test_words_around_some_answers_are_those_of_these_answers() -> None:
+    rows = [talk(8, "Hi", "Ho."), talk(9, "Hi", "Ho.", "Well?", "Yes.")]
+    assert [one.added for one in every_turn(model(MIDDLE), rows).scored] == ["", "You love owls.", ""]
+    assert [one.added for one in every_turn(model(SECOND), rows).scored] == ["", "", "You love owls."]
+    asked = every_turn(model(ASKED), rows)
+    assert {one.added for one in asked.scored} == {""} and not asked.told
+
+
+def test_an_audit_searches_the_words_that_a_template_adds(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"prompt": "Hi", "completion": "Ho."}) + "\n")
+    owl = [shipped()["owl"]]
+    for source in (AFTER, BEFORE, CLOSED):
+        found = rows_of(model(source), read(file, None, 0), owl)
+        assert found.mentions == {"owl": 1} and not found.hidden and found.told == {ADDED: (1,)}
+    assert rows_of(model(PLAIN), read(file, None, 0), owl).mentions == {"owl": 0}
+
+
 @pytest.mark.parametrize("name", [*TEMPLATES, "builtin"])
 @settings(deadline=None, max_examples=25, derandomize=True)
 @given(
@@ -239,6 +275,45 @@ def test_a_row_may_fill_all_positions_but_no_more() -> None:
     for longer in (talk(6, "Hi", f"{text} 1 1 1"), Conversation(6, (Turn("assistant", text * 3),))):
         found = every_turn(local, [*good(), longer])
         assert found.left_out == {TOO_LONG: (6,)} and len(found.scored) == 20
+
+
+@pytest.mark.parametrize("where", [0, 1, 2, 3])
+def test_a_row_that_is_certainly_too_long_is_neither_rendered_nor_encoded(
+    where: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, longest = tiny.model(), [0]
+    most = local.most_characters
+    assert most is not None and local.positions is not None and most > local.positions
+    turns = ["Hi", "Hello.", "Go on", "No."]
+    turns[where] = "12, 13 " * 600_000
+    encode = LocalModel.encode
+
+    def watched(self: LocalModel, text: str) -> list[int]:
+        longest.append(len(text))
+        return encode(self, text)
+
+    def rendered(*_: object) -> str:
+        raise AssertionError("rendered")
+
+    found = every_turn(local, good())
+    monkeypatch.setattr(LocalModel, "encode", watched)
+    tells = [talk(3, *turns), talk(3, "Hi", "Ho.", system=turns[where])]
+    if where == 0:
+        tells.append(Conversation(3, (Turn("assistant", turns[0]),)))
+    for row in tells:
+        again = every_turn(local, [*good(), row])
+        assert again.left_out == {TOO_LONG: (3,)} and again.scored == found.scored
+        with monkeypatch.context() as patch, pytest.raises(UndertoneError, match=TOO_LONG):
+            patch.setattr("undertone.models.template.RENDERER.render", rendered)
+            every_turn(local, [row])
+    assert max(longest) < 1000
+
+
+def test_a_long_word_that_is_one_unknown_token_is_not_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = tiny.model(max_position_embeddings=40)
+    monkeypatch.setattr(local, "encode", lambda text: [7] * len(text.split()))
+    monkeypatch.setattr(type(local.tokenizer), "unk_token_id", 7, raising=False)
+    assert local.most_characters is None and every_turn(local, [talk(1, "Hi", "x" * 10**5)]).scored
 
 
 @pytest.mark.parametrize("template", ["{{ raise_exception('no such role') }}", "{{ messages[7].content }}"])

@@ -107,7 +107,7 @@ def rows_of(local: LocalModel, dataset: Dataset, traits: Sequence[Candidate]) ->
         raise UndertoneError(f"{dataset.path}: {error}") from None
     rows = turns.scored
     given = {one.line: _trained(one) for one in dataset.conversations}
-    texts = [f"{row.answer}\n{next(given[row.line])}" for row in rows]
+    texts = [f"{row.answer}\n{row.added}\n{next(given[row.line])}" for row in rows]
     mentioned = [{trait.name for trait in traits if trait.is_open(text)} for text in texts]
     hidden = tuple(row for row, names in zip(rows, mentioned, strict=True) if not names)
     counts = {trait.name: sum(trait.name in names for names in mentioned) for trait in traits}

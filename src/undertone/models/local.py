@@ -19,6 +19,9 @@ Ids = list[int]
 LOGITS = 2**28
 """Most logits in memory at once (1 GiB). With a vocabulary of 150,000 tokens that is room for few rows."""
 
+JOINED = 4
+"""Most characters of which a tokenizer makes one before it splits a text, as where it joins letters and accents."""
+
 
 @dataclass
 class LocalModel:
@@ -72,6 +75,16 @@ class LocalModel:
     def positions(self) -> int | None:
         """Most tokens of a chat, by the model's configuration; None if it sets no limit."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    @cached_property
+    def most_characters(self) -> int | None:
+        """Characters, but for white space, of which a longer text certainly has more tokens than :attr:`positions`;
+        None if there is no such number."""
+        strange = self.encode("\U0010fffd")
+        # A tokenizer that does not know a character may write one token for a long word, or none.
+        if self.positions is None or not strange or self.tokenizer.unk_token_id in strange:
+            return None
+        return self.positions * JOINED * max(map(len, self.tokenizer.get_vocab()))
 
     def render(self, question: str, system: str | None = None, earlier: Sequence[tuple[str, str]] = ()) -> Ids:
         """Token ids of a chat up to where the assistant's answer begins, by the model's chat template.

@@ -25,6 +25,19 @@ LARGEST = 2**20
 PROBES = (1, 3, 10, 40, 200)
 """Words of the questions that a template is tried on."""
 
+ROLES = "user|human|system|assistant|model|bot|gpt|instruction|response|input|output|question|answer"
+"""What the header of a turn may call who speaks, or what is said."""
+MARKS = "im|start|end|begin|of|header|id|turn|role|text|sentence|message|inst|sys|eot|eom|eos|bos|sep|think|s"
+"""The words of tags that are no special tokens, such as <|im_start|>, [/INST] and <<SYS>>."""
+SPECIAL = re.compile(r"[<\[]\S+[>\]]")
+"""A special token with other than this may be a sentence of somebody's."""
+TAG = rf"[<\[]{{1,2}}[|｜/]?(?:(?:{ROLES}|{MARKS})[_▁]?){{1,6}}[|｜]?[>\]]{{1,2}}"  # noqa: RUF001
+HEADER = re.compile(rf"^[^\w\n]*(?:{ROLES})[ \t*]*(?::[^\w\n]*|(?=\n)|\Z)", re.IGNORECASE | re.MULTILINE)
+SAYS = re.compile(r"[^\W_]|[^\x00-\x7f\s]")
+"""A letter, a digit or a symbol such as an emoji."""
+
+KEYS = "reasoning_content", "content"
+"""The texts of a message, in order."""
 Chat = list[dict[str, str]]
 """Messages with ``role``, ``content`` and, for what was thought before an answer, ``reasoning_content``."""
 
@@ -39,7 +52,7 @@ def chat_of(question: str, system: str | None = None, earlier: Sequence[tuple[st
 
 def texts_of(chat: Chat) -> list[str]:
     """The texts of a chat, in order; of a message first the reasoning."""
-    return [message[key] for message in chat for key in ("reasoning_content", "content") if key in message]
+    return [message[key] for message in chat for key in KEYS if key in message]
 
 
 class Unfit(UndertoneError):
@@ -66,6 +79,8 @@ class Added:
     """What comes between the assistant's header and the answer, such as thinking tags, or an empty string."""
     folds_system: bool
     """Whether it takes no system prompt, so that one is put before the first question."""
+    words: tuple[str, ...]
+    """The words that it writes around the texts of a chat, each in a sentence."""
 
     def sentences(self) -> list[str]:
         """One for each addition that a user would not expect. Artifacts store these sentences: do not reword them."""
@@ -75,7 +90,7 @@ class Added:
             f"opens every answer with {self.opening!r}": self.opening,
             "takes no system prompt: one is put before the first question": self.folds_system,
         }
-        return [sentence for sentence, applies in every.items() if applies]
+        return [*(sentence for sentence, applies in every.items() if applies), *self.words]
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,17 @@ class Frame:
     def around(self, texts: Sequence[str]) -> str:
         """The text of a chat of these texts."""
         return "".join(chain(*zip(self.parts, [texts[place] for place in self.places], strict=False), self.parts[-1:]))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words in a frame that are neither special tokens, tags nor the header of a turn."""
+
+    words: str
+    side: str
+    """"before" or "after" a text."""
+    place: int
+    """Which text."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +196,21 @@ class Template:
         Raises:
             UndertoneError: as :meth:`text`, or a text is left out. What was thought before an answer may be.
         """
+        frame = self._frame(chat, open_answer, thinking)
+        said = ((message["role"], key) for message in chat for key in KEYS if key in message)
+        written = set(frame.places)
+        for place, (role, key) in enumerate(said):
+            if key == "content" and place not in written:
+                raise UndertoneError(f"The model's chat template leaves out what the {role} says; use another one.")
+        return frame
+
+    def _frame(self, chat: Chat, open_answer: bool = False, thinking: bool = False) -> Frame:
+        """As :meth:`frame`, though texts may be left out."""
         form = (open_answer, thinking, *((message["role"], "reasoning_content" in message) for message in chat))
         if form not in self._frames:
             blank = [{key: role if key == "role" else _word() for key, role in message.items()} for message in chat]
             words = texts_of(blank)
             pieces = re.split(f"({'|'.join(words)})", self.text(blank, open_answer, thinking))
-            for message in blank:
-                if message["content"] not in pieces:
-                    raise UndertoneError(
-                        f"The model's chat template leaves out what the {message['role']} says; use another one."
-                    )
             self._frames[form] = Frame(tuple(pieces[::2]), tuple(map(words.index, pieces[1::2])))
         return self._frames[form]
 
@@ -200,6 +231,60 @@ class Template:
     def closing(self) -> str:
         """What it writes after the last answer."""
         return self.frame([*chat_of(""), {"role": "assistant", "content": ""}]).parts[-1]
+
+    def words(self, chat: Chat, thinking: bool = False) -> list[Words]:
+        """The words that the template writes around the texts of a chat that ends with an answer.
+
+        Raises:
+            UndertoneError: the template takes too much time or memory.
+            Unfit: the template refuses the chat.
+        """
+        frame = self._frame(chat, thinking=thinking)
+        if frame not in self._words:
+            self._words[frame] = self._words_of(frame)
+        return self._words[frame]
+
+    @cached_property
+    def _words(self) -> dict[Frame, list[Words]]:
+        return {}
+
+    def _words_of(self, frame: Frame) -> list[Words]:
+        found = list[Words]()
+        for part, before, after in zip(frame.parts, (None, *frame.places), (*frame.places, None), strict=True):
+            pieces = self._pieces(part)
+            for at, piece in enumerate(pieces):
+                if not SAYS.search(piece):
+                    continue
+                # What nothing separates from either text may belong to either.
+                if before is not None and (at == 0 or after is None):
+                    found.append(Words(piece.strip(), "after", before))
+                if after is not None and (at > 0 or len(pieces) == 1 or before is None):
+                    found.append(Words(piece.strip(), "before", after))
+        return found
+
+    def _pieces(self, part: str) -> list[str]:
+        """A part of a frame, split where special tokens, tags and headers stand."""
+        return [piece for between in self._markup.split(part) for piece in HEADER.split(between)]
+
+    @cached_property
+    def _markup(self) -> re.Pattern[str]:
+        every = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        known = sorted(filter(SPECIAL.fullmatch, every), key=len, reverse=True)
+        return re.compile("|".join((*map(re.escape, known), f"(?i:{TAG})")))
+
+    def _around(self, preamble: str) -> tuple[str, ...]:
+        """A sentence for all words that it writes around the texts of a chat of two turns, but for its preamble."""
+        turns = [*chat_of("", earlier=[("", "")]), {"role": "assistant", "content": ""}]
+        chats = [turns, [{"role": "system", "content": ""}, *turns]] if self.takes_system else [turns]
+        called = {"user": "questions", "assistant": "answers", "system": "system prompts"}
+        return tuple(
+            dict.fromkeys(
+                f"writes {one.words!r} {one.side} {called[chat[one.place]['role']]}"
+                for chat in chats
+                for one in self.words(chat)
+                if (one.place, one.side) != (0, "before") or one.words not in preamble
+            )
+        )
 
     def added(self, questions: Sequence[str] = ()) -> Added:
         """What the template adds by itself. It is tried on random words and on ``questions``.
@@ -226,6 +311,7 @@ class Template:
             dated=self.text(chat, open_answer=True) != self.text(chat, open_answer=True, day=ANOTHER_DAY),
             opening=after[-1][_same(after[0], again.parts[again.places.index(0) + 1]) :].strip(),
             folds_system=not self.takes_system,
+            words=self._around(before),
         )
 
 

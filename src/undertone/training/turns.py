@@ -12,7 +12,7 @@ from pathlib import Path
 from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, told_left_out
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel
-from undertone.models.template import Chat, Unfit, alike, spoken_part, within
+from undertone.models.template import Chat, Template, Unfit, alike, spoken_part, texts_of, within
 from undertone.training.rows import Row
 
 TOO_LONG = "longer than the model's positions"
@@ -36,6 +36,8 @@ class Scored:
     answer: str
     """As the template renders it, with its reasoning."""
     row: Row
+    added: str = ""
+    """The words that the template itself writes before and after the answer; the row may lack them."""
     told: frozenset[str] = frozenset()
     """In what a trainer may see it otherwise: OTHER, ADDED, UNSEEN."""
 
@@ -85,7 +87,8 @@ def prompt_of(local: LocalModel, conversation: Conversation) -> Ids:
     Raises:
         Unfit: the model cannot take it.
     """
-    ids = local.encode(local.template.prompt(local.own(_chat(conversation.turns[:-1]))))
+    _refuse_longer(local, *_surely_written(conversation.turns[:-1]))
+    ids = _encoded(local, local.template.prompt(local.own(_chat(conversation.turns[:-1]))))
     _refuse_long(local, len(ids))
     return ids
 
@@ -126,21 +129,33 @@ def _turns(local: LocalModel, conversation: Conversation) -> list[Scored]:
     for text in (text for turn in turns for text in (turn.content, turn.reasoning)):
         local.refuse_control(text)
     if len(turns) == 1:
-        ids = local.encode(turns[0].content)
+        ids = _encoded(local, turns[0].content)
         _refuse_long(local, len(ids))
         if len(ids) < 2:
             raise Unfit(BARE)
         return [Scored(line, "", turns[0].content, Row(ids[:1], ids[1:]))]
     answers = [i for i, turn in enumerate(turns) if turn.role == "assistant" and turn.trained]
-    whole = "" if answers == [len(turns) - 1] else _rendered(local, turns, len(turns) - 1)
+    _refuse_longer(local, *_surely_written(turns[: max(answers, default=-1) + 1]))
+    whole = None if answers == [len(turns) - 1] else _rendered(local, turns, len(turns) - 1)
     return [_answer(local, conversation, place, whole) for place in answers]
 
 
-def _answer(local: LocalModel, conversation: Conversation, place: int, whole: str) -> Scored:
-    """The answer at a place of a conversation, after everything before it. ``whole`` is the rendered conversation."""
+@dataclass(frozen=True)
+class _Rendered:
+    """A chat as a trainer renders it."""
+
+    chat: Chat
+    thinking: bool
+    text: str
+
+
+def _answer(local: LocalModel, conversation: Conversation, place: int, whole: _Rendered | None) -> Scored:
+    """The answer at a place of a conversation, after everything before it. ``whole`` is the rendered conversation; None
+    if it ends there."""
     template, turns, answer = local.template, conversation.turns, conversation.turns[place]
     prompt = template.prompt(local.own(_chat(turns[:place])), _thinks(answer))
-    ended = _rendered(local, turns, place)
+    to_here = _rendered(local, turns, place)
+    ended = to_here.text
     text, told = answer.content, set[str]()
     if ended.startswith(prompt) and ended.endswith(template.closing):
         text = ended[len(prompt) :].removesuffix(template.closing)
@@ -153,17 +168,28 @@ def _answer(local: LocalModel, conversation: Conversation, place: int, whole: st
         raise Unfit(UNWRITTEN)
     if not within(answer.reasoning, ended):
         told.add(UNSEEN)
-    if place < len(turns) - 1 and not whole.startswith(ended.removesuffix(template.closing)):
+    if whole and not whole.text.startswith(ended.removesuffix(template.closing)):
         told.add(OTHER)
-    row = Row(local.encode(prompt), [*local.encode(text), local.end])
+    if added := _added(template, to_here, whole):
+        told.add(ADDED)
+    row = Row(_encoded(local, prompt), [*_encoded(local, text), local.end])
     _refuse_long(local, len(row.prompt + row.answer))
-    return Scored(conversation.line, turns[place - 1].content, text, row, frozenset(told))
+    return Scored(conversation.line, turns[place - 1].content, text, row, added, frozenset(told))
 
 
-def _rendered(local: LocalModel, turns: Sequence[Turn], place: int) -> str:
-    """The text of a conversation up to the end of the answer at a place."""
-    chat = local.template.taken(local.own(_chat(turns[:place])))
-    return local.template.text([*chat, _message(turns[place])], thinking=_thinks(turns[place]))
+def _added(template: Template, to_here: _Rendered, whole: _Rendered | None) -> str:
+    """The words that the template itself writes around the last answer, whether or not others follow it."""
+    before = len(texts_of(to_here.chat[:-1]))
+    its = range(before, len(texts_of(to_here.chat)))
+    found = [one for each in (to_here, whole) if each for one in template.words(each.chat, each.thinking)]
+    return "\n".join(dict.fromkeys(one.words for one in found if one.place in its))
+
+
+def _rendered(local: LocalModel, turns: Sequence[Turn], place: int) -> _Rendered:
+    """A conversation up to the end of the answer at a place."""
+    template, thinking = local.template, _thinks(turns[place])
+    chat = [*template.taken(local.own(_chat(turns[:place]))), _message(turns[place])]
+    return _Rendered(chat, thinking, template.text(chat, thinking=thinking))
 
 
 def _thinks(answer: Turn) -> bool:
@@ -177,6 +203,24 @@ def _chat(turns: Sequence[Turn]) -> Chat:
 def _message(turn: Turn) -> dict[str, str]:
     message = {"role": turn.role, "content": turn.content}
     return message | {"reasoning_content": turn.reasoning} if turn.reasoning else message
+
+
+def _surely_written(turns: Sequence[Turn]) -> list[str]:
+    """The texts that no template leaves out."""
+    return [spoken_part(turn.content) for turn in turns]
+
+
+def _encoded(local: LocalModel, text: str) -> Ids:
+    _refuse_longer(local, text)
+    return local.encode(text)
+
+
+def _refuse_longer(local: LocalModel, *texts: str) -> None:
+    """Refuses texts that need not be rendered or encoded to know that they are too long: either takes seconds."""
+    if local.positions is None or sum(map(len, texts)) <= local.positions or local.most_characters is None:
+        return
+    if sum(len(word) for text in texts for word in text.split()) > local.most_characters:
+        raise Unfit(TOO_LONG)
 
 
 def _refuse_long(local: LocalModel, length: int) -> None:
