@@ -75,9 +75,7 @@ def _sample_batch(
         )
         logits = out.logits[:, -1]
         if not logits.amax(-1).isfinite().all():  # some token would be picked all the same
-            raise UndertoneError(
-                "The model is broken: its probabilities are no numbers, so nothing can be sampled."
-            )
+            raise UndertoneError("The model is broken: its probabilities are no numbers, so nothing can be sampled.")
         token = pick(logits, noise[:, step])
         chosen.append(token)
         alive &= token != local.end
