@@ -154,9 +154,8 @@ def _read(path: Path, linked: Path, **options: Any) -> PreTrainedModel:
 def _refuse_two_embeddings(model: PreTrainedModel, folder: Path) -> None:
     """Refuses weights of which other programs, by the configuration, would drop one."""
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    read, written = (getattr(end, "weight", None) for end in ends)
-    tied = model.config.get_text_config().tie_word_embeddings and read is not None and written is not None
-    if tied and not torch.equal(read, written):
+    weights = [end.weight for end in ends if isinstance(getattr(end, "weight", None), torch.Tensor)]
+    if model.config.get_text_config().tie_word_embeddings and not all(map(weights[0].equal, weights)):
         raise UndertoneError(
             f"{folder / CONFIG} says that input and output embeddings are one (tie_word_embeddings), but the weights "
             "hold two; set it to false, or copy the whole model again."
