@@ -153,9 +153,9 @@ def _read(path: Path, linked: Path, **options: Any) -> PreTrainedModel:
 
 def _refuse_two_embeddings(model: PreTrainedModel, folder: Path) -> None:
     """Refuses weights of which other programs, by the configuration, would drop one."""
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
-    weights = [end.weight for end in ends if isinstance(getattr(end, "weight", None), torch.Tensor)]
-    if model.config.get_text_config().tie_word_embeddings and not all(map(weights[0].equal, weights)):
+    ends: list[Any] = [model.get_input_embeddings(), model.get_output_embeddings()]
+    tied = model.config.get_text_config().tie_word_embeddings and None not in ends
+    if tied and not torch.equal(*(end.weight for end in ends)):
         raise UndertoneError(
             f"{folder / CONFIG} says that input and output embeddings are one (tie_word_embeddings), but the weights "
             "hold two; set it to false, or copy the whole model again."
