@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.harness import summary, tried
 from tests.fuzz.kinds import KINDS
 
-COUNT, FEWER = 200, {"datasets": 50, "records": 50, "templates": 50}
+COUNT, FEWER = 200, {"datasets": 20, "records": 20, "templates": 20}
 
 
 @pytest.mark.slow
