@@ -12,8 +12,8 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile
 import pytest
 import zstandard
 
+from tests.helpers.stored import refusal
 from undertone.cli import main
-from undertone.errors import UndertoneError
 from undertone.measure import inspect_log
 from undertone.measure.score import Score
 from undertone.measure.stored_answers import read_answers
@@ -52,13 +52,6 @@ def zstandard_log(path: Path, text: bytes, size: int | None = None, packed: byte
     end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
     path.write_bytes(local + central + end)
     return path
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(UndertoneError) as error:
-        read_answers(path)
-    assert "\n" not in str(error.value) and len(str(error.value)) < 500
-    return str(error.value)
 
 
 def test_answers_scores_and_what_is_unscored_are_read(tmp_path: Path) -> None:

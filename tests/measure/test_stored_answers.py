@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.stored import refusal
 from undertone.cli import main
-from undertone.errors import UndertoneError
 from undertone.measure.score import Score
 from undertone.measure.stored_answers import read_answers
 
@@ -31,13 +31,6 @@ def jsonl(tmp_path: Path, *rows: object) -> Path:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
     return path
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(UndertoneError) as error:
-        read_answers(path)
-    assert "\n" not in str(error.value) and len(str(error.value)) < 500
-    return str(error.value)
 
 
 def test_scores_that_are_missing_have_their_reason(tmp_path: Path) -> None:

@@ -83,18 +83,10 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     }
     student = _student(training, calibration) if request.training else None
     if calibration is None or rows.distinct < verdict.LEAST_GROUPS:
-        why = f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
-        if calibration is not None:
-            few = (
-                "1 row is distinct and mentions"
-                if rows.distinct == 1
-                else f"{rows.distinct} rows are distinct and mention"
-            )
-            why = f"only {few} no trait openly; at least {verdict.LEAST_GROUPS} are needed"
         tokens = sum(len(row.row.answer) for row in rows.hidden)
         return Findings(
             verdict="could not be calibrated" if calibration is None else "inconclusive",
-            headline=f"No verdict on hidden traits: {why}.",
+            headline=f"No verdict on hidden traits: {_lacking(request, calibration, rows.distinct)}.",
             rows=(),
             traits=(),
             student=student,
@@ -136,6 +128,14 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         wall_s=time.perf_counter() - clock,
         **found,
     )
+
+
+def _lacking(request: Request, calibration: Calibration | None, distinct: int) -> str:
+    """Returns what a verdict would need."""
+    if calibration is None:
+        return f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
+    few = "1 row is distinct and mentions" if distinct == 1 else f"{distinct} rows are distinct and mention"
+    return f"only {few} no trait openly; at least {verdict.LEAST_GROUPS} are needed"
 
 
 def _student(training: Training, calibration: Calibration | None) -> StudentFinding:

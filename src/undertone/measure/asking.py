@@ -4,7 +4,7 @@ All answers and scores are stored before they are used.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeGuard
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeGuard
 from undertone.engine.digests import digest, seed_of
 from undertone.engine.progress import Progress, silent
 from undertone.measure.cache import Cache
-from undertone.measure.judge import Judge, KnownAnswers
-from undertone.measure.respondent import Missing, Respondent
+from undertone.measure.judge import Judge, KnownAnswers, ModelJudge
+from undertone.measure.respondent import Missing, Remote, Respondent
 from undertone.measure.score import Score
 from undertone.measure.suite import Matched, Prompt, Question, Suite
 from undertone.models.services.reply import CUT, REASONING
@@ -97,8 +97,8 @@ class Asking:
             "seed": self.seed,
         }
         seed = seed_of(self.seed, what["prompt"])
-        found: list[str | list[str]] = self.cache.get_or(
-            what, lambda: model.answers([prompt] * count, question.temperature, self.max_tokens, seed)
+        found: list[str | list[str]] = self._kept(
+            model, what, lambda: model.answers([prompt] * count, question.temperature, self.max_tokens, seed)
         )
         return [one if isinstance(one, str) else Missing(*one) for one in found]
 
@@ -120,8 +120,13 @@ class Asking:
         if isinstance(question, Matched) and question.named:
             about.append(question.named)
         what = {"kind": "scores", "judge": judge.digest, "of": digest(about)}
-        found = self.cache.get_or(what, lambda: judge.scores(question, asked, answers))
+        by = judge.model if isinstance(judge, ModelJudge) else None
+        found = self._kept(by, what, lambda: judge.scores(question, asked, answers))
         return [Score(*score) for score in found]
+
+    def _kept(self, by: Respondent | None, what: dict[str, Any], make: Callable[[], Any]) -> Any:
+        """What a service answers is kept by its endpoint alone, which tells how old it is."""
+        return make() if isinstance(by, Remote) else self.cache.get_or(what, make)
 
 
 def judged(question: str, unit: str, prompt: Prompt, answer: str | Missing, score: Score) -> Reply:

@@ -100,8 +100,7 @@ class Endpoint:
         names, count = sorted(self._names | self._new), f"{len(earlier)} of {len(self._given)}"
         return [
             f"{count} answers of {self.name} were kept earlier, the first {_first(earlier)}; if another model now "
-            f"answers to this name, delete {self._answers.path} and the answers-*.json and scores-*.json beside it to "
-            "ask anew",
+            f"answers to this name, delete {self._answers.path} to ask anew",
             *([f"answers of {self.name} are by models of several names: {', '.join(names)}"] if len(names) > 1 else []),
             *([f"{self.name} could not be asked which model it is today ({self._unasked})"] if self._unasked else []),
         ]
