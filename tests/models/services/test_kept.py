@@ -214,8 +214,8 @@ def test_a_measurement_of_another_model_under_the_same_name_is_not_cleared_in_si
         assert main([*measure, "--out", "out/two"]) == first
         notes = "\n".join(json.loads(capsys.readouterr().out)["notes"])
         for name in ("tuned", "base"):
-            # with the question whether it gives probabilities
-            assert f"13 of 13 answers of openai-api/there/{name} were kept earlier, the first on " in notes
+            # with two questions of ours: who are you, and do you give probabilities
+            assert f"14 of 14 answers of openai-api/there/{name} were kept earlier, the first on " in notes
         assert "delete out/answers/paid.sqlite" in notes
         server.retold = lambda answer: answer | {"model": answer["model"] + "-june"}
         assert main([*measure, "--out", "out/three"]) == 2
