@@ -22,6 +22,7 @@ from undertone.statistics.estimate import (
     mean_estimate,
     mean_of_contrasts,
     paired_difference,
+    pooled,
     teacher_means,
 )
 from undertone.statistics.interval import half_width, largest, t_interval, welch_interval, welch_p
@@ -158,6 +159,57 @@ def test_mean_of_contrasts_by_hand() -> None:
     assert found.method == "t interval on 4 traits' contrasts; p: sign flips, exact, all 16 assignments"
 
 
+def test_pooled_by_hand() -> None:
+    # means 2 and 5; squares within 2 + 2 + 8 = 12 over 5 - 2 = 3 degrees of freedom: variance 4
+    found = pooled([[1.0, 3.0], [3.0, 5.0, 7.0]])
+    assert found.value == close(3.5)
+    error = math.sqrt((8 + 2) / 3 * (1 / 2 + 1 / 3)) / 2
+    assert found.ci_high - 3.5 == close(stats.t.ppf(0.975, 3) * error)
+    assert found.ci_low + found.ci_high == close(7)
+    by_t, by_flips = 2 * stats.t.sf(3.5 / error, 3), 2 / 2**5
+    assert found.p == close(max(by_t, by_flips))
+    assert found.units == (5,)
+    assert "5 slots in 2 strata, variance within strata pooled (df 3)" in found.method
+
+
+def test_pooled_is_the_intercept_of_a_regression_on_strata() -> None:
+    # deviation coding: the intercept of least squares is the mean of the strata's means, with the same error
+    rng = np.random.default_rng(3)
+    strata = [rng.normal(centre, 1, size) for centre, size in ((0, 4), (1, 3), (-1, 6))]
+    y = np.concatenate(strata)
+    codes = np.repeat(np.array([[1, 1, 0], [1, 0, 1], [1, -1, -1]]), [4, 3, 6], axis=0).astype(np.float64)
+    coefficients, rest, _, _ = np.linalg.lstsq(codes, y)
+    error = math.sqrt(rest[0] / 10 * np.linalg.inv(codes.T @ codes)[0, 0])
+    found = pooled([list(values) for values in strata])
+    assert found.value == close(coefficients[0])
+    assert found.ci_high - found.value == close(stats.t.ppf(0.975, 10) * error)
+
+
+def test_pooled_p_is_the_larger_of_t_and_of_all_sign_flips_of_the_strata_means() -> None:
+    rng = np.random.default_rng(4)
+    larger = set()
+    for centre in (0.2, 1.0, 1.0, 1.0, 2.0):
+        strata = [rng.normal(centre, 1, size) for size in (2, 3, 4)]
+        weights = np.repeat([1 / 6, 1 / 9, 1 / 12], [2, 3, 4])
+        all_flips = np.array(list(itertools.product([1, -1], repeat=9))) @ (weights * np.concatenate(strata))
+        found = pooled([list(values) for values in strata])
+        flips = float(np.mean(np.abs(all_flips) >= abs(found.value) - 1e-12))
+        half = (found.ci_high - found.value) / stats.t.ppf(0.975, 6)
+        by_t = float(2 * stats.t.sf(abs(found.value) / half, 6))
+        assert found.p == close(max(flips, by_t))
+        larger.add(flips > by_t)
+    assert larger == {True, False}  # both were put to the test
+
+
+@pytest.mark.parametrize("size", [2, 5, 8])
+def test_pooled_of_one_stratum_is_the_one_sample_t(size: int) -> None:
+    values = list(np.random.default_rng(size).normal(1, 1, size))
+    found = pooled([values])
+    expected = stats.ttest_1samp(values, 0)
+    assert (found.ci_low, found.ci_high) == close(tuple(expected.confidence_interval()))
+    assert found.p == close(max(expected.pvalue, mean_of_contrasts(values).p or 0))
+
+
 def test_intervals_of_many_repetitions_are_scipys_one_by_one() -> None:
     rng = np.random.default_rng(2)
     a, b = rng.normal(1, 2, (5, 4)), rng.normal(0, 1, (5, 6))
@@ -229,6 +281,9 @@ def test_teachers_that_do_not_vary_give_an_infinite_interval_and_a_p() -> None:
     assert (alike.ci_low, alike.p) == (-math.inf, close(0.25))
     assert "traits do not vary" in alike.method
     assert welch_p(np.full((1, 3), 0.3), np.full((1, 3), 0.1)) == [0]
+    strata = pooled([[0.2, 0.2], [0.3, 0.3, 0.3]])  # strata differ, and slots within them do not
+    assert (strata.ci_low, strata.p) == (-math.inf, close(2 / 2**5))
+    assert "slots do not vary" in strata.method
     # every difference is 0.2 but for rounding
     paired = paired_difference([[100.3], [100.4], [100.7]], [[100.1], [100.2], [100.5]])
     assert paired.ci_low == -math.inf
@@ -285,6 +340,12 @@ def test_errors_name_the_place() -> None:
         mean_of_contrasts([0.1, 0.2, math.nan])
     with pytest.raises(ValueError, match=r"1 trait\(s\).* at least 2"):
         mean_of_contrasts([0.1])
+    with pytest.raises(ValueError, match=r"strata\[1\]\[0\] is nan"):
+        pooled([[0.1, 0.2], [math.nan, 0.1]])
+    with pytest.raises(ValueError, match=r"strata\[1\] holds 1 slot\(s\)"):
+        pooled([[0.1, 0.2], [0.1]])
+    with pytest.raises(ValueError, match="strata is empty"):
+        pooled([])
     with pytest.raises(ValueError, match="level"):
         mean_of_contrasts([0.1, 0.2], level=95)
     with pytest.raises(ValueError, match=r"p_values\[1\] is nan"):
@@ -450,6 +511,34 @@ def test_a_mean_of_contrasts_scales_with_them_in_any_order(contrasts: list[float
     assert 2 / 2 ** len(contrasts) - 1e-12 <= plain.p <= 1
     pairs = paired_difference([[x] for x in contrasts], [[0.0]] * len(contrasts))
     assert (plain.ci_low, plain.ci_high, plain.p) == close((pairs.ci_low, pairs.ci_high, pairs.p))
+
+
+strata_of_slots = st.lists(st.lists(value, min_size=2, max_size=4, unique=True), min_size=1, max_size=4)
+
+
+@steady
+@given(strata_of_slots, st.sampled_from([1e-3, -1.0, 1e3]), st.randoms(use_true_random=False))
+def test_a_pooled_estimate_scales_with_its_slots_in_any_order(strata: Values, by: float, rng: Any) -> None:
+    plain = pooled(strata)
+    shuffled = [[by * x for x in rng.sample(slots, len(slots))] for slots in rng.sample(strata, len(strata))]
+    found = pooled(shuffled)
+    ends = sorted([by * plain.ci_low, by * plain.ci_high])
+    assert [found.value, found.ci_low, found.ci_high] == close([by * plain.value, *ends], abs=1e-9)
+    assert plain.p is not None and found.p == close(plain.p)
+    assert 2 / 2 ** count_students(strata) - 1e-12 <= plain.p <= 1
+    assert plain.p > 0.05 + 1e-9 or not plain.ci_low < 0 < plain.ci_high
+
+
+@steady
+@given(strata_of_slots, st.integers(-50, 50), st.data())
+def test_shifting_one_stratum_shifts_the_pooled_mean_by_its_share_and_keeps_the_width(
+    strata: Values, by: int, data: st.DataObject
+) -> None:
+    moved = data.draw(st.integers(0, len(strata) - 1))
+    plain = pooled(strata)
+    found = pooled([[x + by * (i == moved) for x in slots] for i, slots in enumerate(strata)])
+    assert found.value == close(plain.value + by / len(strata), abs=1e-9)
+    assert found.ci_high - found.ci_low == close(plain.ci_high - plain.ci_low)
 
 
 @steady

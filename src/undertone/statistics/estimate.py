@@ -13,7 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertone.statistics.arrays import Floats
-from undertone.statistics.interval import largest, t_interval, welch_interval, welch_p
+from undertone.statistics.interval import (
+    largest,
+    stratified_interval,
+    stratified_p,
+    t_interval,
+    welch_interval,
+    welch_p,
+)
 from undertone.statistics.permutation import Assignments, label_assignments, label_p, sign_assignments, sign_p
 
 Nested = Sequence[Sequence[float]] | Sequence[Floats] | Floats
@@ -130,6 +137,49 @@ def mean_of_contrasts(contrasts: Sequence[float], level: float = 0.95, seed: int
         raise ValueError(f"contrasts holds {len(contrasts)} trait(s): an interval over traits needs at least 2")
     values = np.asarray(contrasts, dtype=np.float64)
     return _flipped(values, largest(values), level, seed, f"{len(values)} traits' contrasts", "trait")
+
+
+def pooled(strata: Sequence[Sequence[float]], level: float = 0.95, seed: int = 0) -> Estimate:
+    """Returns the mean over strata of the means of their slots, `strata[stratum][slot]`, with its interval and p value.
+
+    A slot is what shares one base, seed and index, such as a trait's teacher and its control; its value is one
+    difference, averaged over traits where there are several. Slots are the units. A stratum is one base and seed. All
+    strata have the same weight, whatever their number of slots. The estimate is about these strata and these traits: it
+    does not reckon with other bases or other traits.
+
+    The interval is Student's t on the variance within strata, which is assumed to be equal in all of them and pooled
+    (slots - strata degrees of freedom). p is the larger of that t's and of the sign-flip test's, whose null hypothesis
+    is that each slot is symmetric about zero, so a p of at most 1 - level implies an interval that excludes zero. Flips
+    are exact for up to 17 slots, else Monte Carlo from `seed`. Slots that do not vary within any stratum give an
+    infinite interval, and p is the flips'.
+
+    Raises:
+        ValueError: there is no stratum, a stratum has fewer than two slots, or a value is not finite; names the index.
+    """
+    if not strata:
+        raise ValueError("strata is empty: an estimate needs at least one stratum")
+    for index, slots in enumerate(strata):
+        _refuse_infinite(slots, f"strata[{index}]", "slot")
+        if len(slots) < 2:
+            raise ValueError(
+                f"strata[{index}] holds {len(slots)} slot(s): the spread within a stratum needs at least 2"
+            )
+    values = [np.asarray(slots, dtype=np.float64) for slots in strata]
+    count = sum(len(slots) for slots in values)
+    assignments = sign_assignments(count, seed)
+    p = pooled_p([slots[None, :] for slots in values], assignments)
+    how = (
+        f"t interval on {count} slots in {len(values)} strata, variance within strata pooled "
+        f"(df {count - len(values)}); p: the larger of that t's and of sign flips of slots, {assignments}"
+    )
+    return _estimate(*stratified_interval(values, level), float(p[0]), level, (count,), how, "slot")
+
+
+def pooled_p(strata: Sequence[Floats], assignments: Assignments) -> Floats:
+    """Returns the larger of the stratified t's p and the sign-flip p, `(repetitions,)`, for strata of shape
+    `(repetitions, slots)`."""
+    weighted = np.concatenate([slots / slots.shape[1] for slots in strata], axis=1)  # their sum is strata * the mean
+    return np.maximum(stratified_p(strata), sign_p(weighted, assignments))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,6 +3,8 @@
 `estimate` and the simulated coverage study call the same functions, so what is simulated is what is reported.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped, unused-ignore]
 
@@ -38,9 +40,22 @@ def welch_p(treatment: Floats, control: Floats) -> Floats:
 
     Where neither arm varies, t says nothing and p is 0, so that the larger of this and another p is the other one.
     """
-    centre, error, df, scale = _welch(treatment, control)
-    t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > NO_SPREAD * scale)
-    return np.asarray(2 * stdtr(df, -t))
+    return _two_sided_p(*_welch(treatment, control))
+
+
+def stratified_interval(strata: Sequence[Floats], level: float) -> tuple[Floats, Floats]:
+    """Returns centre and half-width of the t interval for the mean of the strata's means.
+
+    Each stratum has shape `(..., units)`; their last axes may differ. The variance within strata is assumed to be the
+    same in all of them and is pooled; the degrees of freedom are all units - strata.
+    """
+    centre, error, df, scale = _stratified(strata)
+    return centre, half_width(error, df, scale, level)
+
+
+def stratified_p(strata: Sequence[Floats]) -> Floats:
+    """Returns the two-sided p of the t of `stratified_interval`; 0 where no stratum varies, as in `welch_p`."""
+    return _two_sided_p(*_stratified(strata))
 
 
 def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats:
@@ -55,6 +70,22 @@ def half_width(error: Floats, df: Floats, scale: Floats, level: float) -> Floats
 def largest(means: Floats) -> Floats:
     """Returns the largest absolute value over the last axis."""
     return np.asarray(np.abs(means).max(axis=-1))
+
+
+def _two_sided_p(centre: Floats, error: Floats, df: Floats, scale: Floats) -> Floats:
+    t = np.divide(np.abs(centre), error, out=np.full_like(error, np.inf), where=error > NO_SPREAD * scale)
+    return np.asarray(2 * stdtr(df, -t))
+
+
+def _stratified(strata: Sequence[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Returns the mean of the strata's means, its standard error, its degrees of freedom, and the size of the
+    values."""
+    counts = np.array([units.shape[-1] for units in strata])
+    centre = np.mean([units.mean(axis=-1) for units in strata], axis=0)
+    df = np.full_like(centre, counts.sum() - len(counts))
+    squares = np.sum([units.var(axis=-1) * units.shape[-1] for units in strata], axis=0)
+    error = np.sqrt(squares / df * (1 / counts).sum()) / len(counts)
+    return centre, error, df, np.max([largest(units) for units in strata], axis=0)
 
 
 def _welch(treatment: Floats, control: Floats) -> tuple[Floats, Floats, Floats, Floats]:
