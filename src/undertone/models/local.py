@@ -148,7 +148,17 @@ class LocalModel:
         return str(self.tokenizer.decode(answer, clean_up_tokenization_spaces=False))
 
     def lay_out(self, prompts: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
-        """Pads rows into one batch on the model's device."""
+        """Pads rows into one batch on the model's device.
+
+        Raises:
+            UndertoneError: a row has more tokens than the model has positions.
+        """
+        longest = max((len(p) + len(a) for p, a in zip(prompts, answers, strict=True)), default=0)
+        if self.positions is not None and longest > self.positions:
+            raise UndertoneError(
+                f"A text has {longest:,} tokens in the model's chat template, and the model has {self.positions:,} "
+                "positions; leave long texts out, or see what the template adds with undertone models show."
+            )
         return lay_out(prompts, answers, self.pad, self.model.device)
 
 
