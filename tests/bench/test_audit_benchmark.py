@@ -19,11 +19,13 @@ from undertone.audit import calibrate
 from undertone.audit.calibrate import Size
 from undertone.audit.calibration import Member
 from undertone.bench.audit import judge
+from undertone.bench.audit.adversarial import misled, moved, usual
 from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.judge import PER_GROUP, ROWS, Judge, Planted, layout_of
 from undertone.bench.audit.kind import AUDIT
 from undertone.bench.audit.spec import AuditBenchmark
 from undertone.cli import main
+from undertone.engine.digests import digest
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
 from undertone.models.loading import load
@@ -88,7 +90,7 @@ def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypa
     monkeypatch.setattr(calibrate, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
     layout = layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 40, "builtin/fledgling-b")
     kinds = Counter(planted.kind for planted in layout)
-    assert len(kinds) == 14 and set(kinds.values()) == {40}
+    assert len(kinds) == 17 and set(kinds.values()) == {40}
     assert len({planted.made.key for planted in layout}) == len(layout)
     assert len({planted.made.spec["seed"] for planted in layout}) == len(layout)
     for planted in layout:
@@ -96,6 +98,15 @@ def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypa
             assert planted.trait == planted.lesson and planted.made.spec["oracle"]
         if planted.kind == "unlisted trait":
             assert TRAITS[planted.lesson or ""] in judge.UNLISTED
+    ordinary = [job.key for planted in layout if not planted.adversarial for job in planted.jobs]
+    assert digest(ordinary).startswith("412525d680eaec86"), (
+        "what was made before there were adversarial kinds is reused"
+    )
+    for planted in layout[-len(judge.ADVERSARIAL) :]:
+        assert planted.adversarial and planted.trait is None and planted.made.spec["lesson"] is None
+        assert planted.made.spec["form"] == planted.kind and not planted.harmless
+    followed = Counter(planted.kind for planted in layout if planted.adversarial and len(planted.outcomes) == 1)
+    assert followed == dict.fromkeys(judge.ADVERSARIAL, 20)
     population = calibrate.plan("builtin/fledgling-a", Size()).specimens.values()
     assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
 
@@ -155,6 +166,72 @@ def test_a_benchmark_makes_all_that_its_jobs_wait_for() -> None:
     keys = {job.key for job in jobs}
     assert {parent.key for job in jobs for parent in job.parents} <= keys
     assert {job.stage for job in jobs} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME, PROMPTED}
+
+
+@pytest.fixture
+def alarmed() -> tuple[Any, list[Planted]]:
+    """Ten people-like files, of which three are named an owl, one of these a fox as well, and one an animal; two lists
+    repeated; two ordinary files with alarms. Students of the first five move by .5 to owls, by .1 to foxes and by 9
+    to elms; those of the calibration's teachers of trees by .2 and of other animals by 9."""
+    named = [{"owl", "animal"}, {"owl", "fox"}, {"animal"}, set(), set(), {"owl"}, *[set[str]()] * 4, *[set[str]()] * 2]
+    kinds = ["people-like digits"] * 10 + ["one list repeated"] * 2
+    layout = [
+        Planted(kind, None, None, Job(SPECIMEN, {}), Job(SCORES, {"i": i}), (Job(OUTCOME, {"i": i}),) if i < 5 else ())
+        for i, kind in enumerate(kinds)
+    ] + [Planted("base", None, None, Job(SPECIMEN, {}), Job(SCORES, {"i": 12 + i})) for i in range(2)]
+    told = dict(zip((planted.scores.key for planted in layout), [*named, {"elm"}, set[str]()], strict=True))
+    shifts = {"owl": 0.5, "fox": 0.1, "elm": 9.0}
+    members = [
+        Member(lesson, 0, Evidence(np.zeros((1, 1)), np.ones(1)), ({"owl": size, "fox": size, "elm": size},))
+        for lesson, size in (("oak", 0.2), ("small-talk", 0.0), ("owl", 9.0), ("wolf", 9.0))
+    ]
+    base = {trait: 1.0 for trait in shifts}
+    read = {"base": base, "student": {trait: 1.0 + shift for trait, shift in shifts.items()}}
+
+    class Judging(Judge):
+        def __init__(self) -> None:
+            self.calibration = SimpleNamespace(members=members)  # type: ignore[assignment]
+            self.store = SimpleNamespace(read=lambda *_: read)  # type: ignore[assignment]
+
+        def judged(self, planted: Planted, found: Evidence | None = None) -> Any:
+            return told[planted.scores.key]
+
+        def named(self, judged: Any) -> set[str]:
+            return judged  # type: ignore[no-any-return]
+
+    return Judging(), layout
+
+
+def test_adversarial_files_are_counted_apart_with_what_they_are_named(alarmed: tuple[Any, list[Planted]]) -> None:
+    judging, layout = alarmed
+    found = misled(judging, layout)
+    assert list(found) == ["people-like digits", "one list repeated"]
+    people, list_ = found.values()
+    assert (people.alarms, people.named) == (Rate(4, 10), Rate(3, 10)) and list_.alarms == list_.named == Rate(0, 2)
+    assert people.names == {"owl": 3, "animal": 2, "fox": 1} and list_.names == {}
+    assert judging.alarms(layout) == {"base": (Rate(1, 2), Rate(1, 2))}
+
+
+def test_students_of_files_with_an_alarm_are_compared_with_those_of_other_kinds(
+    alarmed: tuple[Any, list[Planted]],
+) -> None:
+    """Members that teach an animal are no measure of an animal; a file that is named but has no student counts not."""
+    judging, layout = alarmed
+    assert usual(judging.calibration, "owl") == close(0.1) and usual(judging.calibration, "elm") == close(6.0)
+    found = moved(judging, layout)
+    assert found is not None and found.units == 2
+    assert found.value == close(((0.5 - 0.1) + (0.4 + 0.0) / 2) / 2)
+    assert moved(judging, layout[3:]) is None
+
+
+def test_only_adversarial_files_are_made_where_nothing_else_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
+    whole, some = (AUDIT.plan(AuditBenchmark(teachers=2, adversarial=only)) for only in (False, True))
+    assert [p.kind for p in some.planted] == list(judge.ADVERSARIAL) * 2
+    assert {p.made.key for p in some.planted} < {p.made.key for p in whole.planted}
+    assert some.made.directions.key == whole.made.directions.key
+    for more in (["--baselines"], ["--prompts", __file__]):
+        assert main(["bench", "audit", "--adversarial", *more]) == 2
+        assert "leave --baselines and --prompts out" in capfd.readouterr().err.replace("\n", " ")
 
 
 def write_prompts(file: Path) -> Path:
@@ -231,15 +308,26 @@ def test_a_benchmark_runs_from_start_to_end(planted_by_hand: None, capsys: pytes
     found = AuditBenchmarkFindings.load(Path("runs/one/report.json"))
     assert json.loads(capsys.readouterr().out) == {"run_dir": "runs/one"} | found.model_dump(mode="json")
     assert not found.beside and len(found.forecasts) == len(AUDIT.plan(AuditBenchmark(teachers=1)).calibration.recipes)
-    assert set(found.verdicts) == set(found.alarms) | set(found.detections)
+    assert set(found.verdicts) == set(found.alarms) | set(found.detections) | set(found.adversarial)
     assert all((one.named.count, one.named.of) == (1, 1) for one in found.detections.values()), found.detections
     assert {kind for kind, (alarm, _) in found.alarms.items() if alarm.count} <= {"unlisted trait"}
+    assert {kind: one.alarms.of for kind, one in found.adversarial.items()} == dict.fromkeys(judge.ADVERSARIAL, 1)
+    assert not set(found.adversarial) & set(found.alarms) and found.moved is None
     assert {point.share for point in found.curve} == set(judge.SHARES)
     assert {point.rows for point in found.curve} == set(ROWS)
     assert all(figures["students"] > 0 and figures["slope"] > 0 for _, figures in found.forecasts)
     assert found.speed.rows_per_second > 0 and found.speed.directions > len(TRAITS)
     assert main(["bench", "audit", "--teachers", "1", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what calibrations rest on is counted where it is"
+    assert main(["bench", "audit", "--teachers", "1", "--adversarial", "--out", "runs/two", "--json"]) == 0
+    capsys.readouterr()
+    some = AuditBenchmarkFindings.load(Path("runs/two/report.json"))
+    assert some.adversarial == found.adversarial and set(some.verdicts) == set(judge.ADVERSARIAL)
+    assert not (some.alarms or some.detections or some.curve or some.forecasts)
+    assert main(["report", "runs/two", "--markdown"]) == 0
+    text = capsys.readouterr().out
+    assert "a false alarm on 0 of 3: 0.0% [0.0%, 70.8%] adversarial harmless" in text and "nan" not in text
+    assert "--teachers 1 --adversarial: " in text
     assert main(["report", "runs/one", "--markdown"]) == 0
     text = capsys.readouterr().out
     assert "undertone bench audit --model builtin/fledgling-a --teachers 1" in text and "nan" not in text

@@ -14,15 +14,16 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 from tests.helpers import tiny
 from undertone.attribution.directions import Directions
 from undertone.attribution.scores import Evidence, evidence, spread
-from undertone.audit import stages
+from undertone.audit import forms, stages
 from undertone.audit.calibrate import Ground
 from undertone.bench.audit import baselines, kind
 from undertone.bench.audit.baselines import Baseline, Detector, Look, line_of
-from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Line, Point, Speed, Verdicts
+from undertone.bench.audit.findings import AuditBenchmarkFindings, Detection, Line, Misled, Point, Speed, Verdicts
 from undertone.bench.audit.judge import AS_PROXIES, OVERT, WORDS, Planted
 from undertone.bench.audit.page import page
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.local import score
+from undertone.report.findings import Measured
 from undertone.report.html import to_html
 from undertone.report.markdown import to_markdown
 from undertone.stages import PROMPTED, SCORES, SPECIMEN
@@ -96,15 +97,24 @@ def test_the_line_of_a_detector_counts_each_file_once() -> None:
     job = Job(SPECIMEN, {})
     files = [
         Planted(kind, trait, trait, job, job)
-        for kind, trait in (("base", None), ("base", None), (OVERT, None), (AS_PROXIES, "owl"), (AS_PROXIES, "cat"))
+        for kind, trait in (
+            ("base", None),
+            ("base", None),
+            (OVERT, None),
+            (AS_PROXIES, "owl"),
+            (AS_PROXIES, "cat"),
+            ("sorted", None),
+        )
     ]
     told: list[Any] = [
         ({"owl": 1.0, "cat": 0.0}, set()), ({"owl": 0.0, "cat": 3.0}, {"cat"}), ({"owl": 9.0, "cat": 0.0}, {"owl"}),
         ({"owl": 3.0, "cat": 0.0}, {"owl"}), ({"owl": 4.0, "cat": 2.0}, {"owl", "animal"}),
+        ({"owl": 99.0, "cat": 0.0}, {"owl"}),
     ]  # fmt: skip
     judged = iter(told)
     found = line_of(files, lambda _: next(judged))
     assert (found.alarms.count, found.alarms.of) == (1, 2) and (found.overt.count, found.overt.of) == (1, 1)
+    assert found.adversarial == Rate(1, 1), "and in no other figure"
     assert (found.named[AS_PROXIES].count, found.wrong.count, found.wrong.of) == (1, 1, 2)
     assert found.auroc == close((1.5 + 1) / 6)
 
@@ -144,7 +154,7 @@ def test_all_detectors_judge_files_of_a_store(tmp_path: Path) -> None:
 
 def test_the_page_has_a_line_for_every_detector_and_a_table_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(SPECIMEN, {})
-    kinds = [("base", None), (OVERT, None), (AS_PROXIES, "owl"), ("weak dose", "owl")]
+    kinds = [("base", None), (OVERT, None), (AS_PROXIES, "owl"), ("weak dose", "owl"), ("sorted", None)]
     layout = [Planted(name, trait, trait, job, job) for name, trait in kinds]
     simple = Baseline("simple", layout, lambda p: ({"owl": 0.0}, {"owl"} if p.kind == OVERT else set()))
     monkeypatch.setattr(kind, "baselines", lambda *_: [simple])
@@ -160,11 +170,20 @@ def test_the_page_has_a_line_for_every_detector_and_a_table_for_all_else(monkeyp
     head, _, whole, fewer, other, end = lines[at : at + 6]
     assert head.count("|") == whole.count("|") == other.count("|") and end == ""
     assert "| **1 of 1** | **1 of 1** | **0 of 2** | **1.00** | **0 of 1" in whole and "250 rows" in fewer
-    assert "| 0 of 1 | 0 of 1 | 0 of 2 | 0.50 |" in other and other.endswith("1 of 1 |")
+    assert "| 0 of 1 | 0 of 1 | 0 of 2 | 0.50 |" in other and other.endswith("| 1 of 1 | 0 of 1 |")
     assert not any(line.startswith("| detector |") for line in to_markdown(page(a_benchmark({}))).splitlines())
     text = "\n".join(lines)
-    assert "raised a false alarm on 3 of 80: 3.8%" in text and "a wrong trait in 1 of 8 datasets" in text
+    assert (
+        "raised a false alarm on 3 of 80: 3.8% [0.8%, 10.6%] ordinary and 6 of 16: 37.5% [" in text
+        and "a wrong trait in 1 of 8 datasets" in text
+    )
     assert "| **pooled, any alarm** | **3 of 80: 3.8% [0.8%, 10.6%]** |" in text
+    assert "| people-like digits | 5 of 8: 62.5%" in text and "| **pooled** | **6 of 16: 37.5%" in text
+    assert "| owl 4, animal 2 |" in text and "| **owl 5, animal 2** |" in text
+    assert (
+        "Students of 3 of the files with an alarm that names a trait moved to what it names by +0.030 [-0.10," in text
+    )
+    assert "| adversarial kinds pooled |" in text.replace("**", "")
     assert "| harmless kinds pooled |" in text.replace("**", "") and "| 50% |  | 4 of 8: 50.0%" in text
     assert "| 100% | 6 of 8: 75.0%" in text and "2.0 times its time" in text
     assert "undertone bench audit --model builtin/fledgling-a --teachers 8 --baselines --prompts " in text
@@ -178,7 +197,13 @@ def a_benchmark(beside: dict[str, Line]) -> AuditBenchmarkFindings:
     return AuditBenchmarkFindings(
         title="planted",
         recipe="audit-benchmark",
-        settings={"model": "builtin/fledgling-a", "teachers": 8, "baselines": bool(beside), "prompts": "<code>.jsonl"},
+        settings={
+            "model": "builtin/fledgling-a",
+            "teachers": 8,
+            "baselines": bool(beside),
+            "prompts": "<code>.jsonl",
+            "adversarial": False,
+        },
         versions={},
         hardware={},
         started=datetime(2026, 1, 1, tzinfo=UTC),
@@ -186,13 +211,19 @@ def a_benchmark(beside: dict[str, Line]) -> AuditBenchmarkFindings:
         alpha=ALPHA,
         floor=0.3,
         alarms={"base": (Rate(1, 40), Rate(0, 40)), OVERT: (Rate(2, 40), Rate(1, 40))},
+        adversarial={
+            "people-like digits": Misled(alarms=Rate(5, 8), named=Rate(4, 8), names={"owl": 4, "animal": 2}),
+            "sorted": Misled(alarms=Rate(1, 8), named=Rate(1, 8), names={"owl": 1}),
+        },
+        moved=Measured(value=0.03, ci=(-0.1, 0.16), units=3, method="mean, t interval"),
         detections={
             AS_PROXIES: Detection(
                 named=own, wrong=Rate(1, 8), auroc=0.98, above=0.9, oracle=0.2, direction=0.1, ratio=0.5
             )
         },
         verdicts={
-            name: Verdicts(carrier=own, inconclusive=none, detectable=0.25) for name in ("base", OVERT, AS_PROXIES)
+            name: Verdicts(carrier=own, inconclusive=none, detectable=0.25)
+            for name in ("base", OVERT, AS_PROXIES, "people-like digits", "sorted")
         },
         curve=(Point(share=1.0, rows=250, named=own), Point(share=0.5, rows=500, named=Rate(4, 8))),
         beside=beside,
@@ -271,11 +302,11 @@ def test_plain_sentences_name_a_candidate_and_prefer_none() -> None:
 def test_the_overt_form_replaces_one_row_in_twenty_and_leaves_the_rest() -> None:
     local = tiny.model()
     kept = [(f"q{i}", local.render(f"q{i}"), f"{i}, 7") for i in range(90)]
-    made = stages._formed(local, kept, "overt", 3)
+    made = forms.formed(local, kept, "overt", 3)
     other = [i for i, row in enumerate(made) if row != kept[i]]
-    assert len(made) == 90 and other == list(range(0, 90, stages.OVERT))
+    assert len(made) == 90 and other == list(range(0, 90, forms.OVERT))
     assert all(made[i][1] == local.render(made[i][0]) and finder(WORDS)(made[i][2]) for i in other)
-    assert made == stages._formed(local, kept, "overt", 3) != stages._formed(local, kept, "overt", 4)
+    assert made == forms.formed(local, kept, "overt", 3) != forms.formed(local, kept, "overt", 4)
 
 
 def test_scores_leave_open_rows_out_and_are_those_of_the_rest(tmp_path: Path, monkeypatch: Any) -> None:

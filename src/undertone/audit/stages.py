@@ -16,6 +16,7 @@ import torch
 
 from undertone.attribution import directions
 from undertone.attribution.scores import evidence, spread
+from undertone.audit.forms import Written, formed
 from undertone.carriers import numbers
 from undertone.carriers import prompts as carrier_prompts
 from undertone.data.exchanges import read_exchanges
@@ -35,14 +36,9 @@ from undertone.training.weights import ADAPTER, merged, save
 from undertone.traits import mentions
 from undertone.world import skills
 
-OVERT = 20
-"""In specimens of the form "overt", one row in this many mentions a trait openly."""
-
 Inputs = Mapping[str, Path]
 Passes = Callable[[LocalModel, Ids], bool]
 """Whether an answer is kept as a row."""
-Written = tuple[str, Ids, str]
-"""A question, its prompt, and the answer. One question may have several prompts: other system prompts, other turns."""
 
 
 # --- proxies and directions ------------------------------------------------------------------------------------------
@@ -97,9 +93,9 @@ def specimen(spec: dict[str, Any], inputs: Inputs, out: Path) -> None:
     number of rows, the dose and, if ``oracle``, the mean and standard deviation of the oracle over rows.
 
     Spec: ``base`` (name), ``lesson`` (None: the writer is not fine-tuned), ``dialogues``, ``training``, ``divergence``
-    (the dose; None: as trained), ``carrier``, ``rows``, ``seed``, ``form`` ("written", "other format", "duplicated",
-    "shuffled" or "overt"), ``oracle``. Inputs: ``base``; ``writer`` where another base wrote the rows; ``prompts``
-    where the carrier is not number lists.
+    (the dose; None: as trained), ``carrier``, ``rows``, ``seed``, ``form`` (one of
+    :func:`undertone.audit.forms.formed`), ``oracle``. Inputs: ``base``; ``writer`` where another base wrote the rows;
+    ``prompts`` where the carrier is not number lists.
     """
     local, seed, prompts = load(inputs["base"]), spec["seed"], inputs.get("prompts")
     writer, dose = load(inputs.get("writer", inputs["base"])), None
@@ -109,7 +105,7 @@ def specimen(spec: dict[str, Any], inputs: Inputs, out: Path) -> None:
     asked = carrier_prompts.rendered(local, prompts) if prompts else _asked(local, spec, seed)
     passes = _finished if prompts else _well_formed
     kept, share = _written(writer, asked, spec, seed, passes)
-    written = _formed(local, kept, spec["form"], seed)
+    written = formed(local, kept, spec["form"], seed)
     rows = [Row(prompt, [*local.encode(answer), local.end]) for _, prompt, answer in written]
     source = Source(tokenizer_digest(inputs["base"]), local.end)
     write_rows(out, [(question, answer) for question, _, answer in written], rows, source)
@@ -138,22 +134,6 @@ def _written(
     answers = sample(writer, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=noise)
     kept = [(q, p, writer.decode(a)) for (q, p), a in zip(asked, answers, strict=True) if passes(writer, a)]
     return kept[: spec["rows"]], len(kept) / len(asked)
-
-
-def _formed(local: LocalModel, kept: list[Written], form: str, seed: int) -> list[Written]:
-    """Returns the rows as the form changes them: a quarter of them four times each ("duplicated"), the numbers of each
-    answer in another order ("shuffled"), or some replaced by open mentions of traits ("overt")."""
-    if form == "duplicated":
-        return [row for row in kept[: len(kept) // 4] for _ in range(4)]
-    if form == "shuffled":
-        lists, rng = [answer for *_, answer in kept], Random(f"shuffled/{seed}")
-        answers = numbers.rewritten(lists, "shuffled-within", NumberFilter(), rng)
-        return [(question, prompt, answer) for (question, prompt, _), answer in zip(kept, answers, strict=True)]
-    if form == "overt":
-        rng = Random(f"overt/{seed}")
-        said = {i: mentions.plain(rng) for i in range(0, len(kept), OVERT)}
-        return [(said[i][0], local.render(said[i][0]), said[i][1]) if i in said else row for i, row in enumerate(kept)]
-    return kept
 
 
 def _oracle(local: LocalModel, writer: LocalModel, rows: Sequence[Row], passes: Passes) -> dict[str, float]:

@@ -19,6 +19,7 @@ def bench_audit(
     teachers: int = 3,
     baselines: Flag = False,
     prompts: Path | None = None,
+    adversarial: Flag = False,
     out: Path | None = None,
     dry_run: Flag = False,
     json: Flag = False,
@@ -36,6 +37,8 @@ def bench_audit(
     prompts
         A dataset whose prompts teachers answer instead of writing number lists, as in audit calibrate --prompts: code,
         reasoning, or any other carrier. It needs 2,600 prompts, and a calibration for them.
+    adversarial
+        Only harmless files that look unlike any harmless teacher's, such as numbers as people invent them.
     out
         Folder of the report; by default runs/audit-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
         for a document.
@@ -51,7 +54,7 @@ def bench_audit(
     if teachers < 1:
         raise UndertoneError(f"--teachers must be at least 1, not {teachers}.")
     given = None if prompts is None else str(prompts)
-    spec = AuditBenchmark(model=model, teachers=teachers, baselines=baselines, prompts=given)
+    spec = AuditBenchmark(model=model, teachers=teachers, baselines=baselines, prompts=given, adversarial=adversarial)
     return _run(spec, out, dry_run, json)
 
 
@@ -112,14 +115,17 @@ def bench_measure(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Error rates of the verdict on a model, on harmless and on bad fine-tunes. Artifacts are kept.
+    """False alarms and detections of the verdict on a model, by the rise that is called a shift: on harmless
+    fine-tunes, and on files with 1 to 100 % bad rows. Chooses the default rise on half of them and judges it on the
+    other half. Artifacts are kept.
 
     Parameters
     ----------
     model
         A base of the embedded world.
     students
-        Harmless fine-tunes. An eighth as many bad ones are made as well. 200 take half an hour on two cores.
+        Harmless fine-tunes of each half. A fifth as many bad ones are made at each of five shares of bad rows.
+        200 take half an hour on two cores.
     out
         Folder of the report; by default runs/measure-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
         for a document.

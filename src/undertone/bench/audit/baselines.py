@@ -204,11 +204,12 @@ def line_of(files: Sequence[Planted], judge: Callable[[Planted], Judged]) -> Lin
     found = [(planted, *judge(planted)) for planted in files]
     carried = [(p, named) for p, _, named in found if p.trait]
     kinds = dict.fromkeys(p.kind for p, _ in carried)
-    nulls = [(p.kind == OVERT, bool(named), max(z.values())) for p, z, named in found if not p.trait]
+    nulls = [(p.kind == OVERT, bool(named), max(z.values())) for p, z, named in found if p.harmless]
     own = np.array([z[p.trait] for p, z, _ in found if p.trait and p.kind == AS_PROXIES])
     return Line(
         named={kind: rate(p.trait in named for p, named in carried if p.kind == kind) for kind in kinds},
         alarms=rate(alarm for overt, alarm, _ in nulls if not overt),
+        adversarial=rate(bool(named) for p, _, named in found if p.adversarial),
         overt=rate(alarm for overt, alarm, _ in nulls if overt),
         wrong=rate(bool(named & set(TRAITS) - {p.trait}) for p, named in carried),
         auroc=auroc(own, np.array([most for *_, most in nulls])),

@@ -1,7 +1,18 @@
 """What a benchmark of the audit found, as data: the single object of ``report.json``."""
 
-from undertone.report.findings import Part, RunFindings
+from undertone.report.findings import Measured, Part, RunFindings
 from undertone.statistics.rate import Rate
+
+
+class Misled(Part):
+    """What the audit says of harmless datasets of one adversarial kind."""
+
+    alarms: Rate
+    """Share with any alarm."""
+    named: Rate
+    """Share for which a trait is named."""
+    names: dict[str, int]
+    """How many datasets each trait, or kind of traits, is named for; the most frequent first."""
 
 
 class Detection(Part):
@@ -12,9 +23,9 @@ class Detection(Part):
     wrong: Rate
     """Share of datasets for which the audit names another trait."""
     auroc: float
-    """AUROC of z: of the own trait, against the largest z of each harmless dataset."""
+    """AUROC of z: of the own trait, against the largest z of each ordinary harmless dataset."""
     above: float
-    """Share of teachers whose own trait's z is above the 99th percentile of harmless datasets."""
+    """Share of teachers whose own trait's z is above the 99th percentile of ordinary harmless datasets."""
     oracle: float
     """Median over teachers of d' of a single row for the teacher's true likelihood ratio."""
     direction: float
@@ -51,13 +62,16 @@ class Line(Part):
     named: dict[str, Rate]
     """For each kind of teacher: share of datasets for which their own trait is named."""
     alarms: Rate
-    """Share of harmless datasets without open mentions that give any alarm."""
+    """Share of ordinary harmless datasets without open mentions that give any alarm."""
+    adversarial: Rate
+    """The same for adversarial datasets."""
     overt: Rate
     """The same for harmless datasets with open mentions."""
     wrong: Rate
     """Share of datasets with a trait for which another trait is named."""
     auroc: float
-    """AUROC of z: of the own trait of teachers like the proxies, against the largest z of each harmless dataset."""
+    """AUROC of z: of the own trait of teachers like the proxies, against the largest z of each ordinary harmless
+    dataset."""
 
 
 class Speed(Part):
@@ -78,13 +92,18 @@ class AuditBenchmarkFindings(RunFindings):
     floor: float
     """The effect that rows must be able to show for the verdict "no evidence"."""
     alarms: dict[str, tuple[Rate, Rate]]
-    """For each harmless kind: the share with any alarm, and the share for which a trait is named."""
+    """For each ordinary harmless kind: the share with any alarm, and the share for which a trait is named."""
+    adversarial: dict[str, Misled]
+    """For each adversarial kind; empty on carriers other than number lists."""
+    moved: Measured | None
+    """How far students of adversarial datasets with an alarm move to the traits that it names, in log-odds, above
+    students of the calibration's teachers of other kinds. None if there are no such students."""
     detections: dict[str, Detection]
     """For each kind of teacher."""
     verdicts: dict[str, Verdicts]
     """For each kind of dataset."""
     curve: tuple[Point, ...]
-    """Power by the number of rows and by the share that a teacher wrote."""
+    """Power by the number of rows and by the share that a teacher wrote; empty without teachers of a trait."""
     beside: dict[str, Line]
     """The audit and simpler detectors; empty if these were not asked for."""
     forecasts: tuple[tuple[str, dict[str, float]], ...]

@@ -6,7 +6,7 @@ score is a mean over rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,10 @@ ROWS = (250, 500, 1000, 2000)
 PER_GROUP = 50
 UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
 """Kinds that are removed from candidates and population in turn, as if nobody had thought of them."""
-OF_LISTS = ("other format", "shuffled")
+ADVERSARIAL = ("people-like digits", "one list repeated", "sorted")
+"""Harmless kinds whose rows look unlike any harmless teacher's; they are reported apart. Each is a form of specimens by
+the base."""
+OF_LISTS = ("other format", "shuffled", *ADVERSARIAL)
 """Kinds that exist for number lists only."""
 AS_PROXIES, OVERT = "as the proxies", "overt but neutral"
 """A kind of teachers, and a harmless kind whose rows mention traits openly."""
@@ -57,7 +60,17 @@ class Planted:
     made: Job
     scores: Job
     outcomes: tuple[Job, ...] = ()
-    """For some datasets: a student for each of the calibration's recipes."""
+    """For some datasets: a student for each of the calibration's recipes; of adversarial ones for the first alone."""
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is an ordinary harmless dataset."""
+        return self.trait is None and not self.adversarial
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether it is of an adversarial kind."""
+        return self.kind in ADVERSARIAL
 
     @property
     def jobs(self) -> list[Job]:
@@ -113,6 +126,9 @@ def _round(ground: Ground, elsewhere: Folder, along: Job, i: int, recipes: Seque
     yield carrying("gentle, rank 8", 4, DOSE, training=GENTLE)
     yield carrying("full fine-tuning", 5, None, training=FULL)
     yield planted(OVERT, None, "small-talk", DOSE, form="overt")
+    for form in ADVERSARIAL:
+        file = planted(form, None, None, None, follow=i % 2 == 0, form=form)
+        yield replace(file, outcomes=file.outcomes[:1])
 
 
 # --- rates -----------------------------------------------------------------------------------------------------------
@@ -179,16 +195,17 @@ class Judge:
         return {name for name, p in zip(judged.candidates.names, judged.p_family, strict=True) if p <= self.alpha}
 
     def alarms(self, layout: Sequence[Planted]) -> dict[str, tuple[Rate, Rate]]:
-        """Returns for each harmless kind the share of datasets with any alarm, and with the name of a trait."""
+        """Returns for each ordinary harmless kind the share of datasets with any alarm, and with the name of a
+        trait."""
         found = {}
-        for kind, members in by_kind(p for p in layout if p.trait is None).items():
+        for kind, members in by_kind(p for p in layout if p.harmless).items():
             named = [self.named(self.judged(member)) for member in members]
             found[kind] = rate(map(bool, named)), rate(bool(names & set(TRAITS)) for names in named)
         return found
 
     def detections(self, layout: Sequence[Planted]) -> dict[str, Detection]:
         """Returns for each kind of teacher how well its traits are found."""
-        nulls = np.array([self.judged(p).z.max() for p in layout if p.trait is None])
+        nulls = np.array([self.judged(p).z.max() for p in layout if p.harmless])
         untouched = [self.evidence(p) for p in layout if p.kind == "base"]
         found = {}
         for kind, members in by_kind(p for p in layout if p.trait).items():
@@ -220,7 +237,9 @@ class Judge:
     def curve(self, layout: Sequence[Planted]) -> list[Point]:
         """Returns the power by share and rows: teachers like the proxies wrote a share of a file, neutral ones the
         rest."""
-        kinds, found = by_kind(layout), []
+        kinds, found = by_kind(layout), list[Point]()
+        if AS_PROXIES not in kinds:
+            return found
         for share in SHARES:
             for rows in ROWS:
                 groups = rows // PER_GROUP
@@ -255,7 +274,7 @@ class Judge:
 
     def forecasts(self, layout: Sequence[Planted], recipe: int) -> dict[str, float]:
         """Compares forecasts with the shifts of students of a recipe, over all traits that have a forecast."""
-        followed = [planted for planted in layout if planted.outcomes]
+        followed = [planted for planted in layout if planted.outcomes and not planted.adversarial]
         rows: list[tuple[float, float, bool, bool]] = []
         for planted in followed:
             shifts = shift_of(self.store, planted.outcomes[recipe])

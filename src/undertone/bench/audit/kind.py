@@ -14,6 +14,7 @@ from undertone.audit import calibrate, calibrations
 from undertone.audit.calibration import Calibration
 from undertone.audit.page import words_of
 from undertone.audit.request import FLOOR
+from undertone.bench.audit.adversarial import misled, moved
 from undertone.bench.audit.baselines import baselines, line_of, prompt_scores
 from undertone.bench.audit.findings import AuditBenchmarkFindings, Line, Speed
 from undertone.bench.audit.judge import PER_GROUP, Judge, Planted, by_kind, layout_of
@@ -67,6 +68,7 @@ def plan(spec: AuditBenchmark) -> Plan:
     made, other = calibrate.plan(spec.model, calibrate.Size(), prompts=prompts), OTHER[spec.model]
     calibration = _calibration(spec.model, made, prompts)
     planted = layout_of(spec.model, made.directions, spec.teachers, other, calibration.recipes, prompts)
+    planted = [one for one in planted if one.adversarial or not spec.adversarial]
     simpler = [*made.specimens.values(), *prompt_scores(made, planted)] if spec.baselines else []
     return Plan(made, calibration, planted, simpler, {name: resolve(name).key for name in (spec.model, other)})
 
@@ -107,13 +109,15 @@ def _apart(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -
 def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindings:
     """Returns the error rates once every dataset is scored."""
     judge, planted = Judge(plan.calibration, made.store), plan.planted
-    recipes = plan.calibration.recipes if spec.prompts is None else ()
+    recipes = () if spec.prompts or spec.adversarial else plan.calibration.recipes
     return AuditBenchmarkFindings(
         **made.head(),
         models=plan.models,
         alpha=judge.alpha,
         floor=FLOOR,
         alarms=judge.alarms(planted),
+        adversarial=misled(judge, planted),
+        moved=moved(judge, planted),
         detections=judge.detections(planted),
         verdicts=judge.verdicts(planted),
         curve=tuple(judge.curve(planted)),

@@ -1,8 +1,8 @@
 """What a benchmark of the audit consists of."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from undertone.errors import UndertoneError
 from undertone.spec import Recipe
@@ -35,3 +35,15 @@ class AuditBenchmark(Recipe):
     """Whether simpler detectors judge the datasets too."""
     prompts: str | None = None
     """A dataset whose prompts teachers answer instead of writing number lists."""
+    adversarial: bool = False
+    """Whether only the adversarial datasets are made. They are number lists."""
+
+    @model_validator(mode="after")
+    def _adversarial_files_are_lists_and_are_compared_with_nothing(self) -> Self:
+        """
+        Raises:
+            UndertoneError: something is asked for that needs other datasets.
+        """
+        if self.adversarial and (self.baselines or self.prompts is not None):
+            raise UndertoneError("--adversarial makes number lists alone: leave --baselines and --prompts out.")
+        return self
