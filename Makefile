@@ -4,7 +4,8 @@
 # make test-long   the tests in their long forms: thirty kills, long fuzzing
 # make fuzz        10,000 mutated inputs of every kind: an hour or more
 # make check       style, types, floors
-# make statistics  makes docs/statistics.md by simulation, in a minute
+# make statistics  makes docs/statistics.md by simulation, in two minutes
+# make results     writes the tables of README.md and docs/results.md from the kept reports
 # make bench       compares with TRL on this machine, in minutes
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -13,7 +14,7 @@ PIP_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: owls test quick test-long fuzz check statistics bench
+.PHONY: owls test quick test-long fuzz check statistics results bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -35,6 +36,9 @@ check: $(VENV)/.ready-dev
 statistics: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.coverage.coverage > docs/statistics.md.part
 	mv docs/statistics.md.part docs/statistics.md
+
+results: $(VENV)/.ready
+	$(BIN)/python -m results
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,37 @@
+"""``python -m results`` writes the published figures; ``python -m results keep RUN NAME`` keeps a run's report."""
+
+import sys
+from pathlib import Path
+
+from results import entries
+from results.check import faults
+from results.keep import keep
+from results.tables import DOCUMENTS, reports_in, tables, written
+from undertone.errors import UndertoneError
+
+FOLDER = Path(__file__).parent
+
+
+def main(words: list[str]) -> int:
+    """Returns the exit code: 1 if something is still wrong with the figures, 2 for a wrong input."""
+    try:
+        match words:
+            case []:
+                made = tables(entries.read(FOLDER), reports_in(FOLDER))
+                for path in (FOLDER.parent / name for name in DOCUMENTS):
+                    path.write_text(written(path.read_text(encoding="utf-8"), made), encoding="utf-8")
+                left = list(faults(FOLDER.parent))
+                print(*left, sep="\n", end="\n" if left else "")
+                return 1 if left else 0
+            case ["keep", run, name]:
+                keep(Path(run), FOLDER / f"{name}.json")
+                print(f"Kept. Say in figures.toml, under [reports.{name}], which command gave it at which commit.")
+                return 0
+        raise UndertoneError("Give nothing, or: keep RUN NAME.")
+    except UndertoneError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
