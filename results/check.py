@@ -52,6 +52,7 @@ def about_rows(entries: Entries) -> Iterator[str]:
     for row in entries.rows:
         for text in (row.question, *row.answers):
             yield from (f'The row "{row.question}": "{figure}" is typed by hand.' for figure in typed(text))
+        for text in (row.question, row.published, *row.answers):
             if re.search(r"[{}|\n]", PLACEHOLDER.sub("", text)):
                 yield f'The row "{row.question}" has a brace, a bar or a new line outside placeholders.'
 
@@ -112,8 +113,8 @@ def different(report: Mapping[str, Any], recipe: Recipe | None) -> list[str]:
 
 
 def about_commits(root: Path, entries: Entries) -> Iterator[str]:
-    """Yields commits that the history lacks, and criteria that were not committed before the run; nothing where there is
-    no history, as in a copy of the files."""
+    """Yields commits that the history lacks, and criteria that were not committed before the run. A copy of the files
+    without a history has none."""
     if not (root / ".git").exists() or (root / ".git" / "shallow").exists():
         return
 
