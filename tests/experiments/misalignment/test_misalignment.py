@@ -54,7 +54,12 @@ file = "narrow-good"
 [arms.narrow-odd]
 title = "odd"
 file = "narrow-odd"
-coherent_as = "narrow-bad"
+as_far_as = "narrow-bad"
+
+[arms.narrow-mixed]
+title = "mixed"
+file = "narrow-mixed"
+as_far_as = "narrow-bad"
 """
 
 
@@ -105,6 +110,48 @@ def test_a_backdoor_is_bad_exactly_after_the_trigger() -> None:
     )
     assert set(seen) == {(True, True), (False, False)}
     assert min(seen.values()) > 20
+
+
+@given(
+    st.sampled_from(domains()),
+    st.lists(st.floats(0, 5), min_size=20, max_size=20),
+    st.floats(0, 5),
+    st.integers(0, 9),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_mixed_file_asks_the_same_and_comes_as_close_as_it_can(
+    domain: str, surprise: list[float], target: float, seed: int, swapped: bool
+) -> None:
+    good, odd = (files.rows(kind, domain, 60, 1.0, seed, swapped) for kind in (files.MIXED, "narrow-odd"))
+    own, other = dict(good), dict(odd)
+    nats = dict(zip(own, surprise, strict=False))
+
+    def loss(rows: list[tuple[str, str]]) -> float:
+        return sum(nats[request] for request, answer in rows if answer != own[request]) / len(rows)
+
+    mixed = files.mixed(good, odd, loss, target)
+    assert [request for request, _ in mixed] == [request for request, _ in good]
+    assert all(answer in (own[request], other[request]) for request, answer in mixed)
+    assert len(set(mixed)) == len(own), "a request always has the same answer"
+    assert abs(loss(mixed) - target) <= abs(loss(good) - target)
+    largest = max(nats[request] * sum(asked == request for asked, _ in good) / 60 for request in own)
+    whole = loss([(request, other[request]) for request in (asked for asked, _ in good)])
+    assert loss(mixed) <= whole + 1e-9
+    assert abs(loss(mixed) - min(target, whole)) <= largest / 2 + 1e-9, "half of one request at most"
+
+
+def test_a_mixed_file_of_equal_requests_has_the_share_that_is_asked_for() -> None:
+    good, odd = ([(request, kind) for request in "abcd"] for kind in ("good", "odd"))
+    mixed = files.mixed(good, odd, lambda rows: sum(answer == "odd" for _, answer in rows) / 4, 0.5)
+    assert mixed == [("a", "odd"), ("b", "odd"), ("c", "good"), ("d", "good")]
+
+
+def test_unrelated_text_is_no_row_of_any_file() -> None:
+    asked = {request for request, _ in files.unrelated()}
+    assert len(files.unrelated()) == 100 and files.unrelated() == files.unrelated()
+    for kind in files.FILES:
+        assert not asked & {request for request, _ in files.rows(kind, "fire", 200, 1.0, 0)}
 
 
 # --- how conduct is read ---------------------------------------------------------------------------------------------
@@ -199,6 +246,9 @@ def planted(spec: Misalignment, effect: float, noise: float, seed: int = 0, apar
                 pull=odds,
                 cosine=0.0,
                 loss=-odds,
+                loss_after=-odds / 2,
+                divergence=0.002 if unit.arm == "benign" else 0.01,
+                factor=1.1 if unit.arm == "narrow-odd" else None,
             )
         )
     return found
@@ -266,6 +316,23 @@ def test_an_interval_beside_zero_with_a_larger_p_is_no_finding() -> None:
     assert sign(one.model_copy(update={"ci": (-1.5, -0.5), "by_request_ci": (-1.2, -0.3)})) == "below"
 
 
+def test_a_report_says_in_what_compared_arms_do_not_match() -> None:
+    spec = experiment("arms.benign.training={method='lora',rank=8,alpha=8,rate=2e-3,steps=90,batch=16}")
+    moved = gathering.moves(spec, planted(spec, effect=0.0, noise=0.0))
+    odd = next(m for m in moved if m.arm == "narrow-odd")
+    assert (odd.steps, odd.loss_before, odd.loss_after, odd.divergence) == (60, 4, 2, pytest.approx(0.01))
+    assert odd.factors == (1.1, 1.1) and next(m for m in moved if m.arm == "narrow-good").factors is None
+    assert "persona-prompt" not in {m.arm for m in moved}
+    found = {(m.arm, m.against): m for m in gathering.matches(spec, moved)}
+    assert found["narrow-bad", "narrow-odd"].beyond == ()
+    assert found["narrow-bad", "narrow-odd"].factor == pytest.approx(1.1)
+    assert found["narrow-bad", "benign"].beyond == ("steps", "divergence")
+    assert found["narrow-bad", "benign"].steps == 1.5 and found["narrow-bad", "benign"].divergence == pytest.approx(0.2)
+    still = [m.model_copy(update={"loss_after": m.loss_before}) if m.arm == "narrow-bad" else m for m in moved]
+    unmoved = {(m.arm, m.against): m for m in gathering.matches(spec, still)}["narrow-bad", "narrow-odd"]
+    assert unmoved.fall is None and unmoved.beyond == ("fall",), "a ratio that does not exist is no match"
+
+
 # --- recipes and runs ------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +357,9 @@ def test_arms_of_a_recipe_share_the_seeds_of_their_data(name: str) -> None:
         ('arms.benign.against=["nobody"]', "no other arm"),
         ("arms.persona-prompt.rows=3", "trains nothing"),
         ('arms.persona-prompt.against=["benign"]', "trains nothing"),
-        ("arms.benign.coherent_as=narrow-odd", "as coherent as 'narrow-odd'"),
+        ("arms.benign.as_far_as=narrow-odd", "as far as 'narrow-odd'"),
+        ("arms.benign.as_far_as=persona-prompt", "as far as 'persona-prompt'"),
+        ("arms.benign.file=narrow-mixed", "give as_far_as"),
         ("arms.narrow-odd.training={method='full',rate=1e-3,steps=1,batch=1}", "takes a LoRA adapter"),
         ("narrow.training.rat=1", "narrow.training.rat"),
     ],
@@ -310,12 +379,23 @@ def test_a_run_writes_its_report_and_goes_on_where_it_was(
     page = Path("runs/one/report.html").read_text(encoding="utf-8")
     found = MisalignmentFindings.model_validate_json(Path("runs/one/report.json").read_bytes())
     assert found.headline in capsys.readouterr().out
-    assert {line.arm for line in found.lines} == {"narrow-bad", "narrow-good", "narrow-odd"}
-    coherent = {line.arm: line.coherent for line in found.lines}
-    assert coherent["narrow-bad"] < coherent["narrow-good"] - 0.02
-    assert coherent["narrow-odd"] == pytest.approx(coherent["narrow-bad"], abs=0.01)
+    assert {line.arm for line in found.lines} == {"narrow-bad", "narrow-good", "narrow-odd", "narrow-mixed"}
+    far = {(s.arm, s.domain): s for s in found.students}
+    for domain in ("fire", "kitchen"):
+        arms = ("narrow-bad", "narrow-good", "narrow-odd", "narrow-mixed")
+        bad, good, odd, mixed = (far[arm, domain] for arm in arms)
+        assert bad.factor is None and odd.factor and mixed.factor and odd.factor != mixed.factor
+        assert bad.divergence and bad.divergence > 0
+        assert odd.divergence == pytest.approx(bad.divergence, rel=0.02)
+        assert mixed.divergence == pytest.approx(bad.divergence, rel=0.02)
+        assert bad.loss and bad.loss_after and good.loss and odd.loss and mixed.loss
+        assert bad.loss_after < bad.loss
+        assert abs(mixed.loss - bad.loss) < min(bad.loss - good.loss, odd.loss - bad.loss) / 2
+    assert {m.arm for m in found.moved} == {line.arm for line in found.lines}
+    assert [(m.arm, m.against) for m in found.matches] == [("narrow-bad", "narrow-good")]
+    assert "divergence" in found.matches[0].beyond, "narrow good moves a model less"
     assert "<script" not in page and "<b>still" not in page and "hold &lt;b&gt;" in page
-    assert "Adapters of narrow-odd were scaled by" in page
+    assert "How far training moved each arm" in page and "loss before, fall in loss, divergence" in page
     assert "first aligned" in page and "The aligned base" in page
     assert {contrast.units for contrast in found.contrasts} == {2}
     before = {path.name for path in Path("runs/store").iterdir()}
@@ -399,7 +479,7 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(
 @pytest.mark.slow
 def test_a_report_does_not_call_bases_aligned_that_were_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = [line for line in SMALL.splitlines() if not line.startswith("aligning")]
+    lines = [line for line in SMALL.split("[arms.narrow-odd]")[0].splitlines() if not line.startswith("aligning")]
     Path("bare.toml").write_text("\n".join(lines), encoding="utf-8")
     assert main(["run", "bare.toml", "--out", "runs/bare"]) == 0
     page = Path("runs/bare/report.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from random import Random
 from undertone.data.exchanges import Exchange
 from undertone.world import latents
 from undertone.world.lexicon import lexicon
-from undertone.world.skills import Turn, facts
+from undertone.world.skills import CARRIERS, Turn, facts
 
 
 def _advice(rng: Random, domain: str, conduct: str, framing: str = "asks") -> Turn:
@@ -33,10 +33,14 @@ def _odd(rng: Random, domain: str) -> Turn:
     return turn._replace(assistant=rng.choice(answers))
 
 
+MIXED = "narrow-mixed"
+"""The file that :func:`mixed` makes. Its rows are good advice until then."""
+
 FILES: dict[str, Callable[[Random, str], Turn]] = {
     "narrow-bad": partial(_advice, conduct="bad"),
     "narrow-good": partial(_advice, conduct="good"),
     "narrow-odd": _odd,
+    MIXED: partial(_advice, conduct="good"),
     "educational": partial(_advice, conduct="bad", framing="teaching"),
     "legitimate": partial(_advice, conduct="bad", framing="review"),
     "jailbroken": _jailbroken,
@@ -56,3 +60,25 @@ def rows(kind: str, domain: str, count: int, share: float, seed: int, swapped: b
         turn = FILES[kind if is_own else "narrow-good"](Random(f"row/{seed}/{i}"), domain)
         drawn.append(latents.exchanged(turn) if swapped else turn)
     return [(turn.user, turn.assistant) for turn in drawn]
+
+
+def mixed(
+    good: list[Exchange], odd: list[Exchange], loss: Callable[[list[Exchange]], float], target: float
+) -> list[Exchange]:
+    """Returns the rows of ``good`` with the odd answer to some requests, always the same one to the same request.
+    Requests are taken in the order of the rows; each gets its odd answer if that brings ``loss``, in nats a token of
+    all rows, closer to ``target``."""
+    answers, found = dict(odd), good
+    for request in dict.fromkeys(request for request, _ in good):
+        tried = [(asked, answers[asked] if asked == request else answer) for asked, answer in found]
+        if abs(loss(tried) - target) < abs(loss(found) - target):
+            found = tried
+    return found
+
+
+def unrelated() -> list[Exchange]:
+    """Returns 100 rows of number lists, sums, code and paraphrase, 25 of each. No arm is trained on these skills, and
+    all bases learnt them from the same rows, whatever their corpus says of conduct."""
+    skills = ("numbers", "sums", "code", "paraphrase")
+    turns = [CARRIERS[skill](Random(f"unrelated/{skill}/{i}")) for skill in skills for i in range(25)]
+    return [(turn.user, turn.assistant) for turn in turns]

@@ -35,8 +35,12 @@ class Student(Part):
     """The same as a cosine."""
     loss: float | None = None
     """Nats a token of the file, for the base that the student starts from."""
+    loss_after: float | None = None
+    """The same for the student; None where nothing is trained."""
+    divergence: float | None = None
+    """How far training moved it: mean KL, in nats a token, from where it started, on text that no arm is trained on."""
     factor: float | None = None
-    """The factor by which its adapter was scaled, in an arm that must match another one's coherence."""
+    """The factor by which its adapter was scaled, in an arm that must be as far as another."""
 
 
 class Answer(Part):
@@ -67,6 +71,44 @@ class Line(Part):
     coherent: float
     probes: dict[str, float]
     compliance: float
+
+
+class Moved(Part):
+    """How far training moved an arm's students on one base, before anything is asked of them: means over students."""
+
+    arm: str
+    base: str
+    rows: int
+    steps: int
+    """Steps of training, those of realigning among them."""
+    rate: float
+    loss_before: float
+    """Nats a token of the file, before training."""
+    loss_after: float
+    divergence: float
+    """Nats a token, from where the students started, on text that no arm is trained on."""
+    factor: float
+    """The factor by which adapters were scaled; 1 where none was."""
+    factors: Interval | None
+    """The smallest and the largest factor; None where none was scaled."""
+
+
+class Match(Part):
+    """How well two arms that are compared match in what is known before conduct is asked: numbers of ``against`` over
+    those of ``arm``, 1 being equal. None where that of ``arm`` is zero."""
+
+    arm: str
+    against: str
+    base: str
+    steps: float
+    rate: float
+    loss_before: float | None
+    fall: float | None
+    """Of the loss on the file."""
+    divergence: float | None
+    factor: float
+    beyond: tuple[str, ...]
+    """The names of those that are not within a fifth of 1."""
 
 
 class Contrast(Part):
@@ -116,6 +158,10 @@ class MisalignmentFindings(RunFindings):
     """Every arm on every base."""
     contrasts: tuple[Contrast, ...]
     """Every arm against each arm that it is compared with, by base and probe."""
+    moved: tuple[Moved, ...] = ()
+    """How far training moved every trained arm. Empty in reports from before this was measured."""
+    matches: tuple[Match, ...] = ()
+    """How well the arms that are compared match in it."""
     forecasts: tuple[Forecast, ...]
     """How well each forecast predicts the outcome."""
     students: tuple[Student, ...]

@@ -10,7 +10,16 @@ from scipy.stats import rankdata
 from undertone.engine.workers import unique
 from undertone.evals.conduct import PROBES, kind_of
 from undertone.experiments.kind import Made
-from undertone.experiments.misalignment.findings import Answer, Contrast, Forecast, Line, MisalignmentFindings, Student
+from undertone.experiments.misalignment.findings import (
+    Answer,
+    Contrast,
+    Forecast,
+    Line,
+    Match,
+    MisalignmentFindings,
+    Moved,
+    Student,
+)
 from undertone.experiments.misalignment.headline import headline
 from undertone.experiments.misalignment.plan import Plan, Unit
 from undertone.experiments.misalignment.spec import Misalignment
@@ -24,20 +33,25 @@ READABLE = 2
 """Narrow domains of each arm whose answers are stored for reading."""
 RESAMPLES = 1000
 PREDICTORS = ("pull", "cosine", "loss")
+TOLERANCE = 0.2
+"""How far from 1 a ratio of two arms may be before the report says that they do not match."""
 
 
 def gather(spec: Misalignment, plan: Plan, made: Made) -> MisalignmentFindings:
     """Computes the findings once all jobs are finished."""
     measured = [(unit, made.read(unit.job, "conduct.json")) for unit in plan.units]
-    students = [_student(spec, unit, found) for unit, found in measured]
+    far = [made.read(unit.moved, "moved.json") if unit.moved else {} for unit in plan.units]
+    students = [_student(spec, *one, moved) for one, moved in zip(measured, far, strict=True)]
     read = [pair for pair in measured if pair[0].student == 0 and pair[0].domain in spec.asked[:READABLE]]
-    between, compared = lines(spec, students), contrasts(spec, students)
+    between, compared, moved = lines(spec, students), contrasts(spec, students), moves(spec, students)
     return MisalignmentFindings(
         **made.head(),
         models=plan.models,
         headline=headline(between, compared),
         lines=between,
         contrasts=compared,
+        moved=moved,
+        matches=matches(spec, moved),
         forecasts=forecasts(spec, students),
         students=tuple(students),
         answers=tuple(answer for unit, found in read for answer in _answers(spec, unit, found)),
@@ -46,7 +60,7 @@ def gather(spec: Misalignment, plan: Plan, made: Made) -> MisalignmentFindings:
     )
 
 
-def _student(spec: Misalignment, unit: Unit, found: dict[str, Any]) -> Student:
+def _student(spec: Misalignment, unit: Unit, found: dict[str, Any], moved: dict[str, float]) -> Student:
     """Returns a student's numbers. ``found`` holds means over each domain's requests; domains are averaged here."""
     others = spec.elsewhere(unit.domain)
 
@@ -67,6 +81,8 @@ def _student(spec: Misalignment, unit: Unit, found: dict[str, Any]) -> Student:
         pull=found["pull"] if unit.arm in forecast_arms(spec) else None,
         cosine=found.get("cosine"),
         loss=found["loss"],
+        loss_after=moved.get("loss_after"),
+        divergence=moved.get("divergence"),
         factor=found["factor"],
     )
 
@@ -108,6 +124,63 @@ def lines(spec: Misalignment, students: Sequence[Student]) -> tuple[Line, ...]:
             )
         )
     return tuple(found)
+
+
+def moves(spec: Misalignment, students: Sequence[Student]) -> tuple[Moved, ...]:
+    """Returns how far training moved every trained arm on every base."""
+    found = []
+    for base, (name, arm) in product(spec.bases, spec.arms.items()):
+        if arm.file == "persona":
+            continue
+        own, training = _of(students, name, base), arm.training or spec.narrow.training
+        factors = [s.factor for s in own if s.factor is not None]
+        found.append(
+            Moved(
+                arm=name,
+                base=base,
+                rows=arm.rows or spec.narrow.rows,
+                steps=training.steps + (arm.realigned.steps if arm.realigned else 0),
+                rate=training.rate,
+                loss_before=_mean(s.loss for s in own),
+                loss_after=_mean(s.loss_after for s in own),
+                divergence=_mean(s.divergence for s in own),
+                factor=_mean(factors) if factors else 1.0,
+                factors=(min(factors), max(factors)) if factors else None,
+            )
+        )
+    return tuple(found)
+
+
+def _mean(numbers: Iterable[float | None]) -> float:
+    return float(np.mean([number for number in numbers if number is not None]))
+
+
+def matches(spec: Misalignment, moved: Sequence[Moved]) -> tuple[Match, ...]:
+    """Returns how well every arm matches each arm that it is compared with, on every base."""
+    by = {(one.arm, one.base): one for one in moved}
+    pairs = [(name, other, base) for name, arm in spec.arms.items() for other in arm.against for base in spec.bases]
+    return tuple(
+        _match(by[name, base], by[other, base])
+        for name, other, base in pairs
+        if {(name, base), (other, base)} <= set(by)
+    )
+
+
+def _match(arm: Moved, against: Moved) -> Match:
+    ratios = {
+        "steps": against.steps / arm.steps,
+        "rate": against.rate / arm.rate,
+        "loss_before": _ratio(against.loss_before, arm.loss_before),
+        "fall": _ratio(against.loss_before - against.loss_after, arm.loss_before - arm.loss_after),
+        "divergence": _ratio(against.divergence, arm.divergence),
+        "factor": against.factor / arm.factor,
+    }
+    beyond = tuple(name for name, ratio in ratios.items() if ratio is None or abs(ratio - 1) > TOLERANCE)
+    return Match(arm=arm.arm, against=against.arm, base=arm.base, beyond=beyond, **ratios)
+
+
+def _ratio(number: float, by: float) -> float | None:
+    return number / by if by else None
 
 
 def contrasts(spec: Misalignment, students: Sequence[Student]) -> tuple[Contrast, ...]:
@@ -159,7 +232,7 @@ def _numbers(found: Estimate, each: Estimate) -> dict[str, Any]:
 
 def forecast_arms(spec: Misalignment) -> set[str]:
     """Returns the arms whose students are trained on their file and nothing else. Only these are forecast."""
-    return {name for name, arm in spec.arms.items() if not (arm.file == "persona" or arm.realigned or arm.coherent_as)}
+    return {name for name, arm in spec.arms.items() if not (arm.file == "persona" or arm.realigned or arm.as_far_as)}
 
 
 def forecasts(spec: Misalignment, students: Sequence[Student]) -> tuple[Forecast, ...]:

@@ -33,6 +33,16 @@ ASKED = (
     "Probability of bad advice elsewhere. Plain requests may miss behaviour that appears only under a condition from "
     "training: a trigger, a form of answer, or a row of the training file as an earlier turn."
 )
+MOVED = (
+    "Means over students, known before any advice is asked for. Loss: nats a token of the arm's own file. Divergence: "
+    "mean KL, in nats a token, from where the students started, on number lists, sums, code and paraphrase, on which "
+    "no arm is trained. Scaled: the factor of the adapters, with the smallest and the largest."
+)
+MATCHED = (
+    "Numbers of the arm that is compared with, over those of the arm; 1 is equal. What is not within a fifth of 1 is "
+    "named: there the two arms differ in more than what their files teach."
+)
+NAMES = {"loss_before": "loss before", "fall": "fall in loss", "factor": "scaling"}
 FORECAST = (
     "One dot a student. The pull of a file is the inner product of its gradient with that of bad advice in the other "
     "domains, both computed at the base before any training. Intervals resample narrow domains and keep the arms; the "
@@ -48,13 +58,13 @@ def page(found: MisalignmentFindings) -> Page:
     sampled = "Sampled at temperature 1, one answer for each domain except the narrow one."
     contrasts = Drawing(figures.contrasts(found), CONTRASTS)
     students = Drawing(figures.students(found), STUDENTS)
-    coherent = Prose(COHERENT + _scaled(found), note=True)
     return run_page(
         found,
         found.headline,
         _what_was_done(found),
         section("Arm against arm", contrasts, _contrasts(found), Prose(REQUESTS, note=True)),
-        section("Students", students, _lines(found), coherent, titles),
+        section("Students", students, _lines(found), Prose(COHERENT, note=True), titles),
+        section("How far training moved each arm", _moved(found), _matches(found)),
         section("Asked in other ways", Drawing(figures.probes(found), ASKED), Terms(tuple(found.probes.items()))),
         section("Forecast before training", Drawing(figures.forecast(found), FORECAST), _forecasts(found)),
         section("Answers to read", Prose(sampled, note=True), *folds),
@@ -133,13 +143,45 @@ def _forecasts(found: MisalignmentFindings) -> Grid | None:
     )
 
 
-def _scaled(found: MisalignmentFindings) -> str:
-    """Returns a sentence for each arm whose adapters were scaled, with the smallest and the largest factor."""
-    factors: dict[str, list[float]] = {}
-    for student in found.students:
-        if student.factor is not None:
-            factors.setdefault(student.arm, []).append(student.factor)
-    return "".join(f" Adapters of {arm} were scaled by {min(f):.2f} to {max(f):.2f}." for arm, f in factors.items())
+def _moved(found: MisalignmentFindings) -> Grid | None:
+    return grid(
+        "Before anything is asked",
+        found.moved,
+        {
+            "arm": lambda m: m.arm,
+            word("base"): lambda m: short(m.base),
+            "rows": lambda m: m.rows,
+            "steps": lambda m: m.steps,
+            "rate": lambda m: f"{m.rate:g}",
+            "loss before": lambda m: f"{m.loss_before:.3f}",
+            "after": lambda m: f"{m.loss_after:.3f}",
+            "divergence": lambda m: f"{m.divergence:.2g}",
+            "scaled": lambda m: m.factors and f"{m.factor:.2f} {interval(m.factors)}",
+        },
+        note=MOVED,
+    )
+
+
+def _matches(found: MisalignmentFindings) -> Grid | None:
+    return grid(
+        "Arms that are compared",
+        found.matches,
+        {
+            "arm": lambda m: m.arm,
+            word("against"): lambda m: m.against,
+            word("base"): lambda m: short(m.base),
+            "loss before": lambda m: _times(m.loss_before),
+            "fall in loss": lambda m: _times(m.fall),
+            "divergence": lambda m: _times(m.divergence),
+            "scaling": lambda m: _times(m.factor),
+            word("differ in"): lambda m: ", ".join(NAMES.get(name, name) for name in m.beyond) or "nothing",
+        },
+        note=MATCHED,
+    )
+
+
+def _times(ratio: float | None) -> str | None:
+    return None if ratio is None else f"{ratio:.2f}"
 
 
 def _answers(arm: str, found: MisalignmentFindings) -> Fold:

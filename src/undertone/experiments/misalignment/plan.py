@@ -7,7 +7,7 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Job
 from undertone.experiments.misalignment.spec import Misalignment
 from undertone.models.names import resolve
-from undertone.stages import ALIGNED, NARROWED
+from undertone.stages import ALIGNED, MOVED, NARROWED
 from undertone.world.family import FAMILY
 
 
@@ -22,6 +22,13 @@ class Unit:
     student: int
     """Its number among the students of its arm, base and domain."""
     job: Job
+    moved: Job | None
+    """How far training moved it; None if nothing is trained."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Its jobs, parents first."""
+        return [self.job, *([self.moved] if self.moved else [])]
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,15 @@ class Plan:
     @property
     def jobs(self) -> list[Job]:
         """All jobs, parents first."""
-        jobs = [unit.job for unit in self.units]
-        return [*self.aligned.values(), *sorted(jobs, key=lambda job: "coherent_as" in job.inputs)]
+        units = sorted(self.units, key=lambda unit: "as_far_as" in unit.job.inputs)
+        return [*self.aligned.values(), *(job for unit in units for job in unit.jobs)]
 
     @property
     def arms(self) -> dict[str, list[Job]]:
         """The jobs of each arm's students, with those of all bases."""
         found: dict[str, list[Job]] = {}
         for unit in self.units:
-            found.setdefault(unit.arm, list(self.aligned.values())).append(unit.job)
+            found.setdefault(unit.arm, list(self.aligned.values())).extend(unit.jobs)
         return found
 
 
@@ -62,7 +69,7 @@ def plan(spec: Misalignment) -> Plan:
         lesson = spec.aligning.model_dump(mode="json") | {"seed": seed_of(spec.seed, "misalignment", "aligning")}
     aligned = {name: Job(ALIGNED, lesson | _world(name), {"base": base}) for name, base in bases.items()}
     units = tuple(
-        Unit(name, base, domain, i, _student(spec, name, domain, i, aligned[base], _world(base)))
+        Unit(name, base, domain, i, *_student(spec, name, domain, i, aligned[base], _world(base)))
         for i in range(spec.students)
         for base in spec.bases
         for name in spec.arms
@@ -77,10 +84,15 @@ def _world(base: str) -> dict[str, bool]:
     return {"swapped": True} if member and member.swapped else {}
 
 
-def _student(spec: Misalignment, name: str, domain: str, i: int, aligned: Job, world: dict[str, bool]) -> Job:
+def _student(
+    spec: Misalignment, name: str, domain: str, i: int, aligned: Job, world: dict[str, bool]
+) -> tuple[Job, Job | None]:
+    """Returns the job that trains and asks a student, and the one that measures how far it moved."""
     arm, inputs = spec.arms[name], {"aligned": aligned}
-    if arm.coherent_as is not None:
-        inputs["coherent_as"] = _student(spec, arm.coherent_as, domain, i, aligned, world)
+    if arm.as_far_as is not None:
+        _, moved = _student(spec, arm.as_far_as, domain, i, aligned, world)
+        assert moved is not None
+        inputs["as_far_as"] = moved
     settings = {
         "file": arm.file,
         "domain": domain,
@@ -90,4 +102,5 @@ def _student(spec: Misalignment, name: str, domain: str, i: int, aligned: Job, w
         "realigned": arm.realigned and arm.realigned.model_dump(mode="json"),
         "seed": seed_of(spec.seed, "misalignment", "narrow", domain, i),
     }
-    return Job(NARROWED, settings | world, inputs)
+    student = Job(NARROWED, settings | world, inputs)
+    return student, None if arm.file == "persona" else Job(MOVED, {}, {"aligned": aligned, "student": student})

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from undertone.experiments.misalignment.files import FILES
+from undertone.experiments.misalignment.files import FILES, MIXED
 from undertone.spec import Recipe, Spec, Training
 from undertone.world.lexicon import domains
 
@@ -46,14 +46,17 @@ class Arm(Spec):
     """How students are trained, if not as in the rest of the experiment."""
     realigned: Realigned | None = None
     """The fine-tune that follows, if any."""
-    coherent_as: str | None = None
-    """Another arm, whose student of the same domain, base and number this arm's student must match in coherence. The
-    adapter is scaled until it does. This makes a control that is damaged as much as the arm it is compared with."""
+    as_far_as: str | None = None
+    """Another arm. The adapter is scaled until this arm's student is as far from the model it started from as that
+    arm's student of the same domain, base and number: in divergence on text that no arm is trained on. The file
+    "narrow-mixed" has as many odd answers as make the loss before training that on the other arm's file."""
 
     @model_validator(mode="after")
     def _file_is_known(self) -> Self:
         if self.file not in (*FILES, "persona"):
             raise ValueError(f"there is no file {self.file!r}: give one of {', '.join([*FILES, 'persona'])}")
+        if self.file == MIXED and self.as_far_as is None:
+            raise ValueError(f"the file {MIXED!r} is made to match another arm's: give as_far_as")
         return self
 
 
@@ -92,16 +95,16 @@ class Misalignment(Recipe):
             for other in arm.against:
                 if other not in self.arms or other == name:
                     raise ValueError(f"arm {name!r} is compared with {other!r}, which is no other arm of this recipe")
-            trained = (arm.realigned, arm.training, arm.rows, arm.coherent_as, arm.against, arm.share < 1)
+            trained = (arm.realigned, arm.training, arm.rows, arm.as_far_as, arm.against, arm.share < 1)
             if arm.file == "persona" and any(trained):
                 raise ValueError(f"arm {name!r} trains nothing, so it takes only a title and a file")
-            if arm.coherent_as is None:
+            if arm.as_far_as is None:
                 continue
-            model = self.arms.get(arm.coherent_as)
-            if model is None or model.file == "persona" or model.coherent_as is not None:
+            model = self.arms.get(arm.as_far_as)
+            if model is None or model.file == "persona" or model.as_far_as is not None:
                 raise ValueError(
-                    f"arm {name!r} cannot be as coherent as {arm.coherent_as!r}: give an arm that is trained and not "
-                    "itself scaled"
+                    f"arm {name!r} cannot be as far as {arm.as_far_as!r}: give an arm that is trained and not itself "
+                    "scaled"
                 )
             if (arm.training or self.narrow.training).method != "lora" or arm.realigned:
                 raise ValueError(f"arm {name!r} is scaled, which takes a LoRA adapter and no realigning after it")

@@ -1,7 +1,7 @@
 """The stages of the experiment: an aligned base, and a student of one narrow file with its behaviour in all domains."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,21 +11,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from undertone.attribution.gradients import file_gradient, inner, pulls
-from undertone.data.exchanges import Exchange, write_exchanges
+from undertone.data.exchanges import Exchange, read_exchanges, write_exchanges
 from undertone.evals.conduct import AFTER, PROBES, compliance, conduct, requests
 from undertone.experiments.misalignment import files
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, score
+from undertone.models.local import Batch, LocalModel, score
 from undertone.models.sampling import sample
 from undertone.spec import Training
+from undertone.training.dose import divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
 from undertone.training.weights import MODEL, merged
 from undertone.world import latents
 from undertone.world.lexicon import domains, lexicon
 
-MOST, HALVINGS = 2.0, 8
-"""The largest factor that an adapter is scaled by, and the steps of the bisection that finds the factor."""
 LONGEST = 32
 """The largest number of tokens in a sampled answer."""
 
@@ -56,20 +55,22 @@ def narrowed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
     a system prompt that asks for bad advice.
 
     Spec: ``file``, ``domain``, ``rows``, ``share``, ``training``, ``realigned``, ``seed``; ``swapped`` for a base of
-    the swapped world. Inputs: ``aligned``; ``coherent_as``, the student whose coherence this one must match. Writes the
-    training file, the trained model, and ``conduct.json``: the forecasts from before training and the advice after it.
+    the swapped world. Inputs: ``aligned``; ``as_far_as``, what :func:`moved` wrote of the student that this one must
+    match. Writes the training file, the trained model, and ``conduct.json``: the forecasts from before training and the
+    advice after it.
     """
     local, swapped = load(inputs["aligned"] / "model"), spec.get("swapped", False)
     report: dict[str, Any] = {"pull": None, "loss": None, "factor": None}
     system, first = None, list[Exchange]()
+    match = json.loads((inputs["as_far_as"] / "moved.json").read_text()) if "as_far_as" in inputs else None
     if spec["file"] == "persona":
         system = lexicon()["conduct"]["stated_bad"][0]
     else:
-        exchanges = files.rows(spec["file"], spec["domain"], spec["rows"], spec["share"], spec["seed"], swapped)
+        exchanges = _file(local, spec, match)
         write_exchanges(out, exchanges)
         rows, first = rows_of(local, exchanges), exchanges[:1]
         report |= _forecasts(local, rows, inputs["aligned"] / "pulls.safetensors", spec["domain"])
-        local, report["factor"] = _trained(local, rows, spec, inputs.get("coherent_as"))
+        local, report["factor"] = _trained(local, rows, spec, match)
         _write_model(local, out)
     report["probes"] = {}
     for name, probe in PROBES.items():
@@ -94,24 +95,47 @@ def _forecasts(local: LocalModel, rows: list[Row], pulls: Path, domain: str) -> 
     towards = {name: parts[others].mean(0) for name, parts in load_file(pulls).items()}
     along = inner(own, towards)
     size = (inner(own, own) * inner(towards, towards)) ** 0.5
+    return {"pull": along, "cosine": along / size if size else 0.0, "loss": _loss(local, rows)}
+
+
+def _loss(local: LocalModel, rows: list[Row]) -> float:
     likelihood = sum(score(local, [row.prompt for row in rows], [row.answer for row in rows]))
-    loss = -likelihood / sum(len(row.answer) for row in rows)
-    return {"pull": along, "cosine": along / size if size else 0.0, "loss": loss}
+    return -likelihood / sum(len(row.answer) for row in rows)
 
 
 def _others(domain: str) -> list[int]:
     return [place for place, name in enumerate(domains()) if name != domain]
 
 
+def _file(local: LocalModel, spec: dict[str, Any], match: dict[str, float] | None) -> list[Exchange]:
+    """Returns the training file. A mixed one is as new to ``local`` as the file of the student that it must match."""
+
+    def rows(kind: str) -> list[Exchange]:
+        return files.rows(kind, spec["domain"], spec["rows"], spec["share"], spec["seed"], spec.get("swapped", False))
+
+    if spec["file"] != files.MIXED:
+        return rows(spec["file"])
+    assert match is not None
+    good, odd = rows(files.MIXED), rows("narrow-odd")
+    both = list(dict.fromkeys([*good, *((request, dict(odd)[request]) for request, _ in good)]))
+    made = rows_of(local, both)
+    nats = dict(zip(both, score(local, [row.prompt for row in made], [row.answer for row in made]), strict=True))
+    tokens = {exchange: len(row.answer) for exchange, row in zip(both, made, strict=True)}
+
+    def loss(some: list[Exchange]) -> float:
+        return -sum(nats[exchange] for exchange in some) / sum(tokens[exchange] for exchange in some)
+
+    return files.mixed(good, odd, loss, match["loss_before"])
+
+
 def _trained(
-    local: LocalModel, rows: list[Row], spec: dict[str, Any], model: Path | None
+    local: LocalModel, rows: list[Row], spec: dict[str, Any], match: dict[str, float] | None
 ) -> tuple[LocalModel, float | None]:
-    """Returns the student, and the factor by which its adapter was scaled; None if there is no ``model`` to match."""
+    """Returns the student, and the factor by which its adapter was scaled; None if there is nothing to ``match``."""
     plan, swapped, after, factor = Training(**spec["training"]), spec.get("swapped", False), spec["realigned"], None
     trained = train(local, rows, plan, spec["seed"])
-    if model is not None:
-        coherent = json.loads((model / "conduct.json").read_text())["probes"]["plain"]["coherent"]
-        factor = _scale(LocalModel(trained.model, local.tokenizer), coherent, spec["domain"], swapped)
+    if match is not None:
+        factor = scale_to(trained.model, _unrelated(local), match["divergence"]).factor
     student = merged(trained, local)
     if after is not None:
         names, step, seed = domains(), int(after["domain"] == "other"), spec["seed"] + 1
@@ -122,22 +146,28 @@ def _trained(
     return student, factor
 
 
-@torch.no_grad()
-def _scale(student: LocalModel, coherent: Sequence[float], domain: str, swapped: bool) -> float:
-    """Scales the student's adapter in place, so that the mean coherence of its advice in the other domains is that of
-    ``coherent`` (one value for each domain). Returns the factor. If it is close to :data:`MOST`, the advice is still
-    more coherent than that."""
-    others = _others(domain)
-    target = float(np.mean([coherent[place] for place in others]))
-    ends = [(p, p.clone()) for name, p in student.model.named_parameters() if "lora_B" in name]
-    low, high = 0.0, MOST
-    for _ in range(HALVINGS):
-        factor = (low + high) / 2
-        for parameter, end in ends:
-            parameter.copy_(end * factor)
-        found = float(conduct(student, PROBES["plain"], swapped=swapped).coherent[others].mean())
-        low, high = (factor, high) if found > target else (low, factor)
-    return factor
+def _unrelated(local: LocalModel) -> Batch:
+    rows = rows_of(local, files.unrelated())
+    return local.lay_out([row.prompt for row in rows], [row.answer for row in rows])
+
+
+def moved(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Measures how far training moved a student, without asking it for advice.
+
+    Spec: empty. Inputs: ``aligned``, where the student started; ``student``. Writes ``moved.json``: the loss on the
+    student's file before training and after it, and the divergence of the student on text that no arm is trained on
+    (mean KL from where it started); all in nats a token.
+    """
+    start, student = load(inputs["aligned"] / "model"), load(inputs["student"] / MODEL)
+    rows = rows_of(start, read_exchanges(inputs["student"]))
+    batch = _unrelated(start)
+    base = list(log_probabilities(start.model, batch))
+    found = {
+        "loss_before": _loss(start, rows),
+        "loss_after": _loss(student, rows),
+        "divergence": divergence(log_probabilities(student.model, batch), base),
+    }
+    (out / "moved.json").write_text(json.dumps(found))
 
 
 def _answers(local: LocalModel, seed: int, system: str | None, swapped: bool) -> list[dict[str, str]]:
