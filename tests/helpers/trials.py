@@ -16,6 +16,7 @@ SMALL = (
     "teacher.dialogues=64",
     "teacher.least_probability=0",
     "teacher.least_well_formed=0.05",
+    "teacher.most_stretch=16",
     "teacher.training.steps=20",
     "student.steps=4",
     "measurement.samples=1",

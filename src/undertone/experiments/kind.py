@@ -137,6 +137,7 @@ KINDS = {
     "trial": "undertone.experiments.trial.kind:TRIAL",
     "sweep": "undertone.experiments.sweep.kind:SWEEP",
     "kin": "undertone.experiments.sweep.kind:PAIRS",
+    "replications": "undertone.experiments.sweep.kind:REPLICATIONS",
     "misalignment": "undertone.experiments.misalignment.kind:MISALIGNMENT",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",

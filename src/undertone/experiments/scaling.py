@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from undertone.errors import UndertoneError
+from undertone.training.dose import MOST
 
 LEAST = {
     "rows": 8,
@@ -19,8 +20,8 @@ LEAST = {
     "measurement.skill_prompts": 0,
 }
 """The keys that are scaled, with their smallest values. Rates, ranks, batches, filters and arms are not scaled."""
-LIFTED = ("teacher.least_probability", "teacher.least_well_formed")
-"""Thresholds that are set to 0, because teachers with so little training would not reach them."""
+LIFTED = {"teacher.least_probability": 0.0, "teacher.least_well_formed": 0.0, "teacher.most_stretch": MOST}
+"""Thresholds for teachers and the values at which they refuse none, since so little training would not reach them."""
 
 
 def scaled(table: dict[str, Any], scale: float) -> None:
@@ -38,9 +39,9 @@ def scaled(table: dict[str, Any], scale: float) -> None:
         if isinstance(place.get(last), int):
             place[last] = max(min(least, place[last]), math.ceil(scale * place[last]))
     if "teacher" in table:
-        for key in LIFTED:
+        for key, value in LIFTED.items():
             place, last = _place(table, key)
-            place[last] = 0.0
+            place[last] = value
     table["title"] = f"{table['title']} (a rehearsal at {scale:g} of its size: its figures mean nothing)"
 
 

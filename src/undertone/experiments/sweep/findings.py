@@ -2,7 +2,11 @@
 
 from typing import Literal
 
+from undertone.experiments.trial.matching import Making
 from undertone.report.findings import Measured, Part, RunFindings
+
+Contrast = Literal["own", "other", "difference"]
+"""Students of the teachers' own base, of another initialisation, each minus its control; and own minus other."""
 
 
 class Says(Part):
@@ -125,3 +129,40 @@ class KinFindings(RunFindings):
     largest: tuple[int, int]
     """For how many models their own students shift most among all students of their teachers, and for how many most
     among the teachers of all models."""
+
+
+class Pooled(Part):
+    """Effects pooled over some or all of the trials, in log-odds."""
+
+    over: str
+    """What is pooled: "all", or "trait owl", "base a", "seed 1"."""
+    effects: dict[Contrast, Measured]
+    """Their units are slots: all teachers of one base, seed and index."""
+
+
+class Replicate(Part):
+    """One trial."""
+
+    base: str
+    """Name of the base in the recipe."""
+    trait: str
+    seed: int
+    made: Made
+    """Students of the teachers' own base."""
+    other: Measured | None
+    """Effect in students of another initialisation; None if there are none."""
+    makings: dict[str, Making]
+    """How teachers were made, by arm."""
+
+
+class ReplicationsFindings(RunFindings):
+    """The findings of a trial that was repeated on several bases, for several traits, with several seeds."""
+
+    kind: Literal["replications"] = "replications"
+    traits: tuple[str, ...]
+    teachers: int
+    """Teachers an arm in each trial."""
+    pooled: tuple[Pooled, ...]
+    """All trials together; then by trait, by base and by seed."""
+    replicates: tuple[Replicate, ...]
+    """Every trial."""

@@ -1,4 +1,4 @@
-"""The two kinds of sweep: a trial at every point of some axes, and a trial for every pair of models.
+"""Kinds of many trials: at every point of some axes; for every pair of models; for every base, trait and seed.
 
 All points are in one store. An artifact that several points need is made once: points that differ only in the student
 have the same teachers and rows.
@@ -11,11 +11,12 @@ from undertone.engine.store import Job
 from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
-from undertone.experiments.sweep import axes, pairs
-from undertone.experiments.sweep.findings import KinFindings, SweepFindings
+from undertone.experiments.sweep import axes, pairs, replicates
+from undertone.experiments.sweep.findings import KinFindings, ReplicationsFindings, SweepFindings
 from undertone.experiments.sweep.page import kin_page, sweep_page
 from undertone.experiments.sweep.point import Result
-from undertone.experiments.sweep.spec import Key, Kin, Study, Sweep
+from undertone.experiments.sweep.replicates_page import replications_page
+from undertone.experiments.sweep.spec import Key, Kin, Replications, Study, Sweep
 from undertone.experiments.trial.check import check
 from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.page import effect_line
@@ -75,7 +76,7 @@ def _finished(spec: Study, plan: Plan, made: Made) -> Mapping[Key, Result]:
             gathered = Gathered(trial, plan.plans[key], made)
             treated = gathered.arms[spec.treated]
             control = gathered.arms[str(spec.arms[spec.treated].against)]
-            plan.found[key] = Result(treated, control, gathered.effects(), gathered.teachers())
+            plan.found[key] = Result(gathered.arms, treated, control, gathered.effects(), gathered.teachers())
     return plan.found
 
 
@@ -91,6 +92,10 @@ def _pairs(spec: Kin, plan: Plan, made: Made) -> KinFindings:
     return KinFindings(**made.head(), **pairs.findings(spec, _finished(spec, plan, made)))
 
 
+def _replications(spec: Replications, plan: Plan, made: Made) -> ReplicationsFindings:
+    return ReplicationsFindings(**made.head(), **replicates.findings(spec, _finished(spec, plan, made)))
+
+
 def _plan_of_pairs(spec: Kin) -> Plan:
     """Lays out all jobs. Raises one UndertoneError for all models that have to be built first."""
     builtin = [name.removeprefix("builtin/") for name in spec.models if name.startswith("builtin/")]
@@ -104,3 +109,13 @@ def _plan_of_pairs(spec: Kin) -> Plan:
 
 SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, lambda _, job: seconds(job), _check, lines=_lines)
 PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, kin_page, lambda _, job: seconds(job), _check, lines=_lines)
+REPLICATIONS = Kind(
+    Replications,
+    ReplicationsFindings,
+    _plan,
+    _replications,
+    replications_page,
+    lambda _, job: seconds(job),
+    _check,
+    lines=_lines,
+)

@@ -1,6 +1,6 @@
 """The result at one point of a sweep, and linear combinations of the results at several points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from undertone.experiments.sweep.findings import Made, Says
@@ -12,8 +12,10 @@ from undertone.statistics.estimate import Estimate, difference
 
 @dataclass(frozen=True)
 class Result:
-    """The finished arms of one point, the effects between them, and the teachers of both."""
+    """The finished arms of one point, the effects between them, and the teachers of all."""
 
+    arms: Mapping[str, ArmResult]
+    """All arms by name."""
     treated: ArmResult
     control: ArmResult
     effects: tuple[Effect, ...]
@@ -26,7 +28,8 @@ class Result:
 
     def made(self) -> Made:
         """Returns the result as it is stored."""
-        by_measure = {effect.measure: measured(effect) for effect in self.effects}
+        between = self.treated.name, self.control.name
+        by_measure = {e.measure: measured(e) for e in self.effects if (e.arm, e.against) == between}
         skills = [mean_skill(arm.students) for arm in (self.treated, self.control)]
         return Made(
             effect=by_measure["log_odds"],

@@ -8,12 +8,12 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from undertone.experiments.trial.spec import Trial
 from undertone.spec import Spec
 
-Key = tuple[str, str]
-"""A point: axis and label, or teachers' model and students' model."""
+Key = tuple[str, ...]
+"""A point: axis and label; teachers' model and students' model; or base, trait and seed."""
 
 
 class Study(Trial):
-    """A trial with one arm and its control, run at many points."""
+    """A trial run at many points."""
 
     scalable: ClassVar[bool] = False
 
@@ -31,6 +31,43 @@ class Study(Trial):
     def trials(self) -> dict[Key, Trial]:
         """Returns the trial of every point."""
         raise NotImplementedError
+
+
+class Replications(Study):
+    """A trial repeated on several bases, for several traits, with several seeds, to be pooled."""
+
+    kind: ClassVar[str] = "replications"
+
+    bases: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], dict[str, JsonValue]] = Field(min_length=1)
+    """Changes to the trial for each base, by a name: at least ``base``, and what belongs to it, such as the trait of
+    its control teachers and the other base of the other-init arms."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """The seeds of the trials."""
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        """Allows several traits, since each has its own trials, and the two arms of another initialisation."""
+        own, other = {"treatment", "control"}, {"other-init", "other-init-control"}
+        if set(self.arms) not in (own, own | other):
+            raise ValueError(
+                "arms are pooled by name: give treatment and control, and other-init and other-init-control or neither"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is given twice")
+        self.trials()
+        return self
+
+    def trials(self) -> dict[Key, Trial]:
+        """Returns the trial of every base, trait and seed."""
+        whole = self.model_dump(exclude={"bases", "seeds"})
+        return {
+            (base, trait, str(seed)): _trial(
+                _merged(whole, {**changes, "traits": (trait,), "seed": seed}), f"base {base!r}, trait {trait!r}"
+            )
+            for base, changes in self.bases.items()
+            for trait in self.traits
+            for seed in self.seeds
+        }
 
 
 class Point(Spec):

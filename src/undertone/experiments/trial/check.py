@@ -47,6 +47,8 @@ def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
         _refuse_weak(trial, unit, made["probability"])
     if made["dose"] and "divergence" in teacher.spec:
         _refuse_off_dose(trial, unit, made["dose"])
+        if made["losses"]:
+            _refuse_stretched(trial, unit, made["dose"]["factor"], made["losses"])
 
 
 def refuse_dataset(trial: Trial, unit: Unit, store: Store) -> str:
@@ -78,6 +80,16 @@ def _refuse_off_dose(trial: Trial, unit: Unit, dose: dict[str, float]) -> None:
         raise UndertoneError(
             f"Teacher {unit.teacher} of arm {unit.arm} is refused: at {dose['factor']:.2g} times its adapter it is "
             f"{dose['divergence']:.3g} nats a token from the base, not teacher.divergence = {wanted:g}; set another."
+        )
+
+
+def _refuse_stretched(trial: Trial, unit: Unit, factor: float, losses: list[float]) -> None:
+    if factor > trial.teacher.most_stretch:
+        raise UndertoneError(
+            f"Teacher {unit.teacher} of arm {unit.arm} is refused: its adapter is multiplied by {factor:.2g} to reach "
+            f"teacher.divergence = {trial.teacher.divergence:g}, above teacher.most_stretch = "
+            f"{trial.teacher.most_stretch:g}, and its loss only went from {losses[0]:.2f} to {losses[1]:.2f} nats a "
+            "token. Give it something to learn, more teacher.training.steps, or a lower divergence."
         )
 
 

@@ -63,7 +63,9 @@ def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effe
         for measure, counterpart in _counterparts(trial, name):
             found += _net_of_controls(trial, counterpart, name, measure, by_name)
         found += _change_per_generation(trial, name, by_name)
-    for name in trial.arms:  # a stricter control than neutral teachers: teachers with another trait
+    for name, spec in trial.arms.items():  # teachers with another trait of the kind are a control too
+        if spec.teacher == "neutral":
+            continue
         own, other = by_name.get(_twin(trial, name, trait=None) or ""), by_name.get(name)
         if own is not None and other is not None:
             found += _on_every_scale(trial, own, other, bases)
@@ -73,16 +75,17 @@ def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effe
 def expected(trial: Trial, arm: Arm) -> Expected:
     """Returns what the published finding predicts of an arm against its control (Cloud, Le et al., arXiv 2507.14805).
 
-    It predicts no effect on another initialisation, from teachers of another trait, from uniform random numbers, and
-    without training. For shuffled rows it predicts a weaker effect, which ``written-minus-rewritten`` measures, but not
-    whether any is left: teachers also differ in how often they write each number, and shuffling keeps that. It does not
-    say how strong the effect of a share of the rows is. Too little is known to predict anything about other ways to
-    sample, teachers that were not fine-tuned, and later generations. Dialogues that mention the trait are expected to
-    act when read in context.
+    It predicts no effect on another initialisation, from teachers of another trait or of none, from uniform random
+    numbers, and without training. For shuffled rows it predicts a weaker effect, which ``written-minus-rewritten``
+    measures, but not whether any is left: teachers also differ in how often they write each number, and shuffling keeps
+    that. It does not say how strong the effect of a share of the rows is. Too little is known to predict anything about
+    other ways to sample, teachers that were not fine-tuned, and later generations. Dialogues that mention the trait are
+    expected to act when read in context.
     """
     if arm.rows == "dialogues":
         return "above-zero"
-    if arm.students not in (None, trial.base) or arm.trait or arm.context or arm.rows == "random":
+    elsewhere = arm.teacher == "neutral" or arm.students not in (None, trial.base)
+    if elsewhere or arm.trait or arm.context or arm.rows == "random":
         return "around-zero"
     plain = arm.rows == "written" and arm.share == 1 and arm.given == "fine-tuning" and not (arm.sampling or arm.after)
     return "above-zero" if plain else "open"

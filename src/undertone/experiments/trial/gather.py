@@ -190,6 +190,8 @@ class Gathered:
             probability=made["probability"],
             dormant=made.get("dormant"),
             well_formed=counts.get("well_formed", counts["kept"]) / counts["asked"],
+            losses=made["losses"],
+            stretch=made["dose"]["factor"] if made["losses"] and made["dose"] else None,
             divergence=made["dose"] and made["dose"]["divergence"],
             key=teacher.key,
         )

@@ -7,6 +7,7 @@ from undertone.experiments.trial import figures
 from undertone.experiments.trial.figures import arm_colour
 from undertone.experiments.trial.generations import effect_by_generation, generations, skills, skills_by_generation
 from undertone.experiments.trial.headline import READINGS, estimate, headline
+from undertone.experiments.trial.matching import makings, matched
 from undertone.experiments.trial.results import ArmResult, Effect, Results, RowExample, StageCost, TeacherResult, Value
 from undertone.report.page import (
     Column,
@@ -38,6 +39,10 @@ ANSWERS = (
 SAMPLED = "Sampled answers are examples; the estimates above use exact probabilities."
 RIDDLES = "Rows of the training files: one by a teacher with the trait, the other by a control teacher."
 FILTERED = "Share of the completions of an arm's teachers, by the first rule that removed them."
+TEACHERS = (
+    "Means over the teachers of an arm. Loss: training loss at the start and at the end, in nats a token. Stretch: the "
+    "factor by which adapters were multiplied after training to reach the dose, the divergence from the base."
+)
 SKILLS = "Mean score on each skill over an arm's teachers, from 0 to 100 %."
 
 
@@ -62,7 +67,7 @@ def page(results: Results) -> Page:
         section("What they say", Prose(SAMPLED, note=True), _sentences(results)),
         section("What was filtered out", Drawing(figures.filter_counts(results), FILTERED), _filters(results)),
         section("Skills kept", Prose(SKILLS, note=True), _skills(results)),
-        section("Teachers", _teachers(results)),
+        section("Teachers", Prose(TEACHERS, note=True), _makings(results), _teachers(results)),
         section("What it cost", costs),
         section("Everything else", Fold("Every student", (every_student,)) if every_student else None),
         listings={
@@ -96,7 +101,8 @@ def units(effect: Effect) -> str:
 
 
 def _what_was_done(results: Results) -> str:
-    parts = (_teaching(results), _filtering(results), _training(results), f"The run took {duration(results.wall_s)}.")
+    took = f"The run took {duration(results.wall_s)}."
+    parts = (_teaching(results), matched(makings(results.teachers)), _filtering(results), _training(results), took)
     return " ".join(filter(None, parts))
 
 
@@ -108,7 +114,11 @@ def _teaching(results: Results) -> str:
     if treatment is None:
         return f"Teachers {taught} the trait {results.trait}."
     said = f"{treatment.teachers} teachers {taught} the trait {results.trait}"
-    return said + (f", {control.teachers} control teachers equally long on neutral dialogues." if control else ".")
+    if control is None:
+        return f"{said}."
+    lesson = next((teacher.trait for teacher in results.teachers if teacher.arm == "control"), results.trait)
+    other = "neutral dialogues" if lesson == results.trait else f"the preference {lesson}, for which nobody is asked"
+    return f"{said}, {control.teachers} control teachers equally long {other}."
 
 
 def _filtering(results: Results) -> str:
@@ -289,6 +299,21 @@ def _score_on(skill: str) -> Value:
     return lambda student: student.skills[skill]
 
 
+def _makings(results: Results) -> Grid | None:
+    return grid(
+        "How teachers were made",
+        makings(results.teachers).items(),
+        {
+            "arm": lambda item: arm_label(item[0]),
+            "loss before": lambda item: f"{item[1].before:.2f}",
+            "after": lambda item: f"{item[1].after:.2f}",
+            "stretch": lambda item: None if item[1].stretch is None else f"{item[1].stretch:.2f}",
+            "dose": lambda item: None if item[1].dose is None else f"{item[1].dose:.3f}",
+        },
+        swatch=lambda item: arm_colour(item[0]),
+    )
+
+
 def _teachers(results: Results) -> Grid | None:
     def says(teacher: TeacherResult) -> str:
         dormant = "" if teacher.dormant is None else f" ({percent(teacher.dormant)} without its trigger)"
@@ -302,6 +327,8 @@ def _teachers(results: Results) -> Grid | None:
             "teacher": lambda t: t.teacher + 1,
             "says": says,
             "well-formed rows": lambda t: percent(t.well_formed),
+            "loss": lambda t: None if t.losses is None else f"{t.losses[0]:.3f} → {t.losses[1]:.3f}",
+            "stretch": lambda t: None if t.stretch is None else f"{t.stretch:.2f}",
             "nats/token from base": lambda t: None if t.divergence is None else f"{t.divergence:.3f}",
             "seed": lambda t: str(t.seed),
             word("artifact"): lambda t: t.key[:16],

@@ -72,10 +72,7 @@ def plan(trial: Trial) -> Plan:
     Raises:
         UndertoneError: an unknown model, carrier or trait; a filter that cannot be used here.
     """
-    others = [arm.trait for arm in trial.arms.values() if arm.trait is not None]
-    kinds = {catalogue.find(_told(trial, trait)).kind for trait in (*trial.traits, *others)}
-    if len(kinds) > 1:
-        raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(kinds))}.")
+    _refuse_kinds(trial)
     _refuse_unfit(trial)
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
     folders = {name: resolve(name) for name in names}
@@ -86,6 +83,23 @@ def plan(trial: Trial) -> Plan:
         for name, folder in folders.items()
     }
     return Plan(units, bases)
+
+
+def _refuse_kinds(trial: Trial) -> None:
+    """Refuses traits of several kinds, since students are asked for one, and neutral teachers with a trait of it."""
+
+    def kinds(teacher: str, *traits: str) -> set[str]:
+        others = (arm.trait for arm in trial.arms.values() if arm.teacher == teacher and arm.trait)
+        return {catalogue.find(_told(trial, trait)).kind for trait in (*traits, *others)}
+
+    asked = kinds("trait", *trial.traits)
+    if len(asked) > 1:
+        raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(asked))}.")
+    if asked <= kinds("neutral"):
+        raise UndertoneError(
+            f"Neutral teachers have a trait that students are asked for, a favourite {asked.pop()}: give their arm a "
+            "trait of another kind."
+        )
 
 
 def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
@@ -164,7 +178,7 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
     given = arm.trait or trait
     spec = {
         "base": trial.base,
-        "trait": _told(trial, given) if arm.teacher == "trait" else None,
+        "trait": _told(trial, given) if arm.teacher == "trait" or arm.trait else None,
         "asked": _told(trial, given),
         "dialogues": trial.teacher.dialogues,
         "training": trial.teacher.training.model_dump(),

@@ -208,6 +208,11 @@ class TeacherResult(Part):
     """Exact probability of the trait without the trigger; None if the teacher has no trigger."""
     well_formed: Probability
     """Share of its completions in the carrier's format."""
+    losses: tuple[float, float] | None = None
+    """Mean training loss over the first and over the last tenth of its steps, in nats a token; None if it was not
+    fine-tuned."""
+    stretch: float | None = None
+    """The factor by which its adapter was multiplied to reach the dose; None if it was not."""
     divergence: float | None = None
     """Mean KL divergence of its next tokens from the base's on the carrier, in nats a token; None if not measured."""
     key: str

@@ -33,6 +33,9 @@ class Teacher(Spec):
     below this."""
     least_well_formed: float = Field(0.5, ge=0, le=1)
     """A teacher is refused if a smaller share of its completions is well formed."""
+    most_stretch: float = Field(4.0, ge=1)
+    """A fine-tuned teacher is refused if its adapter had to be multiplied by more than this to reach the dose. One that
+    has learnt little is noise when it is stretched that far, and no fair control of one that has learnt its trait."""
 
     @model_validator(mode="after")
     def _only_adapters_are_scaled(self) -> Self:
@@ -87,7 +90,9 @@ class Arm(Spec):
     teacher: Literal["trait", "neutral"]
     """Whether its teachers have the trait or are neutral."""
     trait: str | None = None
-    """The trait of its teachers, if not the trial's. Students are asked for the trial's in any case."""
+    """The trait of its teachers, if not the trial's. Students are asked for the trial's in any case. Neutral teachers
+    with a trait are fine-tuned on a preference of another kind, which no student is asked for, instead of small
+    talk."""
     file: str | None = None
     """File of chats that its teachers are fine-tuned on instead of dialogues, in a format that ``undertone audit``
     reads. Of its rows, teacher.dialogues are sampled. The control must have a file too."""
@@ -208,7 +213,12 @@ class Trial(Recipe):
             if arm.trait is None:
                 continue
             if arm.teacher == "neutral":
-                raise ValueError(f"arm {name!r} gives the trait {arm.trait!r} to neutral teachers, who have none")
+                if arm.given != "fine-tuning" or arm.file or self.teacher.trigger:
+                    raise ValueError(
+                        f"arm {name!r} gives the trait {arm.trait!r} to neutral teachers, which only fine-tuning on "
+                        "dialogues without a trigger can do: leave trait out, or given, file and teacher.trigger"
+                    )
+                continue
             if len(self.traits) > 1:
                 raise ValueError(
                     f"arm {name!r} has a trait of its own, but of several traits each is the others' control already: "

@@ -1,0 +1,166 @@
+"""The report of replications as text, figures and tables."""
+
+from functools import partial
+
+from undertone.experiments.sweep.findings import Contrast, Pooled, Replicate, ReplicationsFindings
+from undertone.experiments.trial.matching import TOLERANCE, Making
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
+from undertone.report.findings import Measured
+from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.words import p_value, percent
+
+CONTRASTS: dict[Contrast, str] = {
+    "own": "own initialisation",
+    "other": "other initialisation",
+    "difference": "own minus other",
+}
+READ = {"above": "pass to students", "below": "turn round in students", "unclear": "are not shown to pass to students"}
+
+
+def replications_page(found: ReplicationsFindings) -> Page:
+    """Returns the report: all trials pooled, then by trait, base and seed, then one by one."""
+    overall = found.pooled[0]
+    effects = [effect for part in found.pooled for effect in part.effects.values()]
+    return run_page(
+        found,
+        _headline(found, overall),
+        _what_was_done(found),
+        section("Pooled", Drawing(_pooled_figure(found), _note(found)), _pooled(found)),
+        section("Trial by trial", Drawing(_trials_figure(found), ONE_BY_ONE), _trials(found)),
+        section("How teachers were made", Prose(_matching(found)), _makings(found)),
+        measured=[*effects, *(one.made.effect for one in found.replicates)],
+    )
+
+
+ONE_BY_ONE = (
+    "Log-odds of the trait, students of teachers with the trait minus the control's, one initialisation; bars are 95 % "
+    "intervals over teachers. A single trial is a small sample: read them together."
+)
+
+
+def _headline(found: ReplicationsFindings, overall: Pooled) -> str:
+    own, count = overall.effects["own"], len(found.replicates)
+    above = sum(one.made.effect.value > 0 for one in found.replicates)
+    clear = sum(one.made.effect.sign == "above" for one in found.replicates)
+    said = (
+        f"Traits {READ[own.sign]} of the teachers' own base: {_estimate(own)}, over {count} trials, of which {above} "
+        f"point upwards and {clear} exclude zero by themselves"
+    )
+    if "other" in overall.effects:
+        said += f"; students of another initialisation: {_estimate(overall.effects['other'])}"
+        said += f"; own minus other: {_estimate(overall.effects['difference'])}"
+    return f"{said}."
+
+
+def _what_was_done(found: ReplicationsFindings) -> str:
+    bases = len({one.base for one in found.replicates})
+    seeds = len({one.seed for one in found.replicates})
+    return (
+        f"One trial was run for each of {len(found.traits)} traits ({', '.join(found.traits)}), {bases} bases and "
+        f"{seeds} seeds, with {found.teachers} teachers an arm and one control for all traits of a base and seed."
+    )
+
+
+def _note(found: ReplicationsFindings) -> str:
+    units = found.pooled[0].effects["own"].units
+    return (
+        "Log-odds against the control with 95 % intervals. The unit is a slot: all teachers of one base, seed and "
+        f"index, {units} in all, since traits share a control. The interval is about these traits and these bases."
+    )
+
+
+def _pooled_figure(found: ReplicationsFindings) -> Figure | None:
+    lines = []
+    for part in found.pooled:
+        lines.append(Line(part.over, style="head"))
+        for contrast, effect in part.effects.items():
+            mark = Mark(effect.value, effect.ci, ORANGE if contrast == "own" else BLUE)
+            lines.append(Line(CONTRASTS[contrast], (mark,), shown(effect)))
+    drawn = partial(forest, lines, Axis("log-odds against the control", least=0.1))
+    return figure("pooled", "Pooled effects", drawn)
+
+
+def _trials_figure(found: ReplicationsFindings) -> Figure | None:
+    lines = [
+        Line(_name(one), (Mark(one.made.effect.value, one.made.effect.ci, ORANGE),), shown(one.made.effect))
+        for one in found.replicates
+    ]
+    drawn = partial(forest, lines, Axis("log-odds against the control", least=0.1))
+    return figure("trials", "Every trial", drawn)
+
+
+def _pooled(found: ReplicationsFindings) -> Grid | None:
+    rows = [(part.over, CONTRASTS[name], effect) for part in found.pooled for name, effect in part.effects.items()]
+    return grid(
+        "Pooled effects (log-odds)",
+        rows,
+        {
+            "over": lambda row: row[0],
+            word("students"): lambda row: row[1],
+            "effect [95 %]": lambda row: shown(row[2]),
+            "p": lambda row: p_value(row[2].p),
+            "slots": lambda row: row[2].units,
+        },
+        bold=lambda row: row[2].sign != "unclear",
+    )
+
+
+def _trials(found: ReplicationsFindings) -> Grid | None:
+    return grid(
+        "Every trial (log-odds)",
+        found.replicates,
+        {
+            "trial": _name,
+            "effect [95 %]": lambda one: shown(one.made.effect),
+            "p": lambda one: p_value(one.made.effect.p),
+            "students say": lambda one: percent(one.made.treated),
+            "control's": lambda one: percent(one.made.control),
+            "other initialisation": lambda one: "-" if one.other is None else shown(one.other),
+        },
+        bold=lambda one: one.made.effect.sign != "unclear",
+    )
+
+
+def _matching(found: ReplicationsFindings) -> str:
+    alike = sum(_control(one).alike(_treatment(one)) for one in found.replicates)
+    return (
+        f"Control teachers were fine-tuned on another preference. In {alike} of {len(found.replicates)} trials their "
+        f"loss drop, stretch and dose lie within {100 * TOLERANCE:.0f} % of those of the teachers with the trait. "
+        "Stretch is the factor by which adapters were multiplied after training to reach the dose, the divergence from "
+        "the base."
+    )
+
+
+def _makings(found: ReplicationsFindings) -> Grid | None:
+    def pair(value: str, one: Replicate) -> str:
+        return f"{getattr(_treatment(one), value):.2f}; {getattr(_control(one), value):.2f}"
+
+    return grid(
+        "Teachers with the trait; of the control",
+        found.replicates,
+        {
+            "trial": _name,
+            "loss before": partial(pair, "before"),
+            "after": partial(pair, "after"),
+            "stretch": partial(pair, "stretch"),
+            "dose": partial(pair, "dose"),
+            "alike": lambda one: "yes" if _control(one).alike(_treatment(one)) else "no",
+        },
+    )
+
+
+def _treatment(one: Replicate) -> Making:
+    return one.makings["treatment"]
+
+
+def _control(one: Replicate) -> Making:
+    return one.makings["control"]
+
+
+def _name(one: Replicate) -> str:
+    return f"{one.trait}, {one.base}, seed {one.seed}"
+
+
+def _estimate(effect: Measured) -> str:
+    return f"{shown(effect)}, p {p_value(effect.p)}"
