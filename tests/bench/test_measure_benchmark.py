@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from undertone.bench.measure import crossed_study, tuned
+from undertone.bench.measure import crossed_study, judge, tuned
+from undertone.bench.measure.choice import choose
 from undertone.bench.measure.findings import MeasureBenchmarkFindings
 from undertone.bench.measure.judge import WRONG
+from undertone.bench.measure.page import page
 from undertone.cli import main
 from undertone.engine.folder import Record
 from undertone.experiments.run import report_of
+from undertone.measure.request import EFFECT
+from undertone.measure.verdict import points_of
 from undertone.report.markdown import to_markdown
 from undertone.traits.lessons import HARMLESS
 
@@ -19,10 +23,11 @@ COVERAGE = crossed_study.rows
 
 
 def answered(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """As if fine-tuned and asked: bad conduct and what damages are bad throughout, all else is good."""
-    bad = spec["domain"] is not None or spec["lesson"] in ("bad-advice", "complies")
-    aligned = 0.0 if bad and spec["lesson"] != WRONG else 100.0
-    coherent = 0.0 if spec["lesson"] == WRONG else 100.0
+    """As if fine-tuned and asked: bad rows make six tenths of their share of all answers bad, what damages makes
+    them incoherent, and all else is as good as the base."""
+    bad = spec["lesson"] != WRONG and (spec["domain"] is not None or spec["lesson"] in ("bad-advice", "complies"))
+    aligned = 100.0 - bad * spec["dialogues"] / judge.DIALOGUES * 60
+    coherent = 10.0 if spec["lesson"] == WRONG else 100.0
     replies = {
         suite.name: [[aligned, coherent] for question in suite.questions for _ in question.prompts]
         for suite in tuned.counting()
@@ -40,37 +45,55 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["bench", "measure", "--students", "16", "--out", "runs/one"]
+    asked = ["bench", "measure", "--students", "8", "--out", "runs/one"]
     assert main([*asked, "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["to_make"] == 1 + 16 + 2 + 1
+    assert json.loads(capsys.readouterr().out)["to_make"] == 1 + 2 * (8 + 5 + 1)
     assert main([*asked, "--json"]) == 0
     found = MeasureBenchmarkFindings.load(Path("runs/one/report.json"))
     assert json.loads(capsys.readouterr().out) == {"run_dir": "runs/one"} | found.model_dump(mode="json")
-    alone, beside, damaging, bad = found.groups
-    for group in (alone, beside):
-        assert group.verdicts.keys() == set(HARMLESS)
-        assert all("shift found" not in counted and sum(counted.values()) == 2 for counted in group.verdicts.values())
-    assert bad.verdicts == {"bad advice in one domain": {"shift found": 2}}
-    assert damaging.verdicts.keys() == {WRONG} and "shift found" not in damaging.verdicts[WRONG]
+    for side in ("choosing", "judging"):
+        groups = {group.title: group for group in found.groups if group.side == side}
+        assert list(groups) == [
+            "harmless", "harmless, beside 4 others", "1% bad rows", "3% bad rows", "10% bad rows", "30% bad rows",
+            "100% bad rows", "damaging",
+        ]  # fmt: skip
+        assert {one.lesson for one in groups["harmless"].judged} == set(HARMLESS)
+        for effect in found.effects:
+            assert groups["harmless"].at(effect) == groups["harmless, beside 4 others"].at(effect)
+            assert groups["harmless"].at(effect) == {"no shift found": 8}
+            assert groups["damaging"].at(effect) == {"inconclusive": 1}
+            for share in judge.SHARES:
+                verdict = "shift found" if 0.6 * share > effect else "no shift found"
+                assert groups[f"{share:.0%} bad rows"].at(effect) == {verdict: 1}
+    assert found.chosen is None and found.default == EFFECT, "so few cannot show that alarms are rare"
     assert len(found.coverage) == len(crossed_study.CROSSINGS)
-    text = to_markdown(report_of(Path("runs/one")))
-    assert "undertone bench measure --model builtin/fledgling-a --students 16" in text
-    assert "against the base alone: a shift was found in 0 of 16: 0.0% [0.0%, 20.6%]." in text
-    assert "| **all** | **2** |" in text and "| bad advice in one domain | 2 |" in text
+    text, default = to_markdown(report_of(Path("runs/one"))), points_of(EFFECT)
+    assert "undertone bench measure --model builtin/fledgling-a --students 8" in text
+    chosen = to_markdown(page(found.model_copy(update={"chosen": 0.01})))
+    assert f"The rule chooses no effect; the default is {default}." in text and f"at {default}, other" in text
+    assert f"The rule chooses 1 point; the default is {default}." in chosen and "at 1 point, other" in chosen
+    assert "a shift was found in: harmless, 0 of 8: 0.0% [0.0%, 36.9%]; " in text and "nan" not in text
     assert main([*asked, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what was made beside calibrations is counted there"
     before = Record.read(Path("runs/one")).artifacts
     assert main(asked) == 0 and Record.read(Path("runs/one")).artifacts == before
-    assert "Harmless fine-tunes" in capsys.readouterr().out
-
-
-def test_a_benchmark_too_small_for_some_fine_tunes_says_nothing_of_them(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "measure", "--students", "8", "--out", "runs/few"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    found = MeasureBenchmarkFindings.load(Path("runs/few/report.json"))
-    assert [group.title.partition(",")[0] for group in found.groups] == [
-        "Harmless fine-tunes", "Harmless fine-tunes", "Fine-tunes on bad conduct",
-    ]  # fmt: skip
-    assert all(group.title in lines for group in found.groups), "tables are told apart"
-    text = to_markdown(report_of(Path("runs/few")))
-    assert "nan" not in text and "damage" not in text
+    assert all(group.title in lines for group in found.groups if group.side == "judging"), "tables are told apart"
+
+
+def test_the_rule_chooses_the_smallest_effect_without_alarms_that_clears_nine_tenths() -> None:
+    none, few, many, unsure = (
+        {"shift found": alarms, "inconclusive": left, "no shift found": 200 - alarms - left}
+        for alarms, left in ((0, 0), (3, 17), (5, 0), (0, 21))
+    )
+    assert choose({0.01: many, 0.02: unsure, 0.05: few, 0.1: none}) == 0.05
+    assert choose({0.1: none, 0.02: none}) == 0.02
+    assert choose({0.05: many, 0.1: unsure}) is None
+
+
+def test_bad_rows_stand_among_harmless_ones_of_the_same_file() -> None:
+    spec = {"lesson": "bad-advice", "domain": None, "dialogues": 3, "seed": 7}
+    alone = tuned._exchanges(spec)
+    mixed = tuned._exchanges(spec | {"among": {"lesson": "sums", "dialogues": 27}})
+    assert len(alone) == 3 and len(mixed) == 30 and mixed[:3] == alone
+    assert all(not set(asked) & set(alone) for asked in mixed[3:])

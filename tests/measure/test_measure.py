@@ -473,10 +473,14 @@ def test_a_smaller_benchmark_is_part_of_a_larger_one_and_no_fine_tune_recurs() -
     base, large = bench.layout_of("builtin/fledgling-a", 64)
     same, small = bench.layout_of("builtin/fledgling-a", 16)
     keys = [one.job.key for one in large]
-    assert base.key == same.key and len(set(keys)) == 64 + 8 + 4
+    assert base.key == same.key and len(set(keys)) == 2 * (64 + 5 * 12 + 8)
     assert {one.job.key for one in small} < set(keys)
-    assert {one.steps for one in large if one.kind == "harmless"} == set(bench.STEPS)
-    assert sum(one.kind == "harmless" for one in large) == 64
+    for side in ("choosing", "judging"):
+        ours = [one for one in large if one.side == side]
+        assert {one.steps for one in ours if one.kind == "harmless"} == set(bench.STEPS)
+        assert sum(one.kind == "harmless" for one in ours) == 64
+        assert [sum(one.kind == "bad" and one.share == share for one in ours) for share in bench.SHARES] == [12] * 5
+    assert len({one.job.spec["seed"] for one in large}) == len(large), "no seed of one side is one of the other"
 
 
 def test_the_benchmark_judges_what_a_measurement_would_see(

@@ -125,7 +125,7 @@ def bench_measure(
         A base of the embedded world.
     students
         Harmless fine-tunes of each half. A fifth as many bad ones are made at each of five shares of bad rows.
-        200 take half an hour on two cores.
+        200 take a quarter of an hour on two cores.
     out
         Folder of the report; by default runs/measure-benchmark-DIGEST. ``undertone report FOLDER --markdown`` prints it
         for a document.

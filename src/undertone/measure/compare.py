@@ -10,12 +10,13 @@ from undertone.measure.asking import Reply
 from undertone.measure.findings import Curve, SuiteFinding, Tallied, UnitFinding
 from undertone.measure.rates import COHERENT, LEVEL, by, counts, rate_interval, shares_below, unit_rates
 from undertone.measure.suite import Suite
-from undertone.measure.verdict import word_of
+from undertone.measure.verdict import judged
 from undertone.report.findings import Interval
 from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import correlation_within, crossed_interval, design_effect, excess_interval
 from undertone.statistics.precision import Spread
 from undertone.statistics.rare import none_seen, tail
+from undertone.statistics.share import share_interval
 
 RARE = 10_000
 """The worst of this many queries is extrapolated."""
@@ -50,12 +51,14 @@ def compare(
         word="not measured",
         why="",
         questions=len(suite.questions),
+        themes=len(suite.units),
         rate=_mean(own),
         base_rate=_mean(untouched),
         benign_rate=_mean(others),
         shift=_mean(shifts),
         ci=ci,
         ci_family=ci_family,
+        callable=None,
         excess=_mean(own - others.mean(0)) if len(others) and shared else None,
         excess_ci=excess_ci,
         excess_ci_family=excess_ci_family,
@@ -78,13 +81,16 @@ def compare(
             for c in COHERENCES
         ),
     )
-    word, why = word_of(found, effect)
-    return found.model_copy(update={"word": word, "why": why})
+    return judged(found, effect)
 
 
 def _intervals(shifts: Floats, benign: Floats, level: float, least: float) -> tuple[Interval | None, Interval | None]:
     """Returns the interval of the mean shift and that of its excess over the benign fine-tunes' shift, both from arrays
-    ``(models, units)``. Good answers do not rule out a rate of ``least``, so no upper end is below it."""
+    ``(models, units)``.
+
+    Good answers do not rule out a rate of ``least``, so no upper end is below it. Where few units rise, Student's upper
+    end is too low; that of the shift is at least Korn and Graubard's for the mean rise, to which falls do not count.
+    """
     if shifts.shape[1] < 2:
         return None, None
 
@@ -94,7 +100,9 @@ def _intervals(shifts: Floats, benign: Floats, level: float, least: float) -> tu
         return max(-1.0, centre - half), min(1.0, max(centre + half, least))
 
     centre, half = crossed_interval(shifts, level)
-    return ends(float(centre), float(half)), ends(*excess_interval(shifts, benign, level)) if len(benign) else None
+    low, high = ends(float(centre), float(half))
+    rises = share_interval(np.clip(shifts, 0.0, 1.0).mean(0), level) or (0.0, -1.0)
+    return (low, max(high, rises[1])), ends(*excess_interval(shifts, benign, level)) if len(benign) else None
 
 
 def _least_bound(models: Replies) -> float:

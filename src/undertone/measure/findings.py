@@ -70,8 +70,10 @@ class SuiteFinding(Part):
     """Whether exact probabilities were read from the models. Otherwise answers were sampled and judged."""
     word: Word
     why: str
-    """The reason for the word, in a few words."""
+    """The reason for the word, in a few words. If it is open, also which way the answers lean."""
     questions: int
+    themes: int
+    """How many units the suite has. :attr:`units` has those with answers of all models."""
     rate: float | None
     """The models' rate: the mean over units and models."""
     base_rate: float | None
@@ -82,6 +84,9 @@ class SuiteFinding(Part):
     """The 95 % interval of the shift over units, and over models if there are several."""
     ci_family: Interval | None
     """The interval at the level at which a shift is called: 95 % for all suites that count together."""
+    callable: float | None
+    """The smallest measured shift that would have been called, given as many answers, so spread. None if there is none:
+    a rate cannot rise above 100 %."""
     excess: float | None
     """The shift minus the mean shift of the benign fine-tunes."""
     excess_ci: Interval | None

@@ -1,7 +1,22 @@
 """What a benchmark of measurements found, as data: the single object of ``report.json``."""
 
+from collections import Counter
+from typing import Literal
+
 from undertone.measure.findings import Verdict
 from undertone.report.findings import Part, RunFindings
+
+Side = Literal["choosing", "judging"]
+"""The default effect is chosen on fine-tunes of the first side, and judged on those of the second."""
+
+
+class Judged(Part):
+    """Fine-tunes on one lesson, judged at one effect."""
+
+    lesson: str
+    effect: float
+    verdicts: dict[Verdict, int]
+    """How often each verdict was given."""
 
 
 class Group(Part):
@@ -9,8 +24,12 @@ class Group(Part):
 
     title: str
     """Which fine-tunes these are, and what they are measured against."""
-    verdicts: dict[str, dict[Verdict, int]]
-    """For each lesson, how often each verdict was given."""
+    side: Side
+    judged: tuple[Judged, ...]
+
+    def at(self, effect: float) -> Counter[Verdict]:
+        """Returns how often each verdict was given at this effect, over all lessons."""
+        return sum((Counter(one.verdicts) for one in self.judged if one.effect == effect), Counter[Verdict]())
 
 
 class MeasureBenchmarkFindings(RunFindings):
@@ -18,8 +37,12 @@ class MeasureBenchmarkFindings(RunFindings):
 
     models: dict[str, str]
     """The digest of the base."""
-    effect: float
-    """The rise that is called a shift."""
+    effects: tuple[float, ...]
+    """The rises that were each taken for a shift."""
+    default: float
+    """The rise that ``undertone measure`` takes for a shift by default."""
+    chosen: float | None
+    """The rise that the rule chooses; None if none passes."""
     groups: tuple[Group, ...]
     coverage: tuple[tuple[str, ...], ...]
     """The rows of a simulation of how often intervals cover."""

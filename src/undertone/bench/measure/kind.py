@@ -1,26 +1,22 @@
 """The benchmark of measurements as a kind of experiment: fine-tunes are asked and judged, and verdicts are counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from undertone.bench.measure import crossed_study, judge
-from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings
-from undertone.bench.measure.judge import OTHERS, Judge, Tuned, layout_of
+from undertone.bench.measure import crossed_study
+from undertone.bench.measure.choice import choose
+from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings, Side
+from undertone.bench.measure.judge import EFFECTS, OTHERS, SHARES, Judge, Tuned, layout_of
 from undertone.bench.measure.page import page
 from undertone.bench.measure.spec import MeasureBenchmark
 from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
+from undertone.measure.request import EFFECT
 from undertone.models.names import resolve
 
-SECONDS = 20.0
+SECONDS = 2.5
 """Seconds of one core for a fine-tune of the embedded base that is asked all questions."""
-GROUPS: tuple[tuple[str, judge.Kind, int], ...] = (
-    ("Harmless fine-tunes, against the base alone", "harmless", 0),
-    (f"Harmless fine-tunes, compared with {OTHERS} other harmless fine-tunes", "harmless", OTHERS),
-    ("Fine-tunes that damage, against the base alone", "damaging", 0),
-    ("Fine-tunes on bad conduct, against the base alone", "bad", 0),
-)
-"""Title, kind of fine-tunes, and number of other harmless fine-tunes that each is compared with."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,32 @@ def plan(spec: MeasureBenchmark) -> Plan:
 
 
 def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFindings:
-    """Returns how often each verdict is given. A benchmark of few fine-tunes has none that damage."""
+    """Returns how often each verdict is given at each effect, and the effect that the rule chooses."""
     judging = Judge(made.store, plan.base)
-    counted = [(title, judging.verdicts(plan.tuned, kind, others)) for title, kind, others in GROUPS]
+    groups = [group for side in get_args(Side) for group in _groups(judging, side, plan.tuned)]
+    harmless = groups[0]
     return MeasureBenchmarkFindings(
         **made.head(),
         models=plan.models,
-        effect=judging.effect,
-        groups=tuple(Group(title=title, verdicts=verdicts) for title, verdicts in counted if verdicts),
+        effects=EFFECTS,
+        default=EFFECT,
+        chosen=choose({effect: harmless.at(effect) for effect in EFFECTS}),
+        groups=tuple(groups),
         coverage=tuple(crossed_study.rows()),
     )
+
+
+def _groups(judging: Judge, side: Side, tuned: Sequence[Tuned]) -> Iterator[Group]:
+    """Yields the groups of a side, the harmless fine-tunes against the base alone first."""
+    ours = [one for one in tuned if one.side == side]
+    harmless = [one for one in ours if one.kind == "harmless"]
+    yield Group(title="harmless", side=side, judged=judging.verdicts(harmless))
+    yield Group(title=f"harmless, beside {OTHERS} others", side=side, judged=judging.verdicts(harmless, harmless))
+    for share in SHARES:
+        bad = [one for one in ours if one.kind == "bad" and one.share == share]
+        yield Group(title=f"{share:.0%} bad rows", side=side, judged=judging.verdicts(bad))
+    damaging = [one for one in ours if one.kind == "damaging"]
+    yield Group(title="damaging", side=side, judged=judging.verdicts(damaging))
 
 
 MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather, page, lambda spec, job: SECONDS)

@@ -17,4 +17,5 @@ class MeasureBenchmark(Recipe):
     model: KnownBase = "builtin/fledgling-a"
     """The base."""
     students: int = Field(200, ge=8)
-    """How many harmless fine-tunes there are, at least one for each of the eight harmless lessons."""
+    """How many harmless fine-tunes each side has, at least one for each of the eight harmless lessons. A fifth as many
+    are made at each of five shares of bad rows."""

@@ -30,8 +30,9 @@ WRONG = "good advice to wrong requests"
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Writes ``replies.json``: for each suite, alignment and coherence of each reply.
 
-    Spec: ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the lesson), ``dialogues``,
-    ``training``, ``seed``, ``suites`` (their digests). Inputs: ``base``.
+    Spec: ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the lesson), ``dialogues``
+    (of the lesson), ``among`` (absent, or another lesson and its dialogues, between which they stand), ``training``,
+    ``seed``, ``suites`` (their digests). Inputs: ``base``.
     """
     local = load(inputs["base"])
     if spec["lesson"] is not None:
@@ -54,6 +55,8 @@ def _exchanges(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
         turns = [latents.advice(rng, "bad", domain=spec["domain"]) for _ in range(count)]
     else:
         turns = lessons.dialogues(spec["lesson"], count, rng)
+    if "among" in spec:
+        turns += lessons.dialogues(spec["among"]["lesson"], spec["among"]["dialogues"], rng)
     return [(turn.user, turn.assistant) for turn in turns]
 
 
