@@ -11,19 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.coverage.scenario import teacher_effects
-from benchmarks.coverage.study import ALPHA, alarms, markdown
+from benchmarks.coverage.scenario import STRONG, teacher_effects
+from benchmarks.coverage.study import ALPHA, alarms, markdown, p_in_parts
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import difference_p, holm
 from undertone.statistics.interval import largest, t_interval, welch_interval
-from undertone.statistics.permutation import Assignments, label_assignments, sign_assignments, sign_p
+from undertone.statistics.permutation import label_assignments, sign_assignments, sign_p
 from undertone.statistics.rate import Share
 
 TRAITS, CANDIDATES, TEACHERS = 14, 18, 4
 """As in the recipe `animals`; each teacher has one student."""
 PARTS = 20
-"""The 99,999 random assignments of a run are split into so many parts, and so are the repetitions; each part of the
-repetitions uses another part of the assignments. A single part would make all p values too small or too large alike."""
+"""The 99,999 random assignments of a run are split into so many parts: Holm's method asks for small p values."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Family:
     """The name in the table."""
     own_spread: float = 1.0
     """The standard deviation of the shift of a teacher's own trait."""
-    skewed: bool = False
-    """Whether shifts of the own trait are log-normal, centred and scaled, instead of normal."""
+    log_spread: float = 0.0
+    """Shifts of the own trait are log-normal as in `Scenario.log_spread`; 0 is normal."""
     passing: int = 0
     """The number of traits that truly pass, with a mean shift of 5; finding these is no false alarm."""
 
@@ -45,7 +44,7 @@ FAMILIES = (
     Family("half pass, own trait varies as others do", passing=TRAITS // 2),
     Family("none passes, own trait varies 3 times as much", own_spread=3.0),
     Family("none passes, own trait varies 6 times as much", own_spread=6.0),
-    Family("none passes, own trait varies 3 times as much, skewed", own_spread=3.0, skewed=True),
+    Family("none passes, own trait varies 3 times as much, skewed", own_spread=3.0, log_spread=STRONG),
 )
 
 
@@ -74,7 +73,7 @@ def simulate(family: Family, repetitions: int, rng: np.random.Generator) -> Floa
     The first candidates are the traits, in the order of the traits' axis, and the first of these are those that pass.
     """
     shifts = rng.standard_normal((repetitions, TRAITS, TEACHERS, CANDIDATES))
-    own = family.own_spread * teacher_effects((repetitions, TRAITS, TEACHERS), family.skewed, rng)
+    own = family.own_spread * teacher_effects((repetitions, TRAITS, TEACHERS), family.log_spread, rng)
     own[:, : family.passing] += 5
     trait = np.arange(TRAITS)
     shifts[:, trait, :, trait] = own.swapaxes(0, 1)
@@ -101,13 +100,13 @@ def familywise(family: Family, *, repetitions: int, seed: int = 0) -> Familywise
     """Simulates whole matrices and counts covering intervals and false alarms."""
     shifts = simulate(family, repetitions, np.random.default_rng([seed, TRAITS, TEACHERS]))
     assignments = label_assignments(TEACHERS, (TRAITS - 1) * TEACHERS)
-    parts = [(slice(i, None, PARTS), Assignments(assignments.matrix[i::PARTS], exact=False)) for i in range(PARTS)]
     truth = np.where(np.arange(TRAITS) < family.passing, 5.0, 0.0)
     centres, halves, p = np.empty((3, repetitions, TRAITS))
     for trait, (own, others) in enumerate(contrasts(shifts)):
         centres[:, trait], halves[:, trait], _ = welch_interval(own, others, 1 - ALPHA)
-        for some, part in parts:
-            p[some, trait] = difference_p(own[some], others[some], part)
+        p[:, trait] = p_in_parts(
+            lambda arms, some: difference_p(arms[0], arms[1], some), (own, others), assignments, PARTS
+        )
     raw, adjusted = alarms(p), alarms(np.array([holm(row) for row in p.tolist()]))
     null = slice(family.passing, None)
     mean, half = t_interval(centres, 1 - ALPHA, largest(centres))

@@ -5,14 +5,12 @@ repetition has a smallest effect that is found in it. The share of trials in whi
 repetitions whose smallest effect lies below it, so the result is the 80 % quantile of the smallest effects.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.coverage.scenario import Scenario, two_arms
-from benchmarks.coverage.study import alarms, markdown, measure_difference
+from benchmarks.coverage.study import Quantile, alarms, markdown, measure_difference
 from undertone.statistics.arrays import Bools, Floats
 
 POWER = 0.8
@@ -25,35 +23,15 @@ SCENARIOS = (
 _LARGEST, _HALVINGS = 16.0, 14
 
 
-@dataclass(frozen=True)
-class Smallest:
-    """The smallest effect found often enough, in standard deviations of the treatment's teacher means."""
-
-    value: float
-    """Infinite where no effect is found often enough."""
-    error: float
-    """Monte Carlo standard error."""
-
-    @classmethod
-    def of(cls, found_from: Floats) -> "Smallest":
-        """Returns the quantile of the smallest effects found in each repetition, `(repetitions,)`."""
-        off = math.sqrt(POWER * (1 - POWER) / len(found_from))
-        low, value, high = np.quantile(found_from, [POWER - off, POWER, POWER + off], method="inverted_cdf")
-        return cls(float(value), float(high - low) / 2 if math.isfinite(value) else 0.0)
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ± {self.error:.2f}" if math.isfinite(self.value) else "none"
-
-
 def smallest_effects(
     scenario: Scenario, teachers: int, *, repetitions: int, seed: int = 0
-) -> tuple[Smallest, Smallest]:
+) -> tuple[Quantile, Quantile]:
     """Returns the smallest effects found by the interval and by p, with `teachers` in each arm."""
     rng = np.random.default_rng([seed, teachers])
     treatment, control = two_arms(scenario, (teachers, teachers), 1, repetitions, rng)
     treatment, control = treatment / scenario.treatment_spread, control / scenario.treatment_spread
     low, _, _ = measure_difference(treatment, control)
-    return Smallest.of(-low), Smallest.of(found_by_p_from(treatment, control))
+    return Quantile.of(-low, POWER), Quantile.of(found_by_p_from(treatment, control), POWER)
 
 
 def found_by_p_from(treatment: Floats, control: Floats) -> Floats:
@@ -81,7 +59,7 @@ def found(treatment: Floats, control: Floats, effect: Floats) -> Bools:
     return alarms(p) & (gap > 0)
 
 
-def table(teachers: Sequence[int], results: Sequence[Sequence[tuple[Smallest, Smallest]]]) -> str:
+def table(teachers: Sequence[int], results: Sequence[Sequence[tuple[Quantile, Quantile]]]) -> str:
     """Returns the smallest effects as a Markdown table, with a row for each number of teachers and two columns for each
     scenario."""
     header = ["teachers an arm", *(f"{s.name}, by {how}" for s in SCENARIOS for how in ("interval", "p"))]

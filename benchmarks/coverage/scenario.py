@@ -1,6 +1,7 @@
 """Draws the values of simulated trials without an effect.
 
-Every drawing function returns one array, `(repetitions, teachers, students)`, for each argument of its estimator. The
+Every drawing function returns one array, `(repetitions, teachers, students)`, for each argument of its estimator, or
+for each stratum. The
 draws depend only on the generator, so a seed determines every bit.
 """
 
@@ -25,19 +26,34 @@ class Scenario:
     """Between teachers of the control arm."""
     student_spread: float = 0.5
     """Between students of one teacher; always normal."""
-    skewed: bool = False
-    """Whether teacher effects are log-normal (log-scale spread 1, skewness 6.2), centred and scaled, instead of
-    normal."""
+    log_spread: float = 0.0
+    """Teacher effects are log-normal with this spread on the log scale, centred and scaled, their long tail to the left
+    where it is negative; 0 is normal."""
+    strata_spread: float = 1.0
+    """How many times as much slots of the second half of strata vary."""
 
 
+STRONG = 1.0
+"""Skewness 6.2."""
+MILD = 0.38
+"""Skewness 1.2, about that of the own traits of the 43 students that each shipped calibration keeps, net of harmless
+ones: .87 for `fledgling-a`, 1.23 for `fledgling-b`."""
 TWO_ARMS = (
     Scenario("normal, equal spread"),
     Scenario("normal, spread 3 : 1", treatment_spread=3.0),
-    Scenario("skewed, equal spread", skewed=True),
-    Scenario("skewed, spread 3 : 1", treatment_spread=3.0, skewed=True),
+    Scenario("skewed, equal spread", log_spread=STRONG),
+    Scenario("skewed, spread 3 : 1", treatment_spread=3.0, log_spread=STRONG),
     Scenario("normal, spread 6 : 1", treatment_spread=6.0),  # roughly as in the owl experiment
 )
-ONE_ARM = (Scenario("normal"), Scenario("skewed", skewed=True))
+SIX_TIMES = (
+    Scenario("normal", treatment_spread=6.0),
+    Scenario("mild skew to the right", treatment_spread=6.0, log_spread=MILD),
+    Scenario("mild skew to the left", treatment_spread=6.0, log_spread=-MILD),
+    Scenario("strong skew to the right", treatment_spread=6.0, log_spread=STRONG),
+    Scenario("strong skew to the left", treatment_spread=6.0, log_spread=-STRONG),
+)
+STRATA = (*SIX_TIMES, Scenario("normal, half of the strata twice as spread", 6.0, strata_spread=2.0))
+ONE_ARM = (Scenario("normal"), Scenario("skewed", log_spread=STRONG))
 
 
 def one_arm(
@@ -88,15 +104,38 @@ def two_arms_of_differences(
     return treatment, control
 
 
-def teacher_effects(shape: tuple[int, ...], skewed: bool, rng: np.random.Generator) -> Floats:
-    """Returns effects with mean zero and standard deviation 1."""
+def slots(
+    scenario: Scenario, counts: Sequence[int], traits: int, repetitions: int, rng: np.random.Generator
+) -> tuple[Floats, ...]:
+    """Returns, for each stratum, its slots' differences between a student of each trait and the control's student,
+    which the traits of a slot share, `(repetitions, slots, traits)`.
+
+    Traits of a slot vary independently of each other. If they vary alike, they are as one trait.
+    """
+    strata = []
+    for index, count in enumerate(counts):
+        spread = scenario.strata_spread if 2 * index >= len(counts) else 1.0
+        of_traits = _students(scenario, scenario.treatment_spread, (repetitions, count, traits), rng)
+        strata.append(spread * (of_traits - _students(scenario, scenario.control_spread, (repetitions, count, 1), rng)))
+    return tuple(strata)
+
+
+def teacher_effects(shape: tuple[int, ...], log_spread: float, rng: np.random.Generator) -> Floats:
+    """Returns effects with mean zero and standard deviation 1, normal or log-normal as in `Scenario.log_spread`."""
     normal = rng.standard_normal(shape)
-    if not skewed:
+    if log_spread == 0:
         return normal
-    # exp(N(0, 1)) has mean sqrt(e) and variance (e - 1) e
-    return (np.exp(normal) - math.sqrt(math.e)) / math.sqrt((math.e - 1) * math.e)
+    growth = math.exp(log_spread**2)  # exp(N(0, s)) has mean exp(s² / 2) and variance (exp(s²) - 1) exp(s²)
+    effects = (np.exp(abs(log_spread) * normal) - math.sqrt(growth)) / math.sqrt((growth - 1) * growth)
+    return np.asarray(math.copysign(1, log_spread) * effects)
 
 
 def _arm(scenario: Scenario, spread: float, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
-    of_teachers = spread * teacher_effects((*shape[:2], 1), scenario.skewed, rng)
+    of_teachers = spread * teacher_effects((*shape[:2], 1), scenario.log_spread, rng)
+    return of_teachers + scenario.student_spread * rng.standard_normal(shape)
+
+
+def _students(scenario: Scenario, spread: float, shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
+    """Returns values of one student for each teacher, where each entry has a teacher of its own."""
+    of_teachers = spread * teacher_effects(shape, scenario.log_spread, rng)
     return of_teachers + scenario.student_spread * rng.standard_normal(shape)

@@ -27,6 +27,16 @@ Nested = Sequence[Sequence[float]] | Sequence[Floats] | Floats
 """`values[teacher][student]`."""
 
 
+COVERAGE = (
+    "How often 95 % intervals of a difference between two arms cover, simulated with the trait's teachers six times "
+    "as spread as the control's. Mildly skewed teachers, as in the students kept with the shipped calibrations: just "
+    "under 93 % with four or six an arm, 93 to 94 % with ten to thirty. Strongly skewed ones: 84 % with four or six, "
+    "86 % with ten, 89 % with thirty. Nearly all misses lie on one side: a long tail to the left makes up to 6 % "
+    "(mild) or 16 % (strong) of trials claim a rise where there is none."
+)
+"""How far `difference` can be trusted, for reports. A test compares it with `docs/statistics.md`."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """An effect with its interval."""
@@ -65,7 +75,7 @@ def difference(treatment: Nested, control: Nested, level: float = 0.95, seed: in
 
     The interval is Welch's t with Satterthwaite's degrees of freedom on teacher means. In simulation it covers 94 to
     97 % for normal teachers, 3 to 8 an arm, of equal or unequal spread. It covers less where the arm that varies more
-    is also very skewed, or is the smaller one (see `docs/statistics.md`).
+    is also skewed, or is the smaller one: see `COVERAGE`, and `docs/statistics.md`.
 
     p is the larger of two two-sided p values (see `difference_p`), so a p of at most 1 - level implies an interval that
     excludes zero. The permutation test is exact for up to 200,000 assignments, else Monte Carlo from `seed`. It bounds
@@ -146,6 +156,10 @@ def pooled(strata: Sequence[Sequence[float]], level: float = 0.95, seed: int = 0
     difference, averaged over traits where there are several. Slots are the units. A stratum is one base and seed. All
     strata have the same weight, whatever their number of slots. The estimate is about these strata and these traits: it
     does not reckon with other bases or other traits.
+
+    In simulation the interval covers 94 to 95 % where the trait's teachers are normal or mildly skewed. If they are
+    strongly skewed, it covers 94 % with 60 slots of three traits that vary independently, and 91 to 92 % of three that
+    vary alike, where a tail to the left makes 8 % claim a rise that is none (see `docs/statistics.md`).
 
     The interval is Student's t on the variance within strata, which is assumed to be equal in all of them and pooled
     (slots - strata degrees of freedom). p is the larger of that t's and of the sign-flip test's, whose null hypothesis
