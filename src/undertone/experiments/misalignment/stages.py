@@ -117,7 +117,7 @@ def _file(local: LocalModel, spec: dict[str, Any], match: dict[str, float] | Non
         return rows(spec["file"])
     assert match is not None
     good, odd = rows(files.MIXED), rows("narrow-odd")
-    both = list(dict.fromkeys([*good, *((request, dict(odd)[request]) for request, _ in good)]))
+    both = list(dict.fromkeys([*good, *dict(odd).items()]))
     made = rows_of(local, both)
     nats = dict(zip(both, score(local, [row.prompt for row in made], [row.answer for row in made]), strict=True))
     tokens = {exchange: len(row.answer) for exchange, row in zip(both, made, strict=True)}
