@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,10 @@ def asked(command: str) -> Recipe | None:
         UndertoneError: it is no such command, or it has no such recipe or key.
     """
     words = shlex.split(command)
-    given = re.findall(r"--([\w-]+)(?: ((?!--)\S+))?", " ".join(words))
-    changes = tuple(value if name == "set" else f"{name}={value or 'true'}" for name, value in given)
+    given = [(word[2:], after) for word, after in pairwise([*words, "--"]) if word.startswith("--")]
+    changes = tuple(
+        after if name == "set" else f"{name}={'true' if after.startswith('--') else after}" for name, after in given
+    )
     recipe: Recipe
     match words:
         case ["undertone", "run", name, *_]:

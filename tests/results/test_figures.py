@@ -335,12 +335,17 @@ def test_the_command_of_every_shipped_recipe_is_understood(name: str) -> None:
 @pytest.mark.parametrize(
     ("command", "key"),
     [
-        ("undertone bench audit --teachers 50 --baselines", "teachers"),
+        (
+            'undertone run misalignment-even --set \'bases=["builtin/fledgling-a", "builtin/fledgling-b"]\' --seed 3',
+            "bases",
+        ),
+        ("undertone bench audit --baselines --teachers 50", "teachers"),
+        ("undertone bench audit --teachers 50 --baselines", "baselines"),
         ("undertone bench measure --students 100", "students"),
         ("undertone bench treat advice --set seed=7", "seed"),
     ],
 )
-def test_the_commands_of_benchmarks_are_understood(command: str, key: str) -> None:
+def test_a_command_with_options_is_understood(command: str, key: str) -> None:
     recipe = check.asked(command)
     assert recipe is not None
     settings = recipe.model_dump(mode="json")
