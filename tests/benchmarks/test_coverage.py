@@ -37,6 +37,7 @@ from undertone.experiments.trial.results import ArmResult
 from undertone.experiments.trial.spec import Trial
 from undertone.statistics.estimate import (
     COVERAGE,
+    POOLED_COVERAGE,
     difference,
     difference_p,
     mean_estimate,
@@ -409,9 +410,14 @@ def test_the_number_of_teachers_that_is_enough_is_the_one_after_the_last_that_is
     ]
 
 
-def test_the_sentence_of_reports_says_what_the_document_says() -> None:
-    section = COMMITTED.partition("six times as spread\n")[2].partition("\n## ")[0]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if " + " in line]
+def cells_under(heading: str) -> list[list[str]]:
+    """The cells of the rows of the document's table under a heading."""
+    lines = COMMITTED.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].partition("\n### ")[0].splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if " ± " in line]
+
+
+def test_the_sentence_on_a_difference_says_what_the_document_says() -> None:
+    cells = cells_under("`difference`, the trait's teachers six times as spread")
     tenths = {
         (r[0].split()[0], r[0].split()[-1], int(r[1].split()[0])): [float(x.split()[0]) for x in r[3:6]] for r in cells
     }
@@ -429,6 +435,24 @@ def test_the_sentence_of_reports_says_what_the_document_says() -> None:
         skew: round(max(found[1] for (s, _, _), found in tenths.items() if s == skew)) for skew in ("mild", "strong")
     }
     assert most == {"mild": 6, "strong": 16} and "up to 6 % (mild) or 16 % (strong)" in COVERAGE
+
+
+def test_the_sentence_on_pooled_effects_says_what_the_document_says() -> None:
+    rows = [(r[0], r[1].count("10") * 10, int(r[2]), float(r[3].split()[0])) for r in cells_under("`pooled`")]
+
+    def covered(starts: tuple[str, ...], slots: int, *traits: int) -> list[float]:
+        return [x for name, n, t, x in rows if name.startswith(starts) and n == slots and t in traits]
+
+    assert [len(covered(("normal", "mild"), 60, 1, 3)), len(covered(("strong",), 20, 3))] == [8, 2]
+    assert {round(x) for x in covered(("normal", "mild"), 60, 1, 3)} == {
+        95
+    } and "Over 60 slots: 95 %" in POOLED_COVERAGE
+    assert {round(x) for x in covered(("strong",), 60, 3)} == {94} and "94 % with three traits" in POOLED_COVERAGE
+    assert all(91 <= x < 92 for x in covered(("strong",), 60, 1)) and "91 to 92 % with one trait" in POOLED_COVERAGE
+    assert {round(x) for x in covered(("strong",), 20, 3)} == {93} and {
+        round(x) for x in covered(("strong",), 20, 1)
+    } == {88}
+    assert "Over 20 slots, strongly skewed: 93 % and 88 %" in POOLED_COVERAGE
 
 
 def test_the_worst_is_the_worst_of_its_table() -> None:

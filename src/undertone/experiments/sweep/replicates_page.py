@@ -9,6 +9,7 @@ from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
 from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
+from undertone.statistics.estimate import POOLED_COVERAGE
 
 CONTRASTS: dict[Contrast, str] = {
     "own": "own initialisation",
@@ -66,7 +67,8 @@ def _note(found: ReplicationsFindings) -> str:
     units = found.pooled[0].effects["own"].units
     return (
         "Log-odds against the control with 95 % intervals. The unit is a slot: all teachers of one base, seed and "
-        f"index, {units} in all, since traits share a control. The interval is about these traits and these bases."
+        f"index, {units} in all, since traits share a control. The interval is about these traits and these bases. "
+        + POOLED_COVERAGE
     )
 
 

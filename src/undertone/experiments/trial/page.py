@@ -26,6 +26,7 @@ from undertone.report.page import (
     word,
 )
 from undertone.report.words import arm_label, duration, p_value, percent, percent_interval
+from undertone.statistics.estimate import COVERAGE
 
 UNFINISHED = "This run is not finished. Arms are missing, and what is shown may still change."
 MATRIX = (
@@ -196,7 +197,8 @@ def _effects(results: Results, level: str) -> Section | None:
         "is still possible."
     )
     drawn = Drawing(figures.effects_figure(results.all_effects), note)
-    return section("Effects", drawn, table, Prose("Methods", note=True), Steps(tuple(methods))) if table else None
+    how = (Prose("Methods", note=True), Steps(tuple(methods)), Prose(COVERAGE, note=True))
+    return section("Effects", drawn, table, *how) if table else None
 
 
 def _matrix(results: Results) -> Grid | None:
