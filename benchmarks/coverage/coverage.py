@@ -1,7 +1,7 @@
 """Makes `docs/statistics.md`: the estimators, their assumptions, and by simulation how well they hold.
 
 `make statistics` writes the document and `python -m benchmarks.coverage.coverage` prints it, in about two minutes
-on one core. The prose is in `coverage.md`; every figure in it comes from the simulation.
+on one core. The prose is in `coverage.md`; every figure in its tables comes from the simulation.
 """
 
 import argparse
