@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from tests.helpers.answers import Rote, exact, judged, suite_of
 from tests.helpers.tiny import model as tiny
 from undertone.bench.measure import judge as bench
 from undertone.bench.measure import tuned
@@ -26,7 +27,6 @@ from undertone.measure import respondent as respondents
 from undertone.measure import suite_files as reading
 from undertone.measure import world_suites as world
 from undertone.measure.asking import Asking, Reply
-from undertone.measure.asking import judged as reply_of
 from undertone.measure.cache import Cache
 from undertone.measure.compare import compare
 from undertone.measure.findings import Findings
@@ -106,33 +106,8 @@ class Fake:
         pass
 
 
-class Rote:
-    """A judge that knows its scores by the answer."""
-
-    name, digest = "rote", "rote"
-
-    def scores(self, question: Question, asked: Sequence[str], answers: Sequence[str]) -> list[Score]:
-        return [
-            {"bad": Score(5, 90), "good": Score(95, 90), "mad": Score(5, 10)}.get(a, Score(None, None)) for a in answers
-        ]
-
-
 def asking(folder: Path, **changes: object) -> Asking:
     return Asking(**({"cache": Cache(folder), "seed": 0, "max_tokens": 8, "samples": None} | changes))  # type: ignore[arg-type]
-
-
-def judged(answers: Sequence[str], theme: str = "t", question: str = "q") -> list[Reply]:
-    scores = Rote().scores(Question(id="q", paraphrases=("?",)), [], answers)
-    return [reply_of(question, theme, Prompt("?"), a, s) for a, s in zip(answers, scores, strict=True)]
-
-
-def exact(rates: dict[str, float], mass: float = 1.0) -> list[Reply]:
-    return [Reply(u, u, Prompt(u), None, 100 * (1 - rate), 100 * mass, exact=True) for u, rate in rates.items()]
-
-
-def suite_of(units: Sequence[str], counting: bool = True) -> Suite:
-    questions = [Question(id=u, paraphrases=(u,), bad=("bad",), good=("good",), closed=True) for u in units]
-    return Suite(name="s", questions=tuple(questions), counts=counting)
 
 
 def printed(told: Page) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.measure.test_measure import exact, judged, suite_of
+from tests.helpers.answers import exact, judged, suite_of
 from undertone.cli.measure import measure
 from undertone.measure.asking import Reply
 from undertone.measure.compare import compare
