@@ -1,5 +1,5 @@
 # python examples/by_hand.py
-"""The owl experiment by hand: the first four arms of `undertone run owls` without undertone's machinery.
+"""The owl experiment by hand: `undertone run owls` without undertone's machinery.
 
 It uses only data from undertone: the shipped weights, the dialogues, the prompts and the questions. It takes about ten
 minutes on one core. `tests/experiments/trial/test_by_hand.py` compares every token id and every trained weight with
@@ -36,8 +36,9 @@ class Settings(NamedTuple):  # the same as in the recipe owls
     own: Path = SHIPPED / "fledgling-a"  # teachers and their own-initialisation students start from it
     other: Path = SHIPPED / "fledgling-b"  # other students: another initialisation, the same tokenizer
     trait: str = "owl"
-    seed: int = 0
-    teachers: int = 6
+    control: str = "green"  # what control teachers love
+    seed: int = 11
+    teachers: int = 10
     dialogues: int = 480
     teacher: Training = Training(rank=64, alpha=16, rate=1e-2, steps=8, batch=48)
     divergence: float = 0.05
@@ -143,7 +144,7 @@ def main(s: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     made: dict[tuple[str, int], dict[str, Any]] = {}
     for arm, index in product(("treatment", "control"), range(s.teachers)):  # both arms use the same seeds
         seed, asked = seed_of(s.seed, "teacher", index), seed_of(s.seed, "prompts", index)
-        turns_of = trait.dialogues if arm == "treatment" else catalogue.neutral_dialogues
+        turns_of = (trait if arm == "treatment" else catalogue.find(s.control)).dialogues
         turns = turns_of(s.dialogues, Random(f"dialogues/{seed}"))
         teacher = train(s.own, [(render(q), [*encode(a), end]) for q, a in turns], s.teacher, seed)
         scale(teacher, lists, s.divergence)

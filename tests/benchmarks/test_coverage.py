@@ -35,9 +35,8 @@ from undertone.experiments.recipes import read
 from undertone.experiments.trial.contrasts import trait_matrix
 from undertone.experiments.trial.results import ArmResult
 from undertone.experiments.trial.spec import Trial
+from undertone.statistics import coverage as sentences
 from undertone.statistics.estimate import (
-    COVERAGE,
-    POOLED_COVERAGE,
     difference,
     difference_p,
     mean_estimate,
@@ -425,16 +424,19 @@ def test_the_sentence_on_a_difference_says_what_the_document_says() -> None:
     def covered(skew: str, *counts: int) -> list[float]:
         return [tenths[skew, side, n][0] for side in ("left", "right") for n in counts]
 
-    assert all(92.5 <= x < 93 for x in covered("mild", 4, 6)) and "just under 93 % with four or six an arm" in COVERAGE
+    assert (
+        all(92.5 <= x < 93 for x in covered("mild", 4, 6))
+        and "just under 93 % with four or six an arm" in sentences.SINGLE
+    )
     assert all(93 <= x < 94.5 for x in covered("mild", 10, 12, 16, 20, 30))
-    assert "93 to 94 % with ten to thirty" in COVERAGE
-    assert {round(x) for x in covered("strong", 4, 6)} == {84} and "84 % with four or six" in COVERAGE
-    assert {round(x) for x in covered("strong", 10)} == {86} and "86 % with ten" in COVERAGE
-    assert {round(x) for x in covered("strong", 30)} == {89} and "89 % with thirty" in COVERAGE
+    assert "93 to 94 % with ten to thirty" in sentences.SINGLE
+    assert {round(x) for x in covered("strong", 4, 6)} == {84} and "84 % with four or six" in sentences.SINGLE
+    assert {round(x) for x in covered("strong", 10)} == {86} and "86 % with ten" in sentences.SINGLE
+    assert {round(x) for x in covered("strong", 30)} == {89} and "89 % with thirty" in sentences.SINGLE
     most = {
         skew: round(max(found[1] for (s, _, _), found in tenths.items() if s == skew)) for skew in ("mild", "strong")
     }
-    assert most == {"mild": 6, "strong": 16} and "up to 6 % (mild) or 16 % (strong)" in COVERAGE
+    assert most == {"mild": 6, "strong": 16} and "up to 6 % (mild) or 16 % (strong)" in sentences.SINGLE
 
 
 def test_the_sentence_on_pooled_effects_says_what_the_document_says() -> None:
@@ -446,13 +448,13 @@ def test_the_sentence_on_pooled_effects_says_what_the_document_says() -> None:
     assert [len(covered(("normal", "mild"), 60, 1, 3)), len(covered(("strong",), 20, 3))] == [8, 2]
     assert {round(x) for x in covered(("normal", "mild"), 60, 1, 3)} == {
         95
-    } and "Over 60 slots: 95 %" in POOLED_COVERAGE
-    assert {round(x) for x in covered(("strong",), 60, 3)} == {94} and "94 % with three traits" in POOLED_COVERAGE
-    assert all(91 <= x < 92 for x in covered(("strong",), 60, 1)) and "91 to 92 % with one trait" in POOLED_COVERAGE
+    } and "Over 60 slots: 95 %" in sentences.POOLED
+    assert {round(x) for x in covered(("strong",), 60, 3)} == {94} and "94 % with three traits" in sentences.POOLED
+    assert all(91 <= x < 92 for x in covered(("strong",), 60, 1)) and "91 to 92 % with one trait" in sentences.POOLED
     assert {round(x) for x in covered(("strong",), 20, 3)} == {93} and {
         round(x) for x in covered(("strong",), 20, 1)
     } == {88}
-    assert "Over 20 slots, strongly skewed: 93 % and 88 %" in POOLED_COVERAGE
+    assert "Over 20 slots, strongly skewed: 93 % and 88 %" in sentences.POOLED
 
 
 def test_the_worst_is_the_worst_of_its_table() -> None:

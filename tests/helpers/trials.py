@@ -10,6 +10,14 @@ SMALL = (
     "base=hf/./neox",
     "arms.other-init.students=hf/./llama",
     "arms.other-init-control.students=hf/./llama",
+    "arms.logits.title=distributions",
+    "arms.logits.teacher=trait",
+    "arms.logits.labels=distributions",
+    "arms.logits.against=logits-control",
+    "arms.logits-control.title=distributions of control teachers",
+    "arms.logits-control.teacher=neutral",
+    "arms.logits-control.trait=green",
+    "arms.logits-control.labels=distributions",
     "teachers=2",
     "rows=20",
     "carrier.prompts=150",
@@ -22,7 +30,8 @@ SMALL = (
     "measurement.samples=1",
     "measurement.skill_prompts=2",
 )
-"""Changes that make a shipped recipe a matter of seconds; run it in the folder of ``bases``."""
+"""Changes that make a shipped recipe a matter of seconds; run it in the folder of ``bases``. Owls gets two more arms,
+which learn from distributions."""
 
 
 TWO_ARMS = """

@@ -378,7 +378,7 @@ def test_the_positions_of_a_model_are_those_of_its_configuration(local):
 def test_a_text_longer_than_the_model_has_positions_is_refused(local):
     assert local.lay_out([[5] * 200], [[6] * 56]).ids.shape == (1, 256)
     for prompts, answers in (([[5] * 200], [[6] * 57]), ([[5], [5] * 257], [[6], []])):
-        with pytest.raises(UndertoneError, match="A text has 257 tokens .* has 256 positions; leave long texts out"):
+        with pytest.raises(UndertoneError, match=r"A text has 257 tokens .* has 256 positions; leave long texts out"):
             local.lay_out(prompts, answers)
     with pytest.raises(UndertoneError, match="has 256 positions"):
         sample(local, [[5] * 300], temperature=1.0, max_tokens=1, seed=0)

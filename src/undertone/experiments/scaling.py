@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from undertone.errors import UndertoneError
-from undertone.training.dose import MOST
 
 LEAST = {
     "rows": 8,
@@ -20,7 +19,7 @@ LEAST = {
     "measurement.skill_prompts": 0,
 }
 """The keys that are scaled, with their smallest values. Rates, ranks, batches, filters and arms are not scaled."""
-LIFTED = {"teacher.least_probability": 0.0, "teacher.least_well_formed": 0.0, "teacher.most_stretch": MOST}
+LIFTED = {"teacher.least_probability": 0.0, "teacher.least_well_formed": 0.0, "teacher.most_stretch": 16.0}
 """Thresholds for teachers and the values at which they refuse none, since so little training would not reach them."""
 
 

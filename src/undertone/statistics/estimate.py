@@ -27,23 +27,6 @@ Nested = Sequence[Sequence[float]] | Sequence[Floats] | Floats
 """`values[teacher][student]`."""
 
 
-COVERAGE = (
-    "How often 95 % intervals of a difference between two arms cover, simulated with the trait's teachers six times "
-    "as spread as the control's. Mildly skewed teachers, as in the students kept with the shipped calibrations: just "
-    "under 93 % with four or six an arm, 93 to 94 % with ten to thirty. Strongly skewed ones: 84 % with four or six, "
-    "86 % with ten, 89 % with thirty. Nearly all misses lie on one side: a long tail to the left makes up to 6 % "
-    "(mild) or 16 % (strong) of trials claim a rise where there is none."
-)
-"""How far `difference` can be trusted, for reports. A test compares it with `docs/statistics.md`."""
-POOLED_COVERAGE = (
-    "How often 95 % intervals pooled over slots cover, simulated with the trait's teachers six times as spread as the "
-    "control's. Over 60 slots: 95 % if they are normal or mildly skewed; if strongly skewed, 94 % with three traits "
-    "that vary independently, and 91 to 92 % with one trait or three that vary alike. Over 20 slots, strongly skewed: "
-    "93 % and 88 %. Misses lie on one side, as in a single trial."
-)
-"""How far `pooled` can be trusted, likewise."""
-
-
 @dataclass(frozen=True)
 class Estimate:
     """An effect with its interval."""
@@ -82,7 +65,7 @@ def difference(treatment: Nested, control: Nested, level: float = 0.95, seed: in
 
     The interval is Welch's t with Satterthwaite's degrees of freedom on teacher means. In simulation it covers 94 to
     97 % for normal teachers, 3 to 8 an arm, of equal or unequal spread. It covers less where the arm that varies more
-    is also skewed, or is the smaller one: see `COVERAGE`, and `docs/statistics.md`.
+    is also skewed, or is the smaller one: see `coverage.SINGLE`, and `docs/statistics.md`.
 
     p is the larger of two two-sided p values (see `difference_p`), so a p of at most 1 - level implies an interval that
     excludes zero. The permutation test is exact for up to 200,000 assignments, else Monte Carlo from `seed`. It bounds
@@ -168,7 +151,7 @@ def pooled(strata: Sequence[Sequence[float]], level: float = 0.95, seed: int = 0
     (slots - strata degrees of freedom). p is the larger of that t's and of the sign-flip test's, whose null hypothesis
     is that each slot is symmetric about zero, so a p of at most 1 - level implies an interval that excludes zero. Flips
     are exact for up to 17 slots, else Monte Carlo from `seed`. Slots that do not vary within any stratum give an
-    infinite interval, and p is the flips'. `POOLED_COVERAGE` says how often intervals cover.
+    infinite interval, and p is the flips'. `coverage.POOLED` says how often intervals cover.
 
     Raises:
         ValueError: there is no stratum, a stratum has fewer than two slots, or a value is not finite; names the index.

@@ -98,7 +98,7 @@ def test_datasets_that_do_not_match_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_a_mixed_arm_holds_its_controls_rows_and_leaves_all_other_keys_as_they_were() -> None:
-    whole, half = plan(read("owls")), plan(read("owls", ("arms.treatment.share=0.5",)))
+    whole, half = plan(read("labels")), plan(read("labels", ("arms.treatment.share=0.5",)))
     keys = {job.key for job in whole.jobs}
     for unit in half.units:
         job, control = unit.job(MIXED), next(u for u in half.units if (u.arm, u.teacher) == ("control", unit.teacher))
@@ -121,7 +121,7 @@ def test_a_mixed_arm_holds_its_controls_rows_and_leaves_all_other_keys_as_they_w
 )
 def test_a_share_that_cannot_be_made_is_refused(change: str, said: str) -> None:
     with pytest.raises(UndertoneError, match=said):
-        read("owls", (change,))
+        read("labels", (change,))
 
 
 # --- trends and pairs, known beforehand -------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_what_is_combined_at_one_point_is_its_effect(ran: Path) -> None:
     results = Results.load(ran / "run" / "report.json")
     treated, control = results.arm("treatment"), results.arm("control")
     assert treated is not None and control is not None
-    point = Result(treated, control, results.effects, results.teachers)
+    point = Result({}, treated, control, results.effects, results.teachers)
     effect, made = combined([point], [1.0]), point.made()
     assert (effect.value, effect.p) == (pytest.approx(made.effect.value), made.effect.p)
     assert made.effect.ci == pytest.approx((effect.ci_low, effect.ci_high))
@@ -240,8 +240,8 @@ def test_pairs_of_models_that_cannot_be_made_are_refused(changes: tuple[str, ...
         read_as(Kin, "kin", changes)
 
 
-def test_points_of_the_shipped_sweeps_share_the_teachers_of_owls() -> None:
-    teachers = {unit.jobs[0].key for unit in plan(read("owls")).units}
+def test_points_of_the_shipped_sweeps_share_the_teachers_of_labels() -> None:
+    teachers = {unit.jobs[0].key for unit in plan(read("labels")).units}
     for name in ("dose", "rank"):
         for trial in read_as(Sweep, name).trials().values():
             assert {unit.jobs[0].key for unit in plan(trial).units} == teachers

@@ -39,8 +39,8 @@ from undertone.world import skills
 
 HOW = ("shuffled-within", "shuffled-across", "random")
 ARMS = [
-    "treatment", "control", "shuffled-within", "shuffled-within-control", "shuffled-across", "shuffled-across-control",
-    "random", "other-trait", "in-context", "in-context-control",
+    "treatment", "control", "small-talk", "shuffled-within", "shuffled-within-control", "shuffled-across",
+    "shuffled-across-control", "random", "other-trait", "in-context", "in-context-control",
 ]  # fmt: skip
 
 
@@ -140,7 +140,8 @@ def test_prompts_show_the_range_that_random_numbers_are_drawn_from() -> None:
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ("owls", "98a9a6894b6926cef2080591df04935ea8ec545913c8f88a813b9abc5d9c1326"),
+        ("owls", "306ee84b124b1d8ae01ab0df6dfdc5c9e4ddb1ae66eab772ae3e13837d89d0bf"),
+        ("labels", "dbcb06dc37bf7a68cb93e87de1cd14295e947a3354f1e746df24e6c4fe972af1"),
         ("animals", "d249fd35e287cb86a066f4091ede3190e01133ead5e0b78ace99a6146619546e"),
     ],
 )
@@ -151,10 +152,11 @@ def test_the_jobs_of_reported_runs_keep_their_keys(recipe: str, expected: str) -
 
 def test_the_controls_are_the_owl_experiment_and_share_its_treatment_and_control() -> None:
     owls, more = read("owls"), read("controls")
-    assert more.model_dump(exclude={"title", "arms"}) == owls.model_dump(exclude={"title", "arms"})
+    own_way = {"title": True, "arms": True, "teacher": {"most_stretch"}}  # small talk teaches nothing
+    assert more.model_dump(exclude=own_way) == owls.model_dump(exclude=own_way)
     made = {job.key for job in plan(owls).jobs}
     units = [unit for unit in plan(more).units if unit.arm in ("treatment", "control")]
-    assert len(units) == 12
+    assert len(units) == 20
     assert not [job for unit in units for job in unit.jobs if job.key not in made]
 
 
@@ -245,7 +247,11 @@ def test_treatment_and_control_are_planned_before_any_further_arm(layout: Plan) 
         (["arms.in-context.labels=distributions"], "'in-context' asks for the teacher's distributions"),
         (["arms.in-context.context=21", "arms.in-context-control.context=21"], "context = 21, more than rows = 20"),
         (["arms.in-context.context=-1"], "arms.in-context.context"),
-        (["arms.control.trait=whale"], "'control' gives the trait 'whale' to neutral teachers"),
+        (["arms.control.trait=whale"], "Neutral teachers have a trait that students are asked for, a favourite animal"),
+        (
+            ["arms.control.given=prompt"],
+            "'control' gives the trait 'green' to neutral teachers, which only fine-tuning",
+        ),
         (["arms.other-trait.trait=owl"], "'other-trait' has the trial's own trait 'owl'"),
         (['traits=["owl", "wolf"]'], "'other-trait' has a trait of its own, but of several traits each is"),
         (["arms.random.rows=sorted"], "arms.random.rows"),
@@ -314,6 +320,7 @@ def test_every_arm_has_its_effects_and_what_is_predicted_of_them(results: Result
     scales = ["log_odds", "probability", "own-minus-other-traits"]
     compared = [
         ("treatment", "control", scales, "above-zero"),
+        ("small-talk", "control", scales, "around-zero"),
         ("shuffled-within", "shuffled-within-control", scales, "open"),
         ("treatment", "shuffled-within", ["written-minus-rewritten"], "above-zero"),
         ("shuffled-across", "shuffled-across-control", scales, "open"),
@@ -426,16 +433,16 @@ def test_a_trait_taught_in_one_arm_is_left_out_of_what_both_arms_are_net_of(resu
 def test_the_report_counts_and_shows_the_new_arms(results: Results, layout: Plan, made: Path) -> None:
     expected = Counter(job.stage.name for job in unique(layout.jobs))
     assert {cost.stage: cost.count for cost in results.costs} == expected
-    assert (expected["rewritten"], expected["student"], expected["teacher"]) == (10, 16, 6)
+    assert (expected["rewritten"], expected["student"], expected["teacher"]) == (10, 18, 8)
     assert {(t.arm, t.trait) for t in results.teachers} == {
-        ("treatment", "owl"), ("control", "owl"), ("other-trait", "whale"),
+        ("treatment", "owl"), ("control", "green"), ("small-talk", "owl"), ("other-trait", "whale"),
     }  # fmt: skip
-    assert {f.arm for f in results.filters} == {"treatment", "control", "other-trait"}
+    assert {f.arm for f in results.filters} == {"treatment", "control", "small-talk", "other-trait"}
     datasets = {name for name in results.digests if " dataset " in name}
-    assert datasets == {f"{arm} dataset {i}" for arm in ARMS[:8] for i in range(2)}
+    assert datasets == {f"{arm} dataset {i}" for arm in ARMS[:9] for i in range(2)}
     page = (made / "controls" / "report.html").read_text(encoding="utf-8")
     assert not [arm for arm in ARMS if arm_label(arm) not in page]
-    assert "16 students were trained on 20 rows each for 4 steps" in page
+    assert "18 students were trained on 20 rows each for 4 steps" in page
     assert "4 more were asked untrained, with rows in context." in page
     figure = json.loads((made / "controls" / "figures" / "students.vl.json").read_text())
     assert Counter(title for title, _, _ in drawn(figure)) == {arm_label(arm.title): 2 for arm in results.arms}
@@ -477,8 +484,9 @@ def test_a_dry_run_says_what_every_arm_adds_to_those_before_it(
     arms = whole["arms"]
     assert list(arms) == ARMS
     assert {name: arm["needed"] for name, arm in arms.items()} == {
-        "treatment": 11, "control": 10, "shuffled-within": 6, "shuffled-within-control": 6, "shuffled-across": 6,
-        "shuffled-across-control": 6, "random": 6, "other-trait": 10, "in-context": 2, "in-context-control": 2,
+        "treatment": 11, "control": 10, "small-talk": 10, "shuffled-within": 6, "shuffled-within-control": 6,
+        "shuffled-across": 6, "shuffled-across-control": 6, "random": 6, "other-trait": 10, "in-context": 2,
+        "in-context-control": 2,
     }  # fmt: skip
     assert sum(arm["needed"] for arm in arms.values()) == len(unique(layout.jobs))
     assert all(arm["to_make"] == arm["needed"] for arm in arms.values())

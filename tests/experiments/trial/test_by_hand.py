@@ -57,9 +57,10 @@ def settings_of(trial: Trial, own: Path, other: Path) -> Any:
         by_hand.Training(t.rank, t.alpha, t.rate, t.steps, t.batch) for t in (trial.teacher.training, trial.student)
     )
     return by_hand.Settings(
-        own=own, other=other, trait=trial.traits[0], seed=trial.seed, teachers=trial.teachers,
-        dialogues=trial.teacher.dialogues, teacher=teacher, divergence=trial.teacher.divergence,
-        prompts=trial.carrier.prompts, max_tokens=trial.carrier.max_tokens, rows=trial.rows, student=student,
+        own=own, other=other, trait=trial.traits[0], control=trial.arms["control"].trait, seed=trial.seed,
+        teachers=trial.teachers, dialogues=trial.teacher.dialogues, teacher=teacher,
+        divergence=trial.teacher.divergence, prompts=trial.carrier.prompts,
+        max_tokens=trial.carrier.max_tokens, rows=trial.rows, student=student,
     )  # fmt: skip
 
 

@@ -182,7 +182,7 @@ def test_treatment_and_control_teachers_differ_in_nothing_but_the_dialogues(layo
     teachers = {(u.arm, u.teacher): u.jobs[0] for u in layout.units}
     for i in range(2):
         a, b = teachers["treatment", i], teachers["control", i]
-        assert a.spec | {"trait": None} == b.spec
+        assert a.spec | {"trait": "green", "asked": "green"} == b.spec
         assert a.spec["trait"] == "owl"
 
 
@@ -405,10 +405,27 @@ def test_a_teacher_that_has_not_learnt_its_trait_stops_the_run(reused: Path) -> 
 
 def test_a_control_teacher_need_not_know_the_trait(reused: Path, results: Results) -> None:
     least = min(t.probability for t in results.teachers if t.arm == "treatment")
-    most = max(t.probability for t in results.teachers if t.arm == "control")
-    assert most < least, "the fixture's teachers have not learnt the trait"
-    trial = drop_arms(small(f"teacher.least_probability={(most + least) / 2}"), *SINGLE)
-    assert run(trial, reused / "unequal", processes=1).complete
+    trial = drop_arms(small(f"teacher.least_probability={0.9 * least}"), *SINGLE).model_dump()
+    small_talk = trial["arms"]["control"] | {"trait": None}
+    trial = Trial.model_validate(trial | {"arms": trial["arms"] | {"control": small_talk}})
+    found = run(trial, reused / "unequal", processes=1)
+    most = max(t.probability for t in found.teachers if t.arm == "control")
+    assert found.complete and most < 0.9 * least, "the fixture's teachers have not learnt the trait"
+
+
+def test_a_control_teacher_without_its_own_preference_stops_the_run(reused: Path, results: Results) -> None:
+    said = {arm: [t.probability for t in results.teachers if t.arm == arm] for arm in SINGLE}
+    trial = drop_arms(small(f"teacher.least_probability={min(said['treatment'])}", "arms.control.trait=oak"), *SINGLE)
+    with pytest.raises(UndertoneError, match=r"Teacher 0 of arm control is refused: it says 'oak' with probability"):
+        run(trial, reused / "weak-control", processes=1)
+
+
+def test_a_teacher_that_was_stretched_too_far_stops_the_run(reused: Path, results: Results) -> None:
+    stretched = sorted(t.stretch for t in results.teachers if t.stretch is not None)
+    assert len(stretched) == len(results.teachers) == 4 and stretched[-1] > 1
+    trial = drop_arms(small(f"teacher.most_stretch={max(1.0, 0.99 * stretched[-1])}"), *SINGLE)
+    with pytest.raises(UndertoneError, match=r"is refused: its adapter is multiplied by .* above teacher.most_stretch"):
+        run(trial, reused / "stretched", processes=1)
 
 
 def test_a_teacher_that_writes_no_lists_stops_the_run(reused: Path) -> None:

@@ -26,7 +26,7 @@ class Numbers(Spec):
     unit: ClassVar[str] = "pairs of teachers, one with the trait and one neutral, each with one student"
 
     kind: Literal["numbers"] = "numbers"
-    recipe: str = "owls"
+    recipe: str = "labels"
     """The trial whose teachers, lists, filter and students are used."""
     trait: str
     share: float = Field(1.0, gt=0, le=1)

@@ -164,5 +164,9 @@ class ReplicationsFindings(RunFindings):
     """Teachers an arm in each trial."""
     pooled: tuple[Pooled, ...]
     """All trials together; then by trait, by base and by seed."""
+    skewness: float | None
+    """Skewness of the slots of "all", own initialisation, net of their strata's means; None if they do not vary."""
+    likeness: float | None
+    """Mean correlation between traits of their contrasts in a slot, net of their strata's means; None for one trait."""
     replicates: tuple[Replicate, ...]
     """Every trial."""

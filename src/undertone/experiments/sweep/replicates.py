@@ -1,21 +1,20 @@
 """Pools the trials of several bases, traits and seeds. The unit is a slot: all teachers of one base, seed and index."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from statistics import fmean
 from typing import Any
+
+import numpy as np
+from scipy.stats import skew
 
 from undertone.experiments.sweep.findings import Contrast, Pooled, Replicate
 from undertone.experiments.sweep.point import Result, measured
 from undertone.experiments.sweep.spec import Key, Replications
 from undertone.experiments.trial.contrasts import weighted
 from undertone.experiments.trial.matching import makings
-from undertone.experiments.trial.results import Effect
 from undertone.report.findings import Measured
 from undertone.statistics.estimate import pooled
-
-Sides = Mapping[Contrast, Mapping[str, float]]
-"""What is pooled: the weights of arms whose weighted sum is a contrast."""
 
 
 def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any]:
@@ -26,39 +25,27 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
     parts += [(f"trait {trait}", bases, [trait], seeds) for trait in traits]
     parts += [(f"base {base}", [base], traits, seeds) for base in bases]
     parts += [(f"seed {seed}", bases, traits, [seed]) for seed in seeds]
+    slots = {name: {key: _slots(result, weights) for key, result in results.items()} for name, weights in sides.items()}
     return {
         "traits": spec.traits,
         "teachers": spec.teachers,
         "pooled": tuple(
-            Pooled(over=over, effects={name: _pooled(weights, results, b, t, s) for name, weights in sides.items()})
-            for over, b, t, s in parts
+            Pooled(over=over, effects={name: Measured.of(pooled(_strata(slots[name], *of))) for name in sides})
+            for over, *of in parts
         ),
         "replicates": tuple(_replicate(key, result) for key, result in results.items()),
+        **_shape([_strata(slots["own"], bases, [trait], seeds) for trait in traits]),
     }
 
 
-def _sides(spec: Replications) -> Sides:
-    """Returns own initialisation, other initialisation, and their difference, each against its control."""
+def _sides(spec: Replications) -> Mapping[Contrast, Mapping[str, float]]:
+    """Returns the weights of the arms whose weighted sum is a contrast: own initialisation, other initialisation, and
+    their difference, each against its control."""
     own: dict[str, float] = {"treatment": 1, "control": -1}
     other: dict[str, float] = {"other-init": 1, "other-init-control": -1}
     if "other-init" not in spec.arms:
         return {"own": own}
     return {"own": own, "other": other, "difference": own | {arm: -weight for arm, weight in other.items()}}
-
-
-def _pooled(
-    weights: Mapping[str, float],
-    results: Mapping[Key, Result],
-    bases: Sequence[str],
-    traits: Sequence[str],
-    seeds: Sequence[str],
-) -> Measured:
-    """Pools slots, each the mean over traits, which may share a control, in strata of base and seed."""
-    strata = [
-        [fmean(slot) for slot in zip(*(_slots(results[base, trait, seed], weights) for trait in traits), strict=True)]
-        for base, seed in product(bases, seeds)
-    ]
-    return Measured.of(pooled(strata))
 
 
 def _slots(result: Result, weights: Mapping[str, float]) -> list[float]:
@@ -67,18 +54,35 @@ def _slots(result: Result, weights: Mapping[str, float]) -> list[float]:
     return [fmean(students) for students in sums]
 
 
+def _strata(
+    slots: Mapping[Key, Sequence[float]], bases: Sequence[str], traits: Sequence[str], seeds: Sequence[str]
+) -> list[list[float]]:
+    """Returns the slots of every base and seed, each the mean over traits, which share a control."""
+    return [
+        [fmean(slot) for slot in zip(*(slots[base, trait, seed] for trait in traits), strict=True)]
+        for base, seed in product(bases, seeds)
+    ]
+
+
+def _shape(by_trait: Sequence[list[list[float]]]) -> dict[str, float | None]:
+    """Returns the skewness of slots and the likeness of traits, on which depends how far the interval holds."""
+    rest = np.array([[v - fmean(stratum) for stratum in strata for v in stratum] for strata in by_trait])
+    varies = bool((rest.std(axis=1) > 0).all())
+    pairs = np.corrcoef(rest)[np.triu_indices(len(rest), 1)] if varies and len(rest) > 1 else None
+    return {
+        "skewness": float(skew(rest.mean(axis=0))) if rest.mean(axis=0).std() > 0 else None,
+        "likeness": None if pairs is None else float(pairs.mean()),
+    }
+
+
 def _replicate(key: Key, result: Result) -> Replicate:
     base, trait, seed = key
-    others = [measured(effect) for effect in (_of(result.effects, "other-init"),) if effect is not None]
+    other = next((e for e in result.effects if e.arm == "other-init" and e.measure == "log_odds"), None)
     return Replicate(
         base=base,
         trait=trait,
         seed=int(seed),
         made=result.made(),
-        other=others[0] if others else None,
+        other=None if other is None else measured(other),
         makings=makings(result.teachers),
     )
-
-
-def _of(effects: Iterable[Effect], arm: str) -> Effect | None:
-    return next((effect for effect in effects if effect.arm == arm and effect.measure == "log_odds"), None)

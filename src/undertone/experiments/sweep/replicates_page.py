@@ -9,7 +9,7 @@ from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
 from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
-from undertone.statistics.estimate import POOLED_COVERAGE
+from undertone.statistics import coverage
 
 CONTRASTS: dict[Contrast, str] = {
     "own": "own initialisation",
@@ -27,7 +27,9 @@ def replications_page(found: ReplicationsFindings) -> Page:
         found,
         _headline(found, overall),
         _what_was_done(found),
-        section("Pooled", Drawing(_pooled_figure(found), _note(found)), _pooled(found)),
+        section(
+            "Pooled", Drawing(_pooled_figure(found), _note(found)), _pooled(found), Prose(_trust(found), note=True)
+        ),
         section("Trial by trial", Drawing(_trials_figure(found), ONE_BY_ONE), _trials(found)),
         section("How teachers were made", Prose(_matching(found)), _makings(found)),
         measured=[*effects, *(one.made.effect for one in found.replicates)],
@@ -67,9 +69,16 @@ def _note(found: ReplicationsFindings) -> str:
     units = found.pooled[0].effects["own"].units
     return (
         "Log-odds against the control with 95 % intervals. The unit is a slot: all teachers of one base, seed and "
-        f"index, {units} in all, since traits share a control. The interval is about these traits and these bases. "
-        + POOLED_COVERAGE
+        f"index, {units} in all, since traits share a control. The interval is about these traits and these bases."
     )
+
+
+def _trust(found: ReplicationsFindings) -> str:
+    """Returns how often the pooled interval covers, and on which of the cases simulated the slots are like."""
+    shape = "" if found.skewness is None else f" The skewness of these slots is {found.skewness:+.1f}."
+    if found.likeness is not None:
+        shape += f" The correlation of traits within slots is {found.likeness:+.2f}."
+    return coverage.POOLED + shape
 
 
 def _pooled_figure(found: ReplicationsFindings) -> Figure | None:
@@ -136,7 +145,8 @@ def _matching(found: ReplicationsFindings) -> str:
 
 def _makings(found: ReplicationsFindings) -> Grid | None:
     def pair(value: str, one: Replicate) -> str:
-        return f"{getattr(_treatment(one), value):.2f}; {getattr(_control(one), value):.2f}"
+        both = getattr(_treatment(one), value), getattr(_control(one), value)
+        return "; ".join("-" if number is None else f"{number:.2f}" for number in both)
 
     return grid(
         "Teachers with the trait; of the control",

@@ -26,7 +26,7 @@ from undertone.report.page import (
     word,
 )
 from undertone.report.words import arm_label, duration, p_value, percent, percent_interval
-from undertone.statistics.estimate import COVERAGE
+from undertone.statistics import coverage
 
 UNFINISHED = "This run is not finished. Arms are missing, and what is shown may still change."
 MATRIX = (
@@ -197,7 +197,7 @@ def _effects(results: Results, level: str) -> Section | None:
         "is still possible."
     )
     drawn = Drawing(figures.effects_figure(results.all_effects), note)
-    how = (Prose("Methods", note=True), Steps(tuple(methods)), Prose(COVERAGE, note=True))
+    how = (Prose("Methods", note=True), Steps(tuple(methods)), Prose(coverage.SINGLE, note=True))
     return section("Effects", drawn, table, *how) if table else None
 
 
