@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
+from benchmarks.calibrated import described, own_shifts, shipped
 from benchmarks.coverage import alternatives, coverage, familywise, power, scenario, study
 from benchmarks.coverage.familywise import Family
 from benchmarks.coverage.scenario import Scenario
@@ -29,8 +30,6 @@ from benchmarks.coverage.study import (
 )
 from tests.helpers.students import arm, student
 from tests.helpers.trials import small
-from undertone.audit import calibrations
-from undertone.audit.calibration import Calibration
 from undertone.experiments.recipes import read
 from undertone.experiments.trial.contrasts import trait_matrix
 from undertone.experiments.trial.results import ArmResult
@@ -108,15 +107,12 @@ def _median(shape: float) -> float:
 
 
 def test_the_mild_skew_is_about_that_of_the_students_that_calibrations_keep() -> None:
-    found = []
-    for path in calibrations.SHIPPED.glob("*/calibration.safetensors"):
-        members = [m for m in Calibration.read(path.parent).members if m.shifts]
-        harmless = [m.shifts[0] for m in members if m.lesson not in m.shifts[0]]
-        taught = [m for m in members if m.lesson in m.shifts[0]]
-        own = [m.shifts[0][m.lesson] - np.mean([one[m.lesson] for one in harmless]) for m in taught]
-        assert (len(harmless), len(own)) == (8, 43)
-        found.append((float(stats.skew(own, bias=False)), float(np.std(own, ddof=1))))
-    assert sorted(found) == [close((0.87, 0.43), abs=0.005), close((1.23, 0.54), abs=0.005)]
+    found = {base: described(own_shifts(calibration)) for base, calibration in shipped().items()}
+    shapes = {base: (one["skewness"], one["spread"], one["below"]["of"]) for base, one in found.items()}
+    assert shapes == {
+        "fledgling-a": close((0.87, 0.43, 43), abs=0.005),
+        "fledgling-b": close((1.23, 0.54, 43), abs=0.005),
+    }
 
 
 def test_the_traits_of_a_slot_share_their_control_and_the_second_half_of_strata_is_as_spread_as_stated() -> None:
