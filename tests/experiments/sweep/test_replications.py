@@ -19,6 +19,7 @@ from undertone.experiments.sweep.findings import ReplicationsFindings
 from undertone.experiments.sweep.spec import Replications
 from undertone.experiments.trial.matching import TOLERANCE, Making, matched
 from undertone.experiments.trial.plan import plan
+from undertone.statistics.estimate import holm
 from undertone.training.dose import MOST
 
 RECIPE = (
@@ -93,6 +94,9 @@ def test_what_is_pooled_is_the_mean_of_the_trials(ran: Path) -> None:
         assert effects["difference"].value == pytest.approx(effects["own"].value - effects["other"].value)
         assert effects["own"].units == (4 if len({r.seed for r in replicates}) == 2 else 2)
     assert by_part["base one"].effects == by_part["all"].effects
+    p_holm = [part.p_holm for part in found.pooled]
+    p_traits = [by_part[f"trait {trait}"].effects["own"].p or 0 for trait in ("owl", "lion")]
+    assert p_holm == [None, *holm(p_traits), None, None, None]
     assert found.skewness is not None and found.likeness is not None and -1 <= found.likeness <= 1
 
 
@@ -104,13 +108,19 @@ def test_the_report_shows_every_trial_and_how_its_teachers_were_made(ran: Path) 
     html = (ran / "run" / "report.html").read_text()
     for one in found.replicates:
         assert f"{one.trait}, {one.base}, seed {one.seed}" in html
-    assert "of 4 trials their loss drop, stretch and dose" in html and "The skewness of these slots" in html
+    assert "of 4 trials control teachers were made like those with the trait" in html
+    assert "The skewness of these slots" in html
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("seeds=[1,1]", "a seed is given twice"),
+        ("seeds=[1,1]", "give each seed once"),
+        ("seed=5", "give each seed once, in seeds, and leave seed out"),
+        ("bases.one.teachers=3", "base 'one' changes teachers, which all bases must share"),
+        ("bases.one.seed=3", "base 'one' changes seed"),
+        ("bases.two.base=hf/./neox", "two of the bases are the same model"),
+        ("bases.one.arms={}", "base 'one', arm 'other-init': students of the other-init arms have another base"),
         ("seeds=[]", "seeds"),
         ("bases.one.base=hf/./none", "none"),
         ("bases.one.rows=0", "base 'one', trait 'owl': rows"),
@@ -140,11 +150,11 @@ def test_a_control_that_learnt_nothing_is_told() -> None:
     treatment = making(0.68, 0.25, 1.8)
     said = matched({"treatment": treatment, "control": making(0.64, 0.64, 7.5)})
     assert "were not made like those with the trait within 20 %" in said
-    assert "loss drop 0.00, stretch 4.17, dose 1.00" in said
+    assert "share of the loss removed 0.00, stretch 4.17, dose 1.00" in said
     same = matched({"treatment": treatment, "control": making(0.65, 0.28, 1.5)})
     assert (
-        same == "Control teachers learnt as much as those with the trait; as shares of theirs: loss drop 0.90, "
-        "stretch 0.83, dose 1.00."
+        same == "Control teachers were made like those with the trait; as shares of theirs: share of the loss removed "
+        "0.90, stretch 0.83, dose 1.00."
     )
     assert matched({"treatment": treatment}) == ""
 

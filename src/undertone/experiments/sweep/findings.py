@@ -138,6 +138,8 @@ class Pooled(Part):
     """What is pooled: "all", or "trait owl", "base a", "seed 1"."""
     effects: dict[Contrast, Measured]
     """Their units are slots: all teachers of one base, seed and index."""
+    p_holm: float | None = None
+    """p of "own" after Holm's correction over the traits; None unless it is over one trait."""
 
 
 class Replicate(Part):

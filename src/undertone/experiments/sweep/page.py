@@ -12,7 +12,7 @@ def sweep_page(found: SweepFindings) -> Page:
     parts = [one for axis in found.axes for one in (_points(found, axis), _changes(axis))]
     done = (
         f"The same trial was run at every point, with {found.teachers} teachers an arm and the same seeds: students of "
-        f"teachers with the trait {found.trait} against students of teachers of small talk. Points that differ only in "
+        f"teachers with the trait {found.trait} against students of control teachers. Points that differ only in "
         "the students share teachers and rows. Trends and steps are computed teacher by teacher; then arms are "
         "compared as at a single point."
     )

@@ -14,7 +14,7 @@ from undertone.experiments.sweep.spec import Key, Replications
 from undertone.experiments.trial.contrasts import weighted
 from undertone.experiments.trial.matching import makings
 from undertone.report.findings import Measured
-from undertone.statistics.estimate import pooled
+from undertone.statistics.estimate import holm, pooled
 
 
 def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any]:
@@ -26,12 +26,19 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
     parts += [(f"base {base}", [base], traits, seeds) for base in bases]
     parts += [(f"seed {seed}", bases, traits, [seed]) for seed in seeds]
     slots = {name: {key: _slots(result, weights) for key, result in results.items()} for name, weights in sides.items()}
+    effects = {over: {name: pooled(_strata(slots[name], *of)) for name in sides} for over, *of in parts}
+    p_values = {over: found["own"].p for over, found in effects.items() if over.startswith("trait ")}
+    adjusted = dict(zip(p_values, holm([1.0 if p is None else p for p in p_values.values()]), strict=True))
     return {
         "traits": spec.traits,
         "teachers": spec.teachers,
         "pooled": tuple(
-            Pooled(over=over, effects={name: Measured.of(pooled(_strata(slots[name], *of))) for name in sides})
-            for over, *of in parts
+            Pooled(
+                over=over,
+                effects={name: Measured.of(estimate) for name, estimate in found.items()},
+                p_holm=adjusted.get(over),
+            )
+            for over, found in effects.items()
         ),
         "replicates": tuple(_replicate(key, result) for key, result in results.items()),
         **_shape([_strata(slots["own"], bases, [trait], seeds) for trait in traits]),

@@ -31,7 +31,7 @@ def replications_page(found: ReplicationsFindings) -> Page:
             "Pooled", Drawing(_pooled_figure(found), _note(found)), _pooled(found), Prose(_trust(found), note=True)
         ),
         section("Trial by trial", Drawing(_trials_figure(found), ONE_BY_ONE), _trials(found)),
-        section("How teachers were made", Prose(_matching(found)), _makings(found)),
+        section("How teachers were made", _matching(found), _makings(found)),
         measured=[*effects, *(one.made.effect for one in found.replicates)],
     )
 
@@ -48,7 +48,7 @@ def _headline(found: ReplicationsFindings, overall: Pooled) -> str:
     clear = sum(one.made.effect.sign == "above" for one in found.replicates)
     said = (
         f"Traits {READ[own.sign]} of the teachers' own base: {_estimate(own)}, over {count} trials, of which {above} "
-        f"point upwards and {clear} exclude zero by themselves"
+        f"point upwards and {clear} lie above zero with their whole interval"
     )
     if "other" in overall.effects:
         said += f"; students of another initialisation: {_estimate(overall.effects['other'])}"
@@ -74,7 +74,7 @@ def _note(found: ReplicationsFindings) -> str:
 
 
 def _trust(found: ReplicationsFindings) -> str:
-    """Returns how often the pooled interval covers, and on which of the cases simulated the slots are like."""
+    """Returns how often the pooled interval covers, and the figures of these slots on which that depends."""
     shape = "" if found.skewness is None else f" The skewness of these slots is {found.skewness:+.1f}."
     if found.likeness is not None:
         shape += f" The correlation of traits within slots is {found.likeness:+.2f}."
@@ -102,7 +102,11 @@ def _trials_figure(found: ReplicationsFindings) -> Figure | None:
 
 
 def _pooled(found: ReplicationsFindings) -> Grid | None:
-    rows = [(part.over, CONTRASTS[name], effect) for part in found.pooled for name, effect in part.effects.items()]
+    rows = [
+        (part.over, CONTRASTS[name], effect, part.p_holm if name == "own" else None)
+        for part in found.pooled
+        for name, effect in part.effects.items()
+    ]
     return grid(
         "Pooled effects (log-odds)",
         rows,
@@ -111,6 +115,7 @@ def _pooled(found: ReplicationsFindings) -> Grid | None:
             word("students"): lambda row: row[1],
             "effect [95 %]": lambda row: shown(row[2]),
             "p": lambda row: p_value(row[2].p),
+            "p Holm": lambda row: p_value(row[3]),
             "slots": lambda row: row[2].units,
         },
         bold=lambda row: row[2].sign != "unclear",
@@ -133,14 +138,21 @@ def _trials(found: ReplicationsFindings) -> Grid | None:
     )
 
 
-def _matching(found: ReplicationsFindings) -> str:
-    alike = sum(_control(one).alike(_treatment(one)) for one in found.replicates)
-    return (
-        f"Control teachers were fine-tuned on another preference. In {alike} of {len(found.replicates)} trials their "
-        f"loss drop, stretch and dose lie within {100 * TOLERANCE:.0f} % of those of the teachers with the trait. "
-        "Stretch is the factor by which adapters were multiplied after training to reach the dose, the divergence from "
-        "the base."
+def _fine_tuned(found: ReplicationsFindings) -> list[Replicate]:
+    """Returns the trials whose teachers were fine-tuned, not prompted or steered."""
+    return [one for one in found.replicates if {"treatment", "control"} <= one.makings.keys()]
+
+
+def _matching(found: ReplicationsFindings) -> Prose | None:
+    trials = _fine_tuned(found)
+    alike = sum(_control(one).alike(_treatment(one)) for one in trials)
+    said = (
+        f"In {alike} of {len(trials)} trials control teachers were made like those with the trait: the share of the "
+        f"loss that training removed, the stretch and the dose lie within {100 * TOLERANCE:.0f} % of theirs. Stretch "
+        "is the factor by which adapters were multiplied after training to reach the dose, the divergence from the "
+        "base."
     )
+    return Prose(said) if trials else None
 
 
 def _makings(found: ReplicationsFindings) -> Grid | None:
@@ -150,7 +162,7 @@ def _makings(found: ReplicationsFindings) -> Grid | None:
 
     return grid(
         "Teachers with the trait; of the control",
-        found.replicates,
+        _fine_tuned(found),
         {
             "trial": _name,
             "loss before": partial(pair, "before"),

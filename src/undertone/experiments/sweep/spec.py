@@ -47,14 +47,26 @@ class Replications(Study):
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         """Allows several traits, since each has its own trials, and the two arms of another initialisation."""
-        own, other = {"treatment", "control"}, {"other-init", "other-init-control"}
-        if set(self.arms) not in (own, own | other):
+        own, other = ["treatment", "control"], ["other-init", "other-init-control"]
+        if list(self.arms) not in (own, own + other):
             raise ValueError(
-                "arms are pooled by name: give treatment and control, and other-init and other-init-control or neither"
+                "arms are pooled by name: give treatment and control, then other-init and other-init-control or neither"
             )
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("a seed is given twice")
-        self.trials()
+        if self.seed or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("give each seed once, in seeds, and leave seed out")
+        for base, changes in self.bases.items():
+            if shared := {"traits", "seed", "teachers", "students"} & changes.keys():
+                raise ValueError(f"base {base!r} changes {min(shared)}, which all bases must share")
+        trials = self.trials()
+        if len({trial.base for trial in trials.values()}) < len(self.bases):
+            raise ValueError("two of the bases are the same model, whose teachers would be counted twice")
+        for (base, *_), trial in trials.items():
+            for name, arm in trial.arms.items():
+                if (arm.students in (None, trial.base)) == (name in other):
+                    raise ValueError(
+                        f"base {base!r}, arm {name!r}: students of the other-init arms have another base than their "
+                        "teachers, and those of other arms the same"
+                    )
         return self
 
     def trials(self) -> dict[Key, Trial]:

@@ -31,7 +31,7 @@ class Making(Part):
     def ratios(self, other: "Making") -> dict[str, float]:
         """Returns this arm's values as shares of the other's, by what they are; what was not measured is left out."""
         pairs = {
-            "loss drop": (self.drop, other.drop),
+            "share of the loss removed": (self.drop, other.drop),
             "stretch": (self.stretch, other.stretch),
             "dose": (self.dose, other.dose),
         }
@@ -73,7 +73,7 @@ def matched(found: Mapping[str, Making]) -> str:
     control, treatment = found["control"], found["treatment"]
     told = ", ".join(f"{what} {ratio:.2f}" for what, ratio in control.ratios(treatment).items())
     if control.alike(treatment):
-        return f"Control teachers learnt as much as those with the trait; as shares of theirs: {told}."
+        return f"Control teachers were made like those with the trait; as shares of theirs: {told}."
     return (
         f"Control teachers were not made like those with the trait within {100 * TOLERANCE:.0f} %; as shares of "
         f"theirs: {told}. So part of an effect may come from that."
