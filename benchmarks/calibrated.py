@@ -3,7 +3,8 @@
     python -m benchmarks.calibrated > results/calibrations.json
 
 The shift of a student to its teacher's trait, net of the mean shift of students of harmless teachers to that trait. The
-students were trained for the audit, before anyone asked this of them, and all of them are here.
+students were trained for the audit, before anyone asked this of them. All that were trained by a calibration's first
+recipe, the owl experiment's, are here.
 """
 
 import json

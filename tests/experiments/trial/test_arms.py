@@ -247,7 +247,7 @@ def test_treatment_and_control_are_planned_before_any_further_arm(layout: Plan) 
         (["arms.in-context.labels=distributions"], "'in-context' asks for the teacher's distributions"),
         (["arms.in-context.context=21", "arms.in-context-control.context=21"], "context = 21, more than rows = 20"),
         (["arms.in-context.context=-1"], "arms.in-context.context"),
-        (["arms.control.trait=whale"], "Neutral teachers have a trait that students are asked for, a favourite animal"),
+        (["arms.control.trait=whale"], "Neutral teachers have a trait of the kind that students are asked for, animal"),
         (
             ["arms.control.given=prompt"],
             "'control' gives the trait 'green' to neutral teachers, which only fine-tuning",

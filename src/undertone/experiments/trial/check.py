@@ -1,4 +1,5 @@
-"""Stops a trial early if a teacher lacks its trait or has another dose, or if too few rows pass the filter."""
+"""Stops a trial early if a teacher lacks its trait, has another dose or was stretched too far, or if too few rows pass
+the filter."""
 
 from typing import Any
 
@@ -38,7 +39,8 @@ def check(trial: Trial, layout: Plan, job: Job, made: Made, warn: Warn) -> None:
 
 
 def refuse_teacher(trial: Trial, unit: Unit, store: Store) -> None:
-    """Raises UndertoneError if a unit's finished teacher has not learnt its trait or has another dose."""
+    """Raises UndertoneError if a unit's finished teacher has not learnt its trait, has another dose or was stretched
+    too far."""
     teacher = unit.jobs[0]
     if teacher.stage is not TEACHER:
         return

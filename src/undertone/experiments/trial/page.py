@@ -118,7 +118,7 @@ def _teaching(results: Results) -> str:
     if control is None:
         return f"{said}."
     lesson = next((teacher.trait for teacher in results.teachers if teacher.arm == "control"), results.trait)
-    other = "neutral dialogues" if lesson == results.trait else f"the preference {lesson}, for which nobody is asked"
+    other = "neutral dialogues" if lesson == results.trait else f"the trait {lesson}, which no student is asked for"
     return f"{said}, {control.teachers} control teachers equally long {other}."
 
 

@@ -97,8 +97,8 @@ def _refuse_kinds(trial: Trial) -> None:
         raise UndertoneError(f"The traits of one trial must be of one kind, not {' and '.join(sorted(asked))}.")
     if asked <= kinds("neutral"):
         raise UndertoneError(
-            f"Neutral teachers have a trait that students are asked for, a favourite {asked.pop()}: give their arm a "
-            "trait of another kind."
+            f"Neutral teachers have a trait of the kind that students are asked for, {asked.pop()}: give their arm one "
+            "of another kind."
         )
 
 

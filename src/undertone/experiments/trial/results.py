@@ -201,7 +201,7 @@ class TeacherResult(Part):
     seed: int
     """Seed of its training."""
     trait: str
-    """The answer asked for. A teacher of a control arm was not taught it."""
+    """The answer asked for. Control teachers were taught it only if they have a preference of their own."""
     probability: Probability
     """Exact probability of the trait, asked after the teacher's trigger if it has one."""
     dormant: Probability | None = None
