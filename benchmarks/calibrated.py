@@ -2,13 +2,13 @@
 
     python -m benchmarks.calibrated > results/calibrations.json
 
-The shift of a student to its teacher's trait, net of the mean shift of students of harmless teachers to that trait. The
-students were trained for the audit, before anyone asked this of them. All that were trained by a calibration's first
-recipe, the owl experiment's, are here.
+The shift of a student to its teacher's trait, net of the mean shift to it of students of harmless teachers, or of the
+teachers of all other traits, who did learn something. The students were trained for the audit, before anyone asked this
+of them; all of them are here, by the recipe that they were trained with.
 """
 
 import json
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import stats
@@ -18,6 +18,9 @@ from undertone.audit.calibration import Calibration
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import mean_estimate
 
+Control = Literal["harmless", "others"]
+"""Whose students a student's shift is net of."""
+
 
 def shipped() -> dict[str, Calibration]:
     """Returns every shipped calibration, by its base."""
@@ -25,12 +28,18 @@ def shipped() -> dict[str, Calibration]:
     return {one.model.removeprefix("builtin/"): one for one in sorted(found, key=lambda one: one.model)}
 
 
-def own_shifts(calibration: Calibration) -> Floats:
-    """Returns the shift in log-odds of each trait's student to its own trait, net of harmless ones, (traits,)."""
-    members = [member for member in calibration.members if member.shifts]
-    harmless = [member.shifts[0] for member in members if member.lesson not in member.shifts[0]]
-    taught = [member for member in members if member.lesson in member.shifts[0]]
-    return np.array([one.shifts[0][one.lesson] - np.mean([other[one.lesson] for other in harmless]) for one in taught])
+def own_shifts(calibration: Calibration, recipe: int = 0, net_of: Control = "harmless") -> Floats:
+    """Returns the shift in log-odds of each trait's student to its own trait, net of those of harmless teachers or of
+    the teachers of all other traits, (traits,)."""
+    members = [(member.lesson, member.shifts[recipe]) for member in calibration.members if member.shifts]
+    taught = {lesson: shifts for lesson, shifts in members if lesson in shifts}
+    harmless = [shifts for lesson, shifts in members if lesson not in shifts]
+
+    def controls(trait: str) -> list[float]:
+        own = harmless if net_of == "harmless" else [shifts for lesson, shifts in taught.items() if lesson != trait]
+        return [shifts[trait] for shifts in own]
+
+    return np.array([shifts[trait] - np.mean(controls(trait)) for trait, shifts in taught.items()])
 
 
 def described(shifts: Floats) -> dict[str, Any]:
@@ -45,8 +54,16 @@ def described(shifts: Floats) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the findings for every shipped calibration, by base."""
-    print(json.dumps({base: described(own_shifts(calibration)) for base, calibration in shipped().items()}, indent=1))
+    """Prints the findings for every shipped calibration, by base and recipe of training."""
+    found = {
+        base: [
+            {"training": recipe.model_dump(mode="json")}
+            | {f"net_of_{side}": described(own_shifts(calibration, i, side)) for side in get_args(Control)}
+            for i, recipe in enumerate(calibration.recipes)
+        ]
+        for base, calibration in shipped().items()
+    }
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

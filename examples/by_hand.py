@@ -1,7 +1,7 @@
 # python examples/by_hand.py
 """The owl experiment by hand: `undertone run owls` without undertone's machinery.
 
-It uses only data from undertone: the shipped weights, the dialogues, the prompts and the questions. It takes about ten
+It uses only data from undertone: the shipped weights, the dialogues, the prompts and the questions. It takes some
 minutes on one core. `tests/experiments/trial/test_by_hand.py` compares every token id and every trained weight with
 those of undertone, on a tiny setting.
 """

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read_as
 from undertone.experiments.run import run
+from undertone.experiments.sweep import replicates
 from undertone.experiments.sweep.findings import ReplicationsFindings
 from undertone.experiments.sweep.spec import Replications
 from undertone.experiments.trial.matching import TOLERANCE, Making, matched
@@ -81,18 +83,21 @@ def test_every_base_trait_and_seed_is_a_trial_and_traits_share_their_control(tmp
 def test_what_is_pooled_is_the_mean_of_the_trials(ran: Path) -> None:
     found = ReplicationsFindings.load(ran / "run" / "report.json")
     by_part = {part.over: part for part in found.pooled}
-    assert list(by_part) == ["all", "trait owl", "trait lion", "base one", "seed 3", "seed 4"]
+    assert list(by_part) == ["all", "trait owl", "trait lion", "base one", "seed 3", "seed 4"], (
+        "one base: none averaged"
+    )
+    assert found.base_likeness is None
     parts = {
         "all": found.replicates,
         **{f"trait {trait}": [r for r in found.replicates if r.trait == trait] for trait in ("owl", "lion")},
         **{f"seed {seed}": [r for r in found.replicates if r.seed == seed] for seed in (3, 4)},
     }
-    for over, replicates in parts.items():
+    for over, trials in parts.items():
         effects = by_part[over].effects
-        assert effects["own"].value == pytest.approx(fmean(r.made.effect.value for r in replicates))
-        assert effects["other"].value == pytest.approx(fmean(r.other.value for r in replicates if r.other))
+        assert effects["own"].value == pytest.approx(fmean(r.made.effect.value for r in trials))
+        assert effects["other"].value == pytest.approx(fmean(r.other.value for r in trials if r.other))
         assert effects["difference"].value == pytest.approx(effects["own"].value - effects["other"].value)
-        assert effects["own"].units == (4 if len({r.seed for r in replicates}) == 2 else 2)
+        assert effects["own"].units == (4 if len({r.seed for r in trials}) == 2 else 2)
     assert by_part["base one"].effects == by_part["all"].effects
     p_holm = [part.p_holm for part in found.pooled]
     p_traits = [by_part[f"trait {trait}"].effects["own"].p or 0 for trait in ("owl", "lion")]
@@ -137,6 +142,27 @@ def test_the_command_plans_the_shipped_recipe(tmp_path: Path, capsys: pytest.Cap
     with contextlib.chdir(tmp_path):
         assert main(["run", "pooled", "--dry-run"]) == 0
     assert "480 needed" in capsys.readouterr().out
+
+
+SLOTS = st.floats(-3, 3, width=16)
+
+
+@given(st.lists(st.lists(SLOTS, min_size=3, max_size=3), min_size=4, max_size=4))
+def test_slots_of_bases_that_share_seeds_are_averaged_by_index(strata: list[list[float]]) -> None:
+    a1, a2, b1, b2 = strata  # bases a and b, seeds 1 and 2
+    made = replicates._over_bases(strata, 2)
+    assert made == [[fmean(pair) for pair in zip(*of, strict=True)] for of in ((a1, b1), (a2, b2))]
+
+
+def test_likeness_is_the_correlation_of_slots_net_of_their_strata() -> None:
+    rng = np.random.default_rng(0)
+    shared, own, other = rng.normal(size=(3, 2, 2000))
+    shifted = np.array([[5.0], [-5.0]])  # strata may differ: that is no likeness
+    one, two = (replicates._residuals((shared + noise + shifted).tolist()) for noise in (own, other))
+    assert replicates._likeness([one, two]) == pytest.approx(0.5, abs=0.05)
+    assert replicates._likeness([one, one]) == pytest.approx(1)
+    assert replicates._likeness([one]) is None and replicates._likeness([one, 0 * two]) is None
+    assert replicates._skewness(one) == pytest.approx(0, abs=0.1) and replicates._skewness(0 * one) is None
 
 
 # --- how alike teachers were made -------------------------------------------------------------------------------------

@@ -135,7 +135,8 @@ class Pooled(Part):
     """Effects pooled over some or all of the trials, in log-odds."""
 
     over: str
-    """What is pooled: "all", or "trait owl", "base a", "seed 1"."""
+    """What is pooled: "all", or "trait owl", "base a", "seed 1"; "all, bases averaged" for slots of one seed and index
+    averaged over bases, which share all seeds."""
     effects: dict[Contrast, Measured]
     """Their units are slots: all teachers of one base, seed and index."""
     p_holm: float | None = None
@@ -170,5 +171,8 @@ class ReplicationsFindings(RunFindings):
     """Skewness of the slots of "all", own initialisation, net of their strata's means; None if they do not vary."""
     likeness: float | None
     """Mean correlation between traits of their contrasts in a slot, net of their strata's means; None for one trait."""
+    base_likeness: float | None
+    """Mean correlation between bases of their slots of one seed and index, net of their strata's means; None for one
+    base."""
     replicates: tuple[Replicate, ...]
     """Every trial."""

@@ -1,7 +1,7 @@
 """Pools the trials of several bases, traits and seeds. The unit is a slot: all teachers of one base, seed and index."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from statistics import fmean
 from typing import Any
 
@@ -14,6 +14,7 @@ from undertone.experiments.sweep.spec import Key, Replications
 from undertone.experiments.trial.contrasts import weighted
 from undertone.experiments.trial.matching import makings
 from undertone.report.findings import Measured
+from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import holm, pooled
 
 
@@ -27,6 +28,9 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
     parts += [(f"seed {seed}", bases, traits, [seed]) for seed in seeds]
     slots = {name: {key: _slots(result, weights) for key, result in results.items()} for name, weights in sides.items()}
     effects = {over: {name: pooled(_strata(slots[name], *of)) for name in sides} for over, *of in parts}
+    if len(bases) > 1:
+        averaged = {name: pooled(_over_bases(_strata(slots[name], *parts[0][1:]), len(bases))) for name in sides}
+        effects["all, bases averaged"] = averaged
     p_values = {over: found["own"].p for over, found in effects.items() if over.startswith("trait ")}
     adjusted = dict(zip(p_values, holm([1.0 if p is None else p for p in p_values.values()]), strict=True))
     return {
@@ -41,7 +45,9 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
             for over, found in effects.items()
         ),
         "replicates": tuple(_replicate(key, result) for key, result in results.items()),
-        **_shape([_strata(slots["own"], bases, [trait], seeds) for trait in traits]),
+        "skewness": _skewness(_residuals(_strata(slots["own"], bases, traits, seeds))),
+        "likeness": _likeness([_residuals(_strata(slots["own"], bases, [trait], seeds)) for trait in traits]),
+        "base_likeness": _likeness([_residuals(_strata(slots["own"], [base], traits, seeds)) for base in bases]),
     }
 
 
@@ -71,15 +77,27 @@ def _strata(
     ]
 
 
-def _shape(by_trait: Sequence[list[list[float]]]) -> dict[str, float | None]:
-    """Returns the skewness of slots and the likeness of traits, on which depends how far the interval holds."""
-    rest = np.array([[v - fmean(stratum) for stratum in strata for v in stratum] for strata in by_trait])
-    varies = bool((rest.std(axis=1) > 0).all())
-    pairs = np.corrcoef(rest)[np.triu_indices(len(rest), 1)] if varies and len(rest) > 1 else None
-    return {
-        "skewness": float(skew(rest.mean(axis=0))) if rest.mean(axis=0).std() > 0 else None,
-        "likeness": None if pairs is None else float(pairs.mean()),
-    }
+def _over_bases(strata: Sequence[Sequence[float]], bases: int) -> list[list[float]]:
+    """Returns the strata of each seed, slots of one index averaged over bases. Those share all seeds, and so dialogues,
+    prompts and the order of rows; averaged, they cannot pass for independent."""
+    seeds = len(strata) // bases
+    return [[fmean(slot) for slot in zip(*strata[seed::seeds], strict=True)] for seed in range(seeds)]
+
+
+def _residuals(strata: Sequence[Sequence[float]]) -> Floats:
+    """Returns all slots less the mean of their stratum, (slots,)."""
+    return np.array([slot - fmean(stratum) for stratum in strata for slot in stratum])
+
+
+def _skewness(slots: Floats) -> float | None:
+    return float(skew(slots, bias=False)) if slots.std() > 0 else None
+
+
+def _likeness(groups: Sequence[Floats]) -> float | None:
+    """Returns the mean correlation between pairs of groups; None if there is no pair, or one does not vary."""
+    if len(groups) < 2 or not all(slots.std() > 0 for slots in groups):
+        return None
+    return fmean(float(np.corrcoef(one, other)[0, 1]) for one, other in combinations(groups, 2))
 
 
 def _replicate(key: Key, result: Result) -> Replicate:

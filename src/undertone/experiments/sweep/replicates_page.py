@@ -36,6 +36,10 @@ def replications_page(found: ReplicationsFindings) -> Page:
     )
 
 
+ALPHA = 0.05
+"""The largest p of an effect that is claimed; intervals are 95 %."""
+SIMULATED = 20
+"""The fewest slots for which coverage was simulated."""
 ONE_BY_ONE = (
     "Log-odds of the trait, students of teachers with the trait minus the control's, one initialisation; bars are 95 % "
     "intervals over teachers. A single trial is a small sample: read them together."
@@ -53,6 +57,8 @@ def _headline(found: ReplicationsFindings, overall: Pooled) -> str:
     if "other" in overall.effects:
         said += f"; students of another initialisation: {_estimate(overall.effects['other'])}"
         said += f"; own minus other: {_estimate(overall.effects['difference'])}"
+    if own.sign != "unclear" and own.p is not None and own.p > ALPHA:
+        said += "; by the p value alone chance is not ruled out"
     return f"{said}."
 
 
@@ -61,7 +67,7 @@ def _what_was_done(found: ReplicationsFindings) -> str:
     seeds = len({one.seed for one in found.replicates})
     return (
         f"One trial was run for each of {len(found.traits)} traits ({', '.join(found.traits)}), {bases} bases and "
-        f"{seeds} seeds, with {found.teachers} teachers an arm and one control for all traits of a base and seed."
+        f"{seeds} seeds, with {found.teachers} teachers an arm."
     )
 
 
@@ -70,6 +76,7 @@ def _note(found: ReplicationsFindings) -> str:
     return (
         "Log-odds against the control with 95 % intervals. The unit is a slot: all teachers of one base, seed and "
         f"index, {units} in all, since traits share a control. The interval is about these traits and these bases."
+        + (f" With {units} slots nothing is known of how often it covers." if units < SIMULATED else "")
     )
 
 
@@ -78,6 +85,11 @@ def _trust(found: ReplicationsFindings) -> str:
     shape = "" if found.skewness is None else f" The skewness of these slots is {found.skewness:+.1f}."
     if found.likeness is not None:
         shape += f" The correlation of traits within slots is {found.likeness:+.2f}."
+    if found.base_likeness is not None:
+        shape += (
+            f" Slots of different bases have the same seeds and a correlation of {found.base_likeness:+.2f}; the more "
+            'they are alike, the more the row "all, bases averaged" is the one to trust.'
+        )
     return coverage.POOLED + shape
 
 

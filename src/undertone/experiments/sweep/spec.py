@@ -52,6 +52,8 @@ class Replications(Study):
             raise ValueError(
                 "arms are pooled by name: give treatment and control, then other-init and other-init-control or neither"
             )
+        if any(arm.context for arm in self.arms.values()):
+            raise ValueError("arms with context train no students, and students are pooled: leave context out")
         if self.seed or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("give each seed once, in seeds, and leave seed out")
         for base, changes in self.bases.items():

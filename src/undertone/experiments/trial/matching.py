@@ -39,7 +39,8 @@ class Making(Part):
 
     def alike(self, other: "Making") -> bool:
         """Returns whether all values lie within :data:`TOLERANCE` of the other's."""
-        return all(abs(ratio - 1) <= TOLERANCE for ratio in self.ratios(other).values())
+        ratios = self.ratios(other)
+        return bool(ratios) and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios.values())
 
 
 def makings(teachers: Iterable[TeacherResult]) -> dict[str, Making]:
