@@ -1,5 +1,5 @@
 # make owls        sets up and runs the main experiment: about 5 minutes on two cores
-# make test        sets up and runs the tests: under 10 minutes on two cores
+# make test        sets up and runs the tests: about 12 minutes on two cores
 # make quick       the tests that are not marked slow: under 2 minutes
 # make test-long   the tests in their long forms: thirty kills, long fuzzing
 # make fuzz        10,000 mutated inputs of every kind: an hour or more
