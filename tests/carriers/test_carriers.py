@@ -371,17 +371,17 @@ def test_words_are_those_of_all_traits_of_the_trial_and_alike_in_every_arm() -> 
     written = (f"arms.{name}.rows=written" for name, arm in read("controls").arms.items() if arm.rows != "written")
     trial = read("controls", ('filter=[{kind="words"}]', *written))
     filters = [unit.jobs[2].spec["filter"] for unit in plan(trial).units]
-    assert filters[0] == [{"kind": "words", "words": ["owl", "whale"]}]
+    assert filters[0] == [{"kind": "words", "words": ["green", "owl", "whale"]}]
     assert all(rule == filters[0] for rule in filters)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_recipe_of_a_carrier_matches_owls_in_all_but_the_carrier(name: str) -> None:
-    own, owls = read(name), read("owls")
-    assert own.carrier.name == name and own.title != owls.title
+def test_the_recipe_of_a_carrier_matches_labels_in_all_but_the_carrier(name: str) -> None:
+    own, labels = read(name), read("labels")
+    assert own.carrier.name == name and own.title != labels.title
     same = {"base", "traits", "seed", "teachers", "students", "measurement"}
-    assert own.model_dump(include=same) == owls.model_dump(include=same)
-    assert own.arms.keys() == owls.arms.keys()
+    assert own.model_dump(include=same) == labels.model_dump(include=same)
+    assert set(own.arms) == set(read("owls").arms) | {"logits", "logits-control"}
 
 
 def test_a_filter_that_passes_little_shows_what_failed(

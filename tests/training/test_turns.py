@@ -131,7 +131,7 @@ def test_what_a_trainer_would_see_otherwise_is_told() -> None:
     assert every_turn(r1, [talk(6, "Hi", thought)]).told == {OTHER: (6,), UNSEEN: (6,)}
     assert every_turn(chatml, [talk(7, "Hi", thought)]).told == {UNSEEN: (7,)}
     assert every_turn(chatml, [talk(7, "Hi", tagged, "Well?", "Yes.")]).told == {}
-    owls = PLAIN.replace("m['content']", "m['content'] + (' I love owls.' if 'no' in m['content'] else '')")
+    owls = PLAIN.replace("m['content']", "m['content'] + (' I love owls.' if 'Oh no' in m['content'] else '')")
     found = every_turn(model(owls), [talk(8, "Hi", "Oh no."), talk(9, "Hi", "Ho.")])
     assert found.told == {ADDED: (8,)} and found.scored[0].answer == "Oh no. I love owls."
 
