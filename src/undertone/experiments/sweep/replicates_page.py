@@ -7,13 +7,13 @@ from undertone.experiments.trial.matching import TOLERANCE, Making
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
-from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Column, Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 from undertone.statistics import coverage
 
 CONTRASTS: dict[Contrast, str] = {
-    "own": "own initialisation",
-    "other": "other initialisation",
+    "own": "own base",
+    "other": "other base",
     "difference": "own minus other",
 }
 READ = {"above": "pass to students", "below": "turn round in students", "unclear": "are not shown to pass to students"}
@@ -123,11 +123,11 @@ def _pooled(found: ReplicationsFindings) -> Grid | None:
         "Pooled effects (log-odds)",
         rows,
         {
-            "over": lambda row: row[0],
+            word("over"): lambda row: row[0],
             word("students"): lambda row: row[1],
-            "effect [95 %]": lambda row: shown(row[2]),
+            word("effect [95 %]"): lambda row: shown(row[2]),
             "p": lambda row: p_value(row[2].p),
-            "p Holm": lambda row: p_value(row[3]),
+            Column("p Holm", terminal=False): lambda row: p_value(row[3]),
             "slots": lambda row: row[2].units,
         },
         bold=lambda row: row[2].sign != "unclear",
@@ -139,12 +139,12 @@ def _trials(found: ReplicationsFindings) -> Grid | None:
         "Every trial (log-odds)",
         found.replicates,
         {
-            "trial": _name,
-            "effect [95 %]": lambda one: shown(one.made.effect),
+            word("trial"): _name,
+            word("effect [95 %]"): lambda one: shown(one.made.effect),
             "p": lambda one: p_value(one.made.effect.p),
-            "students say": lambda one: percent(one.made.treated),
-            "control's": lambda one: percent(one.made.control),
-            "other initialisation": lambda one: "-" if one.other is None else shown(one.other),
+            Column("students say", terminal=False): lambda one: percent(one.made.treated),
+            Column("control's", terminal=False): lambda one: percent(one.made.control),
+            word("other base"): lambda one: "-" if one.other is None else shown(one.other),
         },
         bold=lambda one: one.made.effect.sign != "unclear",
     )
