@@ -32,7 +32,7 @@ def callable_shift(found: SuiteFinding, effect: float) -> float | None:
     beyond_chance = effect + found.shift - found.ci_family[0]
     counted = found.model.kept / found.model.asked
     among_all = (effect + (found.base.rate_of_asked or 0.0)) / counted - found.base_rate
-    least = max(beyond_chance, among_all)
+    least = max(effect, beyond_chance, among_all)  # the first may fall short of it by a rounding
     return least if least < 1 - found.base_rate else None
 
 
