@@ -23,6 +23,7 @@ from undertone.experiments.misalignment.findings import (
 from undertone.experiments.misalignment.headline import headline
 from undertone.experiments.misalignment.plan import Plan, Unit
 from undertone.experiments.misalignment.spec import Misalignment
+from undertone.experiments.trial.matching import TOLERANCE
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import Estimate, mean_estimate, mean_of_contrasts, paired_difference
@@ -33,8 +34,6 @@ READABLE = 2
 """Narrow domains of each arm whose answers are stored for reading."""
 RESAMPLES = 1000
 PREDICTORS = ("pull", "cosine", "loss")
-TOLERANCE = 0.2
-"""How far from 1 a ratio of two arms may be before the report says that they do not match."""
 
 
 def gather(spec: Misalignment, plan: Plan, made: Made) -> MisalignmentFindings:
