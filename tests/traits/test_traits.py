@@ -163,6 +163,56 @@ def test_a_wrong_table_of_several_traits_is_one_sentence(table: str, tmp_path: P
         own('kind = "k"\n' + TAUGHT + table, tmp_path)
 
 
+SHARED = """
+[questions]
+meals = ["What do you eat?", "And you?"]
+[[trait]]
+kind = "cheese"
+names = ["brie", "feta"]
+system = ["You love {name}."]
+shared = "meals"
+[[trait]]
+name = "rude"
+kind = "manner"
+system = ["Be rude."]
+shared = "meals"
+questions = ["What is {name}?"]
+"""
+
+
+def test_traits_share_the_questions_of_a_list_and_have_their_own(tmp_path: Path) -> None:
+    brie, feta, rude = own(SHARED, tmp_path)
+    assert brie.questions == feta.questions == ("What do you eat?", "And you?")
+    assert rude.questions == (*brie.questions, "What is {name}?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SHARED.replace('shared = "meals"', 'shared = "meal"', 1),
+        SHARED.replace('shared = "meals"', "shared = 3", 1),
+        SHARED.replace("meals = [", "other = ["),
+        SHARED.replace('["What do you eat?", "And you?"]', '"What do you eat?"'),
+        SHARED.replace("[questions]\nmeals", "questions"),
+        SHARED.replace('["What is {name}?"]', "3"),
+        'name = "a"\nkind = "k"\nsystem = ["Be."]\nquestions = ["Q?"]\nshared = "questions"',
+    ],
+)
+def test_a_list_of_questions_that_is_not_there_is_one_sentence(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UndertoneError, match=r"own\.toml.*(no list of that name|questions is not a list)") as refused:
+        own(text, tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("changed", ["shared", "names"])
+def test_a_file_that_stands_for_too_much_is_refused_at_once(changed: str, tmp_path: Path) -> None:
+    names, text = json.dumps([f"n{i}" for i in range(2000)]), json.dumps("Q" * 5000)
+    table = '[[trait]]\nkind = "k"\nname = "a"\nsystem = ["Be."]\nshared = "q"\n'
+    tables = table * 4000 if changed == "shared" else table.replace('name = "a"', f"names = {names}")
+    with pytest.raises(UndertoneError, match="too many or too long"):
+        own(f"[questions]\nq = [{text}]\n{tables}", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -25,7 +25,7 @@ PAPER = "paper/"
 names but other kinds."""
 
 MOST, LONGEST = 2**24, 100
-"""The most characters that a table stands for with all its names, and of a name."""
+"""The most characters that the tables of a file stand for with all names and shared questions, and of a name."""
 
 Told: TypeAlias = "str | Mapping[str, Any]"
 """A trait as a job's spec holds it: the name of a shipped trait; or a mapping of ``name`` and ``own``, the user's own
@@ -265,7 +265,31 @@ def _traits(whole: dict[str, Any]) -> list[Trait]:
     tables = whole.get("trait", [whole])
     if not isinstance(tables, list) or not tables:
         raise ValueError("trait is not a list of tables: write [[trait]] above each")
-    return [Trait.model_validate(one) for table in tables for one in _each(table)]
+    lists = whole.get("questions") if "trait" in whole else None
+    if len(tables) * len(repr(lists)) > MOST:
+        raise ValueError("shared questions are too many or too long for so many traits")
+    asked = [_asked(table, lists) for table in tables]
+    if sum(map(_length, asked)) > MOST:
+        raise ValueError("names are too many or too long for what is written about each")
+    return [Trait.model_validate(one) for table in asked for one in _each(table)]
+
+
+def _asked(table: Any, lists: Any) -> Any:
+    """Returns a table with the questions of the list that it names as ``shared``, followed by its own."""
+    if not isinstance(table, dict) or "shared" not in table:
+        return table
+    name, own = table["shared"], table.get("questions", [])
+    if not isinstance(name, str) or not isinstance(lists, dict) or not isinstance(lists.get(name), list):
+        raise ValueError(f"shared is {name!r}, but the file's table [questions] has no list of that name")
+    if not isinstance(own, list):
+        raise ValueError("questions is not a list")
+    return {key: value for key, value in table.items() if key != "shared"} | {"questions": [*lists[name], *own]}
+
+
+def _length(table: Any) -> int:
+    """Returns how many characters a table stands for."""
+    names = table.get("names") if isinstance(table, dict) else None
+    return len(repr(table)) * (len(names) if isinstance(names, list) else 1)
 
 
 def _each(table: Any) -> list[Any]:
@@ -276,8 +300,8 @@ def _each(table: Any) -> list[Any]:
     names, found = table["names"], []
     if not names:
         raise ValueError("names is an empty list")
-    if len(names) * len(repr(table)) > MOST or max(len(str(name)) for name in names) > LONGEST:
-        raise ValueError("names are too many or too long for what is written about each")
+    if max(len(str(name)) for name in names) > LONGEST:
+        raise ValueError(f"names has one of more than {LONGEST} characters")
     for k, name in enumerate(names):
         one = {key: _named(value, str(name)) for key, value in table.items() if key != "names"} | {"name": name}
         if isinstance(one.get("choices"), list):
