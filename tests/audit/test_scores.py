@@ -127,7 +127,7 @@ def test_stacked_directions_keep_names_with_their_changes(tmp_path: Path) -> Non
 # --- evidence --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gpt_neox"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2"])
 def test_scores_are_the_slope_of_the_log_likelihood(architecture: str) -> None:
     local = tiny.model(architecture)
     found = some_directions(local)
@@ -156,16 +156,17 @@ def test_scores_do_not_depend_on_passes_or_on_the_rows_beside(monkeypatch: pytes
     found, rows = some_directions(local), some_rows(local)
     told: list[int] = []
     whole = evidence(local, rows, [list(range(13))], found, told.append)
-    assert told == [13]
+    assert sum(told) == 13
+    told.clear()
     monkeypatch.setattr("undertone.attribution.scores.AT_ONCE", 4)
     split = evidence(local, rows, [list(range(13))], found, told.append)
-    assert told[1:] == [4, 4, 4, 1]
+    assert sorted(told) == [1, 4, 4, 4]
     apart = evidence(local, rows, [[i] for i in range(13)], found)
     near = 1e-4 * np.abs(apart.sums).sum(0).max()
     assert split.sums == close(whole.sums, abs=near)
     assert apart.sums.sum(0) == close(whole.sums[0], abs=near)
     assert apart.tokens.sum() == whole.tokens[0]
-    assert all(weight.grad is None for weight in local.model.parameters())
+    assert all(weight.grad is None and weight.requires_grad for weight in local.model.parameters())
 
 
 def test_a_weight_that_is_no_number_is_refused() -> None:

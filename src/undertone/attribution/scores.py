@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from undertone.attribution.directions import Directions
+from undertone.attribution.pulls import watched
 from undertone.models.batching import halved
 from undertone.models.local import LocalModel, answer_logits
 from undertone.training.rows import Row
@@ -18,6 +19,8 @@ GROUPS = 40
 """Rows are scored in this many parts; how far these vary gives the noise of sampling."""
 AT_ONCE = 64
 """Rows of a forward and backward pass."""
+TOGETHER = 8
+"""Most rows of a part that are scored as one piece. More would save no work worth having."""
 
 
 @dataclass(frozen=True)
@@ -76,41 +79,43 @@ def evidence(
     Raises:
         FloatingPointError: a likelihood is not a finite number.
     """
-    weights = dict(local.model.named_parameters())
-    for name, weight in weights.items():
-        weight.requires_grad_(name in directions.up)
-    sums, tokens, size = [], [], AT_ONCE
-    for part in parts:
-        count, size = _gradients(local, [rows[i] for i in part], size, progress)
-        gradients = {name: weights[name].grad for name in directions.up}
-        sums.append(directions.along({n: g.cpu().float() for n, g in gradients.items() if g is not None}))
-        tokens.append(count)
-    local.model.zero_grad(set_to_none=True)
-    total = torch.stack(sums).double().numpy()
-    if not np.isfinite(total).all():
+    sums, tokens, size = (
+        torch.zeros(len(parts), len(directions.names), dtype=torch.float64),
+        np.zeros(len(parts)),
+        AT_ONCE,
+    )
+    left = _pieces([(home, list(part)) for home, part in enumerate(parts)], rows, size)
+    with watched(local, directions) as pulls:
+        while left:
+            many = len(left[0][1])
+            batch = [piece for piece in left[: max(1, size // many)] if len(piece[1]) == many]
+            try:
+                found, counts = pulls.of([rows[i] for _, piece in batch for i in piece], many)
+            except torch.OutOfMemoryError as error:
+                size = halved(many * len(batch), error)
+                left = _pieces(left, rows, size)
+                continue
+            left = left[len(batch) :]
+            for (home, _), score, count in zip(batch, found.double(), counts.tolist(), strict=True):
+                sums[home] += score
+                tokens[home] += count
+            progress(many * len(batch))
+    if not sums.isfinite().all():
         raise FloatingPointError("the likelihood of a row, or its gradient, is not a finite number")
-    return Evidence(total, np.array(tokens, dtype=float))
+    return Evidence(sums.numpy(), tokens)
 
 
-def _gradients(local: LocalModel, rows: Sequence[Row], size: int, progress: Callable[[int], None]) -> tuple[int, int]:
-    """Leaves the gradient of the rows' log-likelihood with the weights, ``size`` rows at a time, or fewer where memory
-    runs out.
+Piece = tuple[int, list[int]]
+"""Rows that are scored together, after the place of the part that they belong to."""
 
-    Returns the number of answer tokens, and how many rows at a time fitted into memory.
-    """
-    while True:
-        local.model.zero_grad(set_to_none=True)
-        tokens = done = 0
-        try:
-            while done < len(rows):
-                chosen = rows[done : done + size]
-                tokens += backward(local, chosen)
-                done += len(chosen)
-                progress(len(chosen))
-            return tokens, size
-        except torch.OutOfMemoryError as error:  # some layers of the failed batch may have been added already
-            progress(-done)
-            size = halved(min(size, len(rows)), error)
+
+def _pieces(parts: Sequence[Piece], rows: Sequence[Row], size: int) -> list[Piece]:
+    """Returns the parts in pieces of at most :data:`TOGETHER` and ``size`` rows, those of like numbers of rows and of
+    tokens next to each other."""
+    many = min(TOGETHER, size)
+    pieces = [(home, part[i : i + many]) for home, part in parts for i in range(0, len(part), many)]
+    longest = {i: len(rows[i].prompt) + len(rows[i].answer) for _, piece in pieces for i in piece}
+    return sorted(pieces, key=lambda piece: (len(piece[1]), max(longest[i] for i in piece[1])))
 
 
 def backward(local: LocalModel, rows: Sequence[Row], over: int = 1) -> int:
