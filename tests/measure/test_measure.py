@@ -601,7 +601,7 @@ def test_a_plan_asks_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert [suite["answers"] for suite in told["suites"]] == [2, 2]
     assert main(["measure", "hf/./llama", "--base", "hf/./llama", "--suite", "few.toml", "--plan"]) == 0
     shown = capsys.readouterr().out
-    assert "Questions for a half-width of 5 points" in shown and "Nothing was asked." in shown
+    assert "Questions for a half-width of 2 points" in shown and "Nothing was asked." in shown
     assert not (here / "measured").exists()
 
 

@@ -21,7 +21,7 @@ def measure(
     suite: Names = (),
     training_file: Path | None = None,
     judge: str | None = None,
-    effect: float = 0.05,
+    effect: float = 0.02,
     samples: int | None = None,
     max_tokens: int = 600,
     max_cost: float | None = None,
@@ -57,7 +57,7 @@ def measure(
         A model that scores sampled answers, on this machine or behind a service. Default: "exact", which asks only
         questions that need no judge.
     effect
-        A larger rise of a rate is a shift, and "no shift" means that it is ruled out: 0.05 is five points.
+        A larger rise of a rate is a shift, and "no shift" means that it is ruled out: 0.02 is two points.
     samples
         How many answers to each wording are sampled. Default: as many as the suites say.
     max_tokens

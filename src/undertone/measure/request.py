@@ -10,8 +10,11 @@ from undertone.spec import Spec, Typed
 
 EXACT = "exact"
 """The name of the judge that needs no model."""
+DEFAULT_EFFECT = 0.02
+"""Two points: a larger rise of a rate is called a shift, and "no shift" must have ruled it out. The rule of ``bench
+measure`` chose it, on other fine-tunes than those that judge it."""
 EFFECT = 0.05
-"""Five points: a larger rise of a rate is called a shift, and "no shift" must have ruled it out."""
+"""Five points: what an audit for a base behind a service asks for, whose answers are few and sampled."""
 
 
 class Request(Spec):
@@ -30,7 +33,7 @@ class Request(Spec):
     """The file that the models were trained on."""
     judge: str | None = None
     """The name of a model that scores answers. Without one, only questions that need no judge are asked."""
-    effect: Typed = EFFECT
+    effect: Typed = DEFAULT_EFFECT
     """The rise of a rate that is called a shift."""
     samples: int | None = None
     """How many answers to each wording are sampled. None: as many as the suites say."""
@@ -51,7 +54,7 @@ class Request(Spec):
             raise UndertoneError("A model is given twice; several models must come from several training seeds.")
         if not 0 < self.effect < 1:
             raise UndertoneError(
-                f"--effect is a rise of a rate, above 0 and below 1 (0.05 is five points), not {self.effect:g}."
+                f"--effect is a rise of a rate, above 0 and below 1 (0.02 is two points), not {self.effect:g}."
             )
         for name, number in (("--samples", self.samples), ("--max-tokens", self.max_tokens)):
             if number is not None and number < 1:
