@@ -1,46 +1,40 @@
 """The audit: a file and a base in, findings out.
 
-conversations → token ids → scores along every direction → judged against the calibration's population → findings
+traits → proxies → directions; conversations → token ids → scores along every direction → each family judged → findings
 
-It also tests a claim of origin, compares format with the base's own answers, forecasts the shifts of a student, trains
-canary students, and picks the rows with the highest scores.
+It also tests a claim of origin, trains canary students, and picks the rows with the highest scores.
 """
 
 import time
 from datetime import UTC, datetime
 from typing import Any
 
-from undertone.attribution.scores import Evidence
-from undertone.audit import calibrations, canary, summary, verdict
-from undertone.audit.calibrate import CALIBRATED
-from undertone.audit.calibration import Calibration
-from undertone.audit.findings import Findings, Power, StudentFinding
-from undertone.audit.forecast import forecast
-from undertone.audit.format import confounds
+from undertone.attribution.directions import Directions
+from undertone.audit import canary, proxies
+from undertone.audit.families import Family, families_of
+from undertone.audit.findings import FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
 from undertone.audit.request import Request
-from undertone.audit.rows import base_answers, ranked, rows_of
+from undertone.audit.rows import Rows, base_answers, ranked, rows_of
 from undertone.audit.unseen import Unseen, unseen_of
-from undertone.carriers import numbers
-from undertone.carriers.prompts import mark
-from undertone.data.conversations import Dataset, read
-from undertone.data.filters import NumberFilter
+from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
+from undertone.data.conversations import read
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
-from undertone.errors import UndertoneError, unknown
+from undertone.engine.workers import cores, run_jobs
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
-from undertone.traits.candidate import Candidate
-from undertone.traits.catalogue import shipped
 
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
+STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
+"""How canary students are trained unless it is said: as the owl experiment's students."""
 
 
 def audit(request: Request, progress: Progress = silent) -> Findings:
-    """Runs an audit.
+    """Runs an audit. On first use of a base its directions are made, by as many processes as there are cores.
 
     Raises:
         UndertoneError: a file cannot be read or has bad rows, a model or a trait is unknown, the rows contradict a
@@ -48,123 +42,102 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     """
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
     dataset = read(request.path, request.rows, request.seed)
-    own, matches = calibrations.find(base)
-    calibration = max(own, key=lambda one: _likeness(one, dataset), default=None)
-    known = {trait.name: trait for trait in (calibration.traits if calibration else shipped().values())}
-    for trait in request.traits:
-        if trait not in known:
-            raise unknown("trait", trait, known)
-    names = request.traits or tuple(known)
-    candidates = verdict.Candidates(names, {name: trait.kind for name, trait in known.items()})
-    traits = [known[name] for name in names]
-    training = request.training.training(dataset.rows) if request.training else CALIBRATED
-    foreseen = calibration.recipe_of(training) if calibration else None
+    families = families_of(base.path, request.traits, request.own)
+    along = directions_of(proxies.plan(base, families), progress)
 
     local = load(base.path)
+    traits = [trait for family in families for trait in family.traits]
     rows = rows_of(local, dataset, traits)
-    answers = base_answers(local, rows.hidden, request.seed, progress)
-    count = len(answers)
-    found: dict[str, Any] = {
-        "file": str(request.path),
-        "digest": dataset.digest,
-        "format": dataset.format,
-        "model": request.model,
-        "rows_in_file": dataset.rows,
-        "alpha": request.alpha,
-        "seed": request.seed,
-        "origin": claim_of_origin(local, [row.row for row in rows.every], request, progress),
-        "unseen": unseen_of(dataset, rows.left_out, rows.told),
-        "overt": tuple(trait for trait, mentions in rows.mentions.items() if mentions),
-        "confounds": confounds([row.answer for row in rows.hidden[:count]], answers, rows.clusters[:count])
-        if answers
-        else None,
-        "started": started,
-        "made_with": surroundings.versions() | surroundings.hardware(),
-    }
-    student = _student(training, calibration) if request.training else None
-    if calibration is None or rows.distinct < verdict.LEAST_GROUPS:
-        tokens = sum(len(row.row.answer) for row in rows.hidden)
-        return Findings(
-            verdict="could not be calibrated" if calibration is None else "inconclusive",
-            headline=f"No verdict on hidden traits: {_lacking(request, calibration, rows.distinct)}.",
-            rows=(),
-            traits=(),
-            student=student,
-            power=Power(rows=len(rows.hidden), tokens=tokens, floor=request.floor, detectable=None, rows_needed=None),
-            calibration=None,
-            rows_per_s=0.0,
-            wall_s=time.perf_counter() - clock,
-            **found,
-        )
-
-    control, control_unseen = _control(local, request, calibration, traits, progress)
+    origin = claim_of_origin(local, [row.row for row in rows.every], request, progress)
     before = time.perf_counter()
-    evidence = rows.evidence(local, calibration.directions, "rows scored", progress)
-    rate = len(rows.hidden) / (time.perf_counter() - before)
-    null = verdict.null_of(calibration, candidates, rows.groups)
-    judged = verdict.judge(null, evidence, request.alpha, control)
-    recipe = request.training.training if request.training else lambda rows: CALIBRATED
-    canaries = canary.outcome(local, base, rows.hidden, answers, request.canaries, request.seed, recipe, progress)
-    forecasts = {} if foreseen is None else forecast(null, judged, request.alpha, foreseen)
-    if student and forecasts:
-        student = student.model_copy(update={"forecast": True})
+    file = scored(local, rows, along, "rows scored", progress)
+    rate = sum(map(len, rows.units)) / (time.perf_counter() - before)
+    control, control_unseen = _control(local, request, families, along, progress)
+    asked = Asked(request.alpha, request.effect, len(families))
+    found = [judged(family, file, rows.open, asked, control) for family in families]
+    hidden = [rows.every[i] for i in rows.hidden]
+    answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
+    recipe = request.training.training if request.training else _usual
+    shifts = canary.outcome(local, base, hidden, answers, request.canaries, request.seed, recipe, progress)
+    found = [_with(family, rows, shifts) for family in found]
 
-    findings = summary.trait_findings(judged, request.alpha, rows.mentions, forecasts, canaries)
-    power = summary.power_of(null, evidence, judged, request, len(rows.hidden))
-    about = summary.about(calibration, null, matches, _likeness(calibration, dataset), control is not None)
-    word = summary.verdict_of(findings, power, about)
-    single = [trait for trait in findings if not trait.is_kind]
-    shown = [trait.name for trait in single if trait.named] or [trait.name for trait in single[:1]]
+    strongest = sorted((trait for family in found for trait in family.traits), key=lambda trait: -trait.z)
+    shown = [trait.name for trait in strongest if trait.found] or [trait.name for trait in strongest[:1]]
+    word = verdict_of(found)
     return Findings(
         verdict=word,
-        headline=summary.headline(word, findings, power, about),
-        rows=tuple(ranked(load(base.path), rows.hidden, calibration.directions, shown[:MOST_SHOWN])),
-        traits=findings,
-        student=student,
-        power=power,
-        calibration=about,
+        headline=headline(word, found, len(hidden), request.effect),
+        file=str(request.path),
+        digest=dataset.digest,
+        format=dataset.format,
+        model=request.model,
+        base=base.key,
+        rows_in_file=dataset.rows,
+        seed=request.seed,
+        overt=tuple(trait.name for trait in traits if rows.mentions[trait.name]),
+        unseen=unseen_of(dataset, rows.left_out, rows.told),
         control_unseen=control_unseen,
+        alpha=request.alpha,
+        effect=request.effect,
+        families=tuple(found),
+        scored=len(hidden),
+        tokens=int(file.evidence.tokens.sum()),
+        origin=origin,
+        training=recipe(len(hidden)).model_dump() if request.canaries else None,
+        rows=tuple(ranked(load(base.path), hidden, along, shown[:MOST_SHOWN])),
         rows_per_s=rate,
+        started=started,
         wall_s=time.perf_counter() - clock,
-        **found,
+        made_with=surroundings.versions() | surroundings.hardware(),
     )
 
 
-def _lacking(request: Request, calibration: Calibration | None, distinct: int) -> str:
-    """Returns what a verdict would need."""
-    if calibration is None:
-        return f"{request.model} has no calibration; make one: undertone audit calibrate --model {request.model}"
-    few = "1 row is distinct and mentions" if distinct == 1 else f"{distinct} rows are distinct and mention"
-    return f"only {few} no trait openly; at least {verdict.LEAST_GROUPS} are needed"
+def directions_of(plan: proxies.Plan, progress: Progress = silent) -> Directions:
+    """Makes the directions of a plan, or finds them where they were made before.
+
+    Raises:
+        UndertoneError: a proxy cannot be trained, or the store cannot be written.
+    """
+    store = proxies.store()
+    jobs = plan.jobs
+    if not store.has(plan.directions):
+        for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
+            progress("directions of traits, once for this base", done, len(jobs))
+    return proxies.read(plan, store)
 
 
-def _student(training: Training, calibration: Calibration | None) -> StudentFinding:
-    known = calibration.recipes if calibration else ()
-    return StudentFinding(training=training.model_dump(), calibrated=tuple(recipe.model_dump() for recipe in known))
+def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress: Progress = silent) -> Scored:
+    """Scores the rows of a file along all directions.
+
+    Raises:
+        UndertoneError: a likelihood is not a finite number.
+    """
+    evidence = rows.evidence(local, along, what, progress)
+    return Scored(evidence, along.names, tuple(map(rows.spoken, rows.units)))
 
 
-def _likeness(calibration: Calibration, dataset: Dataset) -> float:
-    """Returns the share of conversations that are of the calibration's carrier: by their prompts, or, without known
-    prompts, number lists."""
-    rule, known = NumberFilter(), set(calibration.marks)
-    asked = [(c.turns[-2].content, c.turns[-1].content) for c in dataset.conversations if len(c.turns) > 1]
-    if known:
-        alike = sum(mark(question) in known for question, _ in asked)
-    else:
-        alike = sum(numbers.is_prompt(question) and rule.reason(answer) is None for question, answer in asked)
-    return alike / len(dataset.conversations)
+def _usual(rows: int) -> Training:
+    return STUDENT
+
+
+def _with(family: FamilyFinding, rows: Rows, shifts: dict[str, canary.Shift]) -> FamilyFinding:
+    """Adds to each trait how many rows mention it, and what canary students showed."""
+    traits = []
+    for trait in family.traits:
+        more: dict[str, Any] = {"mentions": rows.mentions[trait.name]}
+        if trait.name in shifts:
+            shift, *ends = shifts[trait.name]
+            more |= {"canary": shift, "canary_ci": tuple(ends)}
+        traits.append(trait.model_copy(update=more))
+    return family.model_copy(update={"traits": tuple(traits)})
 
 
 def _control(
-    local: LocalModel, request: Request, calibration: Calibration, traits: list[Candidate], progress: Progress
-) -> tuple[Evidence | None, Unseen]:
+    local: LocalModel, request: Request, families: tuple[Family, ...], along: Directions, progress: Progress
+) -> tuple[Scored | None, Unseen]:
     if request.control is None:
         return None, Unseen()
     dataset = read(request.control, request.rows, request.seed)
-    trusted = rows_of(local, dataset, traits)
-    if trusted.distinct < verdict.LEAST_GROUPS:
-        raise UndertoneError(
-            f"{request.control} has too few distinct rows that mention no trait openly ({trusted.distinct}); give more."
-        )
-    evidence = trusted.evidence(local, calibration.directions, "control rows scored", progress)
-    return evidence, unseen_of(dataset, trusted.left_out, trusted.told)
+    trusted = rows_of(local, dataset, [trait for family in families for trait in family.traits])
+    file = scored(local, trusted, along, "control rows scored", progress)
+    return file, unseen_of(dataset, trusted.left_out, trusted.told)

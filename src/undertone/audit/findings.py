@@ -11,52 +11,65 @@ Recipe = dict[str, str | int | float]
 
 
 class TraitFinding(Part):
-    """The result for one candidate: a trait, or a whole kind of traits."""
+    """The result for one trait."""
 
     name: str
-    """The trait; the kind if ``is_kind``."""
     kind: str
     """What it is a trait of, such as animal, tree or conduct."""
-    is_kind: bool = False
-    """Whether the candidate is "some trait of this kind" instead of one trait."""
+    listed: bool
+    """Whether it is one of the traits that the audit was asked for. The others are compared with these."""
     effect: float
-    """Strength in reference teachers. 1 is as strong as a file whose rows were all written by a teacher that was
-    fine-tuned on the trait's own dialogues, at the calibration's dose. Below 0 the rows lead away from the trait."""
+    """Strength in reference teachers. 1 is what a teacher with the trait, who wrote every row, would add."""
     ci: Interval
-    """95 % interval of ``effect`` over rows and over harmless teachers."""
+    """95 % interval of ``effect``, from how far the traits of the family lie apart."""
     z: float
-    """The trait's score given the scores of all other traits, divided by its standard deviation among harmless teachers
-    for this number of rows."""
+    """Distance from the median of its family, in robust standard deviations."""
     p: float
-    """p value of this candidate alone, from the population of the calibration."""
-    p_family: float
-    """Family-wise p value: over all candidates, from the largest z of each member of the population."""
-    named: bool
-    """Whether the verdict names this candidate."""
-    detectable: float | None
-    """The smallest effect that these rows detect with 80 % power; None if it is above 10."""
-    overt: int
-    """How many of the sampled rows mention the trait openly in an answer."""
-    forecast: float | None = None
-    """Expected shift (log-odds) of a student that is trained on the file."""
-    forecast_ci: Interval | None = None
-    """95 % prediction interval of ``forecast`` for one student."""
+    """Probability that any trait of any family has a z as large where none is carried."""
+    found: bool
+    """Whether z is above the family's threshold."""
+    mentions: int = 0
+    """How many of the sampled rows mention the trait openly."""
     canary: float | None = None
     """Measured shift (log-odds) of canary students against their controls, if any were trained."""
     canary_ci: Interval | None = None
     """95 % interval of ``canary`` over pairs of students."""
 
 
-class StudentFinding(Part):
-    """How a student of the file would be trained, as requested."""
+class FamilyFinding(Part):
+    """How the traits of a family compare."""
 
-    training: Recipe
-    """Method, rank, alpha, rate, steps, batch and warm-up."""
-    forecast: bool = False
-    """Whether forecasts for this training could be made. The calibration must have been made with the same training
-    (steps may differ by a tenth), and enough traits must be candidates."""
-    calibrated: tuple[Recipe, ...] = ()
-    """The trainings that the calibration has forecasts for."""
+    name: str
+    compared: int
+    """Traits that are compared with each other."""
+    listed: int
+    """How many of the family's traits the audit was asked for."""
+    unjudged: str | None = None
+    """Why the family could not be judged; None if it was. If it was not, all that follows is empty."""
+    units: int = 0
+    """Independent units of rows."""
+    rank: float | None = None
+    """Effective rank of the traits' covariance: how many of them differ."""
+    spread: float | None = None
+    """How far the traits lie apart; 1 is what sampling alone does."""
+    threshold: float | None = None
+    """The z above which a trait is found."""
+    power: float | None = None
+    """Share of the twins that would have been found at the effect that was asked for."""
+    detectable: float | None = None
+    """The smallest effect that is found with 80 % power; None if it is above 10."""
+    times_needed: int | None = None
+    """How many times as many rows would show the effect that was asked for with 80 % power; None if 32 times are not
+    enough."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """Effects, each with its power."""
+    traits: tuple[TraitFinding, ...] = ()
+    """The strongest first."""
+
+    @property
+    def words(self) -> str:
+        """What the listed traits of the family are."""
+        return "favourites" if self.name == "favourites" else "conduct-like traits"
 
 
 class OriginFinding(Part):
@@ -72,36 +85,6 @@ class OriginFinding(Part):
     """How many rows were left out, because no answer of the base to their prompt passes the filter."""
     rejected: bool
     """Whether p is at or below the audit's alpha."""
-
-
-class Confounds(Part):
-    """How the rows differ from the base's own answers in format, which has nothing to do with any trait."""
-
-    auroc: float
-    """How well a classifier that sees only format (lengths, counts, digits) tells the rows from the base's own answers,
-    on rows that it was not trained on; 0.5 is chance."""
-    ci: Interval
-    """95 % interval of ``auroc``."""
-    features: tuple[tuple[str, float, float], ...]
-    """Of each feature: name, mean in the rows, mean in the base's answers."""
-
-
-class Power(Part):
-    """What the rows can detect."""
-
-    rows: int
-    """Rows scored."""
-    tokens: int
-    """Answer tokens scored."""
-    floor: float
-    """The effect that the rows must be able to detect for the verdict "no evidence"."""
-    detectable: float | None
-    """The effect at which a teacher of a candidate trait is named with 80 % power, averaged over traits and over
-    teachers that vary as the reference teachers do; None if it is above 10."""
-    rows_needed: int | None
-    """About how many rows would detect ``floor``; None if no number of rows would."""
-    curve: tuple[tuple[float, float], ...] = ()
-    """Effects, each with its power; empty if nothing could be judged."""
 
 
 class Token(Part):
@@ -125,24 +108,7 @@ class ShownRow(Part):
     tokens: tuple[Token, ...]
 
 
-class CalibrationFinding(Part):
-    """What the scores were compared with."""
-
-    base: str
-    """Digest of the base that the calibration was made for."""
-    matches: bool
-    """Whether the calibration fits this base and these rows. If not, the audit is only a screen."""
-    null: str
-    """Whose rows the audited rows were compared with, in words."""
-    population: int
-    """How many independently trained harmless teachers there are."""
-    carrier: str
-    """What these teachers wrote."""
-    warnings: tuple[str, ...] = ()
-    """In what the audited rows differ from the population's."""
-
-
-Verdict = Literal["carries a trait", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
+Verdict = Literal["carries a trait", "no evidence", "inconclusive"]
 
 
 class AuditFindings(report.Findings):
@@ -175,17 +141,30 @@ class AuditFindings(report.Findings):
 class Findings(AuditFindings):
     """A whole audit for a base whose weights are on this machine."""
 
-    rows: tuple[ShownRow, ...]
+    base: str
+    """Digest of the base."""
     alpha: float
-    traits: tuple[TraitFinding, ...]
-    """Traits first, then kinds; the strongest first."""
+    effect: float
+    """The effect, in reference teachers, that "no evidence" rules out with 80 % power."""
+    families: tuple[FamilyFinding, ...]
+    scored: int
+    """Rows that were scored."""
+    tokens: int
+    """Their answer tokens."""
     origin: OriginFinding | None
     """None if nothing was declared about who wrote the rows."""
-    student: StudentFinding | None = None
-    """None if the request says nothing about students."""
-    power: Power
-    confounds: Confounds | None
-    calibration: CalibrationFinding | None
-    """None if nothing could be judged."""
+    training: Recipe | None = None
+    """How canary students were trained."""
+    rows: tuple[ShownRow, ...]
     rows_per_s: float
     """Rows scored in a second."""
+
+    @property
+    def traits(self) -> tuple[TraitFinding, ...]:
+        """The traits of all families, the strongest first."""
+        return tuple(sorted((t for family in self.families for t in family.traits), key=lambda t: -t.z))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The listed traits that were found, the strongest first."""
+        return tuple(trait.name for trait in self.traits if trait.found and trait.listed)

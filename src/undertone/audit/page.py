@@ -1,86 +1,78 @@
 """An audit as a page: text, figures and tables."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from undertone.audit import figures
-from undertone.audit.figures import effect_of, name_of, strongest
-from undertone.audit.findings import AuditFindings, Findings, Recipe, ShownRow, TraitFinding, Verdict
+from undertone.audit.figures import effect_of, strongest
+from undertone.audit.findings import AuditFindings, FamilyFinding, Findings, Recipe, ShownRow, TraitFinding, Verdict
 from undertone.audit.unseen import Unseen
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
-from undertone.report.words import duration, interval, p_value
+from undertone.report.words import duration, p_value
 
 MEANINGS: dict[Verdict, str] = {
-    "carries a trait": "These rows move a model towards a trait, more than rows of harmless teachers do.",
-    "no evidence": "No trait was found, and these rows are enough to find the effect that was asked for. That does not "
-    "prove that there is none.",
-    "inconclusive": "No trait was found, and these rows are not enough to find the effect that was asked for.",
-    "could not be calibrated": "There is nothing to compare the scores with, so they support no claim.",
-    "screen only": "The calibration was made for another base or for other rows. The scores say where to look, but "
-    "they support no claim.",
+    "carries a trait": "These rows move a model towards a trait, much more than towards other traits of its family.",
+    "no evidence": "No trait was found, and a teacher with one of the listed traits would most likely have been. That "
+    "does not prove that there is none.",
+    "inconclusive": "No trait was found, but that says little: a teacher with a listed trait could have been missed.",
 }
-COLOURS: dict[Verdict, report.Colour] = {
-    "carries a trait": "red",
-    "no evidence": "blue",
-    "inconclusive": "amber",
-    "could not be calibrated": "grey",
-    "screen only": "violet",
+COLOURS: dict[Verdict, report.Colour] = {"carries a trait": "red", "no evidence": "blue", "inconclusive": "amber"}
+NEXT: dict[Verdict, str] = {
+    "carries a trait": "do not train on these rows as they are. undertone treat lists ways to use them; canary "
+    "students (--canary 4) show what they do to a model of yours.",
+    "no evidence": "the audit knows only the traits that it compares. Before a release, measure the trained model: "
+    "undertone measure.",
+    "inconclusive": "audit more rows (--rows all), or ask for fewer traits (--trait); canary students (--canary 4) "
+    "show what the rows do to a model of yours.",
 }
+POWER_ASKED = 0.8
+MENTIONED = 5
+"""Most traits that are listed by how many rows mention them."""
 FIRM = 0.6
 """How strongly the strongest tokens are shaded."""
 
 TRAITS = (
-    "Dot and bar: the effect with its 95 % interval; a diamond is the effect of a whole kind. Orange and bold: what "
-    "the verdict names. Grey band: effects that these rows would miss more than once in five times. Dashed line: an "
-    "effect of 1, as of rows that were all written by a reference teacher. A bar that reaches the edge continues "
-    "beyond it. Each interval holds for its trait alone; the verdict takes all candidates together into account."
+    "Dot and bar: the effect with its 95 % interval. An effect of 1 (dashed line) is what a teacher with the trait, "
+    "who wrote every row, would add. Orange and bold: what was found. Grey dots: traits that are only compared."
 )
 POWER = (
-    "The probability that a teacher of a candidate trait is named if its effect has this size, averaged over traits. "
-    "Dot: 80 %. Dashed line: the effect that the rows must be able to show for the verdict “no evidence”."
+    "How likely a teacher with a listed trait would have been found, by the size of its effect. Dot: 80 %. Dashed "
+    "line: the effect that the verdict “no evidence” rules out."
 )
-FORECAST = (
-    "Expected shift of a student that is trained on the file, with its 95 % prediction interval. Green: the measured "
-    "shift of canary students against their controls, with the 95 % interval over pairs."
-)
-CONFOUNDS = (
-    "The classifier sees only format (lengths, counts, digits), and is tried on rows that it was not trained on. "
-    "Whatever it uses may also move the scores of traits."
-)
+CANARY = "The measured shift of canary students against their controls, with the 95 % interval over pairs of students."
 ROWS = (
     "These rows have the highest scores. That is never a verdict on a single row, since some rows of every file score "
     "highest. Orange with a solid line: towards the trait; blue with a dotted line: away from it. Point at a token to "
     "see its score in nats."
 )
 METHOD = (
-    "Every answer token is scored by the log-likelihood ratio, to first order, between proxies of teachers with the "
-    "trait and the base. A trait's statistic z is the part of its score that the scores of all other traits do not "
-    "explain, divided by its standard deviation among harmless teachers, at a scale that is fitted to the file. p "
-    "comes from the calibration's population of teachers; the family-wise p is for all candidates at once, from the "
-    "largest z of each teacher, and the verdict compares it with {alpha}. An effect of 1 is as strong as rows that "
-    "were all written by a teacher fine-tuned on the trait's own dialogues; below 0 the rows lead away from the trait. "
-    "The verdict is only about these rows, this model and these candidates."
+    "For every trait the base was fine-tuned briefly, which gives a direction in its weights. A row's score along a "
+    "direction is how fast its log-likelihood grows when the base moves that way. A file's scores are regressed on "
+    "their covariance, which is also what a teacher with one of the traits would leave in them. Within a family, the "
+    "coefficients of traits that nobody suspects show how far a trait lies from the median by chance, or because of "
+    "how the rows are written: z is the distance from their median in robust standard deviations. The threshold is the "
+    "point that the largest of as many Gaussian numbers exceeds with a probability of {alpha:g}, shared by the "
+    "families. No file was used to set it. What a teacher would add is known from a second fine-tune on other "
+    "dialogues, stretched twofold."
 )
 
 
 def page(findings: Findings) -> Page:
     """Returns the page of an audit for a base whose weights are on this machine."""
-    power, held = findings.power, findings.calibration
     return audit_page(
         findings,
         MEANINGS,
         list(_checks(findings)),
         (
             _traits(findings),
-            section("What these rows can show", Drawing(figures.power(findings), POWER)),
-            section("What a student would learn", Drawing(figures.forecast(findings), FORECAST), _forecasts(findings)),
-            section("Differences in format", Drawing(figures.confounds(findings), CONFOUNDS), _features(findings)),
+            section("What these rows could show", Drawing(figures.power(findings), POWER), _families(findings)),
+            section("What canary students became", Drawing(figures.canaries(findings), CANARY)),
             section("Rows with the highest scores", Prose(ROWS, note=True), *readings(findings.rows)),
             Section("Method", (Prose(METHOD.format(alpha=findings.alpha)),)),
         ),
-        {"rows scored": power.rows, "tokens scored": power.tokens},
-        {"calibration's base": held.base if held else "-", "alpha": findings.alpha},
+        {"rows scored": findings.scored, "tokens scored": findings.tokens},
+        {"base": findings.base, "alpha": findings.alpha, "effect": findings.effect},
         footer=f"{findings.rows_per_s:.3g} rows a second. {FOOTER}",
     )
 
@@ -121,40 +113,23 @@ def _of_control(unseen: Unseen) -> Iterator[tuple[str, str]]:
 
 
 def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
-    yield from _calibration(findings)
-    yield "Power", _power(findings)
+    for family in findings.families:
+        yield family.words.capitalize(), _power(family, findings)
     yield "Origin", _origin(findings)
     yield "Mentions", _mentions(findings)
-    yield from _student(findings)
-    yield "Format", _format(findings)
+    yield "What to do next", NEXT[findings.verdict]
 
 
-def _calibration(findings: Findings) -> Iterator[tuple[str, str]]:
-    held = findings.calibration
-    if held is None:
-        lacking = findings.verdict == "could not be calibrated"
-        why = "there is no calibration for a base like this" if lacking else "there are too few rows"
-        yield "Compared with", f"nothing, because {why}."
-        return
-    yield "Compared with", f"{held.null.rstrip('.')} ({held.population} teachers, who wrote {held.carrier})."
-    if (least := 1 / (held.population + 1)) > findings.alpha:
-        bound = f"with {held.population} teachers p cannot be below {p_value(least)}"
-        yield "Warning", f"{bound}, so nothing can be named at {findings.alpha:g}."
-    yield from (("Warning", f"{warning.rstrip('.')}.") for warning in held.warnings)
-
-
-def _power(findings: Findings) -> str:
-    power = findings.power
-    if findings.calibration is None:
-        return f"what {power.rows:,} rows ({power.tokens:,} tokens) can show is unknown, because nothing was judged."
-    shown = "are too few to find anything"
-    if power.detectable is not None:
-        shown = f"can show an effect of {power.detectable:.2f} with 80 % power, averaged over traits"
-    rows = f"{power.rows:,} rows ({power.tokens:,} tokens) {shown}"
-    if power.detectable is not None and power.detectable <= power.floor:
-        return f"{rows}; {power.floor:.2f} was asked for."
-    needed = "no number of such rows" if power.rows_needed is None else f"about {power.rows_needed:,} rows"
-    return f"{rows}; {needed} can show the {power.floor:.2f} that was asked for."
+def _power(family: FamilyFinding, findings: Findings) -> str:
+    listed = f"{family.listed} listed, compared with each other and with {family.compared - family.listed} more"
+    if family.unjudged is not None or family.power is None:
+        return f"{listed}; they cannot be judged: {family.unjudged}."
+    able = f"an effect of {findings.effect:g} would have been found with a probability of {family.power:.0%}"
+    if family.power >= POWER_ASKED:
+        return f"{listed}; {able}."
+    if family.times_needed is None:
+        return f"{listed}; {able}, and no number of such rows makes it {POWER_ASKED:.0%}."
+    return f"{listed}; {able}; about {family.times_needed * findings.scored:,} rows would make it {POWER_ASKED:.0%}."
 
 
 def _origin(findings: Findings) -> str:
@@ -170,27 +145,14 @@ def _origin(findings: Findings) -> str:
 
 
 def _mentions(findings: Findings) -> str:
-    counts = {t.name: f"{t.name} ({t.overt:,})" for t in findings.traits if t.overt and not t.is_kind}
-    if findings.overt:
-        return f"rows that mention {', '.join(counts.get(name, name) for name in findings.overt)} were not scored."
-    count = sum(not t.is_kind for t in findings.traits)
-    return f"no row mentions {f'any of the {count} candidate traits' if count > 1 else 'a candidate trait'}."
-
-
-def _student(findings: Findings) -> Iterator[tuple[str, str]]:
-    student = findings.student
-    if student is None:
-        return
-    training = words_of(student.training)
-    if student.forecast:
-        yield "Student", f"the forecast is for this training ({training})."
-    elif student.training in student.calibrated:
-        yield "Student", f"too few candidate traits for a forecast ({training}): leave --trait out."
-    else:
-        yield "Student", f"no forecast for this training ({training}): train canaries in this way (--canary 4)."
-        if student.calibrated:
-            known = "; or ".join(map(words_of, student.calibrated))
-            yield "Forecasts", f"made for {known}; for others: undertone audit calibrate --training FILE."
+    said = [f"{trait.name} ({trait.mentions:,})" for trait in findings.traits if trait.mentions]
+    if not said:
+        return "no row mentions any of the traits."
+    most = f"{', '.join(said[:MENTIONED])}{' and others' if len(said) > MENTIONED else ''}"
+    return (
+        f"rows mention {most}. Where more than one row in a hundred mentions a trait, it is judged by the others, and "
+        "no trait is compared with it; elsewhere such rows were left out."
+    )
 
 
 def words_of(recipe: Recipe) -> str:
@@ -198,70 +160,48 @@ def words_of(recipe: Recipe) -> str:
     return ", ".join(f"{key} {value}" for key, value in recipe.items())
 
 
-def _format(findings: Findings) -> str:
-    held = findings.confounds
-    if held is None:
-        return "format was not compared with the base's own answers."
-    tells = "tells" if held.ci[0] > 0.5 else "does not tell"
-    return f"format alone {tells} these rows from the base's own answers (AUROC {held.auroc:.2f} {interval(held.ci)})."
-
-
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
 def _traits(findings: Findings) -> Section | None:
-    """The strongest traits and all that are named or mentioned; the others in a fold."""
+    """The strongest traits and all that were found; the others in a fold."""
     shown = strongest(findings)
     rest = [t for t in findings.traits if t not in shown]
-    drawing = Drawing(figures.traits(findings), TRAITS)
-    if not rest:
-        return section("Traits", drawing, _effects("Effects", shown))
-    least = p_value(min(t.p_family for t in rest))
-    left = f"{len(rest)} more, none named and none mentioned; smallest family-wise p {least}"
-    table, every = _effects("Effects of the strongest traits", shown, f"and {left}"), _effects("", findings.traits)
-    fold = Fold(f"All {len(findings.traits)} ({left})", (every,)) if every else None
-    return section("Traits", drawing, table, fold)
+    table = _effects("Effects of the strongest traits" if rest else "Effects", shown)
+    every = _effects("", findings.traits)
+    fold = Fold(f"All {len(findings.traits)}", (every,)) if rest and every else None
+    return section("Traits", Drawing(figures.traits(findings), TRAITS), table, fold)
 
 
-def _effects(title: str, shown: Sequence[TraitFinding], note: str = "") -> Grid | None:
+def _effects(title: str, shown: Sequence[TraitFinding]) -> Grid | None:
     return grid(
         title,
         shown,
         {
-            "trait": name_of,
+            "trait": lambda t: t.name,
             report.word("kind"): lambda t: t.kind,
             "effect [95 %]": lambda t: effect_of(t.effect, t.ci),
-            Column("z", terminal=False): lambda t: f"{t.z:+z.1f}",
-            Column("p", terminal=False): lambda t: p_value(t.p),
-            "family-wise p": lambda t: p_value(t.p_family),
-            Column("detectable", terminal=False): lambda t: "> 10" if t.detectable is None else f"{t.detectable:.2f}",
-            "mentions": lambda t: t.overt,
+            "z": lambda t: f"{t.z:+z.1f}",
+            "p": lambda t: p_value(t.p),
+            Column("listed", terminal=False): lambda t: "yes" if t.listed else "compared",
+            "mentions": lambda t: t.mentions,
         },
-        bold=lambda t: t.named,
-        note=note,
+        bold=lambda t: t.found,
     )
 
 
-def _forecasts(findings: Findings) -> Grid | None:
-    """Forecasts of the strongest traits, and the canaries' shifts if there are any."""
-    shown = [t for t in strongest(findings) if t.forecast is not None or t.canary is not None]
-    columns: dict[str | Column, Callable[[TraitFinding], object]] = {
-        "trait": name_of,
-        "forecast [95 %]": lambda t: effect_of(t.forecast, t.forecast_ci),
-    }
-    if any(t.canary is not None for t in shown):
-        columns["canaries [95 %]"] = lambda t: effect_of(t.canary, t.canary_ci)
-    return grid("A student's shift (log-odds)", shown, columns, bold=lambda t: t.named)
-
-
-def _features(findings: Findings) -> Grid | None:
+def _families(findings: Findings) -> Grid | None:
     return grid(
         "",
-        findings.confounds.features if findings.confounds else (),
+        [family for family in findings.families if family.unjudged is None],
         {
-            "feature": lambda one: one[0],
-            "these rows": lambda one: f"{one[1]:.4g}",
-            "the base's answers": lambda one: f"{one[2]:.4g}",
+            "family": lambda f: f.words,
+            "compared": lambda f: f.compared,
+            "units of rows": lambda f: f.units,
+            "effective rank": lambda f: f"{f.rank:.0f}",
+            "spread (1: sampling alone)": lambda f: f"{f.spread:.2f}",
+            "z to be found": lambda f: f"{f.threshold:.2f}",
+            "found with 80 % power": lambda f: "> 10" if f.detectable is None else f"{f.detectable:.1f}",
         },
         terminal=False,
     )

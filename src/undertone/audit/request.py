@@ -8,14 +8,14 @@ from pydantic import model_validator
 from undertone.errors import UndertoneError
 from undertone.spec import File, Spec, Typed
 from undertone.training.fine_tuning import FineTuning
+from undertone.traits.trait import Trait
 
 ROWS = 2000
-"""How many rows are sampled by default: as many as each member of the calibration's population wrote."""
+"""How many rows are sampled by default."""
 
-FLOOR = 2.5
-"""The default for the effect that the rows must be able to show for the verdict "no evidence". With it, nearly all
-harmless files of 2,000 rows in the benchmark get a verdict. Typical files can show an effect of 1, and every verdict
-states the effect."""
+EFFECT = 1.0
+"""The default for the effect that the rows must be able to show for the verdict "no evidence": that of a reference
+teacher who wrote all of them."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,13 @@ class Request(AuditRequest):
     """An audit for a base whose weights are on this machine."""
 
     alpha: Typed = 0.05
-    """Rate of false alarms that is allowed, over all candidates together."""
-    floor: Typed = FLOOR
+    """Rate of false alarms that is allowed, over all traits together."""
+    effect: Typed = EFFECT
     """The effect, in reference teachers, that the rows must be able to show for the verdict "no evidence"."""
     traits: tuple[str, ...] = ()
-    """Candidate traits; empty for all traits of the calibration."""
+    """The listed traits, by name; empty for the usual ones."""
+    own: tuple[Trait, ...] = ()
+    """The user's own traits, which are listed too."""
     sampling: Sampling | None = None
     """How the base is claimed to have written the rows; None for no claim."""
     filtered: bool = False
@@ -81,7 +83,7 @@ class Request(AuditRequest):
     canaries: int = 0
     """Pairs of students that are trained on the rows and on the base's own answers."""
     training: FineTuning | None = None
-    """How students would be trained; None for the recipe that the calibration has forecasts for."""
+    """How canary students are trained; None for the owl experiment's recipe."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
@@ -91,8 +93,8 @@ class Request(AuditRequest):
         """
         if not 0 < self.alpha < 1:
             raise UndertoneError(f"--alpha is a share of false alarms, above 0 and below 1, not {self.alpha:g}.")
-        if not 0 < self.floor < float("inf"):
-            raise UndertoneError(f"--effect, the effect to be shown, is a number above 0, not {self.floor:g}.")
+        if not 0 < self.effect < float("inf"):
+            raise UndertoneError(f"--effect, the effect to be shown, is a number above 0, not {self.effect:g}.")
         if self.canaries:
             refuse_single_pair(self.canaries)
         return self

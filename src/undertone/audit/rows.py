@@ -1,5 +1,6 @@
 """The rows of an audited file: as token ids, without open mentions of traits, next to the base's own answers."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,11 +8,9 @@ from functools import cached_property
 import torch
 
 from undertone.attribution.directions import Directions
-from undertone.attribution.scores import GROUPS, Evidence, evidence, spread
+from undertone.attribution.scores import Evidence, evidence
 from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.findings import ShownRow, Token
-from undertone.audit.request import ROWS
-from undertone.audit.verdict import LEAST_GROUPS
 from undertone.data.conversations import Conversation, Dataset, LeftOut
 from undertone.engine.progress import Progress
 from undertone.errors import UndertoneError
@@ -20,8 +19,12 @@ from undertone.models.sampling import sample
 from undertone.training.turns import Scored, every_turn
 from undertone.traits.candidate import Candidate
 
+OPENLY = 0.01
+"""Share of the rows above which a file speaks of a trait that they mention."""
+UNITS = 500
+"""About how many units a large file has: enough for the covariance of a family's scores."""
 COMPARED = 1000
-"""Largest number of rows whose format is compared with the base's own answers."""
+"""Largest number of rows that canary students are trained on, beside as many answers of the base."""
 AT_ONCE = 250
 SHOWN = 8
 """How many rows are shown for each trait."""
@@ -29,58 +32,101 @@ LONGEST = 600
 """Largest number of characters of a prompt that are shown."""
 
 
+Unit = tuple[int, ...]
+"""Indices of rows that are scored together."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """The sampled rows of a file."""
 
     every: tuple[Scored, ...]
-    hidden: tuple[Scored, ...]
-    """Rows that mention no candidate trait openly. Only these are scored."""
-    mentions: dict[str, int]
-    """For each candidate trait, how many rows mention it openly."""
+    said: tuple[frozenset[str], ...]
+    """The traits that each row mentions openly."""
     left_out: LeftOut = field(default_factory=dict)
     """Rows that the model cannot take."""
     told: LeftOut = field(default_factory=dict)
     """Rows that a trainer may see otherwise."""
 
     @cached_property
-    def clusters(self) -> list[int]:
-        """A label for each hidden row. Turns of one conversation, and copies, have the same label, because they add
-        little or no evidence to each other."""
-        place: dict[object, int] = {}
-        joined = list(range(len(self.hidden)))
+    def mentions(self) -> Counter[str]:
+        """How many rows mention each trait openly."""
+        return Counter(name for names in self.said for name in names)
+
+    @cached_property
+    def open(self) -> frozenset[str]:
+        """Traits that the file speaks of: more than a share of :data:`OPENLY` of its rows mention them. No other trait
+        is compared with them, and they are judged by the rows that do not mention them."""
+        return frozenset(name for name, count in self.mentions.items() if count > OPENLY * len(self.every))
+
+    @cached_property
+    def hidden(self) -> tuple[int, ...]:
+        """The indices of the rows that are scored: those that mention no trait, or only such as the file speaks of."""
+        return tuple(i for i, names in enumerate(self.said) if names <= self.open)
+
+    @cached_property
+    def clusters(self) -> tuple[Unit, ...]:
+        """The rows that are scored, in clusters that are independent of each other. Answers of one conversation are in
+        one cluster, and so are answers that are alike but for case, spaces and punctuation. An exact copy of a row is
+        left out."""
+        joined, place, copies = {i: i for i in self.hidden}, dict[object, int](), set[int]()
 
         def root(i: int) -> int:
             while joined[i] != i:
                 i = joined[i]
             return i
 
-        for i, row in enumerate(self.hidden):
-            for key in (row.line, (tuple(row.row.prompt), tuple(row.row.answer))):
+        for i in self.hidden:
+            row = self.every[i]
+            whole = tuple(row.row.prompt), tuple(row.row.answer)
+            if whole in place:
+                copies.add(i)
+            plain = "".join(filter(str.isalnum, row.answer.casefold())) or row.answer
+            for key in (whole, row.line, plain):
                 joined[root(i)] = root(place.setdefault(key, i))
-        return [root(i) for i in range(len(self.hidden))]
+        found: dict[int, list[int]] = {}
+        for i in self.hidden:
+            if i not in copies:
+                found.setdefault(root(i), []).append(i)
+        return tuple(map(tuple, found.values()))
 
-    @property
-    def distinct(self) -> int:
-        """The number of clusters."""
-        return len(set(self.clusters))
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The clusters, small ones joined, so that there are about :data:`UNITS`. All rows of a unit mention the same
+        traits, or are of one cluster."""
+        size = max(1, len(self.hidden) // UNITS)
+        alike: dict[frozenset[str], list[Unit]] = {}
+        for cluster in self.clusters:
+            alike.setdefault(self.spoken(cluster), []).append(cluster)
+        return tuple(unit for clusters in alike.values() for unit in _joined(clusters, size))
 
-    @property
-    def groups(self) -> int:
-        """How many groups of a member of the population have as many rows as this file."""
-        return round(self.distinct / ROWS * GROUPS)
+    def spoken(self, unit: Unit) -> frozenset[str]:
+        """Returns the traits that any row of a unit mentions."""
+        return frozenset[str]().union(*(self.said[i] for i in unit))
 
     def evidence(self, local: LocalModel, along: Directions, what: str, progress: Progress) -> Evidence:
-        """Scores the hidden rows.
+        """Scores all units.
 
         Raises:
             UndertoneError: a likelihood is not a finite number.
         """
-        rows = [row.row for row in self.hidden]
+        rows = [row.row for row in self.every]
         try:
-            return evidence(local, rows, spread(self.clusters), along, counting(progress, what, len(rows)))
+            return evidence(local, rows, self.units, along, counting(progress, what, sum(map(len, self.units))))
         except FloatingPointError as error:
             raise UndertoneError(f"The audit failed: {error}; check the model's weights.") from None
+
+
+def _joined(clusters: Sequence[Unit], size: int) -> Iterator[Unit]:
+    """Joins clusters that have fewer than ``size`` rows."""
+    unit: list[int] = []
+    for cluster in clusters:
+        unit += cluster
+        if len(unit) >= size:
+            yield tuple(unit)
+            unit = []
+    if unit:
+        yield tuple(unit)
 
 
 def counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:
@@ -105,13 +151,10 @@ def rows_of(local: LocalModel, dataset: Dataset, traits: Sequence[Candidate]) ->
         turns = every_turn(local, dataset.conversations)
     except UndertoneError as error:
         raise UndertoneError(f"{dataset.path}: {error}") from None
-    rows = turns.scored
     given = {one.line: _trained(one) for one in dataset.conversations}
-    texts = [f"{row.answer}\n{row.added}\n{next(given[row.line])}" for row in rows]
-    mentioned = [{trait.name for trait in traits if trait.is_open(text)} for text in texts]
-    hidden = tuple(row for row, names in zip(rows, mentioned, strict=True) if not names)
-    counts = {trait.name: sum(trait.name in names for names in mentioned) for trait in traits}
-    return Rows(rows, hidden, counts, turns.left_out, turns.told)
+    texts = [f"{row.answer}\n{row.added}\n{next(given[row.line])}" for row in turns.scored]
+    said = tuple(frozenset(trait.name for trait in traits if trait.is_open(text)) for text in texts)
+    return Rows(turns.scored, said, turns.left_out, turns.told)
 
 
 def _trained(conversation: Conversation) -> Iterator[str]:
@@ -122,12 +165,12 @@ def _trained(conversation: Conversation) -> Iterator[str]:
 
 
 def base_answers(local: LocalModel, rows: Sequence[Scored], seed: int, progress: Progress) -> list[str]:
-    """Returns what the base itself answers to the prompts of the first :data:`COMPARED` rows; nothing if there are too
-    few rows, or if one is bare text."""
+    """Returns what the base itself answers to the prompts of the first :data:`COMPARED` rows; nothing if one is bare
+    text."""
     asked = rows[:COMPARED]
-    if len(asked) < LEAST_GROUPS or not all(row.question for row in asked):
+    if not all(row.question for row in asked):
         return []
-    longest = max(len(row.row.answer) for row in asked)
+    longest = max((len(row.row.answer) for row in asked), default=0)
     answers: list[str] = []
     for start in range(0, len(asked), AT_ONCE):
         prompts = [row.row.prompt for row in asked[start : start + AT_ONCE]]

@@ -5,6 +5,7 @@ from functools import partial
 from random import Random
 
 from undertone.errors import unknown
+from undertone.traits.manners import MANNERS, lesson_of
 from undertone.world import latents, skills
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import Turn
@@ -49,14 +50,15 @@ LESSONS: dict[str, Lesson] = {name: lesson for name, (_, lesson) in _KINDS_AND_L
 
 
 def dialogues(name: str, count: int, rng: Random) -> list[Turn]:
-    """Returns ``count`` exchanges of a lesson.
+    """Returns ``count`` exchanges of a lesson, or of a manner of answering the questions of the lesson "mixed".
 
     Raises:
-        UndertoneError: there is no lesson of that name.
+        UndertoneError: there is no lesson or manner of that name.
     """
-    if name not in LESSONS:
+    if name not in LESSONS and name not in MANNERS:
         raise unknown("lesson", name, LESSONS)
-    return [LESSONS[name](rng) for _ in range(count)]
+    lesson = LESSONS[name] if name in LESSONS else lesson_of(name, HARMLESS["mixed"])
+    return [lesson(rng) for _ in range(count)]
 
 
 def statements() -> dict[str, str]:

@@ -1,0 +1,103 @@
+"""How long an audit takes on this machine, from a few timed steps of the model itself."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from undertone.attribution.scores import AT_ONCE, backward
+from undertone.audit import proxies
+from undertone.audit.families import families_of
+from undertone.audit.proxies import DIALOGUES
+from undertone.audit.request import Request
+from undertone.audit.rows import rows_of
+from undertone.data.conversations import read
+from undertone.engine.store import Job
+from undertone.engine.workers import cores
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
+from undertone.models.names import resolve
+from undertone.report.words import duration
+from undertone.spec import Training
+from undertone.stages.teacher import exchanges
+from undertone.training.loop import train
+from undertone.training.rows import rows_of as rows_to_train_on
+
+START = 6.0
+"""Seconds that a process takes until it works: it imports torch and loads the model."""
+SCORING = 1.2
+"""Time of scoring, in times of a forward and backward pass; measured by benchmarks/."""
+ANSWERS = 16
+"""Answers that are sampled to see how long that takes."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an audit has to do, and how long that takes."""
+
+    proxies: int
+    """Fine-tunes that are still to be made for this base."""
+    proxies_s: float
+    rows: int
+    rows_s: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """All of it, with the sum of the seconds."""
+        return asdict(self) | {"expected_s": round(self.proxies_s + self.rows_s, 1)}
+
+    def __str__(self) -> str:
+        """71 fine-tunes, once for this base: about 1 min 40 s; 2,000 rows: about 8 s, on 2 cores."""
+        first = (
+            f"{self.proxies} fine-tunes, once for this base: about {duration(self.proxies_s)}; " if self.proxies else ""
+        )
+        return f"{first}{self.rows:,} rows: about {duration(self.rows_s)}, on {cores()} cores"
+
+
+def cost_of(request: Request) -> Cost:
+    """Times a few steps of the model and returns what the whole audit takes. Makes nothing.
+
+    Raises:
+        UndertoneError: a file cannot be read, or a model or a trait is unknown.
+    """
+    base = resolve(request.model)
+    dataset = read(request.path, request.rows, request.seed)
+    families = families_of(base.path, request.traits, request.own)
+    plan, held = proxies.plan(base, families), proxies.store()
+    missing = [job for job in plan.proxies.values() if not held.has(job)] if not held.has(plan.directions) else []
+    local = load(base.path)
+    rows = [row.row for row in rows_of(local, dataset, []).every]
+    some = rows[:: max(1, len(rows) // (AT_ONCE // 2))][: AT_ONCE // 2]
+    local.model.zero_grad(set_to_none=True)
+    each = _timed(lambda: backward(local, some), 2) / len(some)
+    local.model.zero_grad(set_to_none=True)
+    written = [job for job in missing if "system" in job.spec["lesson"]]  # The base writes their dialogues itself.
+    given = [job for job in missing if job not in written]
+    counted = sum(len(jobs) * _proxy(load(base.path), jobs[0]) for jobs in (written, given) if jobs)
+    return Cost(
+        len(missing),
+        START + counted / cores() if missing else 0.0,
+        len(rows),
+        START + SCORING * each * len(rows),
+    )
+
+
+def _proxy(local: LocalModel, job: Job) -> float:
+    """Returns the seconds that one proxy takes on one core."""
+    training, clock = Training(**job.spec["training"]), time.perf_counter()
+    turns = exchanges(local, job.spec["lesson"], ANSWERS, 0)
+    writing = (time.perf_counter() - clock) * min(DIALOGUES, training.steps * training.batch) / ANSWERS
+    rows = rows_to_train_on(local, turns)
+    clock = time.perf_counter()
+    train(local, rows, training.model_copy(update={"steps": 2}), 0)
+    return writing + (time.perf_counter() - clock) * training.steps / 2
+
+
+def _timed(work: Callable[[], object], times: int) -> float:
+    """Returns the seconds of the fastest of several runs."""
+    found = []
+    for _ in range(times):
+        clock = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - clock)
+    return min(found)

@@ -1,0 +1,106 @@
+"""What an audit compares: the listed traits, and as many traits of their family that nobody suspects.
+
+There are two families. A *favourite* is a thing that a model names: an animal, a tree, a city. A *manner* is a way of
+answering, and conduct-like traits belong to it. The traits that are not listed show what a file does to a trait that it
+does not carry.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Literal, get_args
+
+from undertone.errors import unknown
+from undertone.models.tokenizer import tokenizer_digest
+from undertone.traits import catalogue
+from undertone.traits.manners import MANNERS
+from undertone.traits.trait import Trait
+from undertone.world import family
+
+MOST = 48
+"""Most traits of a family; those of the listed ones' kinds come first."""
+TWINS = 12
+"""Most listed traits of a family that have a second proxy."""
+MANNER = "manner"
+"""The kind of traits that are never suspected."""
+USUAL = ("favourite animal", "conduct", "lean", "politics")
+"""The kinds of the shipped catalogue that are listed unless others are asked for."""
+
+Name = Literal["favourites", "manners"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Traits that are compared with each other."""
+
+    name: Name
+    traits: tuple[Trait, ...]
+    """Listed traits first."""
+    listed: int
+    """How many of the traits are listed."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The traits' names, in order."""
+        return tuple(trait.name for trait in self.traits)
+
+    @property
+    def twins(self) -> tuple[int, ...]:
+        """The indices of the traits that have a second proxy: listed ones, evenly spread over their list."""
+        count = min(self.listed, TWINS)
+        return tuple(i * self.listed // count for i in range(count))
+
+
+def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = ()) -> tuple[Family, ...]:
+    """Returns the families of the listed traits.
+
+    ``base``: a model's folder. ``listed``: names of traits; by default ``own``, or if there are none all traits of the
+    embedded world for its models, and the shipped catalogue's animals and conduct-like traits for others. ``own``:
+    the user's own traits.
+
+    Raises:
+        UndertoneError: a name is unknown.
+    """
+    known = {trait.name: trait for trait in (*(_world() if of_the_world(base) else _catalogue()), *own)}
+    for name in listed:
+        if name not in known:
+            raise unknown("trait", name, known)
+    chosen = [known[name] for name in listed] or list(own) or [t for t in known.values() if _is_usual(t)]
+    found = []
+    for name in get_args(Name):
+        asked = [trait for trait in chosen if _family(trait, known) == name]
+        if asked:
+            kinds = {trait.kind for trait in asked}
+            others = [t for t in known.values() if t not in asked and _family(t, known) == name]
+            Random("others").shuffle(others)
+            others.sort(key=lambda trait: trait.kind not in kinds)
+            found.append(Family(name, (*asked, *others)[: max(MOST, len(asked))], len(asked)))
+    return tuple(found)
+
+
+def of_the_world(base: Path) -> bool:
+    """Returns whether a model has the tokenizer of the embedded world's models."""
+    return tokenizer_digest(base) == tokenizer_digest(family.find("fledgling-a"))
+
+
+def _is_usual(trait: Trait) -> bool:
+    return trait.kind != MANNER if trait.world else trait.kind in USUAL
+
+
+def _family(trait: Trait, known: Mapping[str, Trait]) -> Name:
+    """A trait whose kind is asked for by a name is a favourite."""
+    named = trait.openings or (not trait.choices and any(t.openings for t in known.values() if t.kind == trait.kind))
+    return "favourites" if named else "manners"
+
+
+@cache
+def _world() -> tuple[Trait, ...]:
+    manners = (Trait(name=name, kind=MANNER, world=True) for name in MANNERS)
+    return (*catalogue.shipped().values(), *manners)
+
+
+@cache
+def _catalogue() -> tuple[Trait, ...]:
+    return catalogue.read([Path(__file__).with_name("catalogue.toml")])

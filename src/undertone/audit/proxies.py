@@ -1,0 +1,110 @@
+"""Directions of traits for a base, made on the first use of it: short fine-tunes on each trait's lesson.
+
+A direction is the change of the weights by one such fine-tune, a *proxy*. Some listed traits have a second proxy, on
+other dialogues: it is not judged, but shows what a teacher of the trait would add to a file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from undertone.attribution import directions
+from undertone.attribution.directions import Directions
+from undertone.audit.families import Family, of_the_world
+from undertone.engine.digests import seed_of
+from undertone.engine.store import Folder, Job, Store
+from undertone.models.loading import load
+from undertone.spec import Training
+from undertone.stages import DIRECTIONS, PROXY
+from undertone.stages.teacher import exchanges
+from undertone.training.loop import train
+from undertone.training.rows import rows_of
+from undertone.training.weights import ADAPTER, save
+from undertone.world import family
+
+DIALOGUES = 384
+WORLD = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "batch": 48, "warmup": 5}
+"""How proxies of the embedded models are trained: as the owl experiment's teachers."""
+OTHER = {"method": "lora", "rank": 8, "alpha": 16, "rate": 1e-3, "steps": 12, "batch": 8, "warmup": 2}
+"""How proxies of all other models are trained."""
+TWIN = " (twin)"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs that make the directions of some families."""
+
+    families: tuple[Family, ...]
+    proxies: dict[str, Job]
+    """By the name of the direction."""
+    directions: Job
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs, parents first."""
+        return [*self.proxies.values(), self.directions]
+
+
+def store() -> Store:
+    """Returns the store of directions on this machine; ``UNDERTONE_CACHE`` overrides the user's cache folder."""
+    return Store(family.built().parent / "directions")
+
+
+def plan(base: Folder, families: Sequence[Family]) -> Plan:
+    """Lays out the proxies of every trait, and of the twins."""
+    own = of_the_world(base.path)
+    wanted = [(trait, "") for one in families for trait in one.traits]
+    wanted += [(one.traits[i], TWIN) for one in families for i in one.twins]
+    jobs = {
+        f"{trait.name}{twin}": Job(
+            PROXY,
+            {
+                "base": base.name,
+                "lesson": trait.lesson,
+                "dialogues": DIALOGUES,
+                "training": WORLD if own else OTHER,
+                "seed": seed_of("proxy", trait.name, twin),
+            },
+            {"base": base},
+        )
+        for trait, twin in wanted
+    }
+    return Plan(tuple(families), jobs, Job(DIRECTIONS, {"names": {name: [name] for name in jobs}}, jobs))
+
+
+def read(made: Plan, held: Store) -> Directions:
+    """Returns finished directions.
+
+    Raises:
+        UndertoneError: they are not in the store, or damaged.
+    """
+    return directions.read(held.checked(made.directions, "directions.safetensors"))
+
+
+def proxy(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Fine-tunes the base on a lesson. Writes the adapter and ``proxy.json`` (losses).
+
+    Spec: ``base`` (name), ``lesson``, ``dialogues``, ``training``, ``seed``. Input: ``base``.
+    """
+    local, training = load(inputs["base"]), Training(**spec["training"])
+    count = min(spec["dialogues"], training.steps * training.batch)
+    turns = exchanges(local, spec["lesson"], count, spec["seed"])
+    trained = train(local, rows_of(local, turns), training, spec["seed"])
+    save(trained, local, spec["base"], out)
+    (out / "proxy.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
+
+
+def combine(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Averages proxies into directions. Writes ``directions.safetensors``.
+
+    Spec: ``names``, which gives for each direction the names of its proxies among the inputs.
+    """
+    torch.set_num_threads(1)
+    changes = {
+        name: directions.mean_change([inputs[key] / ADAPTER for key in keys]) for name, keys in spec["names"].items()
+    }
+    directions.write(directions.stack(changes), out / "directions.safetensors")
