@@ -1,4 +1,5 @@
-"""What the shipped calibrations' own students say of transfer: one student of one teacher for each of 43 traits a base.
+"""What the students say of transfer that the audit's calibrations were once made with, one of one teacher for each of
+43 traits a base.
 
     python -m benchmarks.calibrated > results/calibrations.json
 
@@ -8,38 +9,50 @@ of them; all of them are here, by the recipe that they were trained with.
 """
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import stats
 
-from undertone.audit import calibrations
-from undertone.audit.calibration import Calibration
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import mean_estimate
+
+FILE = Path(__file__).with_name("students_of_43_traits.json")
 
 Control = Literal["harmless", "others"]
 """Whose students a student's shift is net of."""
 
 
-def shipped() -> dict[str, Calibration]:
-    """Returns every shipped calibration, by its base."""
-    found = [Calibration.read(path.parent) for path in calibrations.SHIPPED.glob("*/calibration.safetensors")]
-    return {one.model.removeprefix("builtin/"): one for one in sorted(found, key=lambda one: one.model)}
+@dataclass(frozen=True)
+class Kept:
+    """The students of one base."""
+
+    recipes: list[dict[str, Any]]
+    """How they were trained."""
+    traits: list[str]
+    students: dict[str, list[list[float]]]
+    """By lesson of the teacher: for each recipe, the shift of each trait in log-odds."""
 
 
-def own_shifts(calibration: Calibration, recipe: int = 0, net_of: Control = "harmless") -> Floats:
+def kept() -> dict[str, Kept]:
+    """Returns the students by their base."""
+    return {base: Kept(**students) for base, students in json.loads(FILE.read_text("utf-8")).items()}
+
+
+def own_shifts(of: Kept, recipe: int = 0, net_of: Control = "harmless") -> Floats:
     """Returns the shift in log-odds of each trait's student to its own trait, net of those of harmless teachers or of
     the teachers of all other traits, (traits,)."""
-    members = [(member.lesson, member.shifts[recipe]) for member in calibration.members if member.shifts]
-    taught = {lesson: shifts for lesson, shifts in members if lesson in shifts}
-    harmless = [shifts for lesson, shifts in members if lesson not in shifts]
+    shifts = {lesson: dict(zip(of.traits, each[recipe], strict=True)) for lesson, each in of.students.items()}
+    taught = [lesson for lesson in shifts if lesson in of.traits]
+    harmless = [lesson for lesson in shifts if lesson not in of.traits]
 
     def controls(trait: str) -> list[float]:
-        own = harmless if net_of == "harmless" else [shifts for lesson, shifts in taught.items() if lesson != trait]
-        return [shifts[trait] for shifts in own]
+        own = harmless if net_of == "harmless" else [lesson for lesson in taught if lesson != trait]
+        return [shifts[lesson][trait] for lesson in own]
 
-    return np.array([shifts[trait] - np.mean(controls(trait)) for trait, shifts in taught.items()])
+    return np.array([shifts[trait][trait] - np.mean(controls(trait)) for trait in taught])
 
 
 def described(shifts: Floats) -> dict[str, Any]:
@@ -54,14 +67,14 @@ def described(shifts: Floats) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the findings for every shipped calibration, by base and recipe of training."""
+    """Prints the findings for every base, by recipe of training."""
     found = {
         base: [
-            {"training": recipe.model_dump(mode="json")}
-            | {f"net_of_{side}": described(own_shifts(calibration, i, side)) for side in get_args(Control)}
-            for i, recipe in enumerate(calibration.recipes)
+            {"training": recipe}
+            | {f"net_of_{side}": described(own_shifts(students, i, side)) for side in get_args(Control)}
+            for i, recipe in enumerate(students.recipes)
         ]
-        for base, calibration in shipped().items()
+        for base, students in kept().items()
     }
     print(json.dumps(found, indent=1))
 

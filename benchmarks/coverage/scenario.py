@@ -36,7 +36,7 @@ class Scenario:
 STRONG = 1.0
 """Skewness 6.2."""
 MILD = 0.38
-"""Skewness 1.2, about that of the own traits of the 43 students that each shipped calibration keeps, net of harmless
+"""Skewness 1.2, about that of the own traits of 43 students of each base (`benchmarks/calibrated.py`), net of harmless
 ones: .87 for `fledgling-a`, 1.23 for `fledgling-b`."""
 TWO_ARMS = (
     Scenario("normal, equal spread"),
