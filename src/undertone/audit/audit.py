@@ -6,8 +6,9 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 """
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from undertone.attribution.directions import Directions
 from undertone.audit import canary, proxies
@@ -18,7 +19,7 @@ from undertone.audit.request import Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
 from undertone.audit.unseen import Unseen, unseen_of
 from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
-from undertone.data.conversations import read
+from undertone.data.conversations import Conversation, Dataset, LeftOut, read
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
 from undertone.engine.workers import cores, run_jobs
@@ -27,6 +28,8 @@ from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 
+POSITION, BLOCKS = "position", 8
+"""Rows can be grouped by where they stand in the file, into so many blocks."""
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
 STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
@@ -41,25 +44,29 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
             claim of origin, or a likelihood is not a number.
     """
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed)
+    by = None if request.group_by == POSITION else request.group_by
+    dataset = read(request.path, request.rows, request.seed, by=by)
     families = families_of(base.path, request.traits, request.own)
     along = directions_of(proxies.plan(base, families), progress)
 
     local = load(base.path)
     traits = [trait for family in families for trait in family.traits]
-    rows = rows_of(local, dataset, traits)
-    origin = claim_of_origin(local, [row.row for row in rows.every], request, progress)
-    before = time.perf_counter()
-    file = scored(local, rows, along, "rows scored", progress)
-    rate = sum(map(len, rows.units)) / (time.perf_counter() - before)
+    groups = {name: rows_of(local, part, traits) for name, part in _groups(dataset, request.group_by).items()}
+    every = [row for rows in groups.values() for row in rows.every]
+    origin = claim_of_origin(local, [row.row for row in every], request, progress)
+    asked = Asked(request.alpha, request.effect, len(families) * len(groups))
     control, control_unseen = _control(local, request, families, along, progress)
-    asked = Asked(request.alpha, request.effect, len(families))
-    found = [judged(family, file, rows.open, asked, control) for family in families]
-    hidden = [rows.every[i] for i in rows.hidden]
+    found, tokens, before = list[FamilyFinding](), 0, time.perf_counter()
+    for name, rows in groups.items():
+        file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
+        tokens += int(file.evidence.tokens.sum())
+        found += [_of(judged(family, file, rows.open, asked, control), name, rows) for family in families]
+    hidden = [rows.every[i] for rows in groups.values() for i in rows.hidden]
+    rate = len(hidden) / (time.perf_counter() - before)
     answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
     recipe = request.training.training if request.training else _usual
     shifts = canary.outcome(local, base, hidden, answers, request.canaries, request.seed, recipe, progress)
-    found = [_with(family, rows, shifts) for family in found]
+    found = [_with(family, shifts) for family in found]
 
     strongest = sorted((trait for family in found for trait in family.traits), key=lambda trait: -trait.z)
     shown = [trait.name for trait in strongest if trait.found] or [trait.name for trait in strongest[:1]]
@@ -74,14 +81,16 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         base=base.key,
         rows_in_file=dataset.rows,
         seed=request.seed,
-        overt=tuple(trait.name for trait in traits if rows.mentions[trait.name]),
-        unseen=unseen_of(dataset, rows.left_out, rows.told),
+        overt=tuple(t.name for t in traits if any(rows.mentions[t.name] for rows in groups.values())),
+        unseen=unseen_of(
+            dataset, _together(r.left_out for r in groups.values()), _together(r.told for r in groups.values())
+        ),
         control_unseen=control_unseen,
         alpha=request.alpha,
         effect=request.effect,
         families=tuple(found),
         scored=len(hidden),
-        tokens=int(file.evidence.tokens.sum()),
+        tokens=tokens,
         origin=origin,
         training=recipe(len(hidden)).model_dump() if request.canaries else None,
         rows=tuple(ranked(load(base.path), hidden, along, shown[:MOST_SHOWN])),
@@ -120,15 +129,42 @@ def _usual(rows: int) -> Training:
     return STUDENT
 
 
-def _with(family: FamilyFinding, rows: Rows, shifts: dict[str, canary.Shift]) -> FamilyFinding:
-    """Adds to each trait how many rows mention it, and what canary students showed."""
+def _groups(dataset: Dataset, by: str | None) -> dict[str, Dataset]:
+    """Returns the rows of each source by its name; the whole file under an empty name if they are not grouped."""
+    if by is None:
+        return {"": dataset}
+    count, parts = len(dataset.conversations), dict[str, list[Conversation]]()
+    for i, one in enumerate(dataset.conversations):
+        name = f"block {i * BLOCKS // count + 1}" if by == POSITION else f"{by} {one.group}"
+        parts.setdefault(name, []).append(one)
+    return {name: replace(dataset, conversations=tuple(part)) for name, part in parts.items()}
+
+
+def _together(found: Iterable[LeftOut]) -> LeftOut:
+    """Joins the lines of every reason."""
+    lines: dict[str, tuple[int, ...]] = {}
+    for one in found:
+        for reason, some in one.items():
+            lines[reason] = lines.get(reason, ()) + some
+    return lines
+
+
+def _of(family: FamilyFinding, group: str, rows: Rows) -> FamilyFinding:
+    """Adds the source of the rows, and to each trait how many rows mention it."""
+    traits = tuple(
+        trait.model_copy(update={"group": group, "mentions": rows.mentions[trait.name]}) for trait in family.traits
+    )
+    return family.model_copy(update={"group": group, "traits": traits})
+
+
+def _with(family: FamilyFinding, shifts: dict[str, canary.Shift]) -> FamilyFinding:
+    """Adds to each trait what canary students showed."""
     traits = []
     for trait in family.traits:
-        more: dict[str, Any] = {"mentions": rows.mentions[trait.name]}
         if trait.name in shifts:
             shift, *ends = shifts[trait.name]
-            more |= {"canary": shift, "canary_ci": tuple(ends)}
-        traits.append(trait.model_copy(update=more))
+            trait = trait.model_copy(update={"canary": shift, "canary_ci": tuple(ends)})
+        traits.append(trait)
     return family.model_copy(update={"traits": tuple(traits)})
 
 

@@ -14,6 +14,8 @@ class TraitFinding(Part):
     """The result for one trait."""
 
     name: str
+    group: str = ""
+    """The source of the rows, if they were grouped."""
     kind: str
     """What it is a trait of, such as animal, tree or conduct."""
     listed: bool
@@ -40,6 +42,8 @@ class FamilyFinding(Part):
     """How the traits of a family compare."""
 
     name: str
+    group: str = ""
+    """The source of the rows, if they were grouped."""
     compared: int
     """Traits that are compared with each other."""
     listed: int
@@ -68,8 +72,9 @@ class FamilyFinding(Part):
 
     @property
     def words(self) -> str:
-        """What the listed traits of the family are."""
-        return "favourites" if self.name == "favourites" else "conduct-like traits"
+        """What the listed traits of the family are, and of which rows, if they were grouped."""
+        what = "favourites" if self.name == "favourites" else "conduct-like traits"
+        return f"{what} in {self.group}" if self.group else what
 
 
 class OriginFinding(Part):
@@ -167,4 +172,4 @@ class Findings(AuditFindings):
     @property
     def named(self) -> tuple[str, ...]:
         """The listed traits that were found, the strongest first."""
-        return tuple(trait.name for trait in self.traits if trait.found and trait.listed)
+        return tuple(dict.fromkeys(trait.name for trait in self.traits if trait.found and trait.listed))

@@ -76,6 +76,9 @@ class Request(AuditRequest):
     """The listed traits, by name; empty for the usual ones."""
     own: tuple[Trait, ...] = ()
     """The user's own traits, which are listed too."""
+    group_by: str | None = None
+    """The field whose values part the rows into sources, each of which is judged by itself; "position" for
+    :data:`undertone.audit.audit.BLOCKS` blocks of neighbouring rows; None for the file as a whole."""
     sampling: Sampling | None = None
     """How the base is claimed to have written the rows; None for no claim."""
     filtered: bool = False

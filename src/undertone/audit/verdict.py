@@ -136,13 +136,15 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     )
     if named:
         best = named[0]
+        where = f"The rows of {best.group}" if best.group else "These rows"
         return (
-            f"These rows carry {' and '.join(trait.name for trait in named)}: {best.effect:.2f} "
+            f"{where} carry {' and '.join(dict.fromkeys(trait.name for trait in named))}: {best.effect:.2f} "
             f"[{best.ci[0]:.2f}, {best.ci[1]:.2f}] of what a teacher with the trait puts into its rows, p {_p(best.p)}."
         )
     if found:
+        where = f"The rows of {found[0].group}" if found[0].group else "These rows"
         return (
-            "These rows carry something that is not on the list. Among the traits that they were compared with, "
+            f"{where} carry something that is not on the list. Among the traits that they were compared with, "
             f"“{found[0].name}” comes closest (p {_p(found[0].p)})."
         )
     able = [f for f in families if f.power is not None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from undertone.data.row import BadRow, told
 from undertone.data.rows import Source
@@ -22,6 +22,8 @@ MOST_LEFT_OUT = 0.1
 NAMES = 50
 """Most names of unread keys that are told apart; the rest are OTHERS."""
 OTHERS = "other keys"
+GROUPS, LONGEST_GROUP = 50, 60
+"""Most groups of rows that a field may make, and most characters of a group's name that are kept."""
 ACCEPTED = (
     'a dataset is JSONL (or gzip or zstd of it) or Parquet, with {"messages": [{"role": ..., "content": ...}, ...]}, '
     '{"prompt": ..., "completion": ...} or {"text": ...} in every row'
@@ -40,6 +42,8 @@ class Conversation:
     turns: tuple[Turn, ...]
     source: bytes = field(default=b"", compare=False, repr=False)
     """The row as JSON with all its keys; empty unless it was asked for."""
+    group: str = ""
+    """The value of the field by which rows were grouped; empty if they were not."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,15 @@ class Dataset:
     """Answers that are not trained on, as by ``"weight": 0`` or in a prompt."""
 
 
-def read(path: Path, most: int | None, seed: int, whole: bool = False) -> Dataset:
+def read(path: Path, most: int | None, seed: int, whole: bool = False, by: str | None = None) -> Dataset:
     """Reads and checks every row, and returns all or ``most`` of them, drawn uniformly with ``seed``; with ``whole``,
-    each with its source. Memory holds the drawn conversations and a few times the longest row that is allowed.
+    each with its source. With ``by``, the name of a field, so many are drawn for each of its values. Memory holds the
+    drawn conversations and a few times the longest row that is allowed.
 
     Raises:
         UndertoneError: the file is missing, unreadable, empty, truncated, damaged, in two formats, changed while it
             was read, has bad rows (the error counts them and lists the first three), or more than a tenth of its rows
-            hold nothing to train on.
+            hold nothing to train on; or rows lack the field, or it has more than :data:`GROUPS` values.
     """
     try:
         if path.is_dir():
@@ -79,7 +84,7 @@ def read(path: Path, most: int | None, seed: int, whole: bool = False) -> Datase
             raise UndertoneError(f"{path} is missing or no regular file; {ACCEPTED}.")
         with opened(path) as file:
             before = os.fstat(file.fileno())
-            dataset = _read(path, file, most, Random(seed), whole)
+            dataset = _read(path, file, most, Random(seed), whole, by)
         after = path.stat()
     except OSError as error:
         raise UndertoneError(f"Cannot read {path}: {error.strerror or told(error)}.") from None
@@ -88,10 +93,11 @@ def read(path: Path, most: int | None, seed: int, whole: bool = False) -> Datase
     return dataset
 
 
-def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool) -> Dataset:
-    source = Source(path, file, () if whole else COLUMNS)
-    form, rows, good, bad, context = "", 0, 0, 0, 0
-    shown, drawn, left_out, keys = list[str](), list[Conversation](), dict[str, list[int]](), Counter[str]()
+def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool, by: str | None) -> Dataset:
+    source = Source(path, file, () if whole or by else COLUMNS)
+    form, rows, bad, context = "", 0, 0, 0
+    shown, left_out, keys = list[str](), dict[str, list[int]](), Counter[str]()
+    drawn, good = dict[str, list[Conversation]](), Counter[str]()
     for row in source:
         rows += 1
         try:
@@ -101,6 +107,7 @@ def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool
                 where = f"{source.unit} {row.number}"
                 raise UndertoneError(f"{path} is in two formats, {form} before {where} and {here} there; split it.")
             turns = turns_of(record, here)
+            group = "" if by is None else _group(record, by)
         except BadRow as reason:
             bad += 1
             if bad <= SHOWN:
@@ -109,14 +116,20 @@ def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool
         except NothingThere as reason:
             left_out.setdefault(str(reason), []).append(row.number)
             continue
-        good += 1
+        good[group] += 1
+        if len(good) > GROUPS:
+            raise UndertoneError(f"{path}: the field {by!r} has more than {GROUPS} values; name one with fewer.")
         context += sum(not turn.trained for turn in turns)
         keys.update(name if name in keys or len(keys) < NAMES else OTHERS for name in map(told, unread(record, form)))
-        # A reservoir sample: every set of `most` of the good rows so far is equally likely to be drawn.
-        if most is None or good <= most:
-            drawn.append(Conversation(row.number, turns, row.text if whole else b""))
-        elif (chosen := rng.randrange(good)) < most:
-            drawn[chosen] = Conversation(row.number, turns, row.text if whole else b"")
+        # A reservoir sample: every set of `most` of the group's good rows so far is equally likely to be drawn.
+        here_drawn, one = (
+            drawn.setdefault(group, []),
+            Conversation(row.number, turns, row.text if whole else b"", group),
+        )
+        if most is None or good[group] <= most:
+            here_drawn.append(one)
+        elif (chosen := rng.randrange(good[group])) < most:
+            here_drawn[chosen] = one
     if not rows:
         raise UndertoneError(f"{path} has no rows; {ACCEPTED}.")
     if bad:
@@ -125,8 +138,18 @@ def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool
     left = {reason: tuple(lines) for reason, lines in left_out.items()}
     refuse_most(path, left, rows)
     keys.update(dict.fromkeys(map(told, source.undecoded), rows))
-    drawn.sort(key=lambda one: one.line)
-    return Dataset(path, source.digest(), form, rows, tuple(drawn), left, dict(keys), context)
+    every = sorted((one for some in drawn.values() for one in some), key=lambda one: one.line)
+    return Dataset(path, source.digest(), form, rows, tuple(every), left, dict(keys), context)
+
+
+def _group(record: Mapping[str, Any], by: str) -> str:
+    """Raises BadRow if a row lacks the field, or it is no text, number or truth value."""
+    value = record.get(by)
+    if not isinstance(value, str | int | float | bool):
+        raise BadRow(
+            f"it has no field {by!r} that rows can be grouped by" if value is None else f"its {by!r} is no text"
+        )
+    return str(value)[:LONGEST_GROUP]
 
 
 def refuse_most(path: Path, left_out: LeftOut, rows: int) -> None:
