@@ -19,7 +19,7 @@ FIGURE = re.compile(
     re.VERBOSE,
 )
 ELSEWHERE = re.compile(
-    r"^(?: {4}|\t).*$|^```.*?^```|`[^`\n]*`|\]\([^)]*\)|\b95 % intervals?|\bPython \d\.\d+|\bApache \d\.\d",
+    r"^(?: {4}|\t)[^\n]*$|^```.*?^```|`[^`\n]*`|\]\([^)]*\)|\b95 % intervals?|\bPython \d\.\d+|\bApache \d\.\d",
     re.MULTILINE | re.DOTALL,
 )
 """What may look like a figure and is none: code, addresses, the level of intervals, versions."""
