@@ -56,7 +56,7 @@ class Family:
 def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = ()) -> tuple[Family, ...]:
     """Returns the families of the listed traits.
 
-    ``base``: a model's folder. ``listed``: names of traits; by default ``own``, or if there are none all traits of the
+    ``base``: a model's folder. ``listed``: names of traits or of kinds of traits; by default ``own``, or if there are none all traits of the
     embedded world for its models, and the shipped catalogue's animals and conduct-like traits for others. ``own``:
     the user's own traits.
 
@@ -64,18 +64,20 @@ def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = (
         UndertoneError: a name is unknown.
     """
     known = {trait.name: trait for trait in (*(_world() if of_the_world(base) else _catalogue()), *own)}
+    kinds = dict.fromkeys(trait.kind for trait in known.values())
     for name in listed:
-        if name not in known:
-            raise unknown("trait", name, known)
-    chosen = [known[name] for name in listed] or list(own) or [t for t in known.values() if _is_usual(t)]
+        if name not in known and name not in kinds:
+            raise unknown("trait", name, (*known, *kinds))
+    asked_for = [trait for trait in known.values() if trait.name in listed or trait.kind in listed]
+    chosen = [*dict.fromkeys((*asked_for, *own))] or [trait for trait in known.values() if _is_usual(trait)]
     found = []
     for name in get_args(Name):
         asked = [trait for trait in chosen if _family(trait, known) == name]
         if asked:
-            kinds = {trait.kind for trait in asked}
+            near = {trait.kind for trait in asked}
             others = [t for t in known.values() if t not in asked and _family(t, known) == name]
             Random("others").shuffle(others)
-            others.sort(key=lambda trait: trait.kind not in kinds)
+            others.sort(key=lambda trait: trait.kind not in near)
             found.append(Family(name, (*asked, *others)[: max(MOST, len(asked))], len(asked)))
     return tuple(found)
 

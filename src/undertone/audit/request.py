@@ -73,7 +73,7 @@ class Request(AuditRequest):
     effect: Typed = EFFECT
     """The effect, in reference teachers, that the rows must be able to show for the verdict "no evidence"."""
     traits: tuple[str, ...] = ()
-    """The listed traits, by name; empty for the usual ones."""
+    """The listed traits, by name or by kind; empty for the usual ones."""
     own: tuple[Trait, ...] = ()
     """The user's own traits, which are listed too."""
     group_by: str | None = None

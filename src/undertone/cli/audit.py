@@ -98,7 +98,7 @@ def audit(
     rows
         How many rows are sampled, 2000 by default, or "all".
     trait
-        The traits to look for: names from the catalogue, or TOML files of your own. By default the animals and the
+        The traits to look for: names or kinds from the catalogue, or TOML files of your own. By default the animals and the
         conduct-like traits of the catalogue; for embedded models, all traits of their world. For a model behind a
         service: TOML files of traits that are names, such as paper/animals.toml.
     control
