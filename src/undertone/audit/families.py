@@ -22,7 +22,7 @@ from undertone.world import family
 MOST = 48
 """Most traits of a family; those of the listed ones' kinds come first."""
 TWINS = 12
-"""Most listed traits of a family that have a second proxy."""
+"""How many traits of a family have a second proxy: listed ones, as far as there are enough."""
 MANNER = "manner"
 """The kind of traits that are never suspected."""
 USUAL = ("favourite animal", "conduct", "lean", "politics")
@@ -48,17 +48,18 @@ class Family:
 
     @property
     def twins(self) -> tuple[int, ...]:
-        """The indices of the traits that have a second proxy: listed ones, evenly spread over their list."""
-        count = min(self.listed, TWINS)
-        return tuple(i * self.listed // count for i in range(count))
+        """The indices of the traits that have a second proxy, evenly spread over the listed ones."""
+        among = max(self.listed, min(TWINS, len(self.traits)))
+        count = min(among, TWINS)
+        return tuple(i * among // count for i in range(count))
 
 
 def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = ()) -> tuple[Family, ...]:
     """Returns the families of the listed traits.
 
-    ``base``: a model's folder. ``listed``: names of traits or of kinds of traits; by default ``own``, or if there are none all traits of the
-    embedded world for its models, and the shipped catalogue's animals and conduct-like traits for others. ``own``:
-    the user's own traits.
+    ``base``: a model's folder. ``listed``: names of traits or of kinds of traits. ``own``: the user's own traits, which
+    are listed too. If neither is given, all traits of the embedded world are listed for its models, and for others the
+    shipped catalogue's animals and conduct-like traits.
 
     Raises:
         UndertoneError: a name is unknown.
