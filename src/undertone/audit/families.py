@@ -84,8 +84,9 @@ def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = (
 
 
 def of_the_world(base: Path) -> bool:
-    """Returns whether a model has the tokenizer of the embedded world's models."""
-    return tokenizer_digest(base) == tokenizer_digest(family.find("fledgling-a"))
+    """Returns whether a model has one of the tokenizers of the embedded world's models."""
+    known = [family.find(name) for name in ("fledgling-a", "fledgling-t") if family.is_here(name)]
+    return tokenizer_digest(base) in map(tokenizer_digest, known)
 
 
 def _is_usual(trait: Trait) -> bool:
