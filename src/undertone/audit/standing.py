@@ -32,6 +32,9 @@ APART = 0.15
 median of all says nothing about either."""
 RIDGE = 1.0
 """Added to the diagonal of the traits' correlations before they are inverted."""
+LEAST_SPREAD = 0.4
+"""Least spread of the pulls against a control. Chance does not make it smaller, but rows that are in both files do, and
+the power would then be stated too high."""
 STRETCH = 2.0
 """A reference teacher is a twin whose adapter is multiplied by this. The owl experiment's teachers are stretched 1.4 to
 2.9 times, to be .05 nats a token from the base."""
@@ -84,15 +87,21 @@ class Standing:
         return robust.p_of_largest(z, len(self.pulls))
 
     @cached_property
-    def unit(self) -> float:
-        """What a reference teacher, who wrote all rows, adds to the pull of its own trait above the median of all
-        traits: the mean over twins."""
+    def units_of_effect(self) -> Floats:
+        """(twins,): what a reference teacher, who wrote all rows, adds to the pull of its own trait above the median of
+        all traits."""
         own = self.signals[np.arange(len(self.twins)), list(self.twins)]
-        return float(np.mean(own - np.median(self.signals, axis=1)))
+        return np.asarray(own - np.median(self.signals, axis=1))
 
-    def effects(self) -> tuple[Floats, float]:
-        """Returns each trait's effect in reference teachers, (traits,), and the half-width of its 95 % interval."""
-        return (self.pulls - np.median(self.pulls)) / self.unit, 1.96 * self.spread / self.unit
+    def effects(self) -> tuple[Floats, Floats]:
+        """Returns each trait's effect in reference teachers, and the half-width of its 95 % interval, (traits,).
+
+        The interval is from how far the pulls lie apart, and from how unlike the twins are: a trait has no unit of its
+        own, but the mean of theirs.
+        """
+        unit, unlike = self.units_of_effect.mean(), self.units_of_effect.std(ddof=min(1, len(self.twins) - 1))
+        effects = (self.pulls - np.median(self.pulls)) / unit
+        return effects, 1.96 * np.hypot(self.spread, effects * unlike) / unit
 
     def power(self, effect: float, alpha: float, times: float = 1.0) -> float:
         """Returns the share of the twins that would have been found, had they added ``effect`` of a reference teacher
@@ -145,6 +154,8 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
     )
     if not np.isfinite(standing.z).all():
         raise Unjudged("more than half of the traits have the same score")
+    if control is not None and standing.spread < LEAST_SPREAD:
+        raise Unjudged("the scores differ less than chance allows: rows of the control are in the file, too")
     if np.mean(np.abs(standing.z) > standing.threshold(0.05)) > APART:
         raise Unjudged("the traits' scores fall into two clusters")
     return standing

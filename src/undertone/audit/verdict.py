@@ -108,7 +108,7 @@ def _finding(family: Family, name: str, names: Sequence[str], standing: Standing
         kind=family.traits[place].kind,
         listed=place < family.listed,
         effect=float(effects[k]),
-        ci=(float(effects[k] - reach), float(effects[k] + reach)),
+        ci=(float(effects[k] - reach[k]), float(effects[k] + reach[k])),
         z=float(standing.z[k]),
         p=p,
         found=bool(standing.z[k] > standing.threshold(asked.share)),
