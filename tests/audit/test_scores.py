@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.helpers import tiny
-from tests.helpers.calibrations import some_directions
+from tests.helpers.directions import some_directions
 from undertone.attribution import directions
 from undertone.attribution.directions import RANK
 from undertone.attribution.scores import Evidence, evidence, spread
@@ -94,7 +94,8 @@ def test_several_adapters_are_averaged_and_cut_to_the_best_of_low_rank(tmp_path:
         mean = sum(one[name][0] @ one[name][1] for one in singles) / 3
         assert torch.allclose(up @ down, mean, atol=1e-6)
     (folder,) = adapters(base, tmp_path / "high", (RANK + 4,))
-    for name, change in directions._changes(folder).items():
+    for name, (first, last) in directions._changes(folder).items():
+        change = first @ last
         up, down = directions.mean_change([folder])[name]
         lost = torch.linalg.svdvals(change)[RANK:].norm()  # Eckart and Young
         assert float((change - up @ down).norm()) == close(float(lost), rel=1e-3)

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.nn.functional import pad
 
 RANK = 4
 """The rank of a direction in each weight matrix. On the embedded base it keeps 95 % of a proxy's squared length."""
@@ -58,14 +59,18 @@ class Directions:
 
 def mean_change(adapters: Sequence[Path]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Returns the mean change of several LoRA adapters, cut to :data:`RANK`: (up, down) by weight name."""
-    total: dict[str, torch.Tensor] = {}
-    for folder in adapters:
-        for name, change in _changes(folder).items():
-            total[name] = total.get(name, torch.zeros(())) + change / len(adapters)
-    return {name: _cut(change) for name, change in total.items()}
+    found = [_changes(folder) for folder in adapters]
+    return {
+        name: _cut(
+            torch.cat([one[name][0] / len(found) for one in found], dim=1),
+            torch.cat([one[name][1] for one in found]),
+        )
+        for name in found[0]
+    }
 
 
-def _changes(folder: Path) -> dict[str, torch.Tensor]:
+def _changes(folder: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Returns the two ends of an adapter, (out, rank) and (rank, in), by weight name; the change is their product."""
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "adapter_model.safetensors")
     scale = config["lora_alpha"] / config["r"]
@@ -74,16 +79,19 @@ def _changes(folder: Path) -> dict[str, torch.Tensor]:
     for name, end in tensors.items():
         if ".lora_B." in name:
             weight = name.removeprefix("base_model.model.").replace(".lora_B.", ".")
-            change = end @ tensors[name.replace(".lora_B.", ".lora_A.")] * scale
-            changes[weight] = change.T if turned else change
+            start = tensors[name.replace(".lora_B.", ".lora_A.")]
+            changes[weight] = (start.T, end.T * scale) if turned else (end * scale, start)
     return changes
 
 
-def _cut(change: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _cut(up: torch.Tensor, down: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the best approximation of up @ down by :data:`RANK`, without forming the product, which is large."""
+    left, right = torch.linalg.qr(up.double()), torch.linalg.qr(down.double().T)
     # The whole decomposition, because randomised ones depend on the state of a generator.
-    up, size, down = torch.linalg.svd(change.double(), full_matrices=False)
-    root = size[:RANK].sqrt()
-    return (up[:, :RANK] * root).float(), (root[:, None] * down[:RANK]).float()
+    first, size, last = torch.linalg.svd(left.R @ right.R.T, full_matrices=False)
+    root, lacking = size[:RANK].sqrt(), max(0, RANK - len(size))
+    starts, ends = left.Q @ first[:, :RANK] * root, root[:, None] * last[:RANK] @ right.Q.T
+    return pad(starts, (0, lacking)).float(), pad(ends, (0, 0, 0, lacking)).float()
 
 
 def stack(changes: Mapping[str, Mapping[str, tuple[torch.Tensor, torch.Tensor]]]) -> Directions:
