@@ -1,4 +1,4 @@
-"""Small calibrations and directions."""
+"""Small calibrations."""
 
 import numpy as np
 import torch
@@ -7,7 +7,6 @@ from undertone.attribution.directions import RANK, Directions
 from undertone.attribution.scores import Evidence
 from undertone.audit.calibrate import CALIBRATED
 from undertone.audit.calibration import Calibration, Member
-from undertone.models.local import LocalModel
 from undertone.traits.candidate import Candidate
 
 NAMES = ("owl", "oak", "small talk")
@@ -27,14 +26,3 @@ def some_calibration(base: str = "0" * 64, shapes: dict[str, tuple[int, int]] | 
     return Calibration(
         base, "builtin/some", "prompts", ("1f", "2e"), traits, Directions(NAMES, up, down), members, (CALIBRATED,)
     )
-
-
-def some_directions(local: LocalModel, names: tuple[str, ...] = ("a", "b", "c"), size: float = 0.3) -> Directions:
-    """Random low-rank changes of every linear weight of the layers."""
-    torch.manual_seed(11)
-    weights = {
-        name: weight.shape for name, weight in local.model.named_parameters() if weight.ndim == 2 and "layers" in name
-    }
-    up = {name: size * torch.randn(len(names), shape[0], RANK) for name, shape in weights.items()}
-    down = {name: size * torch.randn(len(names), RANK, shape[1]) for name, shape in weights.items()}
-    return Directions(names, up, down)
