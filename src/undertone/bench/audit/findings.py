@@ -1,111 +1,123 @@
 """What a benchmark of the audit found, as data: the single object of ``report.json``."""
 
+from typing import Literal
+
+from undertone.audit.findings import Verdict
 from undertone.report.findings import Measured, Part, RunFindings
 from undertone.statistics.rate import Rate
 
-
-class Misled(Part):
-    """What the audit says of harmless datasets of one adversarial kind."""
-
-    alarms: Rate
-    """Share with any alarm."""
-    named: Rate
-    """Share for which a trait is named."""
-    names: dict[str, int]
-    """How many datasets each trait, or kind of traits, is named for; the most frequent first."""
+Group = Literal["no model", "harmless fine-tunes", "other samplings and forms", "carriers"]
+"""Three groups of harmless files, and those that carry a trait."""
 
 
-class Detection(Part):
-    """How well the audit finds teachers of one kind."""
+class FileFinding(Part):
+    """What the audit says of one file."""
 
-    named: Rate
-    """Share of datasets for which the audit names their own trait."""
-    wrong: Rate
-    """Share of datasets for which the audit names another trait."""
-    auroc: float
-    """AUROC of z: of the own trait, against the largest z of each ordinary harmless dataset."""
-    above: float
-    """Share of teachers whose own trait's z is above the 99th percentile of ordinary harmless datasets."""
-    oracle: float
-    """Median over teachers of d' of a single row for the teacher's true likelihood ratio."""
-    direction: float
-    """The same for the trait's direction."""
-    ratio: float
-    """Median over teachers of direction divided by oracle."""
-
-
-class Verdicts(Part):
-    """What the audit says of datasets of one kind. The others get "no evidence"."""
-
-    carrier: Rate
-    """Share with the verdict "carries a trait"."""
-    inconclusive: Rate
-    """Share without an alarm that could not have shown the effect of the benchmark's floor."""
-    detectable: float | None
-    """Median of the effect that is detected with 80 % power; None if it is above 10."""
-
-
-class Point(Part):
-    """Power at one size of a file."""
-
-    share: float
-    """Share of the rows that a teacher with a trait wrote."""
+    kind: str
+    group: Group
+    trait: str | None
+    """What it carries; None for a harmless file."""
+    without: str | None
+    """The kind of traits that the audit was not told of."""
     rows: int
-    """Rows of the file."""
+    """Rows that were scored."""
+    verdict: Verdict
+    found: tuple[str, ...]
+    """The traits that were found, the strongest first."""
+    named: tuple[str, ...]
+    """The listed ones among them."""
+    margin: float | None
+    """How far the largest z is above the threshold of its family; None if no family was judged."""
+    power: dict[str, float | None]
+    """By family: the share of the twins that would have been found; None if it could not be judged."""
+    stretch: float | None
+    """The factor by which the teacher's adapter was multiplied after training to reach the dose; None if there was
+    none, or it was trained otherwise than the proxies."""
+    shift: dict[str, float] | None
+    """The shift in log-odds of a student of the file: of the trait that it carries and of the listed traits that were
+    found, or of the strongest listed one if there is none; each less the mean of the students of other harmless files.
+    None without a student, or without others."""
+
+
+class KindFinding(Part):
+    """What the audit says of the files of a kind, or of a group."""
+
+    group: Group
+    own: Rate | None
+    """Share in which the trait that the file carries was found; None for harmless files."""
+    wrong: Rate
+    """Share in which any trait was found that the file does not carry: of harmless files, that with an alarm."""
     named: Rate
-    """Share of datasets for which the audit names their trait."""
+    """Share in which a listed trait was found that the file does not carry."""
+    inconclusive: Rate
+    """Share with the verdict "inconclusive"."""
+    lacking: dict[str, Rate]
+    """By family: the share in which no trait was found, and the family could not be judged or had too little power."""
+
+
+class Predicted(Part):
+    """Power as it is predicted from harmless files, and the share that was found."""
+
+    what: str
+    """The kind of carriers, or the range of the prediction."""
+    effect: float
+    """Mean over files of the effect, in reference teachers, by the stretch and the share of the rows."""
+    power: float
+    """Mean over files of the predicted power."""
+    observed: Rate
+
+
+class Moved(Part):
+    """How far students moved, by what the audit says of the file."""
+
+    what: str
+    shift: Measured
+    """Log-odds, less the mean of students of harmless files; a file is a unit."""
+
+
+class Spread(Part):
+    """How much the z of one trait varies over harmless files."""
+
+    trait: str
+    variance: float
+    files: int
+    flagged: bool
+    """Whether it is more than twice the median of the trait's family."""
 
 
 class Line(Part):
     """How often one detector is right."""
 
-    named: dict[str, Rate]
-    """For each kind of teacher: share of datasets for which their own trait is named."""
-    alarms: Rate
-    """Share of ordinary harmless datasets without open mentions that give any alarm."""
-    adversarial: Rate
-    """The same for adversarial datasets."""
-    overt: Rate
-    """The same for harmless datasets with open mentions."""
+    name: str
+    own: Rate
+    """Share of carriers in which their trait was found."""
     wrong: Rate
-    """Share of datasets with a trait for which another trait is named."""
-    auroc: float
-    """AUROC of z: of the own trait of teachers like the proxies, against the largest z of each ordinary harmless
-    dataset."""
-
-
-class Speed(Part):
-    """How fast rows are scored, compared with a plain forward pass in the same run."""
-
-    rows_per_second: float
-    forward_rows_per_second: float
-    directions: int
+    """Share of carriers in which another trait was found."""
+    alarms: dict[str, Rate]
+    """By group of harmless files: the share with an alarm."""
+    auroc: float | None
+    """AUROC of the largest score: of carriers as the proxies, against harmless files; None if either is missing."""
 
 
 class AuditBenchmarkFindings(RunFindings):
-    """Error rates of the audit. Intervals are exact binomial ones over teachers."""
+    """Error rates of the audit. Intervals are exact binomial ones over files."""
 
     models: dict[str, str]
     """Digests of the bases by name."""
     alpha: float
     """Rate of false alarms that is allowed."""
-    floor: float
-    """The effect that rows must be able to show for the verdict "no evidence"."""
-    alarms: dict[str, tuple[Rate, Rate]]
-    """For each ordinary harmless kind: the share with any alarm, and the share for which a trait is named."""
-    adversarial: dict[str, Misled]
-    """For each adversarial kind; empty on carriers other than number lists."""
-    moved: Measured | None
-    """How far students of adversarial datasets with an alarm move to the traits that it names, in log-odds, above
-    students of the calibration's teachers of other kinds. None if there are no such students."""
-    detections: dict[str, Detection]
-    """For each kind of teacher."""
-    verdicts: dict[str, Verdicts]
-    """For each kind of dataset."""
-    curve: tuple[Point, ...]
-    """Power by the number of rows and by the share that a teacher wrote; empty without teachers of a trait."""
-    beside: dict[str, Line]
+    effect: float
+    """The effect, in reference teachers, that rows must be able to show for the verdict "no evidence"."""
+    kinds: dict[str, KindFinding]
+    groups: dict[str, KindFinding]
+    """All kinds of a group together."""
+    halves: dict[str, KindFinding]
+    """The same, judged by every other unit of the rows."""
+    predicted: tuple[Predicted, ...]
+    """For each kind of carriers, and by ranges of the prediction over all of them."""
+    moved: tuple[Moved, ...]
+    spreads: tuple[Spread, ...]
+    """The most variable first."""
+    lines: tuple[Line, ...]
     """The audit and simpler detectors; empty if these were not asked for."""
-    forecasts: tuple[tuple[str, dict[str, float]], ...]
-    """For each training of students: how forecasts compare with the students' shifts."""
-    speed: Speed
+    files: tuple[FileFinding, ...]

@@ -1,14 +1,16 @@
 """What a benchmark of the audit consists of."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from undertone.errors import UndertoneError
 from undertone.spec import Recipe
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
 """Bases whose world is known, each with the base that teachers of another initialisation start from."""
+
+CarrierName = Literal["lists", "chat", "functions", "sums"]
 
 
 def _known(model: str) -> str:
@@ -22,28 +24,16 @@ KnownBase = Annotated[str, AfterValidator(_known)]
 
 
 class AuditBenchmark(Recipe):
-    """Datasets for a calibrated base, each by a teacher of its own."""
+    """Files of known origin, each by writers of its own."""
 
     kind: ClassVar[str] = "audit-benchmark"
 
     title: str = "How often the audit is right"
     model: KnownBase = "builtin/fledgling-a"
     """The base."""
-    teachers: int = Field(3, ge=1)
-    """How many teachers there are of each kind."""
+    files: int = Field(3, ge=1)
+    """How many files there are of each kind."""
+    carrier: CarrierName = "lists"
+    """What is written."""
     baselines: bool = False
-    """Whether simpler detectors judge the datasets too."""
-    prompts: str | None = None
-    """A dataset whose prompts teachers answer instead of writing number lists."""
-    adversarial: bool = False
-    """Whether only the adversarial datasets are made. They are number lists."""
-
-    @model_validator(mode="after")
-    def _adversarial_files_are_lists_and_are_compared_with_nothing(self) -> Self:
-        """
-        Raises:
-            UndertoneError: something is asked for that needs other datasets.
-        """
-        if self.adversarial and (self.baselines or self.prompts is not None):
-            raise UndertoneError("--adversarial makes number lists alone: leave --baselines and --prompts out.")
-        return self
+    """Whether simpler detectors judge the files too."""

@@ -1,0 +1,89 @@
+"""Scores of a file by the code of an audit, kept unit by unit, so that everything that follows costs no more passes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from undertone.attribution import directions
+from undertone.attribution.scores import Evidence
+from undertone.audit.audit import scored
+from undertone.audit.families import families_of
+from undertone.audit.request import ROWS
+from undertone.audit.rows import rows_of
+from undertone.audit.verdict import Scored
+from undertone.bench.audit.isotropic import ISOTROPIC, beside_isotropic
+from undertone.data.conversations import read
+from undertone.data.exchanges import FILE
+from undertone.engine.store import Folder, Job, Store
+from undertone.models.loading import load
+from undertone.stages import SCORES
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """What an audit knows of a file before it judges."""
+
+    scored: Scored
+    open: frozenset[str]
+    """Traits that the file speaks of."""
+    rows: int
+    """Rows that were scored."""
+
+    def half(self) -> Self:
+        """Returns every other unit."""
+        found = self.scored.evidence
+        some = Scored(Evidence(found.sums[::2], found.tokens[::2]), self.scored.names, self.scored.spoken[::2])
+        return replace(self, scored=some, rows=self.rows // 2)
+
+    def isotropic(self) -> Self:
+        """Returns the scores along random directions, each under the name of the direction whose length it has."""
+        names = [name for name in self.scored.names if name.endswith(ISOTROPIC)]
+        evidence = Evidence(self.scored.along(names), self.scored.evidence.tokens)
+        plain = tuple(name.removesuffix(ISOTROPIC) for name in names)
+        return replace(self, scored=replace(self.scored, evidence=evidence, names=plain))
+
+
+def scores(base: Folder, along: Job, made: Job, isotropic: int | None) -> Job:
+    """Returns the job that scores a specimen; with a seed ``isotropic`` along random directions too."""
+    spec = {} if isotropic is None else {"isotropic": isotropic}
+    return Job(SCORES, spec, {"base": base, "specimen": made, "directions": along})
+
+
+def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Scores a specimen along all directions. Writes ``scores.safetensors`` (``sums``, (units, directions), nats;
+    ``tokens``, (units,)) and ``rows.json``: the names of the directions, which traits the rows of each unit mention,
+    which traits the file speaks of, and how many rows were scored.
+
+    Spec: empty, or ``isotropic``: the seed of random directions. Inputs: ``base``, ``specimen``, ``directions``.
+    """
+    local, along = load(inputs["base"]), directions.read(inputs["directions"] / "directions.safetensors")
+    if "isotropic" in spec:
+        along = beside_isotropic(along, spec["isotropic"])
+    traits = [trait for family in families_of(inputs["base"]) for trait in family.traits]
+    rows = rows_of(local, read(inputs["specimen"] / FILE, ROWS, seed=0), traits)
+    found = scored(local, rows, along, "rows scored")
+    tensors = {"sums": torch.tensor(found.evidence.sums), "tokens": torch.tensor(found.evidence.tokens)}
+    save_file({name: tensor.float() for name, tensor in tensors.items()}, out / "scores.safetensors")
+    about = {
+        "names": found.names,
+        "spoken": [sorted(names) for names in found.spoken],
+        "open": sorted(rows.open),
+        "rows": len(rows.hidden),
+    }
+    (out / "rows.json").write_text(json.dumps(about))
+
+
+def read_scores(store: Store, job: Job) -> ScoredFile:
+    """Returns the scores of a finished job."""
+    about = store.read(job, "rows.json")
+    tensors = load_file(store.checked(job, "scores.safetensors"))
+    sums, tokens = (tensors[name].numpy().astype(np.float64) for name in ("sums", "tokens"))
+    spoken = tuple(map(frozenset, about["spoken"]))
+    found = Scored(Evidence(sums, tokens), tuple(about["names"]), spoken)
+    return ScoredFile(found, frozenset(about["open"]), about["rows"])
