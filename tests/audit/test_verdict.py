@@ -1,136 +1,214 @@
-"""What a judgement promises: the power that it states is the rate at which planted files are named."""
+"""From scores to a verdict: what is listed is named, what is spoken of is judged by other rows, and "no evidence" needs
+that everything listed was judged and would have been found."""
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from undertone.attribution.directions import Directions
-from undertone.attribution.scores import GROUPS, Evidence
-from undertone.audit.calibration import Calibration, Member
-from undertone.audit.forecast import forecast
-from undertone.audit.verdict import (
-    EFFECTS,
-    MOST,
-    Candidates,
-    Floats,
-    judge,
-    null_of,
-    over_traits,
-    powers,
-    reached,
-    showable,
-)
-from undertone.traits.candidate import Candidate
-from undertone.traits.lessons import HARMLESS
+from tests.helpers.files import TRAITS, Sums, covariance, file
+from undertone.attribution.scores import Evidence
+from undertone.audit.families import Family
+from undertone.audit.findings import FamilyFinding, TraitFinding
+from undertone.audit.proxies import TWIN
+from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
+from undertone.statistics.arrays import Floats
+from undertone.traits.trait import Trait
 
-TRAITS = tuple(f"trait {k}" for k in range(14))
-PLACEBOS = tuple(f"placebo {k}" for k in range(10))
-CANDIDATES = Candidates(TRAITS, {trait: trait for trait in TRAITS})
-TOKENS, NOISE, STRENGTH = 800, 0.15, 4.5
-"""Tokens a group; noise of a group's mean, and a reference teacher's score, in units of the spread of harmless ones."""
+close = pytest.approx
+NAMES = tuple(f"trait {k}" for k in range(TRAITS))
+NOBODY: frozenset[str] = frozenset()
+ASKED = Asked(alpha=0.05, effect=1.0, parts=1)
 
 
-def file(rng: np.random.Generator, own: int | None, effect: float, groups: int = GROUPS) -> Evidence:
-    """The scores of a teacher's rows: where it leads by chance, and along its own trait."""
-    mean = rng.standard_normal(len(TRAITS) + len(PLACEBOS))
-    if own is not None:
-        mean[own] += STRENGTH * effect
-    noise = NOISE * np.sqrt(GROUPS) * rng.standard_normal((groups, len(mean)))
-    return Evidence((mean + noise) * TOKENS, np.full(groups, float(TOKENS)))
+def family(listed: int = TRAITS) -> Family:
+    return Family("favourites", tuple(Trait(name=name, kind="thing", world=True) for name in NAMES), listed)
 
 
-def shifts(rng: np.random.Generator, own: int | None, i: int) -> tuple[dict[str, float], ...]:
-    """Of students of a lesson's first two teachers, by two recipes: the second moves them three times as far."""
-    if i > 1:
-        return ()
-    found = {trait: float(0.1 * rng.standard_normal() + (k == own)) for k, trait in enumerate(TRAITS)}
-    return found, {trait: 3 * shift for trait, shift in found.items()}
+def scored(rows: Sums, listed: int = TRAITS, speaking: dict[str, slice] | None = None) -> Scored:
+    """Scores with a twin of each trait that needs one; the units in ``speaking`` mention a trait."""
+    rng, twins = np.random.default_rng(0), family(listed).twins
+    size = rows.own.std(0)
+    second = rows.own[:, list(twins)] + 0.5 * size[list(twins)] * rng.standard_normal((len(rows.own), len(twins)))
+    said = [set[str]() for _ in rows.tokens]
+    for name, units in (speaking or {}).items():
+        for one in said[units]:
+            one.add(name)
+    names = (*NAMES, *(f"{NAMES[i]}{TWIN}" for i in twins))
+    return Scored(Evidence(np.hstack([rows.own, second]), rows.tokens), names, tuple(map(frozenset, said)))
 
 
-def population(rng: np.random.Generator, away: int | None = None) -> Calibration:
-    """Harmless teachers of all lessons, and three of each trait; those of the trait ``away`` lead away from it."""
-    lessons = [(name, i) for name in (*HARMLESS, "untouched") for i in range(16)]
-    members = [Member(name, i, file(rng, None, 0), shifts(rng, None, i)) for name, i in lessons]
-    members += [
-        Member(trait, i, file(rng, k, -1 if k == away else 1), shifts(rng, k, i))
-        for k, trait in enumerate(TRAITS)
-        for i in range(3)
-    ]
-    known = tuple(Candidate(name=trait, kind=trait, words=()) for trait in TRAITS)
-    along = Directions((*TRAITS, *PLACEBOS), {}, {})
-    return Calibration("0" * 64, "builtin/none", "number lists", (), known, along, tuple(members))
+def rows(seed: int = 6, carried: tuple[int, ...] = (), size: float = 0.05, units: int = 300) -> Sums:
+    rng = np.random.default_rng(seed)
+    return file(rng, covariance(rng, size), units, carried)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("effect", [0.6, 0.8, 1.0])
-def test_stated_power_is_the_rate_of_planted_files_that_are_named(effect: float) -> None:
-    stated, named = [], []
-    for seed in range(4):
-        rng = np.random.default_rng(seed)
-        held = population(rng)
-        null = null_of(held, CANDIDATES)
-        for k in [*range(len(TRAITS))] * 4:
-            harmless = judge(null, file(rng, None, 0), 0.05)
-            mean = over_traits(powers(null, harmless.spread, 0.05), CANDIDATES)
-            stated.append(float(np.interp(effect, EFFECTS, mean)))
-            named.append(bool(judge(null, file(rng, k, effect), 0.05).p_family[k] <= 0.05))
-    assert 0.05 < np.mean(named) < 0.99
-    assert np.mean(stated) == pytest.approx(np.mean(named), abs=0.1)
+def found(finding: FamilyFinding) -> list[str]:
+    return [trait.name for trait in finding.traits if trait.found]
 
 
-def test_each_recipe_has_forecasts_from_its_own_students() -> None:
-    rng = np.random.default_rng(3)
-    held = population(rng)
-    null = null_of(held, CANDIDATES)
-    judged = judge(null, file(rng, 4, 1.0), 0.05)
-    one, three = (forecast(null, judged, 0.05, recipe) for recipe in (0, 1))
-    assert one.keys() == three.keys() == set(TRAITS)
-    assert one["trait 4"][1] > 0 and max(one, key=lambda trait: one[trait][0]) == "trait 4"
-    for trait in TRAITS:
-        assert three[trait] == pytest.approx([3 * x for x in one[trait]], rel=1e-3, abs=1e-3)
+# --- one family ------------------------------------------------------------------------------------------------------
 
 
-def test_fewer_rows_show_less_and_too_few_show_nothing() -> None:
-    rng = np.random.default_rng(7)
-    held = population(rng)
-    null = null_of(held, CANDIDATES)
-    spread = judge(null, file(rng, None, 0), 0.05).spread
-    shown = [showable(null, spread * times, 0.05) for times in (1.0, 2.0, 4.0)]
-    assert 0.3 < shown[0] < shown[1] < shown[2] <= MOST
-    assert np.isnan(showable(null, spread * 100, 0.05))
+def test_a_carried_trait_is_found_and_every_trait_has_its_figures() -> None:
+    one = judged(family(8), scored(rows(carried=(5,)), 8), NOBODY, ASKED, None)
+    assert found(one) == ["trait 5"] and one.traits[0].listed and one.traits[0].kind == "thing"
+    assert (one.compared, one.listed, one.units, one.missed, one.unjudged) == (TRAITS, 8, 300, (), None)
+    assert {trait.name for trait in one.traits if trait.listed} == set(NAMES[:8]) and len(one.traits) == TRAITS
+    assert [trait.z for trait in one.traits] == sorted((trait.z for trait in one.traits), reverse=True)
+    assert one.threshold is not None and one.power is not None
+    for trait in one.traits:
+        assert trait.ci[0] < trait.effect < trait.ci[1] and 0 < trait.p <= 1
+        assert trait.found == (trait.z > one.threshold) == (trait.p < 0.05)
+    powers = [power for _, power in one.curve]
+    assert powers == sorted(powers) and dict(one.curve)[1.0] == one.power
+    assert one.detectable == next(effect for effect, power in one.curve if power >= 0.8)
 
 
-def test_a_trait_that_its_own_teachers_do_not_show_takes_no_power_from_others() -> None:
+def test_a_trait_that_is_not_listed_is_found_as_such() -> None:
+    one = judged(family(8), scored(rows(carried=(20,)), 8), NOBODY, ASKED, None)
+    assert found(one) == ["trait 20"] and not one.traits[0].listed and verdict_of([one]) == "carries a trait"
+    told = headline("carries a trait", [one], 300, 1)
+    assert told.startswith("These rows carry something that is not on the list.") and "“trait 20” comes closest" in told
+
+
+def test_alpha_is_shared_by_all_parts_and_p_says_so() -> None:
+    file = scored(rows())
+    one, four = (judged(family(), file, NOBODY, Asked(0.05, 1, parts), None) for parts in (1, 4))
+    assert one.threshold is not None and four.threshold is not None and four.threshold > one.threshold
+    assert one.power is not None and four.power is not None and four.power <= one.power
+    for trait, other in zip(one.traits, four.traits, strict=True):
+        assert other.p == close(min(1, 4 * trait.p))
+
+
+def test_a_control_takes_away_what_it_carries_too() -> None:
     rng = np.random.default_rng(5)
-    held = population(rng, away=3)
-    null = null_of(held, CANDIDATES)
-    judged = judge(null, file(rng, None, 0), 0.05)
-    assert np.flatnonzero(np.isnan(judged.detectable)).tolist() == [3]
-    assert showable(null, judged.spread, 0.05) == pytest.approx(np.delete(judged.detectable, 3).mean(), rel=0.2)
+    form = covariance(rng)
+    carrying, trusted = (scored(file(rng, form, 300, (5,))) for _ in range(2))
+    assert found(judged(family(), carrying, NOBODY, ASKED, None)) == ["trait 5"]
+    assert not found(judged(family(), carrying, NOBODY, ASKED, trusted))
+    assert "trait 5" in found(judged(family(), carrying, NOBODY, ASKED, scored(file(rng, form))))
 
 
-def test_a_trait_without_known_power_has_no_say() -> None:
-    known: Floats = np.array([0.9, 0.7])
-    power = np.stack([np.full(len(EFFECTS), value) for value in (*known, np.nan)])
-    two = Candidates(("a", "b", "c"), {"a": "x", "b": "x", "c": "x"})
-    assert over_traits(power, two) == pytest.approx(np.full(len(EFFECTS), 0.8))
-    assert reached(over_traits(power, two)) == EFFECTS[0]
-    assert over_traits(power[2:], Candidates(("c",), {"c": "x"})) == pytest.approx(np.zeros(len(EFFECTS)))
-    assert np.isnan(reached(power[1]))
+# --- traits that the file speaks of ----------------------------------------------------------------------------------
 
 
-def test_the_length_of_a_direction_changes_no_z() -> None:
-    """What a proxy's dose decides; so proxies serve every carrier."""
-    held = population(np.random.default_rng(9))
-    lengths = np.exp(np.random.default_rng(1).normal(0, 0.5, len(TRAITS) + len(PLACEBOS)))
+def pushed(rows: Sums, k: int, units: slice) -> Sums:
+    """The same, but in some units the trait's score is that of rows that speak of it."""
+    own = rows.own.copy()
+    own[units, k] += 0.3 * rows.tokens[units]
+    return Sums(own, rows.twins, rows.tokens)
 
-    def z(scales: Floats) -> Floats:
-        def longer(found: Evidence) -> Evidence:
-            return Evidence(found.sums * scales, found.tokens)
 
-        members = tuple(replace(member, evidence=longer(member.evidence)) for member in held.members)
-        other = replace(held, members=members)
-        return judge(null_of(other, CANDIDATES), longer(file(np.random.default_rng(2), 4, 1.0)), 0.05).z
+@pytest.mark.parametrize("k", [5, 20])
+def test_a_trait_that_is_spoken_of_is_judged_by_the_other_rows(k: int) -> None:
+    units, name = slice(0, 60), NAMES[k]
+    harmless = scored(pushed(rows(), k, units), 8, {name: units})
+    one = judged(family(8), harmless, frozenset({name}), ASKED, None)
+    assert not found(one) and one.compared == TRAITS - 1 and one.missed == ()
+    assert (name in {trait.name for trait in one.traits}) == (k < 8), "one that nobody asked for is left out"
+    assert verdict_of([one]) == "no evidence"
+    carrying = scored(pushed(rows(carried=(5,)), k, units), 8, {name: units})
+    assert found(judged(family(8), carrying, frozenset({name}), ASKED, None)) == ["trait 5"]
 
-    assert z(lengths) == pytest.approx(z(np.ones(len(lengths))), abs=0.05)
+
+@pytest.mark.parametrize("carried", [(), (0,)])
+def test_the_only_listed_trait_may_be_spoken_of(carried: tuple[int, ...]) -> None:
+    units = slice(0, 60)
+    file = scored(pushed(rows(carried=carried), 0, units), 1, {"trait 0": units})
+    one = judged(family(1), file, frozenset({"trait 0"}), ASKED, None)
+    assert len(one.traits) == TRAITS and found(one) == [NAMES[k] for k in carried]
+    assert one.power is not None and one.power > 0.7
+
+
+def test_a_listed_trait_in_nearly_every_row_is_never_called_clean() -> None:
+    """Too few rows are left to judge it by, whatever the others show."""
+    one = judged(family(8), scored(rows(), 8, {"trait 0": slice(0, 200)}), frozenset({"trait 0"}), ASKED, None)
+    assert (one.missed, one.power, found(one)) == (("trait 0",), 1, [])
+    assert "trait 0" not in {trait.name for trait in one.traits} and verdict_of([one]) == "inconclusive"
+    told = headline("inconclusive", [one], 300, 1)
+    assert told.endswith("in 300 rows, but trait 0 cannot be judged: too few rows do not mention it.")
+
+
+def test_rows_that_speak_of_everything_known_are_not_judged() -> None:
+    every = frozenset(NAMES[i] for i in family(8).twins)
+    one = judged(family(8), scored(rows(), 8), every, ASKED, None)
+    assert one.unjudged == "the rows speak of every trait by which power is known"
+
+
+def test_power_is_that_of_the_trait_for_which_fewest_rows_are_left() -> None:
+    few = scored(rows(3, (), 0.01, 400), 8, {"trait 0": slice(0, 200)})
+    without, with_it = (judged(family(8), few, said, ASKED, None) for said in (NOBODY, frozenset({"trait 0"})))
+    assert without.power is not None and with_it.power is not None and with_it.power < without.power
+
+
+# --- no judgement, and the verdict over families ---------------------------------------------------------------------
+
+
+def test_a_family_that_cannot_be_judged_says_why() -> None:
+    one = judged(family(), scored(rows(units=100)), NOBODY, ASKED, None)
+    assert one.unjudged == "100 independent rows are too few for 35 traits, which need 175"
+    assert one.power is None and one.traits == () and one.curve == ()
+    assert verdict_of([one]) == "inconclusive"
+    told = headline("inconclusive", [one], 100, 1)
+    assert told == f"Inconclusive: no trait was found in 100 rows, but favourites cannot be judged: {one.unjudged}."
+
+
+def some(name: str = "favourites", **changes: Any) -> FamilyFinding:
+    return FamilyFinding.model_validate(
+        {"name": name, "compared": 35, "listed": 10, "power": 0.9, "times_needed": 1} | changes
+    )
+
+
+def trait(**changes: Any) -> TraitFinding:
+    held = {"name": "owl", "kind": "animal", "listed": True, "effect": 1.2, "ci": (0.9, 1.5), "z": 6, "p": 0.0004}
+    return TraitFinding.model_validate(held | {"found": True} | changes)
+
+
+@pytest.mark.parametrize(
+    ("families", "verdict"),
+    [
+        ([some(), some("manners")], "no evidence"),
+        ([some(power=0.8)], "no evidence"),
+        ([some(), some("manners", power=0.79)], "inconclusive"),
+        ([some(), some("manners", power=None, unjudged="why")], "inconclusive"),
+        ([some(), some("manners", missed=("owl",))], "inconclusive"),
+        ([some(power=0.1), some("manners", power=None, unjudged="why", traits=(trait(),))], "carries a trait"),
+        ([some(traits=(trait(found=False),))], "no evidence"),
+    ],
+)  # fmt: skip
+def test_no_evidence_needs_every_family(families: list[FamilyFinding], verdict: str) -> None:
+    assert verdict_of(families) == verdict
+
+
+def test_headlines_are_whole_sentences() -> None:
+    two = trait(name="oak", kind="tree", z=5.0)
+    other = trait(name="capitals", kind="manner", listed=False, z=9.0)
+    carried = [some(traits=(trait(), two)), some("manners", traits=(other,))]
+    assert headline("carries a trait", carried, 2000, 1) == (
+        "These rows carry owl and oak: 1.20 [0.90, 1.50] of what a teacher with the trait puts into its rows, "
+        "p < 0.001."
+    )
+    assert headline("no evidence", [some(), some("manners", power=1.0)], 2000, 1) == (
+        "No evidence of a listed trait in 2,000 rows: a teacher who wrote all of them would have been found for 90% of "
+        "favourites and 100% of conduct-like traits."
+    )
+    weak = [some(), some("manners", power=0.5, times_needed=4)]
+    assert headline("inconclusive", weak, 500, 1) == (
+        "Inconclusive: no trait was found in 500 rows, but a teacher who wrote all of them would have been found for "
+        "only 50% of conduct-like traits. About 2,000 rows would do."
+    )
+    assert headline("inconclusive", [some(power=0.5, times_needed=None)], 500, 0.5) == (
+        "Inconclusive: no trait was found in 500 rows, but 0.5 times the effect of a teacher who wrote all would have "
+        "been found for only 50% of favourites."
+    )
+
+
+def test_fewer_rows_show_less_and_say_how_many_would_do() -> None:
+    wholes: Floats = np.zeros(2)
+    for seed in range(10):
+        many, few = (judged(family(), scored(rows(seed, (), 0.01, n)), NOBODY, ASKED, None) for n in (1600, 200))
+        assert many.power is not None and few.power is not None
+        wholes += (many.power, few.power)
+        assert (few.times_needed or 99) > 1 or few.power >= 0.8
+    assert wholes[0] > 9 and wholes[1] < 6

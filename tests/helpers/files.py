@@ -9,7 +9,8 @@ from undertone.audit.standing import STRETCH, Standing, Twins, stand
 from undertone.statistics.arrays import Floats
 
 TRAITS = 35
-TWINS = tuple(range(0, TRAITS, 3))
+TWINS = tuple(i * TRAITS // 12 for i in range(12))
+"""As in a family of which all traits are listed."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class FamilyFinding(Part):
     """How many of the family's traits the audit was asked for."""
     unjudged: str | None = None
     """Why the family could not be judged; None if it was. If it was not, all that follows is empty."""
+    missed: tuple[str, ...] = ()
+    """Listed traits that could not be judged, because too few rows do not mention them."""
     units: int = 0
     """Independent units of rows."""
     rank: float | None = None

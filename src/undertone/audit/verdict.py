@@ -10,6 +10,7 @@ from undertone.audit.families import Family
 from undertone.audit.findings import FamilyFinding, TraitFinding, Verdict
 from undertone.audit.proxies import TWIN
 from undertone.audit.standing import Standing, Twins, Unjudged, stand
+from undertone.report.words import interval, p_value
 from undertone.statistics.arrays import Bools
 
 POWER = 0.8
@@ -59,34 +60,40 @@ def judged(
     A trait that the file speaks of (``spoken_of``) is no yardstick for others. It is judged by the units that do not
     mention it.
     """
-    names = [name for name in family.names if name not in spoken_of]
-    listed = set(family.names[: family.listed])
+    left = [name for name in family.names if name not in spoken_of]
     everything = np.ones(len(file.spoken), dtype=bool)
     try:
-        standing = _standing(family, names, file, everything, control)
+        main = _standing(family, left, file, everything, control)
     except Unjudged as reason:
-        return FamilyFinding(name=family.name, compared=len(names), listed=len(listed), unjudged=str(reason))
-    found = [_finding(family, name, names, standing, asked) for name in names]
-    for name in sorted(spoken_of & listed):
-        without = np.array([name not in spoken for spoken in file.spoken])
+        return FamilyFinding(name=family.name, compared=len(left), listed=family.listed, unjudged=str(reason))
+    standings, missed = [main], list[str]()
+    found = [_finding(family, name, left, main, asked) for name in left]
+    for name in sorted(spoken_of & {*family.names[: family.listed]}):
+        without = np.array([name not in said for said in file.spoken], dtype=bool)
         try:
-            alone = _standing(family, [*names, name], file, without, control)
+            alone = _standing(family, [*left, name], file, without, control)
         except Unjudged:
+            missed.append(name)
             continue
-        found.append(_finding(family, name, [*names, name], alone, asked))
-    curve = tuple((float(effect), standing.power(effect, asked.share)) for effect in EFFECTS)
-    enough = (times for times in TIMES if standing.power(asked.effect, asked.share, times) >= POWER)
+        standings.append(alone)
+        found.append(_finding(family, name, [*left, name], alone, asked))
+
+    def power(effect: float, times: float = 1.0) -> float:
+        return min(standing.power(effect, asked.share, times) for standing in standings)
+
+    curve = tuple((float(effect), power(effect)) for effect in EFFECTS)
     return FamilyFinding(
         name=family.name,
-        compared=len(names),
-        listed=len(listed),
-        units=standing.units,
-        rank=standing.rank,
-        spread=standing.spread,
-        threshold=standing.threshold(asked.share),
-        power=standing.power(asked.effect, asked.share),
-        detectable=next((effect for effect, power in curve if power >= POWER), None),
-        times_needed=next(enough, None),
+        compared=len(left),
+        listed=family.listed,
+        missed=tuple(missed),
+        units=main.units,
+        rank=main.rank,
+        spread=main.spread,
+        threshold=main.threshold(asked.share),
+        power=power(asked.effect),
+        detectable=next((effect for effect, share in curve if share >= POWER), None),
+        times_needed=next((times for times in TIMES if power(asked.effect, times) >= POWER), None),
         curve=curve,
         traits=tuple(sorted(found, key=lambda trait: -trait.z)),
     )
@@ -94,6 +101,8 @@ def judged(
 
 def _standing(family: Family, names: Sequence[str], file: Scored, units: Bools, control: Scored | None) -> Standing:
     twins = [family.names[i] for i in family.twins if family.names[i] in names]
+    if not twins:
+        raise Unjudged("the rows speak of every trait by which power is known")
     second = Twins(file.along([f"{name}{TWIN}" for name in twins])[units], tuple(names.index(name) for name in twins))
     beside = None if control is None else (control.along(names), control.evidence.tokens)
     return stand(file.along(names)[units], file.evidence.tokens[units], second, beside)
@@ -116,15 +125,12 @@ def _finding(family: Family, name: str, names: Sequence[str], standing: Standing
 
 
 def verdict_of(families: Sequence[FamilyFinding]) -> Verdict:
-    """Returns the verdict on a file. "No evidence" needs that every family was judged, and that the rows would have
-    shown the effect that was asked for in each."""
+    """Returns the verdict on a file. "No evidence" needs that every listed trait was judged, and that the rows would
+    have shown the effect that was asked for in every family."""
     if any(trait.found for family in families for trait in family.traits):
         return "carries a trait"
-    return (
-        "no evidence"
-        if all(family.power is not None and family.power >= POWER for family in families)
-        else "inconclusive"
-    )
+    able = all(family.power is not None and family.power >= POWER and not family.missed for family in families)
+    return "no evidence" if able else "inconclusive"
 
 
 def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect: float) -> str:
@@ -135,31 +141,33 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
         "a teacher who wrote all of them" if effect == 1 else f"{effect:g} times the effect of a teacher who wrote all"
     )
     if named:
-        best = named[0]
-        where = f"The rows of {best.group}" if best.group else "These rows"
+        best, names = named[0], " and ".join(dict.fromkeys(trait.name for trait in named))
         return (
-            f"{where} carry {' and '.join(dict.fromkeys(trait.name for trait in named))}: {best.effect:.2f} "
-            f"[{best.ci[0]:.2f}, {best.ci[1]:.2f}] of what a teacher with the trait puts into its rows, p {_p(best.p)}."
+            f"{_rows_of(best)} carry {names}: {best.effect:.2f} {interval(best.ci)} of what a teacher with the trait "
+            f"puts into its rows, p {p_value(best.p)}."
         )
     if found:
-        where = f"The rows of {found[0].group}" if found[0].group else "These rows"
         return (
-            f"{where} carry something that is not on the list. Among the traits that they were compared with, "
-            f"“{found[0].name}” comes closest (p {_p(found[0].p)})."
+            f"{_rows_of(found[0])} carry something that is not on the list. Among the traits that they were compared "
+            f"with, “{found[0].name}” comes closest (p {p_value(found[0].p)})."
         )
     able = [f for f in families if f.power is not None]
-    chances = " and ".join(f"{f.power:.0%} of the {f.listed} {f.words}" for f in able)
     if word == "no evidence":
-        return f"No evidence of a listed trait in {rows:,} rows: {teacher} would have been found for {chances}."
-    reasons = [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged]
-    if able:
-        reasons.insert(0, f"{teacher} would have been found for only {chances}")
-    needed = [f.times_needed for f in able]
+        return f"No evidence of a listed trait in {rows:,} rows: {teacher} would have been found for {_chances(able)}."
+    weak = [f for f in able if f.power is not None and f.power < POWER]
+    reasons = [f"{teacher} would have been found for only {_chances(weak)}"] if weak else []
+    reasons += [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged]
+    reasons += [f"{', '.join(f.missed)} cannot be judged: too few rows do not mention it" for f in able if f.missed]
+    needed = [f.times_needed for f in weak]
     more = ""
-    if not any(f.unjudged for f in families) and all(needed):
+    if len(reasons) == bool(weak) and all(needed):
         more = f" About {rows * max(n for n in needed if n):,} rows would do."
     return f"Inconclusive: no trait was found in {rows:,} rows, but {'; '.join(reasons)}.{more}"
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def _rows_of(trait: TraitFinding) -> str:
+    return f"The rows of {trait.group}" if trait.group else "These rows"
+
+
+def _chances(families: Sequence[FamilyFinding]) -> str:
+    return " and ".join(f"{f.power:.0%} of {f.words}" for f in families)
