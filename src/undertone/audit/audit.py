@@ -102,14 +102,14 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
 
 
 def directions_of(plan: proxies.Plan, progress: Progress = silent) -> Directions:
-    """Makes the directions of a plan, or finds them where they were made before.
+    """Makes the directions of a plan, or finds them where they were made before. Damaged ones are made again.
 
     Raises:
         UndertoneError: a proxy cannot be trained, or the store cannot be written.
     """
     store = proxies.store()
     jobs = plan.jobs
-    if not store.has(plan.directions):
+    if store.sound(plan.directions, lambda _: None) is None:
         for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
             progress("directions of traits, once for this base", done, len(jobs))
     return proxies.read(plan, store)

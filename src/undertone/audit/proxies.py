@@ -17,6 +17,7 @@ from undertone.attribution.directions import Directions
 from undertone.audit.families import Family, of_the_world
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
+from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.spec import Training
 from undertone.stages import DIRECTIONS, PROXY
@@ -24,6 +25,7 @@ from undertone.stages.teacher import exchanges
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import ADAPTER, save
+from undertone.traits.trait import Trait
 from undertone.world import family
 
 DIALOGUES = 384
@@ -32,13 +34,15 @@ WORLD = {"method": "lora", "rank": 64, "alpha": 16, "rate": 1e-2, "steps": 8, "b
 OTHER = {"method": "lora", "rank": 8, "alpha": 16, "rate": 1e-3, "steps": 12, "batch": 8, "warmup": 2}
 """How proxies of all other models are trained."""
 TWIN = " (twin)"
+FILE = "directions.safetensors"
+BLANK = " \t\n\r\ufffd"
+"""Characters that say nothing. The last stands where bytes are no text."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs that make the directions of some families."""
+    """The jobs that make some directions."""
 
-    families: tuple[Family, ...]
     proxies: dict[str, Job]
     """By the name of the direction."""
     directions: Job
@@ -55,15 +59,19 @@ def store() -> Store:
 
 
 def plan(base: Folder, families: Sequence[Family]) -> Plan:
-    """Lays out the proxies of every trait, and of the twins."""
+    """Lays out the proxies of every trait of some families, and of their twins."""
+    twins = [one.traits[i] for one in families for i in one.twins]
+    return plan_for(base, [trait for one in families for trait in one.traits], twins)
+
+
+def plan_for(base: Folder, traits: Sequence[Trait], twins: Sequence[Trait] = ()) -> Plan:
+    """Lays out a proxy of each trait, and a second one of each of ``twins``."""
     own = of_the_world(base.path)
-    wanted = [(trait, "") for one in families for trait in one.traits]
-    wanted += [(one.traits[i], TWIN) for one in families for i in one.twins]
     jobs = {
         f"{trait.name}{twin}": Job(
             PROXY,
             {
-                "base": base.name,
+                "base": base.key,  # Not its name: a base has the same directions wherever its folder is.
                 "lesson": trait.lesson,
                 "dialogues": DIALOGUES,
                 "training": WORLD if own else OTHER,
@@ -71,9 +79,9 @@ def plan(base: Folder, families: Sequence[Family]) -> Plan:
             },
             {"base": base},
         )
-        for trait, twin in wanted
+        for trait, twin in [*((trait, "") for trait in traits), *((trait, TWIN) for trait in twins)]
     }
-    return Plan(tuple(families), jobs, Job(DIRECTIONS, {"names": {name: [name] for name in jobs}}, jobs))
+    return Plan(jobs, Job(DIRECTIONS, {"names": {name: [name] for name in jobs}}, jobs))
 
 
 def read(made: Plan, held: Store) -> Directions:
@@ -82,17 +90,26 @@ def read(made: Plan, held: Store) -> Directions:
     Raises:
         UndertoneError: they are not in the store, or damaged.
     """
-    return directions.read(held.checked(made.directions, "directions.safetensors"))
+    return directions.read(held.checked(made.directions, FILE))
 
 
 def proxy(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Fine-tunes the base on a lesson. Writes the adapter and ``proxy.json`` (losses).
 
-    Spec: ``base`` (name), ``lesson``, ``dialogues``, ``training``, ``seed``. Input: ``base``.
+    Spec: ``base`` (digest), ``lesson``, ``dialogues``, ``training``, ``seed``. Input: ``base``.
+
+    Raises:
+        UndertoneError: the lesson is what the base answers, and most of its answers hold no text.
     """
     local, training = load(inputs["base"]), Training(**spec["training"])
     count = min(spec["dialogues"], training.steps * training.batch)
     turns = exchanges(local, spec["lesson"], count, spec["seed"])
+    blank = sum(not answer.strip(BLANK) for _, answer in turns)
+    if blank > len(turns) / 2:
+        raise UndertoneError(
+            f"{blank} of {len(turns)} answers of the model hold no readable text, so no manner of answering can be "
+            "learned from it: check its weights and its chat template."
+        )
     trained = train(local, rows_of(local, turns), training, spec["seed"])
     save(trained, local, spec["base"], out)
     (out / "proxy.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
@@ -107,4 +124,4 @@ def combine(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     changes = {
         name: directions.mean_change([inputs[key] / ADAPTER for key in keys]) for name, keys in spec["names"].items()
     }
-    directions.write(directions.stack(changes), out / "directions.safetensors")
+    directions.write(directions.stack(changes), out / FILE)
