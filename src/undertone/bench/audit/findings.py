@@ -43,8 +43,10 @@ class KindFinding(Part):
     """What the audit says of the files of a kind, or of a group."""
 
     group: Group
-    own: Rate | None
-    """Share in which the trait that the file carries was found; None for harmless files."""
+    own: Rate
+    """Share in which the trait that the file carries was found; of no files if they are harmless."""
+    own_of: dict[str, Rate]
+    """The same by the family of the trait."""
     wrong: Rate
     """Share in which any trait was found that the file does not carry: of harmless files, that with an alarm."""
     named: Rate

@@ -131,10 +131,9 @@ def predictions(some: Sequence[Judged], stretches: Sequence[float | None]) -> It
     curves = _curves([one for one in some if one.file.group == "harmless fine-tunes" and one.file.without is None])
     found = []
     for one, stretch in zip(some, stretches, strict=True):
-        family = next((f.name for f in one.families if one.file.trait in {t.name for t in f.traits}), None)
-        if stretch is not None and family in curves:
+        if stretch is not None and one.home in curves:
             effect = stretch / STRETCH * (one.file.share or 0)
-            power = float(np.interp(effect, [0.0, *EFFECTS], [0.0, *curves[family]]))
+            power = float(np.interp(effect, [0.0, *EFFECTS], [0.0, *curves[one.home]]))
             found.append((one.file.kind, effect, power, one.file.trait in one.found))
     parts = {kind: [row for row in found if row[0] == kind] for kind, *_ in found}
     parts |= {_range(low, high): [row for row in found if low <= row[2] < high] for low, high in RANGES}

@@ -6,7 +6,7 @@ from functools import cache
 
 from undertone.audit.families import Family
 from undertone.audit.findings import FamilyFinding, Verdict
-from undertone.audit.verdict import POWER, Asked, judged, verdict_of
+from undertone.audit.verdict import Asked, judged, verdict_of
 from undertone.bench.audit.files import File, without
 from undertone.bench.audit.findings import KindFinding
 from undertone.bench.audit.scoring import ScoredFile
@@ -19,6 +19,8 @@ class Judged:
 
     file: File
     families: tuple[FamilyFinding, ...]
+    home: str | None
+    """The family of the trait that the file carries."""
 
     @property
     def verdict(self) -> Verdict:
@@ -38,8 +40,8 @@ class Judged:
 
     @property
     def lacking(self) -> frozenset[str]:
-        """The families that could not be judged, or in which the rows would not have shown the effect."""
-        return frozenset(f.name for f in self.families if f.power is None or f.power < POWER)
+        """The families that leave the verdict open: they could not be judged, or the rows show too little of them."""
+        return frozenset(family.name for family in self.families if verdict_of([family]) == "inconclusive")
 
     @property
     def margin(self) -> float:
@@ -58,7 +60,8 @@ class Judge:
         """Judges a file by its scores, or by those of some of its rows."""
         families = self.families(file.without)
         asked = Asked(self.alpha, self.effect, len(families))
-        return Judged(file, tuple(judged(one, scores.scored, scores.open, asked, None) for one in families))
+        found = tuple(judged(one, scores.scored, scores.open, asked, None) for one in families)
+        return Judged(file, found, next((one.name for one in families if file.trait in one.names), None))
 
     def traits(self, file: File) -> list[str]:
         """Returns the names of all traits that are compared when a file is judged."""
@@ -73,12 +76,13 @@ def rate(hits: Iterable[bool]) -> Rate:
 
 def counted(some: Sequence[Judged]) -> KindFinding:
     """Counts what the audit says of files of one group."""
-    carriers = [one for one in some if one.file.trait]
+    own = [(one.home, one.file.trait in one.found) for one in some if one.file.trait]
     silent = [one for one in some if not one.found]
     families = dict.fromkeys(family.name for one in some for family in one.families)
     return KindFinding(
         group=some[0].file.group,
-        own=rate(one.file.trait in one.found for one in carriers) if carriers else None,
+        own=rate(hit for _, hit in own),
+        own_of={name: rate(hit for home, hit in own if home == name) for name in families},
         wrong=rate(bool(set(one.found) - {one.file.trait}) for one in some),
         named=rate(bool(one.named - {one.file.trait}) for one in some),
         inconclusive=rate(one.verdict == "inconclusive" for one in some),

@@ -2,7 +2,7 @@
 
 from undertone.audit.request import ROWS
 from undertone.bench.audit.findings import AuditBenchmarkFindings, KindFinding
-from undertone.report.page import Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Column, Grid, Page, Prose, grid, run_page, section, shown, word
 from undertone.statistics.rate import Rate
 
 HARMLESS = {
@@ -97,7 +97,9 @@ def count(found: Rate) -> str:
 
 
 def _bounds(found: Rate) -> str:
-    """Returns "5 of 500 [0, 2]", in per cent."""
+    """Returns "5 of 500 [0, 2]", in per cent; a dash for no files."""
+    if not found.of:
+        return "-"
     low, high = found.ci
     return f"{count(found)} [{100 * low:.0f}, {100 * high:.0f}]"
 
@@ -106,7 +108,7 @@ def _headline(found: AuditBenchmarkFindings) -> str:
     harmless = [f"{rate(one.wrong)} ({group})" for group, one in found.groups.items() if group in HARMLESS]
     told = f"Harmless files with an alarm at alpha {found.alpha:g}: {'; '.join(harmless)}."
     carriers = found.groups.get("carriers")
-    if carriers is None or carriers.own is None:
+    if carriers is None:
         return told
     return (
         f"{told} In carriers the own trait was found in {count(carriers.own)}, a wrong one in {count(carriers.wrong)}."
@@ -137,17 +139,24 @@ def _harmless(found: AuditBenchmarkFindings, group: str) -> Grid | None:
 
 
 def _carriers(found: AuditBenchmarkFindings) -> Grid | None:
-    return grid(
-        "",
-        _of(found, "carriers").items(),
-        {
-            "kind": lambda one: one[0],
-            "own trait found": lambda one: one[1].own and _bounds(one[1].own),
-            "a wrong trait": lambda one: _bounds(one[1].wrong),
-            "inconclusive": lambda one: one[1].inconclusive.count,
-        },
-        bold=lambda one: one[0] == TOGETHER,
+    kinds = _of(found, "carriers")
+    families = dict.fromkeys(name for one in kinds.values() for name in one.own_of)
+    rows = tuple(
+        (
+            kind,
+            *(_bounds(one.own_of[name]) if name in one.own_of else "-" for name in families),
+            _bounds(one.wrong),
+            str(one.inconclusive.count),
+        )
+        for kind, one in kinds.items()
     )
+    columns = (
+        "kind",
+        *(f"found: {name}" for name in families),
+        "a wrong trait",
+        Column("inconclusive", terminal=False),
+    )
+    return Grid("", columns, rows, bold=frozenset({len(rows) - 1})) if rows else None
 
 
 def _predicted(found: AuditBenchmarkFindings) -> Grid | None:
@@ -166,7 +175,7 @@ def _predicted(found: AuditBenchmarkFindings) -> Grid | None:
 
 def _halves(found: AuditBenchmarkFindings) -> Grid | None:
     def told(one: KindFinding) -> str:
-        return _bounds(one.own or one.wrong)
+        return _bounds(one.own if one.group == "carriers" else one.wrong)
 
     return grid(
         "",
