@@ -150,13 +150,9 @@ def _carriers(found: AuditBenchmarkFindings) -> Grid | None:
         )
         for kind, one in kinds.items()
     )
-    columns = (
-        "kind",
-        *(f"found: {name}" for name in families),
-        "a wrong trait",
-        Column("inconclusive", terminal=False),
-    )
-    return Grid("", columns, rows, bold=frozenset({len(rows) - 1})) if rows else None
+    found_of = [f"found: {name}" for name in families]
+    columns: list[str | Column] = ["kind", *found_of, "a wrong trait", Column("inconclusive", terminal=False)]
+    return Grid("", tuple(columns), rows, bold=frozenset({len(rows) - 1})) if rows else None
 
 
 def _predicted(found: AuditBenchmarkFindings) -> Grid | None:
