@@ -67,13 +67,13 @@ def about_reports(entries: Entries, reports: Mapping[str, Any]) -> Iterator[str]
             continue
         try:
             refuse_places(reports[name])
-            differing = different(reports[name], asked(entries.reports[name].command))
+            origin = entries.reports[name]
+            differing = [] if origin.gone else different(reports[name], asked(origin.command))
         except UndertoneError as error:
             yield f"The report {name}: {error}"
             continue
         if differing:
-            command = entries.reports[name].command
-            yield f"The report {name} is not of {command}, which has other {', '.join(differing)}."
+            yield f"The report {name} is not of {origin.command}, which has other {', '.join(differing)}."
 
 
 def asked(command: str) -> Recipe | None:
@@ -128,6 +128,8 @@ def about_commits(root: Path, entries: Entries) -> Iterator[str]:
     for name, origin in entries.reports.items():
         if not precedes(origin.commit, "HEAD"):
             yield f"The report {name}: the history has no commit {origin.commit}."
+        if origin.gone and not (precedes(origin.commit, origin.gone) and precedes(origin.gone, "HEAD")):
+            yield f"The report {name}: its command went at {origin.gone}, which is not later than {origin.commit}."
     for row in entries.rows:
         for commit in {entries.reports[name].commit for name in row.reports if row.criteria}:
             if not precedes(str(row.criteria), commit):

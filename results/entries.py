@@ -19,6 +19,8 @@ class Origin(Spec):
     """What gives it, as in ``undertone run digits --seed 101``."""
     commit: Commit
     """The code that it was run with."""
+    gone: Commit | None = None
+    """The commit since which the command does not exist in this form; None while it does."""
 
 
 class Row(Spec):

@@ -33,7 +33,7 @@ def tables(entries: Entries, reports: Mapping[str, Any]) -> dict[str, str]:
             raise UndertoneError(f'The row "{row.question}" rests on no report, or on one that [reports] lacks.')
         origins = [entries.reports[name] for name in row.reports]
         kind = f"{row.kind}{f', criteria {row.criteria}' if row.criteria else ''}; looks: {row.looks}"
-        commands = ", ".join(f"`{one.command}`" for one in origins)
+        commands = ", ".join(f"`{one.command}`{' (since removed)' if one.gone else ''}" for one in origins)
         try:
             found = filled(answer, reports, row.looks)
         except UndertoneError as error:

@@ -294,6 +294,18 @@ def test_criteria_are_committed_before_the_run(repository: Path) -> None:
         )
 
 
+def test_a_command_that_is_gone_is_not_compared_and_went_after_the_run(repository: Path) -> None:
+    figures, gone = repository / "results" / "figures.toml", 'commit = "0000001"\ngone = "0000002"'
+    changed(figures, "undertone run digits", "undertone bench audit --teachers 50")
+    assert any("Extra inputs" in fault for fault in check.faults(repository))
+    changed(figures, 'commit = "0000001"', gone)
+    write(repository)
+    assert list(check.faults(repository)) == []
+    assert "(since removed) | 0000001 |" in (repository / "README.md").read_text(encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
+    assert any("its command went at 0000002, which is not" in fault for fault in check.faults(repository))
+
+
 def test_a_report_is_kept_as_it_is_without_its_folder(tmp_path: Path) -> None:
     said = {"run_dir": "/home/someone/runs/owls", "complete": True, "title": "a", "settings": {"run_dir": "b"}}
     text = json.dumps(said, indent=1) + "\n"
@@ -344,8 +356,8 @@ def test_the_command_of_every_shipped_recipe_is_understood(name: str) -> None:
             'undertone run misalignment-even --set \'bases=["builtin/fledgling-a", "builtin/fledgling-b"]\' --seed 3',
             "bases",
         ),
-        ("undertone bench audit --baselines --teachers 50", "teachers"),
-        ("undertone bench audit --teachers 50 --baselines", "baselines"),
+        ("undertone bench audit --baselines --files 29", "files"),
+        ("undertone bench audit --files 29 --baselines", "baselines"),
         ("undertone bench measure --students 100", "students"),
         ("undertone bench treat advice --set seed=7", "seed"),
     ],
