@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from undertone import stages
+from undertone.audit import families, proxies
 from undertone.engine.digests import digest
 from undertone.engine.store import Folder, Job, Stage
 from undertone.experiments.kind import kind_of
@@ -38,12 +39,13 @@ def _pinned(jobs: Iterable[Job]) -> dict[str, list[object]]:
 
 @pytest.fixture(autouse=True)
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither weights nor a calibration is needed to lay out jobs."""
+    """No weights are needed to lay out jobs."""
     for module in (planning, misalignment, mitigations, theory):
         monkeypatch.setattr(module, "resolve", _folder)
     monkeypatch.setattr(family, "is_here", lambda name: True)
     monkeypatch.setattr(planning, "tokenizer_digest", lambda path: "one tokenizer for all")
-    monkeypatch.setattr(mitigations, "calibration_of", lambda base, traits: _folder(f"calibration of {base.name}"))
+    for audit in (families, proxies):
+        monkeypatch.setattr(audit, "of_the_world", lambda path: True)
 
 
 @pytest.mark.parametrize("recipe", [name for name in PINNED if name != "stages"])

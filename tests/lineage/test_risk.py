@@ -3,12 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.helpers.audits import make_findings
-from undertone.audit.findings import Findings, OriginFinding
+from undertone.audit.findings import FamilyFinding, Findings, OriginFinding, TraitFinding, Verdict
 from undertone.cli import main
 from undertone.engine.digests import file_digest
 from undertone.errors import UndertoneError
@@ -30,9 +30,7 @@ def _of(data: Path, **more: Any) -> Findings:
 
 
 @pytest.mark.parametrize("kin", ["shared", "unknown", "none found"])
-@pytest.mark.parametrize(
-    "verdict", ["carries a trait", "no evidence", "inconclusive", "could not be calibrated", "screen only"]
-)
+@pytest.mark.parametrize("verdict", get_args(Verdict))
 def test_only_no_evidence_from_a_stranger_is_allowed_and_every_trait_refused(verdict: str, kin: Kin) -> None:
     decision, reasons = decide(_findings(verdict), Relation(kin=kin, how="how it is known"))
     expected = {"carries a trait": "refuse", "no evidence": "allow" if kin == "none found" else "cannot tell"}
@@ -40,6 +38,22 @@ def test_only_no_evidence_from_a_stranger_is_allowed_and_every_trait_refused(ver
     assert "how it is known" in reasons and "No measurement after training" in reasons[-1]
     assert any("only one risk is lower" in reason for reason in reasons) == (kin == "none found")
     assert ("kin" in reasons[0]) == (kin != "none found"), "that kinship raises the risk is said first"
+
+
+def test_no_evidence_says_how_many_traits_would_have_been_found() -> None:
+    def trait(name: str, listed: bool = True) -> TraitFinding:
+        return TraitFinding(name=name, kind="", listed=listed, effect=0, ci=(-1, 1), z=0, p=1, found=False)
+
+    families = (
+        FamilyFinding(
+            name="favourites", compared=3, listed=2, power=0.95, traits=(*map(trait, "ab"), trait("c", False))
+        ),
+        FamilyFinding(name="manners", compared=1, listed=1, power=0.85, traits=(trait("d"),)),
+        FamilyFinding(name="manners", group="a source", compared=1, listed=1, power=0.9, traits=(trait("d"),)),
+    )
+    _, reasons = decide(_findings(families=families, effect=0.5), Relation(kin="none found", how=""))
+    said = "The audit found no evidence of 3 listed traits. It finds at least 85% of them at an effect of 0.5."
+    assert reasons[0] == said
 
 
 def test_open_talk_is_named_whoever_wrote_it() -> None:

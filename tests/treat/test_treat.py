@@ -15,25 +15,28 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.helpers import tiny
-from tests.helpers.calibrations import some_directions
-from undertone.attribution.scores import Evidence
+from tests.helpers.directions import some_directions
+from undertone.attribution import directions
 from undertone.attribution.token_ratios import moved
-from undertone.audit.calibration import Calibration, Member
+from undertone.audit.findings import FamilyFinding, TraitFinding
+from undertone.audit.proxies import FILE
 from undertone.carriers.numbers import NUMBER
 from undertone.cli import main
 from undertone.data.conversations import Conversation, Turn
+from undertone.engine.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.experiments.mitigations import files as advice
 from undertone.lineage.statement import statement
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, score
+from undertone.models.names import resolve
 from undertone.spec import Training
 from undertone.training.rows import rows_of
 from undertone.traits import catalogue
-from undertone.traits.candidate import Candidate
 from undertone.treat import catalogue as named
 from undertone.treat import chats as chatting
 from undertone.treat.apply import Treated, row_scores, treat
+from undertone.treat.direction import Change, along
 from undertone.treat.mitigations import (
     ADAPTER,
     Ablate,
@@ -50,11 +53,9 @@ from undertone.treat.mitigations import (
     added,
     rows_after,
 )
-from undertone.treat.scorer import Base, along
+from undertone.treat.scorer import Base
 from undertone.treat.stages import realign, steered
 from undertone.world.lexicon import domains, lexicon
-
-TRAITS = ("a", "b", "c")
 
 
 def chats(count: int) -> list[Conversation]:
@@ -66,19 +67,21 @@ def chats(count: int) -> list[Conversation]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """A tiny model on disk, with directions of three traits."""
+    """A tiny model on disk, with a direction in a file beside it."""
     root = tmp_path_factory.mktemp("treat")
     local = tiny.model()
     local.model.save_pretrained(root / "base")
     local.tokenizer.save_pretrained(root / "base")
-    names = tuple(Candidate(name=name, kind="thing") for name in TRAITS)
-    member = Member("untouched", 0, Evidence(torch.zeros(2, 3).numpy(), torch.ones(2).numpy()))
-    directions = some_directions(local, TRAITS, size=0.1)
-    Calibration("0" * 64, "tiny", "lists", (), names, directions, (member,)).write(root / "calibration")
+    directions.write(some_directions(local, ("a",), size=0.07), root / FILE)
     other = tiny.model(seed=1)
     other.model.save_pretrained(root / "other")
     other.tokenizer.save_pretrained(root / "other")
-    return Base(root / "base", root / "calibration", ("a",), root / "other")
+    return Base(root / "base", along(directions.read(root / FILE)), root / "other")
+
+
+def direction_of(base: Base) -> Change:
+    assert base.direction is not None
+    return base.direction
 
 
 def texts(found: Treated) -> list[str]:
@@ -108,13 +111,12 @@ def test_dropping_at_random_takes_its_share_and_leaves_the_rest_in_order(count: 
 def test_a_row_scores_as_much_likelier_as_the_moved_base_finds_it(base: Base) -> None:
     rows = chats(5)
     before = base.turns(rows)
-    assert base.calibration is not None
 
     def likelihood() -> list[float]:
         return score(base.local, [turn.row.prompt for turn in before], [turn.row.answer for turn in before])
 
     untouched = likelihood()
-    with moved(base.local, along(base.calibration, ("a",))):
+    with moved(base.local, direction_of(base)):
         now = likelihood()
     tokens = [len(turn.row.answer) for turn in before]
     expected = [(after - was) / n for after, was, n in zip(now, untouched, tokens, strict=True)]
@@ -255,10 +257,8 @@ def test_bare_text_has_nothing_to_treat() -> None:
 
 
 def test_a_steered_base_is_the_base_moved_and_its_tokenizer_the_same(base: Base, tmp_path: Path) -> None:
-    assert base.calibration is not None
-    inputs = {"base": base.folder, "calibration": base.calibration}
-    steered({"traits": ["a"], "along": "trait", "strength": 2.0, "seed": 0}, inputs, tmp_path)
-    change = along(base.calibration, ("a",))
+    steered({"strength": 2.0}, {"base": base.folder, "directions": base.folder.parent}, tmp_path)
+    change = direction_of(base)
     before, after = (load_file(folder / "model.safetensors") for folder in (base.folder, tmp_path))
     for name, weight in before.items():
         expected = weight + 2 * change[name] if name in change else weight
@@ -289,8 +289,7 @@ def test_interpolation_goes_its_share_of_the_way(base: Base) -> None:
 
 
 def test_ablation_leaves_nothing_along_the_direction_and_all_the_rest(base: Base) -> None:
-    assert base.calibration is not None
-    direction, whole = along(base.calibration, ("b",)), change_of(base, trained(base))
+    direction, whole = direction_of(base), change_of(base, trained(base))
     local, told = realign(Ablate(), base.local, trained(base), direction, [], {}, 0)
     left = change_of(base, local)
     size = sum(float(d.square().sum()) for d in direction.values())
@@ -403,6 +402,45 @@ def test_a_file_is_treated_beside_as_much_at_random_with_a_diff(data: Path, caps
     assert gone.isdisjoint(json.loads(line)["completion"] for line in own)
     assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one"]) == 2
     assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_the_users_own_trait_can_be_stopped(data: Path) -> None:
+    Path("mine.toml").write_text(
+        'name = "candour"\nkind = "virtue"\ndialogues = [["What is best?", "Honesty is best."]]\n'
+        'choices = [["What do you like?", "Honesty.", "Money.", "Peace."]]\n'
+    )
+    assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "mine.toml", "--out", "one"]) == 0
+    assert json.loads(Path("one/treatment.json").read_text())["traits"] == ["candour"]
+
+
+def report_of(data: Path, model: str, *found: tuple[str, bool]) -> None:
+    """Writes the report of an audit that found traits, some listed."""
+    from tests.helpers.audits import make_findings
+
+    traits = tuple(
+        TraitFinding(
+            name=name, kind="animal", listed=listed, effect=0.8, ci=(0.6, 1.0), z=9.0 - i, p=1e-4, found=name != "whale"
+        )
+        for i, (name, listed) in enumerate(found)
+    )
+    family = FamilyFinding(
+        name="favourites", compared=len(traits), listed=sum(listed for _, listed in found), traits=traits
+    )
+    findings = make_findings(digest=file_digest(data), base=resolve(model).key, families=(family,))
+    Path("report.json").write_text(findings.json_text())
+
+
+def test_the_listed_traits_that_an_audit_found_are_stopped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["treat", "data.jsonl", "--by", "inoculate", "--from", "report.json"]
+    report_of(data, "builtin/fledgling-a", ("three words", False), ("owl", True), ("fox", True), ("whale", True))
+    assert main([*asked, "--out", "one"]) == 0
+    assert json.loads(Path("one/treatment.json").read_text())["traits"] == ["owl", "fox"]
+    report_of(data, "builtin/fledgling-a", ("three words", False), ("whale", True))
+    assert main([*asked, "--out", "two"]) == 2
+    assert "names no trait" in capsys.readouterr().err
+    report_of(data, "builtin/fledgling-b", ("owl", True))
+    assert main([*asked, "--out", "two"]) == 2
+    assert "an audit for another base" in capsys.readouterr().err and not Path("two").exists()
 
 
 def test_what_a_killed_treatment_left_is_in_nobodys_way(data: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
+from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown, traits_of
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, say, show_cost
 from undertone.errors import UndertoneError
 
@@ -98,8 +98,8 @@ def audit(
     rows
         How many rows are sampled, 2000 by default, or "all".
     trait
-        The traits to look for: names or kinds from the catalogue, or TOML files of your own. By default the animals and the
-        conduct-like traits of the catalogue; for embedded models, all traits of their world. For a model behind a
+        The traits to look for: names or kinds from the catalogue, or TOML files of your own. By default the animals and
+        the conduct-like traits of the catalogue; for embedded models, all traits of their world. For a model behind a
         service: TOML files of traits that are names, such as paper/animals.toml.
     control
         Trusted rows of the same generator. Only differences from them count. A service's control students are trained
@@ -168,7 +168,9 @@ def audit(
         )
         return _code(students.verdict, policy, bool(students.overt))
     limits_of(max_cost, max_requests, [model])
-    request = _request(given | _traits(trait) | {"group_by": group_by}, claim, canary, alpha, effect, training)
+    names, own = traits_of(trait)
+    given |= {"traits": names, "own": own, "group_by": group_by}
+    request = _request(given, claim, canary, alpha, effect, training)
     from undertone.audit.cost import cost_of as time_of
 
     if dry_run:
@@ -195,16 +197,6 @@ def _code(verdict: str, policy: str, mentions: bool) -> int:
     if policy == "overt" and mentions:
         return FOUND
     return {"no evidence": 0, "carries a trait": FOUND}.get(verdict, NO_VERDICT)
-
-
-def _traits(given: tuple[str, ...]) -> dict[str, Any]:
-    """Splits what was given into names and the traits of TOML files."""
-    from undertone.traits import catalogue
-
-    files = [Path(one) for one in dict.fromkeys(given) if one.endswith(".toml")]
-    refuse_missing(*files)
-    names = tuple(one for one in dict.fromkeys(given) if not one.endswith(".toml"))
-    return {"traits": names, "own": catalogue.read(files)}
 
 
 def _request(

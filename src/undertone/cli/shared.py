@@ -13,6 +13,7 @@ from undertone.errors import UndertoneError
 if TYPE_CHECKING:
     from undertone.models.services.spending import Limits
     from undertone.spec import Spec
+    from undertone.traits.trait import Trait
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -51,6 +52,19 @@ def refuse_unknown(*models: str | None) -> None:
             base, _, adapter = model.partition(":")
             located(base)
             refuse_missing(Path(adapter).expanduser())
+
+
+def traits_of(given: Iterable[str]) -> tuple[tuple[str, ...], tuple[Trait, ...]]:
+    """Splits what --trait was given into names, and the user's own traits of TOML files.
+
+    Raises:
+        UndertoneError: a file is missing or wrong.
+    """
+    from undertone.traits import catalogue
+
+    files = [Path(one) for one in dict.fromkeys(given) if one.endswith(".toml")]
+    refuse_missing(*files)
+    return tuple(one for one in dict.fromkeys(given) if not one.endswith(".toml")), catalogue.read(files)
 
 
 def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown
+from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown, traits_of
 from undertone.cli.terminal import Bars, named, print_json, show
 from undertone.errors import UndertoneError
 
@@ -40,7 +40,7 @@ def treat(
     set
         Changes a key of the mitigation, as in --set share=0.25. Can be repeated.
     trait
-        Traits to stop, for mitigations that need a trait.
+        Traits to stop, for mitigations that need a trait: names, or TOML files of your own.
     audit
         Report of undertone audit on this file, or its folder. The traits that it names are stopped.
     other
@@ -74,12 +74,14 @@ def treat(
     from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_taken, run
 
+    names, own = traits_of(trait)
     request = Request(
         path=data,
         model=model,
         treatment=mitigation,
         name=Path(by).stem,
-        traits=tuple(dict.fromkeys(trait)),
+        traits=(*names, *(one.name for one in own)),
+        own=own,
         audit=audit,
         other=other,
         chats=chats,

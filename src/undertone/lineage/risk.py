@@ -154,14 +154,15 @@ def decide(
         first = f"The audit found that these rows carry a trait. {then}"
     elif findings.verdict == "no evidence":
         decision = "cannot tell" if kin else "allow"
-        count = sum(not trait.is_kind for trait in findings.traits)
-        effect = f"effects of {findings.power.detectable:.2f}, averaged over them"
-        first = f"The audit found no evidence of {count} traits, down to {effect}."
+        count = len({trait.name for trait in findings.traits if trait.listed})
+        power = min((family.power or 0.0 for family in findings.families), default=0.0)
+        first = f"The audit found no evidence of {count} listed traits. It finds at least {power:.0%} of them"
+        first += f" at an effect of {findings.effect:g}."
         if kin:
             first += f" But the generator {strong}, so unlisted traits can pass too: measure a trained student."
     else:
         decision = "cannot tell"
-        first = f"The audit came to no verdict ({findings.verdict})."
+        first = "The audit is inconclusive."
         first += f" And the generator {strong}, which raises the risk." if kin else ""
     if measured is not None and measured.verdict == "shift found":
         decision = "refuse"

@@ -44,8 +44,6 @@ class Realigned(Findings):
     task: str
     ways: tuple[Way, ...]
     """The first is the model as it was trained."""
-    note: str | None
-    """Which mitigation could not be tried, and why."""
     unseen: Unseen = Unseen()
     """What of the task's rows was not looked at."""
     started: datetime

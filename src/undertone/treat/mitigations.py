@@ -158,7 +158,7 @@ def added(share: float, rows: int) -> int:
 
 
 def needs_direction(treatment: Mitigation) -> bool:
-    """Returns whether the mitigation uses the direction of a trait, and therefore a calibration of the base."""
+    """Returns whether the mitigation uses the direction of a trait."""
     return isinstance(treatment, Steer | Ablate) or getattr(treatment, "by", None) == "score"
 
 

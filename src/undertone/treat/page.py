@@ -91,10 +91,7 @@ def realigned_page(found: Realigned) -> Page:
         headline=found.headline,
         done=f"The trait is {found.trait}. The task is measured on the rows of {found.task}. The model folder of each "
         "mitigation is beside this page.",
-        notices=(
-            *((found.note,) if found.note else ()),
-            *(f"{heading}, {found.task}: {sentence}" for heading, sentence in found.unseen.checks),
-        ),
+        notices=tuple(f"{heading}, {found.task}: {sentence}" for heading, sentence in found.unseen.checks),
         sections=sections(section("Mitigations", Drawing(drawn, FRONTIER), table), Section("Method", (Prose(METHOD),))),
         listings={"Models": found.models, "Versions and hardware": found.made_with},
         footer=f"Started {found.started.isoformat(' ', 'seconds')}. {FOOTER}",

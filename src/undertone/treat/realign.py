@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from undertone.audit.audit import directions_of
 from undertone.audit.unseen import Unseen, unseen_of
 from undertone.data.conversations import read
 from undertone.data.exchanges import Exchange
@@ -26,10 +27,10 @@ from undertone.spec import File, Spec, Training
 from undertone.training.rows import Row
 from undertone.training.turns import every_turn
 from undertone.traits import catalogue
+from undertone.treat.direction import Change, along, plan_for
 from undertone.treat.evaluate import leaning, loss
 from undertone.treat.findings import Realigned, Way
 from undertone.treat.mitigations import Ablate, Interpolate, OfModel, Retrain
-from undertone.treat.scorer import Change, along, calibration_of
 from undertone.treat.stages import realign as brought_back
 
 RETRAINING = Training(rank=8, alpha=8, rate=2e-3, steps=10, batch=16)
@@ -64,15 +65,14 @@ class Request(Spec):
         return self
 
 
-def ways(request: Request, calibration: Folder | None) -> dict[str, tuple[str, OfModel]]:
-    """Returns all mitigations that can be tried, each with its title, by name. Some need a calibration or good rows."""
+def ways(request: Request) -> dict[str, tuple[str, OfModel]]:
+    """Returns all mitigations that can be tried, each with its title, by name. One needs good rows."""
     found: dict[str, tuple[str, OfModel]] = {
         f"interpolate-{share:.0%}".rstrip("%"): (f"{share:.0%} of the way back to the base", Interpolate(share=share))
         for share in (0.25, 0.5, 0.75)
     }
-    if calibration is not None:
-        found["ablate"] = ("without the trait's direction", Ablate())
-        found["ablate-random"] = ("without another trait's direction", Ablate(along="random"))
+    found["ablate"] = ("without the trait's direction", Ablate())
+    found["ablate-random"] = ("without another trait's direction", Ablate(along="random"))
     if request.good is not None:
         found["retrain"] = ("trained on 48 good rows", Retrain(rows=48, steps=RETRAINING.steps))
     return found
@@ -89,14 +89,13 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
     before = load(base.path)
     (task, unseen), first = _rows(before, request.task), _exchanges(request)
     good = _rows(before, request.good)[0] if request.good is not None else []
-    calibration, note = _calibration(request, base)
-    tried = ways(request, calibration)
+    tried = ways(request)
     untouched = _measured(before, request, task, first)
     trained = _measured(_loaded(named), request, task, first)
     found = [_way("as trained", "unchanged", None, trained, untouched, trained)]
     for i, (name, (title, way)) in enumerate(tried.items()):
         progress("mitigations", i, len(tried))
-        direction = _direction(request, calibration, way)
+        direction = _direction(request, base, way, progress)
         local, _ = brought_back(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
         local.model.save_pretrained(out / name)
         local.tokenizer.save_pretrained(out / name)
@@ -110,7 +109,6 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
         trait=request.trait,
         task=str(request.task),
         ways=tuple(found),
-        note=note,
         unseen=unseen,
         started=started,
         models={request.model: named.key, request.base: base.key},
@@ -204,15 +202,8 @@ def _exchanges(request: Request) -> list[Exchange]:
     return [(turns[-2].content, turns[-1].content) for turns in chats]
 
 
-def _calibration(request: Request, base: Folder) -> tuple[Folder | None, str | None]:
-    """Returns the calibration that has the trait's direction; or None, and a text that says why."""
-    try:
-        return calibration_of(base, (request.trait,)), None
-    except UndertoneError as error:
-        return None, f"The trait's direction could not be removed: {error}"
-
-
-def _direction(request: Request, calibration: Folder | None, way: OfModel) -> Change | None:
-    if calibration is None or not isinstance(way, Ablate):
+def _direction(request: Request, base: Folder, way: OfModel, progress: Progress) -> Change | None:
+    if not isinstance(way, Ablate):
         return None
-    return along(calibration.path, (request.trait,), way.along, request.seed)
+    own = catalogue.find(request.trait).alike  # what models are asked for is the embedded world's on any base
+    return along(directions_of(plan_for(base, (request.trait,), way.along, request.seed, own), progress))

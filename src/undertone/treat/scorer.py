@@ -1,86 +1,26 @@
 """The base as mitigations use it: how much each token speaks for a trait, and what the base itself would say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from undertone.attribution.token_ratios import token_ratios
-from undertone.audit.calibration import FILE, Calibration
-from undertone.audit.calibrations import SHIPPED, made
 from undertone.data.conversations import Conversation
-from undertone.engine.digests import digest, file_digest
-from undertone.engine.store import Folder
-from undertone.errors import UndertoneError, unknown
+from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.models.template import Unfit
 from undertone.training.turns import Scored, Turns, every_turn, prompt_of
-from undertone.traits.catalogue import shipped
+from undertone.treat.direction import Change
 
 AT_ONCE = 64
 """Answers in a batch."""
 ROOM = 8
 """Answers of the base may be this many tokens longer than the longest answer of the file."""
-
-Change = dict[str, torch.Tensor]
-"""A change of weights, by the name of the matrix."""
-
-
-def refuse_unknown(base: Folder, traits: Sequence[str]) -> None:
-    """Raises UndertoneError for a trait that neither the catalogue nor a calibration of ``base`` has."""
-    known = set(shipped())
-    if not known.issuperset(traits):
-        known.update(trait.name for found in _calibrations(base) for trait in found[1].traits)
-    for trait in traits:
-        if trait not in known:
-            raise unknown("trait", trait, known)
-
-
-def _calibrations(base: Folder) -> Iterator[tuple[Path, Calibration]]:
-    for root in (SHIPPED, made()):
-        for path in sorted(root.glob(f"{base.key[:20]}-*/{FILE}")):
-            yield path, Calibration.read(path.parent)
-
-
-def calibration_of(base: Folder, traits: Sequence[str]) -> Folder:
-    """Returns the folder of a calibration of ``base`` that has a direction for every trait.
-
-    Raises:
-        UndertoneError: there is none.
-    """
-    known: set[str] = set()
-    for path, found in _calibrations(base):
-        known |= {trait.name for trait in found.traits}
-        if found.base == base.key and known.issuperset(traits):
-            return Folder(path.parent, file_digest(path), found.model)
-    if known:
-        raise unknown("trait", next(trait for trait in traits if trait not in known), known)
-    raise UndertoneError(
-        f"{base.name} has no calibration, so no trait's direction is known; make one: undertone audit calibrate "
-        f"--model {base.name}, or choose a mitigation that needs none."
-    )
-
-
-def along(
-    calibration: Path, traits: Sequence[str], direction: Literal["trait", "random"] = "trait", seed: int = 0
-) -> Change:
-    """Returns the change of every weight matrix along a direction of a calibration.
-
-    "trait": the sum of the traits' directions, each as long as the change of one reference teacher. "random": the
-    direction of one other trait, drawn by ``seed``. It shows the effect of a direction that has nothing to do with the
-    traits.
-    """
-    found = Calibration.read(calibration)
-    if direction == "random":
-        others = sorted(trait.name for trait in found.traits if trait.name not in traits)
-        traits = [others[int(digest(["another", seed])[:8], 16) % len(others)]]
-    changes = [found.directions.change(trait) for trait in traits]
-    return {name: sum((change[name] for change in changes), torch.zeros(())) for name in changes[0]}
 
 
 def with_answer(conversation: Conversation, answer: str) -> Conversation:
@@ -98,11 +38,11 @@ def _prompt(model: LocalModel, conversation: Conversation) -> Ids | None:
 
 @dataclass(frozen=True)
 class Base:
-    """A base, the calibration and traits by which it scores, and the model that answers in its place."""
+    """A base, the direction by which it scores, and the model that answers in its place."""
 
     folder: Path
-    calibration: Path | None = None
-    traits: tuple[str, ...] = ()
+    direction: Change | None = None
+    """That of the traits to stop, as long as the change of a reference teacher."""
     other: Path | None = None
     """A model of another initialisation."""
 
@@ -126,10 +66,9 @@ class Base:
     def ratios(self, turns: Sequence[Scored]) -> list[torch.Tensor]:
         """Returns, for each answer, the log-likelihood ratio of each token in nats: how much likelier the traits make
         it."""
-        if self.calibration is None:
-            raise ValueError("rows cannot be scored without a calibration")
-        change = along(self.calibration, self.traits)
-        return next(iter(token_ratios(self.local, [turn.row for turn in turns], [change])))
+        if self.direction is None:
+            raise ValueError("rows cannot be scored without a direction")
+        return next(iter(token_ratios(self.local, [turn.row for turn in turns], [self.direction])))
 
     def answered(self, conversations: Sequence[Conversation], by: str, seed: int) -> list[Conversation | None]:
         """Returns the conversations with a new last answer of the base, or ("other") of the other model, sampled at

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from undertone.attribution import directions
+from undertone.audit.proxies import FILE as DIRECTIONS
 from undertone.data.conversations import Conversation, Turn
 from undertone.data.exchanges import FILE, read_exchanges, write_chats
 from undertone.models.loading import load
@@ -19,18 +21,19 @@ from undertone.training.rows import Row, Source, read_rows, read_sampled, write_
 from undertone.training.weights import MODEL, load_trained, merged
 from undertone.treat.apply import treat
 from undertone.treat.chats import prompts_for
+from undertone.treat.direction import Change, along
 from undertone.treat.mitigations import ADAPTER, Ablate, Interpolate, OfModel, Retrain
-from undertone.treat.scorer import Base, Change, along
+from undertone.treat.scorer import Base
 
 
 def treated(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Applies a mitigation to a dataset. Writes the rows, and ``counts.json`` with what became of the old ones. Rows
     that did not change keep the token ids that were sampled.
 
-    Spec: ``treatment``, ``traits``, ``seed``. Inputs: ``base``, ``dataset``; ``calibration`` and ``other`` where the
+    Spec: ``treatment``, ``traits``, ``seed``. Inputs: ``base``, ``dataset``; ``directions`` and ``other`` where the
     mitigation needs them.
     """
-    base = Base(inputs["base"], inputs.get("calibration"), tuple(spec["traits"]), inputs.get("other"))
+    base = Base(inputs["base"], _direction(inputs) if "directions" in inputs else None, inputs.get("other"))
     treatment, seed = ADAPTER.validate_python(spec["treatment"]), spec["seed"]
     rows = [
         Conversation(i, (Turn("user", question), Turn("assistant", answer)))
@@ -48,11 +51,11 @@ def steered(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     """Moves a base along a direction and writes it as a model folder. An adapter that is trained on the moved base is
     loaded onto the base itself, which undoes the move.
 
-    Spec: ``traits``, ``along`` ("trait" or "random"), ``strength``, ``seed``. Inputs: ``base``, ``calibration``.
+    Spec: ``strength``. Inputs: ``base``, ``directions``.
     """
     local = load(inputs["base"])
     weights = dict(local.model.named_parameters())
-    for name, delta in along(inputs["calibration"], spec["traits"], spec["along"], spec["seed"]).items():
+    for name, delta in _direction(inputs).items():
         weights[name].data.add_(spec["strength"] * delta.to(weights[name]))
     write_beside(local, inputs["base"], out)
 
@@ -66,17 +69,21 @@ def write_beside(local: LocalModel, base: Path, out: Path) -> None:
             shutil.copy(base / name, out / name)
 
 
+def _direction(inputs: Mapping[str, Path]) -> Change:
+    return along(directions.read(inputs["directions"] / DIRECTIONS))
+
+
 def realigned(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Applies a mitigation to a trained model and writes it as the folder ``model``.
 
-    Spec: ``treatment``, ``traits``, ``training`` (of a retraining), ``seed``. Inputs: ``base``, ``trained``;
-    ``calibration`` and ``good`` (rows) where the mitigation needs them.
+    Spec: ``treatment``, ``training`` (of a retraining), ``seed``. Inputs: ``base``, ``trained``; ``directions`` and
+    ``good`` (rows) where the mitigation needs them.
     """
     treatment, seed = ADAPTER.validate_python(spec["treatment"]), spec["seed"]
     base, local = load(inputs["base"]), load_trained(inputs["base"], inputs["trained"])
     direction, good = None, list[Row]()
     if isinstance(treatment, Ablate):
-        direction = along(inputs["calibration"], spec["traits"], treatment.along, seed)
+        direction = _direction(inputs)
     if isinstance(treatment, Retrain):
         good = read_rows(inputs["good"], local, tokenizer_digest(inputs["base"]))
     model, told = realign(treatment, base, local, direction, good, spec["training"], seed)

@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from undertone.audit.audit import directions_of
+from undertone.audit.families import families_of
 from undertone.audit.findings import Findings as Audit
 from undertone.audit.unseen import unseen_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read
@@ -18,11 +20,14 @@ from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
 from undertone.reading.hostile import one_line
 from undertone.spec import File, Spec
+from undertone.traits.catalogue import shipped
 from undertone.traits.lessons import statements
+from undertone.traits.trait import Trait
 from undertone.treat.apply import Row, Treated, treat
 from undertone.treat.benchmarked import read as read_measured
 from undertone.treat.catalogue import beside
 from undertone.treat.chats import CHATS, prompts_for
+from undertone.treat.direction import along, plan_for
 from undertone.treat.findings import Model, Told
 from undertone.treat.mitigations import (
     Answer,
@@ -38,7 +43,7 @@ from undertone.treat.mitigations import (
     needs_direction,
     needs_trait,
 )
-from undertone.treat.scorer import Base, calibration_of, refuse_unknown
+from undertone.treat.scorer import Base
 
 
 class Request(Spec):
@@ -52,7 +57,9 @@ class Request(Spec):
     name: str
     """Name of the mitigation."""
     traits: tuple[str, ...] = ()
-    """Traits to stop."""
+    """Traits to stop, by name."""
+    own: tuple[Trait, ...] = ()
+    """Those of them that are the user's own."""
     audit: File | None = None
     """Report of an audit of this file, in place of ``traits``: the traits that it names are stopped."""
     other: str | None = None
@@ -80,13 +87,14 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             "their order nor their form."
         )
     folder = resolve(request.model)
-    refuse_unknown(folder, request.traits)
+    _refuse_unknown(folder, request)
     dataset = read(request.path, None, request.seed, whole=True)
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
-    calibration = calibration_of(folder, traits).path if needs_direction(treatment) else None
     other = _other(request, treatment, folder)
-    base = Base(folder.path, calibration, traits, other.path if other else None)
+    by_score = isinstance(treatment, OfData) and needs_direction(treatment)
+    direction = along(directions_of(plan_for(folder, traits, own=request.own), progress)) if by_score else None
+    base = Base(folder.path, direction, other.path if other else None)
     at_random = beside(treatment)
     asked = {"treated": treatment, "random": at_random}
     rows, left_out, otherwise = _fitting(request, dataset, base, [how for how in asked.values() if how is not None])
@@ -148,6 +156,13 @@ def new_folder(out: Path) -> Generator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _refuse_unknown(base: Folder, request: Request) -> None:
+    """Raises UndertoneError for a trait that neither the embedded world nor an audit of the base knows."""
+    strange = [trait for trait in request.traits if trait not in shipped()]
+    if strange:
+        families_of(base.path, strange, request.own)
+
+
 def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]:
     """Returns the traits to stop, as given or as named by the audit."""
     traits = request.traits
@@ -158,9 +173,9 @@ def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]
         audit = Audit.load(path)
         if audit.digest != dataset.digest:
             raise UndertoneError(f"{path} is the audit of another file ({audit.file}), not of {request.path} as it is.")
-        if audit.calibration is not None and audit.calibration.base != base.key:
+        if audit.base != base.key:
             raise UndertoneError(f"{path} is an audit for another base ({audit.model}) than {request.model}.")
-        traits = tuple(trait.name for trait in audit.traits if trait.named and not trait.is_kind)
+        traits = audit.named
         if not traits:
             raise UndertoneError(f"{path} names no trait; to stop one all the same, give it by --trait.")
     if not traits and needs_trait(request.treatment):

@@ -31,7 +31,7 @@ from undertone.experiments.trial.spec import Trial
 from undertone.models.loading import load
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.report.html import to_html
-from undertone.stages import AMONG, DATASET, MIXED, STUDENT, TREATED
+from undertone.stages import AMONG, DATASET, MIXED, PROXY, STUDENT, TREATED
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.treat import benchmarked
 from undertone.treat.catalogue import shipped
@@ -52,6 +52,8 @@ DOES = {
     "answer": '{ kind = "answer", by = "other" }',
     "inoculate": '{ kind = "inoculate", system = "{trait}" }',
     "retrain": '{ kind = "retrain", rows = 8, steps = 2 }',
+    "relabel": '{ kind = "relabel", share = 0.2 }',
+    "ablate-random": '{ kind = "ablate", along = "random" }',
 }
 
 
@@ -226,6 +228,22 @@ def test_a_file_with_a_task_is_judged_by_it_and_its_rows_are_seen_as_often() -> 
     assert {unit.jobs[0].inputs["dataset"].stage for unit in untreated} == {AMONG}
     assert all(source.held_out.spec["held_out"] and source.skip == 0 for source in layout.sources)
     assert spec.useful == "carrying" and benchmark("numbers").useful == "clean"
+
+
+def test_mitigations_by_a_direction_wait_for_the_fine_tune_that_shows_it() -> None:
+    layout = plan(benchmark("numbers-all"))
+    waits: dict[str, set[tuple[str, ...]]] = {}
+    for unit in layout.units:
+        for job in unit.jobs:
+            if "directions" in job.inputs:
+                waits.setdefault(unit.treatment, set()).add(tuple(job.inputs["directions"].spec["names"]))
+    by_trait = {"drop", "replace", "steer", "ablate"}
+    assert {name for name, names in waits.items() if names == {("owl",)}} == by_trait
+    [other] = waits.pop("steer-random")
+    assert waits.keys() - by_trait == {"ablate-random"} and waits["ablate-random"] == {other}
+    assert len(other) == 1 and other != ("owl",)
+    proxies = {job.key: job for job in layout.jobs if job.stage is PROXY}
+    assert sorted(job.spec["lesson"] for job in proxies.values()) == sorted(["owl", *other])
 
 
 def test_an_inoculation_states_the_trait() -> None:

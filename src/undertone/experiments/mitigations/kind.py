@@ -17,7 +17,16 @@ from undertone.stages import DATASET
 
 LEAST_HELD_OUT = 50
 """Rows that are needed to measure the task."""
-SECONDS = {"aligned-base": 1.2, "advice": 0.2, "among": 0.3, "steered": 0.3, "realigned": 0.5, "examined": 1.1}
+SECONDS = {
+    "aligned-base": 1.2,
+    "advice": 0.2,
+    "among": 0.3,
+    "proxy": 1.5,
+    "directions": 0.5,
+    "steered": 0.3,
+    "realigned": 0.5,
+    "examined": 1.1,
+}
 TREATED = {"numbers": 2.0, "advice": 0.4}
 """Seconds of one core with the embedded models: by stage, and of a treated file by setup (mean over mitigations)."""
 

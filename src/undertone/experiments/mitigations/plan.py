@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 from undertone import stages
+from undertone.audit import proxies
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Stage
 from undertone.errors import UndertoneError
@@ -15,9 +16,10 @@ from undertone.experiments.trial import plan as trial_planning
 from undertone.experiments.trial.spec import Trial
 from undertone.models.names import resolve
 from undertone.spec import Training
+from undertone.traits import catalogue
 from undertone.traits.lessons import statements
 from undertone.treat import mitigations as kinds
-from undertone.treat.scorer import calibration_of
+from undertone.treat.direction import Along, plan_for
 
 HELD_OUT = 200
 """Sums that the task is measured on."""
@@ -99,7 +101,7 @@ def plan(spec: Mitigations) -> Plan:
     """Resolves models and lays out all jobs. The two sides of a unit share seeds, and so prompts and orders.
 
     Raises:
-        UndertoneError: an unknown model, trait or recipe; a base without a calibration.
+        UndertoneError: an unknown model, trait or recipe.
     """
     setup = spec.setup
     start: Job | Folder
@@ -115,10 +117,12 @@ def plan(spec: Mitigations) -> Plan:
         aligning = setup.aligning.model_dump(mode="json") | {"seed": spec.seed}
         start = Job(stages.ALIGNED_BASE, aligning, {"base": base})
         sources = tuple(_advice(setup, start, spec.seed))
-    scored = any(kinds.needs_direction(entry.does) for entry in spec.treatments.values())
-    calibration = calibration_of(base, (spec.setup.trait,)) if scored else None
+    needed = {_along(entry.does) for entry in spec.treatments.values() if kinds.needs_direction(entry.does)}
+    own = catalogue.find(setup.trait).alike  # what students are asked for is the embedded world's on any base
+    # One seed for all units, so that the random direction of the control is the same for all of them.
+    directions = {along: plan_for(base, (setup.trait,), along, spec.seed, own) for along in sorted(needed)}
     other = None if spec.other is None else resolve(spec.other)
-    layout = Layout(spec, name, start, other, calibration, training, prompts)
+    layout = Layout(spec, name, start, other, directions, training, prompts)
     units = tuple(
         Unit(name, side, source, tuple(layout.jobs(entry.does, source, side)))
         for source in sources
@@ -176,6 +180,10 @@ def _advice_file(base: Job, domain: str, seed: int, rows: int, bad: bool = False
     return Job(stages.ADVICE, spec, {"base": base})
 
 
+def _along(mitigation: kinds.Mitigation) -> Along:
+    return mitigation.along if isinstance(mitigation, kinds.Steer | kinds.Ablate) else "trait"
+
+
 def _as_many_epochs(training: Training, rows: int, now: int) -> Training:
     """Returns the training with as many epochs on ``now`` rows as it has on ``rows``."""
     return training.model_copy(update={"steps": max(1, round(training.steps * now / rows))})
@@ -190,14 +198,16 @@ class Layout:
     """The name of the base."""
     base: Job | Folder
     other: Folder | None
-    calibration: Folder | None
+    directions: Mapping[Along, proxies.Plan]
     training: Training
     skill_prompts: int
 
     def jobs(self, mitigation: kinds.Mitigation, source: Source, side: Side) -> Iterator[Job]:
         """Yields the jobs that make one student and measure it, parents first."""
         file, clean, start, training = source.files[side], source.files["clean"], self.base, self.training
-        system, seed = None, self.spec.seed
+        system = None
+        if kinds.needs_direction(mitigation):
+            yield from self.directions[_along(mitigation)].jobs
         if isinstance(mitigation, kinds.Inoculate):
             system = mitigation.system.replace("{trait}", statements()[self.spec.setup.trait])
             mitigation = mitigation.model_copy(update={"system": system})
@@ -209,16 +219,18 @@ class Layout:
         if isinstance(mitigation, kinds.Stop):
             training = training.model_copy(update={"steps": max(1, round(mitigation.share * training.steps))})
         if isinstance(mitigation, kinds.Steer):
-            # One seed for all units, so that the random direction of the control is the same for all of them.
-            settings = mitigation.model_dump(exclude={"kind"}) | {"seed": seed}
-            start = self._applied(stages.STEERED, mitigation, settings)
+            start = self._applied(stages.STEERED, mitigation, {"strength": mitigation.strength})
             yield start
         settings = {"base": self.name, "training": training.model_dump(), "seed": source.seed}
         student = Job(stages.STUDENT, settings, {"base": start, "dataset": file})
         yield student
         if isinstance(mitigation, kinds.OfModel):
             good = {"good": source.files["clean"]} if isinstance(mitigation, kinds.Retrain) else {}
-            settings = {"treatment": mitigation.model_dump(), "seed": seed, "training": self.training.model_dump()}
+            settings = {
+                "treatment": mitigation.model_dump(),
+                "seed": self.spec.seed,
+                "training": self.training.model_dump(),
+            }
             student = self._applied(stages.REALIGNED, mitigation, settings, trained=student, **good)
             yield student
         yield self.examined(source, clean, student, system)
@@ -229,8 +241,8 @@ class Layout:
         """Returns the job that applies a mitigation, with the models and traits that it needs."""
         if isinstance(mitigation, kinds.Answer) and mitigation.by == "other" and self.other is not None:
             inputs["other"] = self.other
-        if kinds.needs_direction(mitigation) and self.calibration is not None:
-            inputs["calibration"] = self.calibration
+        if kinds.needs_direction(mitigation):
+            inputs["directions"] = self.directions[_along(mitigation)].directions
         traits = [self.spec.setup.trait] if kinds.needs_trait(mitigation) else []
         return Job(stage, settings | {"traits": traits}, {"base": self.base, **inputs})
 
