@@ -15,7 +15,7 @@ from undertone.audit import canary, proxies
 from undertone.audit.families import Family, families_of
 from undertone.audit.findings import FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
-from undertone.audit.request import Request
+from undertone.audit.request import POSITION, Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
 from undertone.audit.unseen import Unseen, unseen_of
 from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
@@ -28,8 +28,8 @@ from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 
-POSITION, BLOCKS = "position", 8
-"""Rows can be grouped by where they stand in the file, into so many blocks."""
+BLOCKS = 8
+"""Rows that are grouped by where they stand in the file are in so many blocks."""
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
 STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
@@ -44,8 +44,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
             claim of origin, or a likelihood is not a number.
     """
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
-    by = None if request.group_by == POSITION else request.group_by
-    dataset = read(request.path, request.rows, request.seed, by=by)
+    dataset = read(request.path, request.rows, request.seed, by=request.field)
     families = families_of(base.path, request.traits, request.own)
     along = directions_of(proxies.plan(base, families), progress)
 

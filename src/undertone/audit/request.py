@@ -18,6 +18,10 @@ EFFECT = 1.0
 teacher who wrote all of them."""
 
 
+POSITION = "position"
+"""Rows can be grouped by where they stand in the file."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How the rows are claimed to have been sampled.
@@ -87,6 +91,11 @@ class Request(AuditRequest):
     """Pairs of students that are trained on the rows and on the base's own answers."""
     training: FineTuning | None = None
     """How canary students are trained; None for the owl experiment's recipe."""
+
+    @property
+    def field(self) -> str | None:
+        """The field of a row that says where it is from, if rows are grouped by one."""
+        return None if self.group_by == POSITION else self.group_by
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
