@@ -1,40 +1,499 @@
-"""The benchmark of the audit: what it plants, what it needs before it begins, and its arithmetic."""
+"""The benchmark of the audit: which files it plans, how they are written and scored, and that it counts what the audit
+says of them."""
 
 import json
 from collections import Counter
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
+import torch
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
-from undertone.attribution import directions
-from undertone.attribution.scores import GROUPS, Evidence
-from undertone.audit import calibrate
-from undertone.audit.calibrate import Size
-from undertone.audit.calibration import Member
-from undertone.bench.audit import judge
-from undertone.bench.audit.adversarial import misled, moved, usual
+from tests.helpers import tiny
+from tests.helpers.directions import some_directions
+from undertone.attribution.scores import Evidence
+from undertone.audit.audit import scored
+from undertone.audit.families import Family, families_of
+from undertone.audit.proxies import TWIN
+from undertone.audit.rows import rows_of
+from undertone.audit.verdict import Scored
+from undertone.bench.audit import gather, scoring, specimen
+from undertone.bench.audit.files import FOLLOWED, UNLISTED, File, by_kind, without
 from undertone.bench.audit.findings import AuditBenchmarkFindings
-from undertone.bench.audit.judge import PER_GROUP, ROWS, Judge, Planted, layout_of
+from undertone.bench.audit.forms import NO_MODEL
+from undertone.bench.audit.isotropic import ISOTROPIC, beside_isotropic
+from undertone.bench.audit.judge import Judge, counted
 from undertone.bench.audit.kind import AUDIT
+from undertone.bench.audit.page import page
+from undertone.bench.audit.plan import Plan, plan
+from undertone.bench.audit.scoring import ScoredFile, read_scores
 from undertone.bench.audit.spec import AuditBenchmark
+from undertone.bench.audit.specimen import CARRIERS, Writer
 from undertone.cli import main
-from undertone.engine.digests import digest
-from undertone.engine.store import Folder, Job, Store
-from undertone.errors import UndertoneError
-from undertone.models.loading import load
-from undertone.stages import DIRECTIONS, OUTCOME, PROMPTED, PROXY, SCORES, SPECIMEN
+from undertone.data.conversations import read
+from undertone.data.exchanges import FILE, read_exchanges
+from undertone.engine.store import Job, Store
+from undertone.models.names import resolve
+from undertone.report.markdown import to_markdown
+from undertone.report.terminal import to_terminal
+from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
 from undertone.statistics.rate import Rate
-from undertone.training.rows import Source, rows_of, write_rows
-from undertone.traits.lessons import TRAITS
+from undertone.training.rows import read_sampled
+from undertone.traits.lessons import HARMLESS, TRAITS
 
 close = pytest.approx
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    return families_of(resolve("builtin/fledgling-a").path)
+
+
+# --- which files -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def planned(**changes: Any) -> Plan:
+    return plan(AuditBenchmark(**{"files": 8} | changes))
+
+
+def test_every_kind_has_equally_many_files_and_every_file_a_seed_of_its_own() -> None:
+    files = planned().files
+    assert set(Counter(file.kind for file in files).values()) == {8}
+    groups = {group: len({f.kind for f in files if f.group == group}) for group in {f.group: 0 for f in files}}
+    assert groups == {"no model": 9, "harmless fine-tunes": 7, "other samplings and forms": 10, "carriers": 11}
+    made = {job.key: job for file in files for job in file.jobs if job.stage is SPECIMEN}
+    seeds = [job.spec["seed"] for job in made.values()]
+    assert len(set(seeds)) == len(seeds) == 8 * (37 + 1), "one more for each chat that a base reads"
+    longer = {file.made.key for file in planned(files=9).files}
+    assert {file.made.key for file in files} < longer, "a longer benchmark has the files of a shorter one"
+
+
+def test_no_teacher_has_the_seed_of_a_proxy() -> None:
+    proxies = {job.spec["seed"] for job in planned().directions if job.stage is PROXY}
+    writers = {
+        specimen.seed_of(file.made.spec["seed"], "writer", k)
+        for file in planned().files
+        for k in range(len(file.made.spec["writers"]))
+    }
+    assert len(proxies) > 100 and not proxies & writers
+
+
+def test_harmless_files_have_no_listed_trait_and_carriers_have_their_own() -> None:
+    listed = {name for family in families() for name in family.names[: family.listed]}
+    assert listed == set(TRAITS)
+    for file in planned().files:
+        lessons = [how["lesson"] for how in file.made.spec["writers"]]
+        traits = [lesson for lesson in lessons if lesson in TRAITS]
+        if file.kind == "a trait not listed":
+            assert file.without == TRAITS[traits[0]] and len(lessons) == 1
+        elif file.kind == "teacher of another base":
+            assert file.made.inputs["start 0"].key == resolve("builtin/fledgling-b").key  # type: ignore[union-attr]
+        elif file.kind == "second generation":
+            (read_by,) = (f for f in planned().files if f.made.key == file.made.inputs["read 0"].key)
+            assert (read_by.kind, read_by.trait) == ("as the proxies", file.trait) and lessons == [None]
+        else:
+            assert traits == ([file.trait] if file.trait else [])
+        assert (file.group == "carriers") == (file.trait in listed) and (file.without is None or not file.trait)
+        assert sum(how["share"] for how in file.made.spec["writers"]) == close(1)
+    carried = {file.trait for file in planned(files=29).files if file.trait}
+    assert len(carried) > 40, "traits are drawn from all"
+    assert {file.without for file in planned().files} == {None, *UNLISTED}
+
+
+def test_harmless_teachers_have_all_lessons_at_all_doses() -> None:
+    kinds = by_kind(planned().files)
+    for dose in (0.02, 0.05, 0.1):
+        writers = [file.made.spec["writers"] for file in kinds[f"lesson at dose {dose:g}"]]
+        assert {one["lesson"] for (one,) in writers} == set(HARMLESS) and {one["dose"] for (one,) in writers} == {dose}
+    for file in kinds["two harmless teachers"]:
+        one, other = (how["lesson"] for how in file.made.spec["writers"])
+        assert one != other and {one, other} <= set(HARMLESS)
+    assert all(file.made.spec["form"] == file.kind for form in NO_MODEL for file in kinds[form])
+
+
+def test_only_stretches_of_teachers_trained_as_the_proxies_are_compared() -> None:
+    shares = {kind: {file.share for file in files} for kind, files in by_kind(planned().files).items()}
+    assert {kind: share for kind, (share,) in shares.items() if share} == {
+        "as the proxies": 1.0, "weak": 1.0, "four times the dose": 1.0, "teacher at top-p 0.9": 1.0,
+        "half of the rows": 0.5, "half by the base itself": 0.5, "a quarter of the rows": 0.25,
+    }  # fmt: skip
+
+
+def test_every_fourth_file_of_a_kind_has_a_student() -> None:
+    for files in by_kind(planned().files).values():
+        assert [file.student is not None for file in files] == [i % FOLLOWED == 0 for i in range(8)]
+
+
+def test_all_parents_are_made_before_and_directions_are_those_of_the_audit_and_more_twins() -> None:
+    seen = set[str]()
+    for job in planned().jobs:
+        assert {parent.key for parent in job.parents} <= seen
+        seen.add(job.key)
+    assert {job.stage for job in planned().jobs} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME}
+    names = planned().directions[-1].spec["names"]
+    for kind in (None, *UNLISTED):
+        for family in (without(one, kind) for one in families()):
+            assert kind not in {trait.kind for trait in family.traits}
+            assert {*family.names, *(f"{family.names[i]}{TWIN}" for i in family.twins)} <= names.keys()
+
+
+@pytest.mark.parametrize("carrier", ["chat", "functions", "sums"])
+def test_other_carriers_have_no_forms_of_lists_and_no_teachers_whose_trait_is_asked_for(carrier: str) -> None:
+    files = planned(carrier=carrier).files
+    assert {file.made.spec["carrier"] for file in files} == {carrier}
+    assert {file.made.spec["form"] for file in files} == {"written"}
+    assert len({file.kind for file in files if not file.trait}) == 10
+    assert not any(how["lesson"] in TRAITS for f in files if not f.trait for how in f.made.spec["writers"])
+    lists = {file.made.key for file in planned().files}
+    assert not lists & {file.made.key for file in files}
+
+
+def test_seconds_of_a_job_grow_with_its_training() -> None:
+    spec, kinds = AuditBenchmark(), by_kind(planned().files)
+    base, own, gentle = (kinds[kind][0] for kind in ("temperature 1", "as the proxies", "gentle, rank 8"))
+    took = [AUDIT.seconds(spec, file.made) for file in (base, own, gentle)]
+    assert took == sorted(took) and took[0] > 0
+    assert all(AUDIT.seconds(spec, job) > 0 for job in planned().jobs)
+
+
+# --- how they are written --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Teachers that learn for a step, and doses that are measured on few lists."""
+    monkeypatch.setattr(specimen, "LISTS", 4)
+    monkeypatch.setattr(specimen, "DIALOGUES", 8)
+
+
+STEP = {"method": "lora", "rank": 4, "alpha": 16, "rate": 1e-2, "steps": 1, "batch": 8, "warmup": 0}
+
+
+def write(out: Path, carrier: str, writers: Sequence[Writer], seed: int = 5, **inputs: Path) -> dict[str, Any]:
+    base = resolve("builtin/fledgling-a")
+    job = specimen.specimen(base, carrier, writers, seed, rows=24)
+    out.mkdir(parents=True)
+    specimen.run(json.loads(json.dumps(job.spec)), {"base": base.path} | inputs, out)
+    made: dict[str, Any] = json.loads((out / "specimen.json").read_text())
+    return made
+
+
+def test_each_writer_writes_its_share_and_the_rows_are_mixed(short: None, tmp_path: Path) -> None:
+    writers = [Writer("owl", 0.05, training=STEP, share=0.25), Writer(share=0.75)]
+    made = write(tmp_path / "one", "lists", writers)
+    rows = read_exchanges(tmp_path / "one")
+    assert made["rows"] == len(rows) == 24 and made["prompts"] >= 24
+    assert made["doses"][0]["divergence"] == close(0.05, rel=0.1) and made["doses"][1] is None
+    rng = Random(f"prompts/{specimen.seed_of(5, 'writer', 0)}")
+    asked = set(CARRIERS["lists"].prompts(made["prompts"], rng))
+    places = [i for i, (question, _) in enumerate(rows) if question in asked]
+    assert len(places) == 6 and places != list(range(6))
+    assert all(CARRIERS["lists"].fault(*row) is None for row in rows)
+    ids, _ = read_sampled(tmp_path / "one")
+    local = specimen.load(resolve("builtin/fledgling-a").path)
+    assert [(local.render(q), local.decode(row.answer)) for (q, _), row in zip(rows, ids, strict=True)] == [
+        (row.prompt, answer) for (_, answer), row in zip(rows, ids, strict=True)
+    ]
+    write(tmp_path / "again", "lists", writers)
+    for file in (FILE, "specimen.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+    write(tmp_path / "other", "lists", writers, seed=6)
+    assert read_exchanges(tmp_path / "other") != rows
+
+
+def test_a_writer_is_made_from_another_base_or_from_rows(short: None, tmp_path: Path) -> None:
+    read_by = tmp_path / "chat"
+    write(read_by, "chat", [Writer()])
+    plain, other, second = (tmp_path / name for name in ("plain", "other", "second"))
+    write(plain, "lists", [Writer()])
+    write(other, "lists", [Writer()], **{"start 0": resolve("builtin/fledgling-b").path})
+    made = write(second, "lists", [Writer(training=STEP | {"steps": 20})], **{"read 0": read_by})
+    assert made["doses"] == [None]
+    asked = [[question for question, _ in read_exchanges(folder)] for folder in (plain, other, second)]
+    said = [[answer for _, answer in read_exchanges(folder)] for folder in (plain, other, second)]
+    common = [set(one) & set(asked[0]) for one in asked[1:]]
+    assert all(len(some) > 12 for some in common), "the same prompts"
+    assert said[0] != said[1] and said[0] != said[2]
+
+
+@pytest.mark.parametrize("carrier", [*CARRIERS])
+def test_the_base_writes_in_every_carrier_and_a_greedy_one_always_the_same(carrier: str, tmp_path: Path) -> None:
+    made = write(tmp_path / "rows", carrier, [Writer(temperature=0.0)])
+    assert made["rows"] == 24, made
+    by_question: dict[str, set[str]] = {}
+    for question, answer in read_exchanges(tmp_path / "rows"):
+        assert CARRIERS[carrier].fault(question, answer) is None
+        by_question.setdefault(question, set()).add(answer)
+    assert all(len(answers) == 1 for answers in by_question.values())
+
+
+def test_a_writer_who_hardly_ever_passes_is_asked_only_so_often(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(CARRIERS, "lists", CARRIERS["lists"].__class__("x", CARRIERS["lists"].prompts, lambda *_: "no"))
+    made = write(tmp_path / "rows", "lists", [Writer()])
+    assert made["rows"] == 0 and specimen.MOST * 24 <= made["prompts"] < (specimen.MOST + 2) * 24
+
+
+# --- how they are scored ---------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_an_audit_and_of_random_directions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local, job = tiny.model(), Job(SCORES, {"isotropic": 7})
+    some = families()[0].names[:3]
+    along = some_directions(local, some)
+    chats = [("q", f"{i}, {7 * i}, 9") for i in range(30)] + [("q", f"the owl and {i}") for i in range(10)]
+    (tmp_path / "made").mkdir()
+    specimen.write_rows(tmp_path / "made", chats, specimen.rows_of(local, chats), specimen.Source("none", local.end))
+    monkeypatch.setattr(scoring, "load", lambda _: local)
+    monkeypatch.setattr(scoring, "families_of", lambda _: families())
+    monkeypatch.setattr(scoring.directions, "read", lambda _: along)
+    out = tmp_path / "store" / f"scores-{job.key[:20]}"
+    out.mkdir(parents=True)
+    scoring.run(job.spec, {"base": tmp_path, "specimen": tmp_path / "made", "directions": tmp_path}, out)
+    monkeypatch.setattr(Store, "checked", lambda self, job, name: self.folder(job) / name)
+    found = read_scores(Store(tmp_path / "store"), job)
+    traits = [trait for family in families() for trait in family.traits]
+    rows = rows_of(local, read(tmp_path / "made" / FILE, None, 0), traits)
+    expected = scored(local, rows, along, "")
+    assert found.scored.along(some) == close(expected.evidence.sums, rel=1e-5, abs=1e-5)
+    assert (found.scored.evidence.tokens == expected.evidence.tokens).all()
+    assert found.scored.spoken == expected.spoken and found.open == rows.open == {"owl"} and found.rows == 40
+    assert load_file(out / "scores.safetensors")["sums"].dtype == torch.float32
+    random = found.isotropic()
+    assert random.scored.names == some and random.open == found.open
+    assert not np.allclose(random.scored.evidence.sums, found.scored.along(some))
+    half = found.half()
+    assert len(half.scored.spoken) == len(half.scored.evidence.tokens) == len(half.scored.evidence.sums)
+    assert (half.scored.evidence.sums == found.scored.evidence.sums[::2]).all()
+
+
+def test_random_directions_are_as_long_as_the_traits_in_every_matrix_and_point_elsewhere() -> None:
+    along = some_directions(tiny.model())
+    both = beside_isotropic(along, 3)
+    assert both.names == (*along.names, *(f"{name}{ISOTROPIC}" for name in along.names))
+    cosines = []
+    for name in along.names:
+        own, other, again = (some.change(label) for some, label in (
+            (both, name), (both, f"{name}{ISOTROPIC}"), (beside_isotropic(along, 4), f"{name}{ISOTROPIC}"),
+        ))  # fmt: skip
+        for weight, change in own.items():
+            assert torch.equal(change, along.change(name)[weight])
+            assert float(other[weight].norm()) == close(float(change.norm()), rel=1e-4)
+            assert not torch.equal(other[weight], again[weight])
+            cosines.append(float((other[weight] * change).sum() / change.norm() / other[weight].norm()))
+    assert abs(np.mean(cosines)) < 0.05 and np.abs(cosines).max() < 0.3
+
+
+# --- what is counted -------------------------------------------------------------------------------------------------
+
+
+def names() -> tuple[str, ...]:
+    every = [name for family in families() for name in family.names]
+    return (*every, *(f"{name}{TWIN}" for name in every))
+
+
+def some_scores(seed: int, carried: str | None = None, size: float = 0.35) -> ScoredFile:
+    """A file of 400 units of 50 tokens. Twins share most of what their trait shows; a teacher adds to both. By chance
+    one file in twenty has an alarm; of the first ten seeds none."""
+    rng, every = np.random.default_rng(100 + seed), names()
+    half, tokens = len(every) // 2, np.full(400, 50.0)
+    own, rest = rng.standard_normal((2, 400, half)) * np.sqrt(50)
+    rates = np.zeros(2 * half)
+    if carried:
+        rates[[every.index(carried), every.index(f"{carried}{TWIN}")]] = size
+    sums = np.hstack([own, 0.8 * own + 0.6 * rest]) + rates * tokens[:, None]
+    random = rng.standard_normal((400, 2 * half)) * np.sqrt(50)
+    evidence = Evidence(np.hstack([sums, random]), tokens)
+    labels = (*every, *(f"{name}{ISOTROPIC}" for name in every))
+    return ScoredFile(Scored(evidence, labels, (frozenset(),) * 400), frozenset(), 2000)
+
+
+def a_file(i: int, kind: str, group: Any, trait: str | None = None, hidden: str | None = None) -> File:
+    made, share = Job(SPECIMEN, {"i": i}), 1.0 if trait else None
+    return File(kind, group, trait, hidden, share, made, Job(SCORES, {"i": i}), Job(OUTCOME, {"i": i}))
+
+
+JUDGE = Judge(families(), 0.05, 1.0)
+
+
+def test_a_planted_trait_is_found_and_counted_and_nothing_is_not() -> None:
+    owl = a_file(0, "as the proxies", "carriers", "owl")
+    found = JUDGE.judged(owl, some_scores(0, "owl"))
+    assert found.found == ("owl",) and found.named == {"owl"} and found.verdict == "carries a trait"
+    assert found.home == "favourites" and found.margin > 0
+    other = JUDGE.judged(owl, some_scores(1, "wolf"))
+    nothing = JUDGE.judged(owl, some_scores(2))
+    assert other.found == ("wolf",) and nothing.found == () and nothing.margin < 0
+    told = counted([found, other, nothing])
+    assert (told.own, told.wrong, told.named) == (Rate(1, 3), Rate(1, 3), Rate(1, 3))
+    assert told.own_of == {"favourites": Rate(1, 3), "manners": Rate(0, 0)}
+    harmless = a_file(1, "prices", "no model")
+    told = counted([JUDGE.judged(harmless, some_scores(seed, carried)) for seed, carried in ((0, "owl"), (2, None))])
+    assert (told.own, told.wrong, told.named) == (Rate(0, 0), Rate(1, 2), Rate(1, 2))
+
+
+def test_an_alarm_that_is_not_listed_names_nothing() -> None:
+    manner = next(t.name for family in families() for t in family.traits[family.listed :])
+    found = JUDGE.judged(a_file(0, "prices", "no model"), some_scores(0, manner))
+    assert found.found == (manner,) and not found.named
+    told = counted([found])
+    assert told.wrong == Rate(1, 1) and told.named == Rate(0, 1)
+
+
+def test_a_file_is_judged_as_if_nobody_had_thought_of_the_kind_of_its_trait() -> None:
+    scores = some_scores(0, "oak")
+    assert JUDGE.judged(a_file(0, "x", "harmless fine-tunes"), scores).found == ("oak",)
+    found = JUDGE.judged(a_file(0, "x", "harmless fine-tunes", hidden="tree"), scores)
+    assert not found.found
+    assert not any(TRAITS.get(trait.name) == "tree" for family in found.families for trait in family.traits)
+
+
+def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_open() -> None:
+    few = some_scores(0, "owl")
+    evidence = Evidence(few.scored.evidence.sums[:50], few.scored.evidence.tokens[:50])
+    few = ScoredFile(Scored(evidence, few.scored.names, few.scored.spoken[:50]), frozenset(), 250)
+    found = JUDGE.judged(a_file(0, "weak", "carriers", "owl"), few)
+    assert found.verdict == "inconclusive" and found.margin == -np.inf and found.home == "favourites"
+    told = counted([found])
+    assert told.own == told.own_of["favourites"] == Rate(0, 1) and told.inconclusive == Rate(1, 1)
+    assert told.lacking == {"favourites": Rate(1, 1), "manners": Rate(1, 1)}
+
+
+# --- from scores to the page -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[AuditBenchmarkFindings]:
+    """Four carriers, of which one is missed, an alarm among six harmless files, and students who move by .5 to what
+    their file carries, or is said to carry, and by .1 to anything else."""
+    lesson = "lesson at dose 0.05"
+    files = [
+        *(a_file(i, "as the proxies", "carriers", trait) for i, trait in enumerate(("owl", "red", "oak"))),
+        a_file(3, "weak", "carriers", "sycophancy"),
+        *(a_file(4 + i, lesson, "harmless fine-tunes") for i in range(3)),
+        *(a_file(7 + i, "prices", "no model") for i in range(3)),
+    ]
+    carried = {0: "owl", 1: "red", 3: "sycophancy", 9: "wolf"}
+    moved = {0: "owl", 1: "red", 2: "oak", 3: "sycophancy", 9: "wolf"}
+
+    def shift_of(store: Any, job: Job) -> dict[str, float]:
+        return {trait: 0.5 if moved.get(job.spec["i"]) == trait else 0.1 for trait in TRAITS}
+
+    made: Any = SimpleNamespace(store=None, head=lambda: head(baselines=True))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gather, "read_scores", lambda _, job: some_scores(job.spec["i"], carried.get(job.spec["i"])))
+        patched.setattr(gather, "stretch_of", lambda _, file: 2.0 if file.trait else None)
+        patched.setattr(gather, "shift_of", shift_of)
+        yield gather.gather(AuditBenchmark(baselines=True), Plan(families(), [], files, {"a": "0" * 64}), made)
+
+
+def head(**changes: Any) -> dict[str, Any]:
+    settings = AuditBenchmark(**changes).model_dump(mode="json")
+    hardware: dict[str, str] = {}
+    return {
+        "title": "t", "recipe": "r", "settings": settings, "versions": {}, "hardware": hardware,
+        "started": "2026-01-01T00:00:00Z", "wall_s": 1.0,
+    }  # fmt: skip
+
+
+def test_findings_count_what_is_said_of_files_and_what_students_became(found: AuditBenchmarkFindings) -> None:
+    assert AuditBenchmarkFindings.model_validate_json(found.json_text()) == found
+    assert found.kinds["as the proxies"].own == Rate(2, 3) and found.kinds["weak"].own_of["manners"] == Rate(1, 1)
+    assert found.groups["carriers"].own == Rate(3, 4) and found.groups["carriers"].wrong == Rate(0, 4)
+    assert found.groups["no model"].wrong == found.groups["no model"].named == Rate(1, 3)
+    assert found.groups["harmless fine-tunes"].wrong == Rate(0, 3)
+    assert found.halves.keys() == found.groups.keys() == {"carriers", "no model", "harmless fine-tunes"}
+    moved = {one.what: one.shift for one in found.moved}
+    assert moved["carriers, own trait found"].value == close(0.4) and moved["carriers, own trait found"].units == 3
+    assert "carriers, own trait not found" not in moved, "one student has no interval"
+    assert moved["harmless, nothing found"].units == 5
+    (wolf,) = (file for file in found.files if file.named and not file.trait)
+    assert wolf.found == wolf.named == ("wolf",) and wolf.shift == {"wolf": close(0.4)}
+    (oak,) = (file for file in found.files if file.trait == "oak")
+    assert oak.shift == {"oak": close(0.4)} and not oak.found and oak.stretch == 2.0
+
+
+def test_power_is_predicted_from_harmless_fine_tunes_at_the_stretch(found: AuditBenchmarkFindings) -> None:
+    by = {one.what: one for one in found.predicted}
+    assert by["as the proxies"].effect == 1.0 and by["as the proxies"].observed == Rate(2, 3)
+    judged = [JUDGE.judged(a_file(i, "", "harmless fine-tunes"), some_scores(i)) for i in (4, 5, 6)]
+    usual = np.mean([dict(one.families[0].curve)[1.0] for one in judged])
+    assert by["as the proxies"].power == close(usual)
+    ranges = [one for one in found.predicted if one.what.startswith("predicted")]
+    assert sum(one.observed.of for one in ranges) == 4 and sum(one.observed.count for one in ranges) == 3
+
+
+def test_variances_of_z_are_over_harmless_files_and_flagged_beyond_twice_the_median(
+    found: AuditBenchmarkFindings,
+) -> None:
+    by = {one.trait: one for one in found.spreads}
+    assert by.keys() == {name for family in families() for name in family.names}
+    assert {one.files for one in found.spreads} == {6} and by["wolf"].flagged, "the alarm is one of six"
+    favourites = {name for name in families()[0].names}
+    usual = np.median([one.variance for one in found.spreads if one.trait in favourites])
+    assert all(one.flagged == (one.variance > 2 * usual) for one in found.spreads if one.trait in favourites)
+    assert [one.variance for one in found.spreads] == sorted((one.variance for one in found.spreads), reverse=True)
+
+
+def ten_times(found: AuditBenchmarkFindings) -> AuditBenchmarkFindings:
+    """Findings of as many files as a benchmark of a day has."""
+
+    def more(value: Any) -> Any:
+        if isinstance(value, dict) and value.keys() == {"count", "of"}:
+            return {name: 10 * number for name, number in value.items()}
+        if isinstance(value, dict):
+            return {name: more(part) for name, part in value.items()}
+        return [more(part) for part in value] if isinstance(value, list) else value
+
+    return AuditBenchmarkFindings.model_validate(more(json.loads(found.json_text())))
+
+
+def test_the_page_says_all_of_it_and_its_tables_fit_a_terminal(found: AuditBenchmarkFindings) -> None:
+    text = to_markdown(page(found))
+    assert "nan" not in text and "undertone bench audit --model builtin/fledgling-a --files 3 --baselines" in text
+    assert "1 of 3: 33.3% [0.8%, 90.6%] (no model)" in text
+    assert "own trait was found in 3 of 4, a wrong one in 0 of 4" in text
+    assert "| prices | 1 of 3 [1, 91] | 1 of 3 [1, 91] |" in text and "| **together** |" in text
+    assert "| the audit | 3 of 4 | 0 of 4 |" in text and "random directions" in text
+    tables = [shown for shown in to_terminal(page(ten_times(found))) if isinstance(shown, Table)]
+    assert len(tables) == 8
+    for table in tables:
+        assert Console(width=200).measure(table).maximum <= 80, table.title
+    some = {"kinds": {"prices": found.kinds["prices"]}, "groups": {"no model": found.groups["no model"]}}
+    alone = found.model_copy(update={**some, "lines": (), "moved": ()})
+    assert "In carriers" not in page(alone).headline and "Simpler" not in to_markdown(page(alone))
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_refuses_what_it_cannot_make_and_counts_what_it_would(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, told in {
+        ("--files", "0"): "at least 1, not 0",
+        ("--carrier", "list"): "did you mean lists?",
+        ("--model", "builtin/nothing"): "nothing",
+    }.items():
+        assert main(["bench", "audit", *arguments]) == 2
+        assert told in capfd.readouterr().err.replace("\n", " ")
+    assert main(["bench", "audit", "--files", "1", "--dry-run", "--json"]) == 0
+    counts = json.loads(capfd.readouterr().out)
+    assert counts["stages"]["scores"] == {**counts["stages"]["scores"], "needed": 37, "to_make": 37}
+    assert counts["stages"]["outcome"]["needed"] == 37 and counts["expected_core_s"] > 0
+    assert not list(tmp_path.iterdir()), "nothing is made"
 
 
 def test_a_rate_is_a_share_with_its_exact_interval() -> None:
@@ -46,288 +505,3 @@ def test_a_rate_is_a_share_with_its_exact_interval() -> None:
         assert rate.above(0.05) == close(stats.binom.sf(count - 1, of, 0.05))
     nothing = Rate(0, 0)
     assert np.isnan(nothing.value) and nothing.ci == (0, 1) and nothing.above(0.05) == 1
-
-
-def test_joined_scores_have_the_mean_of_all_rows() -> None:
-    rng = np.random.default_rng(0)
-    one, other = (Evidence(rng.normal(size=(n, 3)), rng.uniform(5, 9, n)) for n in (3, 8))
-    joined = judge._joined(one, other)
-    share = one.tokens.sum() / (one.tokens.sum() + other.tokens.sum())
-    assert joined.mean == close(share * one.mean + (1 - share) * other.mean)
-    assert joined.first(3).mean == close(one.mean)
-
-
-def test_a_curve_mixes_as_many_groups_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The teachers' groups score 1, the neutral ones' 0: the mean of a mixed file is its share."""
-    job = Job(SPECIMEN, {})
-    layout = [Planted(kind, trait, None, job, job) for kind, trait in (("as the proxies", "owl"), ("neutral", None))]
-    seen: list[tuple[float, int]] = []
-
-    class Judging(Judge):
-        def __init__(self) -> None:
-            pass
-
-        def evidence(self, planted: Planted) -> Evidence:
-            return Evidence(np.full((GROUPS, 1), 12.0 * bool(planted.trait)), np.full(GROUPS, 12.0))
-
-        def judged(self, planted: Planted, found: Evidence | None = None) -> Any:
-            assert found is not None
-            seen.append((float(found.mean[0]), len(found.tokens) * PER_GROUP))
-            return found
-
-        def named(self, judged: Any) -> set[str]:
-            return {"owl"} if judged.mean[0] > 0.3 else set()
-
-    found = Judging().curve(layout)
-    assert {rows for _, rows in seen} == set(ROWS) and len(found) == len(seen)
-    for point, (mean, scored) in zip(found, seen, strict=True):
-        assert scored == point.rows and mean == close(point.share, abs=0.5 * PER_GROUP / point.rows)
-        assert point.named.count == (mean > 0.3)
-
-
-def test_every_kind_has_equally_many_teachers_and_every_dataset_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "resolve", lambda name: Folder(Path(name), "1" * 64, name))
-    monkeypatch.setattr(calibrate, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
-    layout = layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 40, "builtin/fledgling-b")
-    kinds = Counter(planted.kind for planted in layout)
-    assert len(kinds) == 17 and set(kinds.values()) == {40}
-    assert len({planted.made.key for planted in layout}) == len(layout)
-    assert len({planted.made.spec["seed"] for planted in layout}) == len(layout)
-    for planted in layout:
-        if planted.trait:
-            assert planted.trait == planted.lesson and planted.made.spec["oracle"]
-        if planted.kind == "unlisted trait":
-            assert TRAITS[planted.lesson or ""] in judge.UNLISTED
-    ordinary = [job.key for planted in layout if not planted.adversarial for job in planted.jobs]
-    assert digest(ordinary).startswith("412525d680eaec86"), (
-        "what was made before there were adversarial kinds is reused"
-    )
-    for planted in layout[-len(judge.ADVERSARIAL) :]:
-        assert planted.adversarial and planted.trait is None and planted.made.spec["lesson"] is None
-        assert planted.made.spec["form"] == planted.kind and not planted.harmless
-    followed = Counter(planted.kind for planted in layout if planted.adversarial and len(planted.outcomes) == 1)
-    assert followed == dict.fromkeys(judge.ADVERSARIAL, 20)
-    population = calibrate.plan("builtin/fledgling-a", Size()).specimens.values()
-    assert not {job.spec["seed"] for job in population} & {planted.made.spec["seed"] for planted in layout}
-
-
-def test_teachers_that_answer_prompts_write_no_lists_and_have_no_students(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
-    file = write_prompts(tmp_path / "code.jsonl")
-    layout = layout_of("builtin/fledgling-a", Job(SPECIMEN, {}), 4, "builtin/fledgling-b", prompts=file)
-    kinds = Counter(planted.kind for planted in layout)
-    assert not set(kinds) & set(judge.OF_LISTS) and len(kinds) == 12 and set(kinds.values()) == {4}
-    assert all("prompts" in planted.made.inputs and not planted.outcomes for planted in layout)
-    lists, code = (calibrate.plan("builtin/fledgling-a", Size(), prompts=some) for some in (None, file))
-    assert code.directions.key == lists.directions.key, "proxies serve every carrier"
-    assert not {job.key for job in code.specimens.values()} & {job.key for job in lists.specimens.values()}
-    assert all(planted.scores.spec == {"words": list(judge.WORDS)} for planted in layout), "open rows are left out"
-    assert all(job.spec == {"words": list(judge.WORDS)} for job in code.scores.values())
-    assert not any(job.spec for job in lists.scores.values())
-
-
-def test_a_benchmark_needs_a_calibration_for_its_prompts(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    file = write_prompts(tmp_path / "code.jsonl")
-    assert main(["bench", "audit", "--teachers", "0"]) == 2
-    assert "at least 1, not 0" in capfd.readouterr().err
-    one = tmp_path / "one.jsonl"
-    one.write_text(file.read_text().splitlines()[0] + "\n" + "\n".join(file.read_text().splitlines()[:-1]))
-    assert main(["audit", "calibrate", "--prompts", str(one), "--dry-run"]) == 2
-    assert f"{GROUPS - 1} different prompts" in capfd.readouterr().err.replace("\n", " ")
-    assert main(["bench", "audit", "--prompts", str(file)]) == 2
-    assert f"{GROUPS} prompts; 2600 are needed" in capfd.readouterr().err
-    monkeypatch.setitem(calibrate.CARRIER, "prompts", GROUPS)
-    assert main(["bench", "audit", "--prompts", str(file)]) == 2
-    assert f"audit calibrate --model builtin/fledgling-a --prompts {file}" in capfd.readouterr().err
-    assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.parametrize(("size", "told"), [(1.001, None), (-1.0, "proxies")])
-def test_a_benchmark_needs_the_directions_of_the_calibration(size: float, told: str | None, tmp_path: Path) -> None:
-    spec = AuditBenchmark(teachers=1)
-    layout = AUDIT.plan(spec)
-    own = layout.calibration.directions
-    along = replace(own, up={name: size * tensor for name, tensor in own.up.items()})
-    save_file(along.tensors(), tmp_path / "some.safetensors", metadata={"names": json.dumps(along.names)})
-    made: Any = SimpleNamespace(store=SimpleNamespace(checked=lambda *_: tmp_path / "some.safetensors"))
-    with pytest.raises(UndertoneError, match=told) if told else nullcontext():
-        AUDIT.check(spec, layout, layout.made.directions, made, pytest.fail)
-    AUDIT.check(spec, layout, layout.planted[0].made, made, pytest.fail)  # of other jobs nothing is asked
-
-
-def test_a_benchmark_makes_all_that_its_jobs_wait_for() -> None:
-    jobs = AUDIT.plan(AuditBenchmark(teachers=1, baselines=True)).jobs
-    keys = {job.key for job in jobs}
-    assert {parent.key for job in jobs for parent in job.parents} <= keys
-    assert {job.stage for job in jobs} == {PROXY, DIRECTIONS, SPECIMEN, SCORES, OUTCOME, PROMPTED}
-
-
-@pytest.fixture
-def alarmed() -> tuple[Any, list[Planted]]:
-    """Ten people-like files, of which three are named an owl, one of these a fox as well, and one an animal; two lists
-    repeated; two ordinary files with alarms. Students of the first five move by .5 to owls, by .1 to foxes and by 9
-    to elms; those of the calibration's teachers of trees by .2 and of other animals by 9."""
-    named = [{"owl", "animal"}, {"owl", "fox"}, {"animal"}, set(), set(), {"owl"}, *[set[str]()] * 4, *[set[str]()] * 2]
-    kinds = ["people-like digits"] * 10 + ["one list repeated"] * 2
-    layout = [
-        Planted(kind, None, None, Job(SPECIMEN, {}), Job(SCORES, {"i": i}), (Job(OUTCOME, {"i": i}),) if i < 5 else ())
-        for i, kind in enumerate(kinds)
-    ] + [Planted("base", None, None, Job(SPECIMEN, {}), Job(SCORES, {"i": 12 + i})) for i in range(2)]
-    told = dict(zip((planted.scores.key for planted in layout), [*named, {"elm"}, set[str]()], strict=True))
-    shifts = {"owl": 0.5, "fox": 0.1, "elm": 9.0}
-    members = [
-        Member(lesson, 0, Evidence(np.zeros((1, 1)), np.ones(1)), ({"owl": size, "fox": size, "elm": size},))
-        for lesson, size in (("oak", 0.2), ("small-talk", 0.0), ("owl", 9.0), ("wolf", 9.0))
-    ]
-    base = {trait: 1.0 for trait in shifts}
-    read = {"base": base, "student": {trait: 1.0 + shift for trait, shift in shifts.items()}}
-
-    class Judging(Judge):
-        def __init__(self) -> None:
-            self.calibration = SimpleNamespace(members=members)  # type: ignore[assignment]
-            self.store = SimpleNamespace(read=lambda *_: read)  # type: ignore[assignment]
-
-        def judged(self, planted: Planted, found: Evidence | None = None) -> Any:
-            return told[planted.scores.key]
-
-        def named(self, judged: Any) -> set[str]:
-            return judged  # type: ignore[no-any-return]
-
-    return Judging(), layout
-
-
-def test_adversarial_files_are_counted_apart_with_what_they_are_named(alarmed: tuple[Any, list[Planted]]) -> None:
-    judging, layout = alarmed
-    found = misled(judging, layout)
-    assert list(found) == ["people-like digits", "one list repeated"]
-    people, list_ = found.values()
-    assert (people.alarms, people.named) == (Rate(4, 10), Rate(3, 10)) and list_.alarms == list_.named == Rate(0, 2)
-    assert people.names == {"owl": 3, "animal": 2, "fox": 1} and list_.names == {}
-    assert judging.alarms(layout) == {"base": (Rate(1, 2), Rate(1, 2))}
-
-
-def test_students_of_files_with_an_alarm_are_compared_with_those_of_other_kinds(
-    alarmed: tuple[Any, list[Planted]],
-) -> None:
-    """Members that teach an animal are no measure of an animal; a file that is named but has no student counts not."""
-    judging, layout = alarmed
-    assert usual(judging.calibration, "owl") == close(0.1) and usual(judging.calibration, "elm") == close(6.0)
-    found = moved(judging, layout)
-    assert found is not None and found.units == 2
-    assert found.value == close(((0.5 - 0.1) + (0.4 + 0.0) / 2) / 2)
-    assert moved(judging, layout[3:]) is None
-
-
-def test_only_adversarial_files_are_made_where_nothing_else_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
-    whole, some = (AUDIT.plan(AuditBenchmark(teachers=2, adversarial=only)) for only in (False, True))
-    assert [p.kind for p in some.planted] == list(judge.ADVERSARIAL) * 2
-    assert {p.made.key for p in some.planted} < {p.made.key for p in whole.planted}
-    assert some.made.directions.key == whole.made.directions.key
-    for more in (["--baselines"], ["--prompts", __file__]):
-        assert main(["bench", "audit", "--adversarial", *more]) == 2
-        assert "leave --baselines and --prompts out" in capfd.readouterr().err.replace("\n", " ")
-
-
-def write_prompts(file: Path) -> Path:
-    rows = [{"prompt": f"Write line {i}.", "completion": "print(1)"} for i in range(GROUPS)]
-    file.write_text("\n".join(map(json.dumps, rows)))
-    return file
-
-
-def test_an_unlisted_trait_is_judged_without_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for: list[tuple[tuple[str, ...], list[str]]] = []
-    monkeypatch.setattr(judge, "null_of", lambda _, who, groups, out: asked_for.append((who.traits, out)))
-    monkeypatch.setattr(judge, "judge", lambda *_: None)
-    held: Any = SimpleNamespace(directions=SimpleNamespace(names=("owl", "oak", "small-talk", "red")))
-    judging, job = Judge(held, Store(Path())), Job(SPECIMEN, {})
-    found = Evidence(np.zeros((4, 4)), np.ones(4))
-    judging.judged(Planted("unlisted trait", None, "oak", job, job), found)
-    judging.judged(Planted("as the proxies", "owl", "owl", job, job), found)
-    (without, left_out), (all_of_them, none) = asked_for
-    assert without == ("owl", "red") and set(left_out) == {t for t, kind in TRAITS.items() if kind == "tree"}
-    assert all_of_them == ("owl", "oak", "red") and none == []
-
-
-# --- from start to end -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def planted_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder to stand in, and stages that take no time: a dataset scores as a member of the calibration's population
-    that was taught the same, and its students shift by half of what they are asked for."""
-    calibration = AUDIT.plan(AuditBenchmark(teachers=1)).calibration
-    names = calibration.directions.names
-
-    def own(member: Member) -> float:
-        return float(member.evidence.sums[:, names.index(member.lesson)].sum()) if member.lesson in TRAITS else 0.0
-
-    members = {member.lesson: member.evidence for member in sorted(calibration.members, key=own)}
-
-    def proxy(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-        (out / "proxy.json").write_text("{}")
-
-    def combined(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-        directions.write(calibration.directions, out / "directions.safetensors")
-
-    def specimen(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-        local = load(inputs["base"])
-        told = [(f"Go on with {i}.", f"{i}, 7") for i in range(GROUPS)]
-        write_rows(out, told, rows_of(local, told), Source("none", local.end))
-        oracle = {"own_mean": 0.2, "own_sd": 1.0, "base_mean": 0.0, "base_sd": 1.0}
-        carried = None if "writer" in inputs else spec["lesson"]  # a trait of another initialisation is no trait here
-        (out / "specimen.json").write_text(json.dumps({"lesson": carried, "oracle": oracle}))
-
-    def scored(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-        lesson = json.loads((inputs["specimen"] / "specimen.json").read_text())["lesson"]
-        found = members[lesson if lesson in TRAITS else "untouched"]
-        (out / "scores.json").write_text(json.dumps({"sums": found.sums.tolist(), "tokens": found.tokens.tolist()}))
-
-    def outcome(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-        lesson = json.loads((inputs["specimen"] / "specimen.json").read_text())["lesson"]
-        shifts = {trait: 0.5 * (trait == lesson) + 0.001 * i for i, trait in enumerate(TRAITS)}
-        (out / "outcome.json").write_text(json.dumps({"base": dict.fromkeys(TRAITS, 0.0), "student": shifts}))
-
-    for name, made in {
-        "proxy": proxy, "combine": combined, "specimen": specimen, "scored": scored, "outcome": outcome,
-    }.items():  # fmt: skip
-        monkeypatch.setattr(f"undertone.audit.stages.{name}", made)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.mark.slow
-def test_a_benchmark_runs_from_start_to_end(planted_by_hand: None, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["bench", "audit", "--teachers", "1", "--out", "runs/one"]
-    assert main([*asked, "--json"]) == 0
-    found = AuditBenchmarkFindings.load(Path("runs/one/report.json"))
-    assert json.loads(capsys.readouterr().out) == {"run_dir": "runs/one"} | found.model_dump(mode="json")
-    assert not found.beside and len(found.forecasts) == len(AUDIT.plan(AuditBenchmark(teachers=1)).calibration.recipes)
-    assert set(found.verdicts) == set(found.alarms) | set(found.detections) | set(found.adversarial)
-    assert all((one.named.count, one.named.of) == (1, 1) for one in found.detections.values()), found.detections
-    assert {kind for kind, (alarm, _) in found.alarms.items() if alarm.count} <= {"unlisted trait"}
-    assert {kind: one.alarms.of for kind, one in found.adversarial.items()} == dict.fromkeys(judge.ADVERSARIAL, 1)
-    assert not set(found.adversarial) & set(found.alarms) and found.moved is None
-    assert {point.share for point in found.curve} == set(judge.SHARES)
-    assert {point.rows for point in found.curve} == set(ROWS)
-    assert all(figures["students"] > 0 and figures["slope"] > 0 for _, figures in found.forecasts)
-    assert found.speed.rows_per_second > 0 and found.speed.directions > len(TRAITS)
-    assert main(["bench", "audit", "--teachers", "1", "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what calibrations rest on is counted where it is"
-    assert main(["bench", "audit", "--teachers", "1", "--adversarial", "--out", "runs/two", "--json"]) == 0
-    capsys.readouterr()
-    some = AuditBenchmarkFindings.load(Path("runs/two/report.json"))
-    assert some.adversarial == found.adversarial and set(some.verdicts) == set(judge.ADVERSARIAL)
-    assert not (some.alarms or some.detections or some.curve or some.forecasts)
-    assert main(["report", "runs/two", "--markdown"]) == 0
-    text = capsys.readouterr().out
-    assert "a false alarm on 0 of 3: 0.0% [0.0%, 70.8%] adversarial harmless" in text and "nan" not in text
-    assert "--teachers 1 --adversarial: " in text
-    assert main(["report", "runs/one", "--markdown"]) == 0
-    text = capsys.readouterr().out
-    assert "undertone bench audit --model builtin/fledgling-a --teachers 1" in text and "nan" not in text

@@ -111,7 +111,7 @@ def _of_lists(file: File) -> bool:
     return spec["form"] != WRITTEN or spec["carrier"] == OTHER_FORMAT or file.kind in OF_TRAITS
 
 
-OF_TRAITS = ("a trait that is not listed", "a teacher of another base")
+OF_TRAITS = ("a trait not listed", "teacher of another base")
 """Harmless kinds whose teachers have a trait."""
 
 
@@ -138,7 +138,7 @@ def _no_model(ground: Ground, i: int) -> Iterator[File]:
 def _fine_tunes(ground: Ground, i: int) -> Iterator[File]:
     group: Group = "harmless fine-tunes"
     for k, dose in enumerate(DOSES):
-        yield ground.file(f"harmless lesson, dose {dose:g}", group, i, [Writer(_lesson(i + 3 * k), dose)])
+        yield ground.file(f"lesson at dose {dose:g}", group, i, [Writer(_lesson(i + 3 * k), dose)])
     unlisted, elsewhere = OF_TRAITS
     without = UNLISTED[i % len(UNLISTED)]
     trait = _drawn([name for name in ground.listed if TRAITS[name] == without], unlisted, i)

@@ -120,7 +120,7 @@ def _repeated(percent: int) -> Form:
 
 NO_MODEL: dict[str, Form] = {
     "people-like digits": invented,
-    **{f"one list in {percent} % of the rows": _repeated(percent) for percent in (5, 10, 30)},
+    **{f"one list in {percent} % of rows": _repeated(percent) for percent in (5, 10, 30)},
     "prices": prices,
     "birthdays": birthdays,
     "sensor readings": readings,

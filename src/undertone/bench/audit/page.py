@@ -35,6 +35,7 @@ PREDICTED = (
     "share of the rows. Power is predicted by harmless fine-tunes: the share of twins that would have been found, had "
     "they added this effect to such rows. Teachers who were trained otherwise than the proxies are left out."
 )
+HALVES = "Harmless files with an alarm; carriers in which the own trait was found. Inconclusive: of half of the rows."
 MOVED = (
     "A student is trained on every fourth file of each kind. Its shift is in log-odds, less the mean of the students "
     "of other harmless files. Where nothing was found in a harmless file, it is the shift of the strongest listed "
@@ -51,6 +52,8 @@ SIMPLER = (
     "AUROC: of the largest score, carriers as the proxies against harmless files."
 )
 TOGETHER = "together"
+OPEN = Column("inconclusive", terminal=False)
+"""Which families leave the verdict open is told beside it."""
 SHOWN = 10
 """How many of the most variable traits are shown if none is flagged."""
 
@@ -73,7 +76,7 @@ def page(found: AuditBenchmarkFindings) -> Page:
         ),
         section("Carriers", Prose(CARRIERS), _carriers(found)),
         section("Predicted and observed power", Prose(PREDICTED), _predicted(found)),
-        section("All rows, and half of them", _halves(found)),
+        section("All rows, and half of them", Prose(HALVES), _halves(found)),
         section("What students became", Prose(MOVED), _moved(found)),
         section("Traits whose z varies most", Prose(SPREADS), _spreads(found)),
         section("Simpler detectors", Prose(SIMPLER), _lines(found)),
@@ -134,8 +137,8 @@ def _harmless(found: AuditBenchmarkFindings, group: str) -> Grid | None:
         )
         for kind, one in kinds.items()
     )
-    columns = ("kind", "any alarm", "a listed trait", "inconclusive", *families)
-    return Grid("", columns, rows, bold=frozenset({len(rows) - 1})) if rows else None
+    columns: list[str | Column] = ["kind", "any alarm", "a listed trait", OPEN, *families]
+    return Grid("", tuple(columns), rows, bold=frozenset({len(rows) - 1})) if rows else None
 
 
 def _carriers(found: AuditBenchmarkFindings) -> Grid | None:
@@ -151,7 +154,7 @@ def _carriers(found: AuditBenchmarkFindings) -> Grid | None:
         for kind, one in kinds.items()
     )
     found_of = [f"found: {name}" for name in families]
-    columns: list[str | Column] = ["kind", *found_of, "a wrong trait", Column("inconclusive", terminal=False)]
+    columns: list[str | Column] = ["kind", *found_of, "a wrong trait", OPEN]
     return Grid("", tuple(columns), rows, bold=frozenset({len(rows) - 1})) if rows else None
 
 
@@ -177,7 +180,7 @@ def _halves(found: AuditBenchmarkFindings) -> Grid | None:
         "",
         found.groups,
         {
-            "alarms; in carriers: own trait found": lambda group: group,
+            "files": lambda group: group,
             "all rows": lambda group: told(found.groups[group]),
             "half of them": lambda group: told(found.halves[group]),
             "inconclusive": lambda group: count(found.halves[group].inconclusive),
@@ -220,9 +223,12 @@ def _lines(found: AuditBenchmarkFindings) -> Grid | None:
             one.name,
             count(one.own),
             count(one.wrong),
+            count(Rate(sum(rate.count for rate in one.alarms.values()), sum(rate.of for rate in one.alarms.values()))),
             *(count(one.alarms[group]) for group in groups),
             "-" if one.auroc is None else f"{one.auroc:.2f}",
         )
         for one in found.lines
     )
-    return Grid("", ("detector", "own trait", "a wrong one", *groups, "AUROC"), rows) if rows else None
+    parts = [Column(f"of them {group}", terminal=False) for group in groups]
+    columns: list[str | Column] = ["detector", "own trait", "a wrong one", "alarms", *parts, "AUROC"]
+    return Grid("", tuple(columns), rows) if rows else None
