@@ -40,7 +40,7 @@ def treat(
     set
         Changes a key of the mitigation, as in --set share=0.25. Can be repeated.
     trait
-        Traits to stop, for mitigations that need a trait: names, or TOML files of your own.
+        Traits to stop, for mitigations that need a trait: names or kinds, or TOML files of your own.
     audit
         Report of undertone audit on this file, or its folder. The traits that it names are stopped.
     other

@@ -41,5 +41,5 @@ def plan_for(
 
 def along(directions: Directions) -> Change:
     """Returns the sum of directions, each as long as the change of a reference teacher."""
-    changes = [directions.change(name) for name in directions.names]
-    return {name: STRETCH * torch.stack([change[name] for change in changes]).sum(0) for name in changes[0]}
+    down = directions.down
+    return {name: STRETCH * torch.einsum("kor,kri->oi", up, down[name]) for name, up in directions.up.items()}
