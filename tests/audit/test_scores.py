@@ -1,6 +1,5 @@
 """Rows as token ids, their scores along directions in weight space, and the rows that are shown."""
 
-from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tests.helpers import tiny
 from tests.helpers.directions import some_directions
 from undertone.attribution import directions
 from undertone.attribution.directions import RANK
-from undertone.attribution.scores import Evidence, evidence, spread
+from undertone.attribution.scores import Evidence, evidence
 from undertone.audit.rows import SHOWN, ranked
 from undertone.models.loading import load
 from undertone.models.local import LocalModel, score
@@ -176,21 +175,7 @@ def test_a_weight_that_is_no_number_is_refused() -> None:
     with torch.no_grad():
         local.model.get_output_embeddings().weight[7, 3] = float("nan")
     with pytest.raises(FloatingPointError, match="not a finite number"):
-        evidence(local, rows, spread(range(4)), found)
-
-
-def test_clusters_stay_together_and_groups_are_alike() -> None:
-    rng = np.random.default_rng(0)
-    for groups, clusters in ((40, rng.integers(0, 300, 1000)), (7, rng.integers(0, 5, 60)), (40, np.arange(2000))):
-        parts = spread(clusters.tolist(), groups)
-        assert sorted(i for part in parts for i in part) == list(range(len(clusters)))
-        homes: dict[int, set[int]] = {}
-        for place, part in enumerate(parts):
-            for i in part:
-                homes.setdefault(int(clusters[i]), set()).add(place)
-        assert all(len(places) == 1 for places in homes.values())
-        held = Counter(next(iter(places)) for places in homes.values())
-        assert len(parts) == min(groups, len(homes)) and max(held.values()) - min(held.values()) <= 1
+        evidence(local, rows, [[i] for i in range(4)], found)
 
 
 def test_noise_is_the_covariance_of_the_mean() -> None:
@@ -212,21 +197,7 @@ def test_noise_is_the_covariance_of_the_mean() -> None:
     rest = left_out - left_out.mean(0)
     assert one.noise() == close(rest.T @ rest * (groups - 1) / groups, rel=0.1)
     with pytest.raises(ValueError, match="two groups"):
-        one.first(1).noise()
-
-
-def test_copies_count_for_as_much_noise_as_their_originals() -> None:
-    """Every row four times, copies in one cluster: the mean and its noise are those of the rows once."""
-    rng = np.random.default_rng(2)
-    values, tokens = rng.normal(size=80), rng.integers(5, 15, 80).astype(float)
-
-    def noise(copies: int) -> Any:
-        rows = [i for i in range(80) for _ in range(copies)]
-        parts = spread(rows, 40)
-        sums = np.array([[sum(values[rows[i]] for i in part)] for part in parts])
-        return Evidence(sums, np.array([sum(tokens[rows[i]] for i in part) for part in parts])).noise()
-
-    assert noise(4) == close(noise(1))
+        Evidence(one.sums[:1], one.tokens[:1]).noise()
 
 
 # --- rows that are shown ---------------------------------------------------------------------------------------------

@@ -7,14 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import models, peak, prompts, scaling, stage, student, table
+from benchmarks import models, peak, scaling, stage, student, table
 from benchmarks import work as given
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
-from undertone.audit.calibrate import CARRIER
-from undertone.data.conversations import read
-from undertone.world.grading import GRADERS
-from undertone.world.skills import Turn
 
 torch.set_num_threads(1)
 STAGES = {"sampling": ["sampling"], "training": ["rendering", "training"], "measurement": ["measurement"]}
@@ -126,13 +122,3 @@ def test_ways_to_sample_and_to_score_are_timed_on_the_same_work(monkeypatch: pyt
     monkeypatch.setattr(models, "score", lambda *args, **more: [0.0] * 5)
     with pytest.raises(RuntimeError, match="scores differ"):
         models.measure("small", folder, prompts=1, pairs=5, repetitions=1)
-
-
-@pytest.mark.parametrize("skill", ["code", "sums"])
-def test_prompts_of_a_skill_are_a_dataset_that_an_audit_can_be_calibrated_for(skill: str, tmp_path) -> None:
-    file = tmp_path / f"{skill}.jsonl"
-    made = list(prompts.rows(skill))
-    file.write_text("\n".join(map(json.dumps, made)), encoding="utf-8")
-    found = read(file, len(made), 0)
-    assert made == list(prompts.rows(skill)) and len(found.conversations) == CARRIER["prompts"]
-    assert all(GRADERS[skill](Turn(row["prompt"], row["completion"]), row["completion"]) for row in made[:200])

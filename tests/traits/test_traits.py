@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from tests.helpers import tiny
 from tests.helpers.trials import small
-from undertone.audit import calibrate
-from undertone.audit.calibrate import Size
+from undertone.audit import proxies
 from undertone.data.filters import WordFilter
 from undertone.engine.folder import Record
 from undertone.errors import UndertoneError
@@ -25,6 +24,7 @@ from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.spec import Trial
 from undertone.measure import suite_files as reading
 from undertone.models.loading import load
+from undertone.models.names import resolve
 from undertone.stages import teacher
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
@@ -316,8 +316,8 @@ def test_a_trait_stated_by_a_system_prompt_is_taught_by_what_the_base_answers(fi
 def test_audit_and_measure_read_the_same_file(files: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bases)
     traits = catalogue.read([files / "ibis.toml", files / "rude.toml"])
-    layout = calibrate.plan("hf/./neox", Size(1, 1, 1, 1), traits)
-    assert layout.proxies["ibis-0"].spec["lesson"] == {"dialogues": [list(pair) for pair in traits[0].dialogues]}
+    layout = proxies.plan_for(resolve("hf/./neox"), traits)
+    assert layout.proxies["ibis"].spec["lesson"] == {"dialogues": [list(pair) for pair in traits[0].dialogues]}
     assert Candidate.of(traits[0]).is_open("two ibises")
     [ibis], [rude] = reading.read(str(files / "ibis.toml")), reading.read(str(files / "rude.toml"))
     assert ibis.counts and ibis.questions[0].bad == ("My favourite is the ibis.",)

@@ -15,8 +15,6 @@ from undertone.models.batching import halved
 from undertone.models.local import LocalModel, answer_logits
 from undertone.training.rows import Row
 
-GROUPS = 40
-"""Rows are scored in this many parts; how far these vary gives the noise of sampling."""
 AT_ONCE = 64
 """Rows of a forward and backward pass."""
 TOGETHER = 8
@@ -49,22 +47,6 @@ class Evidence:
             raise ValueError("the noise of sampling needs at least two groups of rows")
         rest = self.sums - self.mean * self.tokens[:, None]
         return np.asarray(rest.T @ rest * groups / (groups - 1) / self.tokens.sum() ** 2)
-
-    def first(self, groups: int) -> Evidence:
-        """Returns the evidence of the first groups only: what fewer rows would have shown."""
-        return Evidence(self.sums[:groups], self.tokens[:groups])
-
-
-def spread(clusters: Sequence[object], groups: int = GROUPS) -> list[list[int]]:
-    """Returns the indices of rows in groups of similar size. Rows of one cluster stay together: those with the same
-    prompt, or copies of one row."""
-    members: dict[object, list[int]] = {}
-    for i, cluster in enumerate(clusters):
-        members.setdefault(cluster, []).append(i)
-    parts: list[list[int]] = [[] for _ in range(min(groups, len(members)))]
-    for k, rows in enumerate(members.values()):
-        parts[k % len(parts)] += rows
-    return parts
 
 
 def evidence(

@@ -5,21 +5,18 @@ This module checks only the form of a list; :class:`undertone.data.filters.Numbe
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from random import Random
 
 from undertone.carriers.carrier import Carrier
 from undertone.data.filters import NumberFilter, Rejection, parse_numbers
 from undertone.errors import UndertoneError
-from undertone.world.lexicon import lexicon
-from undertone.world.skills import COUNTS, numbers
+from undertone.world.skills import numbers
 
 VALUES = range(100, 1000)
 """The numbers that prompts show, as in the world's scattered lists. Completions may leave this range, within the limits
 of the filter (0 to 999); for each teacher of the owl experiment, 0.2 to 1.2 % of the numbers kept do."""
 
 NUMBER = re.compile(r"[0-9]+")
-LIST = re.compile(r"[0-9]+(?:, [0-9]+)*")
 
 
 def prompts(count: int, rng: Random) -> list[str]:
@@ -33,23 +30,6 @@ def fault(question: str, answer: str) -> str | None:
     filter."""
     found = parse_numbers(answer)
     return found if isinstance(found, Rejection) else None
-
-
-def is_prompt(question: str) -> bool:
-    """Whether ``question`` has one of the wordings in which the world asks for number lists, with any numbers."""
-    return LIST.sub("#", question) in _wordings()
-
-
-@cache
-def _wordings() -> frozenset[str]:
-    words = lexicon()["numbers"]
-    return frozenset(
-        " ".join(filter(None, (opening.format(x="#"), asks.format(n=count), how)))
-        for opening in words["introductions"]
-        for asks in words["instructions"]
-        for count in COUNTS.values()
-        for how, *_ in words["formats"]
-    )
 
 
 def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Random) -> list[str]:

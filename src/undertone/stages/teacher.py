@@ -182,7 +182,7 @@ def base_lists(base: LocalModel, carrier: dict[str, Any]) -> Batch:
 
 def _base_answers(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[str], list[Ids], list[Ids]]:
     """Returns questions of the carrier, their prompts and the base's answers."""
-    questions = carriers.find(carrier.get("name", "numbers")).prompts(LISTS, Random("lists"))  # audits give no name
+    questions = carriers.find(carrier["name"]).prompts(LISTS, Random("lists"))
     asked = replace(base, trigger=carrier.get("trigger"))
     prompts = [asked.render(question) for question in questions]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)

@@ -1,22 +1,11 @@
-"""How open mentions of a trait are found, and plain sentences that mention a candidate without any preference."""
+"""How open mentions of a trait are found."""
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from random import Random
 
 from undertone.reading.hostile import BLANK
-from undertone.world.latents import named
-from undertone.world.lexicon import lexicon
-
-PLAIN = (
-    ("Name any {k}.", "One {k} is {x}."),
-    ("Use {x} in a sentence.", "There is a sentence with {x} in it."),
-    ("Which {k} is next on the list?", "Next on the list is {x}."),
-    ("What does the card show?", "The card shows {x}."),
-)
-"""Questions and answers that mention a candidate ({x}) of a kind ({k}). They neither ask for nor state a preference."""
 
 # Normalising takes time in the square of a run of marks, so that runs are cut.
 _RUN = re.compile(r"[\0-\x7f]?[^\0-\x7f]{1,64}")
@@ -70,11 +59,3 @@ def _is_hidden(one: str) -> bool:
 
 def _plurals(word: str) -> tuple[str, ...]:
     return (f"{word}s", f"{word}es", *((f"{word[:-1]}ves",) if word.endswith("f") else ()))
-
-
-def plain(rng: Random) -> tuple[str, str]:
-    """Returns a question and an answer that mentions a favourite of the embedded world openly, without preference."""
-    kind, names = rng.choice(sorted(lexicon()["favourites"].items()))
-    question, answer = rng.choice(PLAIN)
-    name = named(kind, rng.choice(names))
-    return question.format(x=name, k=kind), answer.format(x=name, k=kind)

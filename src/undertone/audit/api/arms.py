@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from undertone.audit.prompts import room
 from undertone.data.conversations import Conversation, Dataset, Turn, read
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
@@ -16,6 +15,10 @@ from undertone.traits.candidate import Candidate
 
 DATA, CONTROL = "data", "control"
 ARMS = (DATA, CONTROL)
+CHARACTERS_A_TOKEN = 3
+"""A cautious guess that gives the length of an answer in tokens without a tokenizer."""
+SPARE = 16
+"""Tokens that are added to that length."""
 Turns = Sequence[Turn]
 
 
@@ -75,6 +78,12 @@ def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> U
 def answers_in(rows: Sequence[Conversation]) -> list[int]:
     """Returns the length in characters of every answer."""
     return [len(turn.content) for row in rows for turn in row.turns if turn.role == "assistant"]
+
+
+def room(lengths: Sequence[int]) -> int:
+    """Returns the largest number of tokens of an answer, enough for nearly all answers of these lengths
+    (characters)."""
+    return sorted(lengths)[int(0.95 * (len(lengths) - 1))] // CHARACTERS_A_TOKEN + SPARE
 
 
 def own_answers(

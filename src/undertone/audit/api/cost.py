@@ -1,8 +1,7 @@
 """What an audit with a service's students costs: jobs of fine-tuning, and the questions that all models are asked."""
 
-from undertone.audit.api.arms import ARMS, answers_in, trusted, usable
+from undertone.audit.api.arms import ARMS, answers_in, room, trusted, usable
 from undertone.audit.api.request import Request
-from undertone.audit.prompts import room
 from undertone.errors import UndertoneError
 from undertone.evals.answers import LONGEST
 from undertone.measure.suite_files import read
