@@ -22,7 +22,7 @@ SECONDS = {
     "advice": 0.2,
     "among": 0.3,
     "proxy": 1.5,
-    "directions": 0.5,
+    "directions": 0.1,
     "steered": 0.3,
     "realigned": 0.5,
     "examined": 1.1,
