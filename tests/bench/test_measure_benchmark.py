@@ -74,7 +74,7 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
     assert f"The rule chooses 1 point; the default is {default}." in chosen and "at 1 point, other" in chosen
     assert "a shift was found in: harmless, 0 of 8: 0.0% [0.0%, 36.9%]; " in text and "nan" not in text
     assert main([*asked, "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what was made beside calibrations is counted there"
+    assert json.loads(capsys.readouterr().out)["to_make"] == 0, "what was made is not made again"
     before = Record.read(Path("runs/one")).artifacts
     assert main(asked) == 0 and Record.read(Path("runs/one")).artifacts == before
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]

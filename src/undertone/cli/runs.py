@@ -81,20 +81,12 @@ def run(
     return run_spec(spec, recipe, out, limits, dry_run, json)
 
 
-def run_spec(
-    spec: Recipe,
-    recipe: str,
-    out: Path | None,
-    limits: Limits,
-    dry_run: bool,
-    as_json: bool,
-    store: Store | None = None,
-) -> int:
+def run_spec(spec: Recipe, recipe: str, out: Path | None, limits: Limits, dry_run: bool, as_json: bool) -> int:
     """Runs an experiment in its folder, or prints what it would make. Returns the exit code."""
     folder = folder_of_run(spec, recipe, out)
     if dry_run:
-        return _preview(spec, folder, as_json, store)
-    return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json, store)
+        return _preview(spec, folder, as_json)
+    return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json)
 
 
 def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
@@ -180,7 +172,7 @@ def _list_recipes(as_json: bool) -> int:
     return 0
 
 
-def _preview(spec: Recipe, folder: Path, as_json: bool, store: Store | None) -> int:
+def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
     """Prints what a run would make, how much of it is in the store, and what the rest would cost."""
     from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
@@ -189,7 +181,7 @@ def _preview(spec: Recipe, folder: Path, as_json: bool, store: Store | None) -> 
     kind = kind_of(spec.kind)
     if (parts := kind.cost(spec)) is not None:
         return show_cost(spec.title, parts, folder, as_json)
-    found = preview(kind, spec, store or Store(folder.parent / "store"))
+    found = preview(kind, spec, Store(folder.parent / "store"))
     if as_json:
         print_json(_counts(found, folder))
     else:
