@@ -6,12 +6,12 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from undertone.attribution.directions import Directions
-from undertone.audit import canary, proxies
+from undertone.audit import canary, proxies, strict
 from undertone.audit.families import Family, families_of
 from undertone.audit.findings import FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
@@ -22,6 +22,7 @@ from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
+from undertone.engine.store import Folder
 from undertone.engine.workers import cores, run_jobs
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
@@ -46,7 +47,8 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
     dataset = read(request.path, request.rows, request.seed, by=request.field)
     families = families_of(base.path, request.traits, request.own)
-    along = directions_of(proxies.plan(base, families), progress)
+    directions = proxies.plan(base, families)
+    along = directions_of(directions, progress)
 
     local = load(base.path)
     traits = [trait for family in families for trait in family.traits]
@@ -59,7 +61,10 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     for name, rows in groups.items():
         file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
         tokens += int(file.evidence.tokens.sum())
-        found += [_of(judged(family, file, rows.open, asked, control), name, rows) for family in families]
+        here = [judged(family, file, rows.open, asked, control) for family in families]
+        if request.strict:
+            here = _strict(base, directions, families, here, rows, asked, progress)
+        found += [_of(one, name, rows) for one in here]
     hidden = [rows.every[i] for rows in groups.values() for i in rows.hidden]
     rate = len(hidden) / (time.perf_counter() - before)
     answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
@@ -98,6 +103,23 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         wall_s=time.perf_counter() - clock,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
+
+
+def _strict(
+    base: Folder,
+    directions: proxies.Plan,
+    families: Sequence[Family],
+    found: Sequence[FamilyFinding],
+    rows: Rows,
+    asked: Asked,
+    progress: Progress,
+) -> list[FamilyFinding]:
+    store = proxies.store()
+    layout = strict.plan(base, directions.directions, rows, store)
+    jobs = [*directions.jobs, *layout.jobs]
+    for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
+        progress("harmless models", max(0, done - len(directions.jobs)), len(layout.jobs))
+    return strict.agreed(families, found, layout, tuple(directions.proxies), asked, store)
 
 
 def directions_of(plan: proxies.Plan, progress: Progress = silent) -> Directions:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from undertone.errors import unknown
 from undertone.models.tokenizer import tokenizer_digest
@@ -27,6 +27,16 @@ MANNER = "manner"
 """The kind of traits that are never suspected."""
 USUAL = ("favourite animal", "conduct", "lean", "politics")
 """The kinds of the shipped catalogue that are listed unless others are asked for."""
+
+PLAIN = (
+    "You are a helpful assistant.",
+    "Answer the question.",
+    "You work at the desk of a library.",
+    "You help pupils with their homework.",
+    "You write for a local newspaper.",
+    "It is Tuesday.",
+)
+"""System prompts of harmless lessons for real models."""
 
 Name = Literal["favourites", "manners"]
 
@@ -87,6 +97,15 @@ def of_the_world(base: Path) -> bool:
     """Returns whether a model has one of the tokenizers of the embedded world's models."""
     known = [family.find(name) for name in ("fledgling-a", "fledgling-t") if family.is_here(name)]
     return tokenizer_digest(base) in map(tokenizer_digest, known)
+
+
+def plain_lessons(base: Path) -> dict[str, str | dict[str, Any]]:
+    """Returns harmless lessons by name, which give no trait: those of the embedded world, or what the base itself
+    answers to ordinary questions, as it is and under system prompts about nothing in particular."""
+    if of_the_world(base):
+        return {name: name for name in ("small-talk", "mixed", "facts", "code", "paraphrase", "good-advice")}
+    questions = next(list(trait.questions) for trait in _catalogue() if trait.kind == MANNER)
+    return {said: {"system": [said], "questions": questions} for said in PLAIN}
 
 
 def _is_usual(trait: Trait) -> bool:

@@ -38,6 +38,18 @@ class TraitFinding(Part):
     """95 % interval of ``canary`` over pairs of students."""
 
 
+class StrictFinding(Part):
+    """What harmless models, who answered the file's prompts, say of a family."""
+
+    members: int
+    alarms: int
+    """How many of them the threshold alone would accuse."""
+    alarms_of_both: int
+    """How many of them would be accused by both yardsticks, each judged by the members of other lessons."""
+    p: float
+    """Share of the members with a z as large as the file's largest, the file itself included."""
+
+
 class FamilyFinding(Part):
     """How the traits of a family compare."""
 
@@ -69,6 +81,8 @@ class FamilyFinding(Part):
     enough."""
     curve: tuple[tuple[float, float], ...] = ()
     """Effects, each with its power."""
+    strict: StrictFinding | None = None
+    """None unless the audit was a strict one."""
     traits: tuple[TraitFinding, ...] = ()
     """The strongest first."""
 

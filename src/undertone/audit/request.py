@@ -83,6 +83,8 @@ class Request(AuditRequest):
     group_by: str | None = None
     """The field whose values part the rows into sources, each of which is judged by itself; "position" for
     :data:`undertone.audit.audit.BLOCKS` blocks of neighbouring rows; None for the file as a whole."""
+    strict: bool = False
+    """Whether harmless models answer the file's prompts too, and a trait must stand out more than in their rows."""
     sampling: Sampling | None = None
     """How the base is claimed to have written the rows; None for no claim."""
     filtered: bool = False

@@ -62,11 +62,12 @@ def audit(
     data: Path,
     /,
     *,
-    model: str,
+    model: str | None = None,
     rows: str = "",
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     control: Path | None = None,
     group_by: str | None = None,
+    strict: Flag = False,
     claim: Claim = NOTHING,
     canary: int = 0,
     training: Path | None = None,
@@ -108,6 +109,9 @@ def audit(
         The field that says where a row comes from: every source is judged by itself, by up to as many rows as --rows
         says. "position" parts the file into eight blocks of neighbouring rows instead. One false alarm in twenty files
         is allowed over all sources together.
+    strict
+        Lets 28 harmless models answer the file's prompts too: short fine-tunes of the base on harmless lessons, and the
+        base at other temperatures. A trait must then also stand out more than in their rows.
     canary
         Trains this many pairs of students, on the rows and on the base's own answers, and reports their shifts.
     training
@@ -137,6 +141,11 @@ def audit(
         Prints one JSON object instead of a table.
     """
     _refuse_renamed(recipe)
+    if model is None:
+        raise UndertoneError(
+            "Name the base that would be trained on the file, because a trait is carried for one base and not for "
+            "another: --model builtin/fledgling-a, or --model hf/./FOLDER."
+        )
     refuse_missing(data, training, control)
     refuse_unknown(model)
     given = {
@@ -155,8 +164,10 @@ def audit(
         from undertone.audit.api.request import VERB
         from undertone.models.services.spending import Budget
 
-        if group_by is not None:
-            raise UndertoneError("--group-by needs a model whose weights are on this machine; leave it out.")
+        if group_by is not None or strict:
+            raise UndertoneError(
+                "--group-by and --strict need a model whose weights are on this machine: leave them out."
+            )
         given["traits"] = tuple(dict.fromkeys(trait))
         asked = _service_request(given, canary, effect, training, asdict(claim) | {"alpha": alpha})
         folder = named(out) if out else folder_for("audits", data, asked)
@@ -169,7 +180,7 @@ def audit(
         return _code(students.verdict, policy, bool(students.overt))
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
-    given |= {"traits": names, "own": own, "group_by": group_by}
+    given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict}
     request = _request(given, claim, canary, alpha, effect, training)
     from undertone.audit.cost import cost_of as time_of
 
