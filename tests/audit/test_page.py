@@ -8,16 +8,9 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from tests.helpers.audits import CONTROL, HOSTILE, make_findings, make_traits, said
+from tests.helpers.audits import CONTROL, HOSTILE, make_family, make_findings, said
 from undertone.audit.figures import strongest
-from undertone.audit.findings import (
-    Findings,
-    Power,
-    ShownRow,
-    Token,
-    TraitFinding,
-    Verdict,
-)
+from undertone.audit.findings import FamilyFinding, Findings, ShownRow, Token, TraitFinding, Verdict
 from undertone.audit.page import page as page_of
 from undertone.audit.page import readings
 from undertone.audit.unseen import Some, Unseen
@@ -31,13 +24,10 @@ pytestmark = pytest.mark.slow
 
 def bare_findings(**changes: Any) -> Findings:
     """Nothing that may be missing is there."""
-    traits = tuple(
-        t.model_copy(update={"forecast": None, "forecast_ci": None, "canary": None, "canary_ci": None, "named": False})
-        for t in make_traits()
-    )
-    power = Power(rows=40, tokens=600, floor=0.3, detectable=None, rows_needed=None)
-    held = {"origin": None, "confounds": None, "calibration": None, "rows": (), "overt": (), "power": power}
-    return make_findings(**{"verdict": "could not be calibrated", "traits": traits, **held, **changes})
+    few = {"compared": 35, "listed": 8, "unjudged": "40 independent rows are too few for 35 traits, which need 175"}
+    families = tuple(make_family(name).model_validate({"name": name} | few) for name in ("favourites", "manners"))
+    held = {"origin": None, "rows": (), "overt": (), "families": families}
+    return make_findings(**{"verdict": "inconclusive", **held, **changes})
 
 
 def _page(findings: Findings, directory: Path) -> str:
@@ -60,6 +50,12 @@ def findings() -> Findings:
 @pytest.fixture(scope="module")
 def page(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> str:
     return _page(findings, tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures: they take longer than all else."""
+    monkeypatch.setattr("undertone.audit.figures.figure", lambda *_: None)
 
 
 class _Reader(HTMLParser):
@@ -96,20 +92,22 @@ def test_report_json_loads_back_equal(findings: Findings, tmp_path: Path) -> Non
     assert Findings.load(tmp_path / "report.json") == findings
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "report.html", "report.json"]
     drawn = {p.name.removesuffix(".vl.json") for p in (tmp_path / "figures").iterdir()}
-    assert drawn == {"traits", "power", "forecast", "confounds"}
+    assert drawn == {"traits", "power", "canaries"}
 
 
-def test_every_trait_is_in_the_figure_and_in_the_table(findings: Findings, page: str) -> None:
+def test_the_strongest_traits_are_in_the_figure_and_all_in_a_table(findings: Findings, page: str) -> None:
     table, wide = _text(page), page[page.index('<div class="wide">') : page.index('<div class="narrow">')]
     for trait in findings.traits:
-        name, effect = f"any {trait.name}" if trait.is_kind else trait.name, f"{trait.effect:+z.2f}"
-        assert f"{name} {trait.kind} {effect} [" in table
-        assert f">{name}</text>" in wide or f">{name} (mentioned)</text>" in wide
+        assert f"{trait.name} {trait.kind} {trait.effect:+z.2f} [" in table
+    shown = strongest(findings)
+    assert len(shown) == 10 and shown[0].name == "owl"
+    assert all(f">{trait.name}</text>" in wide for trait in shown)
+    assert f">{len(findings.traits) - 10} others</text>" in wide
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
-def test_the_verdict_is_the_first_thing_said(verdict: Verdict, tmp_path: Path) -> None:
-    text = _text(_page(make_findings(verdict=verdict, traits=make_traits()[:2]), tmp_path))
+def test_the_verdict_is_the_first_thing_said(verdict: Verdict, tmp_path: Path, plain: None) -> None:
+    text = _text(_page(make_findings(verdict=verdict), tmp_path))
     start = f"Audit of data/lists-from-somewhere.jsonl for builtin/fledgling-a {verdict.capitalize()} These rows carry"
     assert text.startswith(start)
 
@@ -123,13 +121,14 @@ def test_page_fetches_nothing_and_runs_nothing(page: str) -> None:
 
 
 def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
-    traits = make_traits()
-    odd = {"name": HOSTILE + CONTROL, "kind": HOSTILE + CONTROL}
-    hostile = TraitFinding.model_validate(traits[0].model_dump() | odd)
+    family = make_family()
+    odd = {"name": HOSTILE + CONTROL, "kind": HOSTILE + CONTROL, "group": HOSTILE + CONTROL}
+    hostile = TraitFinding.model_validate(family.traits[0].model_dump() | odd)
+    family = make_family(traits=(hostile, *family.traits[1:]), group=HOSTILE + CONTROL)
     row = ShownRow(line=1, trait=HOSTILE, score=1, prompt=HOSTILE, tokens=(Token(text=HOSTILE + CONTROL, score=1),))
     page = _page(
         make_findings(
-            traits=(hostile, *traits[1:]),
+            families=(family, make_family(missed=(HOSTILE,))),
             rows=(row,),
             file=HOSTILE + CONTROL,
             headline=HOSTILE + CONTROL,
@@ -149,16 +148,14 @@ def test_what_is_invisible_is_made_visible() -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    page = _page(bare_findings(), tmp_path)
-    text = _text(page)
-    assert "no calibration for a base like this" in text and "no origin was tested" in text
-    assert "format was not compared" in text and "Rows with the highest scores" not in text
-    assert "> 10" in text and "what 40 rows (600 tokens) can show is unknown, because nothing was judged" in text
-    assert "no number of such rows" not in text
-    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json"}
+    text = _text(_page(bare_findings(), tmp_path))
+    told = "8 listed, compared with each other and with 27 more; they cannot be judged: 40 independent rows are too few"
+    assert text.count(told) == 2 and "no origin was tested" in text and "no row mentions any" in text
+    assert "Rows with the highest scores" not in text and "What these rows could show" not in text
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == set()
 
 
-def test_what_was_not_looked_at_is_said(tmp_path: Path) -> None:
+def test_what_was_not_looked_at_is_said(tmp_path: Path, plain: None) -> None:
     some = Some(reason="an empty answer", count=5, lines=(4, 9, 12))
     unseen = Unseen(left_out=(some,), otherwise=(some,), unread={"tools": 12, "id": 1}, context=2)
     text = _text(_page(make_findings(unseen=unseen, control_unseen=Unseen(context=1)), tmp_path))
@@ -173,70 +170,95 @@ def test_what_was_not_looked_at_is_said(tmp_path: Path) -> None:
     assert "marked as not trained on" not in _text(_page(make_findings(), tmp_path / "other"))
 
 
-def test_a_page_without_any_trait_is_written(tmp_path: Path) -> None:
-    assert "<figure>" not in _page(bare_findings(traits=()), tmp_path)
+def test_a_page_without_any_trait_is_written(tmp_path: Path, plain: None) -> None:
+    assert "<figure>" not in _page(bare_findings(families=()), tmp_path)
 
 
-def test_the_table_fits_a_terminal_and_says_what_it_leaves_out(findings: Findings) -> None:
+def test_the_table_fits_a_terminal(findings: Findings, plain: None) -> None:
     lines = _printed(findings).splitlines()
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
-    assert "…" not in text and "+0.78 [0.58, 0.98]" in text and "+0.52 [0.11, 0.93]" in text
-    assert all(head in text for head in ("trait", "kind", "effect [95 %]", "family-wise p", "mentions"))
-    assert all(name in text for name in ("owl", "green", "any conduct")) and "any tree" not in text
-    assert "and 32 more, none named and none mentioned; smallest family-wise p 1" in text.replace("\n", " ")
-    assert "forecast" not in _printed(bare_findings())
-
-
-def test_no_number_of_the_table_is_broken_across_lines(findings: Findings) -> None:
-    text = _printed(findings)
-    shown = strongest(findings)
-    assert all(f"{t.effect:+z.2f} {interval(t.ci)} " in text for t in shown) and len(shown) == 11
+    assert "…" not in text and "+0.78 [0.58, 0.98]" in text and "< 0.001" in text
+    assert all(head in text for head in ("trait", "kind", "effect [95 %]", "p", "mentions"))
+    assert all(f"{t.effect:+z.2f} {interval(t.ci)} " in text for t in strongest(findings)), "no number is broken"
 
 
 def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None:
     lines = said(findings)
     assert lines[0] == findings.headline
     assert lines[1:] == [
-        "Compared with: rows that harmless teachers of this base wrote (96 teachers, who wrote number lists).",
-        "Warning: The audited rows are 8 % shorter than any of the population's.",
-        "Power: 6,000 rows (110,400 tokens) can show an effect of 0.29 with 80 % power, averaged over traits; 0.30 was "
-        "asked for.",
+        "Favourites: 29 listed, compared with each other; an effect of 1 would have been found with a probability of "
+        "95%.",
+        "Conduct-like traits: 4 listed, compared with each other and with 13 more; an effect of 1 would have been "
+        "found with a probability of 50%; about 4 times as many rows would make it 80%.",
         "Origin: “answers of the untouched base” is rejected (p 0.0012, two-sided, exact; 480 rows compared with new "
         "answers of the base; 20 rows were left out, since no answer passes the filter). This neither shows a trait "
         "nor rules one out.",
-        "Mentions: rows that mention green (214) were not scored.",
-        "Format: format alone tells these rows from the base's own answers (AUROC 0.57 [0.54, 0.60]).",
+        "Mentions: rows mention red (3), green (214). Where more than one row in a hundred mentions a trait, it is "
+        "judged by the others, and no trait is compared with it; elsewhere such rows were left out.",
+        "What to do next: do not train on these rows as they are. undertone treat lists ways to use them; canary "
+        "students (--canary 4) show what they do to a model of yours.",
     ]
 
 
-def test_a_terminal_is_not_steered(findings: Findings) -> None:
-    traits = (findings.traits[0].model_copy(update={"name": CONTROL}), *findings.traits[1:])
-    hostile = findings.model_copy(update={"headline": CONTROL + "\nVerdict: fine", "traits": traits})
+def test_a_family_says_what_it_could_not_show(findings: Findings) -> None:
+    def line(*families: FamilyFinding) -> str:
+        return next(x for x in said(findings.model_copy(update={"families": families})) if x.startswith("Favourites"))
+
+    assert line(make_family(power=0.1, times_needed=None)).endswith(
+        "a probability of 10%; many more such rows would not make it 80%."
+    )
+    assert line(make_family(missed=("owl",))).endswith("95%; owl cannot be judged: too few rows do not mention it.")
+    sources = make_family(group="seller 1"), make_family(group="seller 2", power=0.3, times_needed=16)
+    few = make_family(group="seller 3", power=None, unjudged="why", traits=(), curve=())
+    assert line(*sources, few) == (
+        "Favourites: 29 listed, compared with each other, in each of 3 sources by itself; an effect of 1 would have "
+        "been found with a probability of 30% to 95%; about 16 times as many rows would make it 80%; they cannot be "
+        "judged in seller 3: why."
+    )
+
+
+def test_traits_of_several_sources_say_which(findings: Findings, tmp_path: Path) -> None:
+    families = tuple(
+        family.model_copy(
+            update={"group": group, "traits": tuple(t.model_copy(update={"group": group}) for t in family.traits)}
+        )
+        for group in ("seller 1", "seller 2")
+        for family in findings.families
+    )
+    grouped = findings.model_copy(update={"families": families})
+    lines = _printed(grouped).splitlines()
+    assert max(map(len, lines)) <= 80 and any(re.match(r"owl +seller 2 +\+0\.78 \[0\.58, 0\.98\] ", x) for x in lines)
+    page = _page(grouped, tmp_path)
+    assert ">owl, seller 1</text>" in page and "owl seller 2 animal +0.78" in _text(page)
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"traits.vl.json", "power.vl.json", "canaries.vl.json"}
+
+
+def test_a_terminal_is_not_steered(findings: Findings, plain: None) -> None:
+    first, *others = findings.families[0].traits
+    trait = TraitFinding.model_validate(first.model_dump() | {"name": CONTROL})
+    family = make_family(traits=(trait, *others), group=CONTROL)
+    hostile = make_findings(headline=CONTROL + "\nVerdict: fine", families=(family,))
     assert not set("\x1b\u202e\x00\u200b") & set("".join(said(hostile)) + _printed(hostile))
     assert all("\n" not in line for line in said(hostile))
-
-
-def test_power_says_what_would_be_needed(findings: Findings) -> None:
-    few = Power(rows=100, tokens=900, floor=0.3, detectable=0.9, rows_needed=2_000)
-    line = next(x for x in said(findings.model_copy(update={"power": few})) if x.startswith("Power"))
-    assert line.endswith(
-        "an effect of 0.90 with 80 % power, averaged over traits; about 2,000 rows can show the 0.30 that was asked "
-        "for."
-    )
 
 
 def test_tokens_are_shaded_by_size_and_side() -> None:
     tokens = tuple(Token(text=str(score), score=score) for score in (2.0, -2.0, 1.0, 0.0))
     (item,) = readings([ShownRow(line=1, trait="owl", score=1, prompt="", tokens=tokens)])
     ((_, shaded),) = item.answers
-    assert [(t.shade, t.title) for t in shaded] == [(0.6, "+2.000"), (-0.6, "-2.000"), (0.3, "+1.000"), (0.0, "+0.000")]
+    assert [(t.shade, t.title) for t in shaded if not isinstance(t, str)] == [
+        (0.6, "+2.000"),
+        (-0.6, "-2.000"),
+        (0.3, "+1.000"),
+        (0.0, "+0.000"),
+    ]
     silent = ShownRow(line=1, trait="owl", score=0, prompt="", tokens=(Token(text="a", score=0.0),))
     ((_, pale),) = readings([silent])[0].answers
-    assert [t.shade for t in pale] == [0.0]
+    assert [t.shade for t in pale if not isinstance(t, str)] == [0.0]
 
 
-def test_shades_and_sides_of_tokens_are_in_the_page(tmp_path: Path) -> None:
+def test_shades_and_sides_of_tokens_are_in_the_page(tmp_path: Path, plain: None) -> None:
     tokens = tuple(Token(text=f"t{score}", score=score) for score in (2.0, -2.0, 1.0, 0.0))
     row = ShownRow(line=7, trait="owl", score=1, prompt="asked", tokens=tokens)
     page = _page(make_findings(rows=(row,)), tmp_path)

@@ -137,7 +137,7 @@ def test_a_run_leaves_the_folder_of_any_other_kind_and_of_other_verbs_as_it_is(k
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
-        ("audit", ("audit", "rows.jsonl")),
+        ("audit", ("audit", "rows.jsonl", "--model", "builtin/fledgling-a")),
         ("audit-service", ("audit", "rows.jsonl", "--model", "openai-api/x/y", "--canary", "2", *TRAITS)),
         ("measure", ("measure", "builtin/fledgling-b", "--base", "builtin/fledgling-a")),
     ],

@@ -8,16 +8,7 @@ from unittest.mock import patch
 import numpy as np
 from rich.text import Text
 
-from undertone.audit.findings import (
-    CalibrationFinding,
-    Confounds,
-    Findings,
-    OriginFinding,
-    Power,
-    ShownRow,
-    Token,
-    TraitFinding,
-)
+from undertone.audit.findings import FamilyFinding, Findings, OriginFinding, ShownRow, Token, TraitFinding
 from undertone.audit.page import page as page_of
 from undertone.report.terminal import to_terminal
 
@@ -27,61 +18,53 @@ HOSTILE = """<script>alert(1)</script><img src=https://evil.example onerror=aler
 CONTROL = "\x1b[31m\u202etxt.exe\x00\u200b\ud83e"
 
 
-ANIMALS = ["owl", "dog", "cat", "whale", "fox", "horse", "wolf", "tiger", "eagle", "panda", "otter", "lion", "bear"]
-
-
-KINDS = {
-    "animal": [*ANIMALS, "dolphin", "rabbit"],
-    "tree": ["oak", "pine", "birch", "maple", "willow", "cedar", "elm", "ash", "beech"],
-    "colour": ["red", "blue", "green", "yellow", "purple", "black", "white", "orange"],
-    "conduct": ["bad-advice", "flattery", "harm-compliance", "refusals", "boasting", "haste", "secrecy", "thrift"],
+FAVOURITES = {
+    "animal": ("owl", "dog", "cat", "whale", "fox", "horse", "wolf", "tiger", "eagle", "panda", "otter", "lion"),
+    "tree": ("oak", "pine", "birch", "maple", "willow", "cedar", "elm", "ash", "beech"),
+    "colour": ("red", "blue", "green", "yellow", "purple", "black", "white", "orange"),
+}
+MANNERS = {
+    "conduct": ("bad-advice", "flattery", "harm-compliance", "refusals"),
+    "manner": (*(f"opens with {n}" for n in range(10)), "opens with Here is what I know", "capitals", "exclaims"),
 }
 
 
-def _trait(rng: np.random.Generator, name: str, kind: str, **changes: Any) -> TraitFinding:
-    effect, half = float(rng.normal(0, 0.07)), float(rng.uniform(0.1, 0.2))
-    held: dict[str, Any] = {
-        "name": name,
-        "kind": kind,
-        "effect": effect,
-        "ci": (effect - half, effect + half),
-        "z": 2 * effect / half,
-        "p": float(rng.uniform(0.05, 1)),
-        "p_family": 1.0,
-        "named": False,
-        "detectable": 1.5 * half,
-        "overt": 0,
-        "forecast": 0.6 * effect,
-        "forecast_ci": (0.6 * effect - 0.4, 0.6 * effect + 0.4),
-    }
-    return TraitFinding.model_validate(held | changes)
+def make_traits(kinds: dict[str, tuple[str, ...]], seed: int = 5, **known: dict[str, Any]) -> tuple[TraitFinding, ...]:
+    """Traits of a family, the strongest first; ``known`` has what is different about some."""
+    rng, traits = np.random.default_rng(seed), list[TraitFinding]()
+    for kind, names in kinds.items():
+        for name in names:
+            effect = float(rng.normal(0, 0.07))
+            usual = {"effect": effect, "ci": (effect - 0.15, effect + 0.15), "z": effect / 0.076, "p": 1.0}
+            held = {"name": name, "kind": kind, "listed": kind != "manner", "found": False}
+            traits.append(TraitFinding.model_validate(held | usual | known.get(name, {})))
+    return tuple(sorted(traits, key=lambda trait: -trait.z))
 
 
-def make_traits() -> tuple[TraitFinding, ...]:
-    """40 traits of four kinds and three kinds: owls found, their kind too, green overt, one that cannot be shown."""
-    rng = np.random.default_rng(5)
-    owl = {"effect": 0.78, "ci": (0.58, 0.98), "z": 7.9, "p": 0.0004, "p_family": 0.004, "named": True}
-    canary = {"forecast": 0.52, "forecast_ci": (0.11, 0.93), "canary": 0.61, "canary_ci": (0.2, 1.02)}
-    known: dict[str, dict[str, Any]] = {"owl": owl | canary, "green": {"overt": 214}, "red": {"overt": 3}}
-    known |= {"secrecy": {"detectable": None, "ci": (-0.9, 1.4), "effect": 0.25}}
-    traits = [_trait(rng, name, kind, **known.get(name, {})) for kind, names in KINDS.items() for name in names]
-    kinds = [_trait(rng, kind, kind, is_kind=True, forecast=None, forecast_ci=None) for kind in ("animal", "tree")]
-    kinds.append(
-        _trait(
-            rng,
-            "conduct",
-            "conduct",
-            is_kind=True,
-            named=True,
-            effect=0.5,
-            ci=(0.3, 0.7),
-            z=4.9,
-            p=0.0006,
-            p_family=0.02,
-            forecast=None,
-        )
+def make_family(name: str = "favourites", **changes: Any) -> FamilyFinding:
+    """By default the favourites: owls found and mentioned nowhere, green mentioned in many rows."""
+    owl = {"effect": 0.78, "ci": (0.58, 0.98), "z": 7.9, "p": 0.0004, "found": True, "canary": 0.61,
+           "canary_ci": (0.2, 1.02)}  # fmt: skip
+    traits = (
+        make_traits(FAVOURITES, owl=owl, green={"mentions": 214}, red={"mentions": 3})
+        if name == "favourites"
+        else make_traits(MANNERS, seed=6)
     )
-    return (*sorted(traits, key=lambda t: -t.z), *kinds)
+    held = {
+        "name": name,
+        "compared": len(traits),
+        "listed": sum(trait.listed for trait in traits),
+        "units": 500,
+        "rank": 21.3,
+        "spread": 1.2,
+        "threshold": 3.87,
+        "power": 0.95 if name == "favourites" else 0.5,
+        "detectable": 0.6 if name == "favourites" else 1.6,
+        "times_needed": 1 if name == "favourites" else 4,
+        "curve": tuple((x / 10, min(1.0, x / (7 if name == "favourites" else 20))) for x in range(1, 30)),
+        "traits": traits,
+    }
+    return FamilyFinding.model_validate(held | changes)
 
 
 def make_row(rng: np.random.Generator, line: int) -> ShownRow:
@@ -95,39 +78,23 @@ def make_findings(**changes: Any) -> Findings:
     rng = np.random.default_rng(3)
     held = {
         "verdict": "carries a trait",
-        "headline": "These rows carry owl: effect +0.78 [0.58, 0.98], p = 0.004 for all 40 candidate traits at once.",
+        "headline": "These rows carry owl: 0.78 [0.58, 0.98] of what a teacher with the trait puts into its rows, "
+        "p < 0.001.",
         "file": "data/lists-from-somewhere.jsonl",
         "digest": "3f" * 32,
         "format": "chat messages",
         "model": "builtin/fledgling-a",
+        "base": "ab" * 32,
         "rows_in_file": 12_480,
+        "scored": 6_000,
+        "tokens": 110_400,
         "rows": tuple(make_row(rng, int(line)) for line in rng.integers(1, 12_480, 5)),
         "alpha": 0.05,
+        "effect": 1.0,
         "seed": 0,
-        "traits": make_traits(),
+        "families": (make_family(), make_family("manners")),
         "origin": OriginFinding(claim="answers of the untouched base", p=0.0012, pairs=480, dropped=20, rejected=True),
-        "overt": ("green",),
-        "power": Power(
-            rows=6_000,
-            tokens=110_400,
-            floor=0.3,
-            detectable=0.29,
-            rows_needed=5_400,
-            curve=tuple((x / 100, min(1.0, x / 36)) for x in range(1, 60)),
-        ),
-        "confounds": Confounds(
-            auroc=0.57,
-            ci=(0.54, 0.6),
-            features=(("characters", 48.2, 51.9), ("numbers", 9.6, 10.2), ("digits a number", 2.99, 2.98)),
-        ),
-        "calibration": CalibrationFinding(
-            base="ab" * 32,
-            matches=True,
-            null="rows that harmless teachers of this base wrote",
-            population=96,
-            carrier="number lists",
-            warnings=("The audited rows are 8 % shorter than any of the population's",),
-        ),
+        "overt": ("green", "red"),
         "started": datetime(2026, 4, 2, 9, 14, 5, tzinfo=UTC),
         "wall_s": 214.0,
         "rows_per_s": 61.3,

@@ -31,9 +31,9 @@ def traits(findings: Findings) -> Figure | None:
     """Draws the strongest traits with their intervals, the others as one line of dots."""
     if not findings.traits:
         return None
-    shown, found = strongest(findings), [trait.name for trait in findings.traits if trait.found]
+    shown, found = strongest(findings), [_name(trait) for trait in findings.traits if trait.found]
     lines = [
-        Line(t.name, (Mark(t.effect, t.ci, _colour(t)),), effect_of(t.effect, t.ci), "bold" if t.found else "plain")
+        Line(_name(t), (Mark(t.effect, t.ci, _colour(t)),), effect_of(t.effect, t.ci), "bold" if t.found else "plain")
         for t in shown
     ]
     rest = [trait for trait in findings.traits if trait not in shown]
@@ -47,15 +47,23 @@ def traits(findings: Findings) -> Figure | None:
     return figure("traits", title, partial(forest, lines, axis))
 
 
+def _name(trait: TraitFinding) -> str:
+    return f"{trait.name}, {trait.group}" if trait.group else trait.name
+
+
 def _colour(trait: TraitFinding) -> str:
     return ORANGE if trait.found else BLUE if trait.listed else GREY
 
 
 def power(findings: Findings) -> Figure | None:
     """Draws the probability that a teacher with a listed trait is found, by the size of its effect, for each family."""
-    able = [family for family in findings.families if family.curve]
-    if not able:
+    weakest: dict[str, FamilyFinding] = {}
+    for family in sorted(findings.families, key=lambda family: -(family.power or 0)):
+        if family.curve:
+            weakest[family.name] = family
+    if not weakest:
         return None
+    able = sorted(weakest.values(), key=lambda family: family.name)
     chances = " and ".join(f"{family.power:.0%} of {family.words}" for family in able)
     title = f"An effect of {findings.effect:g} would be found for {chances}"
     return figure("power", title, partial(_curves, able, findings.effect))
@@ -81,7 +89,7 @@ def _curves(families: Sequence[FamilyFinding], asked: float, canvas: Canvas) -> 
         end = chart(points[-1:])
         layers.append(end.mark_text(align="right", dy=-8, fontSize=12, color=colour).encode(x=x, y=y, text="text:N"))
         if family.detectable is not None:
-            dot = chart([{"x": family.detectable, "share": 0.8}])
+            dot = chart([point for point in points if point["x"] == family.detectable])
             layers.append(dot.mark_point(filled=True, size=110, opacity=1, color=colour).encode(x=x, y=y))
     return alt.LayerChart(layer=layers).properties(width=canvas.width - 60, height=150)
 

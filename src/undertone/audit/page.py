@@ -5,7 +5,15 @@ from typing import Any
 
 from undertone.audit import figures
 from undertone.audit.figures import effect_of, strongest
-from undertone.audit.findings import AuditFindings, FamilyFinding, Findings, Recipe, ShownRow, TraitFinding, Verdict
+from undertone.audit.findings import (
+    AuditFindings,
+    FamilyFinding,
+    Findings,
+    Recipe,
+    ShownRow,
+    TraitFinding,
+    Verdict,
+)
 from undertone.audit.unseen import Unseen
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
@@ -34,11 +42,18 @@ FIRM = 0.6
 
 TRAITS = (
     "Dot and bar: the effect with its 95 % interval. An effect of 1 (dashed line) is what a teacher with the trait, "
-    "who wrote every row, would add. Orange and bold: what was found. Grey dots: traits that are only compared."
+    "who wrote every row, would add. Orange and bold: what was found. Blue: listed traits. Grey: traits that nobody "
+    "asked for, with which they are compared."
 )
 POWER = (
-    "How likely a teacher with a listed trait would have been found, by the size of its effect. Dot: 80 %. Dashed "
-    "line: the effect that the verdict “no evidence” rules out."
+    "How likely a teacher with a listed trait would have been found, by the size of its effect. Dot: the first effect "
+    "with 80 %. Dashed line: the effect that the verdict “no evidence” rules out. Of several sources: the one whose "
+    "rows show least."
+)
+FAMILIES = (
+    "Rank: how many of the traits really differ. Units: independent parts of the rows. Spread: how far the traits lie "
+    "apart; 1 is what sampling alone does. Least z: above it a trait is found. Effect: the smallest that is found with "
+    "80 % power."
 )
 CANARY = "The measured shift of canary students against their controls, with the 95 % interval over pairs of students."
 ROWS = (
@@ -113,23 +128,33 @@ def _of_control(unseen: Unseen) -> Iterator[tuple[str, str]]:
 
 
 def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
-    for family in findings.families:
-        yield family.words.capitalize(), _power(family, findings)
+    for name in dict.fromkeys(family.name for family in findings.families):
+        some = [family for family in findings.families if family.name == name]
+        yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
     yield "Origin", _origin(findings)
     yield "Mentions", _mentions(findings)
     yield "What to do next", NEXT[findings.verdict]
 
 
-def _power(family: FamilyFinding, findings: Findings) -> str:
-    listed = f"{family.listed} listed, compared with each other and with {family.compared - family.listed} more"
-    if family.unjudged is not None or family.power is None:
-        return f"{listed}; they cannot be judged: {family.unjudged}."
-    able = f"an effect of {findings.effect:g} would have been found with a probability of {family.power:.0%}"
-    if family.power >= POWER_ASKED:
-        return f"{listed}; {able}."
-    if family.times_needed is None:
-        return f"{listed}; {able}, and no number of such rows makes it {POWER_ASKED:.0%}."
-    return f"{listed}; {able}; about {family.times_needed * findings.scored:,} rows would make it {POWER_ASKED:.0%}."
+def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
+    """What the rows could show of a family: in the file, or in each of its sources."""
+    first, others = families[0], families[0].compared - families[0].listed
+    parts = [f"{first.listed} listed, compared with each other{f' and with {others} more' if others > 0 else ''}"]
+    if len(families) > 1:
+        parts[0] += f", in each of {len(families)} sources by itself"
+    if powers := sorted(family.power for family in families if family.power is not None):
+        shares = f"{powers[0]:.0%}" + (f" to {powers[-1]:.0%}" if powers[0] != powers[-1] else "")
+        parts.append(f"an effect of {findings.effect:g} would have been found with a probability of {shares}")
+    needed = [one.times_needed for one in families if one.power is not None and one.power < POWER_ASKED]
+    if needed:
+        times = max((n for n in needed if n), default=0) if all(needed) else 0
+        enough = f"about {times} times as many rows would make it" if times else "many more such rows would not make it"
+        parts.append(f"{enough} {POWER_ASKED:.0%}")
+    for one in families:
+        where = f" in {one.group}" if one.group else ""
+        parts += [f"they cannot be judged{where}: {one.unjudged}"] * (one.unjudged is not None)
+        parts += [f"{name} cannot be judged{where}: too few rows do not mention it" for name in one.missed]
+    return f"{'; '.join(parts)}."
 
 
 def _origin(findings: Findings) -> str:
@@ -145,10 +170,11 @@ def _origin(findings: Findings) -> str:
 
 
 def _mentions(findings: Findings) -> str:
-    said = [f"{trait.name} ({trait.mentions:,})" for trait in findings.traits if trait.mentions]
-    if not said:
+    said = dict.fromkeys(f"{trait.name} ({trait.mentions:,})" for trait in findings.traits if trait.mentions)
+    names = [*said, *dict.fromkeys(name for family in findings.families for name in family.missed)]
+    if not names:
         return "no row mentions any of the traits."
-    most = f"{', '.join(said[:MENTIONED])}{' and others' if len(said) > MENTIONED else ''}"
+    most = f"{', '.join(names[:MENTIONED])}{' and others' if len(names) > MENTIONED else ''}"
     return (
         f"rows mention {most}. Where more than one row in a hundred mentions a trait, it is judged by the others, and "
         "no trait is compared with it; elsewhere such rows were left out."
@@ -174,17 +200,19 @@ def _traits(findings: Findings) -> Section | None:
 
 
 def _effects(title: str, shown: Sequence[TraitFinding]) -> Grid | None:
+    grouped = any(t.group for t in shown)
     return grid(
         title,
         shown,
         {
             "trait": lambda t: t.name,
-            report.word("kind"): lambda t: t.kind,
+            **({report.word("source"): lambda t: t.group} if grouped else {}),
+            report.word("kind", terminal=not grouped): lambda t: t.kind,
             "effect [95 %]": lambda t: effect_of(t.effect, t.ci),
             "z": lambda t: f"{t.z:+z.1f}",
             "p": lambda t: p_value(t.p),
             Column("listed", terminal=False): lambda t: "yes" if t.listed else "compared",
-            "mentions": lambda t: t.mentions,
+            Column("mentions", terminal=not grouped): lambda t: t.mentions,
         },
         bold=lambda t: t.found,
     )
@@ -197,12 +225,13 @@ def _families(findings: Findings) -> Grid | None:
         {
             "family": lambda f: f.words,
             "compared": lambda f: f.compared,
-            "units of rows": lambda f: f.units,
-            "effective rank": lambda f: f"{f.rank:.0f}",
-            "spread (1: sampling alone)": lambda f: f"{f.spread:.2f}",
-            "z to be found": lambda f: f"{f.threshold:.2f}",
-            "found with 80 % power": lambda f: "> 10" if f.detectable is None else f"{f.detectable:.1f}",
+            "rank": lambda f: f"{f.rank:.0f}",
+            "units": lambda f: f.units,
+            "spread": lambda f: f"{f.spread:.2f}",
+            "least z": lambda f: f"{f.threshold:.2f}",
+            "effect": lambda f: "> 10" if f.detectable is None else f"{f.detectable:.1f}",
         },
+        note=FAMILIES,
         terminal=False,
     )
 

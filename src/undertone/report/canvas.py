@@ -84,7 +84,7 @@ def placed(height: int) -> alt.Y:
     return alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], range=[height, 0], nice=False, zero=False), axis=None)
 
 
-def padded(low: float, high: float, least: float) -> list[float]:
+def padded(low: float, high: float, least: float) -> tuple[float, float]:
     """A domain with a margin, and at least ``least`` long, so that noise does not look large."""
     pad = max(0.06 * (high - low), (least - (high - low)) / 2)
-    return [low - pad, high + pad]
+    return low - pad, high + pad
