@@ -66,20 +66,27 @@ def plan(base: Folder, families: Sequence[Family]) -> Plan:
 
 def plan_for(base: Folder, traits: Sequence[Trait], twins: Sequence[Trait] = ()) -> Plan:
     """Lays out a proxy of each trait, and a second one of each of ``twins``."""
+    training = training_of(base.path)
     wanted = [*((trait, "") for trait in traits), *((trait, TWIN) for trait in twins)]
     jobs = {
-        f"{trait.name}{twin}": job(base, trait.lesson, seed_of("proxy", trait.name, twin)) for trait, twin in wanted
+        f"{trait.name}{twin}": job(base, training, trait.lesson, seed_of("proxy", trait.name, twin))
+        for trait, twin in wanted
     }
     return Plan(jobs, Job(DIRECTIONS, {"names": {name: [name] for name in jobs}}, jobs))
 
 
-def job(base: Folder, lesson: str | dict[str, Any], seed: int) -> Job:
+def training_of(base: Path) -> dict[str, Any]:
+    """Returns how proxies of a base are trained."""
+    return WORLD if of_the_world(base) else OTHER
+
+
+def job(base: Folder, training: dict[str, Any], lesson: str | dict[str, Any], seed: int) -> Job:
     """Returns the job that fine-tunes the base briefly on a lesson."""
     spec = {
         "base": base.key,  # Not its name: a base has the same directions wherever its folder is.
         "lesson": lesson,
         "dialogues": DIALOGUES,
-        "training": WORLD if of_the_world(base.path) else OTHER,
+        "training": training,
         "seed": seed,
     }
     return Job(PROXY, spec, {"base": base})

@@ -62,10 +62,11 @@ def plan(base: Folder, along: Job, rows: Rows, store: Store) -> Plan:
     prompts = [list(row.prompt) for row in some]
     spec = {"tokens": max(len(row.answer) for row in some)}
     inputs: dict[str, Job | Folder] = {"base": base, "prompts": _kept(prompts, store), "directions": along}
+    training = proxies.training_of(base.path)
     members, trained = list[tuple[str, Job]](), list[Job]()
     for name, lesson in plain_lessons(base.path).items():
         for k in range(SEEDS):
-            job = proxies.job(base, lesson, seed_of("member", name, k))
+            job = proxies.job(base, training, lesson, seed_of("member", name, k))
             trained.append(job)
             for stretch in STRETCHES:
                 how = spec | {"stretch": stretch, "temperature": 1.0, "seed": seed_of("member", name, k, stretch)}
