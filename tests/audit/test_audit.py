@@ -1,10 +1,16 @@
-"""The audit from end to end, as its command: verdicts, exit codes, hostile files, and the result alone on stdout."""
+"""The audit from end to end, as its command: verdicts, exit codes, hostile files, and the result alone on stdout.
 
+Directions are made once a session, by proxies that take a third of the time of those that are shipped, for a part of
+the favourites. So this does not test how strong the shipped proxies are, nor conduct-like traits and manners: those are
+what ``undertone bench audit`` measures.
+"""
+
+import contextlib
 import gzip
+import io
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -14,18 +20,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from tests.helpers import tiny
 from tests.helpers.extent import LONG
 from tests.helpers.trials import Once
-from undertone.audit import calibrations
-from undertone.audit.calibrate import DOSE, Ground
+from undertone.audit import families, proxies
+from undertone.audit.audit import directions_of
 from undertone.audit.request import Request
 from undertone.carriers import numbers
 from undertone.cli import entry, main
 from undertone.cli.shared import folder_for
+from undertone.data.filters import NumberFilter
 from undertone.engine.folder import Record as Kept
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
+from undertone.experiments.recipes import read_as
+from undertone.experiments.trial.plan import plan
+from undertone.experiments.trial.spec import Trial
 from undertone.measure.request import Request as Measurement
+from undertone.models.loading import load
+from undertone.models.names import resolve
+from undertone.models.sampling import sample
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +47,9 @@ close = pytest.approx
 Record = dict[str, Any]
 
 A = "builtin/fledgling-a"
+LISTED = ("owl", "whale")
+ROWS = 250
 WROTE = ("--temperature", "1", "--max-tokens", "16", "--filter", "numbers")
-FEW = ("--trait", "owl", "--trait", "whale", "--trait", "oak")
-"""Three candidates: the null of all takes a second."""
 
 
 class Ended(NamedTuple):
@@ -55,40 +69,91 @@ class Ended(NamedTuple):
 Cli = Callable[..., Ended]
 
 
+@contextlib.contextmanager
+def smaller(cache: Path) -> Iterator[None]:
+    """Fewer traits and shorter proxies, kept in ``cache``."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(families, "MOST", 22)
+        patched.setattr(families, "TWINS", 2)
+        patched.setattr(proxies, "WORLD", proxies.WORLD | {"rank": 16, "batch": 16})
+        patched.setattr(proxies, "OTHER", proxies.OTHER | {"steps": 1, "warmup": 0})
+        patched.setenv("UNDERTONE_CACHE", str(cache))
+        yield
+
+
 @pytest.fixture(scope="module")
-def rows(once: Once) -> Path:
-    """A folder with owl.jsonl and owl-2.jsonl, by two teachers of owls, and base.jsonl, by the base itself."""
+def tiny_base(once: Once) -> Path:
+    """A random model that speaks no language: scored in no time."""
 
     def make(folder: Path) -> None:
-        ground, store = Ground.of(A), Store(folder / "store")
-        wanted = {"owl": ("owl", 0), "owl-2": ("owl", 1), "base": (None, 0)}
-        for name, (lesson, i) in wanted.items():
-            asked = ground if name == "owl" else replace(ground, carrier=ground.carrier | {"prompts": 850})
-            job = asked.specimen(lesson or "untouched", lesson, DOSE if lesson else None, ("test", i))
+        local = tiny.model()
+        local.model.save_pretrained(folder)
+        local.tokenizer.save_pretrained(folder)
+
+    return once("tiny-base", make)
+
+
+@pytest.fixture(scope="module")
+def cache(once: Once, tiny_base: Path) -> Path:
+    """A cache folder with the directions of both bases."""
+
+    def make(folder: Path) -> None:
+        with smaller(folder):
+            for base in (resolve(A), resolve(f"hf/{tiny_base}")):
+                directions_of(proxies.plan(base, families.families_of(base.path, LISTED)))
+
+    return once("audit-directions", make)
+
+
+@pytest.fixture(scope="module")
+def rows(once: Once) -> Path:
+    """A folder with owl.jsonl and more-owl.jsonl, by a teacher that loves owls, and base.jsonl, by the base.
+
+    The teacher is .15 nats a token from the base, and not .05 as the owl experiment's, so that few rows show it. The
+    base's rows are of a seed that raises no alarm; one in twenty does.
+    """
+
+    def make(folder: Path) -> None:
+        changes = ("teachers=2", "teacher.divergence=0.15", "carrier.prompts=600", f"rows={2 * ROWS}")
+        store = Store(folder / "store")
+        store.open()
+        jobs = plan(read_as(Trial, "owls", changes)).units[0].jobs[:3]
+        for job in jobs:
             store.make(job)
-            shutil.copy(store.folder(job) / "rows.jsonl", folder / f"{name}.jsonl")
+        written = records(store.folder(jobs[2]) / "rows.jsonl")
+        write(folder / "owl.jsonl", written[:ROWS])
+        write(folder / "more-owl.jsonl", written[ROWS:])
+        base, questions = load(resolve(A).path), numbers.prompts(300, Random(15))
+        answers = sample(base, [base.render(q) for q in questions], temperature=1.0, max_tokens=16, seed=15)
+        pairs = [(q, base.decode(a)) for q, a in zip(questions, answers, strict=True) if a[-1:] == [base.end]]
+        kept = [(q, a) for q, a in pairs if NumberFilter().reason(a) is None][:ROWS]
+        write(folder / "base.jsonl", [{"prompt": q, "completion": a} for q, a in kept])
 
     return once("audited", make)
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in, and no calibration but the shipped."""
+    """An empty folder to stand in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
 @pytest.fixture
-def cli(here: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
+def cli(here: Path, cache: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """The command. It lists two traits unless it is given others."""
+
     def called(*arguments: str) -> Ended:
+        model = () if "--model" in arguments or not arguments else ("--model", A)
+        listed = () if "--trait" in arguments or not arguments else ("--trait", *LISTED)
         capfd.readouterr()
-        code = main(("audit", *arguments))
+        code = main(("audit", *arguments, *model, *listed))
         ended = Ended(code, *capfd.readouterr())
         assert "Traceback" not in ended.err
         return ended
 
-    return called
+    with smaller(cache):
+        yield called
 
 
 @pytest.fixture
@@ -98,12 +163,18 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("undertone.report.html.write_page", lambda _, folder: folder / "report.html")
 
 
+@pytest.fixture
+def lists() -> list[Record]:
+    rng = Random(0)
+    return [{"prompt": f"Go on: {i}", "completion": ", ".join(map(str, rng.sample(range(999), 5)))} for i in range(130)]
+
+
 def refused(ended: Ended) -> str:
-    """The one sentence."""
+    """The one sentence, which may come after what the audit was to take."""
     assert ended.code == 2 and ended.out == "", ended
-    lines = [line for line in ended.err.splitlines() if line.strip()]
-    assert len(lines) == 1 and lines[0].startswith("undertone: "), ended.err
-    return lines[0]
+    *before, told = [line for line in ended.err.splitlines() if line.strip()]
+    assert told.startswith("undertone: ") and all("rows: about" in line for line in before) and len(before) < 2, ended
+    return told
 
 
 def records(path: Path, count: int | None = None) -> list[Record]:
@@ -120,49 +191,47 @@ def sides(record: Record) -> Record:
     return {"prompt": question, "completion": answer}
 
 
+def traits(found: Record) -> list[Record]:
+    """The traits of all families."""
+    return [trait for family in found["families"] for trait in family["traits"]]
+
+
+def named(found: Record) -> list[str]:
+    return [trait["name"] for trait in traits(found) if trait["found"]]
+
+
 def scores(found: Record) -> dict[str, float]:
-    return {trait["name"]: trait["z"] for trait in found["traits"]}
+    return {trait["name"]: trait["z"] for trait in traits(found)}
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def planted(once: Once, rows: Path) -> Path:
+def planted(once: Once, rows: Path, cache: Path) -> Path:
     """The folder of the report on all rows of a teacher of owls, with the exit code and both streams."""
 
     def make(folder: Path) -> None:
-        from contextlib import redirect_stderr, redirect_stdout
-        from io import StringIO
-
-        out, err = StringIO(), StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main(["audit", str(rows / "owl.jsonl"), "--out", str(folder), "--json"])
+        out, err = io.StringIO(), io.StringIO()
+        with smaller(cache), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            asked = ["--model", A, "--trait", *LISTED, "--out", str(folder), "--json"]
+            code = main(["audit", str(rows / "owl.jsonl"), *asked])
         (folder / "ended.json").write_text(json.dumps([code, out.getvalue(), err.getvalue()]))
 
     return once("planted", make)
 
 
-def test_a_planted_trait_is_named(planted: Path) -> None:
+def test_the_rows_of_a_teacher_of_owls_carry_owl(planted: Path) -> None:
     ended = Ended(*json.loads((planted / "ended.json").read_text()))
     found = ended.found
-    assert ended.code == 1 and found["verdict"] == "carries a trait"
-    assert [trait["name"] for trait in found["traits"] if trait["named"]] == ["owl"]
-    assert "carry owl" in found["headline"]
-    assert found["model"] == A and found["rows_in_file"] == 2000 and found["power"]["rows"] == 2000
-    assert found["origin"] is None and found["overt"] == [] and found["calibration"]["matches"]
-    assert {"auroc", "ci", "features"} <= found["confounds"].keys()
-
-
-def test_every_candidate_has_its_figures(planted: Path) -> None:
-    found = json.loads((planted / "report.json").read_text())
-    first, *others = found["traits"]
-    assert len(found["traits"]) > 40 and first["name"] == "owl" and first["overt"] == 0
-    assert first["p"] <= first["p_family"] <= 0.05 < min(trait["p_family"] for trait in others if not trait["is_kind"])
-    assert 0.3 < first["effect"] < 3 and first["forecast"] > 0
-    for trait in found["traits"]:
-        assert trait["ci"][0] <= trait["effect"] <= trait["ci"][1]
-        assert 0 < trait["p"] <= 1 and 0 < trait["p_family"] <= 1
+    assert ended.code == 1 and found["verdict"] == "carries a trait" and named(found) == ["owl"]
+    assert found["headline"].startswith("These rows carry owl: ")
+    assert found["model"] == A and found["rows_in_file"] == found["scored"] == ROWS
+    assert found["origin"] is None and found["overt"] == []
+    (family,) = found["families"]
+    assert (family["name"], family["compared"], family["listed"]) == ("favourites", 22, 2)
+    first, *others = family["traits"]
+    assert 0.5 < first["effect"] < 2.5 and first["z"] > 1.5 * max(trait["z"] for trait in others)
     lines = [row["line"] for row in found["rows"]]
     assert lines and {row["trait"] for row in found["rows"]} == {"owl"} and len(set(lines)) == len(lines)
     for row in found["rows"]:
@@ -173,113 +242,100 @@ def test_the_report_holds_what_json_says(planted: Path) -> None:
     ended = Ended(*json.loads((planted / "ended.json").read_text()))
     assert json.loads((planted / "report.json").read_text()) == ended.found
     page = (planted / "report.html").read_text()
-    assert "carry owl: effect " in page.replace("\xa0", " ") and "<script" not in page
+    assert "These rows carry owl" in page.replace("\xa0", " ") and "<script" not in page
     written = {"report.json", "report.html", "figures", "run.json", ".lock"}
     assert {path.name for path in planted.iterdir()} == written | {"ended.json"}
     record = Kept.read(planted)
     assert (record.kind, record.finished, record.said) == ("audit", True, ended.found["headline"])
 
 
-def test_another_teacher_of_the_trait_takes_the_alarm_away_as_a_control(cli: Cli, rows: Path, plain: None) -> None:
-    alarm = cli(str(rows / "owl.jsonl"), "--rows", "700", "--json", *FEW)
-    assert alarm.code == 1 and alarm.found["traits"][0]["name"] == "owl"
-    ended = cli(str(rows / "owl.jsonl"), "--rows", "700", "--control", str(rows / "owl-2.jsonl"), "--json", *FEW)
-    assert ended.code in (0, 3) and not [trait for trait in ended.found["traits"] if trait["named"]]
-    assert "control" in ended.found["calibration"]["null"]
+def test_rows_by_the_same_teacher_take_the_trait_away_as_a_control(cli: Cli, rows: Path, plain: None) -> None:
+    owls, others = (str(rows / f"{name}.jsonl") for name in ("owl", "more-owl"))
+    against = cli(owls, "--control", others, "--json")
+    assert against.code in (0, 3) and named(against.found) == []
+    assert named(cli(owls, "--control", str(rows / "base.jsonl"), "--json").found) == ["owl"]
+    itself = cli(owls, "--control", owls, "--json")
+    assert itself.code == 3 and "rows of the control are in the file, too" in itself.found["headline"]
 
 
-def test_few_rows_of_the_base_are_inconclusive_and_say_how_many_would_do(cli: Cli, rows: Path, here: Path) -> None:
-    file = write("few.jsonl", records(rows / "base.jsonl", 60))
-    ended = cli(file, *WROTE)
-    assert ended.code == 3 and ended.out.startswith("Inconclusive: 60 rows")
-    assert ended.out.splitlines()[-1].endswith("report.html") and "\x1b" not in ended.out and ended.err == ""
-    report = Path(ended.out.splitlines()[-1])
-    found = json.loads((report.parent / "report.json").read_text())
-    assert found["verdict"] == "inconclusive" and found["power"]["rows_needed"] > 60
+def test_the_bases_own_rows_are_no_evidence_and_as_declared(cli: Cli, rows: Path) -> None:
+    ended = cli(str(rows / "base.jsonl"), "--effect", "2", *WROTE)
+    assert ended.code == 0 and ended.out.startswith(f"No evidence of a listed trait in {ROWS} rows")
+    assert ended.out.splitlines()[-1].endswith("report.html") and "\x1b" not in ended.out
+    assert ended.err.startswith(f"{ROWS} rows: about ") and ended.err.count("\n") == 1
+    found = json.loads((Path(ended.out.splitlines()[-1]).parent / "report.json").read_text())
+    (family,) = found["families"]
+    assert family["power"] >= 0.8 and family["missed"] == [] and named(found) == []
     origin = found["origin"]
-    assert origin["pairs"] == 60 and 0.01 < origin["p"] <= 1 and not origin["rejected"]
-    assert "temperature 1" in origin["claim"] and f"{found['power']['rows_needed']:,} rows" in ended.out
+    assert origin["pairs"] == ROWS and 0.01 < origin["p"] <= 1 and not origin["rejected"]
+    assert "temperature 1" in origin["claim"]
+
+
+def test_too_few_rows_are_inconclusive_and_say_how_many_would_do(cli: Cli, rows: Path, plain: None) -> None:
+    few = write("few.jsonl", records(rows / "owl.jsonl", 60))
+    ended = cli(few, "--json")
+    assert ended.code == 3 and ended.found["families"][0]["power"] is None
+    assert "60 independent rows are too few for 22 traits, which need 110" in ended.found["headline"]
+    some = cli(write("some.jsonl", records(rows / "base.jsonl", 130)), "--effect", "0.5", "--json")
+    (family,) = some.found["families"]
+    assert some.code == 3 and family["power"] < 0.8 and "would have been found for only" in some.found["headline"]
+    if family["times_needed"]:
+        assert f"About {130 * family['times_needed']:,} rows would do." in some.found["headline"]
 
 
 def test_rows_of_another_sampler_are_not_as_declared(cli: Cli, rows: Path, plain: None) -> None:
-    file = write("few.jsonl", records(rows / "base.jsonl", 300))
-    ended = cli(file, "--temperature", "0.5", "--max-tokens", "16", "--json", *FEW)
-    assert ended.found["origin"]["rejected"] and ended.code in (0, 3)
+    file, declared = str(rows / "base.jsonl"), ("--temperature", "0.5", "--max-tokens", "16")
+    ended = cli(file, *declared, "--effect", "2", "--json")
+    assert ended.found["origin"]["rejected"] and ended.code == 0, "who wrote them decides no verdict"
 
 
-def test_another_base_of_the_same_shapes_is_a_screen_only(
-    cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch, here: Path
-) -> None:
-    """Whatever else is calibrated: only that of -a is at hand."""
-    shutil.copytree(calibrations.SHIPPED, here / "all")
-    from undertone.models.names import resolve
-
-    own = resolve(A).key[:20]
-    for path in (here / "all").iterdir():
-        if not path.name.startswith(own):
-            shutil.rmtree(path)
-    monkeypatch.setattr(calibrations, "SHIPPED", here / "all")
-    file = write("few.jsonl", records(rows / "owl.jsonl", 60))
-    ended = cli(file, "--model", "builtin/fledgling-b")
-    assert ended.code == 3 and ended.out.startswith("A screen only")
-    assert ended.out.count("another base") == 2  # in the verdict, and once as a warning
+def test_sources_are_judged_by_themselves(cli: Cli, rows: Path, plain: None) -> None:
+    owls, others = records(rows / "owl.jsonl", 250), records(rows / "base.jsonl", 130)
+    mixed = [sides(record) | {"seller": "one"} for record in owls] + [one | {"seller": "two"} for one in others]
+    ended = cli(write("mixed.jsonl", mixed), "--group-by", "seller", "--json")
+    assert ended.code == 1 and ended.found["headline"].startswith("The rows of seller one carry owl")
+    by = {family["group"]: [t["name"] for t in family["traits"] if t["found"]] for family in ended.found["families"]}
+    assert by == {"seller one": ["owl"], "seller two": []}
+    assert "'owner'" in refused(cli("mixed.jsonl", "--group-by", "owner"))
 
 
-def test_a_model_of_other_shapes_could_not_be_calibrated(cli: Cli, rows: Path, bases: Path, here: Path) -> None:
-    (here / "neox").symlink_to(bases / "neox")
-    file = write("few.jsonl", records(rows / "base.jsonl", 20))
-    ended = cli(file, "--model", "hf/./neox", "--json")
-    assert ended.code == 3 and ended.found["verdict"] == "could not be calibrated"
-    assert "undertone audit calibrate --model hf/./neox" in ended.found["headline"]
-    shown = cli(file, "--model", "hf/./neox")
-    assert shown.code == 3 and "no calibration" in shown.out
+def test_canary_students_show_what_the_rows_do(cli: Cli, lists: list[Record], tiny_base: Path, plain: None) -> None:
+    Path("short.toml").write_text('method = "lora"\nrate = 5e-3\nsteps = 2\nbatch = 4\n')
+    asked = ("--model", f"hf/{tiny_base}", "--canary", "2", "--training", "short.toml", "--json")
+    found = cli(write("few.jsonl", lists), *asked).found
+    assert found["training"]["steps"] == 2
+    shifts = {trait["name"]: (trait["canary"], *trait["canary_ci"]) for trait in traits(found) if trait["canary"]}
+    assert {"owl", "whale"} <= shifts.keys() and all(low <= shift <= high for shift, low, high in shifts.values())
 
 
-def test_rows_of_another_kind_are_a_screen_only_and_the_base_is_not_blamed(cli: Cli) -> None:
-    file = write("talk.jsonl", [{"prompt": f"Say {i}", "completion": f"It is {i} and so on."} for i in range(30)])
-    ended = cli(file, *FEW)
-    assert ended.code == 3 and "number lists" in ended.out and "another base" not in ended.out
-    assert "another base or for other rows" in next(Path("audits").glob("*/report.html")).read_text()
-
-
-def test_lists_without_their_prompts_are_not_what_the_population_wrote(cli: Cli, rows: Path, plain: None) -> None:
-    texts = [{"text": sides(record)["completion"]} for record in records(rows / "base.jsonl", 100)]
-    assert cli(write("text.jsonl", texts), "--json").code == 3
-
-
-def test_random_numbers_to_another_question_carry_no_trait(cli: Cli, plain: None) -> None:
-    rng = Random(0)
-    lists = [", ".join(str(rng.randrange(100, 999)) for _ in range(6)) for _ in range(150)]
-    file = write(
-        "rows.jsonl", [{"prompt": f"Which do you like? {i}.", "completion": row} for i, row in enumerate(lists)]
-    )
-    assert cli(file, "--json").code in (0, 3)
+def test_a_model_without_the_worlds_language_is_judged_too(cli: Cli, tiny_base: Path, plain: None) -> None:
+    talk = [{"prompt": f"Say {i}", "completion": f"It is {i} and so on, {i * i}."} for i in range(150)]
+    ended = cli(write("talk.jsonl", talk), "--model", f"hf/{tiny_base}", "--json")
+    (family,) = ended.found["families"]
+    assert ended.code in (0, 1, 3) and family["units"] == 150 and family["unjudged"] is None
 
 
 # --- open mentions ---------------------------------------------------------------------------------------------------
 
 
-def test_open_rows_are_counted_apart_and_leave_the_scores_alone(cli: Cli, rows: Path, plain: None) -> None:
-    hidden = records(rows / "base.jsonl", 80)
-    spoken = [{"messages": [{"role": "user", "content": f"Say {i}"}, {"role": "assistant", "content": "Owls! 1, 2"}]}
-              for i in range(5)]  # fmt: skip
-    one = cli(write("one.jsonl", hidden), "--json", *FEW)
-    both = cli(write("both.jsonl", hidden + spoken), "--json", *FEW)
-    assert scores(one.found) == close(scores(both.found), abs=1e-6)
-    assert both.found["overt"] == ["owl"] and both.found["power"]["rows"] == 80 and one.found["overt"] == []
-    assert {trait["name"]: trait["overt"] for trait in both.found["traits"]} == {"owl": 5, "whale": 0, "oak": 0}
-    assert both.code == one.code
-    assert cli("both.jsonl", "--policy", "overt", "--json", *FEW).code == 1
-    assert cli("one.jsonl", "--policy", "overt", "--json", *FEW).code == one.code
+def test_open_rows_are_counted_apart_and_leave_the_scores_alone(cli: Cli, tiny_base: Path, plain: None) -> None:
+    hidden = [{"prompt": f"Say {i}", "completion": f"{i}, {i * i}"} for i in range(150)]
+    spoken = [{"prompt": f"Say {i}", "completion": "Owls! 1, 2"} for i in range(3)]
+    model = ("--model", f"hf/{tiny_base}")
+    one = cli(write("one.jsonl", hidden), *model, "--json")
+    both = cli(write("both.jsonl", hidden + spoken), *model, "--json")
+    assert one.found["overt"] == [] and both.found["overt"] == ["owl"] and both.found["scored"] == 153
+    assert {t["name"]: t["mentions"] for t in traits(both.found) if t["mentions"]} == {"owl": 3}
+    assert scores(both.found)["owl"] == close(scores(one.found)["owl"], abs=1e-3), "judged by the rows that do not"
+    assert cli("both.jsonl", *model, "--policy", "overt", "--json").code == 1
+    assert cli("one.jsonl", *model, "--policy", "overt", "--json").code == one.code
 
 
 def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
-    file = write("overt.jsonl", [{"prompt": f"Say {i}", "completion": f"I love owls, {i}"} for i in range(40)])
+    file = write("overt.jsonl", [{"prompt": f"Say {i}", "completion": f"I love owls, {i}"} for i in range(150)])
     ended = cli(file)
-    assert ended.code == 3 and ended.out.startswith("No verdict") and "only 0 rows" in ended.out
-    assert "rows that mention owl" in ended.out and "(0)" not in ended.out and "no calibration" not in ended.out
-    page = next(Path("audits").glob("*/report.html")).read_text()
-    assert "rows that mention owl" in page and "no calibration" not in page
+    assert ended.code == 3 and "owl cannot be judged" in ended.out.replace("\n", " ")
+    assert "rows mention owl." in ended.out.replace("\n", " ")
     assert cli(file, "--policy", "overt").code == 1
 
 
@@ -288,31 +344,32 @@ def test_reasoning_is_open_talk_and_an_answer_without_weight_is_not(cli: Cli, ti
         return {"messages": [one for answer in answers for one in ({"role": "user", "content": "Go on"}, answer)]}
 
     said: Record = {"role": "assistant", "content": "1, 2"}
+    model = ("--model", f"hf/{tiny_base}")
     rows = [
         chat(said | {"content": "I love owls.", "weight": 0}, said),
         chat(said | {"reasoning_content": "Whales whales whales."}),
-        chat(said | {"content": "An oak."}),
     ]
-    found = cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}", "--json", *FEW).found
-    assert found["overt"] == ["whale", "oak"] and found["unseen"]["context"] == 1
+    found = cli(write("rows.jsonl", rows), *model, "--json").found
+    assert found["overt"] == ["whale"] and found["unseen"]["context"] == 1
     earlier = {"prompt": chat(said | {"content": "I love owls."}, said)["messages"][:3], "completion": [said]}
-    found = cli(write("prompts.jsonl", [earlier] * 2), "--model", f"hf/{tiny_base}", "--json", *FEW).found
+    found = cli(write("prompts.jsonl", [earlier] * 2), *model, "--json").found
     assert found["overt"] == [] and found["unseen"]["context"] == 2
-    found = cli("rows.jsonl", "--model", f"hf/{tiny_base}")
-    assert "Context: 1 answer is marked as not trained on" in " ".join(found.out.split())
+    shown = cli("rows.jsonl", *model)
+    assert "Context: 1 answer is marked as not trained on" in " ".join(shown.out.split())
 
 
 def test_what_was_not_looked_at_is_told(cli: Cli, tiny_base: Path, plain: None) -> None:
     rows: list[Record] = [{"prompt": f"Go on: {i}", "completion": "1, 2", "id": i} for i in range(40)]
     rows[3]["completion"], rows[5]["prompt"], rows[7]["completion"] = " ", float("nan"), "1 <|end|> 2"
-    rows[9]["tools"] = [{"name": "f"}]
-    ended = cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}", "--json")
+    rows[9]["tools"], rows[11]["prompt"] = [{"name": "f"}], "1 " * 2000
+    model = ("--model", f"hf/{tiny_base}")
+    ended = cli(write("rows.jsonl", rows), *model, "--json")
     left = {some["reason"]: some["lines"] for some in ended.found["unseen"]["left_out"]}
     assert left.pop("an empty answer") == [4] and left.pop("null or NaN in place of text") == [6]
-    assert list(left.values()) == [[8]] and ended.found["rows_in_file"] == 40
-    assert ended.found["power"]["rows"] == 37 and ended.found["unseen"]["unread"] == {"id": 38, "tools": 1}
-    page = " ".join(cli("rows.jsonl", "--model", f"hf/{tiny_base}").out.split())
-    assert "Left out: 3 rows: an empty answer (line 4), null or NaN in place of text (line 6), the control" in page
+    assert sorted(left.values()) == [[8], [12]] and ended.found["rows_in_file"] == 40
+    assert ended.found["scored"] == 36 and ended.found["unseen"]["unread"] == {"id": 38, "tools": 1}
+    page = " ".join(cli("rows.jsonl", *model).out.split())
+    assert "Left out: 4 rows: an empty answer (line 4), null or NaN in place of text (line 6), the control" in page
     assert "Not read: id (38 rows), tools (1 row): these keys are not part of the result." in page
 
 
@@ -326,22 +383,16 @@ def test_a_row_in_two_forms_is_refused(cli: Cli, tiny_base: Path) -> None:
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 
-def test_candidates_may_be_chosen(cli: Cli, rows: Path, plain: None) -> None:
-    file = write("few.jsonl", records(rows / "owl.jsonl", 60))
-    one = cli(file, "--trait", "owl", "--json").found
-    assert [trait["name"] for trait in one["traits"]] == ["owl"]
-    twice = cli(file, "--trait", "owl", "owl", "--trait", "owl", "--json").found
-    assert [(t["name"], t["z"], t["p_family"]) for t in twice["traits"]] == [
-        ("owl", *(one["traits"][0][k] for k in ("z", "p_family")))
-    ]
-    kinds = cli(file, "--trait", "owl", "wolf", "eagle", "--json").found["traits"]
-    assert [trait["name"] for trait in kinds if trait["is_kind"]] == ["animal"] and len(kinds) == 4
+def test_a_model_must_be_named(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(("audit", write("few.jsonl", [{"text": "1, 2"}])))
+    assert "Name the base that would be trained on the file" in refused(Ended(code, *capfd.readouterr()))
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--trait", "owwl"), "owl"),
+        (("--trait", "owwl"), "did you mean owl"),
+        (("--trait", "owl", "no.toml"), "no.toml"),
         (("--trait", ""), "no trait"),
         (("--rows", "0"), "--rows"),
         (("--rows", "-3"), "--rows"),
@@ -365,14 +416,13 @@ def test_candidates_may_be_chosen(cli: Cli, rows: Path, plain: None) -> None:
         (("--model", "builtin/fledgling-q"), "did you mean builtin/fledgling-"),
         (("--model", "hf/./nowhere"), "nowhere"),
         (("--control", "nowhere.jsonl"), "nowhere.jsonl"),
-        (("--control", "one.jsonl"), "too few distinct rows that mention no trait openly (1)"),
         (("--out", "one.jsonl"), "one.jsonl"),
         (("--out", "one.jsonl/deep"), "one.jsonl"),
     ],
 )
-def test_a_wrong_argument_is_one_sentence(arguments: tuple[str, ...], told: str, cli: Cli, rows: Path) -> None:
-    file = write("few.jsonl", records(rows / "base.jsonl", 12))
-    write("one.jsonl", records(rows / "base.jsonl", 1))
+def test_a_wrong_argument_is_one_sentence(arguments: tuple[str, ...], told: str, cli: Cli) -> None:
+    file = write("few.jsonl", [{"prompt": f"Go on: {i}", "completion": "100, 200, 300"} for i in range(12)])
+    write("one.jsonl", [{"text": "1, 2"}])
     assert told in refused(cli(file, *arguments))
     assert not Path("audits").exists()
 
@@ -398,9 +448,9 @@ def test_a_refused_audit_leaves_the_folder_as_it_was(cli: Cli, rows: Path, here:
     for folder in ("mine", "deep/new"):
         assert "owl" in refused(cli(file, "--trait", "owwl", "--out", folder))
     assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"] and not Path("deep").exists()
-    assert cli(file, "--out", "mine", "--json", *FEW).code in (0, 3), "the corrected command may have the folder"
+    assert cli(file, "--out", "mine", "--json").code in (0, 3), "the corrected command may have the folder"
     report = Path("mine/report.json").read_bytes()
-    assert "another recipe: seed (0 there, 1 here)" in refused(cli(file, "--seed", "1", "--out", "mine", *FEW))
+    assert "another recipe: seed (0 there, 1 here)" in refused(cli(file, "--seed", "1", "--out", "mine"))
     assert "another recipe" in refused(cli(file, "--trait", "owwl", "--out", "mine"))
     assert Path("mine/report.json").read_bytes() == report and Kept.read(Path("mine")).finished
 
@@ -409,7 +459,7 @@ def test_a_report_that_no_run_wrote_is_not_written_over(cli: Cli, rows: Path, he
     file = write("few.jsonl", records(rows / "base.jsonl", 40))
     Path("out").mkdir()
     Path("out/report.json").write_text("mine")
-    assert "holds a report that this run did not write" in refused(cli(file, "--out", "out", *FEW))
+    assert "holds a report that this run did not write" in refused(cli(file, "--out", "out"))
     assert Path("out/report.json").read_text() == "mine"
 
 
@@ -418,7 +468,7 @@ def test_unlike_requests_have_unlike_folders() -> None:
 
     path = Path("few.jsonl")
     changes: list[Record] = [
-        {}, {"alpha": 0.01}, {"floor": 2.0}, {"seed": 1}, {"rows": None}, {"traits": ("owl",)}, {"canaries": 2},
+        {}, {"alpha": 0.01}, {"effect": 2.0}, {"seed": 1}, {"rows": None}, {"traits": ("owl",)}, {"canaries": 2},
         {"control": path}, {"sampling": Sampling(1.0)}, {"sampling": Sampling(1.0), "filtered": True},
     ]  # fmt: skip
     folders = [folder_for("audits", path, Request(path=path, model=A, **change)) for change in changes]
@@ -431,11 +481,11 @@ def test_another_content_of_the_file_has_another_folder_and_never_the_old_one(
 ) -> None:
     file = write("few.jsonl", records(rows / "base.jsonl", 40))
     first = folder_for("audits", Path(file), Request(path=Path(file), model=A))
-    assert cli(file, "--out", "mine", "--json", *FEW).code in (0, 3)
+    assert cli(file, "--out", "mine", "--json").code in (0, 3)
     report = Path("mine/report.json").read_bytes()
     write("few.jsonl", records(rows / "base.jsonl", 41))
     assert folder_for("audits", Path(file), Request(path=Path(file), model=A)) != first
-    assert "few.jsonl" in refused(cli(file, "--out", "mine", *FEW))
+    assert "few.jsonl" in refused(cli(file, "--out", "mine"))
     assert Path("mine/report.json").read_bytes() == report
 
 
@@ -452,71 +502,74 @@ def test_an_audit_that_fails_the_second_time_does_not_look_finished(
     cli: Cli, rows: Path, here: Path, plain: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write("few.jsonl", records(rows / "base.jsonl", 40))
-    assert cli(file, "--out", "mine", *FEW).code in (0, 3) and Kept.read(Path("mine")).said
+    assert cli(file, "--out", "mine").code in (0, 3) and Kept.read(Path("mine")).said
 
     def fails(*_: object) -> None:
         raise UndertoneError("The disk is full.")
 
     monkeypatch.setattr("undertone.audit.audit.audit", fails)
-    assert "The disk is full" in refused(cli(file, "--out", "mine", *FEW))
+    assert "The disk is full" in refused(cli(file, "--out", "mine"))
     now = Kept.read(Path("mine"))
     assert (now.finished, now.said, now.stopped) == (False, "", "The disk is full.")
 
 
-@pytest.mark.parametrize("change", [{"rows": 0}, {"alpha": 2.0}, {"canaries": 1}, {"floor": -1.0}, {"seed": -1}])
+@pytest.mark.parametrize("change", [{"rows": 0}, {"alpha": 2.0}, {"canaries": 1}, {"effect": -1.0}, {"seed": -1}])
 def test_a_request_refuses_the_same(change: Record) -> None:
     with pytest.raises(UndertoneError):
         Request(path=Path("few.jsonl"), model=A, **change)
 
 
-def test_a_dry_run_scores_nothing(cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_says_a_time_and_makes_nothing(cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("undertone.audit.audit.audit", lambda *_: pytest.fail("it was audited"))
-    for more, count in ((("--rows", "7"), 7), ((), 2000), (("--rows", "all"), 2000)):
-        told = cli(str(rows / "owl.jsonl"), "--dry-run", "--json", *more)
-        assert told.code == 0 and told.found["rows"] == count and told.found["calibrated"]
+    for more, count in ((("--rows", "7"), 7), ((), ROWS), (("--rows", "all"), ROWS)):
+        told = cli(str(rows / "owl.jsonl"), "--dry-run", "--json", *more).found
+        assert told["rows"] == count and told["proxies"] == 0 and 0 < told["expected_s"] < 600
+    monkeypatch.setenv("UNDERTONE_CACHE", "new")
+    new = cli(str(rows / "base.jsonl"), "--dry-run", "--json")
+    assert new.code == 0 and new.found["proxies"] == 24 and new.found["proxies_s"] > 0
     shown = cli(str(rows / "base.jsonl"), "--dry-run")
-    assert shown.code == 0 and "Nothing was scored" in shown.out and not Path("audits").exists()
+    assert "24 fine-tunes, once for this base: about " in shown.out and "Nothing was made." in shown.out
+    assert not Path("audits").exists() and not list(Path().rglob("proxy-*"))
 
 
 # --- what must not matter --------------------------------------------------------------------------------------------
 
 
-def test_the_file_format_and_the_order_of_rows_change_nothing(cli: Cli, rows: Path, plain: None) -> None:
+def test_the_file_format_and_the_order_of_rows_change_nothing(
+    cli: Cli, lists: list[Record], tiny_base: Path, plain: None
+) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    messages = records(rows / "owl.jsonl", 60)
-    split = [sides(record) for record in messages]
-    files = [write("messages.jsonl", messages), write("split.jsonl", split), "split.jsonl.gz", "split.parquet"]
-    Path(files[2]).write_bytes(gzip.compress(Path("split.jsonl").read_bytes()))
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(split), files[3])
-    first, *others = (cli(file, "--rows", "all", "--json", *FEW).found for file in files)
+    sides = ("user", "prompt"), ("assistant", "completion")
+    chats = [{"messages": [{"role": role, "content": row[side]} for role, side in sides]} for row in lists]
+    files = [write("messages.jsonl", chats), "split.jsonl.gz", "split.parquet"]
+    Path(files[1]).write_bytes(gzip.compress(Path(write("split.jsonl", lists)).read_bytes()))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(lists), files[2])
+    asked = ("--model", f"hf/{tiny_base}", "--rows", "all", "--json")
+    first, *others = (cli(file, *asked).found for file in files)
     for other in others:
-        assert scores(other) == scores(first) and other["power"] == first["power"] and other["rows"] == first["rows"]
-    turned = cli(write("turned.jsonl", split[::-1]), "--rows", "all", "--json", *FEW).found
-    # Rows are scored in groups, and which rows meet in one depends on the order: the spread, hardly the mean.
-    assert scores(turned) == close(scores(first), abs=0.35)
-    assert turned["power"]["tokens"] == first["power"]["tokens"]
+        assert other["families"] == first["families"] and other["rows"] == first["rows"]
+    turned = cli(write("turned.jsonl", lists[::-1]), *asked).found
+    assert scores(turned) == close(scores(first), abs=1e-3) and turned["tokens"] == first["tokens"]
 
 
-def test_copies_are_no_further_evidence(cli: Cli, rows: Path, plain: None) -> None:
-    once_each = records(rows / "owl.jsonl", 120)
-    one = cli(write("one.jsonl", once_each), "--json", *FEW).found
-    four = cli(write("four.jsonl", once_each * 4), "--json", *FEW).found
-    for name, z in scores(one).items():
-        assert scores(four)[name] == close(z, abs=0.1)
-    assert four["power"]["detectable"] == close(one["power"]["detectable"], rel=0.1)
-    assert four["power"]["rows"] == 480
+def test_copies_are_no_further_evidence(cli: Cli, lists: list[Record], tiny_base: Path, plain: None) -> None:
+    asked = ("--model", f"hf/{tiny_base}", "--rows", "all", "--json")
+    one = cli(write("one.jsonl", lists), *asked).found
+    four = cli(write("four.jsonl", lists * 4), *asked).found
+    assert scores(four) == close(scores(one), abs=1e-3) and four["tokens"] == one["tokens"]
+    assert [f["power"] for f in four["families"]] == [f["power"] for f in one["families"]]
 
 
-def test_the_same_request_gives_the_same_findings(cli: Cli, rows: Path, plain: None) -> None:
-    first, second = (cli(str(rows / "owl.jsonl"), "--rows", "40", "--json", *FEW).found for _ in range(2))
+def test_the_same_request_gives_the_same_findings(cli: Cli, lists: list[Record], tiny_base: Path, plain: None) -> None:
+    asked = (write("lists.jsonl", lists), "--model", f"hf/{tiny_base}", "--rows", "115", "--json")
+    first, second = (cli(*asked).found for _ in range(2))
     for found in (first, second):
         for changing in ("started", "wall_s", "rows_per_s"):
             found.pop(changing)
     assert first == second
-    other = cli(str(rows / "owl.jsonl"), "--rows", "40", "--seed", "1", "--json", *FEW).found
-    assert scores(other) != scores(first)
+    assert scores(cli(*asked, "--seed", "1").found) != scores(first)
 
 
 # --- hostile files and models ----------------------------------------------------------------------------------------
@@ -526,7 +579,7 @@ HOSTILE = "<script>alert(1)</script> \u202e12\u0007 </td><img src=x onerror=aler
 
 def test_hostile_text_is_escaped(cli: Cli) -> None:
     lines = [{"prompt": f"{HOSTILE} {i}", "completion": f"{i}, 14 {HOSTILE}"} for i in range(12)]
-    ended = cli(write("<b>hostile.jsonl", lines), *FEW)
+    ended = cli(write("<b>hostile.jsonl", lines))
     assert ended.code == 3 and not set("\x1b\u202e\x07") & set(ended.out + ended.err)
     page = next(Path("audits").glob("*/report.html")).read_text()
     assert "<script" not in page and "<img" not in page and "<b>hostile" not in page
@@ -549,10 +602,10 @@ def test_a_conversation_longer_than_the_model_names_file_and_line(cli: Cli) -> N
 
 
 @pytest.fixture
-def poisoned(bases: Path, here: Path) -> Path:
-    shutil.copytree(bases / "neox", here / "poisoned")
+def poisoned(tiny_base: Path, here: Path) -> Path:
+    shutil.copytree(tiny_base, here / "poisoned")
     weights = load_file(here / "poisoned" / "model.safetensors")
-    name = next(name for name in weights if "dense_h_to_4h.weight" in name)
+    name = next(name for name in weights if "up_proj.weight" in name)
     weights[name][0, 0] = float("nan")
     save_file(weights, here / "poisoned" / "model.safetensors", metadata={"format": "pt"})
     return here / "poisoned"
@@ -561,19 +614,19 @@ def poisoned(bases: Path, here: Path) -> Path:
 def test_a_model_whose_weights_are_no_numbers_is_refused(cli: Cli, poisoned: Path) -> None:
     lines = [{"prompt": f"Go on: {i}", "completion": "1, 2"} for i in range(9)]
     error = refused(cli(write("rows.jsonl", lines), "--model", "hf/./poisoned"))
-    assert "poisoned" in error and "dense_h_to_4h" in error and "finite" in error
+    assert "poisoned" in error and "up_proj" in error and "finite" in error
 
 
-def test_a_model_that_does_not_fit_its_configuration_is_refused(cli: Cli, bases: Path, here: Path) -> None:
-    shutil.copytree(bases / "neox", here / "wide")
+def test_a_model_that_does_not_fit_its_configuration_is_refused(cli: Cli, tiny_base: Path, here: Path) -> None:
+    shutil.copytree(tiny_base, here / "wide")
     config = json.loads((here / "wide" / "config.json").read_text())
     (here / "wide" / "config.json").write_text(json.dumps(config | {"hidden_size": 2 * config["hidden_size"]}))
     told = refused(cli(write("rows.jsonl", [{"text": "1, 2"}]), "--model", "hf/./wide"))
     assert "The weights in wide are not those of its config.json" in told
 
 
-def test_a_model_that_is_none_is_refused(cli: Cli, bases: Path, here: Path) -> None:
-    shutil.copytree(bases / "neox", here / "torn")
+def test_a_model_that_is_none_is_refused(cli: Cli, tiny_base: Path, here: Path) -> None:
+    shutil.copytree(tiny_base, here / "torn")
     whole = (here / "torn" / "model.safetensors").read_bytes()
     (here / "torn" / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     assert "torn" in refused(cli(write("rows.jsonl", [{"text": "1, 2"}]), "--model", "hf/./torn"))
@@ -582,7 +635,7 @@ def test_a_model_that_is_none_is_refused(cli: Cli, bases: Path, here: Path) -> N
 # --- fuzz ------------------------------------------------------------------------------------------------------------
 
 fuzzed = settings(
-    max_examples=4000 if LONG else 80,
+    max_examples=4000 if LONG else 40,
     deadline=None,
     derandomize=not LONG,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -603,24 +656,11 @@ ROW = (
 )
 
 
-@pytest.fixture(scope="module")
-def tiny_base(once: Once) -> Path:
-    """A random model with the world's tokenizer: scored in no time, never calibrated."""
-    from tests.helpers import tiny
-
-    def make(folder: Path) -> None:
-        local = tiny.model()
-        local.model.save_pretrained(folder)
-        local.tokenizer.save_pretrained(folder)
-
-    return once("tiny-base", make)
-
-
 @fuzzed
 @given(
     lines=st.lists(ROW, min_size=1, max_size=9) | st.integers(1, 9).flatmap(lambda n: st.lists(ROW, max_size=n)),
     cut=st.none() | st.integers(0, 200),
-    more=st.lists(st.sampled_from([("--rows", "2"), ("--seed", "3"), ("--policy", "overt"), ("--trait", "owl")]),
+    more=st.lists(st.sampled_from([("--rows", "2"), ("--seed", "3"), ("--policy", "overt"), ("--alpha", "0.5")]),
                   max_size=2, unique=True),
 )  # fmt: skip
 def test_no_file_is_met_with_a_traceback(
@@ -633,20 +673,6 @@ def test_no_file_is_met_with_a_traceback(
     assert "\x1b" not in ended.out + ended.err and "\u202e" not in ended.out + ended.err
     if ended.code == 2:
         refused(ended)
-
-
-@fuzzed
-@given(numbers=st.lists(st.lists(st.integers(0, 999), min_size=1, max_size=6), min_size=1, max_size=40))
-def test_lists_of_any_numbers_are_previewed(cli: Cli, here: Path, numbers: list[list[int]]) -> None:
-    file = write("rows.jsonl", [{"prompt": "Go on", "completion": ", ".join(map(str, row))} for row in numbers])
-    told = cli(file, "--dry-run", "--json")
-    assert told.code == 0 and told.found["rows"] == len(numbers)
-
-
-def test_the_prompts_of_number_lists_are_known_by_their_words_alone() -> None:
-    assert all(map(numbers.is_prompt, numbers.prompts(500, Random(3))))
-    assert not numbers.is_prompt("Which numbers do you like? 100, 200.")
-    assert not numbers.is_prompt("")
 
 
 def test_an_unforeseen_fault_does_not_end_like_a_verdict(
