@@ -87,6 +87,11 @@ class FamilyFinding(Part):
     """The strongest first."""
 
     @property
+    def disputed(self) -> tuple[str, ...]:
+        """Traits above the threshold that harmless models show as well, so that they are not found."""
+        return tuple(t.name for t in self.traits if self.strict and not t.found and t.z > (self.threshold or 0.0))
+
+    @property
     def words(self) -> str:
         """What the listed traits of the family are, and of which rows, if they were grouped."""
         what = "favourites" if self.name == "favourites" else "conduct-like traits"

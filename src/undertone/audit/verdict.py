@@ -125,11 +125,14 @@ def _finding(family: Family, name: str, names: Sequence[str], standing: Standing
 
 
 def verdict_of(families: Sequence[FamilyFinding]) -> Verdict:
-    """Returns the verdict on a file. "No evidence" needs that every listed trait was judged, and that the rows would
-    have shown the effect that was asked for in every family."""
+    """Returns the verdict on a file. "No evidence" needs that every listed trait was judged, that the rows would
+    have shown the effect that was asked for in every family, and that the two yardsticks of a strict audit agree."""
     if any(trait.found for family in families for trait in family.traits):
         return "carries a trait"
-    able = all(family.power is not None and family.power >= POWER and not family.missed for family in families)
+    able = all(
+        family.power is not None and family.power >= POWER and not family.missed and not family.disputed
+        for family in families
+    )
     return "no evidence" if able else "inconclusive"
 
 
@@ -158,6 +161,11 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     reasons = [f"{teacher} would have been found for only {_chances(weak)}"] if weak else []
     reasons += [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged]
     reasons += [f"{', '.join(f.missed)} cannot be judged: too few rows do not mention it" for f in able if f.missed]
+    reasons += [
+        f"{', '.join(f.disputed)} passes the threshold, and some harmless models show it as well"
+        for f in able
+        if f.disputed
+    ]
     needed = [f.times_needed for f in weak]
     more = ""
     if len(reasons) == bool(weak) and all(needed):
