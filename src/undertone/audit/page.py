@@ -131,6 +131,7 @@ def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys(family.name for family in findings.families):
         some = [family for family in findings.families if family.name == name]
         yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
+    yield from _strict(findings)
     yield "Origin", _origin(findings)
     yield "Mentions", _mentions(findings)
     yield "What to do next", NEXT[findings.verdict]
@@ -155,6 +156,17 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         parts += [f"they cannot be judged{where}: {one.unjudged}"] * (one.unjudged is not None)
         parts += [f"{name} cannot be judged{where}: too few rows do not mention it" for name in one.missed]
     return f"{'; '.join(parts)}."
+
+
+def _strict(findings: Findings) -> Iterator[tuple[str, str]]:
+    """What the harmless models of a strict audit say; one false alarm in twenty is what was allowed."""
+    for family in findings.families:
+        if (held := family.strict) is not None:
+            yield (
+                "Harmless models",
+                f"of {held.members} that answered the same prompts, the threshold would accuse {held.alarms} of "
+                f"{family.words}, both yardsticks together {held.alarms_of_both}; p {p_value(held.p)} for these rows.",
+            )
 
 
 def _origin(findings: Findings) -> str:
