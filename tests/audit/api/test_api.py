@@ -367,7 +367,7 @@ def test_another_audit_in_the_folder_is_refused_before_anything_is_sent(
     report, asked = Path("out/a/report.json").read_bytes(), there.server.arrived
     told = refused(capsys, *AUDIT, "--effect", "0.2")
     assert "holds a run of another recipe: effect (0.05 there, 0.2 here)" in told and "another --out" in told
-    told = refused(capsys, "audit", "data.jsonl", "--out", "out/a")
+    told = refused(capsys, "audit", "data.jsonl", "--model", "builtin/fledgling-a", "--out", "out/a")
     assert "holds a run of another kind (audit-service there, audit here)" in told
     assert Path("out/a/report.json").read_bytes() == report and there.server.arrived == asked
 
