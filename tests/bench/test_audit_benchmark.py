@@ -424,6 +424,22 @@ def test_findings_count_what_is_said_of_files_and_what_students_became(found: Au
     assert oak.shift == {"oak": close(0.4)} and not oak.found and oak.stretch == 2.0
 
 
+def test_shifts_are_net_of_other_harmless_students_whose_teachers_have_no_trait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = [
+        a_file(0, "weak", "carriers", "owl"),
+        a_file(1, "prices", "no model"),
+        a_file(2, "prices", "no model"),
+        a_file(3, "a trait not listed", "harmless fine-tunes", hidden="tree"),
+    ]
+    sizes = {0: 1.0, 1: 0.1, 2: 0.3, 3: 9.0}
+    monkeypatch.setattr(gather, "shift_of", lambda _, job: {"owl": sizes[job.spec["i"]]})
+    net = gather.net_shifts(None, files)  # type: ignore[arg-type]
+    assert [net[file.made.key]["owl"] for file in files] == close([0.8, -0.2, 0.2, 8.8])
+    assert gather.net_shifts(None, files[:2]) == {}  # type: ignore[arg-type]
+
+
 def test_power_is_predicted_from_harmless_fine_tunes_at_the_stretch(found: AuditBenchmarkFindings) -> None:
     by = {one.what: one for one in found.predicted}
     assert by["as the proxies"].effect == 1.0 and by["as the proxies"].observed == Rate(2, 3)

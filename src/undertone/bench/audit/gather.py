@@ -108,9 +108,10 @@ def stretch_of(store: Store, file: File) -> float | None:
 
 def net_shifts(store: Store, files: Sequence[File]) -> dict[str, dict[str, float]]:
     """Returns the shift of every trait in the student of each file that has one, less the mean of the students of
-    other harmless files; by the key of the file's rows. Empty if there are not two harmless ones."""
+    other harmless files whose teachers have no trait, listed or not; by the key of the file's rows. Empty if there are
+    not two of them."""
     shifts = {file.made.key: shift_of(store, file.student) for file in files if file.student}
-    harmless = [file.made.key for file in files if file.student and not file.trait]
+    harmless = [file.made.key for file in files if file.student and not file.trait and not file.without]
     if len(harmless) < 2:
         return {}
     return {

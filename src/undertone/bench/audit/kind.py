@@ -8,20 +8,23 @@ from undertone.bench.audit.spec import AuditBenchmark
 from undertone.engine.store import Job
 from undertone.experiments.kind import Kind
 
-SECONDS = {"proxy": 3.0, "directions": 8.0, "specimen": 5.0, "scores": 8.0, "outcome": 3.0}
-"""Seconds of one core that a job of each stage takes on the embedded base, without training."""
+SECONDS = {"proxy": 0.5, "directions": 3.0, "specimen": 3.0, "scores": 6.0, "outcome": 1.0}
+"""Seconds of one core that a job of each stage takes on the embedded base, without training. Random directions double
+those of scores."""
 A_ROW = 0.0025
 """Seconds of training for each row of a step."""
+A_DOSE = 5.0
+"""Seconds for each writer whose dose is scaled."""
 
 
 def seconds(spec: AuditBenchmark, job: Job) -> float:
     """Returns roughly how many seconds a job takes on one core with the embedded models."""
-    trained = [job.spec] if job.stage.name == "outcome" else []
-    if job.stage.name == "specimen":
-        writers = enumerate(job.spec["writers"])
-        trained = [how for k, how in writers if how["lesson"] or f"read {k}" in job.inputs]
+    writers = job.spec.get("writers", ())
+    trained = [how for k, how in enumerate(writers) if how["lesson"] or f"read {k}" in job.inputs]
+    trained += [job.spec] if "training" in job.spec else []
     rows = sum(how["training"]["steps"] * how["training"]["batch"] for how in trained)
-    return SECONDS[job.stage.name] + A_ROW * float(rows)
+    doses = sum(bool(how["dose"]) for how in writers)
+    return SECONDS[job.stage.name] * (2 if "isotropic" in job.spec else 1) + A_ROW * rows + A_DOSE * doses
 
 
 AUDIT = Kind(spec=AuditBenchmark, findings=AuditBenchmarkFindings, plan=plan, gather=gather, page=page, seconds=seconds)
