@@ -22,9 +22,10 @@ def seconds(spec: AuditBenchmark, job: Job) -> float:
     writers = job.spec.get("writers", ())
     trained = [how for k, how in enumerate(writers) if how["lesson"] or f"read {k}" in job.inputs]
     trained += [job.spec] if "training" in job.spec else []
-    rows = sum(how["training"]["steps"] * how["training"]["batch"] for how in trained)
+    rows: int = sum(how["training"]["steps"] * how["training"]["batch"] for how in trained)
     doses = sum(bool(how["dose"]) for how in writers)
-    return SECONDS[job.stage.name] * (2 if "isotropic" in job.spec else 1) + A_ROW * rows + A_DOSE * doses
+    passes = 2 if "isotropic" in job.spec else 1
+    return SECONDS[job.stage.name] * passes + A_ROW * rows + A_DOSE * doses
 
 
 AUDIT = Kind(spec=AuditBenchmark, findings=AuditBenchmarkFindings, plan=plan, gather=gather, page=page, seconds=seconds)
