@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+
 from undertone.attribution.scores import AT_ONCE, backward
 from undertone.audit import proxies
 from undertone.audit.families import families_of
@@ -83,14 +85,19 @@ def cost_of(request: Request) -> Cost:
 
 
 def _proxy(local: LocalModel, job: Job) -> float:
-    """Returns the seconds that one proxy takes on one core."""
-    training, clock = Training(**job.spec["training"]), time.perf_counter()
-    turns = exchanges(local, job.spec["lesson"], ANSWERS, 0)
-    writing = (time.perf_counter() - clock) * min(DIALOGUES, training.steps * training.batch) / ANSWERS
-    rows = rows_to_train_on(local, turns)
-    clock = time.perf_counter()
-    train(local, rows, training.model_copy(update={"steps": 2}), 0)
-    return writing + (time.perf_counter() - clock) * training.steps / 2
+    """Returns the seconds that one proxy takes on one core. Proxies are made by processes of one thread."""
+    threads, training = torch.get_num_threads(), Training(**job.spec["training"])
+    torch.set_num_threads(1)
+    try:
+        clock = time.perf_counter()
+        turns = exchanges(local, job.spec["lesson"], ANSWERS, 0)
+        writing = (time.perf_counter() - clock) * min(DIALOGUES, training.steps * training.batch) / ANSWERS
+        rows = rows_to_train_on(local, turns)
+        clock = time.perf_counter()
+        train(local, rows, training.model_copy(update={"steps": 2}), 0)
+        return writing + (time.perf_counter() - clock) * training.steps / 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _timed(work: Callable[[], object], times: int) -> float:
