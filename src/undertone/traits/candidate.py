@@ -16,8 +16,7 @@ class Candidate(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]*$")
     """The name in tables and verdicts. The name of a favourite is also the answer that shows it."""
     kind: str
-    """What it is a trait of, such as animal or conduct. Traits of one kind are told apart from each other. In an audit,
-    three or more traits make their kind a candidate too."""
+    """What it is a trait of, such as animal or conduct. Traits of one kind are told apart from each other."""
     words: tuple[Text, ...] = ()
     """An answer that contains one of these words mentions the trait openly."""
 

@@ -9,8 +9,7 @@ from undertone.models.services.spending import Price
 from undertone.report.findings import Interval, Part
 
 UNTOLD = (
-    "a service does not return the probability of a row, so there are no scores of rows or traits, no forecast, no "
-    "origin test and no comparison with calibrated teachers"
+    "a service does not return the probability of a row, so there are no scores of rows or traits and no origin test"
 )
 """What an audit cannot do without the model's logits."""
 
