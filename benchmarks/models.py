@@ -1,4 +1,4 @@
-"""Sampling and scoring compared with the plain ways: ``python -m benchmarks.models`` takes minutes on one core.
+"""Sampling, scoring and an audit's scores beside the plain ways, in minutes: ``python -m benchmarks.models``.
 
 All ways have the same models and rows, in one process with one thread. They alternate, three times. Costs are processor
 time, which other processes on the machine change least, and each ratio is within one repetition. Prints Markdown.
@@ -21,14 +21,19 @@ from benchmarks import work as given
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.table import Sheet, spread
 from benchmarks.work import LIST_TOKENS, Work
+from undertone.attribution.directions import RANK, Directions
+from undertone.attribution.scores import backward, evidence
 from undertone.carriers import numbers
 from undertone.engine.workers import ENVIRONMENT
 from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel, answer_logits, score
 from undertone.models.sampling import sample
+from undertone.training.rows import Row
 
 REPETITIONS = 3
 PROMPTS, PAIRS = 256, 1024
+DIRECTIONS = 91
+"""As many as an audit of an embedded base has."""
 AT_ONCE = 64
 """The size of batches, for the ways that have batches."""
 Scores = list[float]
@@ -88,6 +93,32 @@ def scoring_ways(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Id
     }
 
 
+def directed_ways(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids]) -> dict[str, Callable[[], None]]:
+    """Returns an audit's way to score rows along :data:`DIRECTIONS` directions, in units of four rows, and a forward
+    and backward pass over the same rows, which is the least that any such score takes."""
+    rows = [Row(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    along = _directions(local)
+
+    def ours() -> None:
+        evidence(local, rows, _parts(range(len(rows)), 4), along)
+
+    def plain() -> None:
+        for part in _parts(rows, AT_ONCE):
+            backward(local, part)
+        local.model.zero_grad(set_to_none=True)
+
+    return {"ours": ours, "forward and backward pass": plain}
+
+
+def _directions(local: LocalModel) -> Directions:
+    """Returns random directions in the weights of every linear layer but the output head."""
+    torch.manual_seed(0)
+    shapes = {name: p.shape for name, p in local.model.named_parameters() if p.ndim == 2 and "layers" in name}
+    up = {name: torch.randn(DIRECTIONS, shape[0], RANK) for name, shape in shapes.items()}
+    down = {name: torch.randn(DIRECTIONS, RANK, shape[1]) for name, shape in shapes.items()}
+    return Directions(tuple(map(str, range(DIRECTIONS))), up, down)
+
+
 def _parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
@@ -126,10 +157,15 @@ def measure(name: str, folder: Path, prompts: int, pairs: int, repetitions: int)
         warm()
     sampled, _ = timed(sampling_ways(local, rendered[:prompts]), repetitions)
     scored, gave = timed(scoring_ways(local, rendered[:pairs], answers), repetitions)
+    directed, _ = timed(directed_ways(local, rendered[:pairs], answers), repetitions)
     apart = max(abs(a - b) for a, b in zip(gave["ours"], gave["plain loop"], strict=True))
     if apart > 1e-2:
         raise RuntimeError(f"{name}: scores differ by {apart:.2g} nats from those of the plain loop")
-    return [*compared(name, "sampling", sampled), *compared(name, "scoring", scored)]
+    return [
+        *compared(name, "sampling", sampled),
+        *compared(name, "scoring", scored),
+        *compared(name, f"along {DIRECTIONS} directions", directed),
+    ]
 
 
 def _numbers(rng: Random) -> str:

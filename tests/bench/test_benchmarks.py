@@ -117,6 +117,7 @@ def test_ways_to_sample_and_to_score_are_timed_on_the_same_work(monkeypatch: pyt
         ["small", "sampling", "`generate`, batches as they come"],
         ["small", "scoring", "plain loop"],
         ["small", "scoring", "bare forward pass"],
+        ["small", "along 91 directions", "forward and backward pass"],
     ]
     assert "other / ours" in models.sheet(rows).markdown()
     monkeypatch.setattr(models, "score", lambda *args, **more: [0.0] * 5)
