@@ -208,3 +208,39 @@ def test_scores_in_two_clusters_are_not_judged() -> None:
     push[:12] = 0.3
     shifted = rows.own + push * rows.tokens[:, None]
     assert "two clusters" in refused(shifted, rows.tokens, Twins(rows.twins, TWINS))
+
+
+STRANGE = st.sampled_from(["still", "twice", "huge", "tiny", "zero", "one unit"])
+
+
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.tuples(STRANGE, st.integers(0, TRAITS - 1)), max_size=12),
+    st.sampled_from([1e-12, 1.0, 1e12]),
+)
+@settings(max_examples=60, deadline=None)
+def test_strange_scores_are_judged_in_finite_numbers_or_not_at_all(
+    seed: int, changes: list[tuple[str, int]], scale: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = file(rng, covariance(rng), units=200)
+    own, tokens = rows.own.copy(), rows.tokens.copy()
+    for change, k in changes:
+        match change:
+            case "still":
+                own[:, k] = tokens
+            case "twice":
+                own[:, k] = own[:, (k + 1) % TRAITS]
+            case "huge" | "tiny":
+                own[:, k] *= 1e9 if change == "huge" else 1e-9
+            case "zero":
+                own[: 195 - k, k] = 0
+            case _:
+                own[k] *= 1e6
+    try:
+        found = stand(scale * own, tokens, Twins(scale * rows.twins, TWINS))
+    except Unjudged as reason:
+        assert str(reason)
+        return
+    assert np.isfinite(found.z).all() and np.isfinite(found.effects()[0]).all() and found.spread > 0
+    assert 0 <= found.power(1, 0.05) <= 1 and found.threshold(0.05) > 0 and 0 < found.p(float(found.z.max())) <= 1
