@@ -368,6 +368,11 @@ def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_
     told = counted([found])
     assert told.own == told.own_of["favourites"] == Rate(0, 1) and told.inconclusive == Rate(1, 1)
     assert told.lacking == {"favourites": Rate(1, 1), "manners": Rate(1, 1)}
+    kept = gather.finding_of(found, 250, 2.0, {"owl": 0.5, "red": 9.0})
+    assert kept.margin is None and kept.power == {"favourites": None, "manners": None}
+    assert "too few" in kept.unjudged["manners"] and kept.shift == {"owl": 0.5} and not kept.found
+    harmless = JUDGE.judged(a_file(0, "prices", "no model"), few)
+    assert gather.finding_of(harmless, 250, None, {"owl": 0.5}).shift == {}, "there is no strongest trait"
 
 
 # --- from scores to the page -----------------------------------------------------------------------------------------

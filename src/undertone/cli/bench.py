@@ -30,7 +30,7 @@ def bench_audit(
     model
         A base of the embedded world.
     files
-        Files of each kind. Three take a quarter of an hour, thirty some hours.
+        Files of each kind. Three take twenty minutes on two cores, thirty some hours.
     carrier
         What is written: ``lists``, ``chat``, ``functions`` or ``sums``. Some kinds exist for lists only.
     baselines

@@ -30,6 +30,8 @@ class FileFinding(Part):
     """How far the largest z is above the threshold of its family; None if no family was judged."""
     power: dict[str, float | None]
     """By family: the share of the twins that would have been found; None if it could not be judged."""
+    unjudged: dict[str, str]
+    """Why, for each family that could not be judged."""
     stretch: float | None
     """The factor by which the teacher's adapter was multiplied after training to reach the dose; None if there was
     none, or it was trained otherwise than the proxies."""

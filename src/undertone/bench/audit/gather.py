@@ -96,6 +96,7 @@ def finding_of(one: Judged, rows: int, stretch: float | None, shift: Mapping[str
         named=tuple(name for name in one.found if name in one.named),
         margin=one.margin if np.isfinite(one.margin) else None,
         power={family.name: family.power for family in one.families},
+        unjudged={family.name: family.unjudged for family in one.families if family.unjudged},
         stretch=stretch,
         shift=shift and {name: shift[name] for name in sorted(filter(None, followed))},
     )
