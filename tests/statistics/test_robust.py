@@ -66,6 +66,16 @@ def test_only_the_first_scores_decide_weights() -> None:
     assert found.covariance[:3, :3] == close(alone.covariance)
 
 
+def test_a_unit_of_any_length_counts_as_ten_usual_ones_at_most() -> None:
+    rng = np.random.default_rng(4)
+    tokens = np.full(200, 50.0)
+    sums = rng.standard_normal((200, 3)) * np.sqrt(50.0)
+    long = np.append(tokens, 50.0 * 1000)
+    found = robust.rates(np.vstack([sums, [300.0, 0.0, 0.0]]), long)
+    assert found.weights[-1] <= robust.LARGEST * 50.0 / long[-1]
+    assert found.tokens <= tokens.sum() + robust.LARGEST * 50.0
+
+
 def test_fewer_than_three_units_or_a_score_that_never_varies_is_refused() -> None:
     sums, tokens = units(np.random.default_rng(3), 30)
     with pytest.raises(ValueError, match="at least 3 units, not 2"):

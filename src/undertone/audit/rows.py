@@ -66,28 +66,16 @@ class Rows:
 
     @cached_property
     def clusters(self) -> tuple[Unit, ...]:
-        """The rows that are scored, in clusters that are independent of each other. Answers of one conversation are in
-        one cluster, and so are answers that are alike but for case, spaces and punctuation. An exact copy of a row is
-        left out."""
-        joined, place, copies = {i: i for i in self.hidden}, dict[object, int](), set[int]()
-
-        def root(i: int) -> int:
-            while joined[i] != i:
-                i = joined[i]
-            return i
-
+        """The rows that are scored, in clusters that are independent of each other: the answers of one conversation. Of
+        answers that are alike but for case, spaces and punctuation, only the first is scored, whatever was asked: a
+        hundred equal answers would be a single one that is counted a hundred times."""
+        known, found = set[str](), dict[int, list[int]]()
         for i in self.hidden:
             row = self.every[i]
-            whole = tuple(row.row.prompt), tuple(row.row.answer)
-            if whole in place:
-                copies.add(i)
             plain = "".join(filter(str.isalnum, row.answer.casefold())) or row.answer
-            for key in (whole, row.line, plain):
-                joined[root(i)] = root(place.setdefault(key, i))
-        found: dict[int, list[int]] = {}
-        for i in self.hidden:
-            if i not in copies:
-                found.setdefault(root(i), []).append(i)
+            if plain not in known:
+                known.add(plain)
+                found.setdefault(row.line, []).append(i)
         return tuple(map(tuple, found.values()))
 
     @cached_property

@@ -7,6 +7,8 @@ import numpy as np
 
 from undertone.statistics.arrays import Floats
 
+LARGEST = 10
+"""A unit counts as much as so many units of the usual size at most."""
 ROUNDS = 20
 """Steps of the iteration for mean and covariance; it has settled long before."""
 SAMPLES = 40_000
@@ -34,7 +36,8 @@ def rates(sums: Floats, tokens: Floats, own: int | None = None) -> Rates:
 
     ``sums``: (units, scores). ``tokens``: (units,), above 0. ``own``: weights are decided by this many of the scores,
     from the first on; by default by all. A unit whose squared distance from the mean, divided by its tokens, is above
-    the median of all units counts less, in inverse proportion (an M-estimator of location and scatter: Maronna, Ann.
+    the median of all units counts less, in inverse proportion, and so does one of more than :data:`LARGEST` times the
+    median's tokens (an M-estimator of location and scatter: Maronna, Ann.
     Statist. 4, 1976). The distance is measured with half of each variance on the diagonal, so that there may be as many
     scores as units.
 
@@ -43,7 +46,8 @@ def rates(sums: Floats, tokens: Floats, own: int | None = None) -> Rates:
     """
     if len(sums) < 3:
         raise ValueError(f"mean and covariance need at least 3 units, not {len(sums)}")
-    weights, first = np.ones(len(sums)), slice(own)
+    size = np.minimum(1, LARGEST * np.median(tokens) / tokens)
+    weights, first = size, slice(own)
     for _ in range(ROUNDS):
         total = float(weights @ tokens)
         mean = weights @ sums / total
@@ -54,7 +58,7 @@ def rates(sums: Floats, tokens: Floats, own: int | None = None) -> Rates:
         part = covariance[first, first]
         shrunk = (part + np.diag(np.diag(part))) / 2
         distance = np.einsum("us,us->u", rest[:, first], np.linalg.solve(shrunk, rest[:, first].T).T) / tokens
-        weights = 1 / np.maximum(distance / np.median(distance), 1)
+        weights = size / np.maximum(distance / np.median(distance), 1)
     return Rates(mean, covariance, weights, total)
 
 

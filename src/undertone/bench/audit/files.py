@@ -82,7 +82,7 @@ class Ground:
         carrier: str | None = None,
     ) -> File:
         """Returns file ``i`` of a kind."""
-        seed = seed_of("audit benchmark", kind, i)
+        seed = seed_of("audit benchmark, second", kind, i)
         made = specimen(self.base, carrier or self.carrier, writers, seed, form)
         first = writers[0]
         comparable = trait and first.lesson == trait and first.training == WORLD and first.dose
@@ -148,7 +148,9 @@ def _fine_tunes(ground: Ground, i: int) -> Iterator[File]:
     two = [Writer(_lesson(i + k), DOSES[(i + k) % len(DOSES)], share=0.5) for k in (1, 5)]
     yield ground.file("two harmless teachers", group, i, two)
     kind = "trained on its own chat"
-    chat = specimen(ground.base, "chat", [Writer()], seed_of("audit benchmark", kind, "read", i), rows=CHAT_ROWS)
+    chat = specimen(
+        ground.base, "chat", [Writer()], seed_of("audit benchmark, second", kind, "read", i), rows=CHAT_ROWS
+    )
     yield ground.file(kind, group, i, [Writer(read=chat, training=_settings(STUDENT))])
 
 
