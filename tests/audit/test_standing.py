@@ -47,6 +47,15 @@ def test_a_harmless_writer_far_from_the_base_in_all_traits_alike_raises_no_more(
     assert seen <= binom.ppf(0.999, count, 0.05)
 
 
+def test_pulls_are_in_units_of_their_own_noise() -> None:
+    rng = np.random.default_rng(12)
+    form = covariance(rng)
+    found = [file(rng, form).stand() for _ in range(150)]
+    apart = np.std([one.pulls for one in found], axis=0)
+    assert apart.min() > 0.75 and apart.max() < 1.3 and apart.mean() == close(1.03, abs=0.08)
+    assert np.mean([one.spread for one in found]) == close(0.95, abs=0.15)
+
+
 def test_the_writer_of_a_trait_is_found_by_the_column_of_the_covariance() -> None:
     rng, effects, covered = np.random.default_rng(3), list[float](), 0
     for k in range(TRAITS):
