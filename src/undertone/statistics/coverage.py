@@ -3,8 +3,8 @@
 SINGLE = (
     "How often 95 % intervals of a difference between two arms cover, simulated with the trait's teachers six times "
     "as spread as the control's. Mildly skewed teachers, as in students of 43 traits of the embedded world: "
-    "just under 93 % with four or six an arm, 93 to 94 % with ten to thirty. Strongly skewed ones: 84 % with four or six, "
-    "86 % with ten, 89 % with thirty. Nearly all misses lie on one side: a long tail to the left makes up to 6 % "
+    "just under 93 % with four or six an arm, 93 to 94 % with ten to thirty. Strongly skewed ones: 84 % with four or "
+    "six, 86 % with ten, 89 % with thirty. Nearly all misses lie on one side: a long tail to the left makes up to 6 % "
     "(mild) or 16 % (strong) of trials claim a rise where there is none."
 )
 """How far `estimate.difference` can be trusted, for reports."""
