@@ -126,7 +126,7 @@ def test_without_canaries_it_says_what_cannot_be_had_and_what_can(
     there: There, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = refused(capsys, "audit", "data.jsonl", "--model", BASE)
-    assert all(part in told for part in ("the probability of a row", "no forecast", "--canary 4", "undertone measure"))
+    assert all(part in told for part in ("the probability of a row", "no origin test", "--canary 4", "undertone measure"))
     assert there.server.arrived == 0
 
 
@@ -188,7 +188,7 @@ def test_students_of_the_data_are_told_from_those_of_the_bases_own_answers(
     assert json.loads(Path("out/a/report.json").read_text())["traits"] == found["traits"]
     assert "use the verdict of the audit" in refused(capsys, "lineage", "risk", "data.jsonl", "--audit", "out/a")
     page = Path("out/a/report.html").read_text()
-    assert "<strong>Carries a trait</strong>" in page and "no forecast" in page and page.count("<svg") == 2
+    assert "<strong>Carries a trait</strong>" in page and "no origin test" in page and page.count("<svg") == 2
     drawn = json.loads(Path("out/a/figures/students.vl.json").read_text())
     assert json.dumps(drawn).count('"kind": "dot"') == 4, "a mark for each student of each trait"
     control = answers_in("out/a/control.jsonl")
