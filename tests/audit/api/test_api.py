@@ -126,7 +126,8 @@ def test_without_canaries_it_says_what_cannot_be_had_and_what_can(
     there: There, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = refused(capsys, "audit", "data.jsonl", "--model", BASE)
-    assert all(part in told for part in ("the probability of a row", "no origin test", "--canary 4", "undertone measure"))
+    for part in ("the probability of a row", "no origin test", "--canary 4", "undertone measure"):
+        assert part in told
     assert there.server.arrived == 0
 
 
