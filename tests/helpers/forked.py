@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import IO, NoReturn
+
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from undertone import stages
 from undertone.engine import worker, workers
@@ -80,6 +83,8 @@ def _become(work: Callable[[], int], streams: dict[int, int], session: bool) -> 
     """What the child does: whatever the tests had under way, an exception or the end of a fixture, is not its own."""
     code = 1
     try:
+        # A child that is killed while it holds the bars' lock, which forked processes share, would hold it for ever.
+        tqdm.set_lock(threading.RLock())
         gc.freeze()  # what the parent left to be collected may close files, by numbers that are others' here
         os.setsid() if session else os.setpgid(0, 0)
         for number, source in streams.items():
