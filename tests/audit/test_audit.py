@@ -324,7 +324,9 @@ def test_open_rows_are_counted_apart_and_leave_the_scores_alone(cli: Cli, tiny_b
     model = ("--model", f"hf/{tiny_base}")
     one = cli(write("one.jsonl", hidden), *model, "--json")
     both = cli(write("both.jsonl", hidden + spoken), *model, "--json")
-    assert one.found["overt"] == [] and both.found["overt"] == ["owl"] and both.found["scored"] == 153
+    assert one.found["overt"] == [] and both.found["overt"] == ["owl"]
+    assert (one.found["scored"], one.found["repeated"]) == (150, 0)
+    assert (both.found["scored"], both.found["repeated"], both.found["mentioning"]) == (151, 2, 0)
     assert {t["name"]: t["mentions"] for t in traits(both.found) if t["mentions"]} == {"owl": 3}
     assert scores(both.found)["owl"] == close(scores(one.found)["owl"], abs=1e-3), "judged by the rows that do not"
     assert cli("both.jsonl", *model, "--policy", "overt", "--json").code == 1
@@ -367,9 +369,11 @@ def test_what_was_not_looked_at_is_told(cli: Cli, tiny_base: Path, plain: None) 
     left = {some["reason"]: some["lines"] for some in ended.found["unseen"]["left_out"]}
     assert left.pop("an empty answer") == [4] and left.pop("null or NaN in place of text") == [6]
     assert sorted(left.values()) == [[8], [12]] and ended.found["rows_in_file"] == 40
-    assert ended.found["scored"] == 36 and ended.found["unseen"]["unread"] == {"id": 38, "tools": 1}
+    assert (ended.found["scored"], ended.found["repeated"]) == (1, 35), "of equal answers only the first"
+    assert ended.found["unseen"]["unread"] == {"id": 38, "tools": 1}
     page = " ".join(cli("rows.jsonl", *model).out.split())
     assert "Left out: 4 rows: an empty answer (line 4), null or NaN in place of text (line 6), the control" in page
+    assert "Rows: 1 of 36 answers were scored; 35 repeat an answer and were not scored." in page
     assert "Not read: id (38 rows), tools (1 row): these keys are not part of the result." in page
 
 

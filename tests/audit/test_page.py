@@ -194,6 +194,7 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
         "Origin: “answers of the untouched base” is rejected (p 0.0012, two-sided, exact; 480 rows compared with new "
         "answers of the base; 20 rows were left out, since no answer passes the filter). This neither shows a trait "
         "nor rules one out.",
+        "Rows: 6,000 of 6,000 answers were scored.",
         "Mentions: rows mention red (3), green (214). Where more than one row in a hundred mentions a trait, it is "
         "judged by the others, and no trait is compared with it; elsewhere such rows were left out.",
         "What to do next: do not train on these rows as they are. undertone treat lists ways to use them; canary "

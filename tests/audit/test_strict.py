@@ -70,7 +70,9 @@ def test_a_member_that_cannot_be_judged_counts_against_the_accusation() -> None:
 
 def test_there_are_two_dozen_fine_tunes_and_the_base_at_four_temperatures(tmp_path: Path) -> None:
     base, store = resolve("builtin/fledgling-a"), Store(tmp_path / "store")
-    rows = Rows(tuple(Scored(i, "q", "a", Row([1, 2, i], [3] * (1 + i % 5))) for i in range(30)), (frozenset(),) * 30)
+    rows = Rows(
+        tuple(Scored(i, "q", f"a{i}", Row([1, 2, i], [3] * (1 + i % 5))) for i in range(30)), (frozenset(),) * 30
+    )
     along = proxies.plan(base, families_of(base.path, ("owl",))).directions
     layout = strict.plan(base, along, rows, store)
     lessons = Counter(lesson for lesson, _ in layout.members)

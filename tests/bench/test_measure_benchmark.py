@@ -14,7 +14,7 @@ from undertone.bench.measure.page import page
 from undertone.cli import main
 from undertone.engine.folder import Record
 from undertone.experiments.run import report_of
-from undertone.measure.request import DEFAULT_EFFECT
+from undertone.measure.request import EFFECT
 from undertone.measure.verdict import points_of
 from undertone.report.markdown import to_markdown
 from undertone.traits.lessons import HARMLESS
@@ -65,9 +65,9 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
             for share in judge.SHARES:
                 verdict = "shift found" if 0.6 * share > effect else "no shift found"
                 assert groups[f"{share:.0%} bad rows"].at(effect) == {verdict: 1}
-    assert found.chosen is None and found.default == DEFAULT_EFFECT, "so few cannot show that alarms are rare"
+    assert found.chosen is None and found.default == EFFECT, "so few cannot show that alarms are rare"
     assert len(found.coverage) == len(crossed_study.CROSSINGS)
-    text, default = to_markdown(report_of(Path("runs/one"))), points_of(DEFAULT_EFFECT)
+    text, default = to_markdown(report_of(Path("runs/one"))), points_of(EFFECT)
     assert "undertone bench measure --model builtin/fledgling-a --students 8" in text
     chosen = to_markdown(page(found.model_copy(update={"chosen": 0.01})))
     assert f"The rule chooses no effect; the default is {default}." in text and f"at {default}, other" in text

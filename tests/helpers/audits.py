@@ -87,6 +87,8 @@ def make_findings(**changes: Any) -> Findings:
         "base": "ab" * 32,
         "rows_in_file": 12_480,
         "scored": 6_000,
+        "repeated": 0,
+        "mentioning": 0,
         "tokens": 110_400,
         "rows": tuple(make_row(rng, int(line)) for line in rng.integers(1, 12_480, 5)),
         "alpha": 0.05,

@@ -16,7 +16,7 @@ from undertone.cli.measure import measure
 from undertone.measure.asking import Reply
 from undertone.measure.compare import compare
 from undertone.measure.findings import SuiteFinding
-from undertone.measure.request import DEFAULT_EFFECT
+from undertone.measure.request import EFFECT
 from undertone.measure.suite import Question, Suite
 from undertone.measure.verdict import headline, verdict_of
 from undertone.measure.verdict import judged as judged_at
@@ -199,4 +199,4 @@ def test_no_shift_found_says_what_the_answers_could_have_shown() -> None:
 
 
 def test_the_command_asks_for_the_default_effect() -> None:
-    assert signature(measure).parameters["effect"].default == DEFAULT_EFFECT
+    assert signature(measure).parameters["effect"].default == EFFECT

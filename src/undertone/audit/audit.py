@@ -52,6 +52,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
 
     local = load(base.path)
     traits = [trait for family in families for trait in family.traits]
+    listed = [name for family in families for name in family.names[: family.listed]]
     groups = {name: rows_of(local, part, traits) for name, part in _groups(dataset, request.group_by).items()}
     every = [row for rows in groups.values() for row in rows.every]
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
@@ -62,11 +63,12 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
         tokens += int(file.evidence.tokens.sum())
         here = [judged(family, file, rows.open, asked, control) for family in families]
-        if request.strict:
+        if request.strict and rows.scored:
             here = _strict(base, directions, families, here, rows, asked, progress)
         found += [_of(one, name, rows) for one in here]
     hidden = [rows.every[i] for rows in groups.values() for i in rows.hidden]
-    rate = len(hidden) / (time.perf_counter() - before)
+    looked = sum(len(rows.scored) for rows in groups.values())
+    rate = looked / (time.perf_counter() - before)
     answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
     recipe = request.training.training if request.training else _usual
     shifts = canary.outcome(local, base, hidden, answers, request.canaries, request.seed, recipe, progress)
@@ -77,7 +79,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     word = verdict_of(found)
     return Findings(
         verdict=word,
-        headline=headline(word, found, len(hidden), request.effect),
+        headline=headline(word, found, looked, request.effect),
         file=str(request.path),
         digest=dataset.digest,
         format=dataset.format,
@@ -85,7 +87,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         base=base.key,
         rows_in_file=dataset.rows,
         seed=request.seed,
-        overt=tuple(t.name for t in traits if any(rows.mentions[t.name] for rows in groups.values())),
+        overt=tuple(name for name in listed if any(rows.mentions[name] for rows in groups.values())),
         unseen=unseen_of(
             dataset, _together(r.left_out for r in groups.values()), _together(r.told for r in groups.values())
         ),
@@ -93,7 +95,9 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         alpha=request.alpha,
         effect=request.effect,
         families=tuple(found),
-        scored=len(hidden),
+        scored=looked,
+        repeated=len(hidden) - looked,
+        mentioning=len(every) - len(hidden),
         tokens=tokens,
         origin=origin,
         training=recipe(len(hidden)).model_dump() if request.canaries else None,

@@ -1,33 +1,36 @@
 """How long an audit takes on this machine, from a few timed steps of the model itself."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from undertone.attribution.scores import AT_ONCE, backward
 from undertone.audit import proxies
-from undertone.audit.families import families_of
+from undertone.audit.families import families_of, plain_lessons
 from undertone.audit.proxies import DIALOGUES
 from undertone.audit.request import Request
 from undertone.audit.rows import rows_of
+from undertone.audit.strict import MOST_ROWS, SEEDS, STRETCHES, TEMPERATURES
 from undertone.data.conversations import read
 from undertone.engine.store import Job
 from undertone.engine.workers import cores
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
+from undertone.models.sampling import sample
 from undertone.report.words import duration
 from undertone.spec import Training
 from undertone.stages.teacher import exchanges
 from undertone.training.loop import train
+from undertone.training.rows import Row
 from undertone.training.rows import rows_of as rows_to_train_on
 
 START = 6.0
 """Seconds that a process takes until it works: it imports torch and loads the model."""
-SCORING = 1.2
+SCORING = 1.3
 """Time of scoring, in times of a forward and backward pass; measured by benchmarks/."""
 ANSWERS = 16
 """Answers that are sampled to see how long that takes."""
@@ -42,22 +45,28 @@ class Cost:
     proxies_s: float
     rows: int
     rows_s: float
+    members: int = 0
+    """Harmless models of a strict audit."""
+    members_s: float = 0.0
 
     @property
     def json(self) -> dict[str, Any]:
         """All of it, with the sum of the seconds."""
-        return asdict(self) | {"expected_s": round(self.proxies_s + self.rows_s, 1)}
+        return asdict(self) | {"expected_s": round(self.proxies_s + self.rows_s + self.members_s, 1)}
 
     def __str__(self) -> str:
         """71 fine-tunes, once for this base: about 1 min 40 s; 2,000 rows: about 8 s, on 2 cores."""
-        first = (
-            f"{self.proxies} fine-tunes, once for this base: about {duration(self.proxies_s)}; " if self.proxies else ""
+        work = (
+            (self.proxies, self.proxies_s, "fine-tunes, once for this base"),
+            (self.rows, self.rows_s, "rows"),
+            (self.members, self.members_s, "harmless models"),
         )
-        return f"{first}{self.rows:,} rows: about {duration(self.rows_s)}, on {cores()} cores"
+        parts = [f"{count:,} {what}: about {duration(seconds)}" for count, seconds, what in work if count]
+        return f"{'; '.join(parts)}, on {cores()} cores"
 
 
 def cost_of(request: Request) -> Cost:
-    """Times a few steps of the model and returns what the whole audit takes. Makes nothing.
+    """Times a few steps of the model and returns what the audit takes, but for canary students. Makes nothing.
 
     Raises:
         UndertoneError: a file cannot be read, or a model or a trait is unknown.
@@ -76,12 +85,27 @@ def cost_of(request: Request) -> Cost:
     written = [job for job in missing if "system" in job.spec["lesson"]]  # The base writes their dialogues itself.
     given = [job for job in missing if job not in written]
     counted = sum(len(jobs) * _proxy(load(base.path), jobs[0]) for jobs in (written, given) if jobs)
-    return Cost(
+    cost = Cost(
         len(missing),
         START + counted / cores() if missing else 0.0,
         len(rows),
         START + SCORING * each * len(rows),
     )
+    if not request.strict:
+        return cost
+    lessons = list(plain_lessons(base.path).values())
+    trained = len(lessons) * SEEDS
+    members = trained * len(STRETCHES) + len(TEMPERATURES)
+    teaching = _proxy(load(base.path), proxies.job(base, proxies.training_of(base.path), lessons[0], 0))
+    answering = _answering(local, some) + SCORING * each
+    work = trained * teaching + members * answering * min(len(rows), MOST_ROWS)
+    return replace(cost, members=members, members_s=START + work / cores())
+
+
+def _answering(local: LocalModel, rows: Sequence[Row]) -> float:
+    """Returns the seconds that the base takes for an answer, of as many tokens as the longest given one."""
+    prompts, most = [row.prompt for row in rows], max(len(row.answer) for row in rows)
+    return _timed(lambda: sample(local, prompts, temperature=1.0, max_tokens=most, seed=0), 1) / len(rows)
 
 
 def _proxy(local: LocalModel, job: Job) -> float:

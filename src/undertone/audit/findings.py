@@ -153,7 +153,7 @@ class AuditFindings(report.Findings):
     rows_in_file: int
     seed: int
     overt: tuple[str, ...]
-    """Traits that some rows mention openly. These rows were left out."""
+    """Listed traits that some rows mention openly."""
     unseen: Unseen = Unseen()
     """What of the file was not looked at."""
     control_unseen: Unseen = Unseen()
@@ -175,6 +175,10 @@ class Findings(AuditFindings):
     families: tuple[FamilyFinding, ...]
     scored: int
     """Rows that were scored."""
+    repeated: int
+    """Rows that were not, because an earlier one has the same answer."""
+    mentioning: int
+    """Rows that were not, because they mention a trait of which the file does not speak."""
     tokens: int
     """Their answer tokens."""
     origin: OriginFinding | None

@@ -133,6 +133,7 @@ def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
         yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
     yield from _strict(findings)
     yield "Origin", _origin(findings)
+    yield "Rows", _rows(findings)
     yield "Mentions", _mentions(findings)
     yield "What to do next", NEXT[findings.verdict]
 
@@ -167,6 +168,14 @@ def _strict(findings: Findings) -> Iterator[tuple[str, str]]:
                 f"of {held.members} that answered the same prompts, the threshold would accuse {held.alarms} of "
                 f"{family.words}, both yardsticks together {held.alarms_of_both}; p {p_value(held.p)} for these rows.",
             )
+
+
+def _rows(findings: Findings) -> str:
+    """How many rows the verdict rests on, and why others were not looked at."""
+    drawn = findings.scored + findings.repeated + findings.mentioning
+    reasons = ((findings.repeated, "repeat an answer"), (findings.mentioning, "mention a trait"))
+    others = "".join(f"; {count:,} {what} and were not scored" for count, what in reasons if count)
+    return f"{findings.scored:,} of {drawn:,} answers were scored{others}."
 
 
 def _origin(findings: Findings) -> str:

@@ -88,6 +88,11 @@ class Rows:
             alike.setdefault(self.spoken(cluster), []).append(cluster)
         return tuple(unit for clusters in alike.values() for unit in _joined(clusters, size))
 
+    @cached_property
+    def scored(self) -> tuple[int, ...]:
+        """The indices of the rows in all units."""
+        return tuple(i for unit in self.units for i in unit)
+
     def spoken(self, unit: Unit) -> frozenset[str]:
         """Returns the traits that any row of a unit mentions."""
         return frozenset[str]().union(*(self.said[i] for i in unit))
@@ -100,7 +105,7 @@ class Rows:
         """
         rows = [row.row for row in self.every]
         try:
-            return evidence(local, rows, self.units, along, counting(progress, what, sum(map(len, self.units))))
+            return evidence(local, rows, self.units, along, counting(progress, what, len(self.scored)))
         except FloatingPointError as error:
             raise UndertoneError(f"The audit failed: {error}; check the model's weights.") from None
 

@@ -17,20 +17,22 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from undertone.attribution import directions
-from undertone.attribution.scores import Evidence, evidence
+from undertone.attribution.scores import Evidence
 from undertone.attribution.token_ratios import moved
-from undertone.audit import proxies
+from undertone.audit import proxies, verdict
 from undertone.audit.families import Family, plain_lessons
 from undertone.audit.findings import FamilyFinding, StrictFinding
 from undertone.audit.rows import Rows
-from undertone.audit.verdict import Asked, Scored, judged
+from undertone.audit.verdict import Asked, judged
 from undertone.engine.digests import digest, seed_of
 from undertone.engine.disk import write_text
+from undertone.engine.progress import silent
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.loading import load
 from undertone.models.sampling import sample
 from undertone.stages import MEMBER
 from undertone.training.rows import Row
+from undertone.training.turns import Scored
 from undertone.training.weights import ADAPTER
 
 SEEDS = 2
@@ -58,7 +60,7 @@ class Plan:
 
 def plan(base: Folder, along: Job, rows: Rows, store: Store) -> Plan:
     """Lays out the members for the prompts of a file."""
-    some = [rows.every[i].row for i in rows.hidden[:MOST_ROWS]]
+    some = [rows.every[i].row for i in rows.scored[:MOST_ROWS]]
     prompts = [list(row.prompt) for row in some]
     spec = {"tokens": max(len(row.answer) for row in some)}
     inputs: dict[str, Job | Folder] = {"base": base, "prompts": _kept(prompts, store), "directions": along}
@@ -86,13 +88,13 @@ def _kept(prompts: Sequence[Sequence[int]], store: Store) -> Folder:
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Lets a member answer prompts and scores its answers. Writes ``scores.safetensors``: ``sums``, (answers,
-    directions), nats, and ``tokens``, (answers,).
+    """Lets a member answer prompts and scores its answers, as those of a file. Writes ``scores.safetensors``: ``sums``,
+    (units, directions), nats, and ``tokens``, (units,).
 
     Spec: ``tokens`` (most of an answer), ``stretch``, ``temperature``, ``seed``. Inputs: ``base``, ``prompts``,
     ``directions``; ``proxy`` unless the base itself answers.
     """
-    local, along = load(inputs["base"]), directions.read(inputs["directions"] / "directions.safetensors")
+    local, along = load(inputs["base"]), directions.read(inputs["directions"] / proxies.FILE)
     prompts = json.loads((inputs["prompts"] / PROMPTS).read_text(encoding="utf-8"))
     change = {}
     if "proxy" in inputs:
@@ -100,8 +102,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         change = {name: spec["stretch"] * up @ down for name, (up, down) in ends.items()}
     with moved(local, change):
         answers = sample(local, prompts, temperature=spec["temperature"], max_tokens=spec["tokens"], seed=spec["seed"])
-    rows = [Row(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True) if answer]
-    found = evidence(local, rows, [[i] for i in range(len(rows))], along)
+    written = [
+        Scored(i, "", local.decode(answer), Row(prompt, answer))
+        for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+        if answer
+    ]
+    rows = Rows(tuple(written), (frozenset[str](),) * len(written))
+    found = rows.evidence(local, along, "answers scored", silent)
     save_file({"sums": torch.tensor(found.sums), "tokens": torch.tensor(found.tokens)}, out / "scores.safetensors")
 
 
@@ -124,10 +131,10 @@ def agreed(
     return [_agreed(one, most[one.name], asked) for one in found]
 
 
-def _scored(store: Store, job: Job, names: tuple[str, ...]) -> Scored:
+def _scored(store: Store, job: Job, names: tuple[str, ...]) -> verdict.Scored:
     tensors = load_file(store.checked(job, "scores.safetensors"))
     sums, tokens = (tensors[name].numpy().astype(np.float64) for name in ("sums", "tokens"))
-    return Scored(Evidence(sums, tokens), names, (frozenset[str](),) * len(tokens))
+    return verdict.Scored(Evidence(sums, tokens), names, (frozenset[str](),) * len(tokens))
 
 
 def _largest(finding: FamilyFinding) -> tuple[float, bool]:

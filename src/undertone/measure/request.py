@@ -10,11 +10,9 @@ from undertone.spec import Spec, Typed
 
 EXACT = "exact"
 """The name of the judge that needs no model."""
-DEFAULT_EFFECT = 0.02
+EFFECT = 0.02
 """Two points: a larger rise of a rate is called a shift, and "no shift" must have ruled it out. The rule of ``bench
 measure`` chose it, on other fine-tunes than those that judge it."""
-EFFECT = 0.05
-"""Five points: what an audit for a base behind a service asks for, whose answers are few and sampled."""
 
 
 class Request(Spec):
@@ -33,7 +31,7 @@ class Request(Spec):
     """The file that the models were trained on."""
     judge: str | None = None
     """The name of a model that scores answers. Without one, only questions that need no judge are asked."""
-    effect: Typed = DEFAULT_EFFECT
+    effect: Typed = EFFECT
     """The rise of a rate that is called a shift."""
     samples: int | None = None
     """How many answers to each wording are sampled. None: as many as the suites say."""

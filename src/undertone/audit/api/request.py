@@ -8,13 +8,14 @@ from pydantic import Field, model_validator
 from undertone.audit.request import AuditRequest, refuse_single_pair
 from undertone.data.toml import read_toml
 from undertone.errors import UndertoneError
-from undertone.measure.request import EFFECT
 from undertone.spec import Spec, Typed
 from undertone.traits import catalogue
 from undertone.traits.candidate import Candidate
 
 VERB = "audit-service"
 """The kind of run in the record (run.json) of such an audit."""
+EFFECT = 0.05
+"""Five points: the default rise of a rate, since the answers of a service's students are few and sampled."""
 
 
 class Hyperparameters(Spec):

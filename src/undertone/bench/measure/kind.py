@@ -12,7 +12,7 @@ from undertone.bench.measure.page import page
 from undertone.bench.measure.spec import MeasureBenchmark
 from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
-from undertone.measure.request import DEFAULT_EFFECT
+from undertone.measure.request import EFFECT
 from undertone.models.names import resolve
 
 SECONDS = 2.5
@@ -56,7 +56,7 @@ def gather(spec: MeasureBenchmark, plan: Plan, made: Made) -> MeasureBenchmarkFi
         **made.head(),
         models=plan.models,
         effects=EFFECTS,
-        default=DEFAULT_EFFECT,
+        default=EFFECT,
         chosen=choose({effect: harmless.at(effect) for effect in EFFECTS}),
         groups=tuple(groups),
         coverage=tuple(crossed_study.rows()),
