@@ -74,7 +74,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         "names": found.names,
         "spoken": [sorted(names) for names in found.spoken],
         "open": sorted(rows.open),
-        "rows": len(rows.hidden),
+        "rows": len(rows.scored),
     }
     (out / "rows.json").write_text(json.dumps(about))
 
