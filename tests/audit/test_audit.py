@@ -296,7 +296,16 @@ def test_sources_are_judged_by_themselves(cli: Cli, rows: Path, plain: None) -> 
     assert ended.code == 1 and ended.found["headline"].startswith("The rows of seller one carry owl")
     by = {family["group"]: [t["name"] for t in family["traits"] if t["found"]] for family in ended.found["families"]}
     assert by == {"seller one": ["owl"], "seller two": []}
+    assert ended.found["unseen"]["unread"] == {}, "the field that names the source was read"
     assert "'owner'" in refused(cli("mixed.jsonl", "--group-by", "owner"))
+
+
+def test_a_broken_control_is_refused_before_any_direction_is_made(
+    cli: Cli, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("cut.jsonl").write_bytes((rows / "base.jsonl").read_bytes()[:-20])
+    monkeypatch.setattr("undertone.audit.audit.directions_of", lambda *_: pytest.fail("directions were made"))
+    assert "cut.jsonl" in refused(cli(str(rows / "owl.jsonl"), "--control", "cut.jsonl"))
 
 
 def test_canary_students_show_what_the_rows_do(cli: Cli, lists: list[Record], tiny_base: Path, plain: None) -> None:
@@ -591,18 +600,21 @@ def test_hostile_text_is_escaped(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("side", ["prompt", "completion"])
-def test_a_control_token_names_file_and_line(side: str, cli: Cli) -> None:
+def test_where_more_than_a_tenth_cannot_be_scored_the_verdict_says_so(side: str, cli: Cli) -> None:
     lines = [{"prompt": f"Go on: {i}", "completion": "1, 2"} for i in range(9)]
     lines[6][side] += " <|end|>\u202e\x1b[31m 3"
-    error = refused(cli(write("rows.jsonl", lines)))
-    assert "rows.jsonl: 1 of 9 rows would be left out, more than a tenth (the control token '<|end|>'" in error
-    assert "(line 7)" in error and not set("\x1b\u202e") & set(error)
+    ended = cli(write("rows.jsonl", lines))
+    shown = " ".join(ended.out.split())
+    assert ended.code == 3 and "11% of the rows cannot be scored" in shown
+    assert "Left out: 1 row: the control token '<|end|>'" in shown and "(line 7)" in shown
+    assert not set("\x1b\u202e") & set(ended.out)
 
 
-def test_a_conversation_longer_than_the_model_names_file_and_line(cli: Cli) -> None:
-    lines = [{"prompt": "Go on", "completion": "1, 2"}, {"prompt": "1 " * 2000, "completion": "3"}]
-    error = refused(cli(write("rows.jsonl", lines)))
-    assert "rows.jsonl: 1 of 2 rows would be left out" in error and "positions (line 2)" in error
+def test_rows_none_of_which_can_be_scored_are_refused_with_file_and_line(cli: Cli) -> None:
+    error = refused(cli(write("rows.jsonl", [{"prompt": "1 " * 2000, "completion": "3"}] * 2)))
+    assert "rows.jsonl: 2 of 2 rows would be left out" in error and "positions (lines 1, 2)" in error
+    error = refused(cli(write("rows.jsonl", [{"prompt": "Go on", "completion": " "}] * 2)))
+    assert "rows.jsonl: 2 of 2 rows would be left out (an empty answer (lines 1, 2))" in error
 
 
 @pytest.fixture

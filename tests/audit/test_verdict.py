@@ -181,6 +181,12 @@ def test_no_evidence_needs_every_family(families: list[FamilyFinding], verdict: 
     assert verdict_of(families) == verdict
 
 
+@pytest.mark.parametrize(("lost", "verdict"), [(0.1, "no evidence"), (0.11, "inconclusive")])
+def test_no_evidence_needs_nine_rows_in_ten(lost: float, verdict: str) -> None:
+    assert verdict_of([some()], lost) == verdict
+    assert verdict_of([some(traits=(trait(),))], lost) == "carries a trait"
+
+
 def test_headlines_are_whole_sentences() -> None:
     two = trait(name="oak", kind="tree", z=5.0)
     other = trait(name="capitals", kind="manner", listed=False, z=9.0)
@@ -197,6 +203,9 @@ def test_headlines_are_whole_sentences() -> None:
     assert headline("inconclusive", weak, 500, 1) == (
         "Inconclusive: no trait was found in 500 rows, but a teacher who wrote all of them would have been found for "
         "only 50% of conduct-like traits. About 2,000 rows would do."
+    )
+    assert headline("inconclusive", [some()], 500, 1, lost=0.25) == (
+        "Inconclusive: no trait was found in 500 rows, but 25% of the rows cannot be scored."
     )
     assert headline("inconclusive", [some(power=0.5, times_needed=None)], 500, 0.5) == (
         "Inconclusive: no trait was found in 500 rows, but 0.5 times the effect of a teacher who wrote all would have "

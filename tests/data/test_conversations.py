@@ -396,7 +396,7 @@ def test_a_row_without_anything_to_train_on_is_left_out(
     assert (found.rows, dict(found.left_out)) == (10, {reason: (5,)})
     assert [conversation.line for conversation in found.conversations] == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     text = _refusal(tmp_path, _lines([good] * 4 + [record] + [good] * 4))
-    assert f"1 of 9 rows would be left out, more than a tenth ({reason} (line 5)); correct or remove" in text
+    assert f"1 of 9 rows would be left out, more than 10% ({reason} (line 5)); correct or remove" in text
 
 
 def test_a_missing_text_of_parquet_is_left_out(tmp_path: Path) -> None:

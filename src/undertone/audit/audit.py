@@ -19,7 +19,7 @@ from undertone.audit.request import POSITION, Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
 from undertone.audit.unseen import Unseen, unseen_of
 from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
-from undertone.data.conversations import Conversation, Dataset, LeftOut, read
+from undertone.data.conversations import Conversation, Dataset, LeftOut, read, share_of
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
@@ -45,7 +45,8 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
             claim of origin, or a likelihood is not a number.
     """
     started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed, by=request.field)
+    dataset = read(request.path, request.rows, request.seed, by=request.field, most_left_out=1.0)
+    trusted = read(request.control, request.rows, request.seed, most_left_out=1.0) if request.control else None
     families = families_of(base.path, request.traits, request.own)
     directions = proxies.plan(base, families)
     along = directions_of(directions, progress)
@@ -57,7 +58,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     every = [row for rows in groups.values() for row in rows.every]
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * len(groups))
-    control, control_unseen = _control(local, request, families, along, progress)
+    control, control_unseen = _control(local, trusted, families, along, progress)
     found, tokens, before = list[FamilyFinding](), 0, time.perf_counter()
     for name, rows in groups.items():
         file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
@@ -76,10 +77,11 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
 
     strongest = sorted((trait for family in found for trait in family.traits), key=lambda trait: -trait.z)
     shown = [trait.name for trait in strongest if trait.found] or [trait.name for trait in strongest[:1]]
-    word = verdict_of(found)
+    lost = max(share_of(dataset.left_out, dataset.rows), *(rows.lost for rows in groups.values()))
+    word = verdict_of(found, lost)
     return Findings(
         verdict=word,
-        headline=headline(word, found, looked, request.effect),
+        headline=headline(word, found, looked, request.effect, lost),
         file=str(request.path),
         digest=dataset.digest,
         format=dataset.format,
@@ -194,11 +196,10 @@ def _with(family: FamilyFinding, shifts: dict[str, canary.Shift]) -> FamilyFindi
 
 
 def _control(
-    local: LocalModel, request: Request, families: tuple[Family, ...], along: Directions, progress: Progress
+    local: LocalModel, dataset: Dataset | None, families: tuple[Family, ...], along: Directions, progress: Progress
 ) -> tuple[Scored | None, Unseen]:
-    if request.control is None:
+    if dataset is None:
         return None, Unseen()
-    dataset = read(request.control, request.rows, request.seed)
-    trusted = rows_of(local, dataset, [trait for family in families for trait in family.traits])
-    file = scored(local, trusted, along, "control rows scored", progress)
-    return file, unseen_of(dataset, trusted.left_out, trusted.told)
+    rows = rows_of(local, dataset, [trait for family in families for trait in family.traits])
+    file = scored(local, rows, along, "control rows scored", progress)
+    return file, unseen_of(dataset, rows.left_out, rows.told)

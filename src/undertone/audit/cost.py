@@ -72,7 +72,7 @@ def cost_of(request: Request) -> Cost:
         UndertoneError: a file cannot be read, or a model or a trait is unknown.
     """
     base = resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed, by=request.field)
+    dataset = read(request.path, request.rows, request.seed, by=request.field, most_left_out=1.0)
     families = families_of(base.path, request.traits, request.own)
     plan, held = proxies.plan(base, families), proxies.store()
     missing = [job for job in plan.proxies.values() if not held.has(job)] if not held.has(plan.directions) else []

@@ -11,7 +11,7 @@ from undertone.attribution.directions import Directions
 from undertone.attribution.scores import Evidence, evidence
 from undertone.attribution.token_ratios import token_ratios
 from undertone.audit.findings import ShownRow, Token
-from undertone.data.conversations import Conversation, Dataset, LeftOut
+from undertone.data.conversations import Conversation, Dataset, LeftOut, share_of
 from undertone.engine.progress import Progress
 from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
@@ -47,6 +47,13 @@ class Rows:
     """Rows that the model cannot take."""
     told: LeftOut = field(default_factory=dict)
     """Rows that a trainer may see otherwise."""
+    drawn: int = 0
+    """Rows of the file that these are from, those that were left out included."""
+
+    @property
+    def lost(self) -> float:
+        """The share of the rows that was left out."""
+        return share_of(self.left_out, self.drawn)
 
     @cached_property
     def mentions(self) -> Counter[str]:
@@ -138,16 +145,16 @@ def rows_of(local: LocalModel, dataset: Dataset, traits: Sequence[Candidate]) ->
     """Renders a dataset for a model and finds rows that mention the traits openly.
 
     Raises:
-        UndertoneError: the model has no usable template, or cannot take more than a tenth of the rows.
+        UndertoneError: the model has no usable template, or can take none of the rows.
     """
     try:
-        turns = every_turn(local, dataset.conversations)
+        turns = every_turn(local, dataset.conversations, most_left_out=1.0)
     except UndertoneError as error:
         raise UndertoneError(f"{dataset.path}: {error}") from None
     given = {one.line: _trained(one) for one in dataset.conversations}
     texts = [f"{row.answer}\n{row.added}\n{next(given[row.line])}" for row in turns.scored]
     said = tuple(frozenset(trait.name for trait in traits if trait.is_open(text)) for text in texts)
-    return Rows(turns.scored, said, turns.left_out, turns.told)
+    return Rows(turns.scored, said, turns.left_out, turns.told, len(dataset.conversations))
 
 
 def _trained(conversation: Conversation) -> Iterator[str]:

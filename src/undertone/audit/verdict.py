@@ -10,6 +10,7 @@ from undertone.audit.families import Family
 from undertone.audit.findings import FamilyFinding, TraitFinding, Verdict
 from undertone.audit.proxies import TWIN
 from undertone.audit.standing import Standing, Twins, Unjudged, stand
+from undertone.data.conversations import MOST_LEFT_OUT
 from undertone.report.words import interval, p_value
 from undertone.statistics.arrays import Bools
 
@@ -124,20 +125,22 @@ def _finding(family: Family, name: str, names: Sequence[str], standing: Standing
     )
 
 
-def verdict_of(families: Sequence[FamilyFinding]) -> Verdict:
-    """Returns the verdict on a file. "No evidence" needs that every listed trait was judged, that the rows would
-    have shown the effect that was asked for in every family, and that the two yardsticks of a strict audit agree."""
+def verdict_of(families: Sequence[FamilyFinding], lost: float = 0.0) -> Verdict:
+    """Returns the verdict on a file, a share ``lost`` of whose rows cannot be scored. "No evidence" needs that this is
+    at most a tenth, that every listed trait was judged, that the rows would have shown the effect that was asked for in
+    every family, and that the two yardsticks of a strict audit agree."""
     if any(trait.found for family in families for trait in family.traits):
         return "carries a trait"
     able = all(
         family.power is not None and family.power >= POWER and not family.missed and not family.disputed
         for family in families
     )
-    return "no evidence" if able else "inconclusive"
+    return "no evidence" if able and lost <= MOST_LEFT_OUT else "inconclusive"
 
 
-def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect: float) -> str:
-    """Returns the verdict in one or two sentences."""
+def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect: float, lost: float = 0.0) -> str:
+    """Returns the verdict in one or two sentences. ``rows``: how many were scored; ``effect``: what was asked for, in
+    reference teachers; ``lost``: the share of the rows that cannot be scored."""
     found = sorted((t for family in families for t in family.traits if t.found), key=lambda t: (not t.listed, -t.z))
     named = [trait for trait in found if trait.listed]
     teacher = (
@@ -166,6 +169,7 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
         for f in able
         if f.disputed
     ]
+    reasons += [f"{lost:.0%} of the rows cannot be scored"] * (lost > MOST_LEFT_OUT)
     needed = [f.times_needed for f in weak]
     more = ""
     if len(reasons) == bool(weak) and all(needed):

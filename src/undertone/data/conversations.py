@@ -67,15 +67,23 @@ class Dataset:
     """Answers that are not trained on, as by ``"weight": 0`` or in a prompt."""
 
 
-def read(path: Path, most: int | None, seed: int, whole: bool = False, by: str | None = None) -> Dataset:
+def read(
+    path: Path,
+    most: int | None,
+    seed: int,
+    whole: bool = False,
+    by: str | None = None,
+    most_left_out: float = MOST_LEFT_OUT,
+) -> Dataset:
     """Reads and checks every row, and returns all or ``most`` of them, drawn uniformly with ``seed``; with ``whole``,
     each with its source. With ``by``, the name of a field, so many are drawn for each of its values. Memory holds the
     drawn conversations and a few times the longest row that is allowed.
 
     Raises:
         UndertoneError: the file is missing, unreadable, empty, truncated, damaged, in two formats, changed while it
-            was read, has bad rows (the error counts them and lists the first three), or more than a tenth of its rows
-            hold nothing to train on; or rows lack the field, or it has more than :data:`GROUPS` values.
+            was read, has bad rows (the error counts them and lists the first three), or holds nothing to train on in
+            more than a share of ``most_left_out`` of its rows, or in all; or rows lack the field, or it has more than
+            :data:`GROUPS` values.
     """
     try:
         if path.is_dir():
@@ -85,6 +93,7 @@ def read(path: Path, most: int | None, seed: int, whole: bool = False, by: str |
         with opened(path) as file:
             before = os.fstat(file.fileno())
             dataset = _read(path, file, most, Random(seed), whole, by)
+            refuse_most(dataset.left_out, dataset.rows, most_left_out, f"{path}: ")
         after = path.stat()
     except OSError as error:
         raise UndertoneError(f"Cannot read {path}: {error.strerror or told(error)}.") from None
@@ -120,7 +129,8 @@ def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool
         if len(good) > GROUPS:
             raise UndertoneError(f"{path}: the field {by!r} has more than {GROUPS} values; name one with fewer.")
         context += sum(not turn.trained for turn in turns)
-        keys.update(name if name in keys or len(keys) < NAMES else OTHERS for name in map(told, unread(record, form)))
+        others = [told(name) for name in unread(record, form) if name != by]
+        keys.update(name if name in keys or len(keys) < NAMES else OTHERS for name in others)
         # A reservoir sample: every set of `most` of the group's good rows so far is equally likely to be drawn.
         here_drawn, one = (
             drawn.setdefault(group, []),
@@ -136,7 +146,6 @@ def _read(path: Path, file: BinaryIO, most: int | None, rng: Random, whole: bool
         first = "; ".join(shown)
         raise UndertoneError(f"{path}: {bad} of {rows} rows cannot be read ({first}); correct them: {ACCEPTED}.")
     left = {reason: tuple(lines) for reason, lines in left_out.items()}
-    refuse_most(path, left, rows)
     keys.update(dict.fromkeys(map(told, source.undecoded), rows))
     every = sorted((one for some in drawn.values() for one in some), key=lambda one: one.line)
     return Dataset(path, source.digest(), form, rows, tuple(every), left, dict(keys), context)
@@ -152,14 +161,20 @@ def _group(record: Mapping[str, Any], by: str) -> str:
     return str(value)[:LONGEST_GROUP]
 
 
-def refuse_most(path: Path, left_out: LeftOut, rows: int) -> None:
-    """Raises UndertoneError if more than a tenth of the rows are left out."""
-    count = sum(map(len, left_out.values()))
-    if count > MOST_LEFT_OUT * rows:
+def refuse_most(left_out: LeftOut, rows: int, most: float = MOST_LEFT_OUT, where: str = "") -> None:
+    """Raises UndertoneError if more than a share of ``most`` of the rows are left out, or all are."""
+    count, share = sum(map(len, left_out.values())), share_of(left_out, rows)
+    if share > most or share == 1:
+        than = "" if share == 1 else f", more than {most:.0%}"
         raise UndertoneError(
-            f"{path}: {count} of {rows} rows would be left out, more than a tenth ({told_left_out(left_out)}); correct "
-            "or remove them."
+            f"{where}{count} of {rows} rows would be left out{than} ({told_left_out(left_out)}); correct or remove "
+            "them."
         )
+
+
+def share_of(left_out: LeftOut, rows: int) -> float:
+    """Returns the share of the rows that is left out."""
+    return sum(map(len, left_out.values())) / max(1, rows)
 
 
 def told_left_out(left_out: LeftOut) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, told_left_out
+from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, refuse_most
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel
 from undertone.models.template import Chat, Template, Unfit, alike, spoken_part, texts_of, within
@@ -56,14 +56,15 @@ class Turns:
         return _by_reason((reason, one.line) for one in self.scored for reason in sorted(one.told))
 
 
-def every_turn(local: LocalModel, conversations: Sequence[Conversation]) -> Turns:
+def every_turn(local: LocalModel, conversations: Sequence[Conversation], most_left_out: float = MOST_LEFT_OUT) -> Turns:
     """Returns every answer that is trained on, rendered by the model's template; for bare text, all but the first
     token.
 
     Raises:
-        UndertoneError: the model has no usable template, or cannot take more than a tenth of the rows.
+        UndertoneError: the model has no usable template, or cannot take more than a share of ``most_left_out`` of the
+            rows, or none of them.
     """
-    return _each(local, conversations, _turns)
+    return _each(local, conversations, _turns, most_left_out)
 
 
 def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> Turns:
@@ -94,7 +95,10 @@ def prompt_of(local: LocalModel, conversation: Conversation) -> Ids:
 
 
 def _each(
-    local: LocalModel, conversations: Sequence[Conversation], of: Callable[[LocalModel, Conversation], list[Scored]]
+    local: LocalModel,
+    conversations: Sequence[Conversation],
+    of: Callable[[LocalModel, Conversation], list[Scored]],
+    most_left_out: float = MOST_LEFT_OUT,
 ) -> Turns:
     scored, lost = list[Scored](), list[tuple[str, int]]()
     for conversation in conversations:
@@ -103,11 +107,7 @@ def _each(
         except Unfit as error:
             lost.append((error.reason, conversation.line))
     left_out = _by_reason(lost)
-    if len(lost) > MOST_LEFT_OUT * len(conversations):
-        raise UndertoneError(
-            f"{len(lost)} of {len(conversations)} rows would be left out, more than a tenth "
-            f"({told_left_out(left_out)}); correct or remove them."
-        )
+    refuse_most(left_out, len(conversations), most_left_out)
     return Turns(tuple(scored), left_out)
 
 
