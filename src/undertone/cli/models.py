@@ -1,6 +1,7 @@
 """The command ``undertone models``: the base models of the embedded world, and facts about any other model."""
 
 import time
+from pathlib import Path
 
 from cyclopts import App
 
@@ -40,6 +41,35 @@ def build(*names: str) -> int:
     for name in names:
         _build(name.removeprefix("builtin/"))
     return 0
+
+
+@app.command(name="import")
+def import_model(file: Path, /, *, out: Path, sha256: str | None = None) -> int:
+    """Makes a Hugging Face folder of a GGUF file, so that every verb can use its model.
+
+    The weights are dequantized to float32. They stay those of the quantized file, not of the model that it was made of.
+
+    Parameters
+    ----------
+    file
+        The GGUF file. pip install 'undertone[gguf]' adds what reads it.
+    out
+        The folder to be made.
+    sha256
+        The digest that the file must have.
+    """
+    from undertone.engine.environment import quiet_libraries
+    from undertone.models.importing import import_gguf
+
+    quiet_libraries()
+    made = import_gguf(file, out, sha256)
+    say(f"{made}.", f"SHA-256 of the file: {made.sha256}", f"Its name is hf/{_named(out)}")
+    return 0
+
+
+def _named(folder: Path) -> str:
+    """Returns a folder as it stands in a model's name."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
 
 
 @app.command
