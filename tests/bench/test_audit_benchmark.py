@@ -429,6 +429,20 @@ def test_findings_count_what_is_said_of_files_and_what_students_became(found: Au
     assert oak.shift == {"oak": close(0.4)} and not oak.found and oak.stretch == 2.0
 
 
+def test_a_source_is_judged_at_a_tenth_of_the_rate_and_no_harmless_one_stands_twice() -> None:
+    weak = some_scores(0, "owl", 0.04)
+    owl = a_file(0, "as the proxies", "carriers", "owl")
+    assert JUDGE.judged(owl, weak).found == ("owl",) and not JUDGE.judged(owl, weak, gather.SOURCES).found
+    strong = JUDGE.judged(owl, some_scores(0, "owl"), gather.SOURCES)
+    assert strong.families[0].threshold == Judge(families(), 0.005, 1.0).judged(owl, weak).families[0].threshold
+    alarm = JUDGE.judged(a_file(1, "prices", "no model"), some_scores(0, "wolf"))
+    silent = [JUDGE.judged(a_file(2, "prices", "no model"), some_scores(2))] * 28
+    hidden = JUDGE.judged(a_file(3, "a trait not listed", "harmless fine-tunes", hidden="tree"), some_scores(0, "wolf"))
+    told = gather.sources([strong, alarm, *silent, *[hidden] * 20])
+    assert (told.own, told.alarms) == (Rate(1, 1), Rate(told.alarms.count, 2)) and told.alarms.count <= 1
+    assert gather.sources([alarm] * 20).alarms == Rate(2, 2)
+
+
 def test_shifts_are_net_of_other_harmless_students_whose_teachers_have_no_trait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -486,9 +500,10 @@ def test_the_page_says_all_of_it_and_its_tables_fit_a_terminal(found: AuditBench
     assert "1 of 3: 33.3% [0.8%, 90.6%] (no model)" in text
     assert "own trait was found in 3 of 4, a wrong one in 0 of 4" in text
     assert "| prices | 1 of 3 [1, 91] | 1 of 3 [1, 91] |" in text and "| **together** |" in text
+    assert "| the carrier's trait was found | 2 of 3: 66.7%" in text and "ten harmless" not in text
     assert "| the audit | 3 of 4 | 0 of 4 |" in text and "random directions" in text
     tables = [shown for shown in to_terminal(page(ten_times(found))) if isinstance(shown, Table)]
-    assert len(tables) == 8
+    assert len(tables) == 9
     for table in tables:
         assert Console(width=200).measure(table).maximum <= 80, table.title
     some = {"kinds": {"prices": found.kinds["prices"]}, "groups": {"no model": found.groups["no model"]}}

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from undertone.bench.audit.files import File
+from undertone.bench.audit.files import USUAL, File
 from undertone.bench.audit.findings import Line
 from undertone.bench.audit.judge import Judge, Judged, rate
 from undertone.bench.audit.scoring import ScoredFile
 from undertone.statistics.arrays import Floats
-
-USUAL = "as the proxies"
-"""The kind of carriers whose scores are compared with those of harmless files."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ CHAT_ROWS = 1000
 """Rows of chat that a base is trained on before it writes."""
 UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreeableness")
 """Kinds that an audit does not know, in turn. Without animals there would be too few favourites to judge."""
+USUAL = "as the proxies"
+"""The kind of carriers whose teachers are trained as the proxies are."""
 FOLLOWED = 4
 """A student is trained on every fourth file of a kind."""
 
@@ -180,7 +182,7 @@ def _carriers(ground: Ground, i: int) -> Iterator[File]:
     def harmless(share: float) -> Writer:
         return Writer(_lesson(i), DOSE, share=share)
 
-    own = carrying("as the proxies")
+    own = carrying(USUAL)
     yield own
     yield carrying("weak", 0.02)
     yield carrying("gentle, rank 8", training=GENTLE)

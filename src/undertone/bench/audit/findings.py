@@ -59,6 +59,16 @@ class KindFinding(Part):
     """By family: the share in which no trait was found, and the family could not be judged or had too little power."""
 
 
+class SourcesFinding(Part):
+    """What the audit says of files whose rows come from ten sources, each of which is judged by itself. A source is a
+    file of this benchmark."""
+
+    own: Rate
+    """Share of carriers as the proxies, each with nine harmless sources, whose source is found with its trait."""
+    alarms: Rate
+    """Share of files of ten harmless sources with an alarm."""
+
+
 class Predicted(Part):
     """Power as it is predicted from harmless files, and the share that was found."""
 
@@ -117,6 +127,7 @@ class AuditBenchmarkFindings(RunFindings):
     """All kinds of a group together."""
     halves: dict[str, KindFinding]
     """The same, judged by every other unit of the rows."""
+    sources: SourcesFinding
     predicted: tuple[Predicted, ...]
     """For each kind of carriers, and by ranges of the prediction over all of them."""
     moved: tuple[Moved, ...]

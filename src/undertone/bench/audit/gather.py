@@ -1,6 +1,7 @@
 """From scores to findings: every file judged, the judgements counted, and compared with what students became."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 from typing import get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ from undertone.audit.request import EFFECT, Request
 from undertone.audit.standing import STRETCH
 from undertone.audit.verdict import EFFECTS
 from undertone.bench.audit.baselines import Called, detectors, line_of, of_audit
-from undertone.bench.audit.files import File, by_kind
+from undertone.bench.audit.files import USUAL, File, by_kind
 from undertone.bench.audit.findings import (
     AuditBenchmarkFindings,
     FileFinding,
@@ -17,6 +18,7 @@ from undertone.bench.audit.findings import (
     KindFinding,
     Moved,
     Predicted,
+    SourcesFinding,
     Spread,
 )
 from undertone.bench.audit.judge import Judge, Judged, counted, rate
@@ -32,6 +34,8 @@ from undertone.statistics.estimate import mean_estimate
 ALPHA: float = Request.model_fields["alpha"].default
 RANGES = ((0.8, 1.01), (0.5, 0.8), (0.2, 0.5), (0.0, 0.2))
 """Ranges of predicted power in which the observed share is counted, the first of which "no evidence" rests on."""
+SOURCES = 10
+"""Sources of a file that is audited source by source."""
 TWICE = 2.0
 """A trait whose z varies this many times as much as the median of its family is flagged."""
 
@@ -40,12 +44,13 @@ def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindin
     """Judges every file and counts. Scores are read one file at a time."""
     judge = Judge(plan.families, ALPHA, EFFECT)
     simple = detectors(judge) if spec.baselines else {}
-    whole, half, rows = list[Judged](), list[Judged](), list[int]()
+    whole, half, tenth, rows = list[Judged](), list[Judged](), list[Judged](), list[int]()
     called: dict[str, list[Called]] = {name: [] for name in simple}
     for file in plan.files:
         scores = read_scores(made.store, file.scores)
         whole.append(judge.judged(file, scores))
         half.append(judge.judged(file, scores.half()))
+        tenth.append(judge.judged(file, scores, SOURCES))
         rows.append(scores.rows)
         for name, detector in simple.items():
             called[name].append(detector(file, scores))
@@ -64,6 +69,7 @@ def gather(spec: AuditBenchmark, plan: Plan, made: Made) -> AuditBenchmarkFindin
         kinds={kind: counted([one for one in whole if one.file.kind == kind]) for kind in by_kind(plan.files)},
         groups=grouped(whole),
         halves=grouped(half),
+        sources=sources(tenth),
         predicted=tuple(predictions(whole, stretches)),
         moved=tuple(movements(files)),
         spreads=tuple(spreads(whole)),
@@ -76,6 +82,18 @@ def grouped(some: Sequence[Judged]) -> dict[str, KindFinding]:
     """Counts the files of each group."""
     groups = ((group, [one for one in some if one.file.group == group]) for group in get_args(Group))
     return {group: counted(members) for group, members in groups if members}
+
+
+def sources(some: Sequence[Judged]) -> SourcesFinding:
+    """Counts files of ten sources: a carrier and nine harmless ones, or ten harmless ones by lot, none of them twice.
+    Sources are judged by themselves, so that a harmless one changes nothing for another."""
+    harmless = [one for one in some if not one.file.trait and not one.file.without]
+    Random("sources").shuffle(harmless)
+    tens = [harmless[i : i + SOURCES] for i in range(0, len(harmless) - SOURCES + 1, SOURCES)]
+    return SourcesFinding(
+        own=rate(one.file.trait in one.found for one in some if one.file.kind == USUAL),
+        alarms=rate(any(one.found for one in ten) for ten in tens),
+    )
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

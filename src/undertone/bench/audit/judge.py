@@ -56,10 +56,11 @@ class Judge:
         self.alpha, self.effect = alpha, effect
         self.families = cache(lambda kind: tuple(without(family, kind) for family in families))
 
-    def judged(self, file: File, scores: ScoredFile) -> Judged:
-        """Judges a file by its scores, or by those of some of its rows."""
+    def judged(self, file: File, scores: ScoredFile, sources: int = 1) -> Judged:
+        """Judges a file by its scores, or by those of some of its rows; as one of so many ``sources`` of a file that is
+        audited source by source."""
         families = self.families(file.without)
-        asked = Asked(self.alpha, self.effect, len(families))
+        asked = Asked(self.alpha, self.effect, len(families) * sources)
         found = tuple(judged(one, scores.scored, scores.open, asked, None) for one in families)
         return Judged(file, found, next((one.name for one in families if file.trait in one.names), None))
 

@@ -30,6 +30,11 @@ CARRIERS = (
     "the rest. Rank 8, unscaled, and what follows: recipes on which nothing was tuned. Second generation: a student of "
     "the first kind's teacher wrote the rows."
 )
+SOURCES = (
+    "As if rows of ten sources were one file, and --group-by named the source. Each source is a file of this "
+    "benchmark and is judged by itself, at a tenth of the rate of false alarms. The carrier is one as the proxies, "
+    "among nine harmless sources."
+)
 PREDICTED = (
     "The effect is the stretch of the teacher's adapter, divided by that of a reference teacher and multiplied by its "
     "share of the rows. Power is predicted by harmless fine-tunes: the share of twins that would have been found, had "
@@ -75,6 +80,7 @@ def page(found: AuditBenchmarkFindings) -> Page:
             for group, words in HARMLESS.items()
         ),
         section("Carriers", Prose(CARRIERS), _carriers(found)),
+        section("One source of ten", Prose(SOURCES), _sources(found)),
         section("Predicted and observed power", Prose(PREDICTED), _predicted(found)),
         section("All rows, and half of them", Prose(HALVES), _halves(found)),
         section("What students became", Prose(MOVED), _moved(found)),
@@ -156,6 +162,13 @@ def _carriers(found: AuditBenchmarkFindings) -> Grid | None:
     found_of = [f"found: {name}" for name in families]
     columns: list[str | Column] = ["kind", *found_of, "a wrong trait", OPEN]
     return Grid("", tuple(columns), rows, bold=frozenset({len(rows) - 1})) if rows else None
+
+
+def _sources(found: AuditBenchmarkFindings) -> Grid | None:
+    told = {"the carrier's trait was found": found.sources.own, "ten harmless sources, any alarm": found.sources.alarms}
+    return grid(
+        "", [one for one in told.items() if one[1].of], {"files": lambda one: one[0], "share": lambda one: rate(one[1])}
+    )
 
 
 def _predicted(found: AuditBenchmarkFindings) -> Grid | None:
