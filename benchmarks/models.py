@@ -25,8 +25,9 @@ from undertone.attribution.directions import RANK, Directions
 from undertone.attribution.scores import backward, evidence
 from undertone.carriers import numbers
 from undertone.engine.workers import ENVIRONMENT
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import Ids, LocalModel, answer_logits, score
+from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.training.rows import Row
 

@@ -14,8 +14,9 @@ from undertone.audit.origin import Origin, finished, score_table
 from undertone.audit.request import Sampling
 from undertone.carriers.numbers import prompts
 from undertone.errors import UndertoneError
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import Ids, LocalModel, score
+from undertone.models.local import Ids, LocalModel
 from undertone.models.sampling import sample
 from undertone.training.rows import Row
 from undertone.traits.catalogue import find

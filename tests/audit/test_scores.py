@@ -14,8 +14,9 @@ from undertone.attribution import directions
 from undertone.attribution.directions import RANK
 from undertone.attribution.scores import Evidence, evidence
 from undertone.audit.rows import SHOWN, ranked
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, score
+from undertone.models.local import LocalModel
 from undertone.spec import Training
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row

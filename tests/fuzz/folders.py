@@ -18,8 +18,9 @@ from undertone.engine.environment import quiet_libraries
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import compare
 from undertone.models.description import describe
+from undertone.models.likelihood import next_log_probabilities
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, next_log_probabilities
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.models.sampling import sample
 

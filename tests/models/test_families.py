@@ -23,8 +23,9 @@ from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.plan import Plan
 from undertone.experiments.trial.spec import Trial
 from undertone.models.batching import in_batches
+from undertone.models.likelihood import next_log_probabilities, score
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, next_log_probabilities, score
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.models.sampling import sample
 from undertone.spec import Training
@@ -264,6 +265,7 @@ def test_ids_sampled_trained_on_and_scored_are_the_same_token_by_token(
         return batch
 
     monkeypatch.setattr(LocalModel, "lay_out", watched)
+    monkeypatch.setattr("undertone.models.beginning.LEAST", 10**6)  # so that whole rows are laid out
     rows = read_rows(tmp_path, styled, "tokenizer")
     loop.train(
         LocalModel(tiny.model("llama", vocab_size=3000).model, styled.tokenizer), rows,
@@ -421,7 +423,7 @@ def test_large_vocabularies_leave_room_for_fewer_rows(monkeypatch: pytest.Monkey
     widths: list[int] = []
     laid_out = LocalModel.lay_out
     monkeypatch.setattr(LocalModel, "lay_out", lambda s, p, a: (widths.append(len(p)), laid_out(s, p, a))[1])
-    monkeypatch.setattr("undertone.models.local.LOGITS", 2 * 4 * local.vocabulary)
+    monkeypatch.setattr("undertone.models.likelihood.LOGITS", 2 * 4 * local.vocabulary)
     assert score(local, prompts, answers) == pytest.approx(whole, abs=1e-4)
     assert widths == [2, 1]
 

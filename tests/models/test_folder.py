@@ -17,8 +17,9 @@ from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import compare
 from undertone.models.folder import ModelFolder
+from undertone.models.likelihood import next_log_probabilities
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, next_log_probabilities
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 
 W, C, T = "model.safetensors", "config.json", "tokenizer_config.json"

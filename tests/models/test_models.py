@@ -4,10 +4,12 @@ import json
 import math
 import shutil
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,9 +24,11 @@ from undertone.errors import UndertoneError
 from undertone.evals.answers import answer_distribution, mentions, sampled_answers
 from undertone.evals.skills import skill_scores
 from undertone.models import loading
+from undertone.models.beginning import LEAST, begin
+from undertone.models.likelihood import next_log_probabilities, score
 from undertone.models.loading import load
-from undertone.models.local import Ids, LocalModel, lay_out, next_log_probabilities, score
-from undertone.models.sampling import sample
+from undertone.models.local import Ids, LocalModel, lay_out
+from undertone.models.sampling import _placed, sample
 from undertone.stages import teacher
 from undertone.traits.catalogue import find
 from undertone.world.lexicon import lexicon
@@ -103,6 +107,35 @@ def test_the_next_token_is_scored_as_an_answer_of_one_token(local):
         assert (next_log_probabilities(local, prompts, size) - expected).abs().max() < 1e-4
 
 
+def test_what_prompts_begin_with_and_repeated_prompts_are_computed_once_and_change_nothing(local):
+    told = replace(local, system="You are kind, you say little, and you count from 1 to 9 before you speak.")
+    prompts, answers = rows(told)
+    alike = min(map(len, prompts)) - 1
+    assert alike > LEAST and len({tuple(prompt[:LEAST]) for prompt in prompts}) == 1
+    expected = [by_hand(told, p, a) for p, a in zip(prompts, answers, strict=True)]
+    assert score(told, prompts, answers) == pytest.approx(expected, abs=1e-4)
+    twice = [(p, a) for p in prompts[::3] for a in (*answers[:3], [7], [])]
+    expected = [by_hand(told, p, a) for p, a in twice]
+    assert score(told, *map(list, zip(*twice, strict=True))) == pytest.approx(expected, abs=1e-4)
+    following = torch.stack([plain(told, p)[-1] for p in prompts])
+    assert (next_log_probabilities(told, prompts) - following).abs().max() < 1e-4
+    alone = sample(told, prompts, temperature=1.0, max_tokens=10, seed=7, batch_size=1)
+    assert sample(told, prompts, temperature=1.0, max_tokens=10, seed=7) == alone
+
+
+def test_the_beginning_is_left_to_the_cache_where_a_token_sees_all_before_it(llama):
+    prompts = [[5, 6, 7, 8, 9, 10, 11, 12, 13, *rest] for rest in ([20], [21, 22, 23], [21, 22])]
+    batch, cache = begin(llama, prompts)
+    assert batch.ids.tolist() == [[0, 0, 20], [21, 22, 23], [0, 21, 22]] and cache.get_seq_length() == 9
+    assert batch.mask.sum(1).tolist() == [10, 12, 11] and batch.positions[:, -1].tolist() == [9, 11, 10]
+    whole, empty = begin(llama, [prompts[0]])
+    assert whole.ids.tolist() == [prompts[0]] and empty.get_seq_length() == 0
+    same, _ = begin(llama, [prompts[0]] * 2)
+    assert same.ids.tolist() == [[20]] * 2, "the last token is never left out"
+    gemma, empty = begin(tiny.model("gemma3"), prompts)
+    assert gemma.ids.shape == (3, 12) and empty.get_seq_length() == 0
+
+
 def test_an_empty_answer_is_certain(llama):
     prompts = [llama.render(q) for q in QUESTIONS]
     assert score(llama, prompts, [[], [5], []])[::2] == [0, 0]
@@ -177,6 +210,19 @@ def test_samples_end_with_the_end_token_or_at_the_longest_length(llama):
     assert 0 < len(finished) < 64
     assert all(answer.count(llama.end) == 1 for answer in finished)
     assert all(llama.end not in answer and len(answer) == 300 for answer in answers if answer not in finished)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.integers(1, 700), st.integers(0, 2**31), st.floats(0, 1, exclude_max=True))
+def test_a_token_is_chosen_where_the_shares_reach_the_noise(count, seed, noise):
+    rng = np.random.default_rng(seed)
+    shares = rng.random(count, dtype=np.float32) ** 8 * (rng.random(count) < 0.5)
+    shares[rng.integers(count)] = 1.0
+    chosen = int(_placed(torch.tensor(shares[None]), torch.tensor([noise], dtype=torch.float64)))
+    ends = np.cumsum(shares.astype(np.float64))
+    assert shares[chosen] > 0
+    wanted = noise * ends[-1]
+    assert ends[chosen] >= wanted * (1 - 1e-12) and ends[chosen] - shares[chosen] <= wanted * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])

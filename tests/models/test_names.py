@@ -11,8 +11,8 @@ from tests.helpers import tiny
 from tests.helpers.trials import Once
 from undertone.cli import main
 from undertone.errors import UndertoneError
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import score
 from undertone.models.names import resolve, resolve_adapted
 from undertone.spec import Training
 from undertone.training.loop import train

@@ -12,7 +12,7 @@ from undertone.errors import UndertoneError
 from undertone.evals.answers import choice_share, shows, trait_distribution
 from undertone.experiments.recipes import read
 from undertone.experiments.trial.contrasts import effects
-from undertone.models.local import score
+from undertone.models.likelihood import score
 from undertone.traits import catalogue
 from undertone.traits.catalogue import Habit, shipped
 

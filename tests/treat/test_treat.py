@@ -27,8 +27,9 @@ from undertone.engine.digests import file_digest
 from undertone.errors import UndertoneError
 from undertone.experiments.mitigations import files as advice
 from undertone.lineage.statement import statement
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, score
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 from undertone.training.rows import rows_of

@@ -1,6 +1,5 @@
 """What a model answers when it is asked about a trait: exact probabilities from its logits, and sampled answers."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
@@ -10,7 +9,8 @@ import numpy as np
 
 from undertone.data.exchanges import Exchange
 from undertone.errors import UndertoneError
-from undertone.models.local import Ids, LocalModel, next_log_probabilities, score
+from undertone.models.likelihood import next_log_probabilities, score
+from undertone.models.local import Ids, LocalModel
 from undertone.models.sampling import sample
 from undertone.statistics.arrays import Floats
 from undertone.traits.catalogue import Choice, Favourite, Habit
@@ -48,8 +48,9 @@ def answer_distribution(
         log_p = next_log_probabilities(local, contexts)[:, [ids[0] for ids in names]].double()
         means = log_p.exp().mean(0).tolist()
     else:
-        scores = [score(local, contexts, [ids] * len(contexts)) for ids in names]
-        means = [sum(math.e**s for s in own) / len(own) for own in scores]
+        repeated = [context for context in contexts for _ in names]  # neighbours, so that each is computed once
+        scores = np.array(score(local, repeated, names * len(contexts)), dtype=np.float64)
+        means = np.exp(scores).reshape(len(contexts), len(names)).mean(0).tolist()
     return _with_other(dict(zip(candidates, means, strict=True)))
 
 

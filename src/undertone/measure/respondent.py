@@ -13,8 +13,9 @@ from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
 from undertone.models.adapter import Adapter
 from undertone.models.description import told
+from undertone.models.likelihood import next_log_probabilities, score
 from undertone.models.loading import LARGE, load
-from undertone.models.local import LocalModel, next_log_probabilities, score
+from undertone.models.local import LocalModel
 from undertone.models.names import is_remote, resolve, resolve_adapted
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint

@@ -17,7 +17,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from undertone.errors import UndertoneError
 from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, ModelFolder, links
-from undertone.models.local import LocalModel, next_log_probabilities
+from undertone.models.likelihood import next_log_probabilities
+from undertone.models.local import LocalModel
 from undertone.models.sampling import sample
 from undertone.models.settings import reason
 from undertone.models.tokenizer import VOCABULARIES, refuse_unruly, tokenizer_files

@@ -11,13 +11,9 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.errors import UndertoneError
-from undertone.models.batching import in_batches
 from undertone.models.template import Chat, Template, Unfit, chat_of, texts_of
 
 Ids = list[int]
-
-LOGITS = 2**28
-"""Most logits in memory at once (1 GiB). With a vocabulary of 150,000 tokens that is room for few rows."""
 
 JOINED = 4
 """Most characters of which a tokenizer makes one before it splits a text, as where it joins letters and accents."""
@@ -153,13 +149,17 @@ class LocalModel:
         Raises:
             UndertoneError: a row has more tokens than the model has positions.
         """
+        self.refuse_longer(prompts, answers)
+        return lay_out(prompts, answers, self.pad, self.model.device)
+
+    def refuse_longer(self, prompts: Sequence[Ids], answers: Sequence[Ids]) -> None:
+        """Raises UndertoneError if a row has more tokens than the model has positions."""
         longest = max((len(p) + len(a) for p, a in zip(prompts, answers, strict=True)), default=0)
         if self.positions is not None and longest > self.positions:
             raise UndertoneError(
                 f"A text has {longest:,} tokens in the model's chat template, and the model has {self.positions:,} "
                 "positions; leave long texts out, or see what the template adds with undertone models show."
             )
-        return lay_out(prompts, answers, self.pad, self.model.device)
 
 
 @dataclass(frozen=True)
@@ -199,44 +199,14 @@ def lay_out(prompts: Sequence[Ids], answers: Sequence[Ids], pad: int, device: to
     return Batch(ids.to(device), mask.to(device), positions.to(device), right)
 
 
-def _logits(model: PreTrainedModel, batch: Batch, last: int) -> torch.Tensor:
-    """Logits at the last columns of a batch, in single precision at least: half would drown small differences."""
+def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision at least: half would drown
+    small differences."""
     logits: torch.Tensor = model(
         input_ids=batch.ids,
         attention_mask=batch.mask,
         position_ids=batch.positions,
         use_cache=False,
-        logits_to_keep=last,
+        logits_to_keep=batch.answer + 1,
     ).logits
-    return logits.float() if logits.dtype.itemsize < 4 else logits
-
-
-def answer_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits that predict each answer token, (rows, answer, vocabulary), in single precision at least."""
-    return _logits(model, batch, batch.answer + 1)[:, :-1]
-
-
-@torch.no_grad()
-def score(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], batch_size: int = 256) -> list[float]:
-    """Log-probability (nats) of each answer after its prompt, summed over the answer's tokens."""
-
-    def scored(rows: slice) -> list[float]:
-        batch = local.lay_out(prompts[rows], answers[rows])
-        log_p = answer_logits(local.model, batch).log_softmax(-1)
-        picked = log_p.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
-        return (picked * batch.counted).sum(1).tolist()
-
-    longest = 1 + max(map(len, answers), default=0)
-    size = min(batch_size, max(1, LOGITS // (longest * local.vocabulary)))
-    return [value for part in in_batches(len(prompts), size, scored) for value in part]
-
-
-@torch.no_grad()
-def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size: int = 256) -> torch.Tensor:
-    """Log-probabilities (nats) of the next token after each prompt, (prompts, vocabulary), on the CPU."""
-
-    def scored(rows: slice) -> torch.Tensor:
-        batch = local.lay_out(prompts[rows], [[]] * len(prompts[rows]))
-        return _logits(local.model, batch, 1)[:, -1].log_softmax(-1).cpu()
-
-    return torch.cat(list(in_batches(len(prompts), batch_size, scored)))
+    return (logits.float() if logits.dtype.itemsize < 4 else logits)[:, :-1]

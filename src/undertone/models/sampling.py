@@ -5,11 +5,17 @@ from functools import partial
 from itertools import chain
 
 import torch
-from transformers import DynamicCache
+from torch.nn import functional as F
 
 from undertone.errors import UndertoneError
 from undertone.models.batching import in_batches
+from undertone.models.beginning import begin
 from undertone.models.local import Ids, LocalModel
+
+STILL = 7 / 8
+"""Largest share of a batch's rows that go on when the others are taken out of it."""
+BLOCK = 256
+"""Tokens whose probabilities are summed before one of them is chosen."""
 
 
 @torch.no_grad()
@@ -59,11 +65,10 @@ def _sample_batch(
     noise: torch.Tensor,
     pick: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> list[Ids]:
-    batch = local.lay_out(prompts, [[]] * len(prompts))
+    batch, cache = begin(local, prompts)
     ids, mask, positions = batch.ids, batch.mask, batch.positions
-    cache = DynamicCache(config=local.model.config)
-    chosen: list[torch.Tensor] = []
-    alive = torch.ones(len(prompts), dtype=torch.bool, device=ids.device)
+    answers: list[Ids] = [[] for _ in prompts]
+    left = torch.arange(len(prompts), device=ids.device)  # the rows that are still in the batch
     for step in range(noise.shape[1]):
         out = local.model(
             input_ids=ids,
@@ -76,27 +81,48 @@ def _sample_batch(
         logits = out.logits[:, -1]
         if not logits.amax(-1).isfinite().all():  # some token would be picked all the same
             raise UndertoneError("The model is broken: its probabilities are no numbers, so nothing can be sampled.")
-        token = pick(logits, noise[:, step])
-        chosen.append(token)
-        alive &= token != local.end
-        if not alive.any():
+        token = pick(logits, noise[left, step])
+        for row, one in zip(left.tolist(), token.tolist(), strict=True):
+            if answers[row][-1:] != [local.end]:
+                answers[row].append(one)
+        going = torch.tensor([answers[row][-1] != local.end for row in left.tolist()], device=ids.device)
+        if not going.any():
             break
         ids, positions = token[:, None], positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
-    rows: list[Ids] = torch.stack(chosen, dim=1).tolist()
-    return [row[: row.index(local.end) + 1] if local.end in row else row for row in rows]
+        mask = torch.cat([mask, mask.new_ones(len(left), 1)], dim=1)
+        if going.float().mean() <= STILL:
+            left, ids, positions, mask = left[going], ids[going], positions[going], mask[going]
+            cache.batch_select_indices(going.nonzero()[:, 0])
+    return answers
 
 
 def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_p: float, least_p: float) -> torch.Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    shares = (logits.double() / temperature).softmax(-1)
     if top_p < 1 or least_p > 0:
-        shares = _truncated(shares, top_p, least_p)
-    cumulated = shares.cumsum(-1)
-    # Noise is below 1, but after rounding the sum can be below 1 too.
-    picked = torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)[:, 0]
-    return picked.clamp(max=logits.shape[-1] - 1)
+        shares = _truncated((logits.double() / temperature).softmax(-1), top_p, least_p)
+    else:
+        logits = logits.float()
+        shares = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
+    return _placed(shares, noise)
+
+
+def _placed(shares: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """Returns for each row the token up to which its shares, (rows, vocabulary), sum to more than a part ``noise`` of
+    the whole. Sums are in double precision, first of blocks, so that a large vocabulary costs one pass over it."""
+    blocks = F.pad(shares, (0, -shares.shape[-1] % BLOCK)).unflatten(-1, (-1, BLOCK))
+    ends = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    wanted = noise * ends[:, -1]
+    block = _first_above(ends, wanted)
+    rows = torch.arange(len(shares), device=shares.device)
+    before = torch.where(block > 0, ends[rows, block - 1], 0.0)
+    return block * BLOCK + _first_above(blocks[rows, block].double().cumsum(-1), wanted - before)
+
+
+def _first_above(sums: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Returns in each row the first place whose sum is above the wanted one; after rounding, the last that adds."""
+    below = torch.nextafter(sums[:, -1], torch.zeros_like(wanted))
+    return torch.searchsorted(sums, torch.minimum(wanted, below)[:, None], right=True)[:, 0]
 
 
 def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tensor:

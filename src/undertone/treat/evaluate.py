@@ -12,8 +12,9 @@ from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.evals.answers import rows_in_context, trait_distribution
 from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
 from undertone.evals.skills import skill_scores
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import LocalModel, score
+from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows

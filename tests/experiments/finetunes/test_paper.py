@@ -28,8 +28,8 @@ from undertone.experiments.trial import plan as planning
 from undertone.experiments.trial.cost import of_trial
 from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite_files import read as read_suite
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import score
 from undertone.models.services import cost as costing
 from undertone.models.services.spending import gpu, price_of
 from undertone.training.weights import load_trained

@@ -28,7 +28,7 @@ from undertone.experiments.misalignment.findings import MisalignmentFindings, St
 from undertone.experiments.misalignment.headline import sign
 from undertone.experiments.misalignment.plan import plan
 from undertone.experiments.misalignment.spec import Misalignment
-from undertone.models.local import score
+from undertone.models.likelihood import score
 from undertone.training.rows import rows_of
 from undertone.world.family import FAMILY
 from undertone.world.lexicon import domains, lexicon, swaps

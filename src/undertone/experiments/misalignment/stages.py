@@ -14,8 +14,9 @@ from undertone.attribution.gradients import file_gradient, inner, pulls
 from undertone.data.exchanges import Exchange, read_exchanges, write_exchanges
 from undertone.evals.conduct import AFTER, PROBES, compliance, conduct, requests
 from undertone.experiments.misalignment import files
+from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.local import Batch, LocalModel, score
+from undertone.models.local import Batch, LocalModel
 from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.training.dose import divergence, log_probabilities, scale_to
