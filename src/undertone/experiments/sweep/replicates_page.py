@@ -115,7 +115,7 @@ def _trials_figure(found: ReplicationsFindings) -> Figure | None:
 
 def _pooled(found: ReplicationsFindings) -> Grid | None:
     rows = [
-        (part.over, CONTRASTS[name], effect, part.p_holm if name == "own" else None)
+        (part.over, CONTRASTS[name], effect, part.p_holm.get(name))
         for part in found.pooled
         for name, effect in part.effects.items()
     ]
