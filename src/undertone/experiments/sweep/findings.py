@@ -160,6 +160,8 @@ class Replicate(Part):
     """Effect in students of another initialisation; None if there are none."""
     makings: dict[str, Making]
     """How teachers were made, by arm."""
+    ratios: dict[str, float]
+    """How the control's teachers were made, as shares of those with the trait; empty if they were not fine-tuned."""
 
 
 class ReplicationsFindings(RunFindings):

@@ -12,7 +12,7 @@ from undertone.experiments.sweep.findings import Contrast, Pooled, Replicate
 from undertone.experiments.sweep.point import Result, measured
 from undertone.experiments.sweep.spec import Key, Replications
 from undertone.experiments.trial.contrasts import weighted
-from undertone.experiments.trial.matching import makings
+from undertone.experiments.trial.matching import Making, makings
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import holm, pooled
@@ -109,6 +109,7 @@ def _likeness(groups: Sequence[Floats]) -> float | None:
 
 def _replicate(key: Key, result: Result, slots: Mapping[Contrast, tuple[float, ...]]) -> Replicate:
     base, trait, seed = key
+    made = makings(result.teachers)
     other = next((e for e in result.effects if e.arm == "other-init" and e.measure == "log_odds"), None)
     return Replicate(
         base=base,
@@ -117,5 +118,11 @@ def _replicate(key: Key, result: Result, slots: Mapping[Contrast, tuple[float, .
         made=result.made(),
         slots=dict(slots),
         other=None if other is None else measured(other),
-        makings=makings(result.teachers),
+        makings=made,
+        ratios=_ratios(made["control"], made["treatment"]) if {"control", "treatment"} <= made.keys() else {},
     )
+
+
+def _ratios(control: Making, treatment: Making) -> dict[str, float]:
+    nats = {"nats of loss removed": control.nats / treatment.nats} if treatment.nats else {}
+    return control.ratios(treatment) | nats
