@@ -131,6 +131,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "nats": lambda it: f"{sum(it) / len(it):.3f}",
     "negative": _negative,  # 0 of 392: numbers below zero in lists of numbers
     "largest": lambda it: f"{sum(row[i] == max(row) for i, row in enumerate(it))} of {len(it)}",  # on the diagonal
+    "claimed": lambda it: f"{sum(p <= 0.05 for p in it)} of {len(it)}",  # adjusted p values
     "time": duration,
     "text": str,
 }
