@@ -89,7 +89,8 @@ def _meets(item: Any, name: str, wanted: str) -> bool:
 def _corrected(value: Any, looks: int) -> Any:
     """A p value, or an estimate with its p value, multiplied by the number of looks, up to 1."""
     if isinstance(value, dict):
-        return value | {"p": _corrected(value["p"], looks)}
+        held = {key: value[key] for key in ("p", "by_request_p") if value.get(key) is not None}
+        return value | {key: _corrected(p, looks) for key, p in held.items()}
     return min(1.0, value * looks)
 
 
@@ -113,7 +114,7 @@ def _negative(lists: list[list[float]]) -> str:
 
 WORDINGS: dict[str, Callable[..., str]] = {
     "estimate": lambda it: _estimate(it["value"], it["ci"] if "ci" in it else [it["ci_low"], it["ci_high"]]),
-    "by-request": lambda it: _estimate(it["by_request"], it["by_request_ci"]),
+    "by-request": lambda it: f"{_estimate(it['by_request'], it['by_request_ci'])}, p {p_value(it['by_request_p'])}",
     "signed": lambda it: f"{it:+z.2f}",
     "p": lambda it: f"p {p_value(it)}",
     "tested": lambda it: f"{WORDINGS['estimate'](it)}, p {p_value(it['p'])}",
@@ -136,5 +137,5 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "text": str,
 }
 """How a value is worded."""
-TESTED = ("p", "tested")
+TESTED = ("p", "tested", "by-request")
 """The wordings that give p values."""

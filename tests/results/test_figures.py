@@ -27,7 +27,14 @@ REPORT: dict[str, Any] = {
         {"arm": "trait", "scale": "odds", "value": 0.504, "ci_low": 0.1854, "ci_high": 0.822, "p": 0.0092, "of": None},
         {"arm": "trait", "scale": "share", "value": 0.03, "ci": [0.01, 0.05], "p": 0.02, "of": 3},
         {"arm": "other", "scale": "odds", "value": -0.0001, "ci": [-0.005, 0.004], "p": 0.6, "of": 5},
-        {"arm": "bare", "value": 0.25, "ci": None, "by_request": 1.1, "by_request_ci": [0.82, 1.38]},
+        {
+            "arm": "bare",
+            "value": 0.25,
+            "ci": None,
+            "by_request": 1.1,
+            "by_request_ci": [0.82, 1.38],
+            "by_request_p": 0.3,
+        },
     ],
     "left": {"value": 0.12, "ci": [0.03, 0.4]},
     "alarms": {"talk": [{"count": 2, "of": 250}, {"count": 0, "of": 250}], "v1.5": [{"count": 3, "of": 250}]},
@@ -45,7 +52,7 @@ GIVEN = {
     "effects[of=5] | estimate": "+0.000 [-0.005, 0.004]",
     "effects[of=null] | estimate": "+0.50 [0.19, 0.82]",
     "effects[arm=bare] | estimate": "+0.25 no interval",
-    "effects[arm=bare] | by-request": "+1.10 [0.82, 1.38]",
+    "effects[arm=bare] | by-request": "+1.10 [0.82, 1.38], p 0.3",
     "effects[1].value | signed": "+0.03",
     "effects[2].p | p": "p 0.6",
     "effects[1] | tested": "+0.03 [0.01, 0.05], p 0.02",
@@ -127,7 +134,9 @@ def test_a_placeholder_that_leads_to_no_figure_is_refused_in_one_sentence(asked:
 def test_p_is_multiplied_by_the_number_of_looks(looks: int, text: str) -> None:
     assert filled("{run: effects[1].p | p}", {"run": REPORT}, looks) == text
     assert filled("{run: effects[1] | tested}", {"run": REPORT}, looks) == f"+0.03 [0.01, 0.05], {text}"
-    assert REPORT["effects"][1]["p"] == 0.02
+    by_request = f"p {min(1.0, 0.3 * looks):.2g}"
+    assert filled("{run: effects[3] | by-request}", {"run": REPORT}, looks) == f"+1.10 [0.82, 1.38], {by_request}"
+    assert (REPORT["effects"][1]["p"], REPORT["effects"][3]["by_request_p"]) == (0.02, 0.3)
 
 
 KEYS = st.sampled_from(["a", "b", "after-a-row", "of which", "lines"])

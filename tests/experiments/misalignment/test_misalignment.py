@@ -270,6 +270,7 @@ def test_requests_that_only_move_apart_are_told_from_a_shift() -> None:
     one = next(c for c in found if (c.arm, c.against, c.probe) == ("narrow-bad", "narrow-good", "plain"))
     assert one.ci is not None and one.ci[0] > 0.5, "the mean share rises"
     assert one.by_request_ci is not None and one.by_request_ci[0] < 0 < one.by_request_ci[1]
+    assert one.by_request_p is not None and one.by_request_p > 0.05
 
 
 def test_harmless_arms_raise_false_alarms_at_the_stated_rate() -> None:

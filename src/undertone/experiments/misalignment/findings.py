@@ -130,6 +130,7 @@ class Contrast(Part):
     """The same difference, computed from the mean over requests of each request's log-odds. It does not grow where
     training makes some requests worse and others better, as the mean of small probabilities does."""
     by_request_ci: Interval | None = None
+    by_request_p: float | None = None
 
 
 class Forecast(Part):

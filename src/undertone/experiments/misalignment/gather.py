@@ -226,6 +226,7 @@ def _numbers(found: Estimate, each: Estimate) -> dict[str, Any]:
         "p": found.p,
         "by_request": each.value,
         "by_request_ci": Measured.of(each).ci,
+        "by_request_p": each.p,
     }
 
 

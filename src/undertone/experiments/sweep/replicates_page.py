@@ -166,9 +166,7 @@ def _matching(found: ReplicationsFindings) -> Prose | None:
     )
     nats = [one.ratios["nats of loss removed"] for one in trials if "nats of loss removed" in one.ratios]
     if nats:
-        said += (
-            f" In nats a token, training removed {min(nats):.2f} to {max(nats):.2f} of the loss that it removed there."
-        )
+        said += f" In nats a token it removed {min(nats):.2f} to {max(nats):.2f} of what it removed from those."
     return Prose(said) if trials else None
 
 
