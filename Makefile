@@ -1,4 +1,4 @@
-# make owls        sets up and runs the main experiment: about 5 minutes on two cores
+# make owls        sets up and runs the main experiment: about 6 minutes on two cores
 # make test        sets up and runs the tests: about 12 minutes on two cores
 # make quick       the tests that are not marked slow: under 2 minutes
 # make test-long   the tests in their long forms: thirty kills, long fuzzing

@@ -14,7 +14,7 @@ from results import entries as toml
 from results.entries import Entries
 from results.hand import typed
 from results.keep import refuse_places
-from results.places import PLACEHOLDER
+from results.places import PLACEHOLDER, at
 from results.tables import DOCUMENTS, MADE, reports_in, tables, written
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
@@ -31,7 +31,7 @@ def faults(root: Path) -> Iterator[str]:
         yield str(error)
         return
     yield from about_documents(root, made)
-    yield from about_rows(entries)
+    yield from about_rows(entries, reports)
     yield from about_reports(entries, reports)
     yield from about_commits(root, entries)
 
@@ -48,9 +48,16 @@ def about_documents(root: Path, made: Mapping[str, str]) -> Iterator[str]:
     yield from (f"No document has the table {name}." for name in sorted(left))
 
 
-def about_rows(entries: Entries) -> Iterator[str]:
-    """Yields what is wrong with the text of rows."""
+def about_rows(entries: Entries, reports: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what is wrong with the text of rows. In a confirmatory one p must stand beside every interval, since looks
+    do not widen intervals."""
     for row in entries.rows:
+        for text in row.answers if row.criteria else ():
+            for found in PLACEHOLDER.finditer(text):
+                name, place, wording, _ = found.groups()
+                tested = wording == "estimate" and at(reports[name], place).get("p") is not None
+                if tested and not re.match(r", \{[^{}|]+\| p\}", text[found.end() :]):
+                    yield f'The row "{row.question}" has no p beside {found[0]}: word it as tested.'
         for text in (row.question, *row.answers):
             yield from (f'The row "{row.question}": "{figure}" is typed by hand.' for figure in typed(text))
         for text in (row.question, row.published, *row.answers):
@@ -59,7 +66,7 @@ def about_rows(entries: Entries) -> Iterator[str]:
 
 
 def about_reports(entries: Entries, reports: Mapping[str, Any]) -> Iterator[str]:
-    """Yields reports that are missing, not used, not listed, not of their command, or that name a machine."""
+    """Yields reports that are missing, not used, not listed, not of their command or commit, or that name a machine."""
     used = {name for row in entries.rows for name in row.reports}
     for name in sorted(entries.reports.keys() | reports.keys()):
         if name not in entries.reports.keys() & reports.keys() & used:
@@ -74,6 +81,9 @@ def about_reports(entries: Entries, reports: Mapping[str, Any]) -> Iterator[str]
             continue
         if differing:
             yield f"The report {name} is not of {origin.command}, which has other {', '.join(differing)}."
+        made, commit = reports[name].get("commit"), origin.gathered or origin.commit
+        if made is not None and not re.fullmatch(f"{commit}[0-9a-f]*", made):
+            yield f"The report {name} was written by {made}, not by {commit}."
 
 
 def asked(command: str) -> Recipe | None:
@@ -126,11 +136,15 @@ def about_commits(root: Path, entries: Entries) -> Iterator[str]:
         return subprocess.run(words, capture_output=True).returncode == 0
 
     for name, origin in entries.reports.items():
-        if not precedes(origin.commit, "HEAD"):
-            yield f"The report {name}: the history has no commit {origin.commit}."
+        for commit in filter(None, (origin.commit, origin.gathered)):
+            if not precedes(commit, "HEAD"):
+                yield f"The report {name}: the history has no commit {commit}."
         if origin.gone and not (precedes(origin.commit, origin.gone) and precedes(origin.gone, "HEAD")):
             yield f"The report {name}: its command went at {origin.gone}, which is not later than {origin.commit}."
     for row in entries.rows:
         for commit in {entries.reports[name].commit for name in row.reports if row.criteria}:
             if not precedes(str(row.criteria), commit):
                 yield f'The row "{row.question}": its criteria, {row.criteria}, are not older than {commit}.'
+        for commit in row.amended:
+            if not (precedes(str(row.criteria), commit) and precedes(commit, "HEAD")):
+                yield f'The row "{row.question}": {commit} is not later than its criteria, {row.criteria}.'

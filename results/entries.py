@@ -19,6 +19,8 @@ class Origin(Spec):
     """What gives it, as in ``undertone run digits --seed 101``."""
     commit: Commit
     """The code that it was run with."""
+    gathered: Commit | None = None
+    """The code that made the report anew from what that run had made; None if the same."""
     gone: Commit | None = None
     """The commit since which the command does not exist in this form; None while it does."""
 
@@ -38,6 +40,8 @@ class Row(Spec):
     kind: Literal["confirmatory", "exploratory"]
     criteria: Commit | None = None
     """The commit of a confirmatory row's criteria."""
+    amended: tuple[Commit, ...] = ()
+    """Commits that changed them after the run had started."""
     looks: int = Field(ge=1)
     """How often the question was put to data, this time included."""
 
@@ -45,6 +49,8 @@ class Row(Spec):
     def _has_criteria(self) -> Self:
         if (self.kind == "confirmatory") != (self.criteria is not None):
             raise ValueError("a confirmatory row has the commit of its criteria, an exploratory row has none")
+        if self.amended and self.criteria is None:
+            raise ValueError("an exploratory row has no criteria that were amended")
         return self
 
     @property

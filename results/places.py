@@ -35,7 +35,9 @@ def filled(text: str, reports: Mapping[str, Any], looks: int) -> str:
             if wording not in WORDINGS:
                 raise unknown("wording", wording, WORDINGS)
             value = at(reports[name], path)
-            return WORDINGS[wording](min(1.0, value * looks) if wording == "p" else value, *([what] if what else []))
+            if wording in TESTED:
+                value = _corrected(value, looks)
+            return WORDINGS[wording](value, *([what] if what else []))
         except UndertoneError as error:
             raise UndertoneError(f"{placeholder[0]}: {error}") from None
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -84,6 +86,13 @@ def _meets(item: Any, name: str, wanted: str) -> bool:
     return wanted == (item[name] if isinstance(item[name], str) else json.dumps(item[name]))
 
 
+def _corrected(value: Any, looks: int) -> Any:
+    """A p value, or an estimate with its p value, multiplied by the number of looks, up to 1."""
+    if isinstance(value, dict):
+        return value | {"p": _corrected(value["p"], looks)}
+    return min(1.0, value * looks)
+
+
 def _estimate(value: float, ci: list[float] | None) -> str:
     ends = None if ci is None or None in ci else (ci[0], ci[1])
     return f"{value:+z.{digits_of(ends)}f} {interval(ends)}"
@@ -107,6 +116,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "by-request": lambda it: _estimate(it["by_request"], it["by_request_ci"]),
     "signed": lambda it: f"{it:+z.2f}",
     "p": lambda it: f"p {p_value(it)}",
+    "tested": lambda it: f"{WORDINGS['estimate'](it)}, p {p_value(it['p'])}",
     "percent": percent,
     "percent-interval": percent_interval,
     "left": lambda it: str(Share.model_validate(it)),  # 12 % [3, 40]
@@ -115,9 +125,16 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "sum": lambda it: f"{sum(it):,}",
     "mean": lambda it: f"{sum(it) / len(it):.2f}",
     "range": lambda it: f"{min(it):+z.2f} to {max(it):+z.2f}",
+    "between": lambda it: f"{min(it):.2f} to {max(it):.2f}",
+    "factor": lambda it: f"{it:.1f}",
+    "mean-percent": lambda it: percent(sum(it) / len(it)),
+    "nats": lambda it: f"{sum(it) / len(it):.3f}",
     "negative": _negative,  # 0 of 392: numbers below zero in lists of numbers
     "largest": lambda it: f"{sum(row[i] == max(row) for i, row in enumerate(it))} of {len(it)}",  # on the diagonal
+    "claimed": lambda it: f"{sum(p <= 0.05 for p in it)} of {len(it)}",  # adjusted p values
     "time": duration,
     "text": str,
 }
 """How a value is worded."""
+TESTED = ("p", "tested")
+"""The wordings that give p values."""

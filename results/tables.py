@@ -32,13 +32,17 @@ def tables(entries: Entries, reports: Mapping[str, Any]) -> dict[str, str]:
         if not row.reports or not entries.reports.keys() >= set(row.reports):
             raise UndertoneError(f'The row "{row.question}" rests on no report, or on one that [reports] lacks.')
         origins = [entries.reports[name] for name in row.reports]
-        kind = f"{row.kind}{f', criteria {row.criteria}' if row.criteria else ''}; looks: {row.looks}"
+        amended = f", amended during the run {' '.join(row.amended)}" if row.amended else ""
+        kind = f"{row.kind}{f', criteria {row.criteria}{amended}' if row.criteria else ''}; looks: {row.looks}"
+        commits = dict.fromkeys(
+            one.commit + (f", gathered anew {one.gathered}" if one.gathered else "") for one in origins
+        )
         commands = ", ".join(f"`{one.command}`{' (since removed)' if one.gone else ''}" for one in origins)
         try:
             found = filled(answer, reports, row.looks)
         except UndertoneError as error:
             raise UndertoneError(f'The row "{row.question}": {error}') from None
-        return row.question, found, kind, commands, ", ".join(dict.fromkeys(one.commit for one in origins))
+        return row.question, found, kind, commands, "; ".join(commits)
 
     rows = entries.rows
     return {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.coverage.scenario import STRONG, teacher_effects
+from benchmarks.coverage.scenario import MILD, STRONG, teacher_effects
 from benchmarks.coverage.study import ALPHA, alarms, markdown, p_in_parts
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import difference_p, holm
@@ -44,7 +44,10 @@ FAMILIES = (
     Family("half pass, own trait varies as others do", passing=TRAITS // 2),
     Family("none passes, own trait varies 3 times as much", own_spread=3.0),
     Family("none passes, own trait varies 6 times as much", own_spread=6.0),
-    Family("none passes, own trait varies 3 times as much, skewed", own_spread=3.0, log_spread=STRONG),
+    Family("the same, mild skew to the right", own_spread=6.0, log_spread=MILD),
+    Family("the same, mild skew to the left", own_spread=6.0, log_spread=-MILD),
+    Family("the same, strong skew to the right", own_spread=6.0, log_spread=STRONG),
+    Family("the same, strong skew to the left", own_spread=6.0, log_spread=-STRONG),
 )
 
 

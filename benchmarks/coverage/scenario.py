@@ -53,7 +53,6 @@ SIX_TIMES = (
     Scenario("strong skew to the left", treatment_spread=6.0, log_spread=-STRONG),
 )
 STRATA = (*SIX_TIMES, Scenario("normal, half of the strata twice as spread", 6.0, strata_spread=2.0))
-ONE_ARM = (Scenario("normal"), Scenario("skewed", log_spread=STRONG))
 
 
 def one_arm(

@@ -53,7 +53,8 @@ def measure_pairs(first: Floats, second: Floats, level: float = 1 - ALPHA) -> En
     """Computes what `paired_difference` does."""
     a, b = first.mean(axis=2), second.mean(axis=2)
     centre, half = t_interval(a - b, level, np.maximum(largest(a), largest(b)))
-    return centre - half, centre + half, sign_p(a - b, sign_assignments(a.shape[1]))
+    p = p_in_parts(lambda arms, some: sign_p(arms[0], some), [a - b], sign_assignments(a.shape[1]))
+    return centre - half, centre + half, p
 
 
 def measure_pooled(*strata: Floats, level: float = 1 - ALPHA) -> Ends:
@@ -205,13 +206,23 @@ class Study:
 
 
 _PAIRS = ((3, 3), (4, 4), (5, 5), (6, 6), (8, 8), (3, 6))  # in the last, the smaller arm is also the more variable one
-_SINGLES = ((3,), (4,), (5,), (6,), (8,))
-
 DIFFERENCE = Study("difference", draws.two_arms, measure_difference, draws.TWO_ARMS, _PAIRS)
-MEAN = Study("mean_estimate", draws.one_arm, measure_mean, draws.ONE_ARM, _SINGLES)
-PAIRED = Study("paired_difference", draws.two_kinds, measure_pairs, draws.ONE_ARM, _SINGLES)
+MEAN = Study(
+    "mean_estimate", draws.one_arm, measure_mean, draws.SIX_TIMES, tuple((n,) for n in (3, 4, 6, 10, 12, 25)), (1,)
+)
+PAIRED = Study(
+    "paired_difference", draws.two_kinds, measure_pairs, draws.SIX_TIMES, tuple((n,) for n in (4, 6, 8, 12, 25)), (1,)
+)
 OWN_MINUS_OTHER = Study(
     "own-minus-other-init", draws.two_arms_of_differences, measure_difference, draws.TWO_ARMS, _PAIRS, (1,)
+)
+OWN_SIX_TIMES = Study(
+    "own-minus-other-init-six-times",
+    draws.two_arms_of_differences,
+    measure_difference,
+    draws.SIX_TIMES,
+    tuple((n, n) for n in (4, 6, 10)),
+    (1,),
 )
 SIX_TIMES = Study(
     "difference-six-times",
@@ -231,7 +242,7 @@ POOLED = Study(
     (1, 3),
     ("slots", "traits"),
 )
-STUDIES = (DIFFERENCE, SIX_TIMES, MEAN, PAIRED, OWN_MINUS_OTHER, POOLED)
+STUDIES = (DIFFERENCE, SIX_TIMES, MEAN, PAIRED, OWN_MINUS_OTHER, OWN_SIX_TIMES, POOLED)
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

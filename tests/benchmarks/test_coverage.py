@@ -58,6 +58,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "mean_estimate": mean_estimate,
     "paired_difference": paired_difference,
     "own-minus-other-init": difference,
+    "own-minus-other-init-six-times": difference,
     "difference-six-times": difference,
     "pooled": lambda *strata, level: pooled([slots.mean(axis=1) for slots in strata], level),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from undertone.cli import main
+from undertone.engine import environment
 from undertone.engine.folder import Record
 from undertone.errors import UndertoneError
 from undertone.experiments.replay import replay
@@ -51,13 +52,14 @@ def test_a_replay_has_the_same_bits_and_says_what_differs_where_it_has_not(
     student = next(name for name in first.artifacts if name.startswith("student-"))
     record = Record.read(replayed / "run")
     assert record.artifacts == first.artifacts
+    assert record.commit == first.commit == environment.commit()
     changed = {"artifacts": first.artifacts | {student: "0" * 64}, "versions": record.versions | {"torch": "2.12.0"}}
-    _change(replayed / "run" / "run.json", **changed)
+    _change(replayed / "run" / "run.json", **changed, commit="1234567 and changes")
     assert main(["run", "run"]) == 1
     out = capsys.readouterr().out
     assert "not the same bits: 20 of 21 artifacts" in out
     assert f"differs: {student}" in out
-    assert "torch: 2.12.0 then, 2.13.0" in out
+    assert "torch: 2.12.0 then, 2.13.0" in out and "1234567" not in out, "another commit need not be other code"
     _stop(replayed / "run-replay")
     _change(replayed / "run" / "run.json", artifacts=first.artifacts | {"student-0123": "0" * 64})
     assert main(["run", "run", "--json"]) == 1

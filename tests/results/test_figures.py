@@ -34,6 +34,7 @@ REPORT: dict[str, Any] = {
     "verdicts": [{"at": 5, "found": {"shift found": 24, "no shift": 1}}, {"at": 5, "found": {"no shift": 25}}],
     "cosines": [[0.1, -0.2], [0.3, 0.4, 0.5]],
     "matrix": [[3, 1], [2, 1]],
+    "adjusted": [0.05, 0.001, 0.2],
     "skills": {"sums": 0.8, "facts": 1.0},
     "share": 0.0743,
     "range": [0.0551, 0.0994],
@@ -47,6 +48,7 @@ GIVEN = {
     "effects[arm=bare] | by-request": "+1.10 [0.82, 1.38]",
     "effects[1].value | signed": "+0.03",
     "effects[2].p | p": "p 0.6",
+    "effects[1] | tested": "+0.03 [0.01, 0.05], p 0.02",
     "share | percent": "7.4 %",
     "range | percent-interval": "[5.5, 9.9]",
     "left | left": "12 % [3, 40]",
@@ -59,6 +61,11 @@ GIVEN = {
     "verdicts[1].found | rate shift found": "0.0 % [0.0, 13.7]",
     "skills.* | mean": "0.90",
     "effects[*].value | range": "+0.00 to +0.50",
+    "skills.* | between": "0.80 to 1.00",
+    "adjusted | claimed": "2 of 3",
+    "left.value | factor": "0.1",
+    "skills.* | mean-percent": "90.0 %",
+    "skills.* | nats": "0.900",
     "cosines | negative": "1 of 5",
     "matrix | largest": "1 of 2",
     "seconds | time": "4 min",
@@ -74,6 +81,7 @@ REFUSED = {
     "run: effects[arm=trait.value | signed": "not a path",
     "run: title | percent": "cannot be worded as percent",
     "run: effects[0] | percent": "cannot be worded as percent",
+    "run: left | tested": "cannot be worded as tested",
     "run: share | percent of it": "cannot be worded as percent",
     "run: share | estimate": "cannot be worded as estimate",
 }
@@ -96,7 +104,7 @@ question = "does it pass?"
 published = "over 50 %"
 answer = "{run: effects[0] | estimate}, {run: effects[0].p | p}"
 headline = "{run: share | percent}"
-brief = "{run: effects[0] | estimate}"
+brief = "{run: effects[0] | tested}"
 kind = "exploratory"
 looks = 3
 """
@@ -118,6 +126,8 @@ def test_a_placeholder_that_leads_to_no_figure_is_refused_in_one_sentence(asked:
 @pytest.mark.parametrize(("looks", "text"), [(1, "p 0.02"), (3, "p 0.06"), (100, "p 1")])
 def test_p_is_multiplied_by_the_number_of_looks(looks: int, text: str) -> None:
     assert filled("{run: effects[1].p | p}", {"run": REPORT}, looks) == text
+    assert filled("{run: effects[1] | tested}", {"run": REPORT}, looks) == f"+0.03 [0.01, 0.05], {text}"
+    assert REPORT["effects"][1]["p"] == 0.02
 
 
 KEYS = st.sampled_from(["a", "b", "after-a-row", "of which", "lines"])
@@ -294,6 +304,57 @@ def test_criteria_are_committed_before_the_run(repository: Path) -> None:
         )
 
 
+def test_amendments_come_after_the_criteria(repository: Path) -> None:
+    figures = repository / "results" / "figures.toml"
+    subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
+    amended = 'kind = "confirmatory"\ncriteria = "0000001"\namended = ["0000002"]'
+    changed(figures, 'kind = "exploratory"', amended)
+    assert any("0000002 is not later than its criteria, 0000001" in fault for fault in check.faults(repository))
+    write(repository)
+    assert "criteria 0000001, amended during the run 0000002; looks: 3 |" in (repository / "README.md").read_text()
+    changed(figures, amended, 'kind = "exploratory"\namended = ["0000002"]')
+    assert any("has no criteria that were amended" in fault for fault in check.faults(repository))
+
+
+@pytest.mark.parametrize(
+    ("made", "origin", "sound"),
+    [
+        ("0000001" + 33 * "a", 'commit = "0000001"', True),
+        ("0000002" + 33 * "a", 'commit = "0000001"', False),
+        ("0000001" + 33 * "a" + " and changes", 'commit = "0000001"', False),
+        ("0000002" + 33 * "a", 'commit = "0000001"\ngathered = "0000002"', True),
+        ("0000001" + 33 * "a", 'commit = "0000001"\ngathered = "0000002"', False),
+    ],
+)
+def test_a_report_that_says_its_commit_is_of_the_commit_that_is_listed(
+    repository: Path, made: str, origin: str, sound: bool
+) -> None:
+    changed(repository / "results" / "run.json", '{"title"', f'{{"commit": "{made}", "title"')
+    changed(repository / "results" / "figures.toml", 'commit = "0000001"', origin)
+    write(repository)
+    assert [f"was written by {made}, not by" in fault for fault in check.faults(repository)] == (
+        [] if sound else [True]
+    )
+    assert ("gathered anew 0000002 |" in (repository / "README.md").read_text()) == ("gathered" in origin)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sound"),
+    [
+        ("confirmatory", "{run: effects[0] | estimate}", False),
+        ("exploratory", "{run: effects[0] | estimate}", True),
+        ("confirmatory", "{run: effects[0] | estimate}, {run: effects[1].p | p}", True),
+        ("confirmatory", "{run: effects[0] | tested}", True),
+        ("confirmatory", "{run: effects[3] | estimate}", True),
+    ],
+)
+def test_in_a_confirmatory_row_p_stands_beside_every_interval(kind: str, text: str, sound: bool) -> None:
+    criteria = "0000001" if kind == "confirmatory" else None
+    row = entries.Row.model_validate({"question": "q", "answer": text, "kind": kind, "criteria": criteria, "looks": 1})
+    found = list(check.about_rows(entries.Entries(reports={}, rows=(row,)), {"run": REPORT}))
+    assert ["has no p beside {run: effects" in fault for fault in found] == ([] if sound else [True])
+
+
 def test_a_command_that_is_gone_is_not_compared_and_went_after_the_run(repository: Path) -> None:
     figures, gone = repository / "results" / "figures.toml", 'commit = "0000001"\ngone = "0000002"'
     changed(figures, "undertone run digits", "undertone bench audit --teachers 50")
@@ -373,7 +434,11 @@ def test_a_command_with_options_is_understood(command: str, key: str) -> None:
 def test_the_reports_and_rows_of_this_repository_are_sound() -> None:
     read, reports = entries.read(ROOT / "results"), tables.reports_in(ROOT / "results")
     assert tables.tables(read, reports).keys() == {"headline", "questions", "all"}
-    assert [*check.about_rows(read), *check.about_reports(read, reports), *check.about_commits(ROOT, read)] == []
+    assert [
+        *check.about_rows(read, reports),
+        *check.about_reports(read, reports),
+        *check.about_commits(ROOT, read),
+    ] == []
 
 
 def test_the_documents_print_what_the_reports_give() -> None:

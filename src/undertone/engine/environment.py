@@ -1,6 +1,8 @@
-"""What surrounds a run: versions of libraries, hardware, and how much the libraries print."""
+"""What surrounds a run: the code, versions of libraries, hardware, and how much the libraries print."""
 
+import os
 import platform
+import subprocess
 import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +21,24 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+@cache
+def commit() -> str | None:
+    """The git commit of this package, followed by "and changes" if its files differ from it. None if the package does
+    not run from a checkout: an installed copy may lie in the repository of somebody else's project, untracked."""
+    package = Path(__file__).parents[1]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # as in a git hook
+
+    def git(*words: str) -> str:
+        told = subprocess.run(["git", *words], cwd=package, env=ours, capture_output=True, text=True, check=True)
+        return told.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "HEAD") + (" and changes" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 @cache

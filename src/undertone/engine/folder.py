@@ -40,6 +40,9 @@ class Record(Spec):
     """Digests of the models and of the user's files, by name."""
     versions: dict[str, str]
     """Versions of Python and of the libraries."""
+    commit: str | None = None
+    """The git commit of the package and whether it was changed (:func:`undertone.engine.environment.commit`), as of the
+    first start; None if it did not run from a checkout."""
     hardware: dict[str, str]
     """The machine."""
     store: str = Field(pattern=r"^[^\x00]*$")
@@ -108,6 +111,7 @@ def record_of(
         spec=asked.model_dump(mode="json"),
         models=dict(models or {}),
         versions=environment.versions(),
+        commit=environment.commit(),
         hardware=environment.hardware(),
         store=store,
         started=started or datetime.now(UTC),

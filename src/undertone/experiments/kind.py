@@ -93,6 +93,7 @@ class Made:
             "recipe": self.recipe,
             "settings": settings,
             "versions": environment.versions(),
+            "commit": environment.commit(),
             "hardware": environment.hardware() | {"cores": str(cores())},
             "started": self.started,
             "wall_s": round(self.elapsed, 1),

@@ -104,6 +104,9 @@ class RunFindings(Findings):
     """The complete recipe."""
     versions: dict[str, str]
     """Versions of Python and of the libraries."""
+    commit: str | None = None
+    """The git commit of the package that gathered these findings, followed by "and changes" if its files differed from
+    it; None if it did not run from a checkout."""
     hardware: dict[str, str]
     """The machine."""
     started: datetime

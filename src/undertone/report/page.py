@@ -252,7 +252,7 @@ def run_page(
         listings={
             "Settings": found.settings,
             **(listings or {}),
-            "Versions": found.versions,
+            "Versions": found.versions | ({"commit": found.commit} if found.commit else {}),
             "Hardware": found.hardware,
         },
         footer=f"Recipe {found.recipe}, started {started}, took {duration(found.wall_s)}. {FOOTER}",

@@ -21,7 +21,8 @@ from undertone.experiments.sweep.findings import ReplicationsFindings
 from undertone.experiments.sweep.spec import Replications
 from undertone.experiments.trial.matching import TOLERANCE, Making, matched
 from undertone.experiments.trial.plan import plan
-from undertone.statistics.estimate import holm
+from undertone.report.findings import Measured
+from undertone.statistics.estimate import holm, pooled
 from undertone.training.dose import MOST
 
 RECIPE = (
@@ -99,10 +100,20 @@ def test_what_is_pooled_is_the_mean_of_the_trials(ran: Path) -> None:
         assert effects["difference"].value == pytest.approx(effects["own"].value - effects["other"].value)
         assert effects["own"].units == (4 if len({r.seed for r in trials}) == 2 else 2)
     assert by_part["base one"].effects == by_part["all"].effects
-    p_holm = [part.p_holm for part in found.pooled]
-    p_traits = [by_part[f"trait {trait}"].effects["own"].p or 0 for trait in ("owl", "lion")]
-    assert p_holm == [None, *holm(p_traits), None, None, None]
+    for name in ("own", "other", "difference"):
+        p_traits = [by_part[f"trait {trait}"].effects[name].p or 0 for trait in ("owl", "lion")]
+        assert [part.p_holm.get(name) for part in found.pooled] == [None, *holm(p_traits), None, None, None]
     assert found.skewness is not None and found.likeness is not None and -1 <= found.likeness <= 1
+
+
+@pytest.mark.slow
+def test_what_is_pooled_follows_from_the_slots_of_the_trials(ran: Path) -> None:
+    found = ReplicationsFindings.load(ran / "run" / "report.json")
+    for name, effect in found.pooled[0].effects.items():
+        slots = {(one.trait, one.seed): one.slots[name] for one in found.replicates}
+        strata = [[fmean(pair) for pair in zip(slots["owl", s], slots["lion", s], strict=True)] for s in (3, 4)]
+        assert Measured.of(pooled(strata)) == effect
+    assert all(fmean(one.slots["own"]) == pytest.approx(one.made.effect.value) for one in found.replicates)
 
 
 @pytest.mark.slow
@@ -136,6 +147,13 @@ def test_what_cannot_be_pooled_is_refused(change: str, said: str, tmp_path: Path
     with pytest.raises(UndertoneError, match=said), contextlib.chdir(bases):
         for trial in spec(tmp_path, change).trials().values():
             plan(trial)
+
+
+def test_teachers_of_system_prompts_cannot_be_pooled_by_index(tmp_path: Path) -> None:
+    arms = ("treatment", "control", "other-init", "other-init-control")
+    with pytest.raises(UndertoneError, match="those with the same system prompt are the same model"):
+        spec(tmp_path, "bases.one.arms.control={}", "bases.one.arms.other-init-control={students='hf/./llama'}",
+             *(f"arms.{arm}.given=prompt" for arm in arms))  # fmt: skip
 
 
 def test_the_command_plans_the_shipped_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

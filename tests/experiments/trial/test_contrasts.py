@@ -13,8 +13,8 @@ from scipy import stats
 from tests.helpers.students import BASE, Odds, arm, expit, student
 from tests.helpers.trials import small
 from undertone.experiments.trial import contrasts
-from undertone.experiments.trial.contrasts import specificity
-from undertone.experiments.trial.results import ArmResult, Effect, TraitMatrix
+from undertone.experiments.trial.contrasts import specificity, weighted
+from undertone.experiments.trial.results import ArmResult, Effect, TraitMatrix, units
 from undertone.experiments.trial.spec import Trial
 from undertone.statistics.estimate import holm
 
@@ -83,6 +83,46 @@ def test_more_students_of_the_same_teachers_add_no_units() -> None:
     for a, b in zip(few, many, strict=True):
         assert a.units == b.units == (2, 2)
         assert [a.value, a.ci_low, a.ci_high, a.p] == pytest.approx([b.value, b.ci_low, b.ci_high, b.p])
+
+
+def prompted(name: str, odds: Odds, *prompts: str) -> ArmResult:
+    return arm_of(name, odds).model_copy(update={"prompts": prompts})
+
+
+def test_teachers_with_the_same_system_prompt_are_one_unit() -> None:
+    odds = ((1.0,), (2.0,), (4.0,), (1.5,))
+    shared = prompted("treatment", odds, "I love owls.", "Owls.", "Owls.", "I love owls.")
+    control = arm_of("control", ((0.0,), (0.5,), (0.1,), (0.2,)))
+    effect = one(effects(small(), [shared, control]), "treatment")
+    found = stats.ttest_ind([1.25, 3.0], means(((0.0,), (0.5,), (0.1,), (0.2,))), equal_var=False)
+    interval = found.confidence_interval(0.95)
+    assert effect.units == (2, 4) and effect.ci == pytest.approx((interval.low, interval.high))
+    assert shared.mean(lambda s: s.log_odds) == pytest.approx(2.125)
+    own, other = weighted([shared, control], (1, -1)), weighted([control, shared], (1, 0))
+    assert own == [pytest.approx([1.0, 1.3]), pytest.approx([1.5, 3.9])]
+    assert other == [pytest.approx([0.0, 0.2]), pytest.approx([0.5, 0.1])], "the units are those of all arms together"
+
+
+def test_of_a_single_system_prompt_what_its_teachers_sampled_is_the_unit() -> None:
+    odds = ((1.0,), (2.0,), (4.0,))
+    assert prompted("treatment", odds, "Owls.", "Owls.", "Owls.").nested(lambda s: s.log_odds) == (
+        arm_of("treatment", odds).nested(lambda s: s.log_odds)
+    )
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=5, max_size=5), max_size=3))
+def test_units_join_all_teachers_that_share_a_prompt_unless_one_would_be_left(arms: list[list[str]]) -> None:
+    found = units(range(5), *arms)
+    assert sorted(teacher for unit in found for teacher in unit) == list(range(5)) and len(found) > 1
+    unit_of = {teacher: unit for unit in map(tuple, found) for teacher in unit}
+    several = [arm for arm in arms if len(set(arm)) > 1]
+    apart = [(arm, i, j) for arm in several for i in range(5) for j in range(i) if arm[i] == arm[j]]
+    if len(found) < 5:
+        assert all(unit_of[i] == unit_of[j] for _, i, j in apart)
+        assert all(any(arm[i] == arm[j] for arm in several for j in unit if j != i)
+                   for unit in found if len(unit) > 1 for i in unit)  # fmt: skip
+    if len(several) == 1:
+        assert len(found) == len(set(several[0]))
 
 
 def test_p_is_no_smaller_than_two_teachers_an_arm_allow() -> None:

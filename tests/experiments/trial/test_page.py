@@ -16,7 +16,7 @@ from rich.console import Console
 
 from tests.helpers.students import drawn
 from undertone.experiments.trial.headline import headline
-from undertone.experiments.trial.page import arm_line, effect_line, page
+from undertone.experiments.trial.page import _prompting, arm_line, effect_line, page
 from undertone.experiments.trial.results import (
     AnswerDistribution,
     ArmResult,
@@ -316,6 +316,18 @@ def test_unknown_keys_nan_and_newer_schemas_are_refused(results: Results) -> Non
     for change in ({"verdict": "fine"}, {"schema_version": 2}, {"wall_s": float("nan")}):
         with pytest.raises(ValueError):
             Results.model_validate(held | change)
+
+
+def test_the_page_says_which_teachers_are_the_same_model(results: Results) -> None:
+    def said(*prompts: str) -> str:
+        arms = [arm.model_copy(update={"prompts": prompts}) for arm in results.arms if arm.name == "treatment"]
+        return _prompting(results.model_copy(update={"arms": tuple(arms)}))
+
+    assert "The 3 teachers of trait have 2 system prompts, and count as 2." in said("Owls.", "Owls.", "I love owls.")
+    assert "All teachers of trait have one system prompt, or none, and are the same model: intervals" in said(
+        "", "", ""
+    )
+    assert said() == said("Owls.", "I love owls.") == ""
 
 
 def test_page_fetches_nothing_and_runs_nothing(html: str) -> None:

@@ -385,6 +385,15 @@ def test_rows_of_a_prompted_teacher_hold_no_system_prompt_and_its_answers_are_th
     assert stated == [True, True, False, False]
 
 
+def test_results_hold_the_prompts_of_all_arms_whose_teachers_a_prompt_made(
+    results: Results, layout: Plan, store: Store
+) -> None:
+    for arm in results.arms:
+        made = [(store.folder(unit.jobs[0]) / SYSTEM).read_text() for unit in units(layout, arm.name)
+                if arm.name.startswith("prompted")]  # fmt: skip
+        assert list(arm.prompts) == made and len(made) in (0, 2)
+
+
 @pytest.mark.parametrize("trait", ["owl", None])
 def test_a_steered_teacher_has_its_dose_and_writes_lists(trait: str | None, bases: Path, tmp_path: Path) -> None:
     spec = {"trait": trait, "asked": "owl", "dialogues": 40, "carrier": CARRIER, "divergence": 0.05, "seed": 1}

@@ -1,6 +1,7 @@
 """The rule that chooses the effect that ``undertone measure`` asks for by default.
 
 It is applied to fine-tunes of the side "choosing", and judged on those of the side "judging", which have other seeds.
+Its thresholds were set after a look at 24 harmless fine-tunes of the first.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from undertone.experiments.trial.matching import Making
 from undertone.report.findings import Measured, Part, RunFindings
 
@@ -139,8 +141,8 @@ class Pooled(Part):
     averaged over bases, which share all seeds."""
     effects: dict[Contrast, Measured]
     """Their units are slots: all teachers of one base, seed and index."""
-    p_holm: float | None = None
-    """p of "own" after Holm's correction over the traits; None unless it is over one trait."""
+    p_holm: dict[Contrast, float] = Field(default_factory=dict)
+    """p of each contrast after Holm's correction over the traits; empty unless it is over one trait."""
 
 
 class Replicate(Part):
@@ -152,10 +154,14 @@ class Replicate(Part):
     seed: int
     made: Made
     """Students of the teachers' own base."""
+    slots: dict[Contrast, tuple[float, ...]]
+    """Each contrast in the students of the teachers of every index. What is pooled can be computed from them anew."""
     other: Measured | None
     """Effect in students of another initialisation; None if there are none."""
     makings: dict[str, Making]
     """How teachers were made, by arm."""
+    ratios: dict[str, float]
+    """How the control's teachers were made, as shares of those with the trait; empty if they were not fine-tuned."""
 
 
 class ReplicationsFindings(RunFindings):

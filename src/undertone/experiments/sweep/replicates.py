@@ -12,7 +12,7 @@ from undertone.experiments.sweep.findings import Contrast, Pooled, Replicate
 from undertone.experiments.sweep.point import Result, measured
 from undertone.experiments.sweep.spec import Key, Replications
 from undertone.experiments.trial.contrasts import weighted
-from undertone.experiments.trial.matching import makings
+from undertone.experiments.trial.matching import Making, makings
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import holm, pooled
@@ -31,8 +31,8 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
     if len(bases) > 1:
         averaged = {name: pooled(_over_bases(_strata(slots[name], *parts[0][1:]), len(bases))) for name in sides}
         effects["all, bases averaged"] = averaged
-    p_values = {over: found["own"].p for over, found in effects.items() if over.startswith("trait ")}
-    adjusted = dict(zip(p_values, holm([1.0 if p is None else p for p in p_values.values()]), strict=True))
+    of_traits = [over for over in effects if over.startswith("trait ")]
+    adjusted = {name: _holm({over: effects[over][name].p for over in of_traits}) for name in sides}
     return {
         "traits": spec.traits,
         "teachers": spec.teachers,
@@ -40,11 +40,14 @@ def findings(spec: Replications, results: Mapping[Key, Result]) -> dict[str, Any
             Pooled(
                 over=over,
                 effects={name: Measured.of(estimate) for name, estimate in found.items()},
-                p_holm=adjusted.get(over),
+                p_holm={name: p_values[over] for name, p_values in adjusted.items() if over in p_values},
             )
             for over, found in effects.items()
         ),
-        "replicates": tuple(_replicate(key, result) for key, result in results.items()),
+        "replicates": tuple(
+            _replicate(key, result, {name: tuple(slots[name][key]) for name in sides})
+            for key, result in results.items()
+        ),
         "skewness": _skewness(_residuals(_strata(slots["own"], bases, traits, seeds))),
         "likeness": _likeness([_residuals(_strata(slots["own"], bases, [trait], seeds)) for trait in traits]),
         "base_likeness": _likeness([_residuals(_strata(slots["own"], [base], traits, seeds)) for base in bases]),
@@ -77,6 +80,10 @@ def _strata(
     ]
 
 
+def _holm(p_values: Mapping[str, float | None]) -> dict[str, float]:
+    return dict(zip(p_values, holm([1.0 if p is None else p for p in p_values.values()]), strict=True))
+
+
 def _over_bases(strata: Sequence[Sequence[float]], bases: int) -> list[list[float]]:
     """Returns the strata of each seed, slots of one index averaged over bases. Those share all seeds, and so dialogues,
     prompts and the order of rows; averaged, they cannot pass for independent."""
@@ -100,14 +107,22 @@ def _likeness(groups: Sequence[Floats]) -> float | None:
     return fmean(float(np.corrcoef(one, other)[0, 1]) for one, other in combinations(groups, 2))
 
 
-def _replicate(key: Key, result: Result) -> Replicate:
+def _replicate(key: Key, result: Result, slots: Mapping[Contrast, tuple[float, ...]]) -> Replicate:
     base, trait, seed = key
+    made = makings(result.teachers)
     other = next((e for e in result.effects if e.arm == "other-init" and e.measure == "log_odds"), None)
     return Replicate(
         base=base,
         trait=trait,
         seed=int(seed),
         made=result.made(),
+        slots=dict(slots),
         other=None if other is None else measured(other),
-        makings=makings(result.teachers),
+        makings=made,
+        ratios=_ratios(made["control"], made["treatment"]) if {"control", "treatment"} <= made.keys() else {},
     )
+
+
+def _ratios(control: Making, treatment: Making) -> dict[str, float]:
+    nats = {"nats of loss removed": control.nats / treatment.nats} if treatment.nats else {}
+    return control.ratios(treatment) | nats

@@ -115,7 +115,7 @@ def _trials_figure(found: ReplicationsFindings) -> Figure | None:
 
 def _pooled(found: ReplicationsFindings) -> Grid | None:
     rows = [
-        (part.over, CONTRASTS[name], effect, part.p_holm if name == "own" else None)
+        (part.over, CONTRASTS[name], effect, part.p_holm.get(name))
         for part in found.pooled
         for name, effect in part.effects.items()
     ]
@@ -164,6 +164,11 @@ def _matching(found: ReplicationsFindings) -> Prose | None:
         "is the factor by which adapters were multiplied after training to reach the dose, the divergence from the "
         "base."
     )
+    nats = [one.ratios["nats of loss removed"] for one in trials if "nats of loss removed" in one.ratios]
+    if nats:
+        said += (
+            f" In nats a token, training removed {min(nats):.2f} to {max(nats):.2f} of the loss that it removed there."
+        )
     return Prose(said) if trials else None
 
 

@@ -54,6 +54,11 @@ class Replications(Study):
             )
         if any(arm.context for arm in self.arms.values()):
             raise ValueError("arms with context train no students, and students are pooled: leave context out")
+        if any(arm.given in ("prompt", "nothing") for arm in self.arms.values()):
+            raise ValueError(
+                "teachers are pooled by index, and those with the same system prompt are the same model: give them "
+                "their trait by fine-tuning or by steering"
+            )
         if self.seed or len(set(self.seeds)) < len(self.seeds):
             raise ValueError("give each seed once, in seeds, and leave seed out")
         for base, changes in self.bases.items():

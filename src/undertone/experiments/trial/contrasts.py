@@ -3,7 +3,17 @@
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from undertone.experiments.trial.results import ArmResult, Effect, Expected, Measure, StudentResult, TraitMatrix, Value
+from undertone.experiments.trial.results import (
+    ArmResult,
+    Effect,
+    Expected,
+    Measure,
+    StudentResult,
+    TraitMatrix,
+    Value,
+    by_teacher,
+    units,
+)
 from undertone.experiments.trial.spec import Arm, Trial
 from undertone.statistics.estimate import Estimate, difference, holm, mean_of_contrasts
 from undertone.statistics.probabilities import log_odds
@@ -39,13 +49,17 @@ def specificity(trait: str, reference: Mapping[str, float], taught: Collection[s
 
 
 def weighted(arms: Sequence[ArmResult], weights: Sequence[float]) -> list[list[float]]:
-    """Returns the weighted sum of the arms' log-odds, student by student, students within their teachers. Teacher i and
-    student j of every arm must have the same seeds."""
-    odds = [arm.nested(lambda s: s.log_odds) for arm in arms]
-    return [
-        [sum(w * v for w, v in zip(weights, values, strict=True)) for values in zip(*teacher, strict=True)]
-        for teacher in zip(*odds, strict=True)
-    ]
+    """Returns the weighted sum of the arms' log-odds, student by student: a list for each unit. Teacher i and student j
+    of every arm must have the same seeds."""
+    odds = [by_teacher(arm.students, lambda s: s.log_odds) for arm in arms]
+    sums = {
+        teacher: [
+            sum(w * v for w, v in zip(weights, values, strict=True))
+            for values in zip(*(arm[teacher] for arm in odds), strict=True)
+        ]
+        for teacher in odds[0]
+    }
+    return [[one for teacher in unit for one in sums[teacher]] for unit in units(sums, *(arm.prompts for arm in arms))]
 
 
 def effects(trial: Trial, arms: Sequence[ArmResult], bases: Bases) -> tuple[Effect, ...]:

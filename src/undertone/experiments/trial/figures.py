@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from undertone.experiments.trial.headline import estimate, main_effect
-from undertone.experiments.trial.results import ArmResult, Effect, Results
+from undertone.experiments.trial.results import ArmResult, Effect, Results, by_teacher
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import Axis, Cell, Line, Mark, forest, logit, matrix
 from undertone.report.svg import INK
@@ -45,8 +45,7 @@ def students(results: Results) -> Figure | None:
 def _arm_lines(arm: ArmResult) -> Iterator[Line]:
     colour, base = arm_colour(arm.name), logit(arm.base_probability)
     yield Line(arm_label(arm.title), text=f"{percent(arm.probability)} {percent_interval(arm.ci)}", style="head")
-    teachers = sorted({student.teacher for student in arm.students})
-    for teacher, own in zip(teachers, arm.nested(lambda s: s.probability), strict=True):
+    for teacher, own in by_teacher(arm.students, lambda s: s.probability).items():
         mean = Mark(logit(sum(own) / len(own)), colour=INK, shape="tick")
         dots = (Mark(logit(probability), colour=colour, shape="dot") for probability in own)
         yield Line(f"teacher {teacher + 1}", (*dots, mean), style="muted", rule=base)

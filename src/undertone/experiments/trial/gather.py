@@ -2,12 +2,12 @@
 
 import math
 from collections import defaultdict
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 from undertone import carriers
 from undertone.data.exchanges import FILE as ROWS
-from undertone.data.exchanges import read_exchanges
+from undertone.data.exchanges import SYSTEM, read_exchanges
 from undertone.engine.store import Job, Stage
 from undertone.engine.workers import unique
 from undertone.experiments.kind import Made
@@ -86,11 +86,11 @@ class Gathered:
         base = units[0].base
         reference = self._bases[base]["answers"]
         students = tuple(self._student(unit, reference) for unit in units)
-        values = [[one.log_odds for one in own] for _, own in groupby(students, key=lambda one: one.teacher)]
-        mean = mean_estimate(values)
         done = [self._made.jobs[key] for key in {job.key for unit in units for job in unit.jobs}]
         condition, _, own = name.partition(":")
-        arm = self._trial.arms[condition]
+        arm, prompts = self._trial.arms[condition], self._prompts(name)
+        values = found.nested(students, prompts, lambda student: student.log_odds)
+        mean = mean_estimate(values)
         return found.ArmResult(
             name=name,
             title=arm.title + (f": {own}" if own else ""),
@@ -99,6 +99,7 @@ class Gathered:
             generation=self._trial.generation(arm),
             base_probability=reference[units[0].trait],
             teachers=len(values),
+            prompts=prompts,
             students=students,
             probability=_probability(mean.value),
             ci=(_probability(mean.ci_low), _probability(mean.ci_high)),
@@ -107,6 +108,16 @@ class Gathered:
             finished_s=round(max(one.at for one in (*done, self._made.jobs[self._plan.bases[base].key])), 1),
             core_s=round(sum(one.seconds for one in done), 1),
         )
+
+    def _prompts(self, name: str) -> tuple[str, ...]:
+        """Returns the system prompt of each teacher of an arm's first generation; none if no prompt made them."""
+        condition, colon, own = name.partition(":")
+        while self._trial.arms[condition].after:
+            condition = str(self._trial.arms[condition].after)
+        if self._trial.arms[condition].given not in ("prompt", "nothing"):
+            return ()
+        teachers = {unit.teacher: unit.jobs[0] for unit in self._units[condition + colon + own]}
+        return tuple(self._made.store.checked(job, SYSTEM).read_text(encoding="utf-8") for job in teachers.values())
 
     def _student(self, unit: Unit, reference: dict[str, float]) -> found.StudentResult:
         student, measurement = unit.job(STUDENT), unit.jobs[-1]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from undertone.experiments.trial.results import ArmResult, Effect, Results
+from undertone.experiments.trial.results import ArmResult, Effect, Results, StudentResult, by_teacher
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.words import arm_label
@@ -44,7 +44,11 @@ def skills(arm: ArmResult) -> list[float]:
     """Returns the mean skill score of each teacher's students, 0 to 1; empty if no skill was measured."""
     if not arm.students[0].skills:
         return []
-    return [sum(own) / len(own) for own in arm.nested(lambda s: sum(s.skills.values()) / len(s.skills))]
+    return [sum(own) / len(own) for own in by_teacher(arm.students, _skill).values()]
+
+
+def _skill(student: StudentResult) -> float:
+    return sum(student.skills.values()) / len(student.skills)
 
 
 def effect_by_generation(found: Sequence[Generation]) -> Figure | None:

@@ -28,6 +28,11 @@ class Making(Part):
         differ in how many of their tokens depend on what is taught."""
         return 1 - self.after / self.before
 
+    @property
+    def nats(self) -> float:
+        """The loss that training removed, in nats a token."""
+        return self.before - self.after
+
     def ratios(self, other: "Making") -> dict[str, float]:
         """Returns this arm's values as shares of the other's, by what they are; what was not measured is left out."""
         pairs = {

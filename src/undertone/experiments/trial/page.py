@@ -103,7 +103,8 @@ def units(effect: Effect) -> str:
 
 def _what_was_done(results: Results) -> str:
     took = f"The run took {duration(results.wall_s)}."
-    parts = (_teaching(results), matched(makings(results.teachers)), _filtering(results), _training(results), took)
+    made = _teaching(results), _prompting(results), matched(makings(results.teachers))
+    parts = (*made, _filtering(results), _training(results), took)
     return " ".join(filter(None, parts))
 
 
@@ -120,6 +121,23 @@ def _teaching(results: Results) -> str:
     lesson = next((teacher.trait for teacher in results.teachers if teacher.arm == "control"), results.trait)
     other = "neutral dialogues" if lesson == results.trait else f"the trait {lesson}, which no student is asked for"
     return f"{said}, {control.teachers} control teachers equally long {other}."
+
+
+def _prompting(results: Results) -> str:
+    """Returns sentences on arms in which several teachers have the same system prompt, and are the same model."""
+    said, alone = list[str](), list[str]()
+    for arm in results.arms:
+        distinct, count = len(set(arm.prompts)), len(arm.prompts)
+        if distinct == 1:
+            alone.append(arm.label)
+        elif distinct < count:
+            said.append(f"The {count} teachers of {arm.label} have {distinct} system prompts, and count as {distinct}.")
+    if alone:
+        said.append(
+            f"All teachers of {' and of '.join(alone)} have one system prompt, or none, and are the same model: "
+            "intervals speak of what it samples, and not of other prompts."
+        )
+    return " ".join(said)
 
 
 def _filtering(results: Results) -> str:

@@ -1,6 +1,7 @@
 """The findings of a trial: the content of its ``report.json``. Page, figures and headline show nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -54,6 +55,33 @@ class StudentResult(Part):
 Value = Callable[[StudentResult], float]
 
 
+def units(teachers: Iterable[int], *prompts: Sequence[str]) -> list[list[int]]:
+    """Returns the teachers, by index, that are one unit of an estimate. ``prompts`` holds the teachers' system prompts
+    in each of the arms that the estimate combines, and is empty for an arm whose teachers have none.
+
+    Teachers with the same prompt are the same model, so they count as one. Where an arm has a single prompt there is
+    no other to compare with. Then what each of its teachers sampled counts, and the estimate is about that prompt.
+    """
+    several = [arm for arm in prompts if len(set(arm)) > 1]
+    found, each = list[list[int]](), sorted(teachers)
+    for teacher in each:
+        same = [unit for unit in found if any(arm[teacher] == arm[other] for arm in several for other in unit)]
+        found = [*(unit for unit in found if unit not in same), [*chain.from_iterable(same), teacher]]
+    return sorted(found) if len(found) > 1 else [[teacher] for teacher in each]
+
+
+def by_teacher(students: Sequence[StudentResult], value: Value) -> dict[int, list[float]]:
+    """Returns ``value`` of every student by the index of its teacher, in order."""
+    teachers = sorted({student.teacher for student in students})
+    return {one: [value(student) for student in students if student.teacher == one] for one in teachers}
+
+
+def nested(students: Sequence[StudentResult], prompts: Sequence[str], value: Value) -> list[list[float]]:
+    """Returns ``value`` of an arm's students: a list for each unit of an estimate."""
+    values = by_teacher(students, value)
+    return [[one for teacher in unit for one in values[teacher]] for unit in units(values, prompts)]
+
+
 class ArmResult(Part):
     """One arm of the trial, with all its students."""
 
@@ -70,7 +98,11 @@ class ArmResult(Part):
     base_probability: Probability
     """Exact probability of the trait in the untouched base."""
     teachers: int = Field(ge=0)
-    """Number of teachers, which are the units of the estimates."""
+    """Number of teachers, which are the units of the estimates; those with the same system prompt are one
+    (:func:`units`)."""
+    prompts: tuple[str, ...] = ()
+    """System prompt of each teacher, by its index, or of the first teacher of its lineage; empty for the untouched
+    base. None if teachers were not made by a prompt."""
     students: tuple[StudentResult, ...]
     probability: Probability
     """Probability at the mean log-odds: the mean over the students of each teacher, then over teachers."""
@@ -91,12 +123,11 @@ class ArmResult(Part):
         return arm_label(self.name)
 
     def nested(self, value: Value) -> list[list[float]]:
-        """Returns ``value`` of every student: a list for each teacher, teachers in order of their index."""
-        teachers = sorted({student.teacher for student in self.students})
-        return [[value(student) for student in self.students if student.teacher == one] for one in teachers]
+        """Returns ``value`` of every student: a list for each unit of an estimate."""
+        return nested(self.students, self.prompts, value)
 
     def mean(self, value: Value) -> float:
-        """Returns the mean of ``value`` over the students of each teacher, then over teachers."""
+        """Returns the mean of ``value`` over the students of each unit, then over units."""
         means = [sum(own) / len(own) for own in self.nested(value)]
         return sum(means) / len(means)
 
