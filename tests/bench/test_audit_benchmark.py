@@ -27,7 +27,7 @@ from undertone.audit.proxies import TWIN
 from undertone.audit.rows import rows_of
 from undertone.audit.verdict import Scored
 from undertone.bench.audit import gather, scoring, specimen
-from undertone.bench.audit.files import FOLLOWED, UNLISTED, File, by_kind, without
+from undertone.bench.audit.files import UNLISTED, File, by_kind, without
 from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.forms import NO_MODEL
 from undertone.bench.audit.isotropic import ISOTROPIC, beside_isotropic
@@ -129,9 +129,9 @@ def test_only_stretches_of_teachers_trained_as_the_proxies_are_compared() -> Non
     }  # fmt: skip
 
 
-def test_every_fourth_file_of_a_kind_has_a_student() -> None:
+def test_every_eighth_file_of_a_kind_has_a_student() -> None:
     for files in by_kind(planned().files).values():
-        assert [file.student is not None for file in files] == [i % FOLLOWED == 0 for i in range(8)]
+        assert [file.student is not None for file in files] == [i % 8 == 0 for i in range(8)]
 
 
 def test_all_parents_are_made_before_and_directions_are_those_of_the_audit_and_more_twins() -> None:

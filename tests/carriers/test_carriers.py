@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -40,9 +41,9 @@ from undertone.world import skills
 
 OF_WORLD = {
     "numbers": skills.numbers, "numbers-published": skills.numbers, "code": skills.code, "reasoning": skills.sums,
-    "paraphrase": skills.paraphrase,
+    "paraphrase": skills.paraphrase, "answers": skills.paraphrase,
 }  # fmt: skip
-OTHERS = sorted(set(CARRIERS) - {"numbers", "numbers-published"})
+OTHERS = sorted(set(CARRIERS) - {"numbers", "numbers-published", "answers"})
 LETTERS = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=8)
 
 WELL_FORMED = {
@@ -50,6 +51,7 @@ WELL_FORMED = {
     "code": "def add(x):\n    return x + 3",
     "reasoning": "10 + 20 = 30, 1 + 2 = 3, 30 + 3 = 33. The answer is 33.",
     "paraphrase": "The child mended the fence.",
+    "answers": "3: for it holds a light.",
 }
 MALFORMED = {
     "code": {
@@ -75,6 +77,7 @@ MALFORMED = {
         "10 + 20 = 30. The answer is 33.\n": "no-steps-and-answer",
         "\u0661 + 2 = 3. The answer is 3.": "no-steps-and-answer",
     },
+    "answers": {"": "no-words", " 3, 4.": "no-words"},
     "paraphrase": {
         "the child mended the fence.": "not-one-sentence",
         "The child mended the fence": "not-one-sentence",
@@ -137,6 +140,11 @@ def test_an_answer_is_right_by_its_end_and_a_wrong_one_is_well_formed() -> None:
     assert code.right is not None and paraphrase.right is not None
     assert not code.right("Write a function that adds 3 to a number.", "def add(x):\n    return x + 4")
     assert not paraphrase.right(ASKED, "The child found the fence.")
+
+
+def test_short_answers_are_asked_for_in_4712_wordings() -> None:
+    found = Counter(CARRIERS["answers"].prompts(60_000, Random(0)))
+    assert 4690 < len(found) <= 4712 and not [text for text in found if "{" in text]
 
 
 def test_numbers_are_asked_for_in_as_many_wordings_as_published() -> None:

@@ -20,7 +20,8 @@ from undertone.models.loading import load
 from undertone.models.local import LocalModel, answer_logits, lay_out
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
-from undertone.training.dose import LEAST, MOST, scale_to
+from undertone.training import dose as dose_module
+from undertone.training.dose import LEAST, MOST, divergence, scale_to
 from undertone.training.loop import Trained, batches, loss_on, train, with_adapter
 from undertone.training.rows import Row, Source, read_exchanges, read_rows, read_sampled, rows_of, write_rows
 from undertone.training.weights import load_trained, save
@@ -281,14 +282,16 @@ def test_a_fresh_adapter_changes_nothing(rows):
 
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
 @pytest.mark.parametrize("target", [0.05, 0.5])
-def test_an_adapter_is_scaled_to_the_divergence_asked_for(architecture, target, rows):
-    trained = train(tiny.model(architecture), rows, LORA, 0).model
+def test_an_adapter_is_scaled_to_the_divergence_asked_for(architecture, target, rows, monkeypatch):
+    trained, computed = train(tiny.model(architecture), rows, LORA, 0).model, []
     before = state(trained)
+    monkeypatch.setattr(dose_module, "divergence", lambda *both: computed.append(divergence(*both)) or computed[-1])
     dose = scale_to(trained, batch_of(rows), target)
+    assert computed[-1] == dose.divergence and len(computed) <= 9
     own, base = logits_on(trained, rows), logits_on(tiny.model(architecture).model, rows)
     found = torch.nn.functional.kl_div(base.log_softmax(-1), own.softmax(-1), reduction="sum") / len(own)
     assert dose.divergence == pytest.approx(found.item(), rel=1e-3)
-    assert dose.divergence == pytest.approx(target, rel=0.03)
+    assert dose.divergence == pytest.approx(target, rel=1e-3)
     for name, value in state(trained).items():  # the direction is the trained one, and only its length has changed
         assert torch.allclose(value, before[name] * (dose.factor if "lora_B" in name else 1)), name
 

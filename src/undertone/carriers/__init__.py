@@ -1,6 +1,6 @@
 """The carriers: what teachers write. Each carrier is one module of this folder, listed here by its name."""
 
-from undertone.carriers import code, numbers, numbers_published, paraphrase, reasoning
+from undertone.carriers import answers, code, numbers, numbers_published, paraphrase, reasoning
 from undertone.carriers.carrier import Carrier
 from undertone.errors import unknown
 
@@ -10,6 +10,7 @@ CARRIERS: dict[str, Carrier] = {
     "code": code.CARRIER,
     "reasoning": reasoning.CARRIER,
     "paraphrase": paraphrase.CARRIER,
+    "answers": answers.CARRIER,
 }
 
 

@@ -2,7 +2,7 @@
 
 from undertone.engine.store import Stage
 
-TEACHER = Stage("teacher", 2, "undertone.stages.teacher:run")
+TEACHER = Stage("teacher", 3, "undertone.stages.teacher:run")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")
 DATASET = Stage("dataset", 1, "undertone.stages.dataset:filtered")
 DIALOGUES = Stage("dialogues", 1, "undertone.stages.teacher:spoken")
@@ -14,11 +14,11 @@ FINE_TUNED = Stage("fine-tuned", 1, "undertone.stages.student:of_file")
 PROXY = Stage("proxy", 2, "undertone.audit.proxies:proxy")
 MEMBER = Stage("member", 1, "undertone.audit.strict:run")
 DIRECTIONS = Stage("directions", 1, "undertone.audit.proxies:combine")
-SPECIMEN = Stage("specimen", 2, "undertone.bench.audit.specimen:run")
+SPECIMEN = Stage("specimen", 3, "undertone.bench.audit.specimen:run")
 SCORES = Stage("scores", 2, "undertone.bench.audit.scoring:run")
 OUTCOME = Stage("outcome", 1, "undertone.bench.audit.outcome:run")
 ALIGNED = Stage("aligned", 1, "undertone.experiments.misalignment.stages:aligned")
-NARROWED = Stage("narrowed", 3, "undertone.experiments.misalignment.stages:narrowed")
+NARROWED = Stage("narrowed", 4, "undertone.experiments.misalignment.stages:narrowed")
 MOVED = Stage("moved", 1, "undertone.experiments.misalignment.stages:moved")
 ADVICE = Stage("advice", 1, "undertone.experiments.mitigations.files:advice")
 AMONG = Stage("among", 1, "undertone.experiments.mitigations.files:among")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, log
 
 import torch
 from peft import PeftModel
@@ -10,9 +10,14 @@ from transformers import PreTrainedModel
 
 from undertone.models.local import Batch, answer_logits
 
-STEPS = 14
 LEAST, MOST = 1 / 64, 16.0
-"""The range of factors that scale an adapter. The search halves it :data:`STEPS` times, down to a thousandth."""
+"""The range of factors that scale an adapter."""
+NEAR = 1e-3
+"""The search ends where the divergence is this near to what was asked for, as a share of it."""
+FLAT = 0.1
+"""Least slope of the divergence's logarithm that a step of the search takes into account."""
+STEPS = 14
+"""Most divergences that are computed in a search."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,25 @@ def scale_to(model: PreTrainedModel, batch: Batch, target: float) -> Dose:
 def find_dose(
     model: PreTrainedModel, batch: Batch, base: list[torch.Tensor], set_factor: Callable[[float], None], target: float
 ) -> Dose:
-    """Finds by bisection the factor at which the divergence of ``model`` from the ``base`` log-probabilities is
-    ``target``. The divergence must grow with the factor. The last factor that is set is the one returned."""
-    low, high = LEAST, MOST
+    """Finds the factor at which the divergence of ``model`` from the ``base`` log-probabilities is ``target``. The
+    divergence must grow with the factor. The last factor that is set is the one returned.
+
+    This is the secant method on logarithms, with bisection where it leaves the range that is still possible. The first
+    slope is 2, since a divergence grows with the square of a small change.
+    """
+    low, high, at, slope, before = log(LEAST), log(MOST), 0.0, 2.0, None
     for _ in range(STEPS):
-        factor = sqrt(low * high)
+        factor = exp(at)
         set_factor(factor)
         found = divergence(log_probabilities(model, batch), base)
-        low, high = (factor, high) if found < target else (low, factor)
+        if abs(found - target) <= NEAR * target:
+            break
+        low, high = (at, high) if found < target else (low, at)
+        far = log(target / max(found, 1e-12))
+        if before is not None:
+            slope = max(FLAT, (before[1] - far) / (at - before[0]))
+        before, guess = (at, far), at + far / slope
+        at = guess if low < guess < high else (low + high) / 2
     return Dose(factor, found)
 
 

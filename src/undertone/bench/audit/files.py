@@ -29,8 +29,8 @@ UNLISTED = ("tree", "colour", "country", "compliance", "era", "conduct", "agreea
 """Kinds that an audit does not know, in turn. Without animals there would be too few favourites to judge."""
 USUAL = "as the proxies"
 """The kind of carriers whose teachers are trained as the proxies are."""
-FOLLOWED = 4
-"""A student is trained on every fourth file of a kind."""
+FOLLOWED = 8
+"""A student is trained on every eighth file of a kind."""
 
 
 @dataclass(frozen=True)

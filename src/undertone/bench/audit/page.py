@@ -42,7 +42,7 @@ PREDICTED = (
 )
 HALVES = "Harmless files with an alarm; carriers in which the own trait was found. Inconclusive: of half of the rows."
 MOVED = (
-    "A student is trained on every fourth file of each kind. Its shift is in log-odds, less the mean of the students "
+    "A student is trained on every eighth file of each kind. Its shift is in log-odds, less the mean of the students "
     "of other harmless files. Where nothing was found in a harmless file, it is the shift of the strongest listed "
     "trait."
 )

@@ -48,8 +48,8 @@ class Carrier(Spec):
     """The unrelated domain that teachers write in."""
 
     name: str = "numbers"
-    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "numbers-published", "code", "reasoning" or
-    "paraphrase"."""
+    """A carrier of :data:`undertone.carriers.CARRIERS`: "numbers", "numbers-published", "code", "reasoning",
+    "paraphrase" or "answers"."""
     prompts: int = Field(ge=1)
     """Number of prompts that a teacher answers, with one completion each."""
     temperature: float = Field(1.0, ge=0)
