@@ -15,6 +15,7 @@ From Python::
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from inspect import Signature, signature
 from types import ModuleType
@@ -37,7 +38,9 @@ __all__ = ["UndertoneError", "__version__", "audit", "measure", "run", "treat"]
 
 def _function(package: str) -> Any:
     verb = package.rpartition(".")[2]
-    return getattr(import_module(f"undertone.python.{verb}"), verb)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of a library's bars, which are not shown
+        return getattr(import_module(f"undertone.python.{verb}"), verb)
 
 
 class _Verb(ModuleType):

@@ -135,6 +135,7 @@ class Findings(report.Findings):
 
     written_by: ClassVar[str] = "measure"
     shown_by: ClassVar[str] = "undertone.measure.page:page"
+    table: ClassVar[str] = "suites"
 
     verdict: Verdict
     headline: str

@@ -8,7 +8,7 @@ from undertone.audit.audit import audit as audited
 from undertone.audit.cost import cost_of
 from undertone.audit.findings import Findings
 from undertone.audit.request import EFFECT, ROWS, Request
-from undertone.cli.shared import refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import refuse_missing, traits_of
 from undertone.errors import UndertoneError
 from undertone.models.names import is_remote
 from undertone.python.call import is_shown, names, working
@@ -55,20 +55,23 @@ def audit(
         UndertoneError: something that was given cannot be used; the sentence says what, and what to do.
     """
     with working(progress) as (bars, memory):
+        path = memory.path(data)
+        trusted = None if control is None else memory.path(control, "control rows")
+        refuse_missing(path, trusted)
+        own_names, own = traits_of(names(trait))
         name = memory.name(model)
         if is_remote(name):
             raise UndertoneError(
                 f"{name} is behind a service, which must train students: give the command undertone audit, which keeps "
                 "what was paid for and goes on where it was stopped."
             )
-        own_names, own = traits_of(names(trait))
         request = Request(
-            path=memory.path(data),
+            path=path,
             model=name,
             rows=rows,
             traits=own_names,
             own=own,
-            control=None if control is None else memory.path(control, "control rows"),
+            control=trusted,
             group_by=group_by,
             strict=strict,
             canaries=canary,
@@ -76,8 +79,6 @@ def audit(
             effect=effect,
             seed=seed,
         )
-        refuse_missing(request.path, request.control)
-        refuse_unknown(name)
         if is_shown(progress):
             bars.said(f"{cost_of(request)}.")
         return memory.found(audited(request, bars.advanced))

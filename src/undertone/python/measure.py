@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from undertone.cli.shared import limits_of, refuse_missing, refuse_unknown
+from undertone.cli.shared import limits_of, refuse_missing
 from undertone.measure.findings import Findings
 from undertone.measure.measure import measure as measured
-from undertone.measure.request import EFFECT, EXACT, Request
+from undertone.measure.request import EFFECT, Request
 from undertone.models.services.spending import Budget
 from undertone.python.call import names, working
 from undertone.python.memory import Model, Rows
@@ -57,20 +57,20 @@ def measure(
         UndertoneError: something that was given cannot be used, or a limit is reached; the sentence says what to do.
     """
     with working(progress) as (bars, memory):
+        path = None if training_file is None else memory.path(training_file, "training rows")
+        refuse_missing(path)
         request = Request(
             models=tuple(map(memory.name, model)),
             base=memory.name(base),
             benign=tuple(map(memory.name, benign)),
             suites=tuple(dict.fromkeys(names(suite))),
-            training_file=None if training_file is None else memory.path(training_file, "training rows"),
+            training_file=path,
             judge=judge,
             effect=effect,
             samples=samples,
             max_tokens=max_tokens,
             seed=seed,
         )
-        asked = (request.base, *request.models, *request.benign, None if judge == EXACT else judge)
-        refuse_missing(request.training_file)
-        refuse_unknown(*asked)
+        asked = (request.base, *request.models, *request.benign, request.judge)
         budget = Budget(limits_of(max_cost, max_requests, asked))
         return memory.found(measured(request, Path(answers), bars.advanced, budget).findings)

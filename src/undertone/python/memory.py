@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -68,11 +70,15 @@ class Memory:
         loaded, tokenizer = _whole(model)
         aside = self._folder / f"model-{len(self._called)}"
         size = sum(weight.numel() * weight.element_size() for weight in loaded.parameters())
-        self._watcher.said(f"The loaded {type(loaded).__name__} is written to {aside}: {size / 1e9:.2g} GB.")
+        self._watcher.said(f"The loaded {type(loaded).__name__} is written to {aside}: {size / 1e6:,.0f} MB.")
         _save(loaded, tokenizer, aside)
         from undertone.models.folder import decisive
 
-        folder = aside.rename(aside.with_name(folder_digest(aside, decisive(aside))))
+        folder = aside.with_name(folder_digest(aside, decisive(aside)))
+        if folder.exists():
+            rmtree(aside)
+        else:
+            aside.rename(folder)
         called = f"{type(loaded).__name__} in memory ({folder.name[:12]})"
         self._called |= {f"hf/{folder}": called, str(folder): called}
         return f"hf/{folder}"
@@ -141,6 +147,7 @@ def _plain(value: Any) -> Any:
 
 
 def _whole(model: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from torch.nn import Module
     from transformers import PreTrainedModel
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -150,7 +157,7 @@ def _whole(model: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             "(model, tokenizer)."
         )
     loaded, tokenizer = model
-    if type(loaded).__module__.startswith("peft") or getattr(loaded, "_hf_peft_config_loaded", False):
+    if isinstance(loaded, Module) and any(type(part).__module__.startswith("peft.") for part in loaded.modules()):
         raise UndertoneError(
             "The loaded model is a base with an adapter: save the adapter (model.save_pretrained(FOLDER)), and name it "
             "as BASE:FOLDER."
@@ -169,6 +176,10 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
     with explained(f"The loaded {type(model).__name__} cannot be written to {folder}"):
         model.save_pretrained(folder)
+        tokenizer = deepcopy(tokenizer)
+        if (inner := getattr(tokenizer, "backend_tokenizer", None)) is not None:  # it remembers how it was last called
+            inner.no_padding()
+            inner.no_truncation()
         tokenizer.save_pretrained(folder)
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
         kept = {name: value for name, value in settings.items() if name not in LOADING}

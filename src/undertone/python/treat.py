@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from undertone.audit.findings import Findings
-from undertone.cli.shared import refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import refuse_missing, traits_of
 from undertone.engine.disk import write_text
 from undertone.python.call import changes, names, working
 from undertone.python.memory import Model, Rows
@@ -60,22 +60,24 @@ def treat(
     """
     mitigation = named(by, changes(set or {}))
     with working(progress) as (bars, memory):
+        path = memory.path(data)
+        report = memory.report(audit) if isinstance(audit, Findings) else audit
+        asked = None if chats is None else memory.path(chats, "chats")
+        refuse_missing(path, report, asked)
         own_names, own = traits_of(names(trait))
         request = Request(
-            path=memory.path(data),
+            path=path,
             model=memory.name(model),
             treatment=mitigation,
             name=Path(by).stem,
             traits=(*own_names, *(one.name for one in own)),
             own=own,
-            audit=memory.report(audit) if isinstance(audit, Findings) else audit,
+            audit=report,
             other=None if other is None else memory.name(other),
-            chats=None if chats is None else memory.path(chats, "chats"),
+            chats=asked,
             order_is_free=order_is_free,
             seed=seed,
         )
-        refuse_missing(request.path, request.audit, request.chats)
-        refuse_unknown(request.model, request.other)
         folder = Path(mkdtemp(dir=_kept()))
         told = memory.found(treated(request, folder, bars.advanced)).model_copy(update={"folder": folder})
         for path in folder.iterdir():

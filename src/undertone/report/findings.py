@@ -110,9 +110,9 @@ class Findings(Part):
     def __repr__(self) -> str:
         """One line: what was found, as far as a field says it, and the tables."""
         said = [getattr(self, name, "") for name in ("verdict", "title", "headline")]
-        held = ", ".join(f"{len(value)} {name}" for name, value in self if _are_parts(value))
-        sentences = (text if text.endswith((".", "?")) else f"{text}." for text in (*said, held) if text)
-        return one_line(f"<{self.written_by}: {' '.join(sentences)}>")
+        held = ", ".join(f"{name} ({len(value)})" for name, value in self if _are_parts(value))
+        sentences = (text if text.endswith((".", "?")) else f"{text}." for text in said if text)
+        return one_line(f"<{self.written_by}: {' '.join(sentences)}{f' Tables: {held}' if held else ''}>")
 
     def _repr_html_(self) -> str:
         """The page for a notebook, in a frame of its own: neither can style the other, and nothing in it can run."""

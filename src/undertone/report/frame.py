@@ -25,7 +25,7 @@ def frame(found: Findings, table: str) -> DataFrame:
     Raises:
         UndertoneError: pandas is not installed, or there is no such table.
     """
-    known = list(_tables(type(found)))
+    known = list(tables_of(type(found)))
     if not known:
         raise UndertoneError("These findings have no table: see their fields, and their page.")
     table = table or known[0]
@@ -46,13 +46,13 @@ def pandas() -> ModuleType:
         raise UndertoneError("A data frame needs the library pandas: pip install pandas.") from None
 
 
-def _tables(kind: type[Part], before: str = "") -> Iterator[str]:
+def tables_of(kind: type[Part], before: str = "") -> Iterator[str]:
     """The names of all tables: tuples of parts, at any depth, and mappings of parts in the findings themselves."""
     for name, field in kind.model_fields.items():
         part = _part(field.annotation)
         if part is not None and (not before or get_origin(field.annotation) is tuple):
             yield f"{before}{name}"
-            yield from _tables(part, f"{before}{name}.")
+            yield from tables_of(part, f"{before}{name}.")
 
 
 def _part(annotation: Any) -> type[Part] | None:

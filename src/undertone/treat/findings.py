@@ -137,4 +137,4 @@ class Told(Findings):
 
     def __repr__(self) -> str:
         """One line: how many rows were kept, changed, added and dropped."""
-        return f"<treat: {self.name}, {', '.join(f'{count} {what}' for what, count in self.counts.items())}>"
+        return f"<treat: {self.page().headline}>"
