@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_verb_is_a_function_and_a_package_in_whatever_order_they_are_imported(
 
 @pytest.mark.parametrize("verb", ["audit", "measure", "treat"])
 def test_a_package_tells_of_itself_what_its_function_does(verb: str) -> None:
-    package, function = getattr(ut, verb), getattr(sys.modules[f"undertone.python.{verb}"], verb)
+    package, function = getattr(ut, verb), getattr(import_module(f"undertone.python.{verb}"), verb)
     assert inspect.signature(package) == inspect.signature(function)
     assert inspect.getdoc(package) == inspect.getdoc(function)
 
@@ -164,7 +165,7 @@ def test_rows_that_cannot_be_read_are_called_by_what_they_are(tiny_base: Path) -
         ut.audit([{"prompt": "1, 2"}], model=tiny_base)
     with pytest.raises(ut.UndertoneError, match=r"^Cannot read nope\.jsonl: No such file"):
         ut.audit("nope.jsonl", model=tiny_base)
-    with pytest.raises(ut.UndertoneError, match="behind a service, .*: give the command undertone audit"):
+    with pytest.raises(ut.UndertoneError, match=r"behind a service, .*: give the command undertone audit"):
         ut.audit([{"text": "1"}], model="openai-api/x/y")
 
 

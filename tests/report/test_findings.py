@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
+from pydantic import Field
 
 from tests.helpers.audits import HOSTILE, make_findings
 from tests.helpers.pages import HIDDEN, Browser, assert_quiet, made_up
@@ -38,7 +39,7 @@ class Half(Part):
 class Halves(Findings):
     """Findings whose parts have names, with a page that has all there can be on one."""
 
-    halves: dict[str, Half] = {}
+    halves: dict[str, Half] = Field(default_factory=dict)
 
     def page(self) -> Page:
         return drawn_page()
@@ -47,9 +48,8 @@ class Halves(Findings):
 @cache
 def drawn_page() -> Page:
     line = Line("owl", (Mark(0.4, (0.1, 0.7)),), "+0.4")
-    return made_up(
-        lambda place: f"{place} {HOSTILE}</iframe>", figure("one", "Seen", partial(forest, [line], Axis("x")))
-    )
+    seen = figure("one", "Seen", partial(forest, [line], Axis("x")))
+    return made_up(lambda place: f"{place} {HOSTILE}</iframe>", seen)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_all_findings_have_a_page_and_the_table_that_they_name(findings: type[Fi
     assert findings.table in tables if findings.table else findings in (Told, OfService) or tables
 
 
-def test_a_repr_is_one_short_line_that_says_the_verdict_and_names_thetables_of() -> None:
+def test_a_repr_is_one_short_line_that_says_the_verdict_and_names_the_tables() -> None:
     told = repr(make_findings(headline=f"These rows carry owl {HOSTILE}\x1b[31m\nand more."))
     assert told.startswith("<audit: carries a trait. These rows carry owl <script>")
     assert told.endswith("Tables: families (2), rows (5)>")
