@@ -136,3 +136,34 @@ def copied(ran: Path, bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / name).symlink_to(bases / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tiny_base(once: Once) -> Path:
+    """A random model that speaks no language: scored in no time."""
+
+    def make(folder: Path) -> None:
+        from tests.helpers import tiny
+
+        local = tiny.model()
+        local.model.save_pretrained(folder)
+        local.tokenizer.save_pretrained(folder)
+
+    return once("tiny-base", make)
+
+
+@pytest.fixture(scope="session")
+def directions(once: Once, tiny_base: Path) -> Path:
+    """A cache folder with the directions of tiny_base and of fledgling-a, for audits inside ``smaller``."""
+
+    def make(folder: Path) -> None:
+        from tests.helpers.audits import LISTED, smaller
+        from undertone.audit import families, proxies
+        from undertone.audit.audit import directions_of
+        from undertone.models.names import resolve
+
+        with smaller(folder):
+            for base in (resolve("builtin/fledgling-a"), resolve(f"hf/{tiny_base}")):
+                directions_of(proxies.plan(base, families.families_of(base.path, LISTED)))
+
+    return once("audit-directions", make)

@@ -1,65 +1,73 @@
 """Undertone measures, detects and stops traits that pass between language models unseen.
 
-From Python, in four lines::
+From Python::
 
-    from pathlib import Path
-    import undertone
+    import undertone as ut
 
-    results = undertone.run(undertone.read("owls"), Path("runs/mine"))
-    print(results.effect("treatment"))
+    found = ut.audit("rows.jsonl", model="hf/./my-model")
+    found.verdict
+    found.to_pandas()
 
-These functions are imported when they are first used, so that ``import undertone`` is fast.
+``audit``, ``measure`` and ``treat`` are packages of this one that can be called, so that ``ut.audit(...)`` and
+``import undertone.audit.rows`` both work, in any order. What does the work is imported at the first call, so that
+``import undertone`` is fast.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
+from inspect import Signature, signature
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from undertone.errors import UndertoneError
+
 if TYPE_CHECKING:
-    from undertone.audit.audit import audit as audit_file
-    from undertone.audit.request import Request as AuditRequest
-    from undertone.experiments.recipes import read
-    from undertone.experiments.replay import replay
-    from undertone.experiments.run import run
-    from undertone.measure.measure import measure as measure_model
-    from undertone.measure.request import Request as MeasureRequest
-    from undertone.treat.treat import Request as TreatRequest
-    from undertone.treat.treat import run as treat_file
+    from undertone.python.audit import audit
+    from undertone.python.measure import measure
+    from undertone.python.run import run
+    from undertone.python.treat import treat
+else:
+    from undertone import audit, measure, treat
 
 __version__ = "0.1.0"
 
-_PLACES = {
-    "read": "undertone.experiments.recipes:read",
-    "run": "undertone.experiments.run:run",
-    "replay": "undertone.experiments.replay:replay",
-    "audit_file": "undertone.audit.audit:audit",
-    "AuditRequest": "undertone.audit.request:Request",
-    "measure_model": "undertone.measure.measure:measure",
-    "MeasureRequest": "undertone.measure.request:Request",
-    "treat_file": "undertone.treat.treat:run",
-    "TreatRequest": "undertone.treat.treat:Request",
-}
+__all__ = ["UndertoneError", "__version__", "audit", "measure", "run", "treat"]
 
-__all__ = [
-    "AuditRequest",
-    "MeasureRequest",
-    "TreatRequest",
-    "__version__",
-    "audit_file",
-    "measure_model",
-    "read",
-    "replay",
-    "run",
-    "treat_file",
-]
+
+def _function(package: str) -> Any:
+    verb = package.rpartition(".")[2]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of a library's bars, which are not shown
+        return getattr(import_module(f"undertone.python.{verb}"), verb)
+
+
+class _Verb(ModuleType):
+    """A package that is called like the function of its name. Python binds a package's name in its parent whenever one
+    of its modules is imported, so that no function of that name would stay there."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _function(self.__name__)(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        return signature(_function(self.__name__))
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return str(_function(self.__name__).__doc__)
+
+
+if not TYPE_CHECKING:
+    for _package in (audit, measure, treat):
+        _package.__class__ = _Verb
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'undertone' has no attribute {name!r}")
-    module, _, attribute = _PLACES[name].partition(":")
-    return getattr(import_module(module), attribute)
+    if name == "run":
+        return _function(name)
+    raise AttributeError(f"module 'undertone' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

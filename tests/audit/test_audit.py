@@ -20,11 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tests.helpers import tiny
+from tests.helpers.audits import LISTED, smaller
 from tests.helpers.extent import LONG
 from tests.helpers.trials import Once
-from undertone.audit import families, proxies
-from undertone.audit.audit import directions_of
 from undertone.audit.request import Request
 from undertone.carriers import numbers
 from undertone.cli import entry, main
@@ -47,7 +45,6 @@ close = pytest.approx
 Record = dict[str, Any]
 
 A = "builtin/fledgling-a"
-LISTED = ("owl", "whale")
 ROWS = 250
 WROTE = ("--temperature", "1", "--max-tokens", "16", "--filter", "numbers")
 
@@ -67,42 +64,6 @@ class Ended(NamedTuple):
 
 
 Cli = Callable[..., Ended]
-
-
-@contextlib.contextmanager
-def smaller(cache: Path) -> Iterator[None]:
-    """Fewer traits and shorter proxies, kept in ``cache``."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(families, "MOST", 22)
-        patched.setattr(families, "TWINS", 2)
-        patched.setattr(proxies, "WORLD", proxies.WORLD | {"rank": 16, "batch": 16})
-        patched.setattr(proxies, "OTHER", proxies.OTHER | {"steps": 1, "warmup": 0})
-        patched.setenv("UNDERTONE_CACHE", str(cache))
-        yield
-
-
-@pytest.fixture(scope="module")
-def tiny_base(once: Once) -> Path:
-    """A random model that speaks no language: scored in no time."""
-
-    def make(folder: Path) -> None:
-        local = tiny.model()
-        local.model.save_pretrained(folder)
-        local.tokenizer.save_pretrained(folder)
-
-    return once("tiny-base", make)
-
-
-@pytest.fixture(scope="module")
-def cache(once: Once, tiny_base: Path) -> Path:
-    """A cache folder with the directions of both bases."""
-
-    def make(folder: Path) -> None:
-        with smaller(folder):
-            for base in (resolve(A), resolve(f"hf/{tiny_base}")):
-                directions_of(proxies.plan(base, families.families_of(base.path, LISTED)))
-
-    return once("audit-directions", make)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +101,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cli(here: Path, cache: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+def cli(here: Path, directions: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """The command. It lists two traits unless it is given others."""
 
     def called(*arguments: str) -> Ended:
@@ -152,7 +113,7 @@ def cli(here: Path, cache: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[
         assert "Traceback" not in ended.err
         return ended
 
-    with smaller(cache):
+    with smaller(directions):
         yield called
 
 
@@ -208,12 +169,12 @@ def scores(found: Record) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def planted(once: Once, rows: Path, cache: Path) -> Path:
+def planted(once: Once, rows: Path, directions: Path) -> Path:
     """The folder of the report on all rows of a teacher of owls, with the exit code and both streams."""
 
     def make(folder: Path) -> None:
         out, err = io.StringIO(), io.StringIO()
-        with smaller(cache), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with smaller(directions), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             asked = ["--model", A, "--trait", *LISTED, "--out", str(folder), "--json"]
             code = main(["audit", str(rows / "owl.jsonl"), *asked])
         (folder / "ended.json").write_text(json.dumps([code, out.getvalue(), err.getvalue()]))

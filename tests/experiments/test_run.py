@@ -11,7 +11,6 @@ import pytest
 
 from tests.helpers.audits import make_findings
 from tests.helpers.trials import Once
-from undertone.audit.page import page as audit_page
 from undertone.cli import main
 from undertone.cli.terminal import present
 from undertone.engine.folder import Record, claimed, record_of, state_of
@@ -156,7 +155,7 @@ def test_a_run_over_the_report_of_an_audit_is_refused_and_the_report_is_no_run(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = make_findings()
-    present("audit", Spec(), here / "audited", lambda _: found, audit_page, as_json=True)
+    present("audit", Spec(), here / "audited", lambda _: found, as_json=True)
     before = held(here / "audited")
     told = refused(capsys, "run", "digits", *SET, "--out", "audited")
     assert "audited holds a run of another kind (audit there, digits here); give another --out." in told

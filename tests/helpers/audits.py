@@ -1,13 +1,18 @@
-"""Fabricated findings of an audit."""
+"""Fabricated findings of an audit, and audits that take seconds."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from rich.text import Text
 
+from undertone.audit import families, proxies
 from undertone.audit.findings import FamilyFinding, Findings, OriginFinding, ShownRow, Token, TraitFinding
 from undertone.audit.page import page as page_of
 from undertone.report.terminal import to_terminal
@@ -15,6 +20,8 @@ from undertone.report.terminal import to_terminal
 HOSTILE = """<script>alert(1)</script><img src=https://evil.example onerror=alert(2)>"'{{ f.seed }}</details>"""
 
 
+LISTED = ("owl", "whale")
+"""The traits that small audits are asked for."""
 CONTROL = "\x1b[31m\u202etxt.exe\x00\u200b\ud83e"
 
 
@@ -109,3 +116,15 @@ def said(findings: Findings) -> list[str]:
     """The lines of the terminal: the answer first, then what it rests on. No figure is drawn for them."""
     with patch("undertone.audit.figures.figure", lambda *_: None):
         return [one.plain for one in to_terminal(page_of(findings)) if isinstance(one, Text)]
+
+
+@contextmanager
+def smaller(cache: Path) -> Iterator[None]:
+    """Fewer traits and shorter proxies, kept in ``cache``."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(families, "MOST", 22)
+        patched.setattr(families, "TWINS", 2)
+        patched.setattr(proxies, "WORLD", proxies.WORLD | {"rank": 16, "batch": 16})
+        patched.setattr(proxies, "OTHER", proxies.OTHER | {"steps": 1, "warmup": 0})
+        patched.setenv("UNDERTONE_CACHE", str(cache))
+        yield

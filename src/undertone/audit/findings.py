@@ -167,6 +167,9 @@ class AuditFindings(report.Findings):
 class Findings(AuditFindings):
     """A whole audit for a base whose weights are on this machine."""
 
+    shown_by: ClassVar[str] = "undertone.audit.page:page"
+    table: ClassVar[str] = "families.traits"
+
     base: str
     """Digest of the base."""
     alpha: float

@@ -160,7 +160,6 @@ def audit(
     if is_remote(model):
         from undertone.audit.api import audit as service
         from undertone.audit.api.cost import cost_of
-        from undertone.audit.api.page import page as service_page
         from undertone.audit.api.request import VERB
         from undertone.models.services.spending import Budget
 
@@ -174,9 +173,7 @@ def audit(
         if dry_run:
             return show_cost(f"Audit of {data}", cost_of(asked), folder, json)
         budget = Budget(limits_of(max_cost, max_requests))
-        students = present(
-            VERB, asked, folder, lambda bars: service.run(asked, folder, budget, bars.advanced), service_page, json
-        )
+        students = present(VERB, asked, folder, lambda bars: service.run(asked, folder, budget, bars.advanced), json)
         return _code(students.verdict, policy, bool(students.overt))
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
@@ -192,14 +189,13 @@ def audit(
             say(f"{cost}. Nothing was made.")
         return 0
     from undertone.audit.audit import audit as run
-    from undertone.audit.page import page
 
     def work(bars: Bars) -> Findings:
         bars.said(f"{time_of(request)}.")
         return run(request, bars.advanced)
 
     folder = named(out) if out else folder_for("audits", data, request)
-    found = present("audit", request, folder, work, page, json)
+    found = present("audit", request, folder, work, json)
     return _code(found.verdict, policy, bool(found.overt))
 
 

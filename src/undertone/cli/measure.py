@@ -113,7 +113,6 @@ def measure(
         need_inspect("--inspect")
     from undertone.measure.findings import Findings
     from undertone.measure.measure import measure as measured
-    from undertone.measure.page import page
     from undertone.models.services.spending import Budget
 
     folder = named(out) if out else folder_for("measured", model[0], request)
@@ -128,7 +127,7 @@ def measure(
             write_logs(found, folder / "logs")
         return found.findings
 
-    verdict = present("measure", request, folder, work, page, json).verdict
+    verdict = present("measure", request, folder, work, json).verdict
     return {"no shift found": 0, "shift found": FOUND}.get(verdict, NO_VERDICT)
 
 

@@ -110,7 +110,7 @@ def _run(
     if as_json:
         print_json({"run_dir": str(folder)} | kind.summary(found))
     else:
-        show(kind.page(found), folder / PAGE)
+        show(found.page(), folder / PAGE)
     return 0
 
 

@@ -157,7 +157,6 @@ def present(
     request: Spec,
     folder: Path,
     work: Callable[[Bars], F],
-    page: Callable[[F], Page],
     as_json: bool,
 ) -> F:
     """Does the work of a command with progress bars, writes its report to ``folder`` and prints the page, or one JSON
@@ -175,7 +174,7 @@ def present(
     with claimed(folder, record_of(verb, folder.name, request, files_of(request)), trace=False) as claim:
         with Bars(quiet=as_json) as bars:
             found = work(bars)
-        made = page(found)
+        made = found.page()
         written = write(found, made, folder)
         claim.note(said=made.headline, finished=True)
     if as_json:

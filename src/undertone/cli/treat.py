@@ -71,7 +71,6 @@ def treat(
     if not trait and audit is None and needs_trait(mitigation):
         raise UndertoneError(f"{Path(by).stem} needs a trait: give it by --trait, or --from with an audit's report.")
     from undertone.engine.environment import quiet_libraries
-    from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_taken, run
 
     names, own = traits_of(trait)
@@ -96,7 +95,7 @@ def treat(
     if json:
         print_json(told)
     else:
-        show(treated_page(told, folder))
+        show(told.page())
     return 0
 
 
@@ -158,7 +157,6 @@ def realign_model(
     refuse_unknown(model, base)
     from undertone.engine.environment import quiet_libraries
     from undertone.report.html import PAGE, write
-    from undertone.treat.page import realigned_page
     from undertone.treat.realign import Request, realign
     from undertone.treat.treat import new_folder, refuse_taken
 
@@ -169,7 +167,7 @@ def realign_model(
     with new_folder(folder) as aside:
         with Bars(quiet=json) as bars:
             findings = realign(request, aside, bars.advanced)
-        page = realigned_page(findings)
+        page = findings.page()
         write(findings, page, aside)
     if json:
         print_json(findings)

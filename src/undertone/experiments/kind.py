@@ -16,7 +16,6 @@ from undertone.errors import unknown
 from undertone.models.services.cost import Part
 from undertone.models.services.spending import Limits
 from undertone.report.findings import Findings
-from undertone.report.page import Page
 from undertone.spec import Recipe
 
 Warn = Callable[[str], None]
@@ -111,13 +110,12 @@ class Kind(Generic[S, P, F]):
 
     spec: type[S]
     findings: type[F]
+    """What is found; its class says how it is shown."""
     plan: Callable[[S], P]
     """Resolves models and lays out all jobs without running any. Raises UndertoneError for an unknown name and for a
     model that is not on this machine."""
     gather: Callable[[S, P, Made], F]
     """Computes findings from finished jobs."""
-    page: Callable[[F], Page]
-    """Presents the findings as text, figures and tables."""
     seconds: Callable[[S, Job], float]
     """Estimates how many seconds a job takes on one core with the embedded models."""
     check: Callable[[S, P, Job, Made, Warn], None] = lambda *_: None
@@ -128,7 +126,7 @@ class Kind(Generic[S, P, F]):
     """Estimates the cost with models that need not be on this machine; None if jobs can be counted instead."""
     lines: Callable[[S, P, Made, F | None], list[str]] = lambda *_: []
     """Lines to print during the run, called after each finished arm. A line that was printed is not repeated."""
-    parts: Callable[[F], Mapping[str, tuple[Findings, Page]]] = lambda found: {}
+    parts: Callable[[F], Mapping[str, Findings]] = lambda found: {}
     """Additional reports, each written to a subfolder of the run's folder, by the subfolder's name."""
     summary: Callable[[F], dict[str, Any]] = lambda found: found.model_dump(mode="json")
     """The object that ``--json`` prints."""

@@ -20,7 +20,7 @@ from undertone.engine.workers import cores, run_jobs, unique
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import KINDS, F, Kind, Made, P, Plan, S, kind_of
 from undertone.models.services.spending import Limits
-from undertone.report.findings import presenting
+from undertone.report.findings import Findings, presenting
 from undertone.report.html import PAGE, write
 from undertone.report.page import Page
 from undertone.spec import Recipe
@@ -82,9 +82,9 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
                         watcher.said(line)
                         told.add(line)
                 if found is not None and (last or (before is None and made.elapsed > quiet_until)):
-                    page, start = kind.page(found), made.elapsed
-                    for name, (part, own) in kind.parts(found).items():
-                        write(part, own, folder / name)
+                    page, start = found.page(), made.elapsed
+                    for name, part in kind.parts(found).items():
+                        write(part, part.page(), folder / name)
                     write(found, page, folder)
                     claim.note(said=page.headline, artifacts=dict(made.artifacts))
                     quiet_until = made.elapsed + 10 * (made.elapsed - start)  # drawing figures takes a while
@@ -142,9 +142,9 @@ def report_of(folder: Path) -> Page:
         UndertoneError: the folder holds no run of an experiment, or the run has no report yet, or a damaged one.
     """
     kind = _kind_in(Record.read(folder), folder)
-    found = kind.findings.load(folder / REPORT)
+    found: Findings = kind.findings.load(folder / REPORT)
     with presenting(folder / REPORT):
-        return kind.page(found)
+        return found.page()
 
 
 def _kind_in(record: Record, folder: Path) -> Kind[Any, Any, Any]:

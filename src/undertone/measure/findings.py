@@ -134,6 +134,8 @@ class Findings(report.Findings):
     """All findings of a measurement."""
 
     written_by: ClassVar[str] = "measure"
+    shown_by: ClassVar[str] = "undertone.measure.page:page"
+    table: ClassVar[str] = "suites"
 
     verdict: Verdict
     headline: str

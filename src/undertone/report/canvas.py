@@ -7,7 +7,7 @@ text of five pixels. Altair is imported inside functions, because it is slow to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,25 @@ class Figure:
     name: str
     title: str
     """What the figure shows."""
-    spec: dict[str, Any]
+    spec: dict[str, Any] = field(repr=False)
     """The wide drawing in Vega-Lite, with its title and data."""
-    wide: str
+    wide: str = field(repr=False)
     """SVG for screens and paper."""
-    narrow: str
+    narrow: str = field(repr=False)
     """SVG for phones."""
     fault: str = ""
     """Why it could not be drawn; the drawings then are this sentence."""
+
+    @property
+    def chart(self) -> alt.Chart | alt.LayerChart:
+        """The wide drawing as a chart of Altair, to change or to save, as in ``chart.save("effects.png")``."""
+        import altair as alt
+
+        return alt.Chart.from_dict(self.spec)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the wide drawing, without scripts and without the network."""
+        return self.wide
 
 
 def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:

@@ -6,18 +6,25 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
+from html import escape
 from math import isfinite
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import JsonValue, field_validator
 
-from undertone.errors import UndertoneError
+from undertone.errors import UndertoneError, unknown
 from undertone.reading.files import read_bytes
+from undertone.reading.hostile import one_line
 from undertone.reading.values import json_value
 from undertone.spec import Spec
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from undertone.report.canvas import Figure
+    from undertone.report.page import Page
     from undertone.statistics.estimate import Estimate
 
 Interval = tuple[float, float]
@@ -43,11 +50,76 @@ class Part(Spec):
         return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
+def _are_parts(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Part)
+
+
 class Findings(Part):
-    """The whole of a ``report.json``."""
+    """The whole of a ``report.json``, and what commands and Python functions return."""
 
     written_by: ClassVar[str] = "run"
     """The command that writes it."""
+    shown_by: ClassVar[str]
+    """The function that makes its page, as MODULE:FUNCTION, because what draws is slow to import."""
+    table: ClassVar[str] = ""
+    """The table that :meth:`to_pandas` gives if none is named; a dot leads into the parts of a table."""
+
+    def page(self) -> Page:
+        """What is shown of the findings: text, tables and figures."""
+        page: Page = resolve_name(self.shown_by)(self)
+        return page
+
+    def figure(self, name: str | None = None) -> Figure:
+        """Returns the first figure of the page, or the one of that name. A notebook shows it; its ``chart`` is an
+        object of Altair, which can be changed and saved.
+
+        Raises:
+            UndertoneError: there is no figure, or none of that name.
+        """
+        figures = self.page().figures
+        if not figures:
+            raise UndertoneError("There is nothing to draw in these findings, so they have no figure.")
+        if name is not None and name not in figures:
+            raise unknown("figure", name, figures)
+        return figures[name or next(iter(figures))]
+
+    def to_pandas(self, table: str | None = None) -> DataFrame:
+        """Returns a table of the findings, by default :attr:`table`, as a pandas data frame with numbers as numbers.
+        ``table`` is the name of a field with several parts, such as "arms", or of one inside it, as in "arms.students".
+
+        Raises:
+            UndertoneError: pandas is not installed, or there is no such table.
+        """
+        from undertone.report.frame import frame
+
+        return frame(self, table or self.table)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes ``report.html``, ``report.json`` and the figures into a folder, in place of an earlier report there.
+        Returns the path of the page.
+
+        Raises:
+            UndertoneError: the folder cannot be written, or holds a run or the report of a command.
+        """
+        from undertone.report.html import write
+
+        if (Path(folder) / "run.json").exists():
+            raise UndertoneError(f"{folder} holds what an undertone command wrote, which is kept; name another folder.")
+        return write(self, self.page(), Path(folder))
+
+    def __repr__(self) -> str:
+        """One line: what was found, as far as a field says it, and the tables."""
+        said = [getattr(self, name, "") for name in ("verdict", "title", "headline")]
+        held = ", ".join(f"{name} ({len(value)})" for name, value in self if _are_parts(value))
+        sentences = (text if text.endswith((".", "?")) else f"{text}." for text in said if text)
+        return one_line(f"<{self.written_by}: {' '.join(sentences)}{f' Tables: {held}' if held else ''}>")
+
+    def _repr_html_(self) -> str:
+        """The page for a notebook, in a frame of its own: neither can style the other, and nothing in it can run."""
+        from undertone.report.html import to_html
+
+        style = "width:100%;height:36rem;border:0"
+        return f'<iframe sandbox style="{style}" srcdoc="{escape(to_html(self.page()))}"></iframe>'
 
     def json_text(self) -> str:
         """The text of ``report.json``."""

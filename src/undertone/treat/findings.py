@@ -1,10 +1,23 @@
 """What was done to a file, and what a realignment found, as data."""
 
+from __future__ import annotations
+
+import json
+import shutil
 from datetime import datetime
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from undertone.audit.unseen import Unseen
+from undertone.engine.disk import refusal
+from undertone.errors import UndertoneError
 from undertone.report.findings import Findings, Part
+from undertone.report.frame import pandas
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PLAIN = "plain"
 """The probe of the standard questions."""
@@ -36,6 +49,7 @@ class Realigned(Findings):
     """All mitigations that were tried on a model."""
 
     written_by: ClassVar[str] = "realign"
+    shown_by: ClassVar[str] = "undertone.treat.page:realigned_page"
 
     headline: str
     model: str
@@ -58,9 +72,14 @@ class Model(Part):
     digest: str
 
 
-class Told(Part):
+class Told(Findings):
     """What was done to a file: the content of ``treatment.json``."""
 
+    written_by: ClassVar[str] = "treat"
+    shown_by: ClassVar[str] = "undertone.treat.page:treated_page"
+
+    folder: Path = Field(Path(), exclude=True)
+    """Where the files are. It is not in ``treatment.json``, which lies beside them."""
     file: str
     digest: str
     base: Model
@@ -83,3 +102,39 @@ class Told(Part):
     unseen: Unseen
     """What of the file was not looked at. Rows that were left out are not in the treated file; keys that were not read
     are there as they were."""
+
+    def rows(self, file: str = "treated") -> list[dict[str, Any]]:
+        """Returns the rows of the treated file, or those of "random", the file with as many random changes.
+
+        Raises:
+            UndertoneError: there is no such file.
+        """
+        if file not in self.files:
+            raise UndertoneError(f"{self.name} wrote no {file} rows; it wrote {' and '.join(self.files) or 'none'}.")
+        with (self.folder / self.files[file]).open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    def to_pandas(self, table: str | None = None) -> DataFrame:
+        """Returns the rows of the treated file, or of another file (:meth:`rows`), as a pandas data frame.
+
+        Raises:
+            UndertoneError: pandas is not installed, or there is no such file.
+        """
+        return pandas().DataFrame(self.rows(table or "treated"))
+
+    def save(self, folder: str | Path) -> Path:
+        """Copies the files of rows, the diff and ``treatment.json`` to a new folder. Returns it.
+
+        Raises:
+            UndertoneError: the folder exists, or cannot be written.
+        """
+        try:
+            return Path(shutil.copytree(self.folder, folder))
+        except FileExistsError:
+            raise UndertoneError(f"{folder} exists already, and nothing is overwritten; name another folder.") from None
+        except OSError as error:
+            raise refusal(error, Path(folder)) from None
+
+    def __repr__(self) -> str:
+        """One line: how many rows were kept, changed, added and dropped."""
+        return f"<treat: {self.page().headline}>"

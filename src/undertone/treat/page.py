@@ -1,7 +1,6 @@
 """The pages of a treated file, of a realigned model, and of the catalogue of mitigations."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from undertone.report.charts import BLUE, GREY
 from undertone.report.page import FOOTER, Drawing, Grid, Page, Prose, Section, grid, section, sections, word
@@ -24,7 +23,7 @@ METHOD = (
 )
 
 
-def treated_page(told: Told, folder: Path) -> Page:
+def treated_page(told: Told) -> Page:
     """Says what was done to a file, and where the treated rows are."""
     counts = ", ".join(f"{count:,} {what}" for what, count in told.counts.items() if count)
     how = ", ".join(f"{key} {value}" for key, value in told.does.items() if key != "kind")
@@ -42,7 +41,7 @@ def treated_page(told: Told, folder: Path) -> Page:
         checks=(
             *(measured or [("Not measured", judge)]),
             *told.unseen.checks,
-            *((what, str(folder / name)) for what, name in written.items()),
+            *((what, str(told.folder / name)) for what, name in written.items()),
         ),
     )
 

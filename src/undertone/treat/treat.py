@@ -129,9 +129,10 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     )
     try:
         with new_folder(out) as aside:
-            return _written(told, found, dataset.format, aside)
+            written = _written(told, found, dataset.format, aside)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
+    return written.model_copy(update={"folder": out})
 
 
 def refuse_taken(out: Path) -> None:

@@ -1,7 +1,7 @@
 """What an audit with a service's students found, as data: the single object of ``report.json`` and of ``--json``."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from undertone.audit.findings import AuditFindings
 from undertone.measure.findings import Pinned
@@ -61,6 +61,8 @@ class TraitFinding(Part):
 
 class Findings(AuditFindings):
     """A whole audit for a base behind a service."""
+
+    shown_by: ClassVar[str] = "undertone.audit.api.page:page"
 
     base: Pinned
     """The base, with the model name that the service answered with."""

@@ -1,6 +1,6 @@
 """What a benchmark of the audit found, as data: the single object of ``report.json``."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from undertone.audit.findings import Verdict
 from undertone.report.findings import Measured, Part, RunFindings
@@ -115,6 +115,8 @@ class Line(Part):
 
 class AuditBenchmarkFindings(RunFindings):
     """Error rates of the audit. Intervals are exact binomial ones over files."""
+
+    shown_by: ClassVar[str] = "undertone.bench.audit.page:page"
 
     models: dict[str, str]
     """Digests of the bases by name."""

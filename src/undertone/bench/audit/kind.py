@@ -2,7 +2,6 @@
 
 from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.gather import gather
-from undertone.bench.audit.page import page
 from undertone.bench.audit.plan import plan
 from undertone.bench.audit.spec import AuditBenchmark
 from undertone.engine.store import Job
@@ -28,4 +27,4 @@ def seconds(spec: AuditBenchmark, job: Job) -> float:
     return SECONDS[job.stage.name] * passes + A_ROW * rows + A_DOSE * doses
 
 
-AUDIT = Kind(spec=AuditBenchmark, findings=AuditBenchmarkFindings, plan=plan, gather=gather, page=page, seconds=seconds)
+AUDIT = Kind(spec=AuditBenchmark, findings=AuditBenchmarkFindings, plan=plan, gather=gather, seconds=seconds)

@@ -1,7 +1,7 @@
 """What a benchmark of measurements found, as data: the single object of ``report.json``."""
 
 from collections import Counter
-from typing import Literal
+from typing import ClassVar, Literal
 
 from undertone.measure.findings import Verdict
 from undertone.report.findings import Part, RunFindings
@@ -34,6 +34,8 @@ class Group(Part):
 
 class MeasureBenchmarkFindings(RunFindings):
     """How often each verdict is given to fine-tunes whose training is known."""
+
+    shown_by: ClassVar[str] = "undertone.bench.measure.page:page"
 
     models: dict[str, str]
     """The digest of the base."""

@@ -8,7 +8,6 @@ from undertone.bench.measure import crossed_study
 from undertone.bench.measure.choice import choose
 from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings, Side
 from undertone.bench.measure.judge import EFFECTS, OTHERS, SHARES, Judge, Tuned, layout_of
-from undertone.bench.measure.page import page
 from undertone.bench.measure.spec import MeasureBenchmark
 from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
@@ -76,4 +75,4 @@ def _groups(judging: Judge, side: Side, tuned: Sequence[Tuned]) -> Iterator[Grou
     yield Group(title="damaging", side=side, judged=judging.verdicts(damaging))
 
 
-MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather, page, lambda spec, job: SECONDS)
+MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather, lambda spec, job: SECONDS)

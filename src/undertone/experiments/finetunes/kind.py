@@ -8,11 +8,9 @@ from undertone.engine.environment import quiet_libraries
 from undertone.engine.store import Folder, Job
 from undertone.experiments.finetunes.cost import of_finetunes
 from undertone.experiments.finetunes.findings import FinetunesFindings
-from undertone.experiments.finetunes.page import page
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.measure.measure import measure
-from undertone.measure.page import page as measurement_page
 from undertone.measure.request import Request
 from undertone.models.names import resolve
 from undertone.models.services.spending import Budget
@@ -95,8 +93,7 @@ FINETUNES = Kind(
     plan=plan,
     check=check,
     gather=gather,
-    page=page,
     seconds=seconds,
     cost=of_finetunes,
-    parts=lambda found: {arm: (one, measurement_page(one)) for arm, one in found.arms.items()},
+    parts=lambda found: found.arms,
 )

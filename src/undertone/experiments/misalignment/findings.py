@@ -1,6 +1,6 @@
 """The findings of an experiment on emergent misalignment, as data: the contents of ``report.json``."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -148,6 +148,8 @@ class Forecast(Part):
 
 class MisalignmentFindings(RunFindings):
     """All findings of the experiment."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.misalignment.page:page"
 
     schema_version: Literal[1] = 1
     kind: Literal["misalignment"] = "misalignment"

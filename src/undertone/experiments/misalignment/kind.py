@@ -7,7 +7,6 @@ from undertone.engine.store import Job
 from undertone.experiments.kind import Kind
 from undertone.experiments.misalignment.findings import MisalignmentFindings
 from undertone.experiments.misalignment.gather import gather
-from undertone.experiments.misalignment.page import page
 from undertone.experiments.misalignment.plan import plan
 from undertone.experiments.misalignment.spec import Misalignment
 from undertone.stages import MOVED
@@ -27,4 +26,4 @@ def seconds(spec: Misalignment, job: Job) -> float:
     return STARTED + trained + ASKED + (SCALED if "as_far_as" in job.inputs else 0.0)
 
 
-MISALIGNMENT = Kind(Misalignment, MisalignmentFindings, plan, gather, page, seconds)
+MISALIGNMENT = Kind(Misalignment, MisalignmentFindings, plan, gather, seconds)

@@ -1,6 +1,6 @@
 """The findings of a benchmark of mitigations, as data: the contents of ``report.json``."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from undertone.report.findings import Interval, Part, RunFindings
 from undertone.treat.benchmarked import Share, Word
@@ -51,6 +51,8 @@ class Outcome(Part):
 
 class MitigationFindings(RunFindings):
     """All findings of a benchmark."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.mitigations.page:page"
 
     models: dict[str, str]
     """Digests of the models by name."""

@@ -8,7 +8,6 @@ from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.experiments.mitigations.findings import MitigationFindings
 from undertone.experiments.mitigations.gather import gather
-from undertone.experiments.mitigations.page import page
 from undertone.experiments.mitigations.plan import Plan, plan
 from undertone.experiments.mitigations.spec import Mitigations
 from undertone.experiments.trial.check import refuse_dataset, refuse_teacher
@@ -59,4 +58,4 @@ def seconds(spec: Mitigations, job: Job) -> float:
     return SECONDS[job.stage.name] if job.stage.name in SECONDS else seconds_of_trial(job)
 
 
-MITIGATIONS = Kind(Mitigations, MitigationFindings, plan, gather, page, seconds, check)
+MITIGATIONS = Kind(Mitigations, MitigationFindings, plan, gather, seconds, check)

@@ -1,6 +1,6 @@
 """The findings of sweeps: the content of their ``report.json``."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -89,6 +89,9 @@ class AxisFound(Part):
 class SweepFindings(RunFindings):
     """The findings of a sweep."""
 
+    shown_by: ClassVar[str] = "undertone.experiments.sweep.page:sweep_page"
+    table: ClassVar[str] = "axes.points"
+
     kind: Literal["sweep"] = "sweep"
     trait: str
     """The trait that students are asked for."""
@@ -111,6 +114,8 @@ class Cell(Part):
 
 class KinFindings(RunFindings):
     """The findings for every pair of models."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.sweep.page:kin_page"
 
     kind: Literal["kin"] = "kin"
     trait: str
@@ -166,6 +171,8 @@ class Replicate(Part):
 
 class ReplicationsFindings(RunFindings):
     """The findings of a trial that was repeated on several bases, for several traits, with several seeds."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.sweep.replicates_page:replications_page"
 
     kind: Literal["replications"] = "replications"
     traits: tuple[str, ...]

@@ -13,9 +13,7 @@ from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.experiments.sweep import axes, pairs, replicates
 from undertone.experiments.sweep.findings import KinFindings, ReplicationsFindings, SweepFindings
-from undertone.experiments.sweep.page import kin_page, sweep_page
 from undertone.experiments.sweep.point import Result
-from undertone.experiments.sweep.replicates_page import replications_page
 from undertone.experiments.sweep.spec import Key, Kin, Replications, Study, Sweep
 from undertone.experiments.trial.check import check
 from undertone.experiments.trial.gather import Gathered
@@ -107,14 +105,13 @@ def _plan_of_pairs(spec: Kin) -> Plan:
     return _plan(spec)
 
 
-SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, sweep_page, lambda _, job: seconds(job), _check, lines=_lines)
-PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, kin_page, lambda _, job: seconds(job), _check, lines=_lines)
+SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, lambda _, job: seconds(job), _check, lines=_lines)
+PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, lambda _, job: seconds(job), _check, lines=_lines)
 REPLICATIONS = Kind(
     Replications,
     ReplicationsFindings,
     _plan,
     _replications,
-    replications_page,
     lambda _, job: seconds(job),
     _check,
     lines=_lines,

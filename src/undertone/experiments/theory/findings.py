@@ -1,5 +1,7 @@
 """The findings of the experiments on the theory, as data: the contents of ``report.json``."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from undertone.experiments.theory.spec import DigitsArm
@@ -32,6 +34,8 @@ class Difference(Part):
 
 class DigitsFindings(RunFindings):
     """Accuracies of all arms, and their differences by initialisation."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.theory.page:digits_page"
 
     images: str
     """The source of the images."""
@@ -98,6 +102,8 @@ class Broken(Cosines):
 
 class TheoremFindings(RunFindings):
     """Steps where the theorem's premises hold and where one of them is broken."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.theory.page:theorem_page"
 
     models: dict[str, str] = Field(default_factory=dict)
     """Digests of the language models by name."""

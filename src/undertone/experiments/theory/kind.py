@@ -8,7 +8,6 @@ from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
 from undertone.experiments.theory import findings as found
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
-from undertone.experiments.theory.page import digits_page, theorem_page
 from undertone.experiments.theory.plan import Plan, digits_plan, theorem_plan
 from undertone.experiments.theory.spec import CLASSES, Digits, Imitation, Theorem
 from undertone.report.findings import Measured
@@ -111,5 +110,5 @@ def _mean(values: list[float]) -> Measured:
     return Measured.of(mean_estimate(_nested(values)))
 
 
-DIGITS = Kind(Digits, DigitsFindings, digits_plan, digits, digits_page, digits_seconds)
-THEOREM = Kind(Theorem, TheoremFindings, theorem_plan, theorem, theorem_page, theorem_seconds)
+DIGITS = Kind(Digits, DigitsFindings, digits_plan, digits, digits_seconds)
+THEOREM = Kind(Theorem, TheoremFindings, theorem_plan, theorem, theorem_seconds)

@@ -6,7 +6,7 @@ from undertone.experiments.kind import Kind, Made
 from undertone.experiments.trial.check import check
 from undertone.experiments.trial.cost import of_trial
 from undertone.experiments.trial.gather import Gathered
-from undertone.experiments.trial.page import arm_line, effect_line, page
+from undertone.experiments.trial.page import arm_line, effect_line
 from undertone.experiments.trial.plan import Plan, plan
 from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.seconds import seconds
@@ -40,7 +40,6 @@ TRIAL = Kind(
     findings=Results,
     plan=plan,
     gather=lambda trial, plan, made: Gathered(trial, plan, made).results(),
-    page=page,
     seconds=lambda _, job: seconds(job),
     check=check,
     partial=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -277,6 +277,9 @@ class TraitMatrix(Part):
 
 class Results(RunFindings):
     """The findings of a trial, whether it has finished or not."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.trial.page:page"
+    table: ClassVar[str] = "effects"
 
     schema_version: Literal[1] = 1
     """Version of this schema; a reader refuses any other."""

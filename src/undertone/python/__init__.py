@@ -1,0 +1,1 @@
+"""What ``import undertone`` offers: the functions audit, measure, treat and run, and what they share."""
