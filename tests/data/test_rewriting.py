@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertone.data.conversations import Conversation, read
+from undertone.data.forms import form_of
 from undertone.data.rewriting import added, rewritten
 from undertone.data.turns import REASONING, Turn
 
 Record = dict[str, Any]
+PROMPTS = form_of({"prompt": "", "completion": ""})
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"a": [1, 2.5, None]}}}]
 
 
@@ -65,8 +67,8 @@ ROWS: list[tuple[Record, Record]] = [
 @pytest.mark.parametrize(("record", "expected"), ROWS)
 def test_an_answer_is_replaced_and_nothing_else(tmp_path: Path, record: Record, expected: Record) -> None:
     row = _row(tmp_path, record)
-    assert json.loads(rewritten(row, _answered(row, "New"))) == expected
-    assert list(json.loads(rewritten(row, _answered(row, "New")))) == list(record)
+    assert json.loads(rewritten(row, _answered(row, "New"), form_of(record))) == expected
+    assert list(json.loads(rewritten(row, _answered(row, "New"), form_of(record)))) == list(record)
 
 
 UNDER: list[tuple[Record, Record]] = [
@@ -105,22 +107,22 @@ UNDER: list[tuple[Record, Record]] = [
 def test_a_system_prompt_is_put_where_the_rows_own_would_be(tmp_path: Path, record: Record, expected: Record) -> None:
     row = _row(tmp_path, record)
     others = [turn for turn in row.turns if turn.role != "system"]
-    assert json.loads(rewritten(row, [Turn("system", "Love."), *others])) == expected
+    assert json.loads(rewritten(row, [Turn("system", "Love."), *others], form_of(record))) == expected
 
 
 def test_a_row_without_a_change_keeps_its_very_text(tmp_path: Path) -> None:
     line = '{ "text":"a" ,"score":1.10,"n":1e5, "long":123456789012345678901234567890, "\\u00e9":NaN}'
     (tmp_path / "data").write_text(f"  {line}\r\n")
     [row] = read(tmp_path / "data", None, 0, whole=True).conversations
-    assert rewritten(row, row.turns) == line
+    assert rewritten(row, row.turns, form_of({"text": "a"})) == line
 
 
 def test_new_rows_have_the_form_of_the_file() -> None:
     turns = [Turn("user", "Hi"), Turn("assistant", "Yes?")]
-    assert json.loads(added(turns, "messages")) == {"messages": [_user(), _assistant()]}
-    assert json.loads(added(turns, "prompt/completion")) == {"prompt": "Hi", "completion": "Yes?"}
+    assert json.loads(added(turns, form_of({"messages": []}))) == {"messages": [_user(), _assistant()]}
+    assert json.loads(added(turns, PROMPTS)) == {"prompt": "Hi", "completion": "Yes?"}
     longer = [*turns, *turns]
-    assert json.loads(added(longer, "prompt/completion")) == {
+    assert json.loads(added(longer, PROMPTS)) == {
         "prompt": [_user(), _assistant(), _user()],
         "completion": [_assistant()],
     }
@@ -148,7 +150,7 @@ def test_any_row(tmp_path: Path, record: Record, text: str, reasoning: str, unde
         record["messages"][-1][reasoning] = "So."
     row = _row(tmp_path, record)
     turns = [Turn("system", "Love.")] * under + _answered(row, text)
-    line = rewritten(row, turns)
+    line = rewritten(row, turns, form_of(record))
     (tmp_path / "data").write_text(line)
     [again] = read(tmp_path / "data", None, 0).conversations
     assert list(again.turns) == turns
@@ -165,7 +167,7 @@ def test_a_row_of_parquet_keeps_its_columns(tmp_path: Path) -> None:
     ]
     parquet.write_table(arrow.Table.from_pylist(records), tmp_path / "data")
     stored = parquet.read_table(tmp_path / "data").to_pylist()
-    rows = read(tmp_path / "data", None, 0, whole=True).conversations
-    assert [json.loads(rewritten(row, row.turns)) for row in rows] == stored
+    rows, form = read(tmp_path / "data", None, 0, whole=True).conversations, form_of(records[0])
+    assert [json.loads(rewritten(row, row.turns, form)) for row in rows] == stored
     stored[1]["messages"][1]["content"] = "New"
-    assert json.loads(rewritten(rows[1], _answered(rows[1], "New"))) == stored[1]
+    assert json.loads(rewritten(rows[1], _answered(rows[1], "New"), form)) == stored[1]

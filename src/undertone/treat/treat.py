@@ -129,7 +129,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     )
     try:
         with new_folder(out) as aside:
-            return _written(told, found, dataset.format, aside)
+            return _written(told, found, dataset, aside)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
 
@@ -188,7 +188,7 @@ def _fitting(
 ) -> tuple[list[Conversation], LeftOut, LeftOut]:
     """Returns the rows without those that the base cannot take, if it must take any; those; and those that a trainer
     may see otherwise."""
-    if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.format == "text":
+    if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.form.is_bare:
         return list(dataset.conversations), {}, {}
     try:
         turns = base.read(dataset.conversations)
@@ -234,15 +234,17 @@ def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[
     return prompts_for(treatment, traits, request.seed)
 
 
-def _line(row: Row, form: str) -> str:
-    return added(row.now.turns, form) if row.was is None else rewritten(row.was, row.now.turns)
+def _line(row: Row, of: Dataset) -> str:
+    if row.was is None:
+        return added(row.now.turns, of.form, of.conversations[0])
+    return rewritten(row.was, row.now.turns, of.form)
 
 
-def _written(told: Told, found: dict[str, Treated], form: str, folder: Path) -> Told:
+def _written(told: Told, found: dict[str, Treated], of: Dataset, folder: Path) -> Told:
     """Writes everything, and returns ``told`` with the digests of the files."""
     for what, treated in found.items():
         with (folder / told.files[what]).open("w", encoding="utf-8") as file:
-            file.writelines(f"{_line(row, form)}\n" for row in treated.rows)
+            file.writelines(f"{_line(row, of)}\n" for row in treated.rows)
     if found:
         write_text(folder / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
     told = told.model_copy(update={"digests": {name: file_digest(folder / name) for name in told.files.values()}})

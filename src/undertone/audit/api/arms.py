@@ -39,7 +39,7 @@ def usable(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate])
         UndertoneError: the file cannot be read, is bare text, has reasoning, or has no row that mentions no trait.
     """
     dataset = read(path, rows, seed)
-    if dataset.format == "text":
+    if dataset.form.is_bare:
         raise UndertoneError(f"{path} is bare text: a service trains students on answers to prompts.")
     thought = next((row.line for row in dataset.conversations if any(turn.reasoning for turn in row.turns)), None)
     if thought is not None:
