@@ -189,7 +189,7 @@ BAD: list[tuple[Any, str]] = [
     ("text", "text, not an object"),
     (None, "null, not an object"),
     ({}, "nor another known form (it has no keys)"),
-    ({"content": "a", "\x1b[2J": 1}, "nor another known form (content, [2J)"),
+    ({"content": "a", "\x1b[2J": 1}, "nor another known form ([2J, content)"),
     ({"messages": [], "conversations": None}, "messages is empty"),
     ({"prompt": "Hi"}, "prompt alone"),
     ({"completion": "Yes?"}, "completion alone"),

@@ -66,6 +66,7 @@ def audit(
     rows: str = "",
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     control: Path | None = None,
+    map: str | None = None,
     group_by: str | None = None,
     strict: Flag = False,
     claim: Claim = NOTHING,
@@ -92,7 +93,9 @@ def audit(
     Parameters
     ----------
     data
-        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, of prompt and completion, or of text.
+        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes.
+        Rows of messages (also ShareGPT's), of a prompt or question and its answer, of instructions (Alpaca), of chosen
+        and rejected answers, or of text.
     model
         The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
         openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
@@ -105,6 +108,9 @@ def audit(
     control
         Trusted rows of the same generator. Only differences from them count. A service's control students are trained
         on them instead of on the base's own answers.
+    map
+        Which keys say what, if they have other names: prompt=KEY,completion=KEY, or messages=KEY, text=KEY,
+        chosen=KEY,rejected=KEY; perhaps also system=KEY, input=KEY, history=KEY. The same holds for the control.
     group_by
         The field that says where a row comes from: every source is judged by itself, by up to as many rows as --rows
         says. "position" parts the file into eight blocks of neighbouring rows instead. One false alarm in twenty files
@@ -154,6 +160,7 @@ def audit(
         "rows": _count(rows),
         "seed": seed,
         "control": control,
+        "map": map,
     }
     from undertone.models.names import is_remote
 

@@ -20,6 +20,7 @@ def measure(
     benign: Names = (),
     suite: Names = (),
     training_file: Path | None = None,
+    map: str | None = None,
     judge: str | None = None,
     effect: float = 0.02,
     samples: int | None = None,
@@ -53,6 +54,8 @@ def measure(
     training_file
         The file that it was trained on. The questions are also asked in the file's form, under its system prompts and
         their opposite, after its exchanges, and about its topic.
+    map
+        Which keys of that file say what, if they have other names, as in prompt=KEY,completion=KEY.
     judge
         A model that scores sampled answers, on this machine or behind a service. Default: "exact", which asks only
         questions that need no judge.
@@ -90,6 +93,7 @@ def measure(
         benign=tuple(dict.fromkeys(benign)),
         suites=tuple(dict.fromkeys(suite)),
         training_file=training_file,
+        map=map,
         judge=judge,
         effect=effect,
         samples=samples,

@@ -36,9 +36,12 @@ def limits_of(cost: float | None, requests: int | None, models: Iterable[str | N
 
 
 def refuse_missing(*paths: Path | None) -> None:
-    """Raises UndertoneError if a file does not exist. Call it before importing anything slow."""
+    """Raises UndertoneError if a file does not exist, or a pattern matches none. Call it before importing anything
+    slow."""
+    from undertone.reading.files import matched
+
     for path in paths:
-        if path is not None and not path.exists():
+        if path is not None and not all(one.exists() for one in matched(path)):
             raise UndertoneError(f"Cannot read {path}: No such file or directory.")
 
 
@@ -71,8 +74,7 @@ def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
     """The default folder of a report, one for each request and content of its files, named after ``thing``: a file or
     a model."""
     from undertone.engine.folder import files_of, folder_of
+    from undertone.reading.files import stem_of
 
-    name = Path(str(thing).rpartition(":")[2]).name or "model"
-    return folder_of(
-        parent, name.split(".")[0], request.model_dump(mode="json") | {"files": list(files_of(request).values())}
-    )
+    name = stem_of(Path(str(thing).rpartition(":")[2]))
+    return folder_of(parent, name, request.model_dump(mode="json") | {"files": list(files_of(request).values())})

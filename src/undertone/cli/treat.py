@@ -21,6 +21,7 @@ def treat(
     audit: Annotated[Path | None, Parameter(name="--from")] = None,
     other: str | None = None,
     chats: Path | None = None,
+    map: str | None = None,
     order_is_free: Flag = False,
     seed: int = 0,
     out: Path | None = None,
@@ -32,7 +33,8 @@ def treat(
     Parameters
     ----------
     data
-        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, or of prompt and completion.
+        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes.
+        Rows with prompts and answers, in any of the forms that undertone audit reads.
     model
         The base that would be trained on the file.
     by
@@ -47,6 +49,8 @@ def treat(
         A model of another initialisation, for mitigations in which one answers the prompts.
     chats
         A file of prompts for a dilution with chat. An embedded base needs none.
+    map
+        Which keys say what, if they have other names, as in prompt=KEY,completion=KEY.
     order_is_free
         Says that the file is not about the order or the form of number lists, so both may change.
     seed
@@ -85,6 +89,7 @@ def treat(
         audit=audit,
         other=other,
         chats=chats,
+        map=map,
         order_is_free=order_is_free,
         seed=seed,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from undertone.data.row import BadRow, told
@@ -44,7 +45,7 @@ class Form:
         """The keys, as in "prompt/completion"."""
         return "/".join(self.needed.values())
 
-    @property
+    @cached_property
     def keys(self) -> dict[str, str]:
         """All keys, by what they say."""
         return {**self.also, **self.needed}
@@ -88,6 +89,15 @@ class Form:
                 raise NothingThere(NO_TEXT)
 
 
+def form_given(map: str | None) -> Form | None:
+    """Returns the form of the option ``--map``; None if it is not given.
+
+    Raises:
+        UndertoneError: it does not say what is trained on.
+    """
+    return None if map is None else Form.mapped(map)
+
+
 def _known() -> Iterator[Form]:
     for key in ("messages", "conversations", "conversation"):
         yield Form({"messages": key}, {"system": "system"})
@@ -123,7 +133,15 @@ def form_of(record: object, given: Form | None = None) -> Form:
     if given is not None:
         given.refuse_others(record)
         return given
-    found = {key for key, value in record.items() if not is_missing(value)}
+    return _fitting(
+        frozenset(key for key, value in record.items() if not is_missing(value)),
+        frozenset(key for key, value in record.items() if is_missing(value)),
+    )
+
+
+@lru_cache(1024)
+def _fitting(found: frozenset[str], missing: frozenset[str]) -> Form:
+    """The form of rows that have these keys, and others that say nothing."""
     fit = [form for form in KNOWN if {*form.needed.values()} <= found]
     fit = [form for form in fit if not any({*form.needed.values()} < {*other.needed.values()} for other in fit)]
     others = [key for key in TAKEN if fit and key in found and key not in fit[0].needed.values()]
@@ -132,10 +150,10 @@ def form_of(record: object, given: Form | None = None) -> Form:
         raise BadRow(f"both {fit[0].name} and {other}, and trainers differ in which they take: say it by --map")
     if fit:
         return fit[0]
-    if any({*form.needed.values()} <= record.keys() for form in KNOWN):
+    if any({*form.needed.values()} <= found | missing for form in KNOWN):
         raise NothingThere(NO_TEXT)
     half = next((key for form in KNOWN for key in form.needed.values() if key in found), None)
     if half:
         raise BadRow(f"{half} alone")
-    names = ", ".join(map(told, list(record)[:SHOWN])) or "it has no keys"
+    names = ", ".join(map(told, sorted(found | missing)[:SHOWN])) or "it has no keys"
     raise BadRow(f"neither messages, nor prompt and completion, nor another known form ({names})")

@@ -4,6 +4,7 @@ measured."""
 from collections import Counter
 from collections.abc import Sequence
 
+from undertone.data.forms import form_given
 from undertone.errors import UndertoneError
 from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.request import EXACT, Request
@@ -58,8 +59,9 @@ def chosen(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
         usable = [s for s in found if s.counts and (judged or all(q.exact or q.matched for q in s.questions))]
         if not usable:
             raise UndertoneError("Probes need a suite that counts and can be measured; there is none: add a --judge.")
-        made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
-        found, notes[:] = [*found, *made], [*notes, *missing]
+        trained = probes.look(request.training_file, request.seed, form_given(request.map))
+        made, missing = probes.probes(trained, usable[0], request.seed, judged)
+        found, notes[:] = [*found, *made], [*notes, *missing, *trained.notes]
     for suite in found:
         notes += suite.notes
         labels = sum(question.judged != "0-100" for question in suite.questions)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from glob import glob, has_magic
 from io import BufferedReader
@@ -23,6 +24,11 @@ def matched(path: Path) -> list[Path]:
     except ValueError:  # a zero byte
         return [path]
     return [one for one in found if not one.is_dir()] or [path]
+
+
+def stem_of(path: Path) -> str:
+    """Returns a name for what is made of a file: its own without its endings, and without the marks of a pattern."""
+    return re.sub(r"[*?\[\]]", "", path.name).lstrip(".-").split(".")[0] or "data"
 
 
 def opened(path: Path) -> BufferedReader:

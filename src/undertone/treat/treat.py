@@ -10,6 +10,7 @@ from undertone.audit.families import families_of
 from undertone.audit.findings import Findings as Audit
 from undertone.audit.unseen import unseen_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read
+from undertone.data.forms import form_given
 from undertone.data.rewriting import added, rewritten
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
@@ -18,6 +19,7 @@ from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
+from undertone.reading.files import stem_of
 from undertone.reading.hostile import one_line
 from undertone.spec import File, Spec
 from undertone.traits.catalogue import shipped
@@ -66,6 +68,8 @@ class Request(Spec):
     """A model of another initialisation, which answers the prompts in some mitigations."""
     chats: File | None = None
     """A file of prompts for a dilution with other prompts than the file's."""
+    map: str | None = None
+    """Which keys of a row say what, as in "prompt=question,completion=answer"; None to recognise it."""
     order_is_free: bool = False
     """Whether order and form of number lists may change. Nobody but the user knows whether the file is about them."""
     seed: int = 0
@@ -88,7 +92,12 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
         )
     folder = resolve(request.model)
     _refuse_unknown(folder, request)
-    dataset = read(request.path, None, request.seed, whole=True)
+    dataset = read(request.path, None, request.seed, whole=True, form=form_given(request.map))
+    if dataset.form.prefers and isinstance(request.treatment, Dilute):
+        raise UndertoneError(
+            f"{request.path} holds preferences, and {request.name} adds answers of the base, which none is preferred "
+            "to: take another mitigation."
+        )
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     other = _other(request, treatment, folder)
@@ -118,7 +127,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
         does=treatment.model_dump(),
         beside=at_random.model_dump() if at_random else None,
         counts=found["treated"].counts if found else {},
-        files={what: f"{request.path.name.split('.')[0]}.{what}.jsonl" for what in found},
+        files={what: f"{stem_of(request.path)}.{what}.jsonl" for what in found},
         digests={},  # They are known once the files are written.
         measured={
             recipe: line.model_dump(exclude={"does"})
