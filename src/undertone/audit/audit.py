@@ -42,7 +42,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         UndertoneError: a file cannot be read or has bad rows, a model or a trait is unknown, the rows contradict a
             claim of origin, or a likelihood is not a number.
     """
-    started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
+    started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model, request.chat_template)
     dataset = dataset_of(request)
     trusted = None if request.control is None else trusted_of(request.control, request)
     families = families_of(base.path, request.traits, request.own)

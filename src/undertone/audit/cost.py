@@ -71,7 +71,7 @@ def cost_of(request: Request) -> Cost:
     Raises:
         UndertoneError: a file cannot be read, or a model or a trait is unknown.
     """
-    base = resolve(request.model)
+    base = resolve(request.model, request.chat_template)
     sources = sources_of(dataset_of(request), None)
     families = families_of(base.path, request.traits, request.own)
     plan, held = proxies.plan(base, families), proxies.store()

@@ -63,8 +63,8 @@ ROWS = (
 )
 PREFERENCES = (
     "a model is trained towards the chosen answers and away from the rejected ones. The chosen ones are judged as any "
-    "file, the rejected ones as a second source, and the chosen ones once more with the rejected as a control. One rate "
-    "of false alarms is shared by all three."
+    "file, the rejected ones as a second source, and the chosen ones once more with the rejected as a control. One "
+    "rate of false alarms is shared by all three."
 )
 METHOD = (
     "For every trait the base was fine-tuned briefly, which gives a direction in its weights. A row's score along a "

@@ -89,6 +89,8 @@ class Request(AuditRequest):
     """Rate of false alarms that is allowed, over all traits together."""
     effect: Typed = EFFECT
     """The effect, in reference teachers, that the rows must be able to show for the verdict "no evidence"."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for a base that has none."""
     traits: tuple[str, ...] = ()
     """The listed traits, by name or by kind; empty for the usual ones."""
     own: tuple[Trait, ...] = ()

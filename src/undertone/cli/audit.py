@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import (
+    Flag,
+    folder_for,
+    limits_of,
+    refuse_missing,
+    refuse_no_template,
+    refuse_unknown,
+    traits_of,
+)
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, say, show_cost
 from undertone.errors import UndertoneError
 
@@ -63,6 +71,7 @@ def audit(
     /,
     *,
     model: str | None = None,
+    chat_template: str | None = None,
     rows: str = "",
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     control: Path | None = None,
@@ -99,6 +108,8 @@ def audit(
     model
         The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
         openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
+    chat_template
+        For a base without one: a Jinja file, or "plain", which writes the names of the speakers.
     rows
         How many rows are sampled, 2000 by default, or "all".
     trait
@@ -154,6 +165,7 @@ def audit(
         )
     refuse_missing(data, training, control)
     refuse_unknown(model)
+    refuse_no_template(chat_template)
     given = {
         "path": data,
         "model": model,
@@ -176,7 +188,9 @@ def audit(
                 "--group-by and --strict need a model whose weights are on this machine: leave them out."
             )
         given["traits"] = tuple(dict.fromkeys(trait))
-        asked = _service_request(given, canary, effect, training, asdict(claim) | {"alpha": alpha})
+        asked = _service_request(
+            given, canary, effect, training, asdict(claim) | {"alpha": alpha, "chat_template": chat_template}
+        )
         folder = named(out) if out else folder_for("audits", data, asked)
         if dry_run:
             return show_cost(f"Audit of {data}", cost_of(asked), folder, json)
@@ -187,7 +201,7 @@ def audit(
         return _code(students.verdict, policy, bool(students.overt))
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
-    given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict}
+    given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict, "chat_template": chat_template}
     request = _request(given, claim, canary, alpha, effect, training)
     from undertone.audit.cost import cost_of as time_of
 

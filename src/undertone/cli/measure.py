@@ -21,6 +21,7 @@ def measure(
     suite: Names = (),
     training_file: Path | None = None,
     map: str | None = None,
+    chat_template: str | None = None,
     judge: str | None = None,
     effect: float = 0.02,
     samples: int | None = None,
@@ -56,6 +57,8 @@ def measure(
         their opposite, after its exchanges, and about its topic.
     map
         Which keys of that file say what, if they have other names, as in prompt=KEY,completion=KEY.
+    chat_template
+        For models without one: a Jinja file, or "plain".
     judge
         A model that scores sampled answers, on this machine or behind a service. Default: "exact", which asks only
         questions that need no judge.
@@ -94,6 +97,7 @@ def measure(
         suites=tuple(dict.fromkeys(suite)),
         training_file=training_file,
         map=map,
+        chat_template=chat_template,
         judge=judge,
         effect=effect,
         samples=samples,

@@ -57,6 +57,15 @@ def refuse_unknown(*models: str | None) -> None:
             refuse_missing(Path(adapter).expanduser())
 
 
+def refuse_no_template(given: str | None) -> None:
+    """Raises UndertoneError if there is no chat template of this path or name. Call it before importing anything
+    slow."""
+    from undertone.models.given_template import file_of
+
+    if given is not None:
+        file_of(given)
+
+
 def traits_of(given: Iterable[str]) -> tuple[tuple[str, ...], tuple[Trait, ...]]:
     """Splits what --trait was given into names, and the user's own traits of TOML files.
 

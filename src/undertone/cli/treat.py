@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_no_template, refuse_unknown, traits_of
 from undertone.cli.terminal import Bars, named, print_json, show
 from undertone.errors import UndertoneError
 
@@ -15,6 +15,7 @@ def treat(
     /,
     *,
     model: str = "builtin/fledgling-a",
+    chat_template: str | None = None,
     by: str | None = None,
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
@@ -37,6 +38,8 @@ def treat(
         Rows with prompts and answers, in any of the forms that undertone audit reads.
     model
         The base that would be trained on the file.
+    chat_template
+        For a base without one: a Jinja file, or "plain".
     by
         The mitigation: a name of the list, or a TOML file.
     set
@@ -66,6 +69,7 @@ def treat(
         raise UndertoneError("Name a mitigation with --by; undertone treat without a file lists them.")
     refuse_missing(data, audit, chats)
     refuse_unknown(model, other)
+    refuse_no_template(chat_template)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
     from undertone.treat.catalogue import named as mitigation_named
@@ -82,6 +86,7 @@ def treat(
     request = Request(
         path=data,
         model=model,
+        chat_template=chat_template,
         treatment=mitigation,
         name=Path(by).stem,
         traits=(*names, *(one.name for one in own)),

@@ -32,6 +32,8 @@ class Request(Spec):
     """The file that the models were trained on."""
     map: str | None = None
     """Which keys of its rows say what, as in "prompt=question,completion=answer"; None to recognise it."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for models that have none."""
     judge: str | None = None
     """The name of a model that scores answers. Without one, only questions that need no judge are asked."""
     effect: Typed = EFFECT

@@ -54,6 +54,8 @@ class Request(Spec):
     path: File
     model: str
     """The base that is to be trained on the file."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for a base that has none."""
     treatment: Does
     """The mitigation."""
     name: str
@@ -90,7 +92,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             f"{request.name} changes the order of numbers: say with --order-is-free that the file is about neither "
             "their order nor their form."
         )
-    folder = resolve(request.model)
+    folder = resolve(request.model, request.chat_template)
     _refuse_unknown(folder, request)
     dataset = read(request.path, None, request.seed, whole=True, form=form_given(request.map))
     if dataset.form.prefers and isinstance(request.treatment, Dilute):
