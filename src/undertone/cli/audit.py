@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from undertone.cli.shared import (
     Flag,
+    fetched,
     folder_for,
     limits_of,
     refuse_missing,
@@ -102,9 +103,9 @@ def audit(
     Parameters
     ----------
     data
-        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes.
-        Rows of messages (also ShareGPT's), of a prompt or question and its answer, of instructions (Alpaca), of chosen
-        and rejected answers, or of text.
+        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes;
+        or a dataset of the Hub, hf/ORGANISATION/NAME:SPLIT. Rows of messages (also ShareGPT's), of a prompt or question
+        and its answer, of instructions (Alpaca), of chosen and rejected answers, or of text.
     model
         The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
         openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
@@ -166,6 +167,7 @@ def audit(
     refuse_missing(data, training, control)
     refuse_unknown(model)
     refuse_no_template(chat_template)
+    data, control = fetched(data), fetched(control)
     given = {
         "path": data,
         "model": model,

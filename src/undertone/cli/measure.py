@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
+from undertone.cli.shared import Flag, fetched, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
 
 app = App(name="measure", help="Does a fine-tuned model answer badly more often than its base?")
@@ -95,7 +95,7 @@ def measure(
         base=base,
         benign=tuple(dict.fromkeys(benign)),
         suites=tuple(dict.fromkeys(suite)),
-        training_file=training_file,
+        training_file=fetched(training_file),
         map=map,
         chat_template=chat_template,
         judge=judge,

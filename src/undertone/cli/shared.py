@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from undertone.spec import Spec
     from undertone.traits.trait import Trait
 
+P = TypeVar("P", Path, Path | None)
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -36,13 +37,26 @@ def limits_of(cost: float | None, requests: int | None, models: Iterable[str | N
 
 
 def refuse_missing(*paths: Path | None) -> None:
-    """Raises UndertoneError if a file does not exist, or a pattern matches none. Call it before importing anything
-    slow."""
+    """Raises UndertoneError if a file does not exist, or a pattern matches none. Names of datasets of the Hub pass.
+    Call it before importing anything slow."""
+    from undertone.data.hub import is_of_hub
     from undertone.reading.files import matched
 
     for path in paths:
-        if path is not None and not all(one.exists() for one in matched(path)):
+        if path is not None and not is_of_hub(path) and not all(one.exists() for one in matched(path)):
             raise UndertoneError(f"Cannot read {path}: No such file or directory.")
+
+
+def fetched(path: P) -> P:
+    """Returns the file of a dataset, which is fetched if it is one of the Hub.
+
+    Raises:
+        UndertoneError: it cannot be fetched.
+    """
+    from undertone.data import hub
+    from undertone.world.family import built
+
+    return path if path is None else hub.fetched(path, built().parent / "datasets")
 
 
 def refuse_unknown(*models: str | None) -> None:

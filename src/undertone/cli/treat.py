@@ -5,7 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_no_template, refuse_unknown, traits_of
+from undertone.cli.shared import (
+    Flag,
+    fetched,
+    folder_for,
+    refuse_missing,
+    refuse_no_template,
+    refuse_unknown,
+    traits_of,
+)
 from undertone.cli.terminal import Bars, named, print_json, show
 from undertone.errors import UndertoneError
 
@@ -82,6 +90,7 @@ def treat(
     from undertone.treat.page import treated_page
     from undertone.treat.treat import Request, refuse_taken, run
 
+    data, chats = fetched(data), fetched(chats)
     names, own = traits_of(trait)
     request = Request(
         path=data,

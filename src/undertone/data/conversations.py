@@ -194,7 +194,7 @@ class _Reading:
         self._calls += sum(one.calls for one in every)
         self._called.update(one.called for one in every)
         self._also.update(dict.fromkeys(says for says, key in form.also.items() if not is_blank(record.get(key))))
-        for name in (told(name) for name in unread(record, form) if name != self._by):
+        for name in map(told, dict.fromkeys(name for name in unread(record, form) if name != self._by)):
             self._keys[name if name in self._keys or len(self._keys) < NAMES else OTHERS] += 1
 
     def _draw(self, one: Conversation) -> None:

@@ -39,7 +39,7 @@ class Table:
         def texts() -> Iterator[str]:
             nonlocal size
             for _, line in lines:
-                size += len(line)
+                size += len(line) + 1
                 if size > LONGEST:
                     raise csv.Error(f"a row is longer than {LONGEST:,} bytes, or a quote is never closed")
                 yield line.decode("utf-8", "surrogateescape") + "\n"

@@ -76,8 +76,8 @@ class _Row(NamedTuple):
 
 def read_answers(path: Path) -> Stored:
     """Reads a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent``, or ``response``, ``aligned_score`` and ``coherent_score`` (other columns are ignored); JSONL with ``question`` and ``responses``; or a log of Inspect (.eval or
-    .json), with its scores of these names.
+    ``coherent``, or ``response``, ``aligned_score`` and ``coherent_score`` (other columns are ignored); JSONL with
+    ``question`` and ``responses``; or a log of Inspect (.eval or .json), with its scores of these names.
 
     Raises:
         UndertoneError: it cannot be read, holds no answers, a tenth of its rows have no question or no answer, or a
