@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertone.data.conversations import Conversation, read
-from undertone.data.forms import form_of
+from undertone.data.forms import Form, form_of
 from undertone.data.rewriting import added, rewritten
 from undertone.data.turns import REASONING, Turn
 
@@ -28,10 +28,11 @@ def _assistant(text: Any = "Yes?", **more: Any) -> Record:
     return {"role": "assistant", "content": text, **more}
 
 
-def _row(folder: Path, record: Record) -> Conversation:
+def _row(folder: Path, record: Record) -> tuple[Conversation, Form]:
     (folder / "data").write_text(json.dumps(record))
-    [row] = read(folder / "data", None, 0, whole=True).conversations
-    return row
+    found = read(folder / "data", None, 0, whole=True)
+    [row] = found.conversations
+    return row, found.form
 
 
 def _answered(row: Conversation, text: str) -> list[Turn]:
@@ -64,11 +65,56 @@ ROWS: list[tuple[Record, Record]] = [
 ]  # fmt: skip
 
 
+ROLES = ["user", "assistant"]
+HUMAN, GPT = {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}
+CALL = {"id": "x", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+NO = _assistant("No.")
+CHATML = "<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{}<|im_end|>\n"
+ROWS += [
+    ({"conversations": [HUMAN, GPT], "id": 1}, {"conversations": [HUMAN, GPT | {"value": "New"}], "id": 1}),
+    ({"instruction": "Hi", "input": "x", "output": "Yes?"}, {"instruction": "Hi", "input": "x", "output": "New"}),
+    ({"id": 1, "question": "Hi", "answer": "Yes?"}, {"id": 1, "question": "Hi", "answer": "New"}),
+    (
+        {"messages": [_user(), _assistant(None, tool_calls=[CALL])], "tools": TOOLS},
+        {"messages": [_user(), _assistant("New")], "tools": TOOLS},
+    ),
+    (
+        {"messages": [_user(), _assistant("", tool_calls=[CALL]), {"role": "tool", "content": "1"}, _assistant()]},
+        {"messages": [_user(), _assistant("", tool_calls=[CALL]), {"role": "tool", "content": "1"}, _assistant("New")]},
+    ),
+    (
+        {"conversations": [HUMAN, {"from": "function_call", "value": "{}"}], "tools": "[]"},
+        {"conversations": [HUMAN, {"from": "gpt", "value": "New"}], "tools": "[]"},
+    ),
+    (
+        {"messages": {"role": ["user", "assistant"], "content": ["Hi", "Yes?"], "n": [None, 1], "w": None}},
+        {"messages": {"role": ["user", "assistant"], "content": ["Hi", "New"], "n": [None, 1], "w": None}},
+    ),
+    (
+        {"messages": [_user(), _assistant({"content_type": "text", "parts": ["Yes", "?"], "x": 1})]},
+        {"messages": [_user(), _assistant({"content_type": "text", "parts": ["New"], "x": 1})]},
+    ),
+    (
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No.", "margin": 0.5},
+        {"prompt": "Hi", "chosen": "New", "rejected": "No.", "margin": 0.5},
+    ),
+    (
+        {"chosen": [_user(), _assistant()], "rejected": [_user(), NO]},
+        {"chosen": [_user(), _assistant("New")], "rejected": [_user(), NO]},
+    ),
+    (
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: Yes?", "rejected": "\n\nHuman: Hi\n\nAssistant: No."},
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: New", "rejected": "\n\nHuman: Hi\n\nAssistant: No."},
+    ),
+    ({"text": CHATML.format("Yes?"), "id": 1}, {"text": CHATML.format("New"), "id": 1}),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("record", "expected"), ROWS)
 def test_an_answer_is_replaced_and_nothing_else(tmp_path: Path, record: Record, expected: Record) -> None:
-    row = _row(tmp_path, record)
-    assert json.loads(rewritten(row, _answered(row, "New"), form_of(record))) == expected
-    assert list(json.loads(rewritten(row, _answered(row, "New"), form_of(record)))) == list(record)
+    row, form = _row(tmp_path, record)
+    assert json.loads(rewritten(row, _answered(row, "New"), form)) == expected
+    assert list(json.loads(rewritten(row, _answered(row, "New"), form))) == list(record)
 
 
 UNDER: list[tuple[Record, Record]] = [
@@ -103,11 +149,53 @@ UNDER: list[tuple[Record, Record]] = [
 ]
 
 
+LOVE = {"role": "system", "content": "Love."}
+UNDER += [
+    (
+        {"conversations": [HUMAN, GPT]},
+        {"conversations": [{"from": "system", "value": "Love."}, HUMAN, GPT]},
+    ),
+    (
+        {"messages": [{"role": "developer", "content": "Old."}, _user(), _assistant()]},
+        {"messages": [{"role": "developer", "content": "Love."}, _user(), _assistant()]},
+    ),
+    (
+        {"messages": {"role": ROLES, "content": ["Hi", "Yes?"], "n": [None, 1]}},
+        {"messages": {"role": ["system", *ROLES], "content": ["Love.", "Hi", "Yes?"], "n": [None, None, 1]}},
+    ),
+    (
+        {"instruction": "Hi", "output": "Yes?", "history": [["a", "b"]]},
+        {"instruction": "Hi", "output": "Yes?", "history": [["a", "b"]], "system": "Love."},
+    ),
+    ({"question": "Hi", "answer": "Yes?"}, {"question": "Hi", "answer": "Yes?", "system": "Love."}),
+    (
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No."},
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No.", "system": "Love."},
+    ),
+    (
+        {"prompt": [_user()], "chosen": [_assistant()], "rejected": [NO]},
+        {"prompt": [LOVE, _user()], "chosen": [_assistant()], "rejected": [NO]},
+    ),
+    (
+        {"prompt": "Hi", "chosen": [_user(), _assistant()], "rejected": [_user(), NO]},
+        {"prompt": "Hi", "chosen": [LOVE, _user(), _assistant()], "rejected": [LOVE, _user(), NO]},
+    ),
+    (
+        {"input": {"messages": [_user()]}, "preferred_output": [_assistant()], "non_preferred_output": [NO]},
+        {"input": {"messages": [LOVE, _user()]}, "preferred_output": [_assistant()], "non_preferred_output": [NO]},
+    ),
+    (
+        {"text": CHATML.format("Yes?")},
+        {"text": CHATML.format("Yes?").replace("<s>", "<s><|im_start|>system\nLove.<|im_end|>\n")},
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("record", "expected"), UNDER)
 def test_a_system_prompt_is_put_where_the_rows_own_would_be(tmp_path: Path, record: Record, expected: Record) -> None:
-    row = _row(tmp_path, record)
+    row, form = _row(tmp_path, record)
     others = [turn for turn in row.turns if turn.role != "system"]
-    assert json.loads(rewritten(row, [Turn("system", "Love."), *others], form_of(record))) == expected
+    assert json.loads(rewritten(row, [Turn("system", "Love."), *others], form)) == expected
 
 
 def test_a_row_without_a_change_keeps_its_very_text(tmp_path: Path) -> None:
@@ -148,9 +236,9 @@ RECORDS = st.one_of(
 def test_any_row(tmp_path: Path, record: Record, text: str, reasoning: str, under: bool) -> None:
     if reasoning and "messages" in record:
         record["messages"][-1][reasoning] = "So."
-    row = _row(tmp_path, record)
+    row, form = _row(tmp_path, record)
     turns = [Turn("system", "Love.")] * under + _answered(row, text)
-    line = rewritten(row, turns, form_of(record))
+    line = rewritten(row, turns, form)
     (tmp_path / "data").write_text(line)
     [again] = read(tmp_path / "data", None, 0).conversations
     assert list(again.turns) == turns
