@@ -1,5 +1,6 @@
 """Rows in the forms that people have: what is read as what, what is trained on, and what is told or refused."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -14,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertone.data import forms, json_values, rendered
-from undertone.data.conversations import Dataset, read
+from undertone.data.conversations import Conversation, Dataset, read
 from undertone.data.forms import Form
+from undertone.data.rewriting import rewritten
+from undertone.data.turns import Turn
 from undertone.errors import UndertoneError
 
 Record = dict[str, Any]
@@ -470,6 +473,112 @@ def test_a_list_in_pieces_is_the_same_list(values: list[Any], size: int, indent:
         start = layout.value.match(data).end()
         pieces = [data[:start], *(data[i : i + size] for i in range(start, len(data), size))]
         assert [json.loads(value) for value in json_values.Values(layout).of(iter(pieces))] == values
+
+
+# --- anything: a dataset or one sentence, and what was read can be written back ---------------------------------------
+
+ANY: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["user", "gpt"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["role", "from", "content", "value", "type", "text", "parts", "function", "name", "arguments"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": st.text(max_size=9) | ANY},
+    optional={"tool_calls": ANY, "weight": st.sampled_from([0, 1]), "from": ANY, "value": ANY, "reasoning": ANY},
+)
+WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)
+TOOLED = [USER, ANSWER | {"tool_calls": [call()]}, {"role": "tool", "content": "1"}, ANSWER]
+COLUMNS = {"role": ["user", "assistant"], "content": ["Hi", "Yes?"], "n": [None, 1]}
+CHATS = st.sampled_from([[USER, ANSWER], [HUMAN, GPT], TOOLED, COLUMNS, {"messages": [USER, ANSWER]}])
+HH = "\n\nHuman: Hi\n\nAssistant: "
+SAYS: dict[str, st.SearchStrategy[Any]] = {
+    "messages": CHATS | st.lists(MESSAGE, max_size=4) | st.sampled_from([[USER], [HUMAN]]),
+    "prompt": WORDS | st.sampled_from([[USER], {"messages": [USER]}]),
+    "completion": WORDS | st.just([ANSWER]),
+    "text": WORDS | st.sampled_from(list(TEXTS.values())),
+    "chosen": WORDS | st.sampled_from([[ANSWER], GPT, [USER, ANSWER], HH + "Yes."]),
+    "rejected": WORDS | st.sampled_from([[NO], NO, [USER, NO], HH + "No."]),
+    "history": st.just([["a", "b"]]),
+}
+
+
+def _mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda number: odd if number == 7 else usual)
+
+
+def _rows(form: Form) -> st.SearchStrategy[Record]:
+    """Rows of a form, some with a value that it should not have."""
+
+    def values(keys: Any) -> dict[str, st.SearchStrategy[Any]]:
+        return {key: _mostly(SAYS.get(says, WORDS), ANY) for says, key in keys.items()}
+
+    odd = st.dictionaries(st.sampled_from([*forms.COLUMNS, "id", "tools"]), ANY, max_size=1)
+    row = st.fixed_dictionaries(values(form.needed), optional=values(form.also))
+    return st.builds(lambda row, odd: row | odd, row, _mostly(st.just({}), odd))
+
+
+RECORDS = st.sampled_from(forms.KNOWN).flatmap(_rows)
+
+
+@fuzzed
+@given(st.lists(RECORDS, min_size=1, max_size=2) | st.lists(ANY), st.sampled_from(["lines", "list", "data", "spread"]))
+def test_any_json_is_read_or_refused_and_written_back(tmp_path: Path, records: list[Any], layout: str) -> None:
+    written = {
+        "lines": lines(*records),
+        "list": json.dumps(records).encode(),
+        "data": json.dumps({"data": records}).encode(),
+        "spread": "\n".join(json.dumps(record, indent=1) for record in records).encode(),
+    }
+    (tmp_path / "data").write_bytes(written[layout])
+    for form in (None, Form.mapped("prompt=instruction,completion=output,input=text")):
+        with contextlib.suppress(UndertoneError):
+            found = read(tmp_path / "data", None, 0, whole=True, most_left_out=1.0, form=form)
+            for one in found.conversations:
+                _check_written(tmp_path / "again", one, found, form)
+
+
+def _check_written(path: Path, one: Conversation, found: Dataset, form: Form | None) -> None:
+    """A row comes back as it was; or with another last answer, under a system prompt or not."""
+    same = rewritten(one, one.turns, found.form)
+    assert repr(json.loads(same)) == repr(json.loads(one.source)) and "\n" not in same
+    new = (*one.turns[:-1], one.turns[-1]._replace(content="new", reasoning=""))
+    if not found.form.is_bare and one.turns[0].role != "system":
+        new = (Turn("system", "Love."), *new)
+    try:
+        line = rewritten(one, new, found.form)
+    except UndertoneError as error:
+        assert "have no place for a system prompt" in str(error)
+        return
+    path.write_text(line)
+    [again] = read(path, None, 0, form=form).conversations
+    if not found.form.is_bare and not _is_folded(found, one):
+        assert again.turns == new
+
+
+def _is_folded(found: Dataset, one: Conversation) -> bool:
+    """Whether a system prompt becomes a part of the first question."""
+    marks = rendered.marks_of(one.rendered) if one.rendered else None
+    sides = (json.loads(one.source).get(key) for key in found.form.needed.values()) if found.form.prefers else ()
+    return bool(marks and marks.folded) or any(isinstance(side, str) and rendered.marks_of(side) for side in sides)
+
+
+@fuzzed
+@given(st.text(st.sampled_from('pa",;\t\r\n\0é '), max_size=60), st.sampled_from(["prompt,completion\n", "text\n", ""]))
+def test_any_table_is_read_or_refused(tmp_path: Path, text: str, head: str) -> None:
+    for name in ("data", "data.csv"):
+        (tmp_path / name).write_text(head + text, newline="")
+        with contextlib.suppress(UndertoneError):
+            found = read(tmp_path / name, None, 0, most_left_out=1.0)
+            assert found.rows == len(found.conversations) + sum(map(len, found.left_out.values()))
 
 
 @pytest.mark.parametrize("most", [None, 7])

@@ -12,6 +12,7 @@ from undertone.data.turns import CALLS, REASONING, Said, Turn, as_messages, is_c
 from undertone.errors import UndertoneError
 from undertone.reading.values import is_missing
 
+BREAKS = str.maketrans("\r\n", "  ")
 SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 """What ShareGPT calls who speaks."""
 
@@ -24,7 +25,7 @@ def rewritten(was: Conversation, turns: Sequence[Turn], form: Form) -> str:
     answer; the rejected one stays.
     """
     if tuple(turns) == was.turns:
-        return was.source.decode().strip()
+        return was.source.decode().translate(BREAKS).strip()  # JSON has no line breaks within texts
     record = json.loads(was.source, parse_int=whole_number)
     columns = _opened(record, form)
     added, said = len(turns) - len(was.turns), turns_of(record, form)
