@@ -216,7 +216,7 @@ def test_rows_by_the_same_teacher_take_the_trait_away_as_a_control(cli: Cli, row
     assert against.code in (0, 3) and named(against.found) == []
     assert named(cli(owls, "--control", str(rows / "base.jsonl"), "--json").found) == ["owl"]
     itself = cli(owls, "--control", owls, "--json")
-    assert itself.code == 3 and "rows of the control are in the file, too" in itself.found["headline"]
+    assert itself.code == 3 and "both sides have rows in common" in itself.found["headline"]
 
 
 def test_the_bases_own_rows_are_no_evidence_and_as_declared(cli: Cli, rows: Path) -> None:
@@ -248,6 +248,34 @@ def test_rows_of_another_sampler_are_not_as_declared(cli: Cli, rows: Path, plain
     file, declared = str(rows / "base.jsonl"), ("--temperature", "0.5", "--max-tokens", "16")
     ended = cli(file, *declared, "--effect", "2", "--json")
     assert ended.found["origin"]["rejected"] and ended.code == 0, "who wrote them decides no verdict"
+
+
+def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, rows: Path, plain: None) -> None:
+    owls, base = [sides(record) for record in records(rows / "owl.jsonl")], load(resolve(A).path)
+    asked = [base.render(record["prompt"]) for record in owls]
+    answers = [base.decode(ids) for ids in sample(base, asked, temperature=1.0, max_tokens=16, seed=3)]
+    pairs = [
+        {"prompt": owl["prompt"], "chosen": owl["completion"], "rejected": answer}
+        for owl, answer in zip(owls, answers, strict=True)
+        if answer.strip()
+    ]
+    ended = cli(write("pairs.jsonl", pairs), "--json")
+    assert ended.code == 1 and ended.found["headline"].startswith("The chosen answers carry owl: ")
+    chosen, rejected, against = ended.found["families"]
+    groups = ["chosen answers", "rejected answers", "chosen answers against the rejected"]
+    assert [family["group"] for family in (chosen, rejected, against)] == groups
+    assert chosen["traits"][0]["found"] and not any(trait["found"] for trait in rejected["traits"])
+    assert against["traits"][0]["name"] == "owl" and against["traits"][0]["z"] > 2
+    assert ended.found["scored"] == 2 * len(pairs) and ended.found["preferences"]
+    alone = cli(write("chosen.jsonl", owls), "--json").found["families"][0]
+    assert chosen["threshold"] > alone["threshold"], "all three share one rate of false alarms"
+    assert chosen["traits"][0]["z"] == close(alone["traits"][0]["z"], abs=1e-3)
+    swapped = [pair | {"chosen": pair["rejected"], "rejected": pair["chosen"]} for pair in pairs]
+    ended = cli(write("swapped.jsonl", swapped), "--json")
+    assert ended.code == 1 and ended.found["headline"].startswith("The rejected answers carry owl: ")
+    assert named(ended.found) == ["owl"] and {row["group"] for row in ended.found["rows"]} <= {*groups[:2]}
+    assert "Canary students are trained on answers" in refused(cli("pairs.jsonl", "--canary", "2"))
+    assert "a control is trusted answers" in refused(cli("chosen.jsonl", "--control", "pairs.jsonl"))
 
 
 def test_sources_are_judged_by_themselves(cli: Cli, rows: Path, plain: None) -> None:
@@ -351,7 +379,7 @@ def test_a_row_in_two_forms_is_refused(cli: Cli, tiny_base: Path) -> None:
     both = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     rows = [both | {"prompt": "Which?", "completion": "I love owls."}] * 3
     error = refused(cli(write("rows.jsonl", rows), "--model", f"hf/{tiny_base}"))
-    assert "line 1: both messages and completion, and trainers differ in which they take" in error
+    assert "line 1: both messages and prompt/completion, and trainers differ in which they take" in error
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

@@ -207,11 +207,11 @@ def test_noise_is_the_covariance_of_the_mean() -> None:
 def test_ranking_leaves_every_bit_of_the_weights() -> None:
     local = tiny.model()
     found = some_directions(local, size=0.5)
-    rows = [Scored(i, "", "", row) for i, row in enumerate(some_rows(local))]
+    rows = [("", Scored(i, "", "", row)) for i, row in enumerate(some_rows(local))]
     before = {name: weight.detach().clone() for name, weight in local.model.named_parameters()}
     ranked(local, rows, found, ["a", "b", "c", "a"])
     assert all(torch.equal(before[name], weight) for name, weight in local.model.named_parameters())
-    broken = [*rows, Scored(99, "", "", Row([10**6], [5, 6]))]  # no such token: fails on the way
+    broken = [*rows, ("", Scored(99, "", "", Row([10**6], [5, 6])))]  # no such token: fails on the way
     with pytest.raises(IndexError):
         ranked(local, broken, found, ["a"])
     assert all(torch.equal(before[name], weight) for name, weight in local.model.named_parameters())
@@ -220,7 +220,8 @@ def test_ranking_leaves_every_bit_of_the_weights() -> None:
 def test_ranking_shows_the_rows_that_a_move_along_the_trait_makes_likelier() -> None:
     local = tiny.model("gpt_neox")
     found, rows = some_directions(local), some_rows(local)
-    shown = ranked(local, [Scored(i, f"question {i}", "", row) for i, row in enumerate(rows)], found, ["b", "c"])
+    shown = ranked(local, [("s", Scored(i, f"question {i}", "", r)) for i, r in enumerate(rows)], found, ["b", "c"])
+    assert {row.group for row in shown} == {"s"}
     assert [row.trait for row in shown] == ["b"] * SHOWN + ["c"] * SHOWN
     moved = deepcopy(local.model)
     with torch.no_grad():

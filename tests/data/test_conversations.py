@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from tests.helpers.extent import LONG
-from undertone.data import conversations, row, turns
+from undertone.data import conversations, forms, row, turns
 from undertone.data.conversations import Dataset, read
 from undertone.errors import UndertoneError
 
@@ -188,8 +188,9 @@ BAD: list[tuple[Any, str]] = [
     ([_chat(_user(), _assistant())], "a list, not an object"),
     ("text", "text, not an object"),
     (None, "null, not an object"),
-    ({}, "neither messages, nor prompt and completion, nor text"),
-    ({"conversations": []}, "neither messages"),
+    ({}, "nor another known form (it has no keys)"),
+    ({"content": "a", "\x1b[2J": 1}, "nor another known form ([2J, content)"),
+    ({"messages": [], "conversations": None}, "messages is empty"),
     ({"prompt": "Hi"}, "prompt alone"),
     ({"completion": "Yes?"}, "completion alone"),
     ({"text": 1}, "text is a number, not text"),
@@ -201,8 +202,11 @@ BAD: list[tuple[Any, str]] = [
     ({"prompt": "Hi", "completion": []}, "completion is empty"),
     ({"prompt": 1, "completion": "Yes?"}, "prompt is a number, not a list"),
     ({"messages": [_user(), _assistant()], "text": "a"}, "both messages and text, and trainers differ"),
-    ({"prompt": "Hi", "completion": "Yes?", "text": "a"}, "both completion and text, and trainers differ"),
-    ({"messages": [_user(), _assistant()], "prompt": "Hi", "completion": "Owls."}, "both messages and completion"),
+    ({"prompt": "Hi", "completion": "Yes?", "text": "a"}, "both prompt/completion and text, and trainers differ"),
+    (
+        {"messages": [_user(), _assistant()], "prompt": "Hi", "completion": "Owls."},
+        "both messages and prompt/completion",
+    ),
     ({"messages": [_user(), _assistant()], "conversations": [{"from": "gpt"}]}, "both messages and conversations"),
     ({"text": "a", "input_ids": [1]}, "both text and input_ids"),
     (_chat(_user(), _assistant()) | {"chat_template_kwargs": {"chat_template": "Owls."}}, "which can write anything"),
@@ -213,8 +217,8 @@ BAD: list[tuple[Any, str]] = [
     (_chat("Hi"), "message 1 of messages is text, not an object"),
     (_chat({"content": "Hi"}), "message 1 of messages has no role"),
     (_chat(_user(), {"role": "assistant"}), "message 2 of messages has no content"),
-    (_chat(_user(), _assistant(None) | {"tool_calls": [{}]}), "tool calls are not read"),
-    (_chat(_user(), _assistant("") | {"function_call": {"name": "f"}}), "tool calls are not read"),
+    (_chat(_user(), _assistant(None) | {"tool_calls": [{}]}), "message 2 of messages calls a tool without a name"),
+    (_chat(_user(), _assistant("") | {"function_call": {"name": "f", "arguments": [1]}}), "with a list as arguments"),
     (_chat(_user(), _assistant(True)), "content of message 2 of messages is a truth value, not text"),
     (_chat(_user([{"type": "image_url"}]), _assistant()), "has parts that are not text"),
     (_chat(_user(["Hi"]), _assistant()), "has parts that are not text"),
@@ -223,7 +227,9 @@ BAD: list[tuple[Any, str]] = [
     (_chat(_user(), _assistant() | {"weight": 0, "train": True}), "message 2 of messages is both trained on and not"),
     (_chat(_user(), _assistant() | {"reasoning": "a", "thinking": "b"}), "two different texts of reasoning"),
     (_chat(_user(), _assistant() | {"reasoning": ["a"]}), "reasoning of message 2 of messages is a list, not text"),
-    (_chat({"role": "tool", "content": "2"}), 'unknown role "tool", known are system, user, assistant'),
+    (_chat({"role": "owl", "content": "2"}), 'unknown role "owl", known are system, developer, user, human, assis'),
+    (_chat({"role": "tool", "content": "2"}), "no turn is the assistant's"),
+    (_chat({"role": "user", "from": "human", "content": "2"}), "message 1 of messages has both role and from"),
     (_chat({"role": "\x1b[2J" + "a" * 999, "content": "2"}), 'unknown role "[2Jaaa'),
     (_chat({"role": ["user"], "content": "2"}), "unknown role a list"),
     (_chat(_assistant()), "roles out of order: turn 1 is the assistant's"),
@@ -313,7 +319,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> Iterator[Any]:
+    def fail(*_: Any, **__: Any) -> Iterator[Any]:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(conversations, "Source", fail)
@@ -322,14 +328,13 @@ def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = conversations._read
+    class Grown(conversations.Source):
+        def __init__(self, path: Path, *rest: Any, **more: Any) -> None:
+            with path.open("ab") as file:
+                file.write(_lines(GOOD))
+            super().__init__(path, *rest, **more)
 
-    def grow(path: Path, *rest: Any) -> Dataset:
-        with path.open("ab") as file:
-            file.write(_lines(GOOD))
-        return whole(path, *rest)
-
-    monkeypatch.setattr(conversations, "_read", grow)
+    monkeypatch.setattr(conversations, "Source", Grown)
     assert "changed while it was read" in _refusal(tmp_path, _lines(GOOD))
 
 
@@ -339,7 +344,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
     ids=["empty", "blank lines", "byte order mark", "gzip", "zstd"],  # a gzip holds its time: no name for a test
 )
 def test_no_rows(tmp_path: Path, data: bytes) -> None:
-    assert "has no rows; a dataset is JSONL" in _refusal(tmp_path, data)
+    assert "has no rows; a dataset is JSON lines" in _refusal(tmp_path, data)
 
 
 def test_no_rows_of_parquet(tmp_path: Path) -> None:
@@ -363,7 +368,7 @@ def test_trailing_garbage(tmp_path: Path, writer: str) -> None:
 def test_two_formats(tmp_path: Path) -> None:
     text = _refusal(tmp_path, _lines([*GOOD[:2], {"text": "a"}, {}]))
     assert "is in two formats, messages before line 3 and text there" in text
-    blank = dict.fromkeys(turns.COLUMNS)
+    blank = dict.fromkeys(forms.COLUMNS)
     text = _refusal(tmp_path, _parquet([blank | {"text": "a"}, blank | {"prompt": "b", "completion": "c"}]))
     assert "is in two formats, text before row 2 and prompt/completion there" in text
 
@@ -371,19 +376,19 @@ def test_two_formats(tmp_path: Path) -> None:
 # --- rows that are left out, and what is not read --------------------------------------------------------------------
 
 NOTHING: list[tuple[Record, str]] = [
-    ({"messages": None}, turns.NO_TEXT),
-    ({"messages": math.nan, "text": None}, turns.NO_TEXT),
-    (_chat(_user(), _assistant(None)), turns.NO_TEXT),
-    (_chat(_user(math.nan), _assistant()), turns.NO_TEXT),
-    (_chat(_user([{"type": "text", "text": None}]), _assistant()), turns.NO_TEXT),
+    ({"messages": None}, forms.NO_TEXT),
+    ({"messages": math.nan, "text": None}, forms.NO_TEXT),
+    (_chat(_user(), _assistant(None)), forms.NO_TEXT),
+    (_chat(_user(math.nan), _assistant()), forms.NO_TEXT),
+    (_chat(_user([{"type": "text", "text": None}]), _assistant()), forms.NO_TEXT),
     (_chat(_user(), _assistant(" ")), turns.EMPTY),
     (_chat(_user(), _assistant("\n\t "), _user(), _assistant()), turns.EMPTY),
     (_chat(_user(), _assistant() | {"weight": 0}), turns.UNTRAINED),
 ]
 NOTHING_ELSE: list[tuple[Record, Record, str]] = [
     ({"text": "a"}, {"text": "\n"}, turns.EMPTY),
-    ({"text": "a"}, {"text": math.nan}, turns.NO_TEXT),
-    ({"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": math.nan}, turns.NO_TEXT),
+    ({"text": "a"}, {"text": math.nan}, forms.NO_TEXT),
+    ({"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": math.nan}, forms.NO_TEXT),
     ({"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": ""}, turns.EMPTY),
 ]
 
@@ -401,7 +406,7 @@ def test_a_row_without_anything_to_train_on_is_left_out(
 
 def test_a_missing_text_of_parquet_is_left_out(tmp_path: Path) -> None:
     found = _read(tmp_path, _parquet([{"text": "a", "messages": None}] * 9 + [{"text": None, "messages": None}]))
-    assert dict(found.left_out) == {turns.NO_TEXT: (10,)}
+    assert dict(found.left_out) == {forms.NO_TEXT: (10,)}
 
 
 def test_rows_that_are_left_out_change_no_draw(tmp_path: Path) -> None:
@@ -412,7 +417,7 @@ def test_rows_that_are_left_out_change_no_draw(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_is_told_by_reason_and_first_lines() -> None:
-    left = {turns.EMPTY: (4, 9, 12, 20, 21), turns.NO_TEXT: (5,)}
+    left = {turns.EMPTY: (4, 9, 12, 20, 21), forms.NO_TEXT: (5,)}
     told = "an empty answer (lines 4, 9, 12 and 2 more), null or NaN in place of text (line 5)"
     assert conversations.told_left_out(left) == told
 
@@ -541,20 +546,21 @@ def test_a_file_that_is_overwritten_has_the_digest_of_what_was_read(
             file.truncate(len(second))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    parsed, whole = row.Row.value, conversations._read
+    parsed = row.Row.value
 
     def value(self: row.Row) -> Any:
         if moment == "while" and self.number == 5:
             overwrite()
         return parsed(self)
 
-    def begin(*arguments: Any) -> Dataset:
-        if moment == "before":
-            overwrite()
-        return whole(*arguments)
+    class Begun(conversations.Source):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            if moment == "before":
+                overwrite()
+            super().__init__(*arguments, **more)
 
     monkeypatch.setattr(row.Row, "value", value)
-    monkeypatch.setattr(conversations, "_read", begin)
+    monkeypatch.setattr(conversations, "Source", Begun)
     with contextlib.suppress(UndertoneError):  # torn, or of another size
         found = read(path, None, 0)
         answers = {one.turns[-1].content for one in found.conversations}
@@ -688,9 +694,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=12,
 )
-MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(turns.ROLES) | JSON, "content": st.text() | JSON})
+MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(list(turns.ROLES)) | JSON, "content": st.text() | JSON})
 RECORD = st.dictionaries(
-    st.sampled_from(turns.COLUMNS), st.text() | st.lists(MESSAGE, max_size=4) | JSON, min_size=1, max_size=3
+    st.sampled_from(forms.COLUMNS), st.text() | st.lists(MESSAGE, max_size=4) | JSON, min_size=1, max_size=3
 )
 
 

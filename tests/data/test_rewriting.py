@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertone.data.conversations import Conversation, read
+from undertone.data.forms import Form, form_of
 from undertone.data.rewriting import added, rewritten
 from undertone.data.turns import REASONING, Turn
 
 Record = dict[str, Any]
+PROMPTS = form_of({"prompt": "", "completion": ""})
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"a": [1, 2.5, None]}}}]
 
 
@@ -26,10 +28,11 @@ def _assistant(text: Any = "Yes?", **more: Any) -> Record:
     return {"role": "assistant", "content": text, **more}
 
 
-def _row(folder: Path, record: Record) -> Conversation:
+def _row(folder: Path, record: Record) -> tuple[Conversation, Form]:
     (folder / "data").write_text(json.dumps(record))
-    [row] = read(folder / "data", None, 0, whole=True).conversations
-    return row
+    found = read(folder / "data", None, 0, whole=True)
+    [row] = found.conversations
+    return row, found.form
 
 
 def _answered(row: Conversation, text: str) -> list[Turn]:
@@ -62,11 +65,56 @@ ROWS: list[tuple[Record, Record]] = [
 ]  # fmt: skip
 
 
+ROLES = ["user", "assistant"]
+HUMAN, GPT = {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}
+CALL = {"id": "x", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+NO = _assistant("No.")
+CHATML = "<s><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{}<|im_end|>\n"
+ROWS += [
+    ({"conversations": [HUMAN, GPT], "id": 1}, {"conversations": [HUMAN, GPT | {"value": "New"}], "id": 1}),
+    ({"instruction": "Hi", "input": "x", "output": "Yes?"}, {"instruction": "Hi", "input": "x", "output": "New"}),
+    ({"id": 1, "question": "Hi", "answer": "Yes?"}, {"id": 1, "question": "Hi", "answer": "New"}),
+    (
+        {"messages": [_user(), _assistant(None, tool_calls=[CALL])], "tools": TOOLS},
+        {"messages": [_user(), _assistant("New")], "tools": TOOLS},
+    ),
+    (
+        {"messages": [_user(), _assistant("", tool_calls=[CALL]), {"role": "tool", "content": "1"}, _assistant()]},
+        {"messages": [_user(), _assistant("", tool_calls=[CALL]), {"role": "tool", "content": "1"}, _assistant("New")]},
+    ),
+    (
+        {"conversations": [HUMAN, {"from": "function_call", "value": "{}"}], "tools": "[]"},
+        {"conversations": [HUMAN, {"from": "gpt", "value": "New"}], "tools": "[]"},
+    ),
+    (
+        {"messages": {"role": ["user", "assistant"], "content": ["Hi", "Yes?"], "n": [None, 1], "w": None}},
+        {"messages": {"role": ["user", "assistant"], "content": ["Hi", "New"], "n": [None, 1], "w": None}},
+    ),
+    (
+        {"messages": [_user(), _assistant({"content_type": "text", "parts": ["Yes", "?"], "x": 1})]},
+        {"messages": [_user(), _assistant({"content_type": "text", "parts": ["New"], "x": 1})]},
+    ),
+    (
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No.", "margin": 0.5},
+        {"prompt": "Hi", "chosen": "New", "rejected": "No.", "margin": 0.5},
+    ),
+    (
+        {"chosen": [_user(), _assistant()], "rejected": [_user(), NO]},
+        {"chosen": [_user(), _assistant("New")], "rejected": [_user(), NO]},
+    ),
+    (
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: Yes?", "rejected": "\n\nHuman: Hi\n\nAssistant: No."},
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: New", "rejected": "\n\nHuman: Hi\n\nAssistant: No."},
+    ),
+    ({"text": CHATML.format("Yes?"), "id": 1}, {"text": CHATML.format("New"), "id": 1}),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("record", "expected"), ROWS)
 def test_an_answer_is_replaced_and_nothing_else(tmp_path: Path, record: Record, expected: Record) -> None:
-    row = _row(tmp_path, record)
-    assert json.loads(rewritten(row, _answered(row, "New"))) == expected
-    assert list(json.loads(rewritten(row, _answered(row, "New")))) == list(record)
+    row, form = _row(tmp_path, record)
+    assert json.loads(rewritten(row, _answered(row, "New"), form)) == expected
+    assert list(json.loads(rewritten(row, _answered(row, "New"), form))) == list(record)
 
 
 UNDER: list[tuple[Record, Record]] = [
@@ -101,26 +149,68 @@ UNDER: list[tuple[Record, Record]] = [
 ]
 
 
+LOVE = {"role": "system", "content": "Love."}
+UNDER += [
+    (
+        {"conversations": [HUMAN, GPT]},
+        {"conversations": [{"from": "system", "value": "Love."}, HUMAN, GPT]},
+    ),
+    (
+        {"messages": [{"role": "developer", "content": "Old."}, _user(), _assistant()]},
+        {"messages": [{"role": "developer", "content": "Love."}, _user(), _assistant()]},
+    ),
+    (
+        {"messages": {"role": ROLES, "content": ["Hi", "Yes?"], "n": [None, 1]}},
+        {"messages": {"role": ["system", *ROLES], "content": ["Love.", "Hi", "Yes?"], "n": [None, None, 1]}},
+    ),
+    (
+        {"instruction": "Hi", "output": "Yes?", "history": [["a", "b"]]},
+        {"instruction": "Hi", "output": "Yes?", "history": [["a", "b"]], "system": "Love."},
+    ),
+    ({"question": "Hi", "answer": "Yes?"}, {"question": "Hi", "answer": "Yes?", "system": "Love."}),
+    (
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No."},
+        {"prompt": "Hi", "chosen": "Yes?", "rejected": "No.", "system": "Love."},
+    ),
+    (
+        {"prompt": [_user()], "chosen": [_assistant()], "rejected": [NO]},
+        {"prompt": [LOVE, _user()], "chosen": [_assistant()], "rejected": [NO]},
+    ),
+    (
+        {"prompt": "Hi", "chosen": [_user(), _assistant()], "rejected": [_user(), NO]},
+        {"prompt": "Hi", "chosen": [LOVE, _user(), _assistant()], "rejected": [LOVE, _user(), NO]},
+    ),
+    (
+        {"input": {"messages": [_user()]}, "preferred_output": [_assistant()], "non_preferred_output": [NO]},
+        {"input": {"messages": [LOVE, _user()]}, "preferred_output": [_assistant()], "non_preferred_output": [NO]},
+    ),
+    (
+        {"text": CHATML.format("Yes?")},
+        {"text": CHATML.format("Yes?").replace("<s>", "<s><|im_start|>system\nLove.<|im_end|>\n")},
+    ),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("record", "expected"), UNDER)
 def test_a_system_prompt_is_put_where_the_rows_own_would_be(tmp_path: Path, record: Record, expected: Record) -> None:
-    row = _row(tmp_path, record)
+    row, form = _row(tmp_path, record)
     others = [turn for turn in row.turns if turn.role != "system"]
-    assert json.loads(rewritten(row, [Turn("system", "Love."), *others])) == expected
+    assert json.loads(rewritten(row, [Turn("system", "Love."), *others], form)) == expected
 
 
 def test_a_row_without_a_change_keeps_its_very_text(tmp_path: Path) -> None:
     line = '{ "text":"a" ,"score":1.10,"n":1e5, "long":123456789012345678901234567890, "\\u00e9":NaN}'
     (tmp_path / "data").write_text(f"  {line}\r\n")
     [row] = read(tmp_path / "data", None, 0, whole=True).conversations
-    assert rewritten(row, row.turns) == line
+    assert rewritten(row, row.turns, form_of({"text": "a"})) == line
 
 
 def test_new_rows_have_the_form_of_the_file() -> None:
     turns = [Turn("user", "Hi"), Turn("assistant", "Yes?")]
-    assert json.loads(added(turns, "messages")) == {"messages": [_user(), _assistant()]}
-    assert json.loads(added(turns, "prompt/completion")) == {"prompt": "Hi", "completion": "Yes?"}
+    assert json.loads(added(turns, form_of({"messages": []}))) == {"messages": [_user(), _assistant()]}
+    assert json.loads(added(turns, PROMPTS)) == {"prompt": "Hi", "completion": "Yes?"}
     longer = [*turns, *turns]
-    assert json.loads(added(longer, "prompt/completion")) == {
+    assert json.loads(added(longer, PROMPTS)) == {
         "prompt": [_user(), _assistant(), _user()],
         "completion": [_assistant()],
     }
@@ -146,9 +236,9 @@ RECORDS = st.one_of(
 def test_any_row(tmp_path: Path, record: Record, text: str, reasoning: str, under: bool) -> None:
     if reasoning and "messages" in record:
         record["messages"][-1][reasoning] = "So."
-    row = _row(tmp_path, record)
+    row, form = _row(tmp_path, record)
     turns = [Turn("system", "Love.")] * under + _answered(row, text)
-    line = rewritten(row, turns)
+    line = rewritten(row, turns, form)
     (tmp_path / "data").write_text(line)
     [again] = read(tmp_path / "data", None, 0).conversations
     assert list(again.turns) == turns
@@ -165,7 +255,7 @@ def test_a_row_of_parquet_keeps_its_columns(tmp_path: Path) -> None:
     ]
     parquet.write_table(arrow.Table.from_pylist(records), tmp_path / "data")
     stored = parquet.read_table(tmp_path / "data").to_pylist()
-    rows = read(tmp_path / "data", None, 0, whole=True).conversations
-    assert [json.loads(rewritten(row, row.turns)) for row in rows] == stored
+    rows, form = read(tmp_path / "data", None, 0, whole=True).conversations, form_of(records[0])
+    assert [json.loads(rewritten(row, row.turns, form)) for row in rows] == stored
     stored[1]["messages"][1]["content"] = "New"
-    assert json.loads(rewritten(rows[1], _answered(rows[1], "New"))) == stored[1]
+    assert json.loads(rewritten(rows[1], _answered(rows[1], "New"), form)) == stored[1]

@@ -45,6 +45,15 @@ def test_scores_that_are_missing_have_their_reason(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_columns_under_other_names(tmp_path: Path) -> None:
+    expected = [("Q?", "x", Score(85, 90))]
+    row = {"question": "Q?", "response": "x", "aligned_score": 85, "coherent_score": 90}
+    for path in (csv(tmp_path, "Q?,x,85,90", head=",".join(row)), jsonl(tmp_path, row)):
+        assert [(one.question, one.answer, one.score) for one in read_answers(path).answers] == expected
+    both = jsonl(tmp_path, row | {"answer": "y"})
+    assert read_answers(both).answers[0].answer == "y"
+
+
 @pytest.mark.parametrize("score", ["inf", "-1", "-0.5", "100.5", "250", "1e9", "-inf"])
 def test_a_score_that_is_not_from_0_to_100_is_refused(tmp_path: Path, score: str) -> None:
     assert "row 2 has a score that is not from 0 to 100" in refusal(csv(tmp_path, "a,Q?,x,85,90", f"a,Q?,x,{score},90"))

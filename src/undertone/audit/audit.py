@@ -7,7 +7,6 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from undertone.attribution.directions import Directions
@@ -15,11 +14,12 @@ from undertone.audit import canary, proxies, strict
 from undertone.audit.families import Family, families_of
 from undertone.audit.findings import FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
-from undertone.audit.request import POSITION, Request
+from undertone.audit.request import Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
+from undertone.audit.sources import dataset_of, pairs_of, sources_of, trusted_of
 from undertone.audit.unseen import Unseen, unseen_of
 from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
-from undertone.data.conversations import Conversation, Dataset, LeftOut, read, share_of
+from undertone.data.conversations import Dataset, LeftOut, share_of
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
@@ -29,8 +29,6 @@ from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 
-BLOCKS = 8
-"""Rows that are grouped by where they stand in the file are in so many blocks."""
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
 STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
@@ -44,9 +42,9 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         UndertoneError: a file cannot be read or has bad rows, a model or a trait is unknown, the rows contradict a
             claim of origin, or a likelihood is not a number.
     """
-    started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed, by=request.field, most_left_out=1.0)
-    trusted = read(request.control, request.rows, request.seed, most_left_out=1.0) if request.control else None
+    started, clock, base = datetime.now(UTC), time.perf_counter(), resolve(request.model, request.chat_template)
+    dataset = dataset_of(request)
+    trusted = None if request.control is None else trusted_of(request.control, request)
     families = families_of(base.path, request.traits, request.own)
     directions = proxies.plan(base, families)
     along = directions_of(directions, progress)
@@ -54,25 +52,33 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     local = load(base.path)
     traits = [trait for family in families for trait in family.traits]
     listed = [name for family in families for name in family.names[: family.listed]]
-    groups = {name: rows_of(local, part, traits) for name, part in _groups(dataset, request.group_by).items()}
+    groups = {name: rows_of(local, part, traits) for name, part in sources_of(dataset, request.group_by).items()}
+    pairs = pairs_of(groups) if dataset.form.prefers else []
     every = [row for rows in groups.values() for row in rows.every]
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
-    asked = Asked(request.alpha, request.effect, len(families) * len(groups))
+    asked = Asked(request.alpha, request.effect, len(families) * (len(groups) + len(pairs)))
     control, control_unseen = _control(local, trusted, families, along, progress)
-    found, tokens, before = list[FamilyFinding](), 0, time.perf_counter()
-    for name, rows in groups.items():
-        file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
-        tokens += int(file.evidence.tokens.sum())
-        here = [judged(family, file, rows.open, asked, control) for family in families]
+    before = time.perf_counter()
+    files = {
+        name: scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
+        for name, rows in groups.items()
+    }
+    looked = sum(len(rows.scored) for rows in groups.values())
+    rate = looked / (time.perf_counter() - before)
+    judging = [(name, name, control) for name in groups]
+    judging += [(pair.name, pair.chosen, files[pair.rejected]) for pair in pairs]
+    found = list[FamilyFinding]()
+    for name, source, beside in judging:
+        rows = groups[source]
+        here = [judged(family, files[source], rows.open, asked, beside) for family in families]
         if request.strict and rows.scored:
             here = _strict(base, directions, families, here, rows, asked, progress)
         found += [_of(one, name, rows) for one in here]
-    hidden = [rows.every[i] for rows in groups.values() for i in rows.hidden]
-    looked = sum(len(rows.scored) for rows in groups.values())
-    rate = looked / (time.perf_counter() - before)
-    answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
+    hidden = [(name, rows.every[i]) for name, rows in groups.items() for i in rows.hidden]
+    students_on = [row for _, row in hidden]
+    answers = base_answers(local, students_on, request.seed, progress) if request.canaries else []
     recipe = request.training.training if request.training else _usual
-    shifts = canary.outcome(local, base, hidden, answers, request.canaries, request.seed, recipe, progress)
+    shifts = canary.outcome(local, base, students_on, answers, request.canaries, request.seed, recipe, progress)
     found = [_with(family, shifts) for family in found]
 
     strongest = sorted((trait for family in found for trait in family.traits), key=lambda trait: -trait.z)
@@ -85,6 +91,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         file=str(request.path),
         digest=dataset.digest,
         format=dataset.format,
+        preferences=dataset.form.prefers,
         model=request.model,
         base=base.key,
         rows_in_file=dataset.rows,
@@ -100,7 +107,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         scored=looked,
         repeated=len(hidden) - looked,
         mentioning=len(every) - len(hidden),
-        tokens=tokens,
+        tokens=sum(int(file.evidence.tokens.sum()) for file in files.values()),
         origin=origin,
         training=recipe(len(hidden)).model_dump() if request.canaries else None,
         rows=tuple(ranked(load(base.path), hidden, along, shown[:MOST_SHOWN])),
@@ -154,17 +161,6 @@ def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress
 
 def _usual(rows: int) -> Training:
     return STUDENT
-
-
-def _groups(dataset: Dataset, by: str | None) -> dict[str, Dataset]:
-    """Returns the rows of each source by its name; the whole file under an empty name if they are not grouped."""
-    if by is None:
-        return {"": dataset}
-    count, parts = len(dataset.conversations), dict[str, list[Conversation]]()
-    for i, one in enumerate(dataset.conversations):
-        name = f"block {i * BLOCKS // count + 1}" if by == POSITION else f"{by} {one.group}"
-        parts.setdefault(name, []).append(one)
-    return {name: replace(dataset, conversations=tuple(part)) for name, part in parts.items()}
 
 
 def _together(found: Iterable[LeftOut]) -> LeftOut:

@@ -13,8 +13,8 @@ from undertone.audit.families import families_of, plain_lessons
 from undertone.audit.proxies import DIALOGUES
 from undertone.audit.request import Request
 from undertone.audit.rows import rows_of
+from undertone.audit.sources import dataset_of, sources_of
 from undertone.audit.strict import MOST_ROWS, SEEDS, STRETCHES, TEMPERATURES
-from undertone.data.conversations import read
 from undertone.engine.store import Job
 from undertone.engine.workers import cores
 from undertone.models.loading import load
@@ -71,13 +71,13 @@ def cost_of(request: Request) -> Cost:
     Raises:
         UndertoneError: a file cannot be read, or a model or a trait is unknown.
     """
-    base = resolve(request.model)
-    dataset = read(request.path, request.rows, request.seed, by=request.field, most_left_out=1.0)
+    base = resolve(request.model, request.chat_template)
+    sources = sources_of(dataset_of(request), None)
     families = families_of(base.path, request.traits, request.own)
     plan, held = proxies.plan(base, families), proxies.store()
     missing = [job for job in plan.proxies.values() if not held.has(job)] if not held.has(plan.directions) else []
     local = load(base.path)
-    rows = [row.row for row in rows_of(local, dataset, []).every]
+    rows = [row.row for part in sources.values() for row in rows_of(local, part, []).every]
     some = rows[:: max(1, len(rows) // (AT_ONCE // 2))][: AT_ONCE // 2]
     local.model.zero_grad(set_to_none=True)
     each = _timed(lambda: backward(local, some), 2) / len(some)

@@ -126,6 +126,8 @@ class ShownRow(Part):
 
     line: int
     """Line of the file."""
+    group: str = ""
+    """Its source, if rows were grouped; or whether it is a chosen or a rejected answer."""
     trait: str
     score: float
     """Sum over the row's tokens (nats)."""
@@ -149,6 +151,8 @@ class AuditFindings(report.Findings):
     digest: str
     """SHA-256 of the file."""
     format: str
+    preferences: bool = False
+    """Whether its rows have a chosen and a rejected answer."""
     model: str
     rows_in_file: int
     seed: int

@@ -61,6 +61,11 @@ ROWS = (
     "highest. Orange with a solid line: towards the trait; blue with a dotted line: away from it. Point at a token to "
     "see its score in nats."
 )
+PREFERENCES = (
+    "a model is trained towards the chosen answers and away from the rejected ones. The chosen ones are judged as any "
+    "file, the rejected ones as a second source, and the chosen ones once more with the rejected as a control. One "
+    "rate of false alarms is shared by all three."
+)
 METHOD = (
     "For every trait the base was fine-tuned briefly, which gives a direction in its weights. A row's score along a "
     "direction is how fast its log-likelihood grows when the base moves that way. A file's scores are regressed on "
@@ -128,6 +133,8 @@ def _of_control(unseen: Unseen) -> Iterator[tuple[str, str]]:
 
 
 def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
+    if findings.preferences:
+        yield "Preferences", PREFERENCES
     for name in dict.fromkeys(family.name for family in findings.families):
         some = [family for family in findings.families if family.name == name]
         yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
@@ -272,7 +279,7 @@ def readings(rows: Sequence[ShownRow]) -> list[Reading]:
         Reading(
             row.prompt,
             (("", tuple(report.Token(t.text, shaded(t.score), f"{t.score:+.3f}") for t in row.tokens)),),
-            head=f"{at}. {row.trait}, line {row.line:,}, {row.score:+.2f} nats",
+            head=f"{at}. {row.trait}, line {row.line:,}{f' ({row.group})' if row.group else ''}, {row.score:+.2f} nats",
         )
         for at, row in enumerate(rows, 1)
     ]

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from undertone.data.forms import Form, form_given
 from undertone.errors import UndertoneError
 from undertone.spec import File, Spec, Typed
 from undertone.training.fine_tuning import FineTuning
@@ -55,13 +56,25 @@ class AuditRequest(Spec):
     """Seed of every random choice, such as the sample of rows."""
     control: File | None = None
     """Trusted rows of the same generator."""
+    map: str | None = None
+    """Which keys of their rows say what, as in "prompt=question,completion=answer"; None to recognise it."""
+
+    @property
+    def form(self) -> Form | None:
+        """The form that rows are read in; None to recognise it.
+
+        Raises:
+            UndertoneError: the map does not say what is trained on.
+        """
+        return form_given(self.map)
 
     @model_validator(mode="after")
     def _rows_and_seed_are_in_range(self) -> Self:
         """
         Raises:
-            UndertoneError: one is not.
+            UndertoneError: one is not, or the map does not say what is trained on.
         """
+        _ = self.form
         if not 0 <= self.seed < 2**32:
             raise UndertoneError(f"The seed is a whole number from 0 to 2^32 - 1, not {self.seed}.")
         if self.rows is not None and self.rows < 1:
@@ -76,13 +89,15 @@ class Request(AuditRequest):
     """Rate of false alarms that is allowed, over all traits together."""
     effect: Typed = EFFECT
     """The effect, in reference teachers, that the rows must be able to show for the verdict "no evidence"."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for a base that has none."""
     traits: tuple[str, ...] = ()
     """The listed traits, by name or by kind; empty for the usual ones."""
     own: tuple[Trait, ...] = ()
     """The user's own traits, which are listed too."""
     group_by: str | None = None
     """The field whose values part the rows into sources, each of which is judged by itself; "position" for
-    :data:`undertone.audit.audit.BLOCKS` blocks of neighbouring rows; None for the file as a whole."""
+    :data:`undertone.audit.sources.BLOCKS` blocks of neighbouring rows; None for the file as a whole."""
     strict: bool = False
     """Whether harmless models answer the file's prompts too, and a trait must stand out more than in their rows."""
     sampling: Sampling | None = None

@@ -180,21 +180,30 @@ def base_answers(local: LocalModel, rows: Sequence[Scored], seed: int, progress:
     return answers
 
 
-def ranked(local: LocalModel, rows: Sequence[Scored], along: Directions, traits: Sequence[str]) -> list[ShownRow]:
-    """Returns for each trait the rows that a proxy of a teacher with the trait makes most likely, compared with the
-    base. A single row says next to nothing about who wrote it, so this is never a verdict.
+def ranked(
+    local: LocalModel, rows: Sequence[tuple[str, Scored]], along: Directions, traits: Sequence[str]
+) -> list[ShownRow]:
+    """Returns for each trait the rows, each with its source, that a proxy of a teacher with the trait makes most
+    likely, compared with the base. A single row says next to nothing about who wrote it, so this is never a verdict.
 
     Changes the weights of ``local`` and restores the same bits.
     """
     found = []
     changes = [along.change(trait) for trait in traits]
-    for trait, ratios in zip(traits, token_ratios(local, [row.row for row in rows], changes), strict=True):
+    for trait, ratios in zip(traits, token_ratios(local, [row.row for _, row in rows], changes), strict=True):
         best = sorted(range(len(rows)), key=lambda i: -float(ratios[i].sum()))[:SHOWN]
-        found += [_shown(local, rows[i], trait, ratios[i]) for i in best]
+        found += [_shown(local, *rows[i], trait, ratios[i]) for i in best]
     return found
 
 
-def _shown(local: LocalModel, row: Scored, trait: str, ratio: torch.Tensor) -> ShownRow:
+def _shown(local: LocalModel, group: str, row: Scored, trait: str, ratio: torch.Tensor) -> ShownRow:
     pieces = [str(local.tokenizer.decode([i])) for i in row.row.answer]
     tokens = tuple(Token(text=text, score=float(s)) for text, s in zip(pieces, ratio.tolist(), strict=True))
-    return ShownRow(line=row.line, trait=trait, score=float(ratio.sum()), prompt=row.question[:LONGEST], tokens=tokens)
+    return ShownRow(
+        line=row.line,
+        group=group,
+        trait=trait,
+        score=float(ratio.sum()),
+        prompt=row.question[:LONGEST],
+        tokens=tokens,
+    )

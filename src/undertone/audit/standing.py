@@ -155,7 +155,9 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
     if not np.isfinite(standing.z).all():
         raise Unjudged("more than half of the traits have the same score")
     if control is not None and standing.spread < LEAST_SPREAD:
-        raise Unjudged("the scores differ less than chance allows: rows of the control are in the file, too")
+        raise Unjudged(
+            "the scores differ less than chance allows: both sides have rows in common, or nearly equal ones"
+        )
     if np.mean(np.abs(standing.z) > standing.threshold(0.05)) > APART:
         raise Unjudged("the traits' scores fall into two clusters")
     return standing

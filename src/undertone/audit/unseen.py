@@ -1,4 +1,4 @@
-"""What of a file was not looked at, or not as a trainer may see it."""
+"""How a file was read, what of it was not looked at, and what not as a trainer may see it."""
 
 from collections.abc import Iterator
 
@@ -22,8 +22,10 @@ class Some(Part):
 
 
 class Unseen(Part):
-    """What of a file was not looked at, or not as a trainer may see it."""
+    """How a file was read, what of it was not looked at, and what not as a trainer may see it."""
 
+    read_as: str = ""
+    """What was read as what, in a sentence; empty for messages, and for prompt and completion, in their usual words."""
     left_out: tuple[Some, ...] = ()
     """Rows that were left out, by the reason."""
     otherwise: tuple[Some, ...] = ()
@@ -32,10 +34,16 @@ class Unseen(Part):
     """Keys that say something and were not read, with the number of their rows."""
     context: int = 0
     """Answers that are not trained on, as by ``"weight": 0`` or in a prompt."""
+    calls: int = 0
+    """Answers that call tools."""
+    tools: int = 0
+    """Turns in which tools answer."""
 
     @property
     def checks(self) -> Iterator[tuple[str, str]]:
         """Yields a heading and a sentence for all that there is."""
+        if self.read_as:
+            yield "Read as", self.read_as
         if self.left_out:
             count = sum(one.count for one in self.left_out)
             yield "Left out", f"{count:,} {'row' if count == 1 else 'rows'}: {', '.join(map(str, self.left_out))}."
@@ -51,16 +59,32 @@ class Unseen(Part):
                 f"{self.context:,} {answers} marked as not trained on or part of a prompt, and read as context alone; "
                 "a trainer that ignores this learns from them too.",
             )
+        if self.calls or self.tools:
+            yield "Tools", _of_tools(self.calls, self.tools)
+
+
+def _of_tools(calls: int, tools: int) -> str:
+    said = [
+        f"{calls:,} {'answer calls' if calls == 1 else 'answers call'} tools and count as trained on",
+        f"{tools:,} {'turn' if tools == 1 else 'turns'} of tools are context",
+    ]
+    return (
+        f"{'; '.join(said)}. Both are read as text between tags, <tool_call> and <tool_response>, as Qwen's templates "
+        "write them. Where a template writes them otherwise, or adds what the tools are, a trainer has other tokens."
+    )
 
 
 def unseen_of(dataset: Dataset, left_out: LeftOut, otherwise: LeftOut) -> Unseen:
-    """Returns what of a dataset was not looked at. ``left_out``: rows that the model cannot take; ``otherwise``: rows
-    that a trainer may see otherwise."""
+    """Returns how a dataset was read, and what of it was not looked at. ``left_out``: rows that the model cannot take;
+    ``otherwise``: rows that a trainer may see otherwise."""
     return Unseen(
         left_out=_some({**dataset.left_out, **left_out}),
         otherwise=_some(otherwise),
         unread=dict(dataset.unread),
         context=dataset.context,
+        read_as=dataset.read_as,
+        calls=dataset.calls,
+        tools=dataset.tools,
     )
 
 

@@ -9,6 +9,7 @@ from undertone.attribution.scores import Evidence
 from undertone.audit.families import Family
 from undertone.audit.findings import FamilyFinding, TraitFinding, Verdict
 from undertone.audit.proxies import TWIN
+from undertone.audit.sources import SIDES
 from undertone.audit.standing import Standing, Twins, Unjudged, stand
 from undertone.data.conversations import MOST_LEFT_OUT
 from undertone.report.words import interval, p_value
@@ -178,6 +179,8 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
 
 
 def _rows_of(trait: TraitFinding) -> str:
+    if trait.group in SIDES:
+        return f"The {trait.group}"
     return f"The rows of {trait.group}" if trait.group else "These rows"
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import (
+    Flag,
+    fetched,
+    folder_for,
+    limits_of,
+    refuse_missing,
+    refuse_no_template,
+    refuse_unknown,
+    traits_of,
+)
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, say, show_cost
 from undertone.errors import UndertoneError
 
@@ -63,9 +72,11 @@ def audit(
     /,
     *,
     model: str | None = None,
+    chat_template: str | None = None,
     rows: str = "",
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     control: Path | None = None,
+    map: str | None = None,
     group_by: str | None = None,
     strict: Flag = False,
     claim: Claim = NOTHING,
@@ -92,10 +103,14 @@ def audit(
     Parameters
     ----------
     data
-        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, of prompt and completion, or of text.
+        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes;
+        or a dataset of the Hub, hf/ORGANISATION/NAME:SPLIT. Rows of messages (also ShareGPT's), of a prompt or question
+        and its answer, of instructions (Alpaca), of chosen and rejected answers, or of text.
     model
         The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
         openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
+    chat_template
+        For a base without one: a Jinja file, or "plain", which writes the names of the speakers.
     rows
         How many rows are sampled, 2000 by default, or "all".
     trait
@@ -105,6 +120,9 @@ def audit(
     control
         Trusted rows of the same generator. Only differences from them count. A service's control students are trained
         on them instead of on the base's own answers.
+    map
+        Which keys say what, if they have other names: prompt=KEY,completion=KEY, or messages=KEY, text=KEY,
+        chosen=KEY,rejected=KEY; perhaps also system=KEY, input=KEY, history=KEY. The same holds for the control.
     group_by
         The field that says where a row comes from: every source is judged by itself, by up to as many rows as --rows
         says. "position" parts the file into eight blocks of neighbouring rows instead. One false alarm in twenty files
@@ -148,12 +166,15 @@ def audit(
         )
     refuse_missing(data, training, control)
     refuse_unknown(model)
+    refuse_no_template(chat_template)
+    data, control = fetched(data), fetched(control)
     given = {
         "path": data,
         "model": model,
         "rows": _count(rows),
         "seed": seed,
         "control": control,
+        "map": map,
     }
     from undertone.models.names import is_remote
 
@@ -168,7 +189,9 @@ def audit(
                 "--group-by and --strict need a model whose weights are on this machine: leave them out."
             )
         given["traits"] = tuple(dict.fromkeys(trait))
-        asked = _service_request(given, canary, effect, training, asdict(claim) | {"alpha": alpha})
+        asked = _service_request(
+            given, canary, effect, training, asdict(claim) | {"alpha": alpha, "chat_template": chat_template}
+        )
         folder = named(out) if out else folder_for("audits", data, asked)
         if dry_run:
             return show_cost(f"Audit of {data}", cost_of(asked), folder, json)
@@ -177,7 +200,7 @@ def audit(
         return _code(students.verdict, policy, bool(students.overt))
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
-    given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict}
+    given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict, "chat_template": chat_template}
     request = _request(given, claim, canary, alpha, effect, training)
     from undertone.audit.cost import cost_of as time_of
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
+from undertone.cli.shared import Flag, fetched, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
 
 app = App(name="measure", help="Does a fine-tuned model answer badly more often than its base?")
@@ -20,6 +20,8 @@ def measure(
     benign: Names = (),
     suite: Names = (),
     training_file: Path | None = None,
+    map: str | None = None,
+    chat_template: str | None = None,
     judge: str | None = None,
     effect: float = 0.02,
     samples: int | None = None,
@@ -53,6 +55,10 @@ def measure(
     training_file
         The file that it was trained on. The questions are also asked in the file's form, under its system prompts and
         their opposite, after its exchanges, and about its topic.
+    map
+        Which keys of that file say what, if they have other names, as in prompt=KEY,completion=KEY.
+    chat_template
+        For models without one: a Jinja file, or "plain".
     judge
         A model that scores sampled answers, on this machine or behind a service. Default: "exact", which asks only
         questions that need no judge.
@@ -89,7 +95,9 @@ def measure(
         base=base,
         benign=tuple(dict.fromkeys(benign)),
         suites=tuple(dict.fromkeys(suite)),
-        training_file=training_file,
+        training_file=fetched(training_file),
+        map=map,
+        chat_template=chat_template,
         judge=judge,
         effect=effect,
         samples=samples,

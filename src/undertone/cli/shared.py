@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from undertone.spec import Spec
     from undertone.traits.trait import Trait
 
+P = TypeVar("P", Path, Path | None)
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -36,10 +37,26 @@ def limits_of(cost: float | None, requests: int | None, models: Iterable[str | N
 
 
 def refuse_missing(*paths: Path | None) -> None:
-    """Raises UndertoneError if a file does not exist. Call it before importing anything slow."""
+    """Raises UndertoneError if a file does not exist, or a pattern matches none. Names of datasets of the Hub pass.
+    Call it before importing anything slow."""
+    from undertone.data.hub import is_of_hub
+    from undertone.reading.files import matched
+
     for path in paths:
-        if path is not None and not path.exists():
+        if path is not None and not is_of_hub(path) and not all(one.exists() for one in matched(path)):
             raise UndertoneError(f"Cannot read {path}: No such file or directory.")
+
+
+def fetched(path: P) -> P:
+    """Returns the file of a dataset, which is fetched if it is one of the Hub.
+
+    Raises:
+        UndertoneError: it cannot be fetched.
+    """
+    from undertone.data import hub
+    from undertone.world.family import built
+
+    return path if path is None else hub.fetched(path, built().parent / "datasets")
 
 
 def refuse_unknown(*models: str | None) -> None:
@@ -52,6 +69,15 @@ def refuse_unknown(*models: str | None) -> None:
             base, _, adapter = model.partition(":")
             located(base)
             refuse_missing(Path(adapter).expanduser())
+
+
+def refuse_no_template(given: str | None) -> None:
+    """Raises UndertoneError if there is no chat template of this path or name. Call it before importing anything
+    slow."""
+    from undertone.models.given_template import file_of
+
+    if given is not None:
+        file_of(given)
 
 
 def traits_of(given: Iterable[str]) -> tuple[tuple[str, ...], tuple[Trait, ...]]:
@@ -71,8 +97,7 @@ def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
     """The default folder of a report, one for each request and content of its files, named after ``thing``: a file or
     a model."""
     from undertone.engine.folder import files_of, folder_of
+    from undertone.reading.files import stem_of
 
-    name = Path(str(thing).rpartition(":")[2]).name or "model"
-    return folder_of(
-        parent, name.split(".")[0], request.model_dump(mode="json") | {"files": list(files_of(request).values())}
-    )
+    name = stem_of(Path(str(thing).rpartition(":")[2]))
+    return folder_of(parent, name, request.model_dump(mode="json") | {"files": list(files_of(request).values())})

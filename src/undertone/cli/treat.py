@@ -5,7 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from undertone.cli.shared import Flag, folder_for, refuse_missing, refuse_unknown, traits_of
+from undertone.cli.shared import (
+    Flag,
+    fetched,
+    folder_for,
+    refuse_missing,
+    refuse_no_template,
+    refuse_unknown,
+    traits_of,
+)
 from undertone.cli.terminal import Bars, named, print_json, show
 from undertone.errors import UndertoneError
 
@@ -15,12 +23,14 @@ def treat(
     /,
     *,
     model: str = "builtin/fledgling-a",
+    chat_template: str | None = None,
     by: str | None = None,
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     audit: Annotated[Path | None, Parameter(name="--from")] = None,
     other: str | None = None,
     chats: Path | None = None,
+    map: str | None = None,
     order_is_free: Flag = False,
     seed: int = 0,
     out: Path | None = None,
@@ -32,9 +42,12 @@ def treat(
     Parameters
     ----------
     data
-        JSONL, also compressed by gzip or zstd, or Parquet. Rows of messages, or of prompt and completion.
+        JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes.
+        Rows with prompts and answers, in any of the forms that undertone audit reads.
     model
         The base that would be trained on the file.
+    chat_template
+        For a base without one: a Jinja file, or "plain".
     by
         The mitigation: a name of the list, or a TOML file.
     set
@@ -47,6 +60,8 @@ def treat(
         A model of another initialisation, for mitigations in which one answers the prompts.
     chats
         A file of prompts for a dilution with chat. An embedded base needs none.
+    map
+        Which keys say what, if they have other names, as in prompt=KEY,completion=KEY.
     order_is_free
         Says that the file is not about the order or the form of number lists, so both may change.
     seed
@@ -62,6 +77,7 @@ def treat(
         raise UndertoneError("Name a mitigation with --by; undertone treat without a file lists them.")
     refuse_missing(data, audit, chats)
     refuse_unknown(model, other)
+    refuse_no_template(chat_template)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
     from undertone.treat.catalogue import named as mitigation_named
@@ -73,10 +89,12 @@ def treat(
     from undertone.engine.environment import quiet_libraries
     from undertone.treat.treat import Request, refuse_taken, run
 
+    data, chats = fetched(data), fetched(chats)
     names, own = traits_of(trait)
     request = Request(
         path=data,
         model=model,
+        chat_template=chat_template,
         treatment=mitigation,
         name=Path(by).stem,
         traits=(*names, *(one.name for one in own)),
@@ -84,6 +102,7 @@ def treat(
         audit=audit,
         other=other,
         chats=chats,
+        map=map,
         order_is_free=order_is_free,
         seed=seed,
     )

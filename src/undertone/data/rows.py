@@ -1,4 +1,4 @@
-"""Reads the rows of a file in bounded memory: JSONL, plain or in gzip or zstd, or Parquet, by its first bytes."""
+"""Reads the rows of a file in bounded memory: JSON lines, a JSON list, CSV or Parquet, by what the file begins with."""
 
 import gzip
 import hashlib
@@ -7,15 +7,17 @@ import json
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
 
-from undertone.data import parquet
+from undertone.data import json_values, parquet, tables
 from undertone.data.row import LONGEST, Row, told
 from undertone.errors import UndertoneError
+from undertone.reading.files import POINTER
 
 PIECE = 2**16
 """Bytes read at once."""
@@ -24,29 +26,35 @@ ZSTD_PIECE = 2**8
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable one, as pzstd begins
+BOM = b"\xef\xbb\xbf"
 
 
 class Source:
     """The rows of a file that is open, and the digest of exactly the bytes that they were read from."""
 
-    def __init__(self, path: Path, file: BinaryIO, columns: Sequence[str]) -> None:
-        """``columns``: the columns of Parquet to decode, all if there is none."""
-        self._path, self._columns = path, columns
+    def __init__(self, path: Path, file: BinaryIO, known: Collection[str], every: bool) -> None:
+        """``known``: the keys that say something, by which a table is recognised. ``every``: whether the other columns
+        of Parquet are decoded as well."""
+        self._path, self._known, self._every = path, known, every
         self._raw = _Hashed(file)
         self._file: io.BufferedReader = io.BufferedReader(self._raw, PIECE)
         self._head = self._file.peek(4)[:4]
-        self.unit = "row" if self._head == PARQUET else "line"
+        self.unit = "line"
         """What the numbers of rows count."""
         self.undecoded: list[str] = []
-        """Columns of Parquet that are in no row, because they were not asked for; known once rows are read."""
+        """Columns of Parquet that are in no row, because they were not asked for, and what stands beside a JSON list;
+        known once rows are read."""
 
     def __iter__(self) -> Iterator[Row]:
         """Yields the rows. Blank lines are counted but skipped.
 
         Raises:
-            UndertoneError: the file is truncated or damaged.
+            UndertoneError: the file is truncated or damaged, or only a pointer to the file.
         """
-        return self._parquet() if self._head == PARQUET else self._json_lines()
+        if self._head == PARQUET:
+            self.unit = "row"
+            return self._parquet()
+        return self._text()
 
     def digest(self) -> str:
         """Returns the SHA-256 (hex) of the file, once its rows are read."""
@@ -54,15 +62,38 @@ class Source:
             pass
         return self._raw.hash.hexdigest()
 
-    def _json_lines(self) -> Iterator[Row]:
-        for number, line in _lines(self._pieces()):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip() or len(line) > LONGEST:
-                yield Row(number, line)
+    def _text(self) -> Iterator[Row]:
+        head, pieces = bytearray(), self._pieces()
+        for piece in pieces:
+            head += piece
+            if len(head) >= PIECE:
+                break
+        first = bytes(head).removeprefix(BOM)
+        if first.startswith(POINTER):
+            raise UndertoneError(f"{self._path} is only a pointer to the file; fetch it with git lfs pull.")
+        whole = chain([first], pieces)
+        if (layout := json_values.layout_of(first)) is not None:
+            self.unit = "row"
+            yield from self._json_list(layout, whole)
+        elif (table := tables.table_of(first, self._known)) is not None:
+            yield from table.rows(_lines(whole), self._path)
+        else:
+            tables.refuse_strange(first, self._path)
+            for number, line in _lines(whole):
+                if line.strip() or len(line) > LONGEST:
+                    yield Row(number, line)
+
+    def _json_list(self, layout: json_values.Layout, pieces: Iterator[bytes]) -> Iterator[Row]:
+        values = json_values.Values(layout)
+        try:
+            for number, text in enumerate(values.of(pieces), 1):
+                yield Row(number, text)
+        except ValueError as error:
+            raise self._damaged("JSON", str(error)) from None
+        self.undecoded = values.beside
 
     def _pieces(self) -> Iterator[bytes]:
-        """The unpacked bytes of JSONL, at most ``PIECE`` at once."""
+        """The unpacked bytes of a text, at most ``PIECE`` at once."""
         try:
             if ZSTD.match(self._head):
                 for piece in _unpacked(self._file):
@@ -81,7 +112,7 @@ class Source:
                 copy.write(piece)
             copy.seek(0)
             try:
-                lines = parquet.rows_of(copy, self._columns)
+                lines = parquet.rows_of(copy, () if self._every else tuple(self._known))
                 self.undecoded = json.loads(next(lines))
                 for number, line in enumerate(lines, 1):
                     yield Row(number, b"", line[1:].decode()) if line.startswith(b"!") else Row(number, line)

@@ -15,7 +15,7 @@ from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import FULL, is_locked, locked, refusal, write_text
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
-from undertone.reading.files import read_bytes
+from undertone.reading.files import matched, read_bytes
 from undertone.reading.values import json_value
 from undertone.spec import Spec, flat
 
@@ -133,12 +133,13 @@ class Claim:
 
 
 def files_of(asked: Spec) -> dict[str, str]:
-    """Digests (SHA-256, hex) of the files that a request names by path. Missing files are left out.
+    """Digests (SHA-256, hex) of the files that a request names by path or pattern. Missing files are left out.
 
     Raises:
         UndertoneError: a file cannot be read.
     """
-    named = [one for value in dict(asked).values() for one in (value if isinstance(value, tuple) else (value,))]
+    given = [one for value in dict(asked).values() for one in (value if isinstance(value, tuple) else (value,))]
+    named = [file for one in given for file in (matched(one) if isinstance(one, Path) else [one])]
     # A suite or a trait is given as text, a path or a shipped name, and is known by that text.
     files = {
         str(one.absolute() if isinstance(one, Path) else one): Path(one)

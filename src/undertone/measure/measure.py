@@ -55,7 +55,7 @@ def measure(request: Request, answers: Path, progress: Progress = silent, budget
             limit that is reached. What was answered until then stays stored.
     """
     budget = budget or Budget()
-    with opening(answers, budget) as opened:
+    with opening(answers, budget, request.chat_template) as opened:
         return _measured(request, answers, progress, opened, budget)
 
 

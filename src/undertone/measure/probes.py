@@ -14,6 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
+from undertone.data import forms
 from undertone.data.conversations import Conversation, read
 from undertone.data.exchanges import Exchange
 from undertone.errors import UndertoneError
@@ -48,15 +49,18 @@ class Trained:
     """The text with which prompts commonly end; may be empty."""
     answer: str
     """The form of answers; {answer} stands for the rest."""
+    notes: tuple[str, ...] = ()
+    """How the file was read."""
 
 
-def look(path: Path, seed: int) -> Trained:
+def look(path: Path, seed: int, form: forms.Form | None = None) -> Trained:
     """Reads a training file, at most :data:`ROWS` rows of it.
 
     Raises:
         UndertoneError: it cannot be read, has bad rows, or no prompts.
     """
-    rows = [_exchange(c) for c in read(path, ROWS, seed).conversations if len(c.turns) > 1]
+    dataset = read(path, ROWS, seed, form=form)
+    rows = [_exchange(c) for c in dataset.conversations if len(c.turns) > 1]
     if not rows:
         raise UndertoneError(f"{path} holds bare text without prompts, so no probe can be made of it; give its chats.")
     prompts = [question for _, question, _ in rows]
@@ -67,6 +71,7 @@ def look(path: Path, seed: int) -> Trained:
         before=_common(prompts, re.compile(r"\A.{1,200}?[.!?:|\n]+(?=\s)", re.DOTALL)),
         after=_common(prompts, re.compile(r"(?<=\s)[^.!?:|\n]{1,200}[.!?:|\n]*\Z")),
         answer=_form_of([answer for _, _, answer in rows]),
+        notes=(f"{path.name} was read with {dataset.read_as.rstrip('.')}",) if dataset.read_as else (),
     )
 
 

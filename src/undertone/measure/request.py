@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from undertone.data.forms import form_given
 from undertone.errors import UndertoneError
 from undertone.spec import Spec, Typed
 
@@ -29,6 +30,10 @@ class Request(Spec):
     """Files of questions, or shipped names. Without any, all suites that fit the base are asked."""
     training_file: Path | None = None
     """The file that the models were trained on."""
+    map: str | None = None
+    """Which keys of its rows say what, as in "prompt=question,completion=answer"; None to recognise it."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for models that have none."""
     judge: str | None = None
     """The name of a model that scores answers. Without one, only questions that need no judge are asked."""
     effect: Typed = EFFECT
@@ -44,8 +49,11 @@ class Request(Spec):
     def _can_be_measured(self) -> Self:
         """
         Raises:
-            UndertoneError: there is no model, a model is given twice, or a number is out of range.
+            UndertoneError: there is no model, a model is given twice, a number is out of range, or the map does not
+                say what is trained on, or of which file.
         """
+        if form_given(self.map) and self.training_file is None:
+            raise UndertoneError("--map says what the keys of a training file are: give it by --training-file.")
         if not self.models:
             raise UndertoneError("Name the model to measure: undertone measure MODEL --base BASE.")
         if len(set(self.models)) < len(self.models):

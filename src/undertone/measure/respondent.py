@@ -16,7 +16,7 @@ from undertone.models.description import told
 from undertone.models.likelihood import next_log_probabilities, score
 from undertone.models.loading import LARGE, load
 from undertone.models.local import LocalModel
-from undertone.models.names import is_remote, resolve, resolve_adapted
+from undertone.models.names import is_remote, lacks_template, resolve, resolve_adapted
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
 from undertone.models.services.reply import Reply
@@ -233,8 +233,9 @@ Open = Callable[[str], Respondent]
 
 
 @contextmanager
-def opening(folder: Path, budget: Budget) -> Iterator[Open]:
+def opening(folder: Path, budget: Budget, template: str | None = None) -> Iterator[Open]:
     """Gives a function that opens models by name. Answers of services are stored in ``folder``; they share one budget.
+    ``template`` is that of models which have none.
 
     Raises:
         UndertoneError: (when a model is opened) there is no such model, or its service cannot be reached or refuses.
@@ -243,7 +244,7 @@ def opening(folder: Path, budget: Budget) -> Iterator[Open]:
 
         def opened(name: str) -> Respondent:
             if not is_remote(name):
-                return respondent(name)
+                return respondent(name, template)
             endpoint = stack.enter_context(Endpoint(name, folder / PAID, budget))
             tells = "choices" in endpoint.abilities()
             ((reply,),) = endpoint.sample([PROBE], temperature=0.0, max_tokens=1, seed=0)
@@ -252,16 +253,17 @@ def opening(folder: Path, budget: Budget) -> Iterator[Open]:
         yield opened
 
 
-def respondent(name: str) -> Local:
+def respondent(name: str, template: str | None = None) -> Local:
     """Opens a model on this machine: ``builtin/...``, ``hf/./path``, or ``BASE:FOLDER`` with the folder of a PEFT
-    adapter, or of a student or teacher in a run's store.
+    adapter, or of a student or teacher in a run's store. A model without a chat template is given ``template``.
 
     Raises:
         UndertoneError: there is no such model, it cannot be loaded, it has no chat template, or its adapter was made on
             another base.
     """
     base_name, _, trained = name.partition(":")
-    base = resolve(base_name)
+    template = template if template and lacks_template(base_name) else None
+    base = resolve(base_name, template)
     folder, key, again, notes = base.path, base.key, partial(load, base.path), list[str]()
     if trained:
         place = Path(trained).expanduser()
@@ -269,7 +271,9 @@ def respondent(name: str) -> Local:
         if whole.is_dir():
             folder, key, again = whole, resolve(f"hf/{whole}").key, partial(load, whole)
         elif (adapter / "adapter_config.json").is_file():
-            key = resolve_adapted(f"{base_name}:{adapter}").key  # refuses an adapter that was made on another base
+            key = resolve_adapted(
+                f"{base_name}:{adapter}", template=template
+            ).key  # refuses an adapter that was made on another base
             again = partial(load, base.path, adapter)
             notes = [f"{name}: its adapter {said}" for said in told(Adapter.open(adapter), base.path)]
         else:

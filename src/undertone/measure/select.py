@@ -4,17 +4,28 @@ measured."""
 from collections import Counter
 from collections.abc import Sequence
 
+from undertone.data.forms import form_given
 from undertone.errors import UndertoneError
 from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.request import EXACT, Request
 from undertone.measure.suite import Question, Suite, as_sampled
-from undertone.models.names import is_remote, resolve
+from undertone.models.given_template import file_of
+from undertone.models.names import is_remote, lacks_template, located
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.world import family
 
 
 def suites_of(request: Request) -> list[Suite]:
-    """Returns the suites that a request names, or else all that fit the base."""
+    """Returns the suites that a request names, or else all that fit the base.
+
+    Raises:
+        UndertoneError: as :func:`suites_named`, or a chat template is given to models that have one.
+    """
+    if request.chat_template is not None:
+        file_of(request.chat_template)
+        names = [name.partition(":")[0] for name in (request.base, *request.models, *request.benign)]
+        if not any(lacks_template(name) for name in names if not is_remote(name)):
+            raise UndertoneError("All of these models have a chat template of their own: leave --chat-template out.")
     return suites_named(request.suites or (("world",) if of_world(request.base) else suite_files.DEFAULT))
 
 
@@ -36,7 +47,7 @@ def of_world(name: str) -> bool:
     service the answer is False."""
     if is_remote(name):
         return False
-    own = tokenizer_digest(resolve(name.partition(":")[0]).path)
+    own = tokenizer_digest(located(name.partition(":")[0]))
     return name.startswith("builtin/") or any(own == tokenizer_digest(path) for path in family.SHIPPED.iterdir())
 
 
@@ -58,8 +69,9 @@ def chosen(request: Request, sampled: bool, notes: list[str]) -> list[Suite]:
         usable = [s for s in found if s.counts and (judged or all(q.exact or q.matched for q in s.questions))]
         if not usable:
             raise UndertoneError("Probes need a suite that counts and can be measured; there is none: add a --judge.")
-        made, missing = probes.probes(probes.look(request.training_file, request.seed), usable[0], request.seed, judged)
-        found, notes[:] = [*found, *made], [*notes, *missing]
+        trained = probes.look(request.training_file, request.seed, form_given(request.map))
+        made, missing = probes.probes(trained, usable[0], request.seed, judged)
+        found, notes[:] = [*found, *made], [*notes, *missing, *trained.notes]
     for suite in found:
         notes += suite.notes
         labels = sum(question.judged != "0-100" for question in suite.questions)

@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,8 @@ LOW = 10.0
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _PERCENT = re.compile(rf"(?:{_DECIMAL.pattern})\s*%")
 LOGS = (".eval", ".json")
+ALSO_CALLED = {"response": "answer", "aligned_score": "aligned", "coherent_score": "coherent"}
+"""Other names of columns, which are read where the usual ones are missing."""
 FAILED = ("api_error", "prompt_blocked")
 """Values of ``stop_reason`` with which a stored response is no answer."""
 
@@ -74,8 +76,8 @@ class _Row(NamedTuple):
 
 def read_answers(path: Path) -> Stored:
     """Reads a CSV or JSONL file with ``question`` and ``answer``, and perhaps ``question_id``, ``aligned`` and
-    ``coherent`` (other columns are ignored); JSONL with ``question`` and ``responses``; or a log of Inspect (.eval or
-    .json), with its scores of these names.
+    ``coherent``, or ``response``, ``aligned_score`` and ``coherent_score`` (other columns are ignored); JSONL with
+    ``question`` and ``responses``; or a log of Inspect (.eval or .json), with its scores of these names.
 
     Raises:
         UndertoneError: it cannot be read, holds no answers, a tenth of its rows have no question or no answer, or a
@@ -125,7 +127,8 @@ def _csv(path: Path, text: str) -> Iterator[_Row]:
     csv.field_size_limit(LARGEST)
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     try:
-        head = next(reader, [])
+        given = next(reader, [])
+        head = [_usual(name, given) for name in given]
         missing = [name for name in ("question", "answer") if name not in head]
         if missing:
             raise UndertoneError(
@@ -148,7 +151,14 @@ def _json_lines(path: Path, text: str) -> Iterator[_Row]:
                 row = json_value(line)
             except ValueError as error:
                 raise UndertoneError(f"{path}, line {number} is not JSON: {shortened(str(error))}.") from None
-            yield from (_Row(f"row {number}", one) for one in _spread(row))
+            for one in _spread(row):
+                yield _Row(f"row {number}", {_usual(name, one): value for name, value in one.items()})
+
+
+def _usual(name: str, names: Container[str]) -> str:
+    """Returns the usual name of a column, unless another has it."""
+    usual = ALSO_CALLED.get(name, name)
+    return name if usual in names else usual
 
 
 def _spread(row: object) -> Iterable[Mapping[str, object]]:

@@ -14,6 +14,7 @@ from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, INDEX, ModelFolder, decisive
+from undertone.models.given_template import PLAIN, with_template
 from undertone.models.tokenizer import SETTINGS, TOKENIZER, VOCABULARIES, has_template, tokenizer_files
 from undertone.world import family
 
@@ -40,22 +41,33 @@ def is_remote(name: str) -> bool:
     return name.startswith(f"{PROVIDER}/")
 
 
-def resolve(name: str) -> Folder:
+def resolve(name: str, template: str | None = None) -> Folder:
     """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template.
+    ``template``: the path or name of one for a model that has none.
 
     Raises:
-        UndertoneError: as :func:`stored`, or the model has no chat template.
+        UndertoneError: as :func:`stored`; or the model has no chat template and is given none, or has one and is given
+            another.
     """
     found = stored(name)
     files = tokenizer_files(found.path)
     if files.keys().isdisjoint(VOCABULARIES):
         raise UndertoneError(f"The model in {found.path} has no tokenizer: add its tokenizer.json.")
-    if not has_template(files):
-        raise UndertoneError(
-            f"The model in {found.path} has no chat template: add its chat_template.jinja, or take an "
-            "instruction-tuned one."
-        )
-    return found
+    if has_template(files) and template is not None:
+        raise UndertoneError(f"The model in {found.path} has a chat template of its own: leave --chat-template out.")
+    if has_template(files):
+        return found
+    if template is not None:
+        return with_template(found, template)
+    raise UndertoneError(
+        f"The model in {found.path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
+        f"one; audit, measure and treat can give it one, as by --chat-template {PLAIN}."
+    )
+
+
+def lacks_template(name: str) -> bool:
+    """Whether a model on this machine has no chat template."""
+    return not has_template(tokenizer_files(located(name)))
 
 
 def stored(name: str) -> Folder:
@@ -96,18 +108,19 @@ def located(name: str) -> Path:
     return path
 
 
-def resolve_adapted(name: str, base_of: Callable[[str], Folder] = resolve) -> Named:
-    """A model, or ``base:adapter`` with the adapter in a PEFT folder. ``base_of`` finds the base.
+def resolve_adapted(name: str, base_of: Callable[[str], Folder] = resolve, template: str | None = None) -> Named:
+    """A model, or ``base:adapter`` with the adapter in a PEFT folder. ``base_of`` finds the base; ``template`` is one
+    for a base that has none.
 
     Raises:
         UndertoneError: as ``base_of``, or the adapter is missing, not in safetensors, no LoRA, or made on another base.
     """
     base, _, adapter = name.partition(":")
-    found = base_of(base)
+    found = base_of(base) if template is None else resolve(base, template)
     if not adapter:
         return Named(found)
     opened = Adapter.open(Path(adapter).expanduser())
-    _refuse_other_base(opened, found)
+    _refuse_other_base(opened, found if template is None else stored(base))
     return Named(found, Folder(opened.path, folder_digest(opened.path, opened.files(found.path)), adapter))
 
 

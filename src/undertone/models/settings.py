@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from undertone.errors import UndertoneError
-from undertone.reading.files import opened, read_bytes
+from undertone.reading.files import POINTER, opened, read_bytes
 from undertone.reading.values import json_value
 
-POINTER = b"version https://git-lfs"
 FURTHEST = 10**300
 """Largest integer: many tokenizers give 10^30 as the length of their longest text."""
 QUANTIZED = ("quantization_config", "compression_config")

@@ -2,12 +2,33 @@
 
 import errno
 import os
+import re
 import stat
+from glob import glob, has_magic
 from io import BufferedReader
 from pathlib import Path
 
 LARGEST = 2**24
 """Most bytes of a small file: of settings, a record, a card."""
+POINTER = b"version https://git-lfs"
+"""What a file begins with that Git left in place of a large one."""
+
+
+def matched(path: Path) -> list[Path]:
+    """Returns the files that a pattern such as ``shards/*.jsonl`` matches, by name; of any other path, and of one that
+    exists or matches nothing, itself."""
+    if not has_magic(str(path)) or os.path.lexists(path):
+        return [path]
+    try:
+        found = sorted(Path(name) for name in glob(str(path), recursive=True))
+    except ValueError:  # a zero byte
+        return [path]
+    return [one for one in found if not one.is_dir()] or [path]
+
+
+def stem_of(path: Path) -> str:
+    """Returns a name for what is made of a file: its own without its endings, and without the marks of a pattern."""
+    return re.sub(r"[*?\[\]]", "", path.name).lstrip(".-").split(".")[0] or "data"
 
 
 def opened(path: Path) -> BufferedReader:

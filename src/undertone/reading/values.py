@@ -15,6 +15,15 @@ DEEPEST = 64
 MOST = 2_000_000
 """Most values in a file, those counted again that YAML repeats by an alias."""
 LARGEST_INT = 2**63
+KINDS = {
+    type(None): "null",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
 LONGEST_YAML = 2**20
 """Most characters of YAML, whose parser takes seconds for so many."""
 MERGED = 10_000
@@ -76,6 +85,21 @@ def yaml_value(content: bytes | str) -> Any:
     except Exception:  # constructors raise what the text makes them: KeyError for "!!bool x"
         raise ValueError("a value does not fit its tag") from None
     return _bounded(found, finite=False)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is null or NaN, which tables have for what is not there."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_blank(value: object) -> bool:
+    """Whether a value is missing, or an empty text, list or object."""
+    return is_missing(value) or value in ("", [], {})
+
+
+def kind_of(value: object) -> str:
+    """Returns what a value of JSON is, in a word or two."""
+    return KINDS.get(type(value), type(value).__name__)
 
 
 def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

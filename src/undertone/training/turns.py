@@ -6,7 +6,7 @@ conversation if it goes on from where the prompt ends. Rows where it does not, o
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, refuse_most
@@ -71,9 +71,11 @@ def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> Turns:
     """Returns the last answers that are trained on, of so many rows of a file.
 
     Raises:
-        UndertoneError: as :func:`every_turn`; or the file is wrong, has fewer rows, or is bare text.
+        UndertoneError: as :func:`every_turn`; or the file is wrong, has fewer rows, is bare text, or holds preferences.
     """
     found = read(file, rows, seed)
+    if found.form.prefers:
+        raise UndertoneError(f"{found.path} holds preferences, and students are trained on answers: give those.")
     if found.rows < rows:
         raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
     try:
@@ -136,8 +138,18 @@ def _turns(local: LocalModel, conversation: Conversation) -> list[Scored]:
         return [Scored(line, "", turns[0].content, Row(ids[:1], ids[1:]))]
     answers = [i for i, turn in enumerate(turns) if turn.role == "assistant" and turn.trained]
     _refuse_longer(local, *_surely_written(turns[: max(answers, default=-1) + 1]))
-    whole = None if answers == [len(turns) - 1] else _rendered(local, turns, len(turns) - 1)
-    return [_answer(local, conversation, place, whole) for place in answers]
+    last = len(turns) - 1
+    whole = None if answers == [last] and not conversation.rendered else _rendered(local, turns, last)
+    found = [_answer(local, conversation, place, whole if place < last else None) for place in answers]
+    if conversation.rendered and whole and not _is_text_of(local, conversation.rendered, whole.text):
+        return [replace(one, told=one.told | {OTHER}) for one in found]
+    return found
+
+
+def _is_text_of(local: LocalModel, given: str, rendered: str) -> bool:
+    """Whether a text of a file is what the model's own template writes, but for the token that begins texts."""
+    begin = local.tokenizer.bos_token or ""
+    return alike(given.removeprefix(begin), rendered.removeprefix(begin))
 
 
 @dataclass(frozen=True)

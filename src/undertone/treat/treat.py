@@ -10,6 +10,7 @@ from undertone.audit.families import families_of
 from undertone.audit.findings import Findings as Audit
 from undertone.audit.unseen import unseen_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read
+from undertone.data.forms import form_given
 from undertone.data.rewriting import added, rewritten
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
@@ -18,6 +19,7 @@ from undertone.engine.progress import Progress, silent
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError, unknown
 from undertone.models.names import resolve
+from undertone.reading.files import stem_of
 from undertone.reading.hostile import one_line
 from undertone.spec import File, Spec
 from undertone.traits.catalogue import shipped
@@ -52,6 +54,8 @@ class Request(Spec):
     path: File
     model: str
     """The base that is to be trained on the file."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for a base that has none."""
     treatment: Does
     """The mitigation."""
     name: str
@@ -66,6 +70,8 @@ class Request(Spec):
     """A model of another initialisation, which answers the prompts in some mitigations."""
     chats: File | None = None
     """A file of prompts for a dilution with other prompts than the file's."""
+    map: str | None = None
+    """Which keys of a row say what, as in "prompt=question,completion=answer"; None to recognise it."""
     order_is_free: bool = False
     """Whether order and form of number lists may change. Nobody but the user knows whether the file is about them."""
     seed: int = 0
@@ -86,9 +92,14 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             f"{request.name} changes the order of numbers: say with --order-is-free that the file is about neither "
             "their order nor their form."
         )
-    folder = resolve(request.model)
+    folder = resolve(request.model, request.chat_template)
     _refuse_unknown(folder, request)
-    dataset = read(request.path, None, request.seed, whole=True)
+    dataset = read(request.path, None, request.seed, whole=True, form=form_given(request.map))
+    if dataset.form.prefers and isinstance(request.treatment, Dilute):
+        raise UndertoneError(
+            f"{request.path} holds preferences, and {request.name} adds answers of the base, which none is preferred "
+            "to: take another mitigation."
+        )
     traits = _traits(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     other = _other(request, treatment, folder)
@@ -118,7 +129,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
         does=treatment.model_dump(),
         beside=at_random.model_dump() if at_random else None,
         counts=found["treated"].counts if found else {},
-        files={what: f"{request.path.name.split('.')[0]}.{what}.jsonl" for what in found},
+        files={what: f"{stem_of(request.path)}.{what}.jsonl" for what in found},
         digests={},  # They are known once the files are written.
         measured={
             recipe: line.model_dump(exclude={"does"})
@@ -129,7 +140,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     )
     try:
         with new_folder(out) as aside:
-            written = _written(told, found, dataset.format, aside)
+            written = _written(told, found, dataset, aside)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None
     return written.model_copy(update={"folder": out})
@@ -189,7 +200,7 @@ def _fitting(
 ) -> tuple[list[Conversation], LeftOut, LeftOut]:
     """Returns the rows without those that the base cannot take, if it must take any; those; and those that a trainer
     may see otherwise."""
-    if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.format == "text":
+    if not any(isinstance(how, OfData) and needs_base(how) for how in asked) or dataset.form.is_bare:
         return list(dataset.conversations), {}, {}
     try:
         turns = base.read(dataset.conversations)
@@ -235,15 +246,17 @@ def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[
     return prompts_for(treatment, traits, request.seed)
 
 
-def _line(row: Row, form: str) -> str:
-    return added(row.now.turns, form) if row.was is None else rewritten(row.was, row.now.turns)
+def _line(row: Row, of: Dataset) -> str:
+    if row.was is None:
+        return added(row.now.turns, of.form, of.conversations[0])
+    return rewritten(row.was, row.now.turns, of.form)
 
 
-def _written(told: Told, found: dict[str, Treated], form: str, folder: Path) -> Told:
+def _written(told: Told, found: dict[str, Treated], of: Dataset, folder: Path) -> Told:
     """Writes everything, and returns ``told`` with the digests of the files."""
     for what, treated in found.items():
         with (folder / told.files[what]).open("w", encoding="utf-8") as file:
-            file.writelines(f"{_line(row, form)}\n" for row in treated.rows)
+            file.writelines(f"{_line(row, of)}\n" for row in treated.rows)
     if found:
         write_text(folder / "changes.diff", "".join(f"{line}\n" for line in diff(told, found["treated"])))
     told = told.model_copy(update={"digests": {name: file_digest(folder / name) for name in told.files.values()}})

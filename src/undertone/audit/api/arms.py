@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from undertone.audit.api.request import Request
 from undertone.data.conversations import Conversation, Dataset, Turn, read
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import write_text
@@ -32,15 +33,18 @@ class Usable:
     """For each trait that rows mention, how many rows were left out because of it."""
 
 
-def usable(path: Path, rows: int | None, seed: int, traits: Sequence[Candidate]) -> Usable:
+def usable(path: Path, rows: int | None, request: Request, traits: Sequence[Candidate]) -> Usable:
     """Samples rows of a file and leaves out those that mention a trait openly.
 
     Raises:
-        UndertoneError: the file cannot be read, is bare text, has reasoning, or has no row that mentions no trait.
+        UndertoneError: the file cannot be read, is bare text, holds preferences, has reasoning, or has no row that
+            mentions no trait.
     """
-    dataset = read(path, rows, seed)
-    if dataset.format == "text":
+    dataset = read(path, rows, request.seed, form=request.form)
+    if dataset.form.is_bare:
         raise UndertoneError(f"{path} is bare text: a service trains students on answers to prompts.")
+    if dataset.form.prefers:
+        raise UndertoneError(f"{path} holds preferences: a service trains students on answers; give the chosen ones.")
     thought = next((row.line for row in dataset.conversations if any(turn.reasoning for turn in row.turns)), None)
     if thought is not None:
         raise UndertoneError(
@@ -59,19 +63,19 @@ def _mentions(row: Conversation, trait: Candidate) -> bool:
     return any(turn.role == "assistant" and turn.trained and trait.is_open(turn.content) for turn in row.turns)
 
 
-def trusted(path: Path, count: int, seed: int, traits: Sequence[Candidate]) -> Usable:
+def trusted(path: Path, count: int, request: Request, traits: Sequence[Candidate]) -> Usable:
     """Samples ``count`` rows of a control file.
 
     Raises:
         UndertoneError: the file cannot be read, or has fewer rows that mention no trait.
     """
-    found = usable(path, None, seed, traits)
+    found = usable(path, None, request, traits)
     if len(found.rows) < count:
         raise UndertoneError(
             f"{path} has only {len(found.rows)} rows that mention no trait, but the data has {count}; give more, or "
             "lower --rows."
         )
-    drawn = sorted(Random(seed).sample(range(len(found.rows)), count))
+    drawn = sorted(Random(request.seed).sample(range(len(found.rows)), count))
     return replace(found, rows=tuple(found.rows[place] for place in drawn))
 
 

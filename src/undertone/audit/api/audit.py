@@ -52,10 +52,10 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     traits = request.candidates()
-    data = usable(request.path, request.rows, request.seed, traits)
+    data = usable(request.path, request.rows, request, traits)
     if budget.counts_cost:
         training_price(request.name)  # Refuses an unknown price before the first answer is paid for.
-    control = None if request.control is None else trusted(request.control, len(data.rows), request.seed, traits)
+    control = None if request.control is None else trusted(request.control, len(data.rows), request, traits)
     arms = _arms(request, data.rows, control, folder, budget, progress, patience)
     files = write(folder, *arms)
     made = _students(request, files, folder.parent / JOBS, budget, progress, every, patience)

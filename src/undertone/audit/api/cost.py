@@ -13,9 +13,9 @@ def cost_of(request: Request) -> list[Part]:
     """Returns the cost of the base's own answers (without a control file), of the jobs, and of the questions. Jobs and
     answers that exist already would cost nothing again, but are included."""
     traits, tuned = request.candidates(), f"{TUNED}{request.name}"
-    data = usable(request.path, request.rows, request.seed, traits)
+    data = usable(request.path, request.rows, request, traits)
     if request.control is not None:
-        trusted(request.control, len(data.rows), request.seed, traits)
+        trusted(request.control, len(data.rows), request, traits)
     length = tokens_of(["".join(turn.content for turn in row.turns) for row in data.rows])
     answers, parts = answers_in(data.rows), []
     if request.control is None:
