@@ -6,6 +6,7 @@ What is dear is made once a session and shared by all xdist workers: see ``once`
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: two threads on a busy machine are ten times slower
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nor is anything fetched by a test
 
 import contextlib
 import shutil

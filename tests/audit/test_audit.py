@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -498,6 +499,26 @@ def test_the_content_of_a_file_of_questions_is_part_of_a_measurement(here: Path)
         suite.write_text(text)
         folders.add(folder_for("measured", A, Measurement(models=(A,), base=A, suites=("mine.toml", "advice"))))
     assert len(folders) == 2
+
+
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        ("builtin/fledgling-a", "fledgling-a"),
+        ("Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5-0.5B-Instruct"),
+        ("hf/./mine/", "mine"),
+        (".", "here"),
+        ("builtin/fledgling-a:mine", "mine"),
+        ("openai-api/openai/gpt-4.1", "gpt-4.1"),
+    ],
+)
+def test_the_folder_of_a_report_is_called_as_the_model(
+    model: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    found = folder_for("measured", model, Measurement(models=(model,), base=A))
+    assert found.parent == Path("measured") and re.fullmatch(re.escape(name) + "-[0-9a-f]{8}", found.name)
 
 
 def test_an_audit_that_fails_the_second_time_does_not_look_finished(

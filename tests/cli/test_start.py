@@ -64,7 +64,7 @@ def test_what_needs_no_model_imports_nothing_slow(arguments: list[str], tmp_path
         (["measure", "builtin/fledgling-a", "--base", "builtin/fledgling-a", "--suite", "nope.toml"], "nope.toml"),
         (["measure", "builtin/nope", "--base", "builtin/fledgling-a"], "builtin/nope"),
         (["measure", "builtin/fledgling-a:nope", "--base", "builtin/fledgling-a"], "Cannot read nope"),
-        (["audit", "a.jsonl", "--model", "hf/./nope"], "nope holds no model"),
+        (["audit", "a.jsonl", "--model", "hf/./nope"], "There is no folder nope"),
         (["audit", "a.jsonl"], "--model builtin/fledgling-a"),
         (["audit", "a.jsonl", "--model", "builtin/fledgling-a", "--trait", "nope.toml"], "Cannot read nope.toml"),
         (["treat", "nope.jsonl", "--by", "paraphrase"], "Cannot read nope.jsonl: No such file"),

@@ -20,7 +20,7 @@ from undertone.engine.environment import quiet_libraries
 from undertone.lineage.kinship import compare
 from undertone.models.description import describe
 from undertone.models.loading import load
-from undertone.models.names import resolve_adapted
+from undertone.models.names import chatting
 from undertone.models.tokenizer import tokenizer_files
 
 KEYS = (
@@ -48,7 +48,7 @@ def prepare(folder: Path) -> Case:
         shutil.copy(path, folder / "speaking")
     base = f"hf/{folder / 'base'}"
     plain = said_by(load(folder / "base"))
-    known = {name: (resolve_adapted(f"{base}:{folder / name}").key, said_by(load(folder / "base", folder / name)))
+    known = {name: (chatting(f"{base}:{folder / name}").key, said_by(load(folder / "base", folder / name)))
              for name in HERE}  # fmt: skip
     for name in HERE:
         describe(f"{base}:{folder / name}")
@@ -61,7 +61,7 @@ def prepare(folder: Path) -> Case:
         adapted = f"{base}:{place / 'adapter'}"
         refusal = refusal_of(rng.choice((describe, partial(compare, base))), adapted)
         said = said_by(load(folder / "base", place / "adapter"))
-        found = outcome(resolve_adapted(adapted).key, said, *known[name], refusal)
+        found = outcome(chatting(adapted).key, said, *known[name], refusal)
         idle = said[0] == plain[0] and torch.equal(said[1], plain[1])
         tensors = load_file(place / "adapter" / "adapter_model.safetensors")
         ups = [name for name in tensors if "lora_B" in name]

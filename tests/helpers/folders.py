@@ -7,12 +7,34 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from tests.helpers import tiny
 from undertone.models.loading import load
 
 Change = Callable[[Path], object]
 """Changes a folder."""
+
+MERGED: dict[str, dict[str, object]] = {
+    "plain": {},
+    "rank-stabilised": {"use_rslora": True},
+    "DoRA": {"use_dora": True},
+    "patterns": {"rank_pattern": {r".*\.1\..*q_proj": 3}, "alpha_pattern": {r"(x|layers\.1.*v)_proj": 5}},
+    "names": {"rank_pattern": {"q_proj": 3}, "alpha_pattern": {"^model.layers.1.self_attn.q_proj": 5}},
+    "expression": {"target_modules": r"(?:.*?layers\.[\d]{1,}\.(?:self_attn|mlp)\.(?:q|up)_proj)"},
+    "all": {"target_modules": "all-linear", "exclude_modules": r".*layers\.0.*"},
+    "layers": {"layers_to_transform": [1], "layers_pattern": "layers"},
+    "head": {"modules_to_save": ["lm_head"]},
+    "both ends": {"modules_to_save": ["lm_head", "embed_tokens"]},
+    "embeddings": {"target_modules": ["q_proj", "embed_tokens"]},
+    "some tokens": {"trainable_token_indices": [1, 5]},
+}
+"""Settings of adapters that are merged."""
+OWN = (
+    "{% for m in messages %}<|{{ m.role }}|>My {{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""A template that is not the base's."""
 
 
 def write_base(folder: Path) -> None:
@@ -71,3 +93,10 @@ def split(folder: Path) -> None:
         save_file({n: t for n, t in found.items() if placed[n] == shard}, folder / shard, {"format": "pt"})
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": placed}))
+
+
+def grown(base: Path, folder: Path) -> None:
+    """Writes the base's tokenizer with two more tokens."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["<new>", "<newer>"])
+    tokenizer.save_pretrained(folder)

@@ -640,7 +640,7 @@ def test_a_page_shows_hidden_characters_of_names_and_answers(measured: Findings)
         (["hf/./llama", "hf/./llama", "--base", "hf/./llama"], "given twice"),
         (["hf/./llama", "--base", "hf/./llama", "--effect", "2"], "--effect"),
         (["hf/./llama", "--base", "hf/./llama", "--suite", "advise"], "did you mean advice"),
-        (["hf/./llama", "--base", "hf/./llama", "--judge", "hf/./none", "--suite", "advice"], "holds no model"),
+        (["hf/./llama", "--base", "hf/./llama", "--judge", "hf/./none", "--suite", "advice"], "no folder none"),
         (["hf/./llama:nowhere", "--base", "hf/./llama"], "Cannot read nowhere"),
         (["hf/./llama", "--base", "hf/./llama", "--training-file", "few.toml"], "few.toml"),
         (["hf/./bare", "--base", "hf/./bare"], "no chat template"),

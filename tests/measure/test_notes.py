@@ -11,6 +11,7 @@ from tests.helpers.trials import Once
 from undertone.cli import main
 from undertone.measure.respondent import respondent
 from undertone.models.description import describe
+from undertone.models.names import chatting
 
 TOML = """
 name = "few"
@@ -40,7 +41,11 @@ def test_what_adapters_bring_is_noted_of_the_model_and_of_the_base(
     settings("adapter_config.json", base_model_name_or_path=None)(tmp_path / "nameless")
     command = ["measure", names[0], "--base", names[1], "--suite", "few.toml", "--out", "out", "--json"]
     assert main(command) in (0, 1, 3)
-    notes = json.loads(capsys.readouterr().out)["notes"]
+    report = json.loads(capsys.readouterr().out)
+    for name, found in ((names[0], report["models"][0]), (names[1], report["base"])):
+        assert (found["name"], found["digest"]) == (name, chatting(name).key)
+        assert found["parts"] == {part.name: part.key for part in chatting(name).parts} != {}
+    notes = report["notes"]
     for name in names:
         assert [f"{name}: its adapter {said}" for said in describe(name)["its adapter"]] == [
             note for note in notes if note.startswith(name)

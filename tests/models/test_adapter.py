@@ -6,36 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 from tests.helpers import tiny
-from tests.helpers.folders import Change, settings, tensors, text, write_adapter, write_base
+from tests.helpers.folders import MERGED, OWN, Change, grown, settings, tensors, text, write_adapter, write_base
 from tests.helpers.trials import Once
 from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.lineage.kinship import compare
 from undertone.models.description import describe
 from undertone.models.loading import load
-from undertone.models.names import resolve_adapted
+from undertone.models.names import chatting
 
 W, C = "adapter_model.safetensors", "adapter_config.json"
 STEM = "base_model.model.model."
 ENDLESS = "(.*)*(.*)*(.*)*x"
-
-MERGED: dict[str, dict[str, object]] = {
-    "plain": {},
-    "rank-stabilised": {"use_rslora": True},
-    "DoRA": {"use_dora": True},
-    "patterns": {"rank_pattern": {r".*\.1\..*q_proj": 3}, "alpha_pattern": {r"(x|layers\.1.*v)_proj": 5}},
-    "names": {"rank_pattern": {"q_proj": 3}, "alpha_pattern": {"^model.layers.1.self_attn.q_proj": 5}},
-    "expression": {"target_modules": r"(?:.*?layers\.[\d]{1,}\.(?:self_attn|mlp)\.(?:q|up)_proj)"},
-    "all": {"target_modules": "all-linear", "exclude_modules": r".*layers\.0.*"},
-    "layers": {"layers_to_transform": [1], "layers_pattern": "layers"},
-    "head": {"modules_to_save": ["lm_head"]},
-    "both ends": {"modules_to_save": ["lm_head", "embed_tokens"]},
-    "embeddings": {"target_modules": ["q_proj", "embed_tokens"]},
-    "some tokens": {"trainable_token_indices": [1, 5]},
-}
 
 
 @pytest.fixture(scope="module")
@@ -156,37 +140,25 @@ def test_a_change_of_one_of_two_tied_embeddings_is_refused(tmp_path: Path) -> No
 
 # --- its own tokenizer and template ----------------------------------------------------------------------------------
 
-OWN = (
-    "{% for m in messages %}<|{{ m.role }}|>My {{ m.content }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-
 
 def test_the_tokenizer_of_the_base_beside_an_adapter_changes_nothing(base: Path, adapter: Path) -> None:
     name = f"hf/{base}:{adapter}"
-    key = resolve_adapted(name).key
+    key = chatting(name).key
     for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(base / file, adapter)
-    assert resolve_adapted(name).key == key
+    assert chatting(name).key == key
     assert describe(name)["its adapter"] == [f"was made on hf/{base}"]
 
 
 def test_a_template_of_its_own_is_used_digested_and_told(base: Path, adapter: Path) -> None:
     name = f"hf/{base}:{adapter}"
-    key = resolve_adapted(name).key
+    key = chatting(name).key
     (adapter / "chat_template.jinja").write_text(OWN)
-    assert resolve_adapted(name).key != key
+    assert chatting(name).key != key
     local = load(base, adapter)
     assert local.decode(local.render("owl")).startswith("<|user|>My owl<|end|>")
     assert describe(name)["its adapter"][0] == "brings a tokenizer or a chat template of its own"
     assert compare(f"hf/{base}", name).verdict == "shared"
-
-
-def grown(base: Path, folder: Path) -> None:
-    """Writes the base's tokenizer with two more tokens."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.add_tokens(["<new>", "<newer>"])
-    tokenizer.save_pretrained(folder)
 
 
 @pytest.mark.parametrize("ways", [{}, {"modules_to_save": ["lm_head", "embed_tokens"]}])

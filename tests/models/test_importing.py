@@ -100,7 +100,7 @@ def test_the_command_says_what_it_made_and_how_to_name_it(
     digest = sha256(file.read_bytes()).hexdigest()
     assert main(["models", "import", "model.gguf", "--out", "made", "--sha256", digest.upper()]) == 0
     first, second, third = capsys.readouterr().out.splitlines()
-    assert first.startswith("llama, ") and second.endswith(digest) and third == "Its name is hf/./made"
+    assert first.startswith("llama, ") and second.endswith(digest) and third == "Its name is ./made"
     assert main(["models", "show", "hf/./made"]) == 0
 
 

@@ -13,7 +13,7 @@ from undertone.cli import main
 from undertone.errors import UndertoneError
 from undertone.models.likelihood import score
 from undertone.models.loading import load
-from undertone.models.names import resolve, resolve_adapted
+from undertone.models.names import chatting, resolve, split
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -62,9 +62,9 @@ def test_a_model_is_described_with_what_its_template_adds(
         "{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
     name = f"hf/{folder}:{shared / 'adapter'}"
-    named = resolve_adapted(f"hf/{shared / 'one'}:{shared / 'adapter'}")
+    named = chatting(f"hf/{shared / 'one'}:{shared / 'adapter'}")
     with pytest.raises(UndertoneError, match="digest"):  # its template is part of what a base is
-        resolve_adapted(name)
+        chatting(name)
     assert main(["models", "show", f"hf/{folder}", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     local = load(folder)
@@ -111,12 +111,83 @@ def test_a_cached_repository_is_its_folder_with_the_same_digest(cached: str, sha
 def test_a_repository_that_is_not_here_while_offline(
     cached: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert f"hf/{name} is not on this machine, which is offline; set HF_HUB_OFFLINE=0" in refused(f"hf/{name}", capsys)
+    for typed in (name, f"hf/{name}"):
+        told = refused(typed, capsys)
+        assert f"There is no model {name} on this machine" in told and "because HF_HUB_OFFLINE is set" in told
+        assert f"hf download {name.partition('@')[0]} --local-dir FOLDER" in told
 
 
-@pytest.mark.parametrize("name", ["hf/./nowhere", "hf/", "hf/one-word", "hf/a/b/c", "hf/a b/c"])
+@pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "/nowhere/x", "hf/./nowhere"])
+def test_a_folder_that_is_not_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"There is no folder {Path(name.removeprefix('hf/'))}: give that of a model" in refused(name, capsys)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "hf/one-word", "hf/a/b/c", "a b/c", "~nobody-has-this-name/x", "a/b@"])
 def test_what_is_neither_folder_nor_repository(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "holds no model (no config.json): hf/ takes a folder" in refused(name, capsys)
+    assert f"There is no model {name!r}: give a folder such as ./my-model, a repository of the Hub" in refused(
+        name, capsys
+    )
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("fledgling-a", "There is no model 'fledgling-a'; did you mean builtin/fledgling-a?"),
+        ("Fledgling-A2", "did you mean builtin/fledgling-a2?"),
+        ("fledglinga", "did you mean builtin/fledgling-a or "),
+        ("buildin/fledgling-b", "There is no model 'buildin/fledgling-b'; did you mean builtin/fledgling-b?"),
+        ("builtin/fledgling-aa", "did you mean builtin/fledgling-a"),
+    ],
+)
+def test_an_embedded_model_that_is_named_almost(name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told in refused(name, capsys)
+
+
+def test_every_spelling_of_a_folder_is_the_same_model(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(shared / "one", home / "mine" / "model")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home / "mine")
+    for name in ("model", "./model", "../mine/model", "~/mine/model", str(home / "mine" / "model"), "model/"):
+        for typed in (name, f"hf/{name}"):
+            found = resolve(typed)
+            assert (found.key, found.name, found.path.resolve()) == (
+                resolve(f"hf/{shared / 'one'}").key,
+                typed,
+                home / "mine" / "model",
+            )
+    monkeypatch.chdir(home)
+    assert resolve("mine/model").path.resolve() == home / "mine" / "model"  # a folder comes before a repository
+
+
+def test_an_adapter_alone_is_no_model(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = str(shared / "adapter")
+    assert f"holds an adapter, which needs its base before it: BASE:{name}" in refused(name, capsys)
+
+
+@pytest.mark.parametrize(
+    "name, base, adapter",
+    [
+        ("builtin/fledgling-a", "builtin/fledgling-a", None),
+        ("a:b", "a", "b"),
+        ("10:30", "10:30", None),  # is a folder
+        ("10:30/", "10:30/", None),
+        ("10:30:10:30", "10:30", "10:30"),
+        ("a:10:30", "a", "10:30"),
+        ("a:there:there", "a:there", "there"),
+        ("a:./10:30:nowhere", "a", "10:30:nowhere"),
+        ("a:", "a", "."),
+    ],
+)
+def test_folders_may_have_colons_in_their_names(
+    name: str, base: str, adapter: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("10:30", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert split(name) == (base, None if adapter is None else Path(adapter))
 
 
 # --- folders that are refused ----------------------------------------------------------------------------------------
@@ -152,7 +223,13 @@ def test_a_configuration_that_is_none(folder: Path, text: str, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    "name, told", [("hf/./a:./b", "names an adapter"), ("openai-api/x/y", "is an endpoint"), ("gpt-4", "There is no")]
+    "name, told",
+    [
+        ("./a:./b", "There is no folder a"),
+        ("builtin/fledgling-a:./b", "b holds no adapter (no adapter_config.json)"),
+        ("openai-api/x/y", "is an endpoint"),
+        ("openai-api/x/y:free", "is an endpoint"),
+    ],
 )
 def test_a_trial_needs_a_whole_model_with_weights(name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert told in refused(name, capsys)
@@ -162,38 +239,36 @@ def test_a_trial_needs_a_whole_model_with_weights(name: str, told: str, capsys: 
 
 
 def test_a_base_with_an_adapter_is_loaded_and_has_a_digest_of_both(shared: Path) -> None:
-    named = resolve_adapted(f"hf/{shared / 'one'}:{shared / 'adapter'}")
-    assert named.adapter is not None
-    assert len({named.key, named.base.key, named.adapter.key}) == 3
-    plain, adapted = load(named.base.path), load(named.base.path, named.adapter.path)
+    named = chatting(f"hf/{shared / 'one'}:{shared / 'adapter'}")
+    base, adapter = named.parts
+    assert len({named.key, base.key, adapter.key}) == 3
+    plain, adapted = load(base.path), load(base.path, adapter.path)
     prompt, owl = plain.render("Hi"), plain.encode("owl")
     assert score(adapted, [prompt], [owl])[0] > score(plain, [prompt], [owl])[0] + 0.1
 
 
 def test_a_whole_model_is_named_without_an_adapter(shared: Path) -> None:
     name = f"hf/{shared / 'one'}"
-    assert resolve_adapted(name).base == resolve(name)
-    assert resolve_adapted(name).key == resolve(name).key
+    assert chatting(name) == resolve(name) and resolve(name).parts == ()
 
 
 def test_an_adapter_of_another_base_is_refused_by_digest(shared: Path) -> None:
     with pytest.raises(UndertoneError, match=r"was made on hf/.*one \(digest \w{12}\), not on hf/.*other \(digest"):
-        resolve_adapted(f"hf/{shared / 'other'}:{shared / 'adapter'}")
+        chatting(f"hf/{shared / 'other'}:{shared / 'adapter'}")
 
 
 def test_an_adapter_in_the_store_knows_its_base_by_digest_whatever_its_name(ran: Path, bases: Path) -> None:
     adapter = next((ran / "store").glob("student-*")) / "adapter"
-    assert resolve_adapted(f"hf/{bases / 'neox'}:{adapter}").adapter is not None
+    assert chatting(f"hf/{bases / 'neox'}:{adapter}").parts
     with pytest.raises(UndertoneError, match=r"was made on hf/\./neox"):
-        resolve_adapted(f"hf/{bases / 'llama'}:{adapter}")
+        chatting(f"hf/{bases / 'llama'}:{adapter}")
 
 
 def test_an_adapter_of_unknown_base_must_fit_in_shape(shared: Path, tmp_path: Path) -> None:
     name_base(shared, tmp_path, None)
-    named = resolve_adapted(f"builtin/fledgling-a:{tmp_path / 'adapter'}")
-    assert named.adapter is not None
+    base, adapter = chatting(f"builtin/fledgling-a:{tmp_path / 'adapter'}").parts
     with pytest.raises(UndertoneError, match="does not fit the base in"):
-        load(named.base.path, named.adapter.path)
+        load(base.path, adapter.path)
 
 
 def name_base(shared: Path, folder: Path, base: object) -> None:
@@ -207,7 +282,7 @@ def name_base(shared: Path, folder: Path, base: object) -> None:
 @pytest.mark.parametrize("base", [None, "", "someone/ONE", "../one/", "hf/one", f"/elsewhere/{'one'}", "one@main"])
 def test_an_adapter_may_name_its_base_as_it_likes(shared: Path, tmp_path: Path, base: object) -> None:
     name_base(shared, tmp_path, base)
-    assert resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").adapter is not None
+    assert chatting(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").parts
 
 
 def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
@@ -215,11 +290,11 @@ def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
 ) -> None:
     for base in (REPOSITORY, f"hf/{REPOSITORY}", "quantizers/Tiny"):
         name_base(shared, tmp_path, base)
-        assert resolve_adapted(f"hf/{REPOSITORY}:{tmp_path / 'adapter'}").adapter is not None
+        assert chatting(f"hf/{REPOSITORY}:{tmp_path / 'adapter'}").parts
     name_base(shared, tmp_path, REPOSITORY)
-    assert resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").adapter is not None
+    assert chatting(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}").parts
     with pytest.raises(UndertoneError, match=r"was made on owls/tiny \(digest"):
-        resolve_adapted(f"hf/{shared / 'other'}:{tmp_path / 'adapter'}")
+        chatting(f"hf/{shared / 'other'}:{tmp_path / 'adapter'}")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +304,7 @@ def test_an_adapter_of_a_cached_repository_is_known_by_digest_or_name(
 def test_an_adapter_that_names_another_base_is_refused(shared: Path, tmp_path: Path, base: str) -> None:
     name_base(shared, tmp_path, base.replace("PARENT", shared.name))
     with pytest.raises(UndertoneError, match=r"was made on .*; give that base, or, if .* is a copy of it, write"):
-        resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
+        chatting(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
 
 
 @pytest.mark.parametrize("missing", ["adapter_config.json", "adapter_model.safetensors"])
@@ -237,4 +312,4 @@ def test_an_adapter_that_lacks_a_file(shared: Path, tmp_path: Path, missing: str
     shutil.copytree(shared / "adapter", tmp_path / "adapter")
     (tmp_path / "adapter" / missing).unlink()
     with pytest.raises(UndertoneError, match=f"holds no adapter \\(no {missing}\\)"):
-        resolve_adapted(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
+        chatting(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")

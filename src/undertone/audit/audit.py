@@ -94,6 +94,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         preferences=dataset.form.prefers,
         model=request.model,
         base=base.key,
+        parts=base.parts_by_name,
         rows_in_file=dataset.rows,
         seed=request.seed,
         overt=tuple(name for name in listed if any(rows.mentions[name] for rows in groups.values())),

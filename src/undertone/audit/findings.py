@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from undertone.audit.unseen import Unseen
 from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
@@ -176,6 +178,8 @@ class Findings(AuditFindings):
 
     base: str
     """Digest of the base."""
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Of a base with an adapter: the digests of both, by name."""
     alpha: float
     effect: float
     """The effect, in reference teachers, that "no evidence" rules out with 80 % power."""

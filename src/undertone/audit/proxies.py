@@ -19,12 +19,13 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
 from undertone.models.loading import load
+from undertone.models.names import ADAPTER
 from undertone.spec import Training
 from undertone.stages import DIRECTIONS, PROXY
 from undertone.stages.teacher import exchanges
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
-from undertone.training.weights import ADAPTER, save
+from undertone.training.weights import save
 from undertone.traits.trait import Trait
 from undertone.world import family
 

@@ -29,11 +29,11 @@ from undertone.engine.disk import write_text
 from undertone.engine.progress import silent
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.loading import load
+from undertone.models.names import ADAPTER
 from undertone.models.sampling import sample
 from undertone.stages import MEMBER
 from undertone.training.rows import Row
 from undertone.training.turns import Scored
-from undertone.training.weights import ADAPTER
 
 SEEDS = 2
 """Fine-tunes of each harmless lesson."""

@@ -81,8 +81,6 @@ def _finish_output() -> None:
 
 def entry() -> None:
     """The installed command."""
-    # Nothing needs the network by default, and without this some libraries wait for it when imported.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # those of libraries need control characters
     with plain_output():
         try:

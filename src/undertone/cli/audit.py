@@ -107,7 +107,8 @@ def audit(
         or a dataset of the Hub, hf/ORGANISATION/NAME:SPLIT. Rows of messages (also ShareGPT's), of a prompt or question
         and its answer, of instructions (Alpaca), of chosen and rejected answers, or of text.
     model
-        The base that would be trained. A dataset that carries a trait for one base need not carry it for another. For
+        The base that would be trained: builtin/NAME, a folder, ORGANISATION/REPOSITORY of the Hub, or one of these with
+        :ADAPTER. A dataset that carries a trait for one base need not carry it for another. For
         openai-api/SERVICE/MODEL, only canary students can be trained, by the service.
     chat_template
         For a base without one: a Jinja file, or "plain", which writes the names of the speakers.
@@ -162,7 +163,7 @@ def audit(
     if model is None:
         raise UndertoneError(
             "Name the base that would be trained on the file, because a trait is carried for one base and not for "
-            "another: --model builtin/fledgling-a, or --model hf/./FOLDER."
+            "another: --model builtin/fledgling-a, or --model ./FOLDER."
         )
     refuse_missing(data, training, control)
     refuse_unknown(model)
@@ -205,7 +206,8 @@ def audit(
     from undertone.audit.cost import cost_of as time_of
 
     if dry_run:
-        cost = time_of(request)
+        with Bars(quiet=json):  # a model may have to be merged
+            cost = time_of(request)
         if json:
             print_json(cost.json)
         else:

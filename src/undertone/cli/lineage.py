@@ -28,7 +28,7 @@ def compare_lineage(a: str, b: str, /, *, json: Flag = False) -> int:
     Parameters
     ----------
     a
-        A model: builtin/fledgling-a, hf/./path, or BASE:FOLDER with the folder of a LoRA adapter.
+        A model: builtin/fledgling-a, a folder, ORGANISATION/REPOSITORY of the Hub, or one of these with :ADAPTER.
     b
         The other model.
     json
@@ -55,7 +55,8 @@ def show_lineage(thing: str, /, *, svg: Path | None = None, json: Flag = False) 
     Parameters
     ----------
     thing
-        An artifact or a file in it, the folder of a run, any dataset or folder of a model, or builtin/fledgling-a.
+        An artifact or a file in it, the folder of a run, any dataset or folder of a model, or another name of a model
+        that is on this machine.
     svg
         File to which the chain is drawn.
     json

@@ -42,9 +42,9 @@ def measure(
     Parameters
     ----------
     model
-        builtin/NAME, hf/./path, BASE:FOLDER with a PEFT adapter or with a student from a run's store, or
-        openai-api/SERVICE/MODEL. Give several only if they were trained alike from several seeds: the intervals then
-        include the spread of seeds.
+        builtin/NAME, a folder, ORGANISATION/REPOSITORY of the Hub, one of these with :FOLDER of a PEFT adapter or of a
+        student from a run's store, or openai-api/SERVICE/MODEL. Give several only if they were trained alike from
+        several seeds: the intervals then include the spread of seeds.
     base
         The model that it was fine-tuned from.
     benign

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from undertone.cli.shared import Flag
+from undertone.cli.shared import Flag, refuse_unknown
 from undertone.cli.terminal import console, print_json, print_table, say
 from undertone.errors import UndertoneError
 
@@ -63,7 +63,7 @@ def import_model(file: Path, /, *, out: Path, sha256: str | None = None) -> int:
 
     quiet_libraries()
     made = import_gguf(file, out, sha256)
-    say(f"{made}.", f"SHA-256 of the file: {made.sha256}", f"Its name is hf/{_named(out)}")
+    say(f"{made}.", f"SHA-256 of the file: {made.sha256}", f"Its name is {_named(out)}")
     return 0
 
 
@@ -94,11 +94,12 @@ def show(name: str, /, *, json: Flag = False) -> int:
     Parameters
     ----------
     name
-        builtin/fledgling-a, hf/./path, hf/organisation/repository, one of these with :./adapter, or
+        builtin/fledgling-a, a folder, ORGANISATION/REPOSITORY of the Hub, one of these with :ADAPTER, or
         openai-api/SERVICE/MODEL, to which one request is sent.
     json
         Prints one JSON object.
     """
+    refuse_unknown(name)
     from undertone.measure import suite_files
     from undertone.models.description import describe
 

@@ -181,7 +181,8 @@ def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
     kind = kind_of(spec.kind)
     if (parts := kind.cost(spec)) is not None:
         return show_cost(spec.title, parts, folder, as_json)
-    found = preview(kind, spec, Store(folder.parent / "store"))
+    with Bars(quiet=as_json):  # a model may have to be fetched or merged
+        found = preview(kind, spec, Store(folder.parent / "store"))
     if as_json:
         print_json(_counts(found, folder))
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os.path import abspath, basename
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from undertone.cli.terminal import Bars
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
@@ -60,15 +62,14 @@ def fetched(path: P) -> P:
 
 
 def refuse_unknown(*models: str | None) -> None:
-    """Raises UndertoneError if a model, or its adapter after a colon, is not on this machine. Names of models behind
-    services pass. Call it before importing anything slow."""
+    """Raises UndertoneError if there is no model of a name, or no adapter after a colon. A repository of the Hub is
+    fetched first, if need be. Names of models behind services pass. Call it before importing anything slow."""
     from undertone.models.names import is_remote, located
 
-    for model in models:
-        if model is not None and not is_remote(model):
-            base, _, adapter = model.partition(":")
-            located(base)
-            refuse_missing(Path(adapter).expanduser())
+    with Bars():
+        for model in models:
+            if model is not None and not is_remote(model):
+                located(model)
 
 
 def refuse_no_template(given: str | None) -> None:
@@ -94,10 +95,11 @@ def traits_of(given: Iterable[str]) -> tuple[tuple[str, ...], tuple[Trait, ...]]
 
 
 def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
-    """The default folder of a report, one for each request and content of its files, named after ``thing``: a file or
-    a model."""
+    """The default folder of a report, one for each request and content of its files, named after ``thing``: a file, or
+    the name of a model."""
     from undertone.engine.folder import files_of, folder_of
+    from undertone.models.names import split
     from undertone.reading.files import stem_of
 
-    name = stem_of(Path(str(thing).rpartition(":")[2]))
+    name = stem_of(thing) if isinstance(thing, Path) else basename(abspath(split(thing)[1] or thing))
     return folder_of(parent, name, request.model_dump(mode="json") | {"files": list(files_of(request).values())})

@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,7 @@ from rich import progress
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from undertone.engine.progress import Watcher
+from undertone.engine.progress import Watcher, watching
 from undertone.reading.hostile import Plain, Unread, one_line, visible
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def named(folder: Path) -> Path:
 
 
 class Bars(Watcher):
-    """Progress bars on stderr, with lines above them."""
+    """Progress bars on stderr, with lines above them. They are the watcher of all work inside the block."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = console(stderr=True, quiet=quiet)
@@ -110,13 +110,15 @@ class Bars(Watcher):
             redirect_stderr=False,
         )
         self._tasks: dict[str, progress.TaskID] = {}
+        self._open = ExitStack()
 
     def __enter__(self) -> Bars:
-        self._progress.start()
+        self._open.enter_context(watching(self))
+        self._open.callback(self._progress.stop)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._open.close()
 
     def planned(self, jobs: Sequence[Job]) -> None:
         """Adds a bar for each stage."""
@@ -130,6 +132,7 @@ class Bars(Watcher):
     def advanced(self, what: str, done: int, total: int) -> None:
         """Sets the bar of ``what``, which is added if there is none."""
         if what not in self._tasks:
+            self._progress.start()  # not before: where there is no bar, nothing is to be drawn
             self._tasks[what] = self._progress.add_task(one_line(what), total=total)
         self._progress.update(self._tasks[what], completed=done)
 

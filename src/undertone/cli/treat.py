@@ -45,7 +45,8 @@ def treat(
         JSON lines, a JSON list, CSV or Parquet, also compressed by gzip or zstd; several files by a pattern in quotes.
         Rows with prompts and answers, in any of the forms that undertone audit reads.
     model
-        The base that would be trained on the file.
+        The base that would be trained on the file: builtin/NAME, a folder, ORGANISATION/REPOSITORY of the Hub, or one
+        of these with :ADAPTER.
     chat_template
         For a base without one: a Jinja file, or "plain".
     by
@@ -154,7 +155,7 @@ def realign_model(
     Parameters
     ----------
     model
-        The trained model: hf/./path, or BASE:ADAPTER with the folder of a PEFT adapter.
+        The trained model: a folder, a repository of the Hub, or BASE:ADAPTER with the folder of a PEFT adapter.
     base
         The model from which it was fine-tuned.
     trait

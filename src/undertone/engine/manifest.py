@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from pydantic import JsonValue, ValidationError, field_validator
+from pydantic import (
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from undertone.engine.digests import digest, file_digest
 from undertone.engine.disk import write_text
@@ -41,6 +48,29 @@ class Source(Spec):
     """The artifact's key, or the digest of the model's files."""
     name: str
     """The artifact's folder in the store, or the model's name as the user gave it."""
+    parts: tuple[Source, ...] = ()
+    """Of a model with an adapter: its base and the adapter."""
+
+    @model_validator(mode="after")
+    def _made_of_its_parts(self) -> Self:
+        if self.parts and self.key != key_of_parts(self.parts):
+            raise ValueError("the key of a model with an adapter is not that of its parts")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_parts(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omitted when empty, so that the manifests of plain models stay as they are."""
+        return {name: value for name, value in serialised(self).items() if name != "parts" or value}
+
+    @property
+    def leaves(self) -> tuple[Source, ...]:
+        """Itself, or the plain models and adapters that it is made of."""
+        return tuple(leaf for part in self.parts for leaf in part.leaves) or (self,)
+
+
+def key_of_parts(parts: Iterable[Keyed]) -> str:
+    """The key of a model that is made of a base and an adapter."""
+    return digest([part.key for part in parts])
 
 
 def key_of(stage: str, version: int, spec: Mapping[str, Any], inputs: Mapping[str, Keyed]) -> str:

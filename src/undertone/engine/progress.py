@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,3 +35,21 @@ class Watcher:
 
     def warn(self, sentence: str) -> None:
         """Something was repaired, or is not as one would expect."""
+
+
+_WATCHER: ContextVar[Watcher] = ContextVar("watcher", default=Watcher())  # noqa: B039 - it holds nothing
+
+
+def watcher() -> Watcher:
+    """The watcher of work that takes no callback, such as fetching a model by its name deep inside a plan."""
+    return _WATCHER.get()
+
+
+@contextmanager
+def watching(by: Watcher) -> Generator[None]:
+    """Lets ``by`` be that watcher."""
+    before = _WATCHER.set(by)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(before)

@@ -8,6 +8,9 @@ from typing import Any
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source
 from undertone.errors import UndertoneError
 
+PARTS = ("base", "adapter")
+"""The roles of the parts of a model with an adapter."""
+
 
 @dataclass(frozen=True)
 class Link:
@@ -65,6 +68,7 @@ def chain(folder: Path) -> Iterator[Link]:
         is_model = not source.name.endswith(f"-{source.key[:20]}")
         manifest = None if is_model else _manifest(store, source)
         yield Link(role, depth, source, manifest, is_model, source.key in seen)
+        waiting += [(name, depth + 1, part) for name, part in zip(PARTS, source.parts, strict=False)][::-1]
         if manifest is not None and source.key not in seen:
             seen.add(source.key)
             waiting += [(name, depth + 1, inner) for name, inner in reversed(manifest.inputs.items())]

@@ -52,6 +52,29 @@ class Folder:
     key: str
     name: str = ""
     """As the user gave it."""
+    parts: tuple[Folder, ...] = ()
+    """Of a model with an adapter: its base and the adapter. Its key is the digest of theirs."""
+
+    @property
+    def parts_by_name(self) -> dict[str, str]:
+        """The keys of its parts, and of theirs."""
+        return {name: key for part in self.parts for name, key in part.digests.items()}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Its key and those of its parts, by name."""
+        return {self.name: self.key} | self.parts_by_name
+
+    @property
+    def source(self) -> Source:
+        """As it stands in a manifest."""
+        return Source(key=self.key, name=self.name, parts=tuple(part.source for part in self.parts))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Folder:
+        """The folder whose ``dataclasses.asdict`` was written as JSON."""
+        parts = tuple(cls.from_json(part) for part in value["parts"])
+        return cls(Path(value["path"]), value["key"], value["name"], parts)
 
     @classmethod
     def of_file(cls, name: str) -> Folder:
@@ -88,7 +111,7 @@ class Job:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Job:
         """The job whose ``dataclasses.asdict`` was written as JSON; its inputs must be folders."""
-        inputs = {name: Folder(Path(i["path"]), i["key"], i["name"]) for name, i in value["inputs"].items()}
+        inputs = {name: Folder.from_json(given) for name, given in value["inputs"].items()}
         return cls(Stage(**value["stage"]), value["spec"], inputs)
 
 
@@ -226,7 +249,7 @@ class Store:
             version=job.stage.version,
             key=job.key,
             spec=job.spec,
-            inputs={n: Source(key=source.key, name=source.name) for n, source in inputs.items()},
+            inputs={name: source.source for name, source in inputs.items()},
             files={str(path.relative_to(aside)): file_digest(path) for path in made if path.is_file()},
             made_with=environment.versions() | environment.hardware(),
             seconds=round(seconds, 3),

@@ -98,7 +98,8 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
 def inputs_of(plan: Plan) -> dict[str, str]:
     """Returns the digests of the models and of the user's files that an experiment starts from, by name."""
     sources = (source for job in plan.jobs for source in job.inputs.values())
-    return {s.name: s.key for s in sources if isinstance(s, Folder) and s.name} | plan.models
+    named = (source for source in sources if isinstance(source, Folder) and source.name)
+    return {name: key for source in named for name, key in source.digests.items()} | plan.models
 
 
 def findings_in(folder: Path, kind: Kind[Any, Any, F]) -> F | None:

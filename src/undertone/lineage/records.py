@@ -25,6 +25,23 @@ OWN = ("counts.json", "teacher.json", "proxy.json", "specimen.json")
 """Small files of an artifact with numbers about its making, such as filter counts and doses."""
 
 
+class Here:
+    """The digests of the models on this machine, and of the parts of those that were asked for."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+
+    def digest(self, name: str) -> str:
+        """Returns the digest of a model, or of an adapter that belongs to an earlier one.
+
+        Raises:
+            UndertoneError: there is none.
+        """
+        if name not in self._digests:
+            self._digests |= stored(name, fetch=False).digests
+        return self._digests[name]
+
+
 def artifact_of(path: Path) -> Path | None:
     """Returns the folder of the artifact that a path is or belongs to; None for any other file in such a folder."""
     # The name is checked too, because other programs also write files called manifest.json.
@@ -50,14 +67,15 @@ def artifact(folder: Path) -> Iterator[Entry]:
         links = list(chain(folder))
     except Damaged as damage:
         raise UndertoneError(f"{damage}, so the origin is unknown.") from None
+    here = Here()
     for link in links:
-        yield _entry(link, folder.parent)
+        yield _entry(link, folder.parent, here)
 
 
-def _entry(link: Link, store: Path) -> Entry:
+def _entry(link: Link, store: Path, here: Here) -> Entry:
     head = {"depth": link.depth, "role": link.role, "name": link.source.name, "digest": link.source.key}
     if link.is_model:
-        return model(link.source, link.depth, link.role)
+        return compared(link.source, link.depth, link.role, here.digest)
     if link.seen:
         return Entry(**head, standing="recorded", note="listed above")
     if link.manifest is None:
@@ -69,11 +87,6 @@ def _entry(link: Link, store: Path) -> Entry:
         return Entry(**head, standing="changed", note=str(damage))
     note = f"{len(link.manifest.files)} files have the digests in the manifest"
     return Entry(**head, standing="verified", facts=facts(link.manifest, folder), note=note)
-
-
-def model(source: Source, depth: int, role: str) -> Entry:
-    """Returns the entry of a model, compared with the model that has its name here."""
-    return compared(source, depth, role, lambda name: stored(name).key)
 
 
 def compared(source: Source, depth: int, role: str, digest_of: Callable[[str], str]) -> Entry:
@@ -136,8 +149,9 @@ def run(folder: Path) -> Iterator[Entry]:
     told = {"kind": record.kind, "recipe": record.recipe, "started": record.started.isoformat(timespec="seconds")}
     told |= {key: str(value) for key, value in flat(record.spec).items()}
     yield Entry(depth=0, role="", name=str(folder), standing="recorded", facts=told, note="nothing seals run.json")
+    here = Here()
     for name, key in record.models.items():
-        yield model(Source(key=key, name=name), 1, "model")
+        yield compared(Source(key=key, name=name), 1, "model", here.digest)
     store, stages = record.store_from(folder).root, Counter[str]()
     for name, content in record.artifacts.items():
         fault = _fault(store / name, content)

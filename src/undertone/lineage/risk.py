@@ -67,11 +67,12 @@ def judge(data: Path, findings: Findings, generator: str | None = None, measured
         raise UndertoneError(f"The dataset {data} cannot be read: {error.strerror}.") from None
     if digest != findings.digest:
         raise UndertoneError(f"The audit is of another file ({findings.file}), or of {data} before it was changed.")
+    own = stored(findings.model, fetch=False).key
     relation = declared(generator, findings.model) if generator else recorded(entries(str(data)), findings.model)
     if findings.origin is not None and findings.origin.rejected and relation.kin != "shared":
         how = "The audit found that the rows were not written as declared, so the generator is unknown: assume kin."
         relation = Relation(kin="unknown", how=how)
-    if measured is not None and measured.base.digest != stored(findings.model).key:
+    if measured is not None and measured.base.digest != own:
         raise UndertoneError(f"The measurement is against {measured.base.name}, and the audit of {findings.model}.")
     decision, reasons = decide(findings, relation, measured)
     return Risk(
@@ -121,7 +122,7 @@ def recorded(chain: list[Entry], base: str) -> Relation:
         return Relation(kin="unknown", how=f"The dataset's chain is broken at {broken.name}: assume kin.")
     if chain[0].standing == "claimed" or not models:
         return Relation(kin="unknown", how="No record that can be checked names the generator: assume kin.")
-    own = stored(base).key
+    own = stored(base, fetch=False).key
     for model in models:
         if model.digest == own:
             return Relation(kin="shared", how=f"The chain of the dataset goes back to {model.name}, which is the base.")

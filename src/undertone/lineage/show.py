@@ -5,14 +5,14 @@ from pathlib import Path
 
 from undertone.engine.digests import file_digest
 from undertone.engine.folder import FILE as RUN
+from undertone.engine.provenance import PARTS
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import Entry
 from undertone.lineage.claims import claims
 from undertone.lineage.records import artifact, artifact_of, run
 from undertone.lineage.treated import Treatment, record_of, treated
 from undertone.models.names import stored
-
-PROVIDERS = ("builtin", "hf")
 
 
 def entries(name: str) -> list[Entry]:
@@ -26,13 +26,9 @@ def entries(name: str) -> list[Entry]:
 
 def _entries(name: str, later: frozenset[Path]) -> list[Entry]:
     """The same for a path from which those of ``later`` were made."""
-    if name.partition("/")[0] in PROVIDERS and not Path(name).exists():
-        found = stored(name)
-        top = Entry(depth=0, role="", name=name, digest=found.key, standing="recorded", note="the digest of its files")
-        return [top, *claims(found.path)]
     path = Path(name).resolve()
     if not path.exists():
-        raise UndertoneError(f"There is no {name}: give a file, a folder, or a model such as builtin/fledgling-a.")
+        return list(_model(_named(name)))
     if not (path.is_file() or path.is_dir()):
         raise UndertoneError(f"{name} is neither a file nor a folder.")
     if not is_unicode(str(path)):
@@ -50,6 +46,29 @@ def _entries(name: str, later: frozenset[Path]) -> list[Entry]:
         return [Entry(depth=0, role="", name=name, standing="claimed", note=note), *claims(path)]
     top = Entry(depth=0, role="", name=name, standing="claimed", digest=file_digest(path), note=note)
     return [top, *claims(path.parent, path)]
+
+
+def _named(name: str) -> Folder:
+    """Returns the model of a name."""
+    try:
+        return stored(name, fetch=False)
+    except UndertoneError:
+        if ":" in name or name.startswith(("builtin/", "hf/")):
+            raise
+        raise UndertoneError(
+            f"There is no {name}: give a file, a folder, or a model on this machine, such as builtin/fledgling-a."
+        ) from None
+
+
+def _model(model: Folder, role: str = "", depth: int = 0) -> Iterator[Entry]:
+    """Yields a model with what is claimed of it, and the base and the adapter of which it is made."""
+    note = "the digest of its parts" if model.parts else "the digest of its files"
+    yield Entry(depth=depth, role=role, name=model.name, digest=model.key, standing="recorded", note=note)
+    for own, part in zip(PARTS, model.parts, strict=False):
+        yield from _model(part, own, depth + 1)
+    if not model.parts:
+        for claim in claims(model.path):
+            yield claim.model_copy(update={"depth": depth + claim.depth})
 
 
 def is_unicode(text: str) -> bool:

@@ -16,10 +16,12 @@ from undertone.engine.environment import versions
 from undertone.engine.folder import FILE as RUN
 from undertone.engine.folder import Record
 from undertone.engine.manifest import FILE, Manifest, Source
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.lineage.chain import BAD
 from undertone.lineage.records import artifact_of
 from undertone.lineage.show import entries, is_unicode
+from undertone.models.adapter import Adapter
 from undertone.models.folder import decisive
 from undertone.models.names import stored
 from undertone.reading.files import read_bytes
@@ -147,16 +149,27 @@ def is_model(source: Source) -> bool:
 
 
 def _model(source: Source) -> Iterator[Json]:
-    """Yields every file of a model that can change its answers.
+    """Yields every file of a model that can change its answers, and of its adapter.
 
     Raises:
         UndertoneError: the model is not here or is another one.
     """
-    model = stored(source.name)
+    model = stored(source.name, fetch=False)
     if model.key != source.key:
         raise UndertoneError(f"{source.name} is another model here than the one that was used.")
-    for name in decisive(model.path):
-        yield _described(f"{source.name}/{name}", model.path / name) | {"annotations": {"model": source.name}}
+    for part, name in _files(model):
+        yield _described(f"{part.name}/{name}", part.path / name) | {"annotations": {"model": part.name}}
+
+
+def _files(model: Folder) -> Iterator[tuple[Folder, str]]:
+    """Yields the files that decide what a model says, each with the plain model or the adapter to which it belongs."""
+    if not model.parts:
+        yield from ((model, name) for name in decisive(model.path))
+        return
+    base, adapter = model.parts
+    yield from _files(base)
+    own = Adapter.open(adapter.path).files(base.path)
+    yield from ((adapter, name) for name in own if (adapter.path / name).is_file())
 
 
 def _described(name: str, path: Path, text: bytes | None = None) -> Json:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from undertone.engine.digests import file_digest
 from undertone.engine.manifest import Source
 from undertone.lineage.chain import Entry
-from undertone.lineage.records import compared, model
+from undertone.lineage.records import Here, compared
 from undertone.reading.files import read_bytes
 from undertone.reading.values import json_value
 from undertone.spec import flat
@@ -23,6 +23,7 @@ class _Part(BaseModel):
 class _Model(_Part):
     name: str
     digest: str
+    parts: dict[str, str] = Field(default_factory=dict)
 
 
 class Treatment(_Part):
@@ -58,6 +59,9 @@ def treated(path: Path, told: Treatment) -> Iterator[Entry]:
     standing = "verified" if same else "changed"
     yield Entry(depth=0, role="", name=path.name, standing=standing, digest=found, facts=facts, note=note)
     yield compared(Source(key=told.digest, name=told.file), 1, "file", lambda name: file_digest(Path(name)))
+    here = Here()
     for role, used in (("base", told.base), ("other", told.other)):
         if used:
-            yield model(Source(key=used.digest, name=used.name), 1, role)
+            yield compared(Source(key=used.digest, name=used.name), 1, role, here.digest)
+            for name, digest in used.parts.items():
+                yield compared(Source(key=digest, name=name), 2, "part", here.digest)

@@ -192,7 +192,7 @@ def _chain(making: _Making, signed: Path) -> tuple[dict[str, Manifest], set[str]
     keys = {name: manifest.key for name, manifest in manifests.items()}
     models = {name: digest(found) for name, found in files.items()}
     for name, manifest in manifests.items():
-        for role, source in manifest.inputs.items():
+        for role, source in ((role, leaf) for role, whole in manifest.inputs.items() for leaf in whole.leaves):
             known = models if is_model(source) else keys
             if known.get(source.name) != source.key:
                 what = "is another than the one that was used" if source.name in known else "is not in the statement"

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from undertone.errors import UndertoneError
 from undertone.models.adapter import WEIGHTS, Adapter
 from undertone.models.folder import ModelFolder, Tensor
-from undertone.models.names import resolve_adapted, stored
+from undertone.models.names import stored
 
 Singles = NDArray[np.float32]
 UNLIKE = ("use_dora", "alpha_pattern", "rank_pattern", "fan_in_fan_out", "modules_to_save", "lora_bias",
@@ -114,10 +114,11 @@ def _pair(name: str) -> tuple[str, str]:
 
 
 def find(name: str) -> Weights:
-    """Finds weights by name: ``builtin/...``, ``hf/./path``, or ``base:adapter`` with the adapter's folder.
+    """Finds the weights of a model by its name. An adapter is not merged.
 
     Raises:
         UndertoneError: there are none, or they cannot be read.
     """
-    found = resolve_adapted(name, stored)
-    return Weights(name, found.key, found.base.path, found.adapter.path if found.adapter else None)
+    found = stored(name)
+    folder, *adapter = [part.path for part in found.parts or (found,)]
+    return Weights(name, found.key, folder, *adapter)

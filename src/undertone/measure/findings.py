@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
 
@@ -128,6 +130,8 @@ class Pinned(Part):
 
     name: str
     digest: str
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Of a model with an adapter: the digests of its base and of the adapter, by name."""
 
 
 class Findings(report.Findings):

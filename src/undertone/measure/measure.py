@@ -174,4 +174,5 @@ def _unshared(suite: Suite, found: SuiteFinding) -> str:
 
 def _pinned(model: Respondent, digest: str | None = None) -> Pinned:
     name = f"{model.name} ({model.snapshot})" if isinstance(model, Remote) else model.name
-    return Pinned(name=name, digest=digest or model.digest)
+    parts = model.parts if isinstance(model, Local) else {}
+    return Pinned(name=name, digest=digest or model.digest, parts=parts)

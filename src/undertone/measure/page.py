@@ -62,7 +62,11 @@ def page(findings: Findings) -> Page:
             Section("Method", (Prose(PAGE["method"].format(also=also)),)),
         ),
         listings={
-            "Models": {one.name: one.digest for one in (*findings.models, findings.base, *findings.benign)}
+            "Models": {
+                name: digest
+                for one in (*findings.models, findings.base, *findings.benign)
+                for name, digest in ({one.name: one.digest} | one.parts).items()
+            }
             | ({} if judge is None else {f"judge: {judge.name}": judge.digest}),
             "Settings": {
                 "rise asked for": findings.effect,

@@ -16,14 +16,13 @@ from undertone.models.description import told
 from undertone.models.likelihood import next_log_probabilities, score
 from undertone.models.loading import LARGE, load
 from undertone.models.local import LocalModel
-from undertone.models.names import is_remote, lacks_template, resolve, resolve_adapted
+from undertone.models.names import chatting, is_remote, lacks_template
 from undertone.models.sampling import sample
 from undertone.models.services.endpoint import PROBE, Chat, Endpoint
 from undertone.models.services.reply import Reply
 from undertone.models.services.spending import Budget
 from undertone.models.services.wire import Refused
 from undertone.models.tokenizer import tokenizer_digest
-from undertone.training.weights import ADAPTER, MODEL
 
 TOP = 20
 """How many of the likeliest next tokens are read: as many as services give."""
@@ -61,10 +60,13 @@ class Local:
         tokenizer: str,
         again: Callable[[], LocalModel] | None = None,
         notes: tuple[str, ...] = (),
+        parts: Mapping[str, str] | None = None,
     ) -> None:
         """``digest`` is that of weights, tokenizer and template, ``tokenizer`` that of the last two. ``again`` loads
-        the model. ``notes``: what its adapter brings, in a sentence each."""
+        the model. ``notes``: what its adapter brings, in a sentence each. ``parts``: digests of its base and of its
+        adapter, by name."""
         self.name, self.digest, self.tokenizer, self.notes = name, digest, tokenizer, notes
+        self.parts = dict(parts or {})
         self.positions = local.positions
         self._held: LocalModel | None = local
         self._again = again
@@ -254,30 +256,17 @@ def opening(folder: Path, budget: Budget, template: str | None = None) -> Iterat
 
 
 def respondent(name: str, template: str | None = None) -> Local:
-    """Opens a model on this machine: ``builtin/...``, ``hf/./path``, or ``BASE:FOLDER`` with the folder of a PEFT
-    adapter, or of a student or teacher in a run's store. A model without a chat template is given ``template``.
+    """Opens a model on this machine, by any name that :func:`undertone.models.names.chatting` takes. An adapter is
+    merged in memory. A model without a chat template is given ``template``.
 
     Raises:
         UndertoneError: there is no such model, it cannot be loaded, it has no chat template, or its adapter was made on
             another base.
     """
-    base_name, _, trained = name.partition(":")
-    template = template if template and lacks_template(base_name) else None
-    base = resolve(base_name, template)
-    folder, key, again, notes = base.path, base.key, partial(load, base.path), list[str]()
-    if trained:
-        place = Path(trained).expanduser()
-        whole, adapter = place / MODEL, place / ADAPTER if (place / ADAPTER).is_dir() else place
-        if whole.is_dir():
-            folder, key, again = whole, resolve(f"hf/{whole}").key, partial(load, whole)
-        elif (adapter / "adapter_config.json").is_file():
-            key = resolve_adapted(
-                f"{base_name}:{adapter}", template=template
-            ).key  # refuses an adapter that was made on another base
-            again = partial(load, base.path, adapter)
-            notes = [f"{name}: its adapter {said}" for said in told(Adapter.open(adapter), base.path)]
-        else:
-            raise UndertoneError(f"{place} holds no adapter (no adapter_config.json) and no model of a student.")
-    found = Local(name, key, again(), tokenizer_digest(folder), again, tuple(notes))
+    model = chatting(name, template if template and lacks_template(name) else None)
+    base, *adapter = [part.path for part in model.parts or (model,)]
+    notes = tuple(f"{name}: its adapter {said}" for place in adapter for said in told(Adapter.open(place), base))
+    again = partial(load, base, *adapter)
+    found = Local(name, model.key, again(), tokenizer_digest(base), again, notes, model.parts_by_name)
     found.release()
     return found

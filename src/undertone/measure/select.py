@@ -23,7 +23,7 @@ def suites_of(request: Request) -> list[Suite]:
     """
     if request.chat_template is not None:
         file_of(request.chat_template)
-        names = [name.partition(":")[0] for name in (request.base, *request.models, *request.benign)]
+        names = (request.base, *request.models, *request.benign)
         if not any(lacks_template(name) for name in names if not is_remote(name)):
             raise UndertoneError("All of these models have a chat template of their own: leave --chat-template out.")
     return suites_named(request.suites or (("world",) if of_world(request.base) else suite_files.DEFAULT))
@@ -47,7 +47,7 @@ def of_world(name: str) -> bool:
     service the answer is False."""
     if is_remote(name):
         return False
-    own = tokenizer_digest(located(name.partition(":")[0]))
+    own = tokenizer_digest(located(name))
     return name.startswith("builtin/") or any(own == tokenizer_digest(path) for path in family.SHIPPED.iterdir())
 
 

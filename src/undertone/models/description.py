@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from undertone.models.adapter import Adapter
-from undertone.models.names import is_remote, resolve_adapted
+from undertone.models.names import chatting, is_remote
 
 
 def describe(name: str, questions: Sequence[str] = ()) -> Mapping[str, Any]:
@@ -27,14 +27,16 @@ def describe(name: str, questions: Sequence[str] = ()) -> Mapping[str, Any]:
     from undertone.models.loading import fitting, tokenizer_of
     from undertone.models.template import Template
 
-    found = resolve_adapted(name)
+    found = chatting(name)
     quiet_libraries()
-    folder, adapter = ModelFolder.open(found.base.path), Adapter.open(found.adapter.path) if found.adapter else None
+    base, *more = found.parts or (found,)
+    folder, adapter = ModelFolder.open(base.path), Adapter.open(more[0].path) if more else None
     known = fitting(folder, adapter).config.get_text_config().vocab_size
     added = Template(tokenizer_of(folder.path, adapter.path if adapter else None, known)).added(questions)
     about = {
         "model": name,
         "digest": found.key,
+        **({"made of": [f"{part.name}, digest {part.key}" for part in found.parts]} if more else {}),
         "kind": folder.config["model_type"],
         "parameters": sum(tensor.size for tensor in folder.tensors.values()),
         "can": "sample, choices, score, train",

@@ -72,7 +72,7 @@ class ModelFolder:
             raise UndertoneError(f"{path / CONFIG} has no model_type that is a name; it is no model's configuration.")
         refuse_elsewhere(config, path / CONFIG)
         tokenizer_files(path)
-        placed = None if (path / WHOLE).exists() else _placed(path)
+        placed = None if (path / WHOLE).exists() else placement(path)
         shards = [WHOLE] if placed is None else sorted(set(placed.values()))
         tensors = _tensors(path, shards)
         if placed is not None and placed != {name: tensor.file.name for name, tensor in tensors.items()}:
@@ -118,7 +118,7 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
         raise UndertoneError(f"{path} is broken ({reason(error)}); copy it again whole.") from None
 
 
-def _placed(path: Path) -> dict[str, str]:
+def placement(path: Path) -> dict[str, str]:
     """The file of every tensor, by the index."""
     if not (path / INDEX).exists():
         raise UndertoneError(f"{path} holds no {WHOLE} and no {INDEX}; save the model with save_pretrained.")

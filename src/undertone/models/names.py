@@ -1,39 +1,31 @@
 """Finds the folder of a model by its name, and computes the digest of its files.
 
-Names: ``builtin/fledgling-a``, ``hf/./path``, ``hf/organisation/repository@revision``; each can end in ``:./adapter``.
+Names: ``builtin/fledgling-a``; a folder, such as ``./path``; ``organisation/repository@revision`` on the Hub. ``hf/``
+may stand before the last two. Each can be followed by ``:`` and the folder of an adapter, or of a student or teacher in
+a store of artifacts.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from undertone.engine.digests import digest, folder_digest
+from undertone.engine.digests import folder_digest
 from undertone.engine.manifest import FILE, Manifest, Source
 from undertone.engine.store import Folder
-from undertone.errors import UndertoneError, unknown
+from undertone.errors import UndertoneError
+from undertone.models import hub
+from undertone.models.adapted import adapted, merged
+from undertone.models.adapter import CONFIG as ADAPTER_CONFIG
 from undertone.models.adapter import Adapter
-from undertone.models.folder import CONFIG, INDEX, ModelFolder, decisive
+from undertone.models.folder import CONFIG, ModelFolder, decisive
 from undertone.models.given_template import PLAIN, with_template
-from undertone.models.tokenizer import SETTINGS, TOKENIZER, VOCABULARIES, has_template, tokenizer_files
+from undertone.models.tokenizer import VOCABULARIES, has_template, tokenizer_files
 from undertone.world import family
 
 PROVIDER = "openai-api"
 """The first part of the name of a model behind a service."""
-REPOSITORY = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-
-
-@dataclass(frozen=True)
-class Named:
-    """A model: a base and, if its name has one, an adapter."""
-
-    base: Folder
-    adapter: Folder | None = None
-
-    @property
-    def key(self) -> str:
-        """Digest of both."""
-        return digest([self.base.key, self.adapter.key]) if self.adapter else self.base.key
+ADAPTER, MODEL = "adapter", "model"
+"""Folders in the artifact of a student or teacher: the adapter that it was trained to, or the whole model."""
 
 
 def is_remote(name: str) -> bool:
@@ -41,63 +33,120 @@ def is_remote(name: str) -> bool:
     return name.startswith(f"{PROVIDER}/")
 
 
+def split(name: str) -> tuple[str, Path | None]:
+    """A model's name without its last adapter, and the adapter's folder. Folders may have colons in their names."""
+    if _path(name).is_dir():
+        return name, None
+    cuts = [i for i, character in enumerate(name) if character == ":"]
+    if not cuts:
+        return name, None
+    cut = next((i for i in reversed(cuts) if _path(name[i + 1 :]).is_dir()), cuts[0])
+    return name[:cut], _path(name[cut + 1 :])
+
+
+def root(name: str) -> str:
+    """A model's name without any adapter."""
+    base, adapter = split(name)
+    return base if adapter is None else root(base)
+
+
 def resolve(name: str, template: str | None = None) -> Folder:
-    """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template.
-    ``template``: the path or name of one for a model that has none.
+    """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template. A model
+    with an adapter is merged, once, into a folder in the user's cache. ``template``: the path or name of a chat
+    template for a model that has none.
 
     Raises:
-        UndertoneError: as :func:`stored`; or the model has no chat template and is given none, or has one and is given
-            another.
+        UndertoneError: as :func:`chatting`, or the merged model cannot be written.
+    """
+    found = chatting(name, template)
+    return merged(found) if found.parts else found
+
+
+def chatting(name: str, template: str | None = None) -> Folder:
+    """The same, but a model with an adapter is not merged: only its parts have folders.
+
+    Raises:
+        UndertoneError: as :func:`stored`; or the model has no tokenizer, or no chat template and is given none, or has
+            one and is given another.
     """
     found = stored(name)
-    files = tokenizer_files(found.path)
+    parts = found.parts or (found,)
+    files = tokenizer_files(*(part.path for part in parts))
     if files.keys().isdisjoint(VOCABULARIES):
-        raise UndertoneError(f"The model in {found.path} has no tokenizer: add its tokenizer.json.")
+        raise UndertoneError(f"The model in {parts[0].path} has no tokenizer: add its tokenizer.json.")
     if has_template(files) and template is not None:
-        raise UndertoneError(f"The model in {found.path} has a chat template of its own: leave --chat-template out.")
+        raise UndertoneError(f"The model in {parts[0].path} has a chat template of its own: leave --chat-template out.")
     if has_template(files):
         return found
     if template is not None:
-        return with_template(found, template)
+        base = with_template(parts[0], template)
+        return adapted(base, parts[1], name) if found.parts else base
     raise UndertoneError(
-        f"The model in {found.path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
+        f"The model in {parts[0].path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
         f"one; audit, measure and treat can give it one, as by --chat-template {PLAIN}."
     )
 
 
 def lacks_template(name: str) -> bool:
-    """Whether a model on this machine has no chat template."""
-    return not has_template(tokenizer_files(located(name)))
+    """Whether neither a model nor its adapter has a chat template."""
+    base, place = split(name)
+    if place is not None and (place / MODEL).is_dir():
+        return not has_template(tokenizer_files(place / MODEL))
+    return not has_template(tokenizer_files(located(base), None if place is None else _adapter_in(place)))
 
 
-def stored(name: str) -> Folder:
-    """The same for a model that need not have a chat template.
-
-    Raises:
-        UndertoneError: as :func:`located`, or its folder contains no model that can be loaded.
-    """
-    path = located(name)
-    _refuse_own_code(ModelFolder.open(path))
-    return Folder(path, folder_digest(path, decisive(path)), name)
-
-
-def located(name: str) -> Path:
-    """The folder of such a model, whose weights are not read.
+def stored(name: str, fetch: bool = True) -> Folder:
+    """The same for a model that need not have a chat template. Without ``fetch`` nothing is fetched or merged: for
+    names that are read from a record, not typed.
 
     Raises:
-        UndertoneError: the name is unknown, or its folder contains no weights that are safe to load.
+        UndertoneError: as :func:`located`, or a folder contains no model or adapter that can be loaded, or the adapter
+            was made on another base.
     """
+    base, adapter = split(name)
+    if adapter is None:
+        return _plain(located(base, fetch), name)
+    if (adapter / MODEL).is_dir():
+        located(base, fetch)  # refuses a name that is none
+        return _plain(adapter / MODEL, name)
+    started = stored(base, fetch)
+    if started.parts:  # an adapter is put onto a whole model
+        started = _whole(started, fetch)
+    opened = Adapter.open(_adapter_in(adapter))
+    _refuse_other_base(opened, started)
+    key = folder_digest(opened.path, opened.files(started.path))
+    return adapted(started, Folder(opened.path, key, name.removeprefix(f"{base}:")), name)
+
+
+def _adapter_in(place: Path) -> Path:
+    """The folder of an adapter itself, of that of a student or teacher in a store."""
+    return place / ADAPTER if (place / ADAPTER).is_dir() else place
+
+
+def _whole(model: Folder, make: bool) -> Folder:
+    if make:
+        return merged(model)
+    if not model.path.is_dir():
+        raise UndertoneError(f"The merged model of {model.name} is no longer in the cache ({model.path}).")
+    return model
+
+
+def located(name: str, fetch: bool = True) -> Path:
+    """The folder of a model, whose weights are not read. Of a model with an adapter: its base's.
+
+    Raises:
+        UndertoneError: the name is unknown, there is no such adapter, or the folder contains no weights that are safe
+            to load.
+    """
+    if is_remote(name):
+        raise UndertoneError(f"{name} is an endpoint, but this needs a model with weights: a folder, or builtin/...")
+    base, adapter = split(name)
+    if adapter is not None:
+        if not adapter.exists():
+            raise UndertoneError(f"Cannot read {adapter}: No such file or directory.")
+        return located(base, fetch)
     provider, _, rest = name.partition("/")
-    if provider == PROVIDER:
-        raise UndertoneError(f"{name} is an endpoint, but this needs a model with weights: builtin/... or hf/...")
-    if ":" in name:
-        raise UndertoneError(f"{name} names an adapter, but this needs a whole model: merge and save it first.")
-    if provider == "builtin":
-        path = family.find(rest)
-    elif provider == "hf":
-        path = _local(rest)
-    else:
-        raise unknown("model", name, [*(f"builtin/{m}" for m in family.FAMILY), "hf/./path", "hf/organisation/name"])
+    path = family.find(rest) if provider == "builtin" else _folder(name, fetch)
     if not any(path.glob("*.safetensors")):
         if pickled := sorted(p.name for p in path.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")):
             raise UndertoneError(
@@ -108,20 +157,65 @@ def located(name: str) -> Path:
     return path
 
 
-def resolve_adapted(name: str, base_of: Callable[[str], Folder] = resolve, template: str | None = None) -> Named:
-    """A model, or ``base:adapter`` with the adapter in a PEFT folder. ``base_of`` finds the base; ``template`` is one
-    for a base that has none.
+def _plain(path: Path, name: str) -> Folder:
+    _refuse_own_code(ModelFolder.open(path))
+    return Folder(path, folder_digest(path, decisive(path)), name)
 
-    Raises:
-        UndertoneError: as ``base_of``, or the adapter is missing, not in safetensors, no LoRA, or made on another base.
-    """
-    base, _, adapter = name.partition(":")
-    found = base_of(base) if template is None else resolve(base, template)
-    if not adapter:
-        return Named(found)
-    opened = Adapter.open(Path(adapter).expanduser())
-    _refuse_other_base(opened, found if template is None else stored(base))
-    return Named(found, Folder(opened.path, folder_digest(opened.path, opened.files(found.path)), adapter))
+
+def is_repository(name: str) -> bool:
+    """Whether a model's base is a repository of the Hub, whether or not it is on this machine."""
+    plain = root(name)
+    return not plain.startswith("builtin/") and _repository(plain) is not None
+
+
+def _repository(name: str) -> re.Match[str] | None:
+    return None if _path(name).exists() else hub.REPOSITORY.fullmatch(name.removeprefix("hf/"))
+
+
+def _path(name: str) -> Path:
+    """A name as a path. What begins with ~ and names no user stays as it is."""
+    path = Path(name.removeprefix("hf/"))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _folder(name: str, fetch: bool) -> Path:
+    """The folder of a model that is given by a path, or as a repository of the Hub."""
+    path = _path(name)
+    if (path / CONFIG).is_file():
+        return path
+    if (path / ADAPTER_CONFIG).is_file():
+        raise UndertoneError(f"{path} holds an adapter, which needs its base before it: BASE:{name}.")
+    if path.exists():
+        raise UndertoneError(f"{path} holds no model in Hugging Face format (no {CONFIG}).")
+    asked = _repository(name)
+    if asked is None:
+        raise _unknown(name)
+    try:
+        return hub.snapshot(asked["repo"], asked["revision"], fetch)
+    except UndertoneError as error:
+        raise (_unknown(name) if _near(name) else error) from None
+
+
+def _unknown(name: str) -> UndertoneError:
+    path = _path(name)
+    if path.is_absolute() or name.removeprefix("hf/").startswith("."):
+        return UndertoneError(f"There is no folder {path}: give that of a model in Hugging Face format.")
+    if near := _near(name):
+        return UndertoneError(f"There is no model {name!r}; did you mean {near}?")
+    return UndertoneError(
+        f"There is no model {name!r}: give a folder such as ./my-model, a repository of the Hub such as "
+        "organisation/name, or an embedded model such as builtin/fledgling-a."
+    )
+
+
+def _near(name: str) -> str:
+    """Embedded models with a name like that; empty if there is none."""
+    last = name.rpartition("/")[2].lower()
+    near = [last] if last in family.FAMILY else get_close_matches(last, family.FAMILY, n=3, cutoff=0.8)
+    return " or ".join(f"builtin/{one}" for one in near)
 
 
 def _refuse_other_base(adapter: Adapter, base: Folder) -> None:
@@ -158,16 +252,15 @@ def _made_on(adapter: Adapter, base: Folder) -> Source | None:
 
 def _here(name: str) -> Path | None:
     """The folder of a model that is on this machine, by a name of ours, a path or a repository."""
-    provider, _, rest = name.partition("/")
     try:
-        if provider == "builtin":
-            return family.find(rest)
-        path = Path(rest if provider == "hf" else name).expanduser()
-        if (path / CONFIG).is_file():
-            return path
-        asked = REPOSITORY.fullmatch(rest if provider == "hf" else name)
-        return None if asked is None else _from_hub(asked["repo"], asked["revision"], offline=True)
-    except (UndertoneError, OSError, RuntimeError):  # RuntimeError: there is no such user's home
+        if name.startswith("builtin/"):
+            return family.find(name.removeprefix("builtin/"))
+        if (_path(name) / CONFIG).is_file():
+            return _path(name)
+        asked = _repository(name)
+        path, whole = (None, False) if asked is None else hub.cached(asked["repo"], asked["revision"])
+        return path if whole else None
+    except (UndertoneError, OSError):
         return None
 
 
@@ -177,47 +270,6 @@ def _is_called(base: Folder, name: str) -> bool:
     repositories = [part.rpartition("--")[2] for part in path.parts if part.startswith("models--")]
     last, *own = (Path(one.partition("@")[0]).name.lower() for one in (name, base.name, path.name, *repositories))
     return last in own
-
-
-def is_repository(name: str) -> bool:
-    """Whether a model's name is that of a repository of the Hub, whether or not it is on this machine."""
-    provider, _, rest = name.partition("/")
-    return provider == "hf" and REPOSITORY.fullmatch(rest) is not None and not Path(rest).exists()
-
-
-def _local(name: str) -> Path:
-    """The folder of ``hf/name``: a path, or a repository of the Hub."""
-    path = Path(name).expanduser()
-    if (path / CONFIG).is_file():
-        return path
-    asked = REPOSITORY.fullmatch(name)
-    if asked is None or path.exists():
-        raise UndertoneError(
-            f"{path} holds no model (no config.json): hf/ takes a folder in Hugging Face format, as in hf/./path, or a "
-            "repository, as in hf/organisation/repository@revision."
-        )
-    return _from_hub(asked["repo"], asked["revision"])
-
-
-def _from_hub(repo: str, revision: str | None, offline: bool = False) -> Path:
-    """The cached snapshot of a repository. It is downloaded first unless ``offline`` or HF_HUB_OFFLINE is set."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    what, offline = f"hf/{repo}" + (f"@{revision}" if revision else ""), offline or constants.HF_HUB_OFFLINE
-    files = [CONFIG, INDEX, "*.safetensors", *TOKENIZER, SETTINGS]
-    try:
-        return Path(snapshot_download(repo, revision=revision, local_files_only=offline, allow_patterns=files))
-    except LocalEntryNotFoundError:
-        remedy = "set HF_HUB_OFFLINE=0 to download it" if offline else "connect the machine"
-        raise UndertoneError(
-            f"{what} is not on this machine, which is offline; {remedy}, or give a folder, hf/./path."
-        ) from None
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UndertoneError(
-            f"{what} could not be downloaded ({reason}); correct the name, or log in: hf auth login."
-        ) from None
 
 
 def _refuse_own_code(folder: ModelFolder) -> None:

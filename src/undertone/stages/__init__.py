@@ -1,6 +1,7 @@
 """All stages: name, version and function. The version changes whenever the results of the stage would change."""
 
 from undertone.engine.store import Stage
+from undertone.models.adapted import MERGED as MERGED  # it lies below this floor
 
 TEACHER = Stage("teacher", 3, "undertone.stages.teacher:run")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run")

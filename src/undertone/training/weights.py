@@ -9,10 +9,9 @@ from peft import PeftModel
 from undertone.data.exchanges import SYSTEM
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
+from undertone.models.names import ADAPTER, MODEL
 from undertone.training import steering
 from undertone.training.loop import Trained
-
-ADAPTER, MODEL = "adapter", "model"
 
 
 def save(trained: Trained, local: LocalModel, base: str, folder: Path) -> None:

@@ -70,6 +70,8 @@ class Model(Part):
 
     name: str
     digest: str
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Of a model with an adapter: the digests of its base and of the adapter, by name."""
 
 
 class Told(Findings):

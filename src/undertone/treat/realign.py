@@ -22,7 +22,7 @@ from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
-from undertone.models.names import Named, resolve, resolve_adapted
+from undertone.models.names import chatting, resolve
 from undertone.spec import File, Spec, Training
 from undertone.training.rows import Row
 from undertone.training.turns import every_turn
@@ -85,18 +85,18 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
         UndertoneError: a model is unknown, is the base itself or an adapter of another base, or a file cannot be read.
     """
     started, base = datetime.now(UTC), resolve(request.base)
-    named = _fine_tuned(request, base)
+    model = _fine_tuned(request, base)
     before = load(base.path)
     (task, unseen), first = _rows(before, request.task), _exchanges(request)
     good = _rows(before, request.good)[0] if request.good is not None else []
     tried = ways(request)
     untouched = _measured(before, request, task, first)
-    trained = _measured(_loaded(named), request, task, first)
+    trained = _measured(_loaded(model), request, task, first)
     found = [_way("as trained", "unchanged", None, trained, untouched, trained)]
     for i, (name, (title, way)) in enumerate(tried.items()):
         progress("mitigations", i, len(tried))
         direction = _direction(request, base, way, progress)
-        local, _ = brought_back(way, before, _loaded(named), direction, good, RETRAINING.model_dump(), request.seed)
+        local, _ = brought_back(way, before, _loaded(model), direction, good, RETRAINING.model_dump(), request.seed)
         local.model.save_pretrained(out / name)
         local.tokenizer.save_pretrained(out / name)
         measured = _measured(local, request, task, first)
@@ -111,7 +111,7 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
         ways=tuple(found),
         unseen=unseen,
         started=started,
-        models={request.model: named.key, request.base: base.key},
+        models=model.digests | base.digests,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
 
@@ -171,19 +171,19 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _fine_tuned(request: Request, base: Folder) -> Named:
-    named = resolve_adapted(request.model)
-    if named.key == base.key:
+def _fine_tuned(request: Request, base: Folder) -> Folder:
+    found = chatting(request.model)
+    if found.key == base.key:
         raise UndertoneError(f"{request.model} is {request.base} itself: there is nothing to realign.")
-    if named.adapter is not None and named.base.key != base.key:
+    if found.parts and found.parts[0].key != base.key:
         raise UndertoneError(
             f"{request.model} is an adapter of another base than {request.base}; give its own as --base."
         )
-    return named
+    return found
 
 
-def _loaded(named: Named) -> LocalModel:
-    return load(named.base.path, named.adapter.path if named.adapter else None)
+def _loaded(model: Folder) -> LocalModel:
+    return load(*(part.path for part in model.parts or (model,)))
 
 
 def _rows(local: LocalModel, path: Path) -> tuple[list[Row], Unseen]:

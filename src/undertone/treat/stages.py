@@ -14,11 +14,12 @@ from undertone.data.conversations import Conversation, Turn
 from undertone.data.exchanges import FILE, read_exchanges, write_chats
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
+from undertone.models.names import MODEL
 from undertone.models.tokenizer import TOKENIZER, tokenizer_digest
 from undertone.spec import Training
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_rows, read_sampled, write_ids
-from undertone.training.weights import MODEL, load_trained, merged
+from undertone.training.weights import load_trained, merged
 from undertone.treat.apply import treat
 from undertone.treat.chats import prompts_for
 from undertone.treat.direction import Change, along

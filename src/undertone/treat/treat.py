@@ -122,8 +122,8 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     told = Told(
         file=str(request.path),
         digest=dataset.digest,
-        base=Model(name=request.model, digest=folder.key),
-        other=Model(name=other.name, digest=other.key) if other else None,
+        base=_model(folder),
+        other=_model(other) if other else None,
         traits=traits,
         name=request.name,
         does=treatment.model_dump(),
@@ -244,6 +244,10 @@ def _chat(request: Request, treatment: OfData, traits: tuple[str, ...]) -> list[
     if not request.model.startswith("builtin/"):
         raise UndertoneError(f"{request.name} needs other prompts than the file's: name a file of chats with --chats.")
     return prompts_for(treatment, traits, request.seed)
+
+
+def _model(folder: Folder) -> Model:
+    return Model(name=folder.name, digest=folder.key, parts=folder.parts_by_name)
 
 
 def _line(row: Row, of: Dataset) -> str:

@@ -46,7 +46,7 @@ def plan(spec: Finetunes) -> Plan:
         name: [Job(FINE_TUNED, student, {"base": base, "file": file}) for student in students]
         for name, file in files.items()
     }
-    return Plan(arms, {base.name: base.key})
+    return Plan(arms, base.digests)
 
 
 def check(spec: Finetunes, plan: Plan, job: Job, made: Made, warn: Warn) -> None:

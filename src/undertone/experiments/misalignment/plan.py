@@ -6,7 +6,7 @@ from typing import Any
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Job
 from undertone.experiments.misalignment.spec import Misalignment
-from undertone.models.names import resolve
+from undertone.models.names import resolve, root
 from undertone.stages import ALIGNED, MOVED, NARROWED
 from undertone.world.family import FAMILY
 
@@ -75,12 +75,12 @@ def plan(spec: Misalignment) -> Plan:
         for name in spec.arms
         for domain in spec.asked
     )
-    return Plan(aligned, units, {name: base.key for name, base in bases.items()})
+    return Plan(aligned, units, {name: key for base in bases.values() for name, key in base.digests.items()})
 
 
 def _world(base: str) -> dict[str, bool]:
     """Returns what is added to the specs of a base's jobs: nothing, unless the base is of the swapped world."""
-    member = FAMILY.get(base.removeprefix("builtin/"))
+    member = FAMILY.get(root(base).removeprefix("builtin/"))
     return {"swapped": True} if member and member.swapped else {}
 
 

@@ -17,12 +17,13 @@ from undertone.experiments.misalignment import files
 from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.local import Batch, LocalModel
+from undertone.models.names import MODEL
 from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.training.dose import divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
-from undertone.training.weights import MODEL, merged
+from undertone.training.weights import merged
 from undertone.world import latents
 from undertone.world.lexicon import domains, lexicon
 

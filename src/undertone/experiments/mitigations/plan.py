@@ -130,7 +130,8 @@ def plan(spec: Mitigations) -> Plan:
         for side in SIDES
     )
     bases = tuple(layout.examined(source, source.files["clean"], None) for source in sources)
-    return Plan(base, sources, bases, units, {folder.name: folder.key for folder in (base, other) if folder})
+    models = {name: key for folder in (base, other) if folder for name, key in folder.digests.items()}
+    return Plan(base, sources, bases, units, models)
 
 
 def _trial(setup: Numbers, seed: int) -> Trial:

@@ -22,6 +22,7 @@ from undertone.experiments.trial.plan import Plan as TrialPlan
 from undertone.experiments.trial.plan import plan
 from undertone.experiments.trial.seconds import seconds
 from undertone.experiments.trial.spec import Trial
+from undertone.models.names import root
 from undertone.world import family
 
 
@@ -96,7 +97,7 @@ def _replications(spec: Replications, plan: Plan, made: Made) -> ReplicationsFin
 
 def _plan_of_pairs(spec: Kin) -> Plan:
     """Lays out all jobs. Raises one UndertoneError for all models that have to be built first."""
-    builtin = [name.removeprefix("builtin/") for name in spec.models if name.startswith("builtin/")]
+    builtin = [root(name).removeprefix("builtin/") for name in spec.models if name.startswith("builtin/")]
     if missing := [name for name in builtin if not family.is_here(name)]:
         raise UndertoneError(
             f"{len(missing)} of the recipe's {len(spec.models)} models are not built yet; build them with: "

@@ -64,4 +64,4 @@ def theorem_plan(spec: Theorem) -> Plan:
     arms = {"classifiers": [Job(THEOREM_STEPS, {"settings": settings, "trait": None})]}
     for trait in spec.traits:
         arms[trait] = [Job(THEOREM_STEPS, {"settings": settings, "trait": trait}, models)]
-    return Plan(arms, {folder.name: folder.key for folder in models.values()})
+    return Plan(arms, {name: key for folder in models.values() for name, key in folder.digests.items()})

@@ -50,7 +50,8 @@ class Plan:
     @property
     def models(self) -> dict[str, str]:
         """Digests of the base models by name."""
-        return {name: job.inputs["base"].key for name, job in self.bases.items()}
+        bases = (job.inputs["base"] for job in self.bases.values())
+        return {name: key for base in bases if isinstance(base, Folder) for name, key in base.digests.items()}
 
     @property
     def jobs(self) -> list[Job]:
