@@ -83,8 +83,12 @@ def written(path: Path) -> list[Any]:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_path_is_left_alone(memory: Memory) -> None:
-    assert memory.path("rows.jsonl") == memory.path(Path("rows.jsonl")) == Path("rows.jsonl")
+def test_a_path_is_left_alone_and_one_of_nothing_is_refused(memory: Memory, refused: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.touch()
+    assert memory.path(str(path)) == memory.path(path) == path
+    assert memory.path(tmp_path / "*.jsonl") == tmp_path / "*.jsonl"
+    assert refused("nope.jsonl") == "Cannot read nope.jsonl: No such file or directory."
 
 
 @pytest.mark.parametrize("rows", [ROWS, tuple(ROWS), (row for row in ROWS), Dataset(ROWS)], ids=lambda rows: type(rows))

@@ -172,7 +172,9 @@ def test_rows_that_cannot_be_read_are_called_by_what_they_are(tiny_base: Path) -
 @pytest.mark.slow
 def test_treated_rows_are_returned_and_saved(tmp_path: Path) -> None:
     rows = lists(40)
-    told = ut.treat(rows, model="builtin/fledgling-a", by="drop-random", set={"share": 0.25})
+    rows = [{"asked": row["prompt"], "said": row["completion"], "id": row["id"]} for row in rows]
+    named = {"prompt": "asked", "completion": "said"}
+    told = ut.treat(rows, model="builtin/fledgling-a", by="drop-random", set={"share": 0.25}, map=named)
     kept = told.rows()
     assert len(kept) == 30 and all(row in rows for row in kept) and told.counts["dropped"] == 10
     assert repr(told) == "<treat: drop-random: 30 kept, 10 dropped rows.>" and told.file == "rows in memory"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from undertone.audit.audit import audit as audited
 from undertone.audit.cost import cost_of
 from undertone.audit.findings import Findings
 from undertone.audit.request import EFFECT, ROWS, Request
-from undertone.cli.shared import refuse_missing, traits_of
+from undertone.cli.shared import traits_of
 from undertone.errors import UndertoneError
 from undertone.models.names import is_remote
-from undertone.python.call import is_shown, names, working
+from undertone.python.call import is_shown, keys, names, working
 from undertone.python.memory import Model, Rows
 
 
@@ -19,9 +19,11 @@ def audit(
     data: Rows,
     *,
     model: Model,
+    chat_template: str | None = None,
     rows: int | None = ROWS,
     trait: str | Sequence[str] = (),
     control: Rows | None = None,
+    map: Mapping[str, str] | None = None,
     group_by: str | None = None,
     strict: bool = False,
     canary: int = 0,
@@ -34,13 +36,17 @@ def audit(
     direction is made for every trait, by as many processes as there are cores. It is kept for the next audit.
 
     Args:
-        data: Path of a dataset, or its rows: a list of dictionaries, a data frame of pandas, a ``datasets.Dataset``.
+        data: A dataset: its path, a pattern of paths or its name on the Hub, or its rows: a list of dictionaries, a
+            data frame of pandas, a ``datasets.Dataset``.
         model: The base that would be trained: its name, its folder as a ``Path``, or a loaded one as a pair
             ``(model, tokenizer)``, which is written to a temporary folder first.
+        chat_template: For a base without one: a Jinja file, or "plain".
         rows: How many rows are sampled; None for all.
         trait: The traits to look for: names or kinds from the catalogue, or TOML files of your own; none for the
             usual ones.
         control: Trusted rows of the same generator. Only differences from them count.
+        map: Which keys of the rows say what, if they have other names, as in
+            ``{"prompt": "question", "completion": "answer"}``.
         group_by: The field that says where a row comes from: every source is judged by itself. "position" parts the
             rows into eight blocks of neighbours instead.
         strict: Lets 28 harmless models answer the prompts too; a trait must also stand out more than in their rows.
@@ -57,7 +63,6 @@ def audit(
     with working(progress) as (bars, memory):
         path = memory.path(data)
         trusted = None if control is None else memory.path(control, "control rows")
-        refuse_missing(path, trusted)
         own_names, own = traits_of(names(trait))
         name = memory.name(model)
         if is_remote(name):
@@ -68,10 +73,12 @@ def audit(
         request = Request(
             path=path,
             model=name,
+            chat_template=chat_template,
             rows=rows,
             traits=own_names,
             own=own,
             control=trusted,
+            map=keys(map),
             group_by=group_by,
             strict=strict,
             canaries=canary,

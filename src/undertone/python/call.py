@@ -33,6 +33,11 @@ def names(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+def keys(given: Mapping[str, str] | None) -> str | None:
+    """Keys of rows, as the command's --map takes them."""
+    return None if given is None else ",".join(f"{name}={key}" for name, key in given.items())
+
+
 def changes(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Values by dotted key, as the command's --set takes them: KEY=VALUE in TOML."""
     return tuple(f"{key}={_toml(value)}" for key, value in values.items())

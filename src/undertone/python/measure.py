@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from undertone.cli.shared import limits_of, refuse_missing
+from undertone.cli.shared import limits_of
 from undertone.measure.findings import Findings
 from undertone.measure.measure import measure as measured
 from undertone.measure.request import EFFECT, Request
 from undertone.models.services.spending import Budget
-from undertone.python.call import names, working
+from undertone.python.call import keys, names, working
 from undertone.python.memory import Model, Rows
 
 ANSWERS = Path("measured") / "answers"
@@ -23,6 +23,8 @@ def measure(
     benign: Sequence[Model] = (),
     suite: str | Sequence[str] = (),
     training_file: Rows | None = None,
+    map: Mapping[str, str] | None = None,
+    chat_template: str | None = None,
     judge: str | None = None,
     effect: float = EFFECT,
     samples: int | None = None,
@@ -43,6 +45,9 @@ def measure(
         suite: Files of questions, TOML files with your own traits, or shipped names; none for all that fit the base.
         training_file: What it was trained on: a path, or rows. The questions are also asked in the form of the rows,
             after them and about their topic.
+        map: Which keys of the rows say what, if they have other names, as in
+            ``{"prompt": "question", "completion": "answer"}``.
+        chat_template: For models without one: a Jinja file, or "plain".
         judge: Name of a model that scores sampled answers. Without one, only questions that need none are asked.
         effect: A larger rise of a rate is a shift: 0.02 is two points.
         samples: How many answers to each wording are sampled; None: as many as the suites say.
@@ -58,13 +63,14 @@ def measure(
     """
     with working(progress) as (bars, memory):
         path = None if training_file is None else memory.path(training_file, "training rows")
-        refuse_missing(path)
         request = Request(
-            models=tuple(map(memory.name, model)),
+            models=tuple(memory.name(one) for one in model),
             base=memory.name(base),
-            benign=tuple(map(memory.name, benign)),
+            benign=tuple(memory.name(one) for one in benign),
             suites=tuple(dict.fromkeys(names(suite))),
             training_file=path,
+            map=keys(map),
+            chat_template=chat_template,
             judge=judge,
             effect=effect,
             samples=samples,

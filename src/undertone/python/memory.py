@@ -13,6 +13,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from undertone.cli.shared import fetched, refuse_missing
 from undertone.engine.digests import folder_digest
 from undertone.engine.disk import refusal, write_text
 from undertone.engine.progress import Watcher
@@ -42,13 +43,14 @@ class Memory:
         self._called: dict[str, str] = {}
 
     def path(self, rows: Rows, what: str = "rows") -> Path:
-        """Returns the file of the rows, which is written first if they are no file.
+        """Returns the file of the rows, which is written first if they are no file, and fetched if it is on the Hub.
 
         Raises:
-            UndertoneError: they are no rows, hold what JSON cannot hold, or the disk is full.
+            UndertoneError: there is no such file, they are no rows or hold what JSON cannot hold, or the disk is full.
         """
         if isinstance(rows, str | Path):
-            return Path(rows)
+            refuse_missing(Path(rows))
+            return fetched(Path(rows))
         path = self._folder / f"{what}.jsonl"
         self._called[str(path)] = f"{what} in memory"
         try:
