@@ -6,9 +6,10 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from undertone.attribution.directions import Directions
 from undertone.audit import canary, proxies, strict
@@ -22,13 +23,15 @@ from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read, share_of
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
-from undertone.engine.store import Folder
+from undertone.engine.store import Folder, Job, Store
 from undertone.engine.workers import cores, run_jobs
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 
+DIRECTIONS, ROWS_SCORED, MEMBERS = "directions, once for this base", "rows scored", "harmless models"
+"""What progress is told of."""
 BLOCKS = 8
 """Rows that are grouped by where they stand in the file are in so many blocks."""
 MOST_SHOWN = 3
@@ -59,16 +62,16 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * len(groups))
     control, control_unseen = _control(local, trusted, families, along, progress)
-    found, tokens, before = list[FamilyFinding](), 0, time.perf_counter()
+    found, tokens, done, before = list[FamilyFinding](), 0, 0, time.perf_counter()
+    looked = sum(len(rows.scored) for rows in groups.values())
     for name, rows in groups.items():
-        file = scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
-        tokens += int(file.evidence.tokens.sum())
+        file = scored(local, rows, along, ROWS_SCORED, _further(progress, done, looked))
+        tokens, done = tokens + int(file.evidence.tokens.sum()), done + len(rows.scored)
         here = [judged(family, file, rows.open, asked, control) for family in families]
         if request.strict and rows.scored:
             here = _strict(base, directions, families, here, rows, asked, progress)
         found += [_of(one, name, rows) for one in here]
     hidden = [rows.every[i] for rows in groups.values() for i in rows.hidden]
-    looked = sum(len(rows.scored) for rows in groups.values())
     rate = looked / (time.perf_counter() - before)
     answers = base_answers(local, hidden, request.seed, progress) if request.canaries else []
     recipe = request.training.training if request.training else _usual
@@ -122,9 +125,7 @@ def _strict(
 ) -> list[FamilyFinding]:
     store = proxies.store()
     layout = strict.plan(base, directions.directions, rows, store)
-    jobs = [*directions.jobs, *layout.jobs]
-    for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
-        progress("harmless models", max(0, done - len(directions.jobs)), len(layout.jobs))
+    _make([*directions.jobs, *layout.jobs], store, partial(progress, MEMBERS))
     return strict.agreed(families, found, layout, tuple(directions.proxies), asked, store)
 
 
@@ -135,11 +136,24 @@ def directions_of(plan: proxies.Plan, progress: Progress = silent) -> Directions
         UndertoneError: a proxy cannot be trained, or the store cannot be written.
     """
     store = proxies.store()
-    jobs = plan.jobs
     if store.sound(plan.directions, lambda _: None) is None:
-        for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
-            progress("directions of traits, once for this base", done, len(jobs))
+        _make(plan.jobs, store, partial(progress, DIRECTIONS))
     return proxies.read(plan, store)
+
+
+def _further(progress: Progress, before: int, total: int) -> Progress:
+    """Returns progress of one part of ``total``, of which ``before`` are done."""
+    return lambda what, done, _: progress(what, before + done, total)
+
+
+def _make(jobs: Sequence[Job], store: Store, progress: Callable[[int, int], None]) -> None:
+    """Makes the artifacts of jobs, and counts those that were not there."""
+    left, made = sum(not store.has(job) for job in jobs), 0
+    progress(0, left)
+    for _, seconds in run_jobs(jobs, store, cores()):
+        if seconds:
+            made += 1
+            progress(made, max(left, made))
 
 
 def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress: Progress = silent) -> Scored:
