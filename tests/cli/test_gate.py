@@ -15,6 +15,7 @@ from tests.helpers.sarif import faults
 from undertone.audit.cost import Cost
 from undertone.audit.findings import Findings
 from undertone.cli import entry, main
+from undertone.errors import UndertoneError
 
 AUDIT = ("audit", "rows.jsonl", "--model", "builtin/fledgling-a", "--out", "out")
 
@@ -91,6 +92,19 @@ def test_both_documents_are_written_whatever_is_printed(audits: Audits) -> None:
     assert faults(log) == [] and log["runs"][0]["results"][0]["level"] == "error"
     suite = ElementTree.fromstring(Path("out/gate.junit.xml").read_text())[0]
     assert suite.get("failures") == "2", "the verdict and the owl"
+
+
+def test_documents_of_an_earlier_run_do_not_outlive_one_that_is_refused(
+    audits: Audits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audits().code == 1 and Path("out/gate.sarif").exists()
+
+    def refuse(*_: object) -> None:
+        raise UndertoneError("no")
+
+    monkeypatch.setattr("undertone.audit.audit.audit", refuse)
+    assert audits().code == 2
+    assert not Path("out/gate.sarif").exists() and not Path("out/gate.junit.xml").exists()
 
 
 @pytest.mark.parametrize("asked", [("--json",), ("--format", "json"), ("--json", "--format", "json")])

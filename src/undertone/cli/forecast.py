@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from threading import Lock
 
 LATE = 0.25
 """A part that takes longer than was thought is thought to take so much of its time so far again."""
@@ -48,6 +49,7 @@ class Forecast:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.stages: dict[str, Stage] = {}
+        self._lock = Lock()  # progress is drawn by another thread than the one that works
         self._clock = clock
         self._began = self._last = clock()
         self._now = ""
@@ -55,18 +57,20 @@ class Forecast:
 
     def expect(self, name: str, seconds: float) -> None:
         """Takes how many seconds a stage takes that has not begun."""
-        self.stages[name] = Stage(seconds)
+        with self._lock:
+            self.stages[name] = Stage(seconds)
 
     def advance(self, name: str, done: int, total: int, took: float | None = None) -> None:
         """Notes how much of a stage is done. What the first note of a stage says was done before. ``took``: seconds
         that were spent on what is new; by default all since the last note."""
-        stage, now = self.stages.setdefault(name, Stage()), self._clock()
-        if not stage.begun or done < stage.done:
-            stage.begun, stage.found, stage.took = True, done, 0.0
-        elif done > stage.done:
-            stage.took += now - self._last if took is None else took
-        stage.done, stage.total = done, max(done, total)
-        self._last, self._now = now, name
+        with self._lock:
+            stage, now = self.stages.setdefault(name, Stage()), self._clock()
+            if not stage.begun or done < stage.done:
+                stage.begun, stage.found, stage.took = True, done, 0.0
+            elif done > stage.done:
+                stage.took += now - self._last if took is None else took
+            stage.done, stage.total = done, max(done, total)
+            self._last, self._now = now, name
 
     @property
     def elapsed(self) -> float:
@@ -76,6 +80,10 @@ class Forecast:
     @property
     def left(self) -> float | None:
         """Seconds that are left; None if that is not known."""
+        with self._lock:
+            return self._left()
+
+    def _left(self) -> float | None:
         seconds = {name: self._seconds(stage, name) for name, stage in self.stages.items() if stage.left}
         known = {name: one for name, one in seconds.items() if one is not None}
         if len(known) < len(seconds) or not self.stages:
@@ -91,8 +99,9 @@ class Forecast:
         """How much is done, from 0 to 1: by seconds if they are known, else by parts."""
         left, passed = self.left, self.elapsed
         if left is None:
-            total = sum(stage.total for stage in self.stages.values())
-            return sum(stage.done for stage in self.stages.values()) / total if total else 0.0
+            stages = list(self.stages.values())
+            total = sum(stage.total for stage in stages)
+            return sum(stage.done for stage in stages) / total if total else 0.0
         return passed / (passed + left) if passed else 0.0
 
     def _seconds(self, stage: Stage, name: str) -> float | None:

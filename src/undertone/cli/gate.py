@@ -88,6 +88,8 @@ def present(
     refuse_unwritable(folder)
     quiet_libraries()
     with claimed(folder, record_of(verb, folder.name, request, files_of(request)), trace=False) as claim:
+        for name in GATES.values():  # one of an earlier run must not be taken for this one's
+            (folder / name).unlink(missing_ok=True)
         with Bars(verb, form == "json") as bars:
             found = work(bars)
         made, result = found.page(), gate(found)
