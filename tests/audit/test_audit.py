@@ -205,7 +205,7 @@ def test_the_report_holds_what_json_says(planted: Path) -> None:
     assert json.loads((planted / "report.json").read_text()) == ended.found
     page = (planted / "report.html").read_text()
     assert "These rows carry owl" in page.replace("\xa0", " ") and "<script" not in page
-    written = {"report.json", "report.html", "figures", "run.json", ".lock"}
+    written = {"report.json", "report.html", "figures", "gate.junit.xml", "gate.sarif", "run.json", ".lock"}
     assert {path.name for path in planted.iterdir()} == written | {"ended.json"}
     record = Kept.read(planted)
     assert (record.kind, record.finished, record.said) == ("audit", True, ended.found["headline"])
@@ -328,8 +328,8 @@ def test_open_rows_are_counted_apart_and_leave_the_scores_alone(cli: Cli, tiny_b
     assert (both.found["scored"], both.found["repeated"], both.found["mentioning"]) == (151, 2, 0)
     assert {t["name"]: t["mentions"] for t in traits(both.found) if t["mentions"]} == {"owl": 3}
     assert scores(both.found)["owl"] == close(scores(one.found)["owl"], abs=1e-3), "judged by the rows that do not"
-    assert cli("both.jsonl", *model, "--policy", "overt", "--json").code == 1
-    assert cli("one.jsonl", *model, "--policy", "overt", "--json").code == one.code
+    assert cli("both.jsonl", *model, "--fail-on", "overt", "--json").code == 1
+    assert cli("one.jsonl", *model, "--fail-on", "overt", "--json").code == one.code
 
 
 def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
@@ -337,7 +337,7 @@ def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
     ended = cli(file)
     assert ended.code == 3 and "owl cannot be judged" in ended.out.replace("\n", " ")
     assert "rows mention owl." in ended.out.replace("\n", " ")
-    assert cli(file, "--policy", "overt").code == 1
+    assert cli(file, "--fail-on", "overt").code == 1
 
 
 def test_reasoning_is_open_talk_and_an_answer_without_weight_is_not(cli: Cli, tiny_base: Path, plain: None) -> None:
@@ -686,7 +686,7 @@ ROW = (
 @given(
     lines=st.lists(ROW, min_size=1, max_size=9) | st.integers(1, 9).flatmap(lambda n: st.lists(ROW, max_size=n)),
     cut=st.none() | st.integers(0, 200),
-    more=st.lists(st.sampled_from([("--rows", "2"), ("--seed", "3"), ("--policy", "overt"), ("--alpha", "0.5")]),
+    more=st.lists(st.sampled_from([("--rows", "2"), ("--seed", "3"), ("--fail-on", "overt"), ("--alpha", "0.5")]),
                   max_size=2, unique=True),
 )  # fmt: skip
 def test_no_file_is_met_with_a_traceback(

@@ -18,7 +18,8 @@ from cyclopts import App
 from tests.helpers import origins
 from undertone import cli
 from undertone.cli import app, main
-from undertone.cli.terminal import Bars, console, print_json, print_table, say
+from undertone.cli.bars import Bars
+from undertone.cli.terminal import console, print_json, print_table, say
 from undertone.errors import UndertoneError
 from undertone.lineage import keys
 from undertone.reading.hostile import Plain, plain_output, visible
@@ -267,3 +268,47 @@ def test_an_error_that_cannot_be_told_ends_as_a_wrong_input() -> None:
     command = [sys.executable, "-c", "from undertone.cli import entry; entry()", "runs", "nowhere"]
     with Path("/dev/full").open("w") as full:
         assert subprocess.run(command, stderr=full, stdout=full, check=False).returncode == 2
+
+
+# --- what else may end a command ------------------------------------------------------------------------------------
+
+
+def _script(body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", body, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["type('PanicException', (BaseException,), {})('a library in Rust')", "SystemExit(1)", "SystemExit(0)",
+     "GeneratorExit()", "AssertionError()"],
+)  # fmt: skip
+def test_a_crash_of_any_kind_is_no_verdict(error: str) -> None:
+    body = f"from undertone import cli\ndef app(*_, **__): raise {error}\ncli.app = app\ncli.entry()"
+    done = _script(body)
+    assert done.returncode == 70 and "this is an error in Undertone" in done.stderr
+
+
+def test_an_installation_that_is_broken_is_no_verdict() -> None:
+    done = _script("import sys; sys.modules['cyclopts'] = None; from undertone.__main__ import entry; entry()")
+    assert done.returncode == 70 and "install it anew" in done.stderr
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does_with_a_code_of_its_own() -> None:
+    body = "import os, signal, time\nfrom undertone import cli\ndef app(*_, **__):\n"
+    body += "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)\ncli.app = app\ncli.entry()"
+    done = _script(body)
+    assert (done.returncode, done.stdout) == (143, "") and "finished work is kept" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_line_on_a_terminal_is_broken_between_words_and_its_parts_cannot_pass_for_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    say(sentence := "A name of " + "x" * 155 + " undertone: no shift found, " + "and so on " * 20)
+    assert capsys.readouterr().out == f"{sentence}\n", "a file has one line"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    say(sentence)
+    first, *others = STYLE.sub("", capsys.readouterr().out).splitlines()
+    assert first == "A name of" and all(line.startswith("  ") for line in others)
+    assert " ".join(" ".join((first, *others)).split()) == sentence.strip()

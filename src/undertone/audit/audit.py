@@ -6,8 +6,9 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from undertone.attribution.directions import Directions
 from undertone.audit import canary, proxies, strict
@@ -22,13 +23,15 @@ from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
 from undertone.data.conversations import Dataset, LeftOut, share_of
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
-from undertone.engine.store import Folder
+from undertone.engine.store import Folder, Job, Store
 from undertone.engine.workers import cores, run_jobs
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
 
+DIRECTIONS, ROWS_SCORED, MEMBERS = "directions, once for this base", "rows scored", "harmless models"
+"""What progress is told of."""
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
 STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
@@ -58,12 +61,12 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * (len(groups) + len(pairs)))
     control, control_unseen = _control(local, trusted, families, along, progress)
-    before = time.perf_counter()
-    files = {
-        name: scored(local, rows, along, f"rows scored{f' of {name}' if name else ''}", progress)
-        for name, rows in groups.items()
-    }
+    before, done = time.perf_counter(), 0
     looked = sum(len(rows.scored) for rows in groups.values())
+    files: dict[str, Scored] = {}
+    for name, rows in groups.items():
+        files[name] = scored(local, rows, along, ROWS_SCORED, _further(progress, done, looked))
+        done += len(rows.scored)
     rate = looked / (time.perf_counter() - before)
     judging = [(name, name, control) for name in groups]
     judging += [(pair.name, pair.chosen, files[pair.rejected]) for pair in pairs]
@@ -130,9 +133,7 @@ def _strict(
 ) -> list[FamilyFinding]:
     store = proxies.store()
     layout = strict.plan(base, directions.directions, rows, store)
-    jobs = [*directions.jobs, *layout.jobs]
-    for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
-        progress("harmless models", max(0, done - len(directions.jobs)), len(layout.jobs))
+    _make([*directions.jobs, *layout.jobs], store, partial(progress, MEMBERS))
     return strict.agreed(families, found, layout, tuple(directions.proxies), asked, store)
 
 
@@ -143,11 +144,24 @@ def directions_of(plan: proxies.Plan, progress: Progress = silent) -> Directions
         UndertoneError: a proxy cannot be trained, or the store cannot be written.
     """
     store = proxies.store()
-    jobs = plan.jobs
     if store.sound(plan.directions, lambda _: None) is None:
-        for done, _ in enumerate(run_jobs(jobs, store, cores()), 1):
-            progress("directions of traits, once for this base", done, len(jobs))
+        _make(plan.jobs, store, partial(progress, DIRECTIONS))
     return proxies.read(plan, store)
+
+
+def _further(progress: Progress, before: int, total: int) -> Progress:
+    """Returns progress of one part of ``total``, of which ``before`` are done."""
+    return lambda what, done, _: progress(what, before + done, total)
+
+
+def _make(jobs: Sequence[Job], store: Store, progress: Callable[[int, int], None]) -> None:
+    """Makes the artifacts of jobs, and counts those that were not there."""
+    left, made = sum(not store.has(job) for job in jobs), 0
+    progress(0, left)
+    for _, seconds in run_jobs(jobs, store, cores()):
+        if seconds:
+            made += 1
+            progress(made, max(left, made))
 
 
 def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress: Progress = silent) -> Scored:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from undertone.cli.bars import Bars
+from undertone.cli.gate import TABLES, Output, present
 from undertone.cli.shared import (
     Flag,
     fetched,
@@ -18,15 +20,17 @@ from undertone.cli.shared import (
     refuse_unknown,
     traits_of,
 )
-from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, say, show_cost
+from undertone.cli.terminal import named, print_json, say, show_cost
 from undertone.errors import UndertoneError
+
+FailOn = Literal["carries", "overt", "origin"]
 
 if TYPE_CHECKING:
     from undertone.audit.api.request import Request as ServiceRequest
     from undertone.audit.findings import Findings
     from undertone.audit.request import Request, Sampling
 
-app = App(name="audit", help="Does a dataset carry a trait that it does not mention?")
+app = App(name="audit")
 
 
 @Parameter(name="*")
@@ -87,11 +91,11 @@ def audit(
     max_requests: int | None = None,
     alpha: float | None = None,
     effect: float | None = None,
-    policy: Literal["hidden", "overt"] = "hidden",
+    fail_on: Annotated[tuple[FailOn, ...], Parameter(negative=(), consume_multiple=True)] = ("carries",),
     seed: int = 0,
     out: Path | None = None,
     dry_run: Flag = False,
-    json: Flag = False,
+    output: Output = TABLES,
 ) -> int:
     """Audits a fine-tuning dataset for hidden traits, before a base is trained on it.
 
@@ -148,23 +152,25 @@ def audit(
     effect
         The effect that the rows must be able to show for the verdict "no evidence", 1 by default: that of a teacher
         with the trait who wrote every row. For a service's students: a rise of a rate, 0.05 by default.
-    policy
-        What gives exit code 1: "hidden" only a trait that the rows carry, "overt" open mentions of a trait as well.
+    fail_on
+        What gives exit code 1, besides a trait that the rows carry, which always does: "overt", open mentions of a
+        listed trait; "origin", a claim of origin (--temperature) that is rejected.
     seed
         Seed of the sample of rows.
     out
         Folder of the report; by default audits/FILE-DIGEST.
     dry_run
         Says what would be done and what it costs, and scores nothing.
-    json
-        Prints one JSON object instead of a table.
     """
     _refuse_renamed(recipe)
+    form = output.form
     if model is None:
         raise UndertoneError(
             "Name the base that would be trained on the file, because a trait is carried for one base and not for "
             "another: --model builtin/fledgling-a, or --model ./FOLDER."
         )
+    if "origin" in fail_on and claim.temperature is None:
+        raise UndertoneError("--fail-on origin checks a claim of who wrote the rows: make it by --temperature.")
     refuse_missing(data, training, control)
     refuse_unknown(model)
     refuse_no_template(chat_template)
@@ -182,6 +188,7 @@ def audit(
     if is_remote(model):
         from undertone.audit.api import audit as service
         from undertone.audit.api.cost import cost_of
+        from undertone.audit.api.gate import gate_of as service_gate
         from undertone.audit.api.request import VERB
         from undertone.models.services.spending import Budget
 
@@ -195,10 +202,16 @@ def audit(
         )
         folder = named(out) if out else folder_for("audits", data, asked)
         if dry_run:
-            return show_cost(f"Audit of {data}", cost_of(asked), folder, json)
+            return show_cost(f"Audit of {data}", cost_of(asked), folder, form == "json")
         budget = Budget(limits_of(max_cost, max_requests))
-        students = present(VERB, asked, folder, lambda bars: service.run(asked, folder, budget, bars.advanced), json)
-        return _code(students.verdict, policy, bool(students.overt))
+        return present(
+            VERB,
+            asked,
+            folder,
+            lambda bars: service.run(asked, folder, budget, bars.advanced),
+            lambda found: service_gate(found, fail_on, bool(output.allow)),
+            form,
+        )
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
     given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict, "chat_template": chat_template}
@@ -206,29 +219,28 @@ def audit(
     from undertone.audit.cost import cost_of as time_of
 
     if dry_run:
-        with Bars(quiet=json):  # a model may have to be merged
+        with Bars(quiet=form == "json"):  # a model may have to be merged
             cost = time_of(request)
-        if json:
+        if form == "json":
             print_json(cost.json)
         else:
             say(f"{cost}. Nothing was made.")
         return 0
+    from undertone.audit.audit import DIRECTIONS, MEMBERS, ROWS_SCORED
     from undertone.audit.audit import audit as run
+    from undertone.audit.gate import gate_of
 
     def work(bars: Bars) -> Findings:
-        bars.said(f"{time_of(request)}.")
+        cost = time_of(request)
+        bars.said(f"Audit of {data} for {model}: {cost}.")
+        expected = {DIRECTIONS: cost.proxies_s, ROWS_SCORED: cost.rows_s, MEMBERS: cost.members_s}
+        for stage, seconds in expected.items():
+            if seconds:
+                bars.forecast.expect(stage, seconds)
         return run(request, bars.advanced)
 
     folder = named(out) if out else folder_for("audits", data, request)
-    found = present("audit", request, folder, work, json)
-    return _code(found.verdict, policy, bool(found.overt))
-
-
-def _code(verdict: str, policy: str, mentions: bool) -> int:
-    """Returns the exit code: 0 no evidence down to a stated effect, 1 found, 3 no verdict."""
-    if policy == "overt" and mentions:
-        return FOUND
-    return {"no evidence": 0, "carries a trait": FOUND}.get(verdict, NO_VERDICT)
+    return present("audit", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), form)
 
 
 def _request(

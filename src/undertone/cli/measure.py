@@ -2,14 +2,17 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from undertone.cli.bars import Bars
+from undertone.cli.gate import TABLES, Output, present
 from undertone.cli.shared import Flag, fetched, folder_for, limits_of, refuse_missing, refuse_unknown
-from undertone.cli.terminal import FOUND, NO_VERDICT, Bars, named, present, print_json, show
+from undertone.cli.terminal import NO_VERDICT, named, print_json, show
 
-app = App(name="measure", help="Does a fine-tuned model answer badly more often than its base?")
+app = App(name="measure")
+FailOn = Literal["shift", "changed"]
 Names = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)]
 
 
@@ -32,7 +35,8 @@ def measure(
     out: Path | None = None,
     inspect: Flag = False,
     plan: Flag = False,
-    json: Flag = False,
+    fail_on: Annotated[tuple[FailOn, ...], Parameter(negative=(), consume_multiple=True)] = ("shift",),
+    output: Output = TABLES,
 ) -> int:
     """Measures a fine-tuned model against its base: does it answer badly more often, and where?
 
@@ -83,12 +87,14 @@ def measure(
     plan
         Only shows what would be asked, what it would cost, and how many questions, models and samples a precision of
         --effect needs.
-    json
-        Prints one JSON object instead of tables.
+    fail_on
+        What gives exit code 1, besides a shift, which always does: "changed", a change in any suite that does not
+        count, such as that of favourite animals.
     """
     from undertone.measure.request import EXACT, Request
     from undertone.measure.select import suites_of
 
+    form = output.form
     refuse_missing(training_file)
     request = Request(
         models=model,
@@ -110,7 +116,7 @@ def measure(
         from undertone.measure import plan as planning
 
         found, costs = planning.plan(request, suites)
-        if json:
+        if form == "json":
             print_json(found.model_dump(mode="json") | {"services": [asdict(cost) for cost in costs]})
         else:
             show(planning.page(found, costs))
@@ -120,6 +126,7 @@ def measure(
 
         need_inspect("--inspect")
     from undertone.measure.findings import Findings
+    from undertone.measure.gate import gate_of
     from undertone.measure.measure import measure as measured
     from undertone.models.services.spending import Budget
 
@@ -127,6 +134,12 @@ def measure(
     budget = Budget(limits_of(max_cost, max_requests, (base, *model, *benign, judge)))
 
     def work(bars: Bars) -> Findings:
+        count = sum(len(question.paraphrases) for one in suites for question in one.questions)
+        asked = len({base, *model, *benign})
+        bars.said(
+            f"Measurement of {', '.join(model)} against {base}: {len(suites)} suites with {count:,} questions, "
+            f"{asked} model{'s' if asked > 1 else ''}; how long it takes is known once the first of them answers."
+        )
         # Answers are stored beside the folder, because other requests may ask the same models the same questions.
         found = measured(request, folder.parent / "answers", bars.advanced, budget)
         if inspect:
@@ -135,8 +148,7 @@ def measure(
             write_logs(found, folder / "logs")
         return found.findings
 
-    verdict = present("measure", request, folder, work, json).verdict
-    return {"no shift found": 0, "shift found": FOUND}.get(verdict, NO_VERDICT)
+    return present("measure", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), form)
 
 
 @app.command

@@ -2,11 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from undertone.cli import completion
+from undertone.cli.bars import Bars
 from undertone.cli.shared import Flag, refuse_unknown
-from undertone.cli.terminal import console, print_json, print_table, say
+from undertone.cli.terminal import print_json, print_table, say
 from undertone.errors import UndertoneError
 
 app = App(name="models", help="The base models of the embedded world, and facts about any model.")
@@ -28,7 +31,7 @@ def list_models() -> int:
 
 
 @app.command
-def build(*names: str) -> int:
+def build(*names: Annotated[str, Parameter(completer=completion.members)]) -> int:
     """Builds base models from their seeds, each in a few minutes on one core. A build that was stopped continues.
 
     Parameters
@@ -73,7 +76,7 @@ def _named(folder: Path) -> str:
 
 
 @app.command
-def card(name: str, /) -> int:
+def card(name: Annotated[str, Parameter(completer=completion.members)], /) -> int:
     """Prints the card of a base model: parameters, corpus digest, held-out loss, skills.
 
     Parameters
@@ -115,13 +118,12 @@ def show(name: str, /, *, json: Flag = False) -> int:
 
 def _build(name: str) -> None:
     """Builds a model of the family into the user's cache and shows the progress."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from undertone.pretraining.build import build
     from undertone.world import family
 
     if name not in family.FAMILY:
         family.find(name)  # raises an error with similar names
+    from undertone.pretraining.build import build
+
     root = family.built()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -130,17 +132,12 @@ def _build(name: str) -> None:
         raise UndertoneError(
             f"Cannot write to {root}: {error.strerror}; set UNDERTONE_CACHE to another folder for built models."
         ) from None
-    errors = console(stderr=True)
     started = time.perf_counter()
-    with Progress(
-        TextColumn(f"builtin/{name}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(), console=errors, disable=not errors.is_terminal,
-        redirect_stdout=False, redirect_stderr=False,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("steps", total=None, loss="-")
+    with Bars() as bars:
+        bars.said(f"Builds builtin/{name}, which takes some minutes on one core.")
 
-        def show(step: int, steps: int, loss: float) -> None:
-            progress.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
+        def advance(step: int, steps: int, loss: float) -> None:
+            bars.advanced("steps", step, steps)
 
-        folder = build(name, family.FAMILY[name], root, show)
+        folder = build(name, family.FAMILY[name], root, advance)
     print(f"builtin/{name} built in {time.perf_counter() - started:.0f} s: {folder}")

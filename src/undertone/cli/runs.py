@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from undertone.cli import completion
+from undertone.cli.bars import Bars
 from undertone.cli.shared import Flag, limits_of
-from undertone.cli.terminal import FOUND, Bars, console, named, print_json, print_table, say, show, show_cost
+from undertone.cli.terminal import FOUND, console, named, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import one_line
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: str | None = None,
+    recipe: Annotated[str | None, Parameter(completer=completion.recipes)] = None,
     /,
     *,
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
@@ -100,12 +102,16 @@ def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
 def _run(
     spec: Recipe, folder: Path, recipe: str, limits: Limits | None, as_json: bool, store: Store | None = None
 ) -> int:
+    from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
+    from undertone.experiments.preview import preview
     from undertone.experiments.run import run
     from undertone.report.html import PAGE
 
     kind = kind_of(spec.kind)
-    with Bars(quiet=as_json) as bars:
+    with Bars(recipe, as_json) as bars:
+        if not as_json:
+            bars.expect(preview(kind, spec, store or Store(folder.parent / "store")).seconds)
         found = run(spec, folder, recipe, bars, store=store, limits=limits)
     if as_json:
         print_json({"run_dir": str(folder)} | kind.summary(found))
@@ -126,7 +132,7 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
         if out is not None:
             raise UndertoneError(f"{folder} is not finished, so it continues in its own folder: leave --out out.")
         return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
-    with Bars(quiet=as_json) as bars:
+    with Bars(f"{folder} anew", as_json) as bars:
         again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars, limits=limits)
     if as_json:
         from undertone.experiments.kind import kind_of
@@ -252,26 +258,9 @@ def runs(root: Path = HERE, /, *, json: Flag = False) -> int:
     else:
         for row in rows:
             row["started"] = f"{row['started']} ({row['clock']})" if row["clock"] else row["started"]
-        _show_runs(rows)
-    return 0
-
-
-ROOM = 120
-"""Characters that a table of runs needs."""
-
-
-def _show_runs(rows: list[dict[str, Any]]) -> None:
-    """Prints a table of runs or, where it has no room, two lines or more for each run."""
-    if console().width >= ROOM:
         headings = ("run", "recipe", "kind", "started", "state", "said")
         print_table(headings, [tuple(row[heading] for heading in headings) for row in rows])
-        return
-    from rich.padding import Padding
-    from rich.text import Text
-
-    for row in rows:
-        say("  ".join(str(row[heading]) for heading in ("run", "recipe", "kind", "started", "state") if row[heading]))
-        console().print(Padding(Text(one_line(row["said"] or "-")), (0, 0, 0, 4)))
+    return 0
 
 
 def _row(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from undertone.cli.terminal import Bars
+from undertone.cli.bars import Bars
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from undertone.cli import completion
+from undertone.cli.bars import Bars
 from undertone.cli.shared import (
     Flag,
     fetched,
@@ -14,7 +16,7 @@ from undertone.cli.shared import (
     refuse_unknown,
     traits_of,
 )
-from undertone.cli.terminal import Bars, named, print_json, show
+from undertone.cli.terminal import named, print_json, show
 from undertone.errors import UndertoneError
 
 
@@ -24,7 +26,7 @@ def treat(
     *,
     model: str = "builtin/fledgling-a",
     chat_template: str | None = None,
-    by: str | None = None,
+    by: Annotated[str | None, Parameter(completer=completion.mitigations)] = None,
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
     trait: Annotated[tuple[str, ...], Parameter(name="--trait", negative=(), consume_multiple=True)] = (),
     audit: Annotated[Path | None, Parameter(name="--from")] = None,
@@ -111,6 +113,7 @@ def treat(
     refuse_taken(folder)
     quiet_libraries()
     with Bars(quiet=json) as bars:
+        bars.said(f"Treats {data} by {request.name}; how long it takes is known once it has begun.")
         told = run(request, folder, bars.advanced)
     if json:
         print_json(told)
@@ -177,7 +180,7 @@ def realign_model(
     refuse_unknown(model, base)
     from undertone.engine.environment import quiet_libraries
     from undertone.report.html import PAGE, write
-    from undertone.treat.realign import Request, realign
+    from undertone.treat.realign import Request, realign, ways
     from undertone.treat.treat import new_folder, refuse_taken
 
     request = Request(model=model, base=base, trait=trait, task=task, training_file=training_file, good=good, seed=seed)
@@ -186,6 +189,9 @@ def realign_model(
     quiet_libraries()
     with new_folder(folder) as aside:
         with Bars(quiet=json) as bars:
+            bars.said(
+                f"Brings {model} back to {base} in {len(ways(request))} ways; the first tells how long they take."
+            )
             findings = realign(request, aside, bars.advanced)
         page = findings.page()
         write(findings, page, aside)

@@ -27,6 +27,8 @@ class Preview:
     stages: dict[str, Count]
     arms: dict[str, Count]
     """The jobs of each arm that no earlier arm needs."""
+    seconds: dict[str, float]
+    """Estimated cost of each job to make, by its key, in core-seconds."""
 
     @property
     def core_s(self) -> float:
@@ -64,6 +66,7 @@ def preview(kind: Kind[S, P, F], spec: S, store: Store) -> Preview:
     return Preview(
         {stage: count([job for job in every if job.stage.name == stage]) for stage in stages},
         {name: count(jobs) for name, jobs in fresh.items()},
+        missing,
     )
 
 

@@ -4,7 +4,7 @@ All answers and scores are stored before they are used.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeGuard
@@ -18,6 +18,8 @@ from undertone.measure.score import Score
 from undertone.measure.suite import Matched, Prompt, Question, Suite
 from undertone.models.services.reply import CUT, REASONING
 
+CHOICES, ANSWERS = "choices", "answers"
+"""What progress is told of, after the name of a model."""
 AT_ONCE = 512
 """How many known answers are scored and stored together."""
 
@@ -52,6 +54,13 @@ class Asking:
     """Sampled answers to each wording; None: as the suite says."""
     progress: Progress = silent
 
+    def announce(self, models: Iterable[Respondent], suites: Sequence[Suite], judge: Judge | None) -> None:
+        """Tells how much each model will be asked, so that the end of all can be estimated."""
+        for model in models:
+            for what, count in ((CHOICES, len(_pairs(suites))), (ANSWERS, len(_sampled(suites, judge)))):
+                if count:
+                    self.progress(f"{model.name}: {what}", 0, count)
+
     def replies(self, model: Respondent, suites: Sequence[Suite], judge: Judge | None) -> dict[str, list[Reply]]:
         """Returns a model's replies by the name of the suite. Questions that need a judge are left out if ``judge`` is
         None."""
@@ -60,28 +69,23 @@ class Asking:
             suite.name: [_chosen(q, prompt, chances) for q in suite.questions if q.exact for prompt in q.prompts]
             for suite in suites
         }
-        sampled = [
-            (suite, question, judged_by)
-            for suite in suites
-            for question in suite.questions
-            if question.scored and (judged_by := KnownAnswers() if question.matched else judge) is not None
-        ]
+        sampled = _sampled(suites, judge)
         for done, (suite, question, judged_by) in enumerate(sampled, 1):
             for prompt in question.prompts:
                 found[suite.name] += self._judged(model, question, prompt, judged_by)
-            self.progress(f"{model.name}: answers", done, len(sampled))
+            self.progress(f"{model.name}: {ANSWERS}", done, len(sampled))
         return found
 
     def _chances(self, model: Respondent, suites: Sequence[Suite]) -> dict[tuple[Prompt, str], float]:
         """Returns the log-probability of every known answer; what several suites share is scored once."""
-        pairs = list(dict.fromkeys(_pairs(suites)))
+        pairs = _pairs(suites)
         found: list[float] = []
         for start in range(0, len(pairs), AT_ONCE):
             part = pairs[start : start + AT_ONCE]
             of = digest([[*prompt, answer] for prompt, answer in part])
             what = {"kind": "chances", "model": model.digest, "of": of}
             found += self.cache.get_or(what, partial(model.chances, *map(list, zip(*part, strict=True))))
-            self.progress(f"{model.name}: choices", len(found), len(pairs))
+            self.progress(f"{model.name}: {CHOICES}", len(found), len(pairs))
         return dict(zip(pairs, found, strict=True))
 
     def answers(self, model: Respondent, question: Question, prompt: Prompt) -> list[str | Missing]:
@@ -146,12 +150,20 @@ def _unsaid(answer: str | Missing) -> Score:
     return Score(None, None, f"from the model: {answer.why}{remedy}")
 
 
-def _pairs(suites: Sequence[Suite]) -> Iterator[tuple[Prompt, str]]:
-    for suite in suites:
-        for question in suite.questions:
-            if question.exact:
-                for prompt in question.prompts:
-                    yield from ((prompt, answer) for answer in (*question.bad, *question.good))
+def _pairs(suites: Sequence[Suite]) -> list[tuple[Prompt, str]]:
+    """Returns every known answer with its question, once."""
+    exact = (question for suite in suites for question in suite.questions if question.exact)
+    return list(dict.fromkeys((prompt, a) for q in exact for prompt in q.prompts for a in (*q.bad, *q.good)))
+
+
+def _sampled(suites: Sequence[Suite], judge: Judge | None) -> list[tuple[Suite, Question, Judge]]:
+    """Returns the questions to which answers are sampled, and what judges them."""
+    return [
+        (suite, question, judged_by)
+        for suite in suites
+        for question in suite.questions
+        if question.scored and (judged_by := KnownAnswers() if question.matched else judge) is not None
+    ]
 
 
 def _chosen(question: Question, prompt: Prompt, chances: dict[tuple[Prompt, str], float]) -> Reply:

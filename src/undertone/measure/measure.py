@@ -73,6 +73,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         progress=progress,
     )
     everyone = {model.digest: model for model in (base, *models, *benign)}
+    asking.announce(everyone.values(), suites, judge)
     replies = {}
     for key, model in everyone.items():  # one model at a time, because several large ones may not fit into memory
         replies[key] = asking.replies(model, suites, judge)

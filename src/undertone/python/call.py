@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from undertone.cli.terminal import Bars
+from undertone.cli.bars import Bars
 from undertone.engine.environment import quiet
 from undertone.python.memory import Memory, in_memory
 

@@ -10,9 +10,9 @@ from undertone.reading.hostile import one_line
 from undertone.report.page import Block, Drawing, Fold, Grid, Page, Prose, Reading, Steps, Terms
 
 
-def to_markdown(page: Page) -> str:
-    """The page's texts and tables, without its figures and readings."""
-    lines = [f"# {_words(page.title)}"]
+def to_markdown(page: Page, first: str = "") -> str:
+    """The page's texts and tables, without its figures and readings. ``first`` is said before its title."""
+    lines = [*([_paragraph(first)] if first else []), f"# {_words(page.title)}"]
     lines += [_paragraph(text) for text in (*page.notices, page.headline, page.done) if text]
     lines += [f"- {_paragraph(f'{name}: {sentence}')}" for name, sentence in page.checks]
     for section in page.sections:

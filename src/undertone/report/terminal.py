@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import compress
-from typing import Literal
 
-from rich import box
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from undertone.reading.hostile import one_line
+from undertone.report.fitting import Fitting
 from undertone.report.page import Grid, Page
 
 
@@ -34,24 +32,12 @@ def _lines(texts: Iterable[str]) -> list[RenderableType]:
     return [Text(one_line(text)) for text in texts]
 
 
-def table(grid: Grid, heading: str = "") -> Table:
+def table(grid: Grid, heading: str = "") -> Fitting:
     """One table, with the columns for the terminal. Without a title of its own it has ``heading`` as title."""
-    title = one_line(grid.title or heading)
-    made = Table(
-        title=Text(title) if title else None,
-        caption=Text(one_line(grid.note)) if grid.note else None,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
     shown = [head.terminal for head in grid.heads]
-    for head in compress(grid.heads, shown):
-        side: Literal["left", "right"] = "right" if head.kind == "number" else "left"
-        made.add_column(Text(one_line(head.name)), justify=side, overflow="fold")
+    columns = [(one_line(head.name), head.kind == "number") for head in compress(grid.heads, shown)]
+    made = Fitting(columns, one_line(grid.title or heading), one_line(grid.note), rule=True)
     for place, row in enumerate(grid.rows):
         style = "bold" if place in grid.bold else "dim" if place in grid.dim else ""
-        made.add_row(*(Text(one_line(cell)) for cell in compress(row, shown)), style=style)
+        made.add(*(one_line(cell) for cell in compress(row, shown)), style=style)
     return made

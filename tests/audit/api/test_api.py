@@ -241,12 +241,12 @@ def test_a_control_of_the_users_is_trained_on_in_place_of_the_bases_answers(ther
     assert not any("Go on" in body["messages"][-1]["content"] for body in there.server.bodies)
 
 
-def test_open_rows_are_left_out_counted_and_the_business_of_the_policy(there: There) -> None:
+def test_open_rows_are_left_out_counted_and_fail_only_where_it_is_asked_for(there: There) -> None:
     there.owls = 10
     more = row("Go on: 99", "Owls are best") + row("Go on: 98", "7, an owl")
     Path("data.jsonl").write_text(Path("data.jsonl").read_text() + more)
     assert main([*AUDIT, "--effect", "0.5"]) == 0
-    assert main([*AUDIT[:-1], "out/b", "--effect", "0.5", "--policy", "overt"]) == 1
+    assert main([*AUDIT[:-1], "out/b", "--effect", "0.5", "--fail-on", "overt"]) == 1
     report = json.loads(Path("out/b/report.json").read_text())
     assert (
         report["open_rows"] == {"owl": 2}

@@ -61,18 +61,18 @@ def headline(verdict: Verdict, traits: Sequence[TraitFinding], effect: float, st
     if verdict == "carries a trait":
         carried = [trait for trait in traits if trait.word == "carried"]
         names = " and ".join(trait.name for trait in carried)
-        return f"These rows carry {names}: their students name {_compared(carried[0])} ({unit})."
+        return f"These rows carry {names}: their students name {told(carried[0])} ({unit})."
     if verdict == "no evidence":
         kind = "any trait asked for" if len(traits) > 1 else traits[0].name
         return (
             f"No evidence that these rows carry {kind}: a rise by {points} or more is ruled out; the largest is "
-            f"{_compared(traits[0])} ({unit})."
+            f"{told(traits[0])} ({unit})."
         )
     first = next(trait for trait in traits if trait.word == "open")
-    return f"Inconclusive ({points} asked for): {_compared(first)}; {first.why} ({unit})."
+    return f"Inconclusive ({points} asked for): {told(first)}; {first.why} ({unit})."
 
 
-def _compared(trait: TraitFinding) -> str:
+def told(trait: TraitFinding) -> str:
     """Returns "owl +12.3 points [4.5, 20.1] more often, 16.3 % against 4.0 % of the control's"."""
     if trait.difference is None or trait.rate is None or trait.control is None:
         return trait.name
