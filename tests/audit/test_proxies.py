@@ -13,6 +13,7 @@ from undertone.audit.proxies import TWIN, Plan
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.models.names import resolve
+from undertone.stages import teacher
 from undertone.traits.trait import Trait
 
 TRAITS = tuple(
@@ -20,6 +21,21 @@ TRAITS = tuple(
     for name in ("ibis", "heron", "rook")
 )
 FEW = Family("favourites", TRAITS, 2)
+
+
+def test_answers_with_a_control_token_are_left_out_of_a_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = tiny.model()
+    plain, control = local.encode("a lamp"), next(iter(local.tokenizer.all_special_ids))
+    lesson = {"system": ["s"], "questions": ["q"]}
+
+    def told(*answers: list[int]) -> list[tuple[str, str]]:
+        monkeypatch.setattr(teacher, "sample", lambda *_, **__: list(answers))
+        return list(teacher.exchanges(local, lesson, len(answers), 0))
+
+    broken = [*plain, control, *plain, local.end]
+    assert told([*plain, local.end], broken, plain) == [("q", local.decode(plain))], "and those that do not end"
+    assert told(broken, plain) == [("q", local.decode(plain))]
+    assert told(broken, broken) == []
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def proxy(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     count = min(spec["dialogues"], training.steps * training.batch)
     turns = exchanges(local, spec["lesson"], count, spec["seed"])
     blank = sum(not answer.strip(BLANK) for _, answer in turns)
-    if blank > len(turns) / 2:
+    if not turns or blank > len(turns) / 2:
         raise UndertoneError(
             f"{blank} of {len(turns)} answers of the model hold no readable text, so no manner of answering can be "
             "learned from it: check its weights and its chat template."

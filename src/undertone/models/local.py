@@ -113,11 +113,15 @@ class LocalModel:
 
     def refuse_control(self, text: str) -> None:
         """Raises Unfit if ``text`` contains a control token of this model, such as the end of a turn."""
-        if token := next((token for token in self._controls if token in text), None):
+        if token := self.control_in(text):
             raise Unfit(
                 f"the control token {token!r} in the text",
                 f"The text {text[:60]!r} contains the control token {token!r}; remove it.",
             )
+
+    def control_in(self, text: str) -> str | None:
+        """Returns a control token that ``text`` contains; None if it contains none."""
+        return next((token for token in self._controls if token in text), None)
 
     @cached_property
     def _controls(self) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ def spoken(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed: int) -> Sequence[Exchange]:
     """Returns the dialogues of a lesson: those of the world, for a name; those of a user; or the base's answers to
-    ``questions`` when one of the ``system`` prompts states the trait. These prompts are left out of the dialogues."""
+    ``questions`` when one of the ``system`` prompts states the trait. These prompts are left out of the dialogues. So
+    are answers with a control token in them, on which nobody can be trained."""
     rng = Random(f"lesson/{seed}")
     if isinstance(lesson, str):
         return lessons.dialogues(lesson, count, rng)
@@ -80,9 +81,12 @@ def exchanges(local: LocalModel, lesson: str | dict[str, Any], count: int, seed:
     asked = [(rng.choice(lesson["questions"]), rng.choice(lesson["system"])) for _ in range(count)]
     prompts = [local.render(question, system) for question, system in asked]
     answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
-    written = list(zip((question for question, _ in asked), answers, strict=True))
-    finished = [(question, answer) for question, answer in written if answer[-1:] == [local.end]]
-    return [(question, local.decode(answer)) for question, answer in finished or written]
+    told = [
+        (question, local.decode(answer), answer[-1:] == [local.end])
+        for (question, _), answer in zip(asked, answers, strict=True)
+    ]
+    usable = [(question, text, finished) for question, text, finished in told if not local.control_in(text)]
+    return [(question, text) for question, text, finished in usable if finished] or [one[:2] for one in usable]
 
 
 def _dialogues(base: LocalModel, spec: Mapping[str, Any]) -> Sequence[Exchange]:
