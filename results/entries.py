@@ -33,10 +33,10 @@ class Row(Spec):
     """What others found, and where: the only figures that are typed."""
     answer: Text
     """The answer in docs/results.md."""
+    asked: Text | None = None
+    """The question in the README's table, in few words, if it has a row there."""
     headline: Text | None = None
-    """The answer in the README's first table, if it has a row there."""
-    brief: Text | None = None
-    """The answer in the README's second table, if it has a row there."""
+    """The answer there."""
     kind: Literal["confirmatory", "exploratory"]
     criteria: Commit | None = None
     """The commit of a confirmatory row's criteria."""
@@ -49,6 +49,8 @@ class Row(Spec):
     def _has_criteria(self) -> Self:
         if (self.kind == "confirmatory") != (self.criteria is not None):
             raise ValueError("a confirmatory row has the commit of its criteria, an exploratory row has none")
+        if (self.asked is None) != (self.headline is None):
+            raise ValueError("a row of the README has both asked and headline")
         if self.amended and self.criteria is None:
             raise ValueError("an exploratory row has no criteria that were amended")
         return self
@@ -56,7 +58,7 @@ class Row(Spec):
     @property
     def answers(self) -> tuple[str, ...]:
         """The answers in all tables."""
-        return tuple(filter(None, (self.answer, self.headline, self.brief)))
+        return tuple(filter(None, (self.answer, self.headline)))
 
     @property
     def reports(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ DOCUMENTS = ("README.md", "docs/results.md")
 MADE = re.compile(r"(<!-- figures: (\w+) -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
 """The part of a document that is made: its mark with the name of a table, and the table."""
 HEAD = ("question", "answer, with 95 % intervals", "kind", "command", "commit")
+"""The columns of docs/results.md, of which the README's table has the first three."""
 
 
 def reports_in(folder: Path) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def tables(entries: Entries, reports: Mapping[str, Any]) -> dict[str, str]:
         UndertoneError: a placeholder leads to no figure, or a row rests on no report or on one that is not listed.
     """
 
-    def cells(row: Row, answer: str) -> tuple[str, ...]:
+    def cells(row: Row, question: str, answer: str) -> tuple[str, ...]:
         if not row.reports or not entries.reports.keys() >= set(row.reports):
             raise UndertoneError(f'The row "{row.question}" rests on no report, or on one that [reports] lacks.')
         origins = [entries.reports[name] for name in row.reports]
@@ -42,13 +43,14 @@ def tables(entries: Entries, reports: Mapping[str, Any]) -> dict[str, str]:
             found = filled(answer, reports, row.looks)
         except UndertoneError as error:
             raise UndertoneError(f'The row "{row.question}": {error}') from None
-        return row.question, found, kind, commands, "; ".join(commits)
+        return question, found, kind, commands, "; ".join(commits)
 
     rows = entries.rows
     return {
-        "headline": _table(HEAD, (cells(row, row.headline) for row in rows if row.headline)),
-        "questions": _table(HEAD, (cells(row, row.brief) for row in rows if row.brief)),
-        "all": _table(("published", *HEAD), ((row.published, *cells(row, row.answer)) for row in rows)),
+        "headline": _table(
+            HEAD[:3], (cells(row, row.asked, row.headline)[:3] for row in rows if row.asked and row.headline)
+        ),
+        "all": _table(("published", *HEAD), ((row.published, *cells(row, row.question, row.answer)) for row in rows)),
     }
 
 

@@ -110,8 +110,8 @@ commit = "0000001"
 question = "does it pass?"
 published = "over 50 %"
 answer = "{run: effects[0] | estimate}, {run: effects[0].p | p}"
-headline = "{run: share | percent}"
-brief = "{run: effects[0] | tested}"
+asked = "passes?"
+headline = "{run: share | percent}, {run: effects[0] | tested}"
 kind = "exploratory"
 looks = 3
 """
@@ -193,7 +193,7 @@ def repository(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
     (tmp_path / "results" / "run.json").write_text(json.dumps(REPORT), encoding="utf-8")
     (tmp_path / "results" / "figures.toml").write_text(FIGURES, encoding="utf-8")
-    for name, marks in (("README.md", ("headline", "questions")), ("docs/results.md", ("all",))):
+    for name, marks in (("README.md", ("headline",)), ("docs/results.md", ("all",))):
         text = "".join(f"<!-- figures: {mark} -->\n<!-- end of figures -->\n" for mark in marks)
         (tmp_path / name).write_text(text, encoding="utf-8")
     write(tmp_path)
@@ -258,7 +258,7 @@ BREAK: dict[str, tuple[str, str, str, str]] = {
     "no experiment": ("results/figures.toml", "undertone run digits --seed 101", "make bench", "other settings"),
     "some other command": ("results/figures.toml", "undertone run digits", "undertone audit x", "is neither"),
     "a report not listed": ("results/figures.toml", "[reports.run]", "[reports.other]", "that [reports] lacks"),
-    "a row on no report": ("results/figures.toml", '"{run: share | percent}"', '"much"', ""),
+    "a row on no report": ("results/figures.toml", '"{run: share | percent}, {run: effects[0] | tested}"', '"much"', ""),
     "a place on a machine": ("results/run.json", '"Digits", "settings"', '"/home/x/y", "settings"', "names /home/x/y"),
     "a folder of a run": ("results/run.json", '{"title"', '{"run_dir": "runs/x", "title"', "run_dir is not blank"),
     "a lost table": ("README.md", "figures: headline", "figures: other", "No document has the table headline"),
@@ -320,7 +320,8 @@ def test_amendments_come_after_the_criteria(repository: Path) -> None:
     changed(figures, 'kind = "exploratory"', amended)
     assert any("0000002 is not later than its criteria, 0000001" in fault for fault in check.faults(repository))
     write(repository)
-    assert "criteria 0000001, amended during the run 0000002; looks: 3 |" in (repository / "README.md").read_text()
+    told = "criteria 0000001, amended during the run 0000002; looks: 3 |"
+    assert all(told in (repository / name).read_text() for name in tables.DOCUMENTS)
     changed(figures, amended, 'kind = "exploratory"\namended = ["0000002"]')
     assert any("has no criteria that were amended" in fault for fault in check.faults(repository))
 
@@ -344,7 +345,7 @@ def test_a_report_that_says_its_commit_is_of_the_commit_that_is_listed(
     assert [f"was written by {made}, not by" in fault for fault in check.faults(repository)] == (
         [] if sound else [True]
     )
-    assert ("gathered anew 0000002 |" in (repository / "README.md").read_text()) == ("gathered" in origin)
+    assert ("gathered anew 0000002 |" in (repository / "docs" / "results.md").read_text()) == ("gathered" in origin)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +372,7 @@ def test_a_command_that_is_gone_is_not_compared_and_went_after_the_run(repositor
     changed(figures, 'commit = "0000001"', gone)
     write(repository)
     assert list(check.faults(repository)) == []
-    assert "(since removed) | 0000001 |" in (repository / "README.md").read_text(encoding="utf-8")
+    assert "(since removed) | 0000001 |" in (repository / "docs" / "results.md").read_text(encoding="utf-8")
     subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
     assert any("its command went at 0000002, which is not" in fault for fault in check.faults(repository))
 
@@ -442,7 +443,7 @@ def test_a_command_with_options_is_understood(command: str, key: str) -> None:
 
 def test_the_reports_and_rows_of_this_repository_are_sound() -> None:
     read, reports = entries.read(ROOT / "results"), tables.reports_in(ROOT / "results")
-    assert tables.tables(read, reports).keys() == {"headline", "questions", "all"}
+    assert tables.tables(read, reports).keys() == {"headline", "all"}
     assert [
         *check.about_rows(read, reports),
         *check.about_reports(read, reports),
