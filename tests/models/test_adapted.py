@@ -24,7 +24,7 @@ from undertone.lineage.show import entries
 from undertone.models.adapted import run
 from undertone.models.folder import ModelFolder
 from undertone.models.loading import load
-from undertone.models.names import chatting, is_repository, resolve, root, stored
+from undertone.models.names import chatting, is_repository, lacks_template, resolve, root, stored
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.stages import MEASUREMENT
 from undertone.world import family
@@ -192,6 +192,24 @@ def test_an_adapter_on_a_model_with_an_adapter(name: str, adapter: Path, tmp_pat
     with pytest.raises(UndertoneError, match="is no longer in the cache"):
         stored(both, fetch=False)  # what a record names is not merged for it
     assert stored(both).key == resolve(both).key
+
+
+def test_a_template_is_given_to_a_base_that_has_none(name: str, base: Path, adapter: Path, tmp_path: Path) -> None:
+    bare = shutil.copytree(base, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    settings("adapter_config.json", base_model_name_or_path=None)(adapter)
+    bare_name = f"{bare}:{adapter}"
+    assert lacks_template(bare_name) and not lacks_template(name)
+    with pytest.raises(UndertoneError, match="has no chat template"):
+        resolve(bare_name)
+    with pytest.raises(UndertoneError, match="leave --chat-template out"):
+        resolve(name, "plain")
+    found = resolve(bare_name, "plain")
+    assert found.key == chatting(bare_name, "plain").key != stored(bare_name).key
+    assert same_weights(found.path, found.parts[0].path, adapter)
+    plain = load(found.path).render("owl")
+    (adapter / "chat_template.jinja").write_text(OWN)  # comes before the one that is given to the base
+    assert load(resolve(bare_name, "plain").path).render("owl") != plain
 
 
 def test_a_student_that_was_trained_whole_is_its_own_model(base: Path, tmp_path: Path) -> None:

@@ -70,29 +70,26 @@ def chatting(name: str, template: str | None = None) -> Folder:
             one and is given another.
     """
     found = stored(name)
-    parts = found.parts or (found,)
-    files = tokenizer_files(*(part.path for part in parts))
+    base, *adapter = found.parts or (found,)
+    files = tokenizer_files(base.path)
     if files.keys().isdisjoint(VOCABULARIES):
-        raise UndertoneError(f"The model in {parts[0].path} has no tokenizer: add its tokenizer.json.")
+        raise UndertoneError(f"The model in {base.path} has no tokenizer: add its tokenizer.json.")
     if has_template(files) and template is not None:
-        raise UndertoneError(f"The model in {parts[0].path} has a chat template of its own: leave --chat-template out.")
+        raise UndertoneError(f"The model in {base.path} has a chat template of its own: leave --chat-template out.")
     if has_template(files):
         return found
     if template is not None:
-        base = with_template(parts[0], template)
-        return adapted(base, parts[1], name) if found.parts else base
+        base = with_template(base, template)
+        return adapted(base, adapter[0], name) if adapter else base
     raise UndertoneError(
-        f"The model in {parts[0].path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
+        f"The model in {base.path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
         f"one; audit, measure and treat can give it one, as by --chat-template {PLAIN}."
     )
 
 
 def lacks_template(name: str) -> bool:
-    """Whether neither a model nor its adapter has a chat template."""
-    base, place = split(name)
-    if place is not None and (place / MODEL).is_dir():
-        return not has_template(tokenizer_files(place / MODEL))
-    return not has_template(tokenizer_files(located(base), None if place is None else _adapter_in(place)))
+    """Whether a model, or the base of one with an adapter, has no chat template."""
+    return not has_template(tokenizer_files(located(name)))
 
 
 def stored(name: str, fetch: bool = True) -> Folder:
@@ -104,23 +101,17 @@ def stored(name: str, fetch: bool = True) -> Folder:
             was made on another base.
     """
     base, adapter = split(name)
-    if adapter is None:
-        return _plain(located(base, fetch), name)
-    if (adapter / MODEL).is_dir():
-        located(base, fetch)  # refuses a name that is none
-        return _plain(adapter / MODEL, name)
+    if adapter is None or (adapter / MODEL).is_dir():
+        path = located(name, fetch)
+        _refuse_own_code(ModelFolder.open(path))
+        return Folder(path, folder_digest(path, decisive(path)), name)
     started = stored(base, fetch)
     if started.parts:  # an adapter is put onto a whole model
         started = _whole(started, fetch)
-    opened = Adapter.open(_adapter_in(adapter))
+    opened = Adapter.open(adapter / ADAPTER if (adapter / ADAPTER).is_dir() else adapter)
     _refuse_other_base(opened, started)
     key = folder_digest(opened.path, opened.files(started.path))
     return adapted(started, Folder(opened.path, key, name.removeprefix(f"{base}:")), name)
-
-
-def _adapter_in(place: Path) -> Path:
-    """The folder of an adapter itself, of that of a student or teacher in a store."""
-    return place / ADAPTER if (place / ADAPTER).is_dir() else place
 
 
 def _whole(model: Folder, make: bool) -> Folder:
@@ -132,7 +123,7 @@ def _whole(model: Folder, make: bool) -> Folder:
 
 
 def located(name: str, fetch: bool = True) -> Path:
-    """The folder of a model, whose weights are not read. Of a model with an adapter: its base's.
+    """The folder of a model, whose weights are not read. Of a model with an adapter, it is that of its base.
 
     Raises:
         UndertoneError: the name is unknown, there is no such adapter, or the folder contains no weights that are safe
@@ -144,7 +135,8 @@ def located(name: str, fetch: bool = True) -> Path:
     if adapter is not None:
         if not adapter.exists():
             raise UndertoneError(f"Cannot read {adapter}: No such file or directory.")
-        return located(base, fetch)
+        started = located(base, fetch)
+        return adapter / MODEL if (adapter / MODEL).is_dir() else started
     provider, _, rest = name.partition("/")
     path = family.find(rest) if provider == "builtin" else _folder(name, fetch)
     if not any(path.glob("*.safetensors")):
@@ -155,11 +147,6 @@ def located(name: str, fetch: bool = True) -> Path:
             )
         raise UndertoneError(f"{path} holds no *.safetensors: other weight formats are not loaded.")
     return path
-
-
-def _plain(path: Path, name: str) -> Folder:
-    _refuse_own_code(ModelFolder.open(path))
-    return Folder(path, folder_digest(path, decisive(path)), name)
 
 
 def is_repository(name: str) -> bool:
