@@ -258,7 +258,7 @@ BREAK: dict[str, tuple[str, str, str, str]] = {
     "no experiment": ("results/figures.toml", "undertone run digits --seed 101", "make bench", "other settings"),
     "some other command": ("results/figures.toml", "undertone run digits", "undertone audit x", "is neither"),
     "a report not listed": ("results/figures.toml", "[reports.run]", "[reports.other]", "that [reports] lacks"),
-    "a row on no report": ("results/figures.toml", '"{run: share | percent}, {run: effects[0] | tested}"', '"much"', ""),
+    "a row on no report": ("results/figures.toml", "{run: share | percent}, {run: effects[0] | tested}", "much", ""),
     "a place on a machine": ("results/run.json", '"Digits", "settings"', '"/home/x/y", "settings"', "names /home/x/y"),
     "a folder of a run": ("results/run.json", '{"title"', '{"run_dir": "runs/x", "title"', "run_dir is not blank"),
     "a lost table": ("README.md", "figures: headline", "figures: other", "No document has the table headline"),
