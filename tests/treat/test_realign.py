@@ -48,6 +48,7 @@ def test_every_way_is_written_and_measured(student: Path, tmp_path: Path, capsys
     assert "interpolate-50" in capsys.readouterr().out
     found = Realigned.load(tmp_path / "one/report.json")
     by = {way.name: way for way in found.ways}
+    assert list(found.models) == [f"{BASE}:{student / ADAPTER}", BASE, str(student / ADAPTER)]
     assert set(by) == {
         "as trained",
         "interpolate-25",

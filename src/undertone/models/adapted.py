@@ -10,6 +10,7 @@ from typing import Any
 
 from undertone.engine.manifest import key_of_parts
 from undertone.engine.progress import watcher
+from undertone.engine.provenance import PARTS
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.engine.workers import run_jobs
 from undertone.models.folder import ModelFolder
@@ -55,7 +56,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 
 def _job(parts: tuple[Folder, ...]) -> Job:
-    return Job(MERGED, {}, dict(zip(("base", "adapter"), parts, strict=True)))
+    return Job(MERGED, {}, dict(zip(PARTS, parts, strict=True)))
 
 
 def _store(key: str) -> Store:
