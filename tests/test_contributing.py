@@ -91,7 +91,7 @@ def test_what_the_page_adds_works(name: str, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     put(tmp_path, added)
     code, errors = tried(added.command, tmp_path)
-    assert code in (0, 3) and not errors  # 3: a verdict that is inconclusive
+    assert code in (0, 3) and len(errors.splitlines()) <= 1  # 3: a verdict that is inconclusive; what will be done
     modules = [path for path in added.files if path.endswith(".py")]
     ruff = [sys.executable, "-m", "ruff", "check", "-q", "--config", str(ROOT / "pyproject.toml"), *modules]
     assert not modules or subprocess.run(ruff, cwd=tmp_path).returncode == 0
