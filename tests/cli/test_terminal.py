@@ -139,7 +139,9 @@ def test_no_command_repeats_the_text_of_a_file_as_it_is(styled: bool, hostile: P
         if "--json" in arguments:
             assert out.isascii() and json.loads(out) is not None
         if code == 2:
-            assert len(err.splitlines()) == 1, arguments
+            first, *others = err.splitlines()
+            assert first.startswith("undertone:") and all(line.startswith("  ") for line in others), arguments
+            assert styled or not others, "a file has one line"
 
 
 def test_sentences_lines_bars_and_tables_are_tame(styled: bool, capsys: Told) -> None:
