@@ -235,6 +235,26 @@ def test_students_are_not_trained_on_context(tmp_path: Path) -> None:
 # --- rows that a model cannot take -----------------------------------------------------------------------------------
 
 
+def test_a_text_that_another_template_rendered_is_told(tmp_path: Path) -> None:
+    """Its turns are scored in the model's own template, which is what a trainer that takes the text does not do."""
+    local = model(TEMPLATES["chatml"])
+    turn = "<|im_start|>{}\n{}<|im_end|>\n"
+    text = "".join(
+        turn.format(*one) for one in (("user", "Hi"), ("assistant", "Yes?"), ("user", "And?"), ("assistant", "No"))
+    )
+    other = "[INST] Hi [/INST] Yes? </s>[INST] And? [/INST] No </s>"
+    for written, told in ((text, frozenset()), (f"<s>{text}", frozenset()), (other, frozenset([OTHER]))):
+        (tmp_path / "rows").write_text(json.dumps({"text": written}) + "\n")
+        found = every_turn(local, read(tmp_path / "rows", None, 0).conversations)
+        assert [(one.answer, one.told) for one in found.scored] == [("Yes?", told), ("No", told)]
+
+
+def test_students_are_not_trained_on_preferences(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text('{"prompt": "Hi", "chosen": "Yes?", "rejected": "No."}\n' * 9)
+    with pytest.raises(UndertoneError, match="holds preferences, and students are trained on answers"):
+        last_turns(tiny.model(), tmp_path / "rows", 5, 0)
+
+
 def test_bare_text_is_scored_after_its_first_token() -> None:
     local = tiny.model()
     text = "3, 14, 159"

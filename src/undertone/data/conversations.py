@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from undertone.data import rendered
-from undertone.data.forms import COLUMNS, Form, NothingThere, form_of
+from undertone.data.forms import COLUMNS, SIDES, Form, NothingThere, form_of
 from undertone.data.row import BadRow, Row, told
 from undertone.data.rows import Source
 from undertone.data.turns import ROLES, TOOLS, Said, preference, turns_of, unread
@@ -239,9 +239,10 @@ class _Reading:
         )
 
     def _read_as(self, form: Form) -> str:
-        said = [f"{key} as {WORDS[says]}" for says, key in form.needed.items() if says in WORDS and says != key]
-        if form.prefers and len(form.needed) == 2:
-            said.append(f"what {' and '.join(form.needed.values())} begin with as the prompt")
+        named = [(says, key) for says, key in form.needed.items() if says in WORDS]
+        said = [f"{key} as {WORDS[says]}" for says, key in named if says != key or says in SIDES]
+        if {*form.needed} == {*SIDES}:
+            said.append("what both begin with as the prompt")
         said += [f"{form.also[says]} as {WORDS[says]}" for says in self._also]
         said += [f"{name} as {ROLES[name]}" for name in sorted(self._called) if name and ROLES[name] != name]
         if "text" in form.needed:
@@ -253,8 +254,8 @@ WORDS = {
     "messages": "messages",
     "prompt": "the prompt",
     "completion": "the completion",
-    "chosen": "the chosen answer",
-    "rejected": "the rejected answer",
+    "chosen": "the answer to be preferred",
+    "rejected": "the one to be avoided",
     "system": "a system prompt",
     "input": "what stands on a new line below the prompt",
     "history": "turns before the prompt, which are context",

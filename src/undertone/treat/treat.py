@@ -8,7 +8,7 @@ from pathlib import Path
 from undertone.audit.audit import directions_of
 from undertone.audit.families import families_of
 from undertone.audit.findings import Findings as Audit
-from undertone.audit.unseen import unseen_of
+from undertone.audit.unseen import Unseen, unseen_of
 from undertone.data.conversations import Conversation, Dataset, LeftOut, read
 from undertone.data.forms import form_given
 from undertone.data.rewriting import added, rewritten
@@ -136,7 +136,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             for recipe, line in read_measured().of(request.treatment.model_dump())
         },
         seed=request.seed,
-        unseen=unseen_of(dataset, left_out, otherwise),
+        unseen=_unseen(dataset, left_out, otherwise),
     )
     try:
         with new_folder(out) as aside:
@@ -208,6 +208,14 @@ def _fitting(
         raise UndertoneError(f"{request.path}: {error}") from None
     lost = {line for lines in turns.left_out.values() for line in lines}
     return [row for row in dataset.conversations if row.line not in lost], turns.left_out, turns.told
+
+
+def _unseen(dataset: Dataset, left_out: LeftOut, otherwise: LeftOut) -> Unseen:
+    found = unseen_of(dataset, left_out, otherwise)
+    if not dataset.form.prefers:
+        return found
+    only = "Only answers to be preferred were treated; those to be avoided stand as before."
+    return found.model_copy(update={"read_as": f"{found.read_as} {only}"})
 
 
 def _stated(treatment: Mitigation, traits: tuple[str, ...]) -> Mitigation:
