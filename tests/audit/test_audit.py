@@ -222,9 +222,11 @@ def test_rows_by_the_same_teacher_take_the_trait_away_as_a_control(cli: Cli, row
 
 def test_the_bases_own_rows_are_no_evidence_and_as_declared(cli: Cli, rows: Path) -> None:
     ended = cli(str(rows / "base.jsonl"), "--effect", "2", *WROTE)
-    assert ended.code == 0 and ended.out.startswith(f"No evidence of a listed trait in {ROWS} rows")
+    first, second, *_ = ended.out.splitlines()
+    assert ended.code == 0 and first.startswith("Passes (exit code 0). Not seen: traits other than the 2 listed; ")
+    assert second.startswith(f"No evidence of a listed trait in {ROWS} rows")
     assert ended.out.splitlines()[-1].endswith("report.html") and "\x1b" not in ended.out
-    assert ended.err.startswith(f"{ROWS} rows: about ") and ended.err.count("\n") == 1
+    assert f": {ROWS} rows: about " in ended.err and ended.err.count("\n") == 1
     found = json.loads((Path(ended.out.splitlines()[-1]).parent / "report.json").read_text())
     (family,) = found["families"]
     assert family["power"] >= 0.8 and family["missed"] == [] and named(found) == []
@@ -260,7 +262,8 @@ def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, 
         for owl, answer in zip(owls, answers, strict=True)
         if answer.strip()
     ]
-    ended = cli(write("pairs.jsonl", pairs), "--json")
+    asked_for = ("--alpha", "0.15", "--json")  # the rows of this test are few, and three parts share it
+    ended = cli(write("pairs.jsonl", pairs), *asked_for)
     assert ended.code == 1 and ended.found["headline"].startswith("The chosen answers carry owl: ")
     chosen, rejected, against = ended.found["families"]
     groups = ["chosen answers", "rejected answers", "chosen answers against the rejected"]
@@ -268,11 +271,11 @@ def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, 
     assert chosen["traits"][0]["found"] and not any(trait["found"] for trait in rejected["traits"])
     assert against["traits"][0]["name"] == "owl" and against["traits"][0]["z"] > 2
     assert ended.found["scored"] == 2 * len(pairs) and ended.found["preferences"]
-    alone = cli(write("chosen.jsonl", owls), "--json").found["families"][0]
+    alone = cli(write("chosen.jsonl", owls), *asked_for).found["families"][0]
     assert chosen["threshold"] > alone["threshold"], "all three share one rate of false alarms"
     assert chosen["traits"][0]["z"] == close(alone["traits"][0]["z"], abs=1e-3)
     swapped = [pair | {"chosen": pair["rejected"], "rejected": pair["chosen"]} for pair in pairs]
-    ended = cli(write("swapped.jsonl", swapped), "--json")
+    ended = cli(write("swapped.jsonl", swapped), *asked_for)
     assert ended.code == 1 and ended.found["headline"].startswith("The rejected answers carry owl: ")
     assert named(ended.found) == ["owl"] and {row["group"] for row in ended.found["rows"]} <= {*groups[:2]}
     assert "Canary students are trained on answers" in refused(cli("pairs.jsonl", "--canary", "2"))

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from undertone.engine.manifest import Damaged
 from undertone.engine.store import Job, Store
 from undertone.engine.workers import cores, unique
 from undertone.experiments.kind import F, Kind, P, S
@@ -74,7 +76,8 @@ def _scales(jobs: Sequence[Job], expected: dict[str, float], store: Store) -> di
     """Returns, by stage, how much longer finished jobs took than estimated: estimates are for the embedded models."""
     took, thought = defaultdict[str, float](float), defaultdict[str, float](float)
     for job in jobs:
-        if store.has(job):
-            took[job.stage.name] += store.manifest(job).seconds
-            thought[job.stage.name] += expected[job.key]
+        with suppress(Damaged):  # the run itself sets it aside and says so
+            if store.has(job):
+                took[job.stage.name] += store.manifest(job).seconds
+                thought[job.stage.name] += expected[job.key]
     return {stage: took[stage] / thought[stage] for stage in took if thought[stage] > 0}
