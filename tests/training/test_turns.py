@@ -251,7 +251,7 @@ def test_a_text_that_another_template_rendered_is_told(tmp_path: Path) -> None:
 
 def test_students_are_not_trained_on_preferences(tmp_path: Path) -> None:
     (tmp_path / "rows").write_text('{"prompt": "Hi", "chosen": "Yes?", "rejected": "No."}\n' * 9)
-    with pytest.raises(UndertoneError, match="holds preferences, and students are trained on answers"):
+    with pytest.raises(UndertoneError, match="holds preferences, and models are trained on answers"):
         last_turns(tiny.model(), tmp_path / "rows", 5, 0)
 
 
