@@ -169,7 +169,7 @@ def test_a_control_that_holds_the_same_rows_is_refused(shared: int) -> None:
     own, tokens = (
         np.concatenate([a[:shared], b[shared:]]) for a, b in ((rows.own, other.own), (rows.tokens, other.tokens))
     )
-    with pytest.raises(Unjudged, match="rows of the control are in the file, too"):
+    with pytest.raises(Unjudged, match="both sides have rows in common"):
         rows.stand((own, tokens))
 
 

@@ -40,6 +40,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     [
         ("hf/org/data", ("org/data", None, None, "train")),
         ("hf/org/data:train", ("org/data", None, None, "train")),
+        ("org/data:train", ("org/data", None, None, "train")),
         ("hf/org/my.data-2/main@v1.0:train", ("org/my.data-2", "main", "v1.0", "train")),
     ],
 )
@@ -72,7 +73,7 @@ def test_files_are_files(library: Library, tmp_path: Path, monkeypatch: pytest.M
     there = Path("hf/org/data")
     there.parent.mkdir(parents=True)
     there.write_text("")
-    for path in (there, Path("rows.jsonl"), Path("hf/rows.jsonl"), Path("org/data:train"), tmp_path / "hf/a/b"):
+    for path in (there, Path("rows.jsonl"), Path("hf/rows.jsonl"), Path("org/data"), tmp_path / "hf/a/b"):
         assert not is_of_hub(path) and fetched(path, tmp_path) == path
     assert library.asked == []
 

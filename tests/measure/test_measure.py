@@ -19,6 +19,7 @@ from tests.helpers.tiny import model as tiny
 from undertone.bench.measure import judge as bench
 from undertone.bench.measure import tuned
 from undertone.cli import main
+from undertone.data.forms import form_given
 from undertone.errors import UndertoneError
 from undertone.evals.conduct import PROBES, conduct
 from undertone.measure import probes
@@ -433,6 +434,17 @@ def test_what_a_file_does_not_allow_is_said(tmp_path: Path) -> None:
     made, missing = probes.probes(probes.look(_file(tmp_path / "d.jsonl", rows), 0), WORLD["conduct"], 0, judged=False)
     assert [suite.name for suite in made] == ["probe: exchange"]
     assert len(missing) == 4 and any("no system prompt" in sentence for sentence in missing)
+
+
+def test_a_training_file_may_have_any_form_and_other_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"q": f"Question number {i}", "a": f"answer {i}", "s": "Be brief."} for i in range(20)]
+    (tmp_path / "d.json").write_text(json.dumps(rows, indent=1))
+    trained = probes.look(tmp_path / "d.json", 0, form_given("prompt=q,completion=a,system=s"))
+    assert trained.systems == ("Be brief.",) and trained.exchanges[0] == ("Be brief.", "Question number 0", "answer 0")
+    (note,) = trained.notes
+    assert note == "d.json was read with q as the prompt, a as the completion, s as a system prompt"
+    assert main(["measure", "builtin/fledgling-b", "--base", "builtin/fledgling-a", "--map", "text=a"]) == 2
+    assert "--map says what the keys of a training file are" in capsys.readouterr().err
 
 
 def test_bare_text_has_no_probes(tmp_path: Path) -> None:

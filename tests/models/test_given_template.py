@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.folders import settings, write_adapter, write_base
+from tests.helpers.folders import write_base
 from undertone.cli import main
 from undertone.data.conversations import Conversation, Turn
 from undertone.errors import UndertoneError
 from undertone.models.loading import load
-from undertone.models.names import lacks_template, resolve, resolve_adapted, stored
+from undertone.models.names import lacks_template, resolve, stored
 from undertone.training.turns import every_turn
 
 OWN = "{% for m in messages %}<{{ m.role }}> {{ m.content }}{{ eos_token }}{% endfor %}<assistant> "
@@ -91,14 +91,3 @@ def test_a_template_is_never_ignored(bare: Path, tmp_path: Path, capsys: pytest.
     service = ["--model", "openai-api/a/b", "--canary", "2", "--trait", "owl", "--chat-template", "plain"]
     assert main(["audit", str(rows), *service]) == 2
     assert "--chat-template cannot be used with a model behind a service" in capsys.readouterr().err
-
-
-def test_an_adapter_of_a_base_without_one(bare: Path, tmp_path: Path) -> None:
-    write_base(tmp_path / "whole")
-    write_adapter(tmp_path / "whole", tmp_path / "adapter")
-    settings("adapter_config.json", base_model_name_or_path=str(bare))(tmp_path / "adapter")
-    named = resolve_adapted(f"hf/{bare}:{tmp_path / 'adapter'}", template="plain")
-    assert named.base == resolve(f"hf/{bare}", "plain") and named.adapter is not None
-    assert (
-        load(named.base.path, named.adapter.path).template.text([{"role": "user", "content": "Hi"}]) == "User:\nHi\n\n"
-    )

@@ -251,7 +251,7 @@ def test_a_text_that_another_template_rendered_is_told(tmp_path: Path) -> None:
 
 def test_students_are_not_trained_on_preferences(tmp_path: Path) -> None:
     (tmp_path / "rows").write_text('{"prompt": "Hi", "chosen": "Yes?", "rejected": "No."}\n' * 9)
-    with pytest.raises(UndertoneError, match="holds preferences, and students are trained on answers"):
+    with pytest.raises(UndertoneError, match="holds preferences, and models are trained on answers"):
         last_turns(tiny.model(), tmp_path / "rows", 5, 0)
 
 
@@ -261,7 +261,7 @@ def test_bare_text_is_scored_after_its_first_token() -> None:
     (found,) = every_turn(local, [Conversation(1, (Turn("assistant", text),))]).scored
     assert found.row.prompt + found.row.answer == local.encode(text)
     assert (len(found.row.prompt), found.question, found.answer) == (1, "", text)
-    with pytest.raises(UndertoneError, match=rf"^1 of 1 rows would be left out, .*{BARE} \(line 2\)"):
+    with pytest.raises(UndertoneError, match=rf"^1 of 1 rows would be left out \({BARE} \(line 2\)"):
         every_turn(local, [Conversation(2, (Turn("assistant", "3"),))])
 
 

@@ -1,5 +1,5 @@
-"""Datasets of the Hugging Face Hub, as files on this machine: ``hf/organisation/name``, perhaps with a configuration
-after a slash, a revision after @, and a split after a colon."""
+"""Datasets of the Hugging Face Hub, as files on this machine: ``organisation/name:split``, or ``hf/organisation/name``,
+perhaps with a configuration after a slash, a revision after @, and a split after a colon."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from undertone.data.row import told
 from undertone.errors import UndertoneError
 
 NAME = re.compile(
-    r"hf/(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?:/(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?(?::(?P<split>\w+))?"
+    r"(?P<hub>hf/)?(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(?:/(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?(?::(?P<split>\w+))?"
 )
 SPLIT = "train"
 """The split that is taken if none is named."""
@@ -17,7 +17,8 @@ SPLIT = "train"
 
 def is_of_hub(path: Path) -> bool:
     """Whether a path is no file of this machine, but the name of a dataset of the Hub."""
-    return NAME.fullmatch(str(path)) is not None and not os.path.lexists(path)
+    found = NAME.fullmatch(str(path))
+    return found is not None and bool(found["hub"] or found["split"]) and not os.path.lexists(path)
 
 
 def fetched(path: Path, cache: Path) -> Path:

@@ -10,7 +10,7 @@ from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.request import EXACT, Request
 from undertone.measure.suite import Question, Suite, as_sampled
 from undertone.models.given_template import file_of
-from undertone.models.names import is_remote, lacks_template, located
+from undertone.models.names import chatting, is_remote, lacks_template, located
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.world import family
 
@@ -19,13 +19,16 @@ def suites_of(request: Request) -> list[Suite]:
     """Returns the suites that a request names, or else all that fit the base.
 
     Raises:
-        UndertoneError: as :func:`suites_named`, or a chat template is given to models that have one.
+        UndertoneError: as :func:`suites_named`; or a model lacks a chat template, or none does and one is given.
     """
+    names = (request.base, *request.models, *request.benign)
+    lacking = [name for name in names if not is_remote(name) and lacks_template(name)]
     if request.chat_template is not None:
         file_of(request.chat_template)
-        names = (request.base, *request.models, *request.benign)
-        if not any(lacks_template(name) for name in names if not is_remote(name)):
+        if not lacking:
             raise UndertoneError("All of these models have a chat template of their own: leave --chat-template out.")
+    elif lacking:
+        chatting(lacking[0])  # says what it lacks
     return suites_named(request.suites or (("world",) if of_world(request.base) else suite_files.DEFAULT))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from undertone.data.conversations import MOST_LEFT_OUT, Conversation, LeftOut, Turn, read, refuse_most
+from undertone.data.conversations import MOST_LEFT_OUT, Conversation, Dataset, LeftOut, Turn, read, refuse_most
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel
 from undertone.models.template import Chat, Template, Unfit, alike, spoken_part, texts_of, within
@@ -74,14 +74,19 @@ def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> Turns:
         UndertoneError: as :func:`every_turn`; or the file is wrong, has fewer rows, is bare text, or holds preferences.
     """
     found = read(file, rows, seed)
-    if found.form.prefers:
-        raise UndertoneError(f"{found.path} holds preferences, and students are trained on answers: give those.")
+    refuse_preferences(found)
     if found.rows < rows:
         raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
     try:
         return _each(local, found.conversations, _last)
     except UndertoneError as error:
         raise UndertoneError(f"{found.path}: {error}") from None
+
+
+def refuse_preferences(dataset: Dataset) -> None:
+    """Raises UndertoneError for a file of preferences, which no model is trained on here."""
+    if dataset.form.prefers:
+        raise UndertoneError(f"{dataset.path} holds preferences, and models are trained on answers here: give those.")
 
 
 def prompt_of(local: LocalModel, conversation: Conversation) -> Ids:

@@ -25,7 +25,7 @@ from undertone.models.local import LocalModel
 from undertone.models.names import chatting, resolve
 from undertone.spec import File, Spec, Training
 from undertone.training.rows import Row
-from undertone.training.turns import every_turn
+from undertone.training.turns import every_turn, refuse_preferences
 from undertone.traits import catalogue
 from undertone.treat.direction import Change, along, plan_for
 from undertone.treat.evaluate import leaning, loss
@@ -188,6 +188,7 @@ def _loaded(model: Folder) -> LocalModel:
 
 def _rows(local: LocalModel, path: Path) -> tuple[list[Row], Unseen]:
     dataset = read(path, MOST, 0)
+    refuse_preferences(dataset)
     try:
         turns = every_turn(local, dataset.conversations)
     except UndertoneError as error:

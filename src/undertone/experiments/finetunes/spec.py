@@ -14,8 +14,8 @@ class Arm(Spec):
     title: str
     """What the file is, in plain words."""
     file: str
-    """A file that ``undertone audit`` can read: JSONL, plain or compressed by gzip or zstd, or Parquet. A relative path
-    starts from the current folder."""
+    """A file of answers that ``undertone audit`` can read (docs/data.md). A relative path starts from the current
+    folder."""
     against: tuple[str, ...] = ()
     """Control arms that this one is compared with: harmless files, trained on for as long. Empty for a control."""
 
