@@ -219,6 +219,9 @@ def audit(
     from undertone.audit.cost import cost_of as time_of
 
     if dry_run:
+        from undertone.engine.environment import quiet_libraries
+
+        quiet_libraries()
         with Bars(quiet=form == "json"):  # a model may have to be merged
             cost = time_of(request)
         if form == "json":
