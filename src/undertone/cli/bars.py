@@ -94,9 +94,6 @@ class Bars(Watcher):
 
     def advanced(self, what: str, done: int, total: int) -> None:
         """Advances the stage ``what``, which is added if there is none."""
-        if self._first:
-            first, self._first = self._first, ""
-            self.said(first)
         self._draw()
         self.forecast.advance(what, done, total)
 
@@ -109,7 +106,10 @@ class Bars(Watcher):
         self.said(f"note: {one_line(sentence)}")
 
     def _draw(self) -> None:
-        """Shows the bars, not before there is something to show."""
+        """Says the first line and shows the bars, not before there is something to show."""
+        if self._first:
+            first, self._first = self._first, ""
+            self.said(first)
         if self._console.is_terminal and not self._quiet and not self._live.is_started:
             self._live.start()
 
