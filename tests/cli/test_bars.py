@@ -49,6 +49,15 @@ def test_jobs_that_were_there_are_no_work_where_nothing_is_known_before(capsys: 
     assert capsys.readouterr().err == "a run anew: 8 jobs, less those that were made before.\n"
 
 
+def test_a_first_line_waits_until_nothing_can_be_refused_any_more(capsys: Told) -> None:
+    with Bars() as shown:
+        shown.begins("Treats rows.jsonl by drop.")
+        assert capsys.readouterr().err == ""
+        shown.advanced("files", 0, 2)
+        shown.advanced("files", 1, 2)
+    assert capsys.readouterr().err == "Treats rows.jsonl by drop.\n"
+
+
 def test_quiet_bars_say_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Told) -> None:
     monkeypatch.setattr(bars, "EVERY", 0.01)
     with Bars("owls", quiet=True) as shown:

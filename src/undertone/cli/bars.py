@@ -38,7 +38,7 @@ class Bars(Watcher):
 
     def __init__(self, name: str = "", quiet: bool = False) -> None:
         self.forecast = Forecast()
-        self._name = name
+        self._name, self._first = name, ""
         self._console = console(stderr=True, quiet=quiet)
         self._live = Live(
             console=self._console,
@@ -59,6 +59,10 @@ class Bars(Watcher):
         self._ended.set()
         self._live.stop()
         self._open.close()
+
+    def begins(self, line: str) -> None:
+        """Takes the first line, which is printed once the work is seen to go on: after all that may be refused."""
+        self._first = line
 
     def expect(self, seconds: Mapping[str, float]) -> None:
         """Takes which jobs are to be made, by key, and how many seconds of one core each takes."""
@@ -102,7 +106,10 @@ class Bars(Watcher):
         self.said(f"note: {one_line(sentence)}")
 
     def _draw(self) -> None:
-        """Shows the bars, not before there is something to show."""
+        """Says the first line and shows the bars, not before there is something to show."""
+        if self._first:
+            first, self._first = self._first, ""
+            self.said(first)
         if self._console.is_terminal and not self._quiet and not self._live.is_started:
             self._live.start()
 

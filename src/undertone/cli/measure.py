@@ -136,7 +136,7 @@ def measure(
     def work(bars: Bars) -> Findings:
         count = sum(len(question.paraphrases) for one in suites for question in one.questions)
         asked = len({base, *model, *benign})
-        bars.said(
+        bars.begins(
             f"Measurement of {', '.join(model)} against {base}: {len(suites)} suites with {count:,} questions, "
             f"{asked} model{'s' if asked > 1 else ''}; how long it takes is known once the first of them answers."
         )

@@ -113,7 +113,7 @@ def treat(
     refuse_taken(folder)
     quiet_libraries()
     with Bars(quiet=json) as bars:
-        bars.said(f"Treats {data} by {request.name}; how long it takes is known once it has begun.")
+        bars.begins(f"Treats {data} by {request.name}; how long it takes is known once it has begun.")
         told = run(request, folder, bars.advanced)
     if json:
         print_json(told)
@@ -189,7 +189,7 @@ def realign_model(
     quiet_libraries()
     with new_folder(folder) as aside:
         with Bars(quiet=json) as bars:
-            bars.said(
+            bars.begins(
                 f"Brings {model} back to {base} in {len(ways(request))} ways; the first tells how long they take."
             )
             findings = realign(request, aside, bars.advanced)
