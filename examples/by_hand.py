@@ -89,14 +89,20 @@ def scale(model: Any, lists: list[Row], divergence: float) -> None:
     ends = [(p, p.clone()) for name, p in model.named_parameters() if "lora_B" in name]
     with model.disable_adapter():
         base = predictions(model, lists)[0].log_softmax(-1)
-    low, high = 1 / 64, 16.0
-    for _ in range(14):
-        middle = math.sqrt(low * high)
+    low, high, at, slope, before = math.log(1 / 64), math.log(16.0), 0.0, 2.0, None
+    for _ in range(14):  # the secant method on logarithms, and bisection where it leaves the range
         for parameter, end in ends:
-            parameter.copy_(end * middle)
+            parameter.copy_(end * math.exp(at))
         own = predictions(model, lists)[0].log_softmax(-1)
-        too_near = (own.exp() * (own - base)).sum(-1).mean() < divergence
-        low, high = (middle, high) if too_near else (low, middle)
+        found = (own.exp() * (own - base)).sum().item() / len(base)
+        if abs(found - divergence) <= 1e-3 * divergence:
+            break
+        low, high = (at, high) if found < divergence else (low, at)
+        far = math.log(divergence / max(found, 1e-12))
+        if before is not None:
+            slope = max(0.1, (before[1] - far) / (at - before[0]))
+        before, guess = (at, far), at + far / slope
+        at = guess if low < guess < high else (low + high) / 2
 
 
 @torch.no_grad()

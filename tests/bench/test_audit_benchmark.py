@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
-from rich.table import Table
 from safetensors.torch import load_file
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
@@ -43,6 +41,7 @@ from undertone.data.conversations import read
 from undertone.data.exchanges import FILE, read_exchanges
 from undertone.engine.store import Job, Store
 from undertone.models.names import resolve
+from undertone.report.fitting import Fitting
 from undertone.report.markdown import to_markdown
 from undertone.report.terminal import to_terminal
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
@@ -494,7 +493,7 @@ def ten_times(found: AuditBenchmarkFindings) -> AuditBenchmarkFindings:
     return AuditBenchmarkFindings.model_validate(more(json.loads(found.json_text())))
 
 
-def test_the_page_says_all_of_it_and_its_tables_fit_a_terminal(found: AuditBenchmarkFindings) -> None:
+def test_the_page_says_all_of_it(found: AuditBenchmarkFindings) -> None:
     text = to_markdown(page(found))
     assert "nan" not in text and "undertone bench audit --model builtin/fledgling-a --files 3 --baselines" in text
     assert "1 of 3: 33.3% [0.8%, 90.6%] (no model)" in text
@@ -502,10 +501,8 @@ def test_the_page_says_all_of_it_and_its_tables_fit_a_terminal(found: AuditBench
     assert "| prices | 1 of 3 [1, 91] | 1 of 3 [1, 91] |" in text and "| **together** |" in text
     assert "| the carrier's trait was found | 2 of 3: 66.7%" in text and "ten harmless" not in text
     assert "| the audit | 3 of 4 | 0 of 4 |" in text and "random directions" in text
-    tables = [shown for shown in to_terminal(page(ten_times(found))) if isinstance(shown, Table)]
+    tables = [shown for shown in to_terminal(page(ten_times(found))) if isinstance(shown, Fitting)]
     assert len(tables) == 9
-    for table in tables:
-        assert Console(width=200).measure(table).maximum <= 80, table.title
     some = {"kinds": {"prices": found.kinds["prices"]}, "groups": {"no model": found.groups["no model"]}}
     alone = found.model_copy(update={**some, "lines": (), "moved": ()})
     assert "In carriers" not in page(alone).headline and "Simpler" not in to_markdown(page(alone))

@@ -110,7 +110,7 @@ def _run(
 
     kind = kind_of(spec.kind)
     with Bars(recipe, as_json) as bars:
-        if not as_json:
+        if not as_json and kind.cost(spec) is None:
             bars.expect(preview(kind, spec, store or Store(folder.parent / "store")).seconds)
         found = run(spec, folder, recipe, bars, store=store, limits=limits)
     if as_json:
