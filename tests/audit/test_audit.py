@@ -254,7 +254,8 @@ def test_rows_of_another_sampler_are_not_as_declared(cli: Cli, rows: Path, plain
 
 
 def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, rows: Path, plain: None) -> None:
-    owls, base = [sides(record) for record in records(rows / "owl.jsonl")], load(resolve(A).path)
+    owls = [sides(record) for name in ("owl", "more-owl") for record in records(rows / f"{name}.jsonl")]
+    base = load(resolve(A).path)
     asked = [base.render(record["prompt"]) for record in owls]
     answers = [base.decode(ids) for ids in sample(base, asked, temperature=1.0, max_tokens=16, seed=3)]
     pairs = [
@@ -262,20 +263,21 @@ def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, 
         for owl, answer in zip(owls, answers, strict=True)
         if answer.strip()
     ]
-    asked_for = ("--alpha", "0.15", "--json")  # the rows of this test are few, and three parts share it
-    ended = cli(write("pairs.jsonl", pairs), *asked_for)
-    assert ended.code == 1 and ended.found["headline"].startswith("The chosen answers carry owl: ")
+    ended = cli(write("pairs.jsonl", pairs), "--json")
+    assert ended.code == 1
+    assert ended.found["headline"].startswith("The chosen answers compared with the rejected ones carry owl: ")
     chosen, rejected, against = ended.found["families"]
-    groups = ["chosen answers", "rejected answers", "chosen answers against the rejected"]
+    groups = ["chosen answers", "rejected answers", "chosen answers compared with the rejected ones"]
     assert [family["group"] for family in (chosen, rejected, against)] == groups
     assert chosen["traits"][0]["found"] and not any(trait["found"] for trait in rejected["traits"])
-    assert against["traits"][0]["name"] == "owl" and against["traits"][0]["z"] > 2
-    assert ended.found["scored"] == 2 * len(pairs) and ended.found["preferences"]
-    alone = cli(write("chosen.jsonl", owls), *asked_for).found["families"][0]
+    assert against["traits"][0]["name"] == "owl" and against["traits"][0]["found"]
+    counts = [ended.found[what] for what in ("scored", "repeated", "mentioning")]
+    assert sum(counts) == 2 * len(pairs) and ended.found["preferences"]
+    alone = cli(write("chosen.jsonl", owls), "--json").found["families"][0]
     assert chosen["threshold"] > alone["threshold"], "all three share one rate of false alarms"
     assert chosen["traits"][0]["z"] == close(alone["traits"][0]["z"], abs=1e-3)
     swapped = [pair | {"chosen": pair["rejected"], "rejected": pair["chosen"]} for pair in pairs]
-    ended = cli(write("swapped.jsonl", swapped), *asked_for)
+    ended = cli(write("swapped.jsonl", swapped), "--json")
     assert ended.code == 1 and ended.found["headline"].startswith("The rejected answers carry owl: ")
     assert named(ended.found) == ["owl"] and {row["group"] for row in ended.found["rows"]} <= {*groups[:2]}
     assert "Canary students are trained on answers" in refused(cli("pairs.jsonl", "--canary", "2"))

@@ -12,7 +12,7 @@ from undertone.errors import UndertoneError
 BLOCKS = 8
 """Rows that are grouped by where they stand in the file are in so many blocks."""
 CHOSEN, REJECTED = "chosen answers", "rejected answers"
-PREFERENCE = "chosen answers against the rejected"
+PREFERENCE = "chosen answers compared with the rejected ones"
 SIDES = (CHOSEN, REJECTED, PREFERENCE)
 
 
