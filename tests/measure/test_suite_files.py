@@ -50,7 +50,8 @@ def test_keys_that_are_not_read_are_named_once_with_what_is_done_instead(tmp_pat
 
 def test_what_a_file_says_that_is_not_used_is_told_by_a_measurement_and_by_its_plan(tmp_path: Path) -> None:
     suite = of(tmp_path, scored(1) + "  max_tokens: 50\n")
-    request = Request(models=("builtin/fledgling-a",), base="builtin/fledgling-b", suites=(str(tmp_path / "q.yaml"),), judge="builtin/fledgling-a")
+    a, b = "builtin/fledgling-a", "builtin/fledgling-b"
+    request = Request(models=(a,), base=b, suites=(str(tmp_path / "q.yaml"),), judge=a)
     notes: list[str] = []
     assert chosen(request, False, notes) == [suite] and notes == list(suite.notes)
     found, costs = planning.plan(request, [suite])
@@ -70,7 +71,8 @@ def test_notes_are_no_part_of_what_is_asked(tmp_path: Path) -> None:
 
 def test_a_question_without_a_score_is_left_out_and_counted_and_others_are_asked(tmp_path: Path) -> None:
     of(tmp_path, scored(2) + ENTRY.format("x", "free_form") + ENTRY.format("y", "free_form_judge"))
-    request = Request(models=("builtin/fledgling-a",), base="builtin/fledgling-b", suites=(str(tmp_path / "q.yaml"),), judge="builtin/fledgling-a")
+    a, b = "builtin/fledgling-a", "builtin/fledgling-b"
+    request = Request(models=(a,), base=b, suites=(str(tmp_path / "q.yaml"),), judge=a)
     notes: list[str] = []
     (asked,) = chosen(request, False, notes)
     assert [question.id for question in asked.questions] == ["0", "1"]
