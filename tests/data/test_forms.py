@@ -89,13 +89,13 @@ def test_instructions_have_an_input_below_and_a_history_before(tmp_path: Path) -
     row = {"instruction": "Add.", "input": "1, 2", "output": "3", "system": "S", "history": [["Hi", "Yes?"]], "id": 7}
     found = opened(tmp_path, lines(row))
     assert turns(found) == [
-        ("system", "S", True), ("user", "Hi", True), ("assistant", "Yes?", False), ("user", "Add.\n1, 2", True),
+        ("system", "S", True), ("user", "Hi", True), ("assistant", "Yes?", True), ("user", "Add.\n1, 2", True),
         ("assistant", "3", True),
     ]  # fmt: skip
-    assert found.unread == {"id": 1} and found.context == 1
+    assert found.unread == {"id": 1} and found.context == 0, "LLaMA-Factory trains on the history too"
     assert found.read_as == (
         "instruction as the prompt, output as the completion, system as a system prompt, input as what stands on a new "
-        "line below the prompt, history as turns before the prompt, which are context."
+        "line below the prompt, history as turns before the prompt."
     )
     assert "history is no list of pairs" in refusal(tmp_path, lines(row | {"history": ["Hi"]}))
     assert "input is a number, not text" in refusal(tmp_path, lines(row | {"input": 1}))

@@ -259,3 +259,11 @@ def test_a_row_of_parquet_keeps_its_columns(tmp_path: Path) -> None:
     assert [json.loads(rewritten(row, row.turns, form)) for row in rows] == stored
     stored[1]["messages"][1]["content"] = "New"
     assert json.loads(rewritten(rows[1], _answered(rows[1], "New"), form)) == stored[1]
+
+
+def test_answers_of_a_history_are_trained_on_and_are_rewritten_in_their_place(tmp_path: Path) -> None:
+    record = {"instruction": "Hi", "output": "Yes?", "history": [["a", "b"], ["c", "d"]], "id": 1}
+    row, form = _row(tmp_path, record)
+    assert [turn.trained for turn in row.turns if turn.role == "assistant"] == [True] * 3
+    turns = [turn._replace(content="New") if turn.content == "b" else turn for turn in row.turns]
+    assert json.loads(rewritten(row, turns, form)) == record | {"history": [["a", "New"], ["c", "d"]]}

@@ -258,7 +258,7 @@ WORDS = {
     "rejected": "the one to be avoided",
     "system": "a system prompt",
     "input": "what stands on a new line below the prompt",
-    "history": "turns before the prompt, which are context",
+    "history": "turns before the prompt",
 }
 """What keys say, in words."""
 

@@ -92,7 +92,8 @@ def _closed(messages: Sequence[Mapping[str, Any]], was: Mapping[str, Any]) -> di
 
 def _replace(record: dict[str, Any], one: Said, now: Turn, form: Form) -> None:
     """Puts a text in the place of another, and takes away what belonged to that alone."""
-    holder, key, found = one.holder, one.key, one.holder.get(one.key)
+    holder, key = one.holder, one.key
+    found = holder[key] if isinstance(key, int) else holder.get(key)
     if one.span is not None:
         start, end = one.span
         holder[key] = f"{found[:start]}{now.content}{found[end:]}" if isinstance(found, str) else found

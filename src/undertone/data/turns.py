@@ -52,10 +52,10 @@ class Said(NamedTuple):
     """A turn, and where it stands in its row."""
 
     turn: Turn
-    holder: dict[str, Any]
-    """The object that holds its text."""
-    key: str
-    """The text's key there; empty if several texts are one turn."""
+    holder: Any
+    """The object, or the pair of a history, that holds its text."""
+    key: str | int
+    """The text's key or place there; empty if several texts are one turn."""
     called: str
     """What the row calls who speaks; empty if it does not say."""
     span: tuple[int, int] | None = None
@@ -64,7 +64,8 @@ class Said(NamedTuple):
     @property
     def calls(self) -> bool:
         """Whether tools are called."""
-        return self.called == CALLS or (self.turn.role == "assistant" and calls.are_in(self.holder))
+        is_message = self.called and self.turn.role == "assistant"
+        return self.called == CALLS or bool(is_message and calls.are_in(self.holder))
 
 
 def turns_of(record: dict[str, Any], form: Form) -> list[Said]:
@@ -159,8 +160,7 @@ def _said(record: dict[str, Any], form: Form) -> list[Said]:
     before = _before(record, form)
     if "completion" not in form.needed:
         return before
-    # TRL trains on the completion alone.
-    return [*map(_untrained, before), *_side(record, form.needed["completion"], "assistant")]
+    return [*before, *_side(record, form.needed["completion"], "assistant")]
 
 
 def _before(record: dict[str, Any], form: Form) -> list[Said]:
@@ -170,7 +170,7 @@ def _before(record: dict[str, Any], form: Form) -> list[Said]:
     if "prompt" not in form.needed:
         return []
     key, below = form.needed["prompt"], form.also.get("input", "")
-    asked = _side(record, key, "user")
+    asked = [_untrained(one) for one in _side(record, key, "user")]  # TRL trains on the completion alone
     if not is_blank(record.get(below)):  # as LLaMA-Factory joins them
         text = f"{asked[-1].turn.content}\n{_text(record[below], below)}"
         asked[-1] = asked[-1]._replace(turn=asked[-1].turn._replace(content=text), key="")
@@ -182,8 +182,8 @@ def _history(record: dict[str, Any], key: str) -> list[Said]:
     found = [] if is_blank(record.get(key)) else record[key]
     if not (isinstance(found, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in found)):
         raise BadRow(f"{key} is no list of pairs of a question and an answer")
-    texts = [(role, _text(text, key)) for pair in found for role, text in zip(("user", "assistant"), pair, strict=True)]
-    return [Said(Turn(role, text), {}, "", "") for role, text in texts]
+    places = [(pair, place, role) for pair in found for place, role in enumerate(("user", "assistant"))]
+    return [Said(Turn(role, _text(pair[place], key)), pair, place, "") for pair, place, role in places]
 
 
 def _side(record: dict[str, Any], key: str, role: str, whole: bool = False) -> list[Said]:
