@@ -6,7 +6,7 @@ It also tests a claim of origin, trains canary students, and picks the rows with
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -61,12 +61,8 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * (len(groups) + len(pairs)))
     control, control_unseen = _control(local, trusted, families, along, progress)
-    before, done = time.perf_counter(), 0
-    looked = sum(len(rows.scored) for rows in groups.values())
-    files: dict[str, Scored] = {}
-    for name, rows in groups.items():
-        files[name] = scored(local, rows, along, ROWS_SCORED, _further(progress, done, looked))
-        done += len(rows.scored)
+    before, looked = time.perf_counter(), sum(len(rows.scored) for rows in groups.values())
+    files = _scores(local, groups, along, progress)
     rate = looked / (time.perf_counter() - before)
     judging = [(name, name, control) for name in groups]
     judging += [(pair.name, pair.chosen, files[pair.rejected]) for pair in pairs]
@@ -120,6 +116,15 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         wall_s=time.perf_counter() - clock,
         made_with=surroundings.versions() | surroundings.hardware(),
     )
+
+
+def _scores(local: LocalModel, groups: Mapping[str, Rows], along: Directions, progress: Progress) -> dict[str, Scored]:
+    """Scores the rows of every source, with one progress over all."""
+    found, done, total = dict[str, Scored](), 0, sum(len(rows.scored) for rows in groups.values())
+    for name, rows in groups.items():
+        found[name] = scored(local, rows, along, ROWS_SCORED, _further(progress, done, total))
+        done += len(rows.scored)
+    return found
 
 
 def _strict(

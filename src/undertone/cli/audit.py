@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from undertone.audit.api.request import Request as ServiceRequest
     from undertone.audit.findings import Findings
     from undertone.audit.request import Request, Sampling
+    from undertone.models.services.spending import Limits
 
 app = App(name="audit")
 
@@ -163,7 +165,6 @@ def audit(
         Says what would be done and what it costs, and scores nothing.
     """
     _refuse_renamed(recipe)
-    form = output.form
     if model is None:
         raise UndertoneError(
             "Name the base that would be trained on the file, because a trait is carried for one base and not for "
@@ -186,12 +187,6 @@ def audit(
     from undertone.models.names import is_remote
 
     if is_remote(model):
-        from undertone.audit.api import audit as service
-        from undertone.audit.api.cost import cost_of
-        from undertone.audit.api.gate import gate_of as service_gate
-        from undertone.audit.api.request import VERB
-        from undertone.models.services.spending import Budget
-
         if group_by is not None or strict:
             raise UndertoneError(
                 "--group-by and --strict need a model whose weights are on this machine: leave them out."
@@ -200,31 +195,53 @@ def audit(
         asked = _service_request(
             given, canary, effect, training, asdict(claim) | {"alpha": alpha, "chat_template": chat_template}
         )
-        folder = named(out) if out else folder_for("audits", data, asked)
-        if dry_run:
-            return show_cost(f"Audit of {data}", cost_of(asked), folder, form == "json")
-        budget = Budget(limits_of(max_cost, max_requests))
-        return present(
-            VERB,
-            asked,
-            folder,
-            lambda bars: service.run(asked, folder, budget, bars.advanced),
-            lambda found: service_gate(found, fail_on, bool(output.allow)),
-            form,
-        )
+        return _by_service(asked, out, limits_of(max_cost, max_requests), fail_on, output, dry_run)
     limits_of(max_cost, max_requests, [model])
     names, own = traits_of(trait)
     given |= {"traits": names, "own": own, "group_by": group_by, "strict": strict, "chat_template": chat_template}
-    request = _request(given, claim, canary, alpha, effect, training)
-    from undertone.audit.cost import cost_of as time_of
+    return _here(_request(given, claim, canary, alpha, effect, training), out, fail_on, output, dry_run)
+
+
+def _by_service(
+    request: ServiceRequest,
+    out: Path | None,
+    limits: Limits,
+    fail_on: Sequence[FailOn],
+    output: Output,
+    dry_run: bool,
+) -> int:
+    """Audits rows for a model behind a service, which trains students. Returns the exit code."""
+    from undertone.audit.api import audit as service
+    from undertone.audit.api.cost import cost_of
+    from undertone.audit.api.gate import gate_of
+    from undertone.audit.api.request import VERB
+    from undertone.models.services.spending import Budget
+
+    folder = named(out) if out else folder_for("audits", request.path, request)
+    if dry_run:
+        return show_cost(f"Audit of {request.path}", cost_of(request), folder, output.form == "json")
+    budget = Budget(limits)
+    return present(
+        VERB,
+        request,
+        folder,
+        lambda bars: service.run(request, folder, budget, bars.advanced),
+        lambda found: gate_of(found, fail_on, bool(output.allow)),
+        output.form,
+    )
+
+
+def _here(request: Request, out: Path | None, fail_on: Sequence[FailOn], output: Output, dry_run: bool) -> int:
+    """Audits rows for a model whose weights are on this machine. Returns the exit code."""
+    from undertone.audit.cost import cost_of
 
     if dry_run:
         from undertone.engine.environment import quiet_libraries
 
         quiet_libraries()
-        with Bars(quiet=form == "json"):  # a model may have to be merged
-            cost = time_of(request)
-        if form == "json":
+        with Bars(quiet=output.form == "json"):  # a model may have to be merged
+            cost = cost_of(request)
+        if output.form == "json":
             print_json(cost.json)
         else:
             say(f"{cost}. Nothing was made.")
@@ -234,16 +251,18 @@ def audit(
     from undertone.audit.gate import gate_of
 
     def work(bars: Bars) -> Findings:
-        cost = time_of(request)
-        bars.said(f"Audit of {data} for {model}: {cost}.")
+        cost = cost_of(request)
+        bars.said(f"Audit of {request.path} for {request.model}: {cost}.")
         expected = {DIRECTIONS: cost.proxies_s, ROWS_SCORED: cost.rows_s, MEMBERS: cost.members_s}
         for stage, seconds in expected.items():
             if seconds:
                 bars.forecast.expect(stage, seconds)
         return run(request, bars.advanced)
 
-    folder = named(out) if out else folder_for("audits", data, request)
-    return present("audit", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), form)
+    folder = named(out) if out else folder_for("audits", request.path, request)
+    return present(
+        "audit", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), output.form
+    )
 
 
 def _request(
