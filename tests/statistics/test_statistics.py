@@ -675,10 +675,12 @@ def test_sign_flip_p_is_valid_for_symmetric_differences() -> None:
 def test_statistics_and_its_coverage_import_nothing_else_of_undertone(module: str) -> None:
     code = f"""
 import importlib, json, pkgutil, sys
+import undertone
+before = set(sys.modules)
 for found in pkgutil.walk_packages(importlib.import_module("undertone.statistics").__path__, "undertone.statistics."):
     importlib.import_module(found.name)
 importlib.import_module("{module}")
-print(json.dumps([name for name in sys.modules if name.startswith("undertone.")]))
+print(json.dumps([name for name in set(sys.modules) - before if name.startswith("undertone.")]))
 """
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

@@ -10,6 +10,9 @@ from threading import Lock
 LATE = 0.25
 """A part that takes longer than was thought is thought to take so much of its time so far again."""
 
+LEAST = 0.001
+"""The fewest seconds that a stage is thought to take, so that what was seen can correct it."""
+
 SURE = 0.02
 """The share of all work by which the estimates as such count, beside what was seen."""
 
@@ -58,7 +61,7 @@ class Forecast:
     def expect(self, name: str, seconds: float) -> None:
         """Takes how many seconds a stage takes that has not begun."""
         with self._lock:
-            self.stages[name] = Stage(seconds)
+            self.stages[name] = Stage(max(seconds, LEAST))
 
     def advance(self, name: str, done: int, total: int, took: float | None = None) -> None:
         """Notes how much of a stage is done. What the first note of a stage says was done before. ``took``: seconds
