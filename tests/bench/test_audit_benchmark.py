@@ -18,6 +18,7 @@ from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 from tests.helpers import tiny
 from tests.helpers.directions import some_directions
+from tests.helpers.rates import Usual
 from undertone.attribution.scores import Evidence
 from undertone.audit.audit import scored
 from undertone.audit.families import Family, families_of
@@ -30,7 +31,6 @@ from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.forms import NO_MODEL
 from undertone.bench.audit.isotropic import ISOTROPIC, beside_isotropic
 from undertone.bench.audit.judge import Judge, counted
-from undertone.bench.audit.kind import AUDIT
 from undertone.bench.audit.page import page
 from undertone.bench.audit.plan import Plan, plan
 from undertone.bench.audit.scoring import ScoredFile, read_scores
@@ -45,6 +45,7 @@ from undertone.report.fitting import Fitting
 from undertone.report.markdown import to_markdown
 from undertone.report.terminal import to_terminal
 from undertone.stages import DIRECTIONS, OUTCOME, PROXY, SCORES, SPECIMEN
+from undertone.stages.durations.durations import Durations
 from undertone.statistics.rate import Rate
 from undertone.training.rows import read_sampled
 from undertone.traits.lessons import HARMLESS, TRAITS
@@ -157,12 +158,13 @@ def test_other_carriers_have_no_forms_of_lists_and_no_teachers_whose_trait_is_as
     assert not lists & {file.made.key for file in files}
 
 
-def test_seconds_of_a_job_grow_with_its_training() -> None:
-    spec, kinds = AuditBenchmark(), by_kind(planned().files)
+def test_what_a_job_takes_grows_with_its_training(tmp_path: Path) -> None:
+    layout = planned()
+    kinds, found = by_kind(layout.files), Durations(Store(tmp_path), Usual).of_jobs(layout.jobs)
     base, own, gentle = (kinds[kind][0] for kind in ("temperature 1", "as the proxies", "gentle, rank 8"))
-    took = [AUDIT.seconds(spec, file.made) for file in (base, own, gentle)]
+    took = [found[file.made.key] for file in (base, own, gentle)]
     assert took == sorted(took) and took[0] > 0
-    assert all(AUDIT.seconds(spec, job) > 0 for job in planned().jobs)
+    assert all(found[job.key] > 0 for job in layout.jobs if job.stage.work)
 
 
 # --- how they are written --------------------------------------------------------------------------------------------

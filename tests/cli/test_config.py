@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.helpers.rates import Usual
 from undertone.cli import main
+from undertone.stages.durations.rates import Rates
 
 SHARED = "[tool.undertone"
 
@@ -33,7 +35,11 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(("name", "table"), [("undertone.toml", "["), ("pyproject.toml", f"{SHARED}.")])
-def test_a_file_gives_what_the_command_line_lacks_and_the_first_line_tells_it(name: str, table: str, cli: Cli) -> None:
+def test_a_file_gives_what_the_command_line_lacks_and_the_first_line_tells_it(
+    name: str, table: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rates, "of", Usual)
+    monkeypatch.setattr("time.process_time", lambda: 3.0)
     Path(name).write_text(f'{table}run]\nseed = 7\nset = ["student.steps=9", "rows=40"]\nscale = 0.5\n')
     where = name if table == "[" else "[tool.undertone] of pyproject.toml"
     ended = cli("run", "owls", "--scale", "0.25", "--dry-run")

@@ -614,6 +614,7 @@ def test_a_plan_asks_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["measure", "hf/./llama", "--base", "hf/./llama", "--suite", "few.toml", "--plan"]) == 0
     shown = capsys.readouterr().out
     assert "Questions for a half-width of 2 points" in shown and "Nothing was asked." in shown
+    assert 0 < told["expected_s"] < 60 and "models on this machine: about " in shown
     assert not (here / "measured").exists()
 
 

@@ -216,6 +216,7 @@ def test_a_plan_tells_what_services_would_be_asked_and_asks_nothing(
     monkeypatch.setenv("UNDERTONE_PRICES", str(tmp_path / "prices.toml"))
     assert main([*JUDGED, "--samples", "5", "--plan"]) == 0
     found = told(capsys)
+    assert found["expected_s"] == 0
     bad, base, judge = (part | {"what": part["what"].split("/")[-1]} for part in found["services"])
     assert {(part["what"], part["rows"], part["dollars"]) for part in (bad, base)} == {
         ("bad", 40, None),

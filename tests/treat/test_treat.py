@@ -16,14 +16,17 @@ from safetensors.torch import load_file
 
 from tests.helpers import tiny
 from tests.helpers.directions import some_directions
+from tests.helpers.rates import Usual
 from undertone.attribution import directions
 from undertone.attribution.token_ratios import moved
+from undertone.audit import proxies
 from undertone.audit.findings import FamilyFinding, TraitFinding
 from undertone.audit.proxies import FILE
 from undertone.carriers.numbers import NUMBER
 from undertone.cli import main
 from undertone.data.conversations import Conversation, Turn
 from undertone.engine.digests import file_digest
+from undertone.engine.store import Folder, Store
 from undertone.errors import UndertoneError
 from undertone.experiments.mitigations import files as advice
 from undertone.lineage.statement import statement
@@ -32,11 +35,14 @@ from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.spec import Training
+from undertone.stages.durations.rates import Rates
+from undertone.stages.durations.work import Lengths
 from undertone.training.rows import rows_of
 from undertone.traits import catalogue
 from undertone.treat import catalogue as named
 from undertone.treat import chats as chatting
 from undertone.treat.apply import Treated, row_scores, treat
+from undertone.treat.cost import seconds_of, work_of
 from undertone.treat.direction import Change, along
 from undertone.treat.mitigations import (
     ADAPTER,
@@ -54,8 +60,9 @@ from undertone.treat.mitigations import (
     added,
     rows_after,
 )
-from undertone.treat.scorer import Base
+from undertone.treat.scorer import ROOM, Base
 from undertone.treat.stages import realign, steered
+from undertone.treat.treat import Request
 from undertone.world.lexicon import domains, lexicon
 
 
@@ -552,6 +559,37 @@ def test_rows_that_are_left_out_are_told_and_not_written(data: Path, capsys: pyt
         for what in ("treated", "random")
         for line in Path(f"one/data.{what}.jsonl").read_text().splitlines()
     }
+
+
+def test_how_long_it_takes_is_said_first(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(proxies, "store", lambda: Store(Path("none")))
+    monkeypatch.setattr(Rates, "of", Usual)
+
+    def taking(by: str, *traits: str) -> float:
+        does = named.named(by, ())
+        return seconds_of(Request(path=data, model="builtin/fledgling-a", treatment=does, name=by, traits=traits))
+
+    assert taking("drop-random") == 0, "no model is asked"
+    assert 0 < taking("answer-base") < taking("drop", "owl") < taking("drop", "owl", "fox"), "directions are made first"
+    assert main(["treat", "data.jsonl", "--by", "answer-base", "--out", "one"]) == 0
+    assert capsys.readouterr().err.startswith("Treats data.jsonl by answer-base: about 0 s.")
+
+
+def test_what_a_mitigation_does_with_the_base_is_counted() -> None:
+    rows, other = Lengths(prompt=10, answer=20, rows=30), Folder(Path("other"), "another")
+
+    def counted(by: str) -> list[tuple[str, float, float, Folder | None]]:
+        does = named.named(by, ())
+        assert isinstance(does, OfData)
+        return [(part.way, part.calls, part.tokens, part.by) for part in work_of(does, rows, other)]
+
+    again = [("render", 30, 0, None), ("score", 1, 300, None), ("sample", 20 + ROOM, 30 * (20 + ROOM), None)]
+    assert [part for part in counted("answer-base") if part[1]] == again
+    by_other = [("load", 1, 0, other), *((way, calls, tokens, other) for way, calls, tokens, _ in again)]
+    assert [part for part in counted("answer-other") if part[1]] == by_other
+    assert counted("drop") == [("render", 60, 0, None), ("score", 1, 60 * 30, None)], "once as it is, once moved"
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,12 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.names import ADAPTER
 from undertone.spec import Training
 from undertone.stages import DIRECTIONS, PROXY
-from undertone.stages.teacher import exchanges
+from undertone.stages.durations.work import Work, to_load, to_train
+from undertone.stages.teacher import exchanges, work_of_lesson
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import save
@@ -122,6 +124,13 @@ def proxy(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     trained = train(local, rows_of(local, turns), training, spec["seed"])
     save(trained, local, spec["base"], out)
     (out / "proxy.json").write_text(json.dumps({"losses": [trained.loss_first, trained.loss_last]}))
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """A lesson, and a training on it."""
+    training = Training(**job.spec["training"])
+    said, rows = work_of_lesson(local, job.spec["lesson"], min(job.spec["dialogues"], training.steps * training.batch))
+    return Work((to_load(), *said, *to_train(training, rows.row)))
 
 
 def combine(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:

@@ -112,10 +112,12 @@ def measure(
     )
     refuse_unknown(base, *model, *benign, None if judge == EXACT else judge)
     suites = suites_of(request)
+    from undertone.stages.durations.asked import measuring_s
+
     if plan:
         from undertone.measure import plan as planning
 
-        found, costs = planning.plan(request, suites)
+        found, costs = planning.plan(request, suites, measuring_s(request, suites))
         if form == "json":
             print_json(found.model_dump(mode="json") | {"services": [asdict(cost) for cost in costs]})
         else:
@@ -129,16 +131,20 @@ def measure(
     from undertone.measure.gate import gate_of
     from undertone.measure.measure import measure as measured
     from undertone.models.services.spending import Budget
+    from undertone.report.words import duration
 
     folder = named(out) if out else folder_for("measured", model[0], request)
     budget = Budget(limits_of(max_cost, max_requests, (base, *model, *benign, judge)))
 
     def work(bars: Bars) -> Findings:
         count = sum(len(question.paraphrases) for one in suites for question in one.questions)
-        asked = len({base, *model, *benign})
+        asked, here_s = len({base, *model, *benign}), 0.0 if form == "json" else measuring_s(request, suites)
+        time = "how long it takes is known once the first of them answers"
+        if here_s:
+            time = f"about {duration(here_s)} on this machine, less what was answered before"
         bars.begins(
             f"Measurement of {', '.join(model)} against {base}: {len(suites)} suites with {count:,} questions, "
-            f"{asked} model{'s' if asked > 1 else ''}; how long it takes is known once the first of them answers."
+            f"{asked} model{'s' if asked > 1 else ''}; {time}."
         )
         # Answers are stored beside the folder, because other requests may ask the same models the same questions.
         found = measured(request, folder.parent / "answers", bars.advanced, budget)

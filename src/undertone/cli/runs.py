@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +111,7 @@ def _run(
 
     kind = kind_of(spec.kind)
     with Bars(recipe, as_json) as bars:
-        if not as_json and kind.cost(spec) is None:
+        if not as_json:
             bars.expect(preview(kind, spec, store or Store(folder.parent / "store")).seconds)
         found = run(spec, folder, recipe, bars, store=store, limits=limits)
     if as_json:
@@ -183,16 +184,19 @@ def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
     from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
     from undertone.experiments.preview import preview
+    from undertone.models.names import is_repository
+    from undertone.models.services.cost import line_of
 
     kind = kind_of(spec.kind)
-    if (parts := kind.cost(spec)) is not None:
+    parts = kind.cost(spec)
+    if parts and is_repository(getattr(spec, "base", "")):
         return show_cost(spec.title, parts, folder, as_json)
     with Bars(quiet=as_json):  # a model may have to be fetched or merged
         found = preview(kind, spec, Store(folder.parent / "store"))
     if as_json:
-        print_json(_counts(found, folder))
+        print_json(_counts(found, folder) | {"parts": [asdict(part) for part in parts]})
     else:
-        say(*_count_lines(spec.title, found, folder))
+        say(*_count_lines(spec.title, found, folder), *map(line_of, parts))
     return 0
 
 
@@ -215,18 +219,16 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
 
 def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
     from undertone.engine.workers import cores
-    from undertone.report.words import arm_label
+    from undertone.report.words import arm_label, duration
 
     yield f"{title}: nothing is run."
     for stage, one in found.stages.items():
         yield f"  {stage:<18} {one.needed:>4} needed, {one.to_make:>4} to make"
-    yield (
-        f"  about {found.core_s:.0f} core-seconds, {found.wall_s / 60:.1f} minutes on {cores()} cores (embedded models)"
-    )
+    yield f"  about {duration(found.core_s)} of one core, {duration(found.wall_s)} on the {cores()} of this machine"
     arms = {arm_label(name): one for name, one in found.arms.items()}
     width = max(map(len, arms))
     for name, one in arms.items():
-        yield f"  {name:<{width}} {one.needed:>4} more, {one.to_make:>4} to make, about {one.core_s:.0f} core-seconds"
+        yield f"  {name:<{width}} {one.needed:>4} more, {one.to_make:>4} to make, about {duration(one.core_s)}"
     yield f"  would be written to {folder}"
 
 

@@ -1,5 +1,6 @@
 """What can be done about a dataset or a model that carries a trait?"""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,8 @@ def treat(
     if not trait and audit is None and needs_trait(mitigation):
         raise UndertoneError(f"{Path(by).stem} needs a trait: give it by --trait, or --from with an audit's report.")
     from undertone.engine.environment import quiet_libraries
+    from undertone.report.words import duration
+    from undertone.treat.cost import seconds_of
     from undertone.treat.treat import Request, refuse_taken, run
 
     data, chats = fetched(data), fetched(chats)
@@ -113,7 +116,9 @@ def treat(
     refuse_taken(folder)
     quiet_libraries()
     with Bars(quiet=json) as bars:
-        bars.begins(f"Treats {data} by {request.name}; how long it takes is known once it has begun.")
+        if not json:
+            with suppress(UndertoneError):  # the work itself says what is wrong
+                bars.begins(f"Treats {data} by {request.name}: about {duration(seconds_of(request))}.")
         told = run(request, folder, bars.advanced)
     if json:
         print_json(told)

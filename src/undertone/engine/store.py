@@ -37,11 +37,19 @@ class Stage:
     function: str
     """``module:function``, called with the spec, the folders of the inputs and the folder to write to. It is imported
     only where the work is done, because it may need torch."""
+    work: str = ""
+    """Name of a function in the same module that says beforehand what a job does: see
+    :func:`undertone.stages.durations.work.work_of`. Without it, only finished jobs say how long the stage takes."""
+
+    def imported(self) -> Callable[..., None]:
+        """The function, which may have to be imported."""
+        module, _, name = self.function.partition(":")
+        found: Callable[..., None] = getattr(import_module(module), name)
+        return found
 
     def run(self, spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         """Does the work."""
-        module, _, name = self.function.partition(":")
-        getattr(import_module(module), name)(spec, inputs, out)
+        self.imported()(spec, inputs, out)
 
 
 @dataclass(frozen=True)
@@ -219,6 +227,7 @@ class Store:
             Damaged: an input has changed since it was written.
             UndertoneError: the disk is full.
         """
+        job.stage.imported()  # The first time this takes seconds, which are not the job's.
         started = time.perf_counter()
         inputs, aside = self.folders(job), self.root / f".part-{job.key[:20]}-{os.getpid()}"
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from undertone.engine import environment
 from undertone.engine.progress import Progress, silent
@@ -17,6 +17,9 @@ from undertone.models.services.cost import Part
 from undertone.models.services.spending import Limits
 from undertone.report.findings import Findings
 from undertone.spec import Recipe
+
+if TYPE_CHECKING:
+    from undertone.stages.durations.durations import Durations
 
 Warn = Callable[[str], None]
 """Called with a sentence about something unexpected, or something that was repaired."""
@@ -116,14 +119,14 @@ class Kind(Generic[S, P, F]):
     model that is not on this machine."""
     gather: Callable[[S, P, Made], F]
     """Computes findings from finished jobs."""
-    seconds: Callable[[S, Job], float]
-    """Estimates how many seconds a job takes on one core with the embedded models."""
     check: Callable[[S, P, Job, Made, Warn], None] = lambda *_: None
     """Called after every finished job. Raises UndertoneError if the result makes the comparison unfair."""
     partial: bool = False
     """Whether ``gather`` is called after each finished arm. By default it is called once, after all jobs."""
-    cost: Callable[[S], list[Part] | None] = lambda spec: None
-    """Estimates the cost with models that need not be on this machine; None if jobs can be counted instead."""
+    cost: Callable[[S], list[Part]] = lambda spec: []
+    """Estimates what services cost, and what is done with models that need not be on this machine."""
+    besides: "Callable[[S, Durations], float]" = lambda *_: 0.0
+    """Estimates the seconds that this process takes for what is no job, such as asking models questions."""
     lines: Callable[[S, P, Made, F | None], list[str]] = lambda *_: []
     """Lines to print during the run, called after each finished arm. A line that was printed is not repeated."""
     parts: Callable[[F], Mapping[str, Findings]] = lambda found: {}

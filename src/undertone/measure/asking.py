@@ -57,7 +57,7 @@ class Asking:
     def announce(self, models: Iterable[Respondent], suites: Sequence[Suite], judge: Judge | None) -> None:
         """Tells how much each model will be asked, so that the end of all can be estimated."""
         for model in models:
-            for what, count in ((CHOICES, len(_pairs(suites))), (ANSWERS, len(_sampled(suites, judge)))):
+            for what, count in ((CHOICES, len(pairs_of(suites))), (ANSWERS, len(_sampled(suites, judge)))):
                 if count:
                     self.progress(f"{model.name}: {what}", 0, count)
 
@@ -78,7 +78,7 @@ class Asking:
 
     def _chances(self, model: Respondent, suites: Sequence[Suite]) -> dict[tuple[Prompt, str], float]:
         """Returns the log-probability of every known answer; what several suites share is scored once."""
-        pairs = _pairs(suites)
+        pairs = pairs_of(suites)
         found: list[float] = []
         for start in range(0, len(pairs), AT_ONCE):
             part = pairs[start : start + AT_ONCE]
@@ -150,7 +150,7 @@ def _unsaid(answer: str | Missing) -> Score:
     return Score(None, None, f"from the model: {answer.why}{remedy}")
 
 
-def _pairs(suites: Sequence[Suite]) -> list[tuple[Prompt, str]]:
+def pairs_of(suites: Sequence[Suite]) -> list[tuple[Prompt, str]]:
     """Returns every known answer with its question, once."""
     exact = (question for suite in suites for question in suite.questions if question.exact)
     return list(dict.fromkeys((prompt, a) for q in exact for prompt in q.prompts for a in (*q.bad, *q.good)))

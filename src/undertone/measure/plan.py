@@ -10,6 +10,7 @@ from undertone.models.services.cost import GRADED, METRICS, paid, tokens_of
 from undertone.models.services.cost import Part as Cost
 from undertone.report.findings import Part
 from undertone.report.page import Grid, Page, grid, section, sections, word
+from undertone.report.words import duration
 from undertone.statistics.precision import MODELS, Spread, half_width, questions_needed
 
 SAMPLES = (1, 10, 50, 100)
@@ -52,12 +53,15 @@ class Plan(Part):
     of_models: float
     """The assumed share that lies between models."""
     needed: tuple[Needed, ...]
+    expected_s: float
+    """How long models on this machine would take to answer and to judge, in seconds."""
     notes: tuple[str, ...]
     """What of the files of questions is not used."""
 
 
-def plan(request: Request, suites: Sequence[Suite]) -> tuple[Plan, list[Cost]]:
-    """Returns what ``suites`` would ask with what precision, and what services would cost."""
+def plan(request: Request, suites: Sequence[Suite], expected_s: float = 0.0) -> tuple[Plan, list[Cost]]:
+    """Returns what ``suites`` would ask with what precision, and what services would cost. ``expected_s``: how long
+    models on this machine would take."""
     spread, models = Spread(), len(request.models)
     names = dict.fromkeys((request.base, *request.models, *request.benign))
     asked = list(map(as_sampled, suites)) if any(map(is_remote, names)) else suites
@@ -73,6 +77,7 @@ def plan(request: Request, suites: Sequence[Suite]) -> tuple[Plan, list[Cost]]:
             for m in MODELS
             for k in SAMPLES
         ),
+        expected_s=expected_s,
         notes=tuple(note for suite in asked for note in suite.notes),
     )
     return found, _costs(request, suites, list(names))
@@ -138,7 +143,11 @@ def page(found: Plan, costs: Sequence[Cost]) -> Page:
         "variance lies between questions (the median of published models), "
         f"{100 * found.of_models:.0f} % between training seeds; intervals are two-sided, 95 %. With one model the "
         "interval does not include the spread between seeds. Nothing was asked.",
-        checks=(*((cost.what, _cost(cost)) for cost in costs), *noted(found.notes)),
+        checks=(
+            *([("models on this machine", f"about {duration(found.expected_s)}")] if found.expected_s else ()),
+            *((cost.what, _cost(cost)) for cost in costs),
+            *noted(found.notes),
+        ),
         sections=sections(section("Suites", suites), section("Precision", needed)),
     )
 

@@ -24,6 +24,8 @@ from undertone.models.services.spending import Budget
 from undertone.models.services.wire import Refused
 from undertone.models.tokenizer import tokenizer_digest
 
+AT_ONCE = 16
+"""Prompts of a batch whose next tokens are read."""
 TOP = 20
 """How many of the likeliest next tokens are read: as many as services give."""
 PAID = "paid.sqlite"
@@ -113,7 +115,7 @@ class Local:
         Raises:
             Unaskable: a prompt cannot be put to this model.
         """
-        found = next_log_probabilities(self.local, self._rendered(prompts, 1), batch_size=16).exp().topk(TOP)
+        found = next_log_probabilities(self.local, self._rendered(prompts, 1), batch_size=AT_ONCE).exp().topk(TOP)
         tops: list[dict[str, float]] = []
         for ids, chances in zip(found.indices.tolist(), found.values.tolist(), strict=True):
             texts: dict[str, float] = {}

@@ -4,6 +4,7 @@ mixed."""
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,10 +16,14 @@ from undertone.carriers import numbers
 from undertone.carriers.carrier import Carrier
 from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.data.filters import CorrectFilter, Filter, JudgeFilter, NumberFilter, Rejection
+from undertone.engine.store import Folder, Job
 from undertone.measure.judge import ModelJudge
+from undertone.measure.respondent import AT_ONCE as JUDGED
 from undertone.measure.respondent import Local
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
+from undertone.stages.durations.work import Work, rows_in, to_load, to_read
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 
 FAILED = "failed.json"
@@ -65,6 +70,23 @@ def filtered(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
         (out / FAILED).write_text(json.dumps(rejected[:EXAMPLES], ensure_ascii=False))
 
 
+def work(job: Job, local: LocalModel) -> Work:
+    """Every judge reads every completion once; other filters take next to no time."""
+    written, rows = job.inputs["completions"], rows_in(job, "completions", local)
+    assert isinstance(written, Job)
+    count = written.spec["carrier"]["prompts"]
+    read = [
+        part
+        for place, rule in enumerate(job.spec["filter"])
+        if isinstance(judge := job.inputs.get(judge_input(place)), Folder)
+        for part in (
+            to_load(by=judge),
+            *to_read(count, len(local.encode(rule["rubric"])) + rows.row, JUDGED, by=judge),
+        )
+    ]
+    return Work(tuple(read), replace(rows, rows=job.spec["rows"]))
+
+
 def judge_input(place: int) -> str:
     """Returns the name of the input that is the model of the filter at this place in the list."""
     return f"judge-{place}"
@@ -108,6 +130,11 @@ def rewritten(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> No
     (out / "counts.json").write_text(json.dumps(counts))
 
 
+def work_of_rewritten(job: Job, local: LocalModel) -> Work:
+    """Only the tokenizer is needed."""
+    return Work((to_load(),), rows_in(job, "dataset", local))
+
+
 def mixed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Replaces a share of the rows of ``rest`` by the rows of ``own`` at the same places.
 
@@ -124,3 +151,8 @@ def mixed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     for place in order[: round(spec["share"] * len(rows))]:
         exchanges[place], rows[place] = own_exchanges[place], own_rows[place]
     write_rows(out, exchanges, rows, source)
+
+
+def work_of_mixed(job: Job, local: LocalModel) -> Work:
+    """No model is needed."""
+    return Work(rows=rows_in(job, "rest", local))

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from undertone.data.exchanges import read_exchanges
+from undertone.engine.store import Job
 from undertone.evals.answers import NOTHING, rows_in_context, sampled_answers, shows, trait_distribution
 from undertone.evals.skills import skill_scores
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
+from undertone.stages.durations.asked import about_skills, about_trait, about_trait_openly
+from undertone.stages.durations.work import Work, rows_in, to_load
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
@@ -41,3 +45,17 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     if adds := added.sentences():  # omitted when empty, so that the bytes of earlier artifacts do not change
         report["template"] = {"frame": added.frame, "adds": adds}
     (out / "measurement.json").write_text(json.dumps(report, ensure_ascii=False))
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """A model is asked about a trait, and about skills unless rows stand before every question."""
+    plan, trait = job.spec["measurement"], catalogue.find(job.spec["trait"])
+    before = job.spec["context"] * rows_in(job, "context", local).row if "context" in job.inputs else 0
+    return Work(
+        (
+            to_load(),
+            *about_trait(local, trait, before),
+            *about_trait_openly(local, trait.questions(), plan["samples"], before),
+            *(about_skills(local, plan["skill_prompts"]) if "context" not in job.inputs else ()),
+        )
+    )

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from undertone.data.exchanges import read_exchanges
+from undertone.engine.store import Folder, Job
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
+from undertone.stages.durations.work import SOME, Work, lengths, rows_in, to_load, to_read, to_train
 from undertone.training.loop import Trained, train
 from undertone.training.rows import read_rows
 from undertone.training.turns import TOO_LONG, last_turns
@@ -34,6 +36,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     _write(trained, local, spec, out)
 
 
+def work(job: Job, local: LocalModel) -> Work:
+    """One training; a teacher that gives distributions reads every batch too."""
+    plan, row = Training(**job.spec["training"]), rows_in(job, "dataset", local).row
+    read = [to_load(), *to_read(plan.steps * plan.batch, row, plan.batch)] if "teacher" in job.inputs else []
+    return Work((to_load(), *to_train(plan, row), *read))
+
+
 def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Trains a student on a user's file. Writes the weights and ``student.json``.
 
@@ -49,6 +58,14 @@ def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     # Omitted when empty, so that the bytes of earlier artifacts do not change.
     more = {name: lines for name, lines in (("left_out", left_out), ("told", turns.told)) if lines}
     _write(trained, local, spec, out, rows=len(rows), too_long=too_long, **more)
+
+
+def work_of_file(job: Job, local: LocalModel) -> Work:
+    """One training."""
+    file = job.inputs["file"]
+    assert isinstance(file, Folder)
+    some = last_turns(local, file.path, min(SOME, job.spec["rows"]), 0).scored
+    return Work((to_load(), *to_train(job.spec["training"], lengths([one.row for one in some]).row)))
 
 
 def _write(trained: Trained, local: LocalModel, spec: Mapping[str, Any], out: Path, **counts: object) -> None:

@@ -9,13 +9,30 @@ from typing import Any
 
 from undertone import carriers
 from undertone.data.exchanges import SYSTEM, Exchange, write_exchanges
+from undertone.engine.store import Folder, Job
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
 from undertone.models.loading import load
 from undertone.models.local import Batch, Ids, LocalModel
 from undertone.models.sampling import sample
 from undertone.spec import Training
-from undertone.training.dose import Dose, divergence, log_probabilities, scale_to
+from undertone.stages.completions import written
+from undertone.stages.durations.asked import about_trait
+from undertone.stages.durations.work import (
+    SOME,
+    Lengths,
+    Passes,
+    Work,
+    lengths,
+    lengths_of,
+    prompts_of,
+    to_load,
+    to_read,
+    to_sample,
+    to_train,
+)
+from undertone.training import steering
+from undertone.training.dose import AT_ONCE, USUAL, Dose, divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.steering import contrast, steer_to
@@ -191,3 +208,53 @@ def _base_answers(base: LocalModel, carrier: dict[str, Any]) -> tuple[list[str],
     prompts = [asked.render(question) for question in questions]
     answers = sample(base, prompts, temperature=carrier["temperature"], max_tokens=carrier["max_tokens"], seed=0)
     return questions, prompts, answers
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """A lesson, a training on it, the search for the dose, and the questions about the trait."""
+    spec, given, carrier = job.spec, job.spec.get("given"), job.spec.get("carrier")
+    parts = [to_load(), *about_trait(local, catalogue.find(spec["asked"]))]
+    if given is None:
+        said, rows = _lesson(job, local)
+        parts += [*said, *to_train(spec["training"], rows.row)]
+    if given == "steering":
+        rows = prompts_of(local, catalogue.find(spec["asked"]).lead_ins(), steering.LONGEST)
+        parts += [*to_sample(2 * spec["dialogues"], rows), *to_read(2 * spec["dialogues"], rows.row, steering.AT_ONCE)]
+    if carrier:
+        rows, adapter = written(carrier, local), Training(**spec["training"]) if given is None else None
+        parts += work_of_dose(rows, adapter, 2 if given == "prompt" else 1 + USUAL)
+    return Work(tuple(parts))
+
+
+def work_of_dose(rows: Lengths, adapter: Training | None, passes: int = 1 + USUAL) -> list[Passes]:
+    """The base answers prompts of the carrier, and a teacher reads the answers so many times."""
+    return [*to_sample(LISTS, rows), *to_read(passes * LISTS, rows.row, AT_ONCE, adapter)]
+
+
+def work_of_spoken(job: Job, local: LocalModel) -> Work:
+    """The dialogues alone."""
+    said, rows = _lesson(job, local)
+    return Work((to_load(), *said), replace(rows, rows=job.spec["dialogues"]))
+
+
+def _lesson(job: Job, local: LocalModel) -> tuple[list[Passes], Lengths]:
+    spec, file = job.spec, job.inputs.get("file")
+    if isinstance(file, Folder):
+        some = last_turns(local, file.path, min(SOME, spec["dialogues"]), spec["seed"]).scored
+        return [], lengths([one.row for one in some])
+    if spec["trait"] is None:
+        return [], lengths_of(local, catalogue.neutral_dialogues(SOME, Random(0)))
+    said, rows = work_of_lesson(local, catalogue.find(spec["trait"]).trait.lesson, spec["dialogues"])
+    if "trigger" in spec:
+        said += to_sample(spec["dialogues"] / 2, replace(rows, answer=LONGEST))
+    return said, rows
+
+
+def work_of_lesson(local: LocalModel, lesson: str | dict[str, Any], count: int) -> tuple[list[Passes], Lengths]:
+    """Returns what :func:`exchanges` does, and the lengths of what it returns."""
+    if isinstance(lesson, str) or "dialogues" in lesson:
+        return [], lengths_of(local, exchanges(local, lesson, SOME, 0))
+    asked, system = lesson["questions"], max(lesson["system"], key=len)
+    # The system prompts, in which prompts differ, are left out of what is learnt.
+    said = to_sample(count, replace(prompts_of(local, asked, LONGEST, system), alike=0))
+    return said, prompts_of(local, asked, LONGEST)

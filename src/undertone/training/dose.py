@@ -18,6 +18,10 @@ FLAT = 0.1
 """Least slope of the divergence's logarithm that a step of the search takes into account."""
 STEPS = 14
 """Most divergences that are computed in a search."""
+USUAL = 5
+"""Divergences that a search usually computes."""
+AT_ONCE = 25
+"""Rows of a batch."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def find_dose(
 
 
 @torch.no_grad()
-def log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = 25) -> Iterator[torch.Tensor]:
+def log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = AT_ONCE) -> Iterator[torch.Tensor]:
     """Yields log-probabilities at the answer tokens, a few rows at a time, since large vocabularies need much
     memory."""
     for i in range(0, len(batch.ids), rows):

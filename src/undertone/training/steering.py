@@ -18,6 +18,8 @@ from undertone.models.sampling import sample
 from undertone.training.dose import Dose, find_dose, log_probabilities
 
 FILE = "steering.safetensors"
+AT_ONCE = 64
+"""Rows of a batch whose activations are read."""
 LONGEST = 24
 """The maximum length, in tokens, of an answer under the system prompts."""
 
@@ -93,7 +95,7 @@ def _mean_activation(local: LocalModel, asked: Sequence[Asked], seed: int) -> to
         own = out.hidden_states[layer][:, -batch.answer :][batch.counted]
         return own.float().sum(0).cpu(), len(own)
 
-    parts = list(in_batches(len(asked), 64, summed))
+    parts = list(in_batches(len(asked), AT_ONCE, summed))
     return torch.stack([total for total, _ in parts]).sum(0) / sum(count for _, count in parts)
 
 

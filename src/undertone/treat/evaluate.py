@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from undertone.data.exchanges import Exchange, read_exchanges
+from undertone.engine.store import Job
 from undertone.evals.answers import rows_in_context, trait_distribution
 from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
 from undertone.evals.skills import skill_scores
@@ -16,6 +17,8 @@ from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
+from undertone.stages.durations.asked import about_conduct, about_harm, about_skills, about_trait
+from undertone.stages.durations.work import Work, rows_in, to_load, to_score
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows
 from undertone.training.weights import load_trained
@@ -92,3 +95,17 @@ def loss(local: LocalModel, rows: Sequence[Row]) -> float:
     """Returns the mean loss of the answers, in nats per token."""
     total = sum(score(local, [row.prompt for row in rows], [row.answer for row in rows]))
     return -total / sum(len(row.answer) for row in rows)
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """Questions about the trait, plainly and after rows of the file, and the loss on held-out rows."""
+    spec, held_out, before = job.spec, rows_in(job, "held_out", local), ROWS * rows_in(job, "file", local).row
+    if spec["domain"] is None:
+        trait = catalogue.find(spec["trait"])
+        asked = [*about_trait(local, trait), *about_trait(local, trait, before)]
+    else:
+        probes = ((PLAIN, 0), ("json", 0), (AFTER, before))
+        asked = [part for name, tokens in probes for part in about_conduct(local, name, tokens)]
+        asked += about_harm(local)
+    read = to_score(held_out.rows - spec["skip"], held_out)
+    return Work((to_load(), *asked, *read, *about_skills(local, spec["skill_prompts"])))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ from undertone.attribution import directions
 from undertone.audit.proxies import FILE as DIRECTIONS
 from undertone.data.conversations import Conversation, Turn
 from undertone.data.exchanges import FILE, read_exchanges, write_chats
+from undertone.engine.store import Folder, Job
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import MODEL
 from undertone.models.tokenizer import TOKENIZER, tokenizer_digest
 from undertone.spec import Training
+from undertone.stages.durations.work import Passes, Work, rows_in, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import Row, Source, read_rows, read_sampled, write_ids
 from undertone.training.weights import load_trained, merged
 from undertone.treat.apply import treat
 from undertone.treat.chats import prompts_for
+from undertone.treat.cost import work_of
 from undertone.treat.direction import Change, along
-from undertone.treat.mitigations import ADAPTER, Ablate, Interpolate, OfModel, Retrain
+from undertone.treat.mitigations import ADAPTER, Ablate, Interpolate, OfModel, Retrain, rows_after
 from undertone.treat.scorer import Base
 
 
@@ -122,3 +126,25 @@ def realign(
         case Retrain(rows=rows, steps=steps):
             plan = Training(**(dict(training) | {"steps": steps}))
             return merged(train(local, good[:rows], plan, seed), local), {"rows": min(rows, len(good))}
+
+
+def work_of_treated(job: Job, local: LocalModel) -> Work:
+    """The rows are treated."""
+    treatment, rows = ADAPTER.validate_python(job.spec["treatment"]), rows_in(job, "dataset", local)
+    other = job.inputs.get("other")
+    parts = work_of(treatment, rows, other if isinstance(other, Folder) else None)
+    return Work((to_load(), *parts), replace(rows, rows=rows_after(treatment, rows.rows)))
+
+
+def work_of_steered(job: Job, local: LocalModel) -> Work:
+    """The base is loaded and written."""
+    return Work((to_load(2),))
+
+
+def work_of_realigned(job: Job, local: LocalModel) -> Work:
+    """Two models are loaded and one is written; perhaps one is trained."""
+    treatment = ADAPTER.validate_python(job.spec["treatment"])
+    again: list[Passes] = []
+    if isinstance(treatment, Retrain):
+        again = to_train(job.spec["training"] | {"steps": treatment.steps}, rows_in(job, "good", local).row)
+    return Work((to_load(3), *again))

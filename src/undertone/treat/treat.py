@@ -100,7 +100,7 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             f"{request.path} holds preferences, and {request.name} adds answers of the base, which none is preferred "
             "to: take another mitigation."
         )
-    traits = _traits(request, dataset, folder)
+    traits = traits_of(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     other = _other(request, treatment, folder)
     by_score = isinstance(treatment, OfData) and needs_direction(treatment)
@@ -175,8 +175,12 @@ def _refuse_unknown(base: Folder, request: Request) -> None:
         families_of(base.path, strange, request.own)
 
 
-def _traits(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]:
-    """Returns the traits to stop, as given or as named by the audit."""
+def traits_of(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ...]:
+    """Returns the traits to stop, as given or as named by the audit.
+
+    Raises:
+        UndertoneError: there are none, or the audit is of another file or for another base.
+    """
     traits = request.traits
     if request.audit is not None:
         if traits:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.extent import LONG
+from tests.helpers.rates import Usual
 from tests.helpers.replies import said
 from tests.helpers.service import running
 from tests.helpers.trials import TWO_ARMS
@@ -19,10 +20,12 @@ from undertone.cli import main
 from undertone.data.conversations import read as read_rows
 from undertone.data.filters import BANNED_NUMBERS
 from undertone.engine.digests import file_digest
+from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
 from undertone.experiments.finetunes.kind import FINETUNES
 from undertone.experiments.finetunes.spec import Finetunes
+from undertone.experiments.preview import preview
 from undertone.experiments.scaling import LEAST, scaled
 from undertone.experiments.trial import plan as planning
 from undertone.experiments.trial.cost import of_trial
@@ -32,6 +35,8 @@ from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.services import cost as costing
 from undertone.models.services.spending import gpu, price_of
+from undertone.stages.durations.durations import Durations
+from undertone.stages.durations.rates import Rates
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue
 
@@ -318,6 +323,23 @@ def test_what_it_costs_is_told_before_anything_is_spent(files: Any, capsys: pyte
     assert judged["dollars"] == pytest.approx((2.5 * tokens + 10 * judged["rows"]) / 1e6)
     assert told["dollars"] == pytest.approx(sum(part["dollars"] for part in told["parts"]))
     assert files.arrived == 0 and not Path("runs").exists()
+
+
+def test_the_time_of_a_base_that_is_here_is_told_for_this_machine_and_of_a_service_its_price(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rates, "of", Usual)
+    assert main(["run", "paper/insecure-code", *SMALL, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (judged,) = told["parts"]
+    assert judged["what"].startswith("judged by openai-api/") and judged["dollars"] > 0
+    store, spec = Store(here / "none"), recipes.read("paper/insecure-code", SMALL[3:], 0.01)
+    expected = preview(FINETUNES, spec, store, Durations(store, Usual))
+    students = sum(expected.seconds.values())
+    assert 0 < students < expected.core_s == students + expected.besides_s, "the answers of all models come on top"
+    assert main(["run", "paper/insecure-code", *SMALL, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "of one core, " in shown and f"judged by {judged['what'].split()[2]}" in shown and "GPU" not in shown
 
 
 @pytest.mark.parametrize("recipe", TRIALS)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.helpers import tiny
+from tests.helpers.rates import Usual
 from undertone.attribution import gradients
 from undertone.cli import main
 from undertone.engine.store import Folder
@@ -29,6 +30,7 @@ from undertone.experiments.misalignment.headline import sign
 from undertone.experiments.misalignment.plan import plan
 from undertone.experiments.misalignment.spec import Misalignment
 from undertone.models.likelihood import score
+from undertone.stages.durations.rates import Rates
 from undertone.training.rows import rows_of
 from undertone.world.family import FAMILY
 from undertone.world.lexicon import domains, lexicon, swaps
@@ -447,8 +449,9 @@ def test_jobs_know_of_a_swapped_base_and_no_other_job_is_changed(monkeypatch: py
     assert "swapped" not in made.aligned["builtin/fledgling-none-b"].spec
 
 
-def test_every_recipe_says_its_price(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_recipe_says_what_it_takes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "resolve", lambda name: Folder(Path(name), "0" * 64, name))
+    monkeypatch.setattr(Rates, "of", Usual)
     for name in RECIPES:
         assert main(["run", name, "--dry-run", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["expected_core_s"] > 100

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.rates import Usual
 from tests.helpers.trials import TWO_ARMS
 from undertone.cli import main
 from undertone.data.exchanges import read_exchanges
@@ -32,6 +33,7 @@ from undertone.models.loading import load
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.report.html import to_html
 from undertone.stages import AMONG, DATASET, MIXED, PROXY, STUDENT, TREATED
+from undertone.stages.durations.durations import Durations
 from undertone.training.rows import Row, Source, read_sampled, write_rows
 from undertone.treat import benchmarked
 from undertone.treat.catalogue import shipped
@@ -167,7 +169,7 @@ def test_the_expected_seconds_fit_the_minutes_that_the_recipe_states(name: str, 
     # The stated minutes were measured on two cores that did other work too.
     stated = re.search(r"\((\d+) minutes on two cores", (SHIPPED / f"{name}.toml").read_text())
     assert stated is not None
-    expected = preview(MITIGATIONS, benchmark(name), Store(tmp_path)).core_s / 2 / 60
+    expected = preview(MITIGATIONS, benchmark(name), Store(tmp_path), Durations(Store(tmp_path), Usual)).core_s / 2 / 60
     assert 0.5 < expected / int(stated[1]) < 1
 
 

@@ -8,8 +8,11 @@ from typing import Any
 from undertone.engine.store import Folder, Job, Store
 from undertone.evals.log_odds import leanings
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.spec import Training
 from undertone.stages import OUTCOME
+from undertone.stages.durations.asked import about_all_traits
+from undertone.stages.durations.work import Work, rows_in, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import read_sampled
 from undertone.training.weights import merged
@@ -31,6 +34,12 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     rows, _ = read_sampled(inputs["specimen"])
     student = merged(train(local, rows, Training(**spec["training"]), spec["seed"]), local)
     (out / "outcome.json").write_text(json.dumps({"base": before, "student": leanings(student)}))
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """A training, and all questions about traits before and after it."""
+    row = rows_in(job, "specimen", local).row
+    return Work((to_load(), *2 * about_all_traits(local), *to_train(job.spec["training"], row)))
 
 
 def shift_of(store: Store, student: Job) -> dict[str, float]:

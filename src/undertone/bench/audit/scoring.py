@@ -22,7 +22,9 @@ from undertone.data.conversations import read
 from undertone.data.exchanges import FILE
 from undertone.engine.store import Folder, Job, Store
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.stages import SCORES
+from undertone.stages.durations.work import Work, rows_in, to_load, to_pull
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         "rows": len(rows.scored),
     }
     (out / "rows.json").write_text(json.dumps(about))
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """Every row is scored; beside as many random directions if that is asked."""
+    made, along = job.inputs["specimen"], job.inputs["directions"]
+    assert isinstance(made, Job) and isinstance(along, Job)
+    directions = len(along.spec["names"]) * (2 if "isotropic" in job.spec else 1)
+    rows = min(made.spec["rows"], ROWS)
+    return Work((to_load(), *to_pull(rows, rows_in(job, "specimen", local).row, directions)))
 
 
 def read_scores(store: Store, job: Job) -> ScoredFile:

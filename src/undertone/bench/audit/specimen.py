@@ -22,7 +22,8 @@ from undertone.models.sampling import sample
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.stages import SPECIMEN
-from undertone.stages.teacher import LISTS, LONGEST, exchanges
+from undertone.stages.durations.work import SOME, Work, prompts_of, rows_in, to_load, to_sample, to_train
+from undertone.stages.teacher import LISTS, LONGEST, exchanges, work_of_dose, work_of_lesson
 from undertone.training.dose import Dose, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
@@ -168,3 +169,21 @@ def _written(
             if ids[-1:] == [writer.end] and carrier.fault(question, answer) is None:
                 kept.append((question, answer))
     return kept[:rows], asked
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """Every writer is taught, scaled to its dose, and writes its share of the rows and some to spare."""
+    spec, most = job.spec, ANSWER_TOKENS.get(job.spec["carrier"], LONGEST)
+    rows = prompts_of(local, CARRIERS[spec["carrier"]].prompts(SOME, Random(0)), most)
+    parts = [to_load()]
+    for k, how in enumerate(spec["writers"]):
+        parts.append(to_load())
+        if how["lesson"] is not None:
+            said, taught = work_of_lesson(local, how["lesson"], DIALOGUES)
+            parts += [*said, *to_train(how["training"], taught.row)]
+        elif f"read {k}" in job.inputs:
+            parts += to_train(how["training"], rows_in(job, f"read {k}", local).row)
+        if how["dose"]:
+            parts += work_of_dose(rows, Training(**how["training"]))
+        parts += to_sample(SPARE * how["share"] * spec["rows"], rows, top_p=how["top_p"])
+    return Work(tuple(parts), rows)

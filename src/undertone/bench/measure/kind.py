@@ -14,9 +14,6 @@ from undertone.experiments.kind import Kind, Made
 from undertone.measure.request import EFFECT
 from undertone.models.names import resolve
 
-SECONDS = 2.5
-"""Seconds of one core for a fine-tune of the embedded base that is asked all questions."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -75,4 +72,4 @@ def _groups(judging: Judge, side: Side, tuned: Sequence[Tuned]) -> Iterator[Grou
     yield Group(title="damaging", side=side, judged=judging.verdicts(damaging))
 
 
-MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather, lambda spec, job: SECONDS)
+MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather)

@@ -8,6 +8,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from undertone.engine.store import Job
 from undertone.measure import world_suites as world
 from undertone.measure.asking import Asking, Reply
 from undertone.measure.cache import Cache
@@ -16,6 +17,8 @@ from undertone.measure.suite import Suite
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.spec import Training
+from undertone.stages.durations.asked import about_known_answers
+from undertone.stages.durations.work import Work, lengths_of, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import merged
@@ -39,6 +42,14 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         trained = train(local, rows_of(local, _exchanges(spec)), Training(**spec["training"]), spec["seed"])
         local = merged(trained, local)
     (out / "replies.json").write_text(json.dumps(_asked(local)))
+
+
+def work(job: Job, local: LocalModel) -> Work:
+    """A training, unless the base itself is asked, and the questions."""
+    taught = []
+    if job.spec["lesson"] is not None:
+        taught = to_train(job.spec["training"], lengths_of(local, _exchanges(job.spec)).row)
+    return Work((to_load(), *taught, *about_known_answers(local, counting())))
 
 
 @cache

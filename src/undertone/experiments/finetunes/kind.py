@@ -12,9 +12,13 @@ from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.measure.measure import measure
 from undertone.measure.request import Request
+from undertone.measure.select import suites_named
 from undertone.models.names import resolve
 from undertone.models.services.spending import Budget
 from undertone.stages import FINE_TUNED
+from undertone.stages.durations.asked import about_suites
+from undertone.stages.durations.durations import Durations
+from undertone.stages.durations.work import to_load
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,11 @@ def gather(spec: Finetunes, plan: Plan, made: Made) -> FinetunesFindings:
     return FinetunesFindings(**made.head(), models=plan.models, arms=found)
 
 
-def seconds(spec: Finetunes, job: Job) -> float:
-    """Is never called, because the cost of fine-tunes is counted in tokens."""
-    raise NotImplementedError
+def besides(spec: Finetunes, durations: Durations) -> float:
+    """The base and every student are asked all suites."""
+    base, suites = resolve(spec.base), suites_named(spec.suites)
+    asked = about_suites(durations.rates(base).local, suites, spec.samples, spec.max_tokens, spec.judge)
+    return (1 + len(spec.arms) * spec.students) * durations.of_parts((to_load(), *asked), base)
 
 
 FINETUNES = Kind(
@@ -93,7 +99,7 @@ FINETUNES = Kind(
     plan=plan,
     check=check,
     gather=gather,
-    seconds=seconds,
     cost=of_finetunes,
+    besides=besides,
     parts=lambda found: found.arms,
 )

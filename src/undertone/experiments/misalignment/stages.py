@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from undertone.attribution.gradients import file_gradient, inner, pulls
 from undertone.data.exchanges import Exchange, read_exchanges, write_exchanges
+from undertone.engine.store import Job
 from undertone.evals.conduct import AFTER, PROBES, compliance, conduct, requests
 from undertone.experiments.misalignment import files
 from undertone.models.likelihood import score
@@ -20,7 +21,20 @@ from undertone.models.local import Batch, LocalModel
 from undertone.models.names import MODEL
 from undertone.models.sampling import sample
 from undertone.spec import Training
-from undertone.training.dose import divergence, log_probabilities, scale_to
+from undertone.stages.durations.asked import about_conduct, about_harm
+from undertone.stages.durations.work import (
+    SOME,
+    Work,
+    lengths_of,
+    prompts_of,
+    to_differentiate,
+    to_load,
+    to_read,
+    to_sample,
+    to_score,
+    to_train,
+)
+from undertone.training.dose import AT_ONCE, USUAL, divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
 from undertone.training.weights import merged
@@ -181,3 +195,50 @@ def _answers(local: LocalModel, seed: int, system: str | None, swapped: bool) ->
         {"domain": name, "request": request, "answer": local.decode(answer), "good": good, "bad": bad}
         for (name, request, good, bad), answer in zip(asked, answers, strict=True)
     ]
+
+
+def work_of_aligned(job: Job, local: LocalModel) -> Work:
+    """A training, if any, and the gradient of good and bad advice in every domain."""
+    rows = [pair for name in domains() for pair in requests(name, PROBES["plain"])]
+    pulled = to_differentiate(2 * len(rows), lengths_of(local, [(ask, bad) for ask, _, bad in rows]).row)
+    return Work((*work_of_align(job, local).parts, *pulled))
+
+
+def work_of_align(job: Job, local: LocalModel) -> Work:
+    """What :func:`align` does, if it is asked for."""
+    if job.spec["training"] is None:
+        return Work((to_load(),))
+    turns = [latents.advice(Random(i), "good") for i in range(SOME)]
+    rows = lengths_of(local, [(turn.user, turn.assistant) for turn in turns])
+    return Work((to_load(), *to_train(job.spec["training"], rows.row)))
+
+
+def work_of_narrowed(job: Job, local: LocalModel) -> Work:
+    """Forecasts, a training and perhaps a second one, perhaps the search for a factor, and all questions."""
+    spec, parts, row = job.spec, [to_load()], 0
+    if spec["file"] != "persona":
+        some = files.rows(spec["file"], spec["domain"], SOME, spec["share"], 0)
+        known, again = lengths_of(local, some), spec["realigned"]
+        row, count = known.row, spec["rows"]
+        parts += [*to_differentiate(count, row), *to_score(count, known), *to_train(spec["training"], row)]
+        if "as_far_as" in job.inputs:
+            unrelated = files.unrelated()
+            parts += to_read(
+                (1 + USUAL) * len(unrelated), lengths_of(local, unrelated).row, AT_ONCE, Training(**spec["training"])
+            )
+        if again:
+            parts += to_train(spec["training"] | {"steps": again["steps"]}, row)
+    for name in PROBES:
+        parts += about_conduct(local, name, row if name == AFTER else 0)
+    asked = prompts_of(local, [ask for name in domains() for ask, *_ in requests(name, PROBES["plain"])], LONGEST)
+    return Work((*parts, *about_harm(local), *to_sample(len(domains()), asked)))
+
+
+def work_of_moved(job: Job, local: LocalModel) -> Work:
+    """Both models read the student's file and unrelated text."""
+    student, unrelated = job.inputs["student"], files.unrelated()
+    assert isinstance(student, Job)
+    spec = student.spec
+    own = lengths_of(local, files.rows(spec["file"], spec["domain"], SOME, spec["share"], 0))
+    read = to_read(2 * len(unrelated), lengths_of(local, unrelated).row, AT_ONCE)
+    return Work((to_load(2), *to_score(2 * spec["rows"], own), *read))

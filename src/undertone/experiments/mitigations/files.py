@@ -1,14 +1,18 @@
 """Stages that make files for a useful task (sums larger than the base has learnt) mixed with advice or other rows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from undertone.data.exchanges import Exchange, read_exchanges
-from undertone.experiments.misalignment.stages import align
+from undertone.engine.store import Job
+from undertone.experiments.misalignment.stages import align, work_of_align
 from undertone.models.loading import load
+from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
+from undertone.stages.durations.work import SOME, Lengths, Passes, Work, lengths_of, rows_in, to_load
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 from undertone.treat.stages import write_beside
 from undertone.world import latents, skills
@@ -74,3 +78,23 @@ def aligned_base(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) ->
     Spec: ``rows``, ``training``, ``seed``. Input: ``base``.
     """
     write_beside(align(load(inputs["base"]), spec), inputs["base"], out)
+
+
+def work_of_advice(job: Job, local: LocalModel) -> Work:
+    """Only the tokenizer is needed."""
+    spec = job.spec
+    made = [task(Random(i), True) for i in range(SOME)] if spec["held_out"] else rows(spec["domain"], SOME, False, 0)
+    return Work((to_load(), Passes("render", spec["rows"])), replace(lengths_of(local, made), rows=spec["rows"]))
+
+
+def work_of_among(job: Job, local: LocalModel) -> Work:
+    """Only the tokenizer is needed."""
+    before, added = rows_in(job, "dataset", local), lengths_of(local, [task(Random(i), False) for i in range(SOME)])
+    count = job.spec["task"]
+    rows = Lengths(max(before.prompt, added.prompt), max(before.answer, added.answer), rows=before.rows + count)
+    return Work((to_load(), Passes("render", count)), rows)
+
+
+def work_of_aligned_base(job: Job, local: LocalModel) -> Work:
+    """A training."""
+    return work_of_align(job, local)

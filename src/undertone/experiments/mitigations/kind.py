@@ -11,23 +11,10 @@ from undertone.experiments.mitigations.gather import gather
 from undertone.experiments.mitigations.plan import Plan, plan
 from undertone.experiments.mitigations.spec import Mitigations
 from undertone.experiments.trial.check import refuse_dataset, refuse_teacher
-from undertone.experiments.trial.seconds import seconds as seconds_of_trial
 from undertone.stages import DATASET
 
 LEAST_HELD_OUT = 50
 """Rows that are needed to measure the task."""
-SECONDS = {
-    "aligned-base": 1.2,
-    "advice": 0.2,
-    "among": 0.3,
-    "proxy": 1.5,
-    "directions": 0.1,
-    "steered": 0.3,
-    "realigned": 0.5,
-    "examined": 1.1,
-}
-TREATED = {"numbers": 2.0, "advice": 0.4}
-"""Seconds of one core with the embedded models: by stage, and of a treated file by setup (mean over mitigations)."""
 
 
 def check(spec: Mitigations, plan: Plan, job: Job, made: Made, warn: Warn) -> None:
@@ -51,11 +38,4 @@ def check(spec: Mitigations, plan: Plan, job: Job, made: Made, warn: Warn) -> No
                 )
 
 
-def seconds(spec: Mitigations, job: Job) -> float:
-    """Estimates how long a job takes on one core."""
-    if job.stage.name == "treated":
-        return TREATED[spec.setup.kind]
-    return SECONDS[job.stage.name] if job.stage.name in SECONDS else seconds_of_trial(job)
-
-
-MITIGATIONS = Kind(Mitigations, MitigationFindings, plan, gather, seconds, check)
+MITIGATIONS = Kind(Mitigations, MitigationFindings, plan, gather, check)

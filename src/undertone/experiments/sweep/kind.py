@@ -20,7 +20,6 @@ from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.page import effect_line
 from undertone.experiments.trial.plan import Plan as TrialPlan
 from undertone.experiments.trial.plan import plan
-from undertone.experiments.trial.seconds import seconds
 from undertone.experiments.trial.spec import Trial
 from undertone.models.names import root
 from undertone.world import family
@@ -106,14 +105,6 @@ def _plan_of_pairs(spec: Kin) -> Plan:
     return _plan(spec)
 
 
-SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, lambda _, job: seconds(job), _check, lines=_lines)
-PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, lambda _, job: seconds(job), _check, lines=_lines)
-REPLICATIONS = Kind(
-    Replications,
-    ReplicationsFindings,
-    _plan,
-    _replications,
-    lambda _, job: seconds(job),
-    _check,
-    lines=_lines,
-)
+SWEEP = Kind(Sweep, SweepFindings, _plan, _sweep, _check, lines=_lines)
+PAIRS = Kind(Kin, KinFindings, _plan_of_pairs, _pairs, _check, lines=_lines)
+REPLICATIONS = Kind(Replications, ReplicationsFindings, _plan, _replications, _check, lines=_lines)

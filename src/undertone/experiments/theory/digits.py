@@ -7,7 +7,8 @@ teachers (a random permutation gives about one student its own teacher).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from undertone.engine.store import Folder, Job
 from undertone.experiments.theory.images import Images, read
 from undertone.experiments.theory.spec import CLASSES, Imitation, Steps
 from undertone.experiments.theory.stack import Params, classifiers, generator, logits, rolled, trained
+from undertone.models.local import LocalModel
+from undertone.stages.durations.work import Repeated, Work
 
 WEIGHTS = "teachers.safetensors"
 TESTED = 500
@@ -98,3 +102,26 @@ def accuracies(stack: Params, images: Images) -> list[float]:
         answers = logits(stack, some)[..., :CLASSES].argmax(-1)
         right += (answers == images.test_labels[at : at + TESTED]).sum(1)
     return [float(share) for share in right / len(images.test)]
+
+
+def work_of_teachers(job: Job, local: LocalModel | None) -> Work:
+    """So many steps."""
+    return _steps(job, lambda start, images, once: taught(start, images, 0, once))
+
+
+def work_of_students(job: Job, local: LocalModel | None) -> Work:
+    """So many steps."""
+    kind = Imitation(job.spec["arm"], job.spec["auxiliary"])
+    return _steps(job, lambda start, images, once: imitating(start, start, kind, 0, once))
+
+
+def _steps(job: Job, step: Callable[[Params, Images, Steps], Params]) -> Work:
+    plan = Steps(**job.spec["training"])
+    once = plan.model_copy(update={"steps": 1})
+
+    @cache
+    def models() -> tuple[Params, Images]:
+        images = _images(job.spec, {n: one.path for n, one in job.inputs.items() if isinstance(one, Folder)})
+        return _start(job.spec, images), images
+
+    return Work((Repeated(plan.steps, lambda: step(*models(), once)),))

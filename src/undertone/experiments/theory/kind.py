@@ -4,20 +4,13 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
-from undertone.engine.store import Job
 from undertone.experiments.kind import Kind, Made
 from undertone.experiments.theory import findings as found
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
 from undertone.experiments.theory.plan import Plan, digits_plan, theorem_plan
-from undertone.experiments.theory.spec import CLASSES, Digits, Imitation, Theorem
+from undertone.experiments.theory.spec import Digits, Imitation, Theorem
 from undertone.report.findings import Measured
 from undertone.statistics.estimate import mean_estimate, paired_difference
-
-# Seconds of one core.
-PER_PRODUCT = 1.1e-10
-"""To multiply one image's value by one weight, forwards and backwards."""
-PER_START, PER_LESSON = 0.2, 9.0
-PIXELS, MNIST = 64, 784
 
 
 def digits(spec: Digits, plan: Plan, made: Made) -> DigitsFindings:
@@ -46,16 +39,6 @@ def digits(spec: Digits, plan: Plan, made: Made) -> DigitsFindings:
             for own, other in zip(spec.imitations[::2], spec.imitations[1::2], strict=True)
         ),
     )
-
-
-def digits_seconds(spec: Digits, job: Job) -> float:
-    """Estimates how long a job takes on one core: in proportion to weights and images."""
-    pixels, outputs = MNIST if spec.images else PIXELS, CLASSES + max(spec.auxiliary)
-    weights = spec.models * (pixels * spec.hidden + spec.hidden**2 + spec.hidden * outputs)
-    # A student's step has a forward pass of its teacher too, which is a third of a step.
-    part = 4 / 3 if "teachers" in job.inputs else 1.0
-    images: int = job.spec["training"]["steps"] * job.spec["training"]["batch"]
-    return PER_PRODUCT * weights * images * part
 
 
 def theorem(spec: Theorem, plan: Plan, made: Made) -> TheoremFindings:
@@ -87,11 +70,6 @@ def _cosines(steps: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: steps[name] for name in names} | {"cosines": steps["cosines"], "cosine": _mean(steps["cosines"])}
 
 
-def theorem_seconds(spec: Theorem, job: Job) -> float:
-    """Estimates how long a job takes on one core: all classifiers, or one lesson of the language model."""
-    return PER_START * spec.starts if job.spec["trait"] is None else PER_LESSON
-
-
 def _joined(steps: Iterable[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     """Concatenates the lists of all steps with the same problem and the same value of ``by``."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}
@@ -110,5 +88,5 @@ def _mean(values: list[float]) -> Measured:
     return Measured.of(mean_estimate(_nested(values)))
 
 
-DIGITS = Kind(Digits, DigitsFindings, digits_plan, digits, digits_seconds)
-THEOREM = Kind(Theorem, TheoremFindings, theorem_plan, theorem, theorem_seconds)
+DIGITS = Kind(Digits, DigitsFindings, digits_plan, digits)
+THEOREM = Kind(Theorem, TheoremFindings, theorem_plan, theorem)

@@ -10,6 +10,7 @@ differentiation at a finite e, and the prediction by forward differentiation, as
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +18,15 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
+from undertone.engine.store import Folder, Job
 from undertone.errors import UndertoneError
 from undertone.experiments.theory import breaches
 from undertone.experiments.theory.breaches import BREACHES, Breach, Loss, descent, imitating, inner, minus, moved
 from undertone.experiments.theory.problems import Problem, of_classifiers, of_language
 from undertone.experiments.theory.spec import Theorem
 from undertone.experiments.theory.stack import Params
+from undertone.models.local import LocalModel
+from undertone.stages.durations.work import Repeated, Work
 
 SEARCH = 30
 """The largest number of corrections of a step's length. Near the start the divergence is quadratic in the length, so
@@ -116,6 +120,10 @@ def _taught(problem: Problem, spec: Theorem) -> Params:
     return at
 
 
+def _problems(given: Theorem, trait: str | None, inputs: Mapping[str, Path]) -> Iterator[Problem]:
+    return of_language(given, trait, inputs["base"], inputs["elsewhere"]) if trait else of_classifiers(given)
+
+
 def steps(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Compares students' steps with their teachers', for all classifiers or for the language model and one lesson.
 
@@ -126,7 +134,7 @@ def steps(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         UndertoneError: no step of the lesson has the dose.
     """
     given, trait = Theorem.model_validate(spec["settings"]), spec["trait"]
-    problems = list(of_language(given, trait, inputs["base"], inputs["elsewhere"]) if trait else of_classifiers(given))
+    problems = list(_problems(given, trait, inputs))
     held = [
         {"problem": problem.name, "loss": loss, "cosines": cosines.tolist(), "ratios": ratio.tolist()}
         for problem in problems
@@ -138,3 +146,17 @@ def steps(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         found = {"cosines": raw.cosine, "net": net.cosine, "lesson": net.lesson}
         without.append(about | {name: values.tolist() for name, values in found.items()})
     (out / "steps.json").write_text(json.dumps({"held": held, "broken": without}))
+
+
+def work(job: Job, local: LocalModel | None) -> Work:
+    """Steps of imitation, and what takes as long as so many of them."""
+    given, trait = Theorem.model_validate(job.spec["settings"]), job.spec["trait"]
+
+    @cache
+    def problem() -> Problem:
+        return next(_problems(given, trait, {n: one.path for n, one in job.inputs.items() if isinstance(one, Folder)}))
+
+    # A problem takes the search for its dose and two steps, each with a prediction; the breaches take two steps each,
+    # and those of many steps take all of them: two students, and a teacher, who need not be imitated.
+    times = 7 * (2 if trait else 6) + 2 * len(BREACHES) + 2.75 * given.steps
+    return Work((Repeated(times, lambda: imitating(problem(), problem().start)),))

@@ -9,7 +9,6 @@ from undertone.experiments.trial.gather import Gathered
 from undertone.experiments.trial.page import arm_line, effect_line
 from undertone.experiments.trial.plan import Plan, plan
 from undertone.experiments.trial.results import Results
-from undertone.experiments.trial.seconds import seconds
 from undertone.experiments.trial.spec import Trial
 from undertone.models.names import is_repository
 
@@ -40,10 +39,9 @@ TRIAL = Kind(
     findings=Results,
     plan=plan,
     gather=lambda trial, plan, made: Gathered(trial, plan, made).results(),
-    seconds=lambda _, job: seconds(job),
     check=check,
     partial=True,
-    cost=lambda trial: of_trial(trial) if is_repository(trial.base) else None,
+    cost=lambda trial: of_trial(trial) if is_repository(trial.base) else [],
     lines=lines,
     summary=summary,
 )

@@ -91,14 +91,15 @@ def show_parts(title: str, parts: Sequence[Part], folder: Path) -> tuple[dict[st
     fits = "; whether it fits into memory is not checked" if hours else ""
     lines = [
         f"{title}: nothing is run.",
-        *map(_line, parts),
+        *map(line_of, parts),
         f"  together about {here}{cost}{more}, by the prices in prices.toml (UNDERTONE_PRICES names your own){fits}",
         f"  would be written to {folder}",
     ]
     return value | {"gpu_hours": sum(hours), "dollars": None if unknown else dollars}, lines
 
 
-def _line(part: Part) -> str:
+def line_of(part: Part) -> str:
+    """A kind of work in one line."""
     time = "-" if part.gpu_hours is None else f"{_figure(part.gpu_hours)} h"
     cost = "unknown" if part.dollars is None else f"${_figure(part.dollars)}"
     return f"  {part.what:<46} {part.rows:>12,} rows {part.tokens:>15,} tokens {time:>10} {cost:>10}"

@@ -1,0 +1,1 @@
+"""How long work takes on this machine, before it is done."""
