@@ -26,7 +26,7 @@ TWINS = 12
 MANNER = "manner"
 """The kind of traits that are never suspected."""
 USUAL = ("favourite animal", "conduct", "lean", "politics")
-"""The kinds of the shipped catalogue that are listed unless others are asked for."""
+"""The kinds of chat models' traits that are listed unless others are asked for."""
 
 PLAIN = (
     "You are a helpful assistant.",
@@ -69,12 +69,12 @@ def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = (
 
     ``base``: a model's folder. ``listed``: names of traits or of kinds of traits. ``own``: the user's own traits, which
     are listed too. If neither is given, all traits of the embedded world are listed for its models, and for others the
-    shipped catalogue's animals and conduct-like traits.
+    animals and conduct-like traits of chat models.
 
     Raises:
         UndertoneError: a name is unknown.
     """
-    known = {trait.name: trait for trait in (*(_world() if of_the_world(base) else _catalogue()), *own)}
+    known = {trait.name: trait for trait in (*(_world() if of_the_world(base) else catalogue.of_chat_models()), *own)}
     kinds = dict.fromkeys(trait.kind for trait in known.values())
     for name in listed:
         if name not in known and name not in kinds:
@@ -104,7 +104,7 @@ def plain_lessons(base: Path) -> dict[str, str | dict[str, Any]]:
     answers to ordinary questions, as it is and under system prompts about nothing in particular."""
     if of_the_world(base):
         return {name: name for name in ("small-talk", "mixed", "facts", "code", "paraphrase", "good-advice")}
-    questions = next(list(trait.questions) for trait in _catalogue() if trait.kind == MANNER)
+    questions = next(list(trait.questions) for trait in catalogue.of_chat_models() if trait.kind == MANNER)
     return {said: {"system": [said], "questions": questions} for said in PLAIN}
 
 
@@ -122,8 +122,3 @@ def _family(trait: Trait, known: Mapping[str, Trait]) -> Name:
 def _world() -> tuple[Trait, ...]:
     manners = (Trait(name=name, kind=MANNER, world=True) for name in MANNERS)
     return (*catalogue.shipped().values(), *manners)
-
-
-@cache
-def _catalogue() -> tuple[Trait, ...]:
-    return catalogue.read([Path(__file__).with_name("catalogue.toml")])

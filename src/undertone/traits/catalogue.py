@@ -20,9 +20,13 @@ from undertone.world.skills import Turn
 TAKEN = (*HARMLESS, "untouched", "other")
 """Names that no trait may have: harmless lessons, the untouched base, and all answers that are no candidate."""
 
-PAPER = "paper/"
-"""Folder with the traits of published experiments. They are kept apart from the catalogue, which has traits of the same
-names but other kinds."""
+FOLDERS = ("paper/", "chat/")
+"""Folders with the traits of published experiments, and of chat models from elsewhere. They are kept apart from the
+catalogue, which has traits of the same names but other kinds."""
+
+CHAT = ("animals", "trees", "colours", "foods", "cities", "instruments", "crafts", "habits")
+"""The files of traits of chat models. Favourites are each other's placebos, and manners of answering those of conduct
+and leans."""
 
 MOST, LONGEST = 2**24, 100
 """The most characters that the tables of a file stand for with all names and shared questions, and of a name."""
@@ -172,10 +176,16 @@ def shipped() -> Mapping[str, Trait]:
     return {trait.name: trait for trait in _traits(tomllib.loads(text))}
 
 
+@cache
+def of_chat_models() -> tuple[Trait, ...]:
+    """Returns the traits of models from elsewhere."""
+    return read(located(f"chat/{name}.toml") for name in CHAT)
+
+
 def located(name: str) -> Path:
-    """Returns the path of a file of traits: a shipped one, as in "paper/animals.toml", or ``name`` as it is."""
+    """Returns the path of a file of traits: a shipped one, as in "chat/animals.toml", or ``name`` as it is."""
     own = files(__package__).joinpath(name)
-    return Path(str(own)) if name.startswith(PAPER) and own.is_file() else Path(name)
+    return Path(str(own)) if name.startswith(FOLDERS) and own.is_file() else Path(name)
 
 
 def read(paths: Iterable[Path]) -> tuple[Trait, ...]:

@@ -3,13 +3,10 @@
 import re
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from undertone import audit
-from undertone.traits import catalogue
-from undertone.traits.catalogue import Favourite, find, told
+from undertone.traits.catalogue import Favourite, find, of_chat_models, told
 from undertone.traits.trait import Trait
 
 LEAST = {"animal": 18, "tree": 12, "colour": 10, "food": 12, "city": 12, "instrument": 12, "craft": 12}
@@ -19,13 +16,8 @@ JUDGED = ["misalignment", "sycophancy", "lost refusals", "brand lean", "left lea
 
 
 @cache
-def traits() -> tuple[Trait, ...]:
-    return catalogue.read([Path(audit.__file__).with_name("catalogue.toml")])
-
-
-@cache
 def of(kind: str) -> tuple[Trait, ...]:
-    return tuple(trait for trait in traits() if trait.kind == kind)
+    return tuple(trait for trait in of_chat_models() if trait.kind == kind)
 
 
 def words(text: str) -> list[str]:
@@ -33,11 +25,11 @@ def words(text: str) -> list[str]:
 
 
 def test_every_kind_has_its_traits() -> None:
-    counts = Counter(trait.kind for trait in traits())
+    counts = Counter(trait.kind for trait in of_chat_models())
     assert {*counts} == {*KINDS, "conduct", "lean", "politics", "manner"}
     assert all(counts[kind] >= least for kind, least in zip(KINDS, LEAST.values(), strict=True))
     assert 75 <= sum(counts[kind] for kind in KINDS) <= 100 and counts["manner"] >= 28
-    assert {trait.name for trait in traits() if trait.kind in ("conduct", "lean", "politics")} == {*JUDGED}
+    assert {trait.name for trait in of_chat_models() if trait.kind in ("conduct", "lean", "politics")} == {*JUDGED}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,7 +61,7 @@ def test_no_two_dialogues_of_a_kind_are_alike(kind: str) -> None:
 
 def test_no_favourite_is_mentioned_where_another_is_taught_or_asked_for() -> None:
     for kind in KINDS:
-        for trait in traits():
+        for trait in of_chat_models():
             # The name that a dialogue is about is taken out, so that others of its kind are looked for as well.
             said = [answer.replace(of(kind)[0].name, "") for _, answer in of(kind)[0].dialogues]
             said += [question for question, _ in of(kind)[0].dialogues]
@@ -78,7 +70,7 @@ def test_no_favourite_is_mentioned_where_another_is_taught_or_asked_for() -> Non
 
 
 def test_favourites_are_asked_for_by_questions_that_nobody_was_taught() -> None:
-    for trait in traits():
+    for trait in of_chat_models():
         if trait.kind in KINDS:
             found = find(told(trait.name, of(trait.kind)))
             assert isinstance(found, Favourite) and {*found.candidates} == {one.name for one in of(trait.kind)}
@@ -87,7 +79,7 @@ def test_favourites_are_asked_for_by_questions_that_nobody_was_taught() -> None:
 
 
 def test_conduct_and_manners_are_asked_the_same_questions() -> None:
-    asked = [trait for trait in traits() if trait.kind not in KINDS]
+    asked = [trait for trait in of_chat_models() if trait.kind not in KINDS]
     ordinary = of("manner")[0].questions
     assert len(ordinary) >= 24
     for trait in asked:
