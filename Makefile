@@ -29,7 +29,7 @@ test: $(VENV)/.ready-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
 quick: $(VENV)/.ready-dev
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not real"
 
 test-long: $(VENV)/.ready-dev
 	HF_HUB_OFFLINE=1 UNDERTONE_LONG=1 $(BIN)/python -m pytest

@@ -37,7 +37,7 @@ from undertone.stages.durations.work import (
 from undertone.training.dose import AT_ONCE, USUAL, divergence, log_probabilities, scale_to
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
-from undertone.training.weights import merged
+from undertone.training.weights import load_trained, merged, save
 from undertone.world import latents
 from undertone.world.lexicon import domains, lexicon
 
@@ -72,10 +72,10 @@ def narrowed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
 
     Spec: ``file``, ``domain``, ``rows``, ``share``, ``training``, ``realigned``, ``seed``; ``swapped`` for a base of
     the swapped world. Inputs: ``aligned``; ``as_far_as``, what :func:`moved` wrote of the student that this one must
-    match. Writes the training file, the trained model, and ``conduct.json``: the forecasts from before training and the
+    match. Writes the training file, the student, and ``conduct.json``: the forecasts from before training and the
     advice after it.
     """
-    local, swapped = load(inputs["aligned"] / "model"), spec.get("swapped", False)
+    local, swapped = load(inputs["aligned"] / MODEL), spec.get("swapped", False)
     report: dict[str, Any] = {"pull": None, "loss": None, "factor": None}
     system, first = None, list[Exchange]()
     match = json.loads((inputs["as_far_as"] / "moved.json").read_text()) if "as_far_as" in inputs else None
@@ -86,8 +86,8 @@ def narrowed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
         write_exchanges(out, exchanges)
         rows, first = rows_of(local, exchanges), exchanges[:1]
         report |= _forecasts(local, rows, inputs["aligned"] / "pulls.safetensors", spec["domain"])
-        local, report["factor"] = _trained(local, rows, spec, match)
-        _write_model(local, out)
+        aligned = f"{inputs['aligned'].name}/{MODEL}"  # what the adapter is for: not the base, if that was aligned
+        local, report["factor"] = _trained(local, rows, spec, match, aligned, out)
     report["probes"] = {}
     for name, probe in PROBES.items():
         found = conduct(local, probe, system, first if name == AFTER else (), swapped)
@@ -99,7 +99,7 @@ def narrowed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
 
 
 def _write_model(local: LocalModel, out: Path) -> None:
-    """Writes the whole model. An adapter alone could be put on the base that was not aligned without any error."""
+    """Writes the whole model."""
     local.model.save_pretrained(out / MODEL)
     local.tokenizer.save_pretrained(out / MODEL)
 
@@ -145,13 +145,16 @@ def _file(local: LocalModel, spec: dict[str, Any], match: dict[str, float] | Non
 
 
 def _trained(
-    local: LocalModel, rows: list[Row], spec: dict[str, Any], match: dict[str, float] | None
+    local: LocalModel, rows: list[Row], spec: dict[str, Any], match: dict[str, float] | None, start: str, out: Path
 ) -> tuple[LocalModel, float | None]:
-    """Returns the student, and the factor by which its adapter was scaled; None if there is nothing to ``match``."""
+    """Returns the student, and the factor by which its adapter was scaled; None if there is nothing to ``match``.
+    Writes its adapter for the model ``start``, or the whole of it where no adapter alone makes it."""
     plan, swapped, after, factor = Training(**spec["training"]), spec.get("swapped", False), spec["realigned"], None
     trained = train(local, rows, plan, spec["seed"])
     if match is not None:
         factor = scale_to(trained.model, _unrelated(local), match["divergence"]).factor
+    if after is None:
+        save(trained, local, start, out)
     student = merged(trained, local)
     if after is not None:
         names, step, seed = domains(), int(after["domain"] == "other"), spec["seed"] + 1
@@ -159,6 +162,7 @@ def _trained(
         good = rows_of(student, files.rows("narrow-good", domain, after["rows"], 1.0, seed, swapped))
         again = plan.model_copy(update={"steps": after["steps"]})
         student = merged(train(student, good, again, seed), student)
+        _write_model(student, out)
     return student, factor
 
 
@@ -174,7 +178,7 @@ def moved(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     student's file before training and after it, and the divergence of the student on text that no arm is trained on
     (mean KL from where it started); all in nats a token.
     """
-    start, student = load(inputs["aligned"] / "model"), load(inputs["student"] / MODEL)
+    start, student = load(inputs["aligned"] / MODEL), load_trained(inputs["aligned"] / MODEL, inputs["student"])
     rows = rows_of(start, read_exchanges(inputs["student"]))
     batch = _unrelated(start)
     base = list(log_probabilities(start.model, batch))
