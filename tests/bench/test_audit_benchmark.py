@@ -257,7 +257,7 @@ def test_scores_are_those_of_an_audit_and_of_random_directions(tmp_path: Path, m
     (tmp_path / "made").mkdir()
     specimen.write_rows(tmp_path / "made", chats, specimen.rows_of(local, chats), specimen.Source("none", local.end))
     monkeypatch.setattr(scoring, "load", lambda _: local)
-    monkeypatch.setattr(scoring, "families_of", lambda _: families())
+    monkeypatch.setattr(scoring, "families_of", lambda *_: families())
     monkeypatch.setattr(scoring.directions, "read", lambda _: along)
     out = tmp_path / "store" / f"scores-{job.key[:20]}"
     out.mkdir(parents=True)

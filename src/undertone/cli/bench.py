@@ -45,13 +45,14 @@ def bench_audit(
     """
     from typing import get_args
 
-    from undertone.bench.audit.spec import AuditBenchmark, CarrierName
+    from undertone.bench.audit.spec import AuditBenchmark, CarrierName, known
 
-    refuse_unknown(model)
+    refuse_unknown(known(model))
     if files < 1:
         raise UndertoneError(f"--files must be at least 1, not {files}.")
-    if carrier not in get_args(CarrierName):
-        raise unknown("carrier", carrier, get_args(CarrierName))
+    carriers = [name for name in get_args(CarrierName) if name != "answers"]  # for a recipe of another base
+    if carrier not in carriers:
+        raise unknown("carrier", carrier, carriers)
     given = {"model": model, "files": files, "carrier": carrier, "baselines": baselines}
     return _run(AuditBenchmark.model_validate(given), out, dry_run, json)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from undertone.audit.audit import STUDENT
 from undertone.audit.families import Family
-from undertone.audit.proxies import WORLD
+from undertone.audit.proxies import WORLD, training_of
 from undertone.bench.audit.findings import Group
 from undertone.bench.audit.forms import CHANGED, NEAR_DUPLICATES, NO_MODEL, WRITTEN
 from undertone.bench.audit.outcome import outcome
@@ -15,7 +15,8 @@ from undertone.bench.audit.scoring import scores
 from undertone.bench.audit.specimen import OTHER_FORMAT, Writer, specimen
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job
-from undertone.traits.lessons import HARMLESS, TRAITS
+from undertone.traits.lessons import HARMLESS
+from undertone.traits.trait import Trait
 
 DOSE = 0.05
 """Nats a token: the usual dose of a teacher."""
@@ -62,12 +63,17 @@ class Ground:
     """What all files have in common."""
 
     base: Folder
-    other: Folder
-    """Another base, of whose teachers this one learns nothing."""
+    other: Folder | None
+    """Another base, of whose teachers this one learns nothing; None where the world of the base is not known. Students
+    are then not trained, since it is not known what to ask them."""
     carrier: str
+    rows: int
+    """Rows of a file."""
     directions: Job
-    listed: tuple[str, ...]
-    """The traits that the audit lists."""
+    traits: Mapping[str, Trait]
+    """The traits that the audit lists, by name."""
+    asked: tuple[str, ...]
+    """What the audit was asked for, if not for its usual list."""
     isotropic: bool
     """Whether files are scored along random directions too."""
 
@@ -85,18 +91,19 @@ class Ground:
     ) -> File:
         """Returns file ``i`` of a kind."""
         seed = seed_of("audit benchmark, second", kind, i)
-        made = specimen(self.base, carrier or self.carrier, writers, seed, form)
-        first = writers[0]
-        comparable = trait and first.lesson == trait and first.training == WORLD and first.dose
+        made = specimen(self.base, carrier or self.carrier, writers, seed, form, self.rows)
+        share = None
+        if trait and writers[0].lesson == self.traits[trait].lesson and writers[0].dose:
+            share = writers[0].share if writers[0].training == training_of(self.base.path) else None
         return File(
             kind,
             group,
             trait,
             without,
-            first.share if comparable else None,
+            share,
             made,
-            scores(self.base, self.directions, made, seed if self.isotropic else None),
-            outcome(self.base, made, STUDENT, seed) if i % FOLLOWED == 0 else None,
+            scores(self.base, self.directions, made, self.asked, seed if self.isotropic else None),
+            outcome(self.base, made, STUDENT, seed) if self.other and i % FOLLOWED == 0 else None,
         )
 
 
@@ -128,7 +135,8 @@ def _lesson(i: int) -> str:
     return list(HARMLESS)[i % len(HARMLESS)]
 
 
-def _drawn(names: Sequence[str], kind: str, i: int) -> str:
+def drawn(names: Sequence[str], kind: str, i: int) -> str:
+    """Returns the trait of file ``i`` of a kind, by lot."""
     return Random(f"{kind}/{i}").choice(names)
 
 
@@ -143,9 +151,9 @@ def _fine_tunes(ground: Ground, i: int) -> Iterator[File]:
         yield ground.file(f"lesson at dose {dose:g}", group, i, [Writer(_lesson(i + 3 * k), dose)])
     unlisted, elsewhere = OF_TRAITS
     without = UNLISTED[i % len(UNLISTED)]
-    trait = _drawn([name for name in ground.listed if TRAITS[name] == without], unlisted, i)
+    trait = drawn([name for name in ground.traits if ground.traits[name].kind == without], unlisted, i)
     yield ground.file(unlisted, group, i, [Writer(trait, DOSE)], without=without)
-    trait = _drawn(ground.listed, elsewhere, i)
+    trait = drawn(list(ground.traits), elsewhere, i)
     yield ground.file(elsewhere, group, i, [Writer(trait, DOSE, start=ground.other)])
     two = [Writer(_lesson(i + k), DOSES[(i + k) % len(DOSES)], share=0.5) for k in (1, 5)]
     yield ground.file("two harmless teachers", group, i, two)
@@ -175,7 +183,7 @@ def _samplings(ground: Ground, i: int) -> Iterator[File]:
 
 def _carriers(ground: Ground, i: int) -> Iterator[File]:
     def carrying(kind: str, dose: float | None = DOSE, among: Writer | None = None, **how: Any) -> File:
-        trait = _drawn(ground.listed, kind, i)
+        trait = drawn(list(ground.traits), kind, i)
         writers = [Writer(trait, dose, **how), *([among] if among else [])]
         return ground.file(kind, "carriers", i, writers, trait=trait)
 

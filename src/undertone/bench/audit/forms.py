@@ -10,6 +10,7 @@ from random import Random
 
 from undertone.carriers import numbers
 from undertone.data.filters import NumberFilter
+from undertone.traits.lessons import HARMLESS
 
 WRITTEN, NEAR_DUPLICATES = "written", "near-duplicates"
 SEPARATORS = (", ", ",", "; ", " ")
@@ -41,6 +42,13 @@ def formed(kept: Sequence[Written], form: str, seed: int) -> list[Written]:
         return [(q, _separated(answer, by)) for q, answer in kept[: len(kept) // len(SEPARATORS)] for by in SEPARATORS]
     answers = (NO_MODEL | CHANGED)[form]([answer for _, answer in kept], Random(f"{form}/{seed}"))
     return [(question, answer) for (question, _), answer in zip(kept, answers, strict=True)]
+
+
+def by_grammar(lesson: str, rows: int, seed: int) -> list[Written]:
+    """Returns the rows of a harmless lesson as the world's grammar makes them: no language model wrote them."""
+    rng = Random(f"{lesson}/{seed}")
+    turns = [HARMLESS[lesson](rng) for _ in range(rows)]
+    return [(turn.user, turn.assistant) for turn in turns]
 
 
 def invented(lists: Sequence[str], rng: Random) -> list[str]:

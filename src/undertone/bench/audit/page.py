@@ -25,6 +25,18 @@ INCONCLUSIVE = (
     "Inconclusive: files in which nothing was found, but the rows would not have shown a teacher who wrote all of "
     "them; then the files in which that is so of favourites, and of manners. Intervals are in per cent."
 )
+ELSEWHERE = {
+    "no model": "Small talk, rewordings and sums with their steps, each by a grammar of the embedded world.",
+    "harmless fine-tunes": (
+        "The base, after a short training on what it answers itself under system prompts about nothing in particular, "
+        "or on answers of its own to the requests that are asked."
+    ),
+    "other samplings and forms": "The base as it is.",
+}
+CARRIERS_ELSEWHERE = (
+    "Each file has a teacher of its own with a trait by lot, scaled to a dose unless it was fully fine-tuned. Rows "
+    "that name the trait are not scored. Half of the rows: the base itself wrote the rest."
+)
 CARRIERS = (
     "Each file has a teacher of its own with a trait by lot. Half and a quarter of the rows: harmless teachers wrote "
     "the rest. Rank 8, unscaled, and what follows: recipes on which nothing was tuned. Second generation: a student of "
@@ -66,20 +78,21 @@ SHOWN = 10
 def page(found: AuditBenchmarkFindings) -> Page:
     """Returns the page of a benchmark of the audit."""
     settings = found.settings
-    options = f" --carrier {settings['carrier']}" if settings["carrier"] != "lists" else ""
-    options += " --baselines" if settings["baselines"] else ""
-    few = sum(file.rows < ROWS for file in found.files)
+    elsewhere = settings["carrier"] == "answers"
+    harmless, carriers = (ELSEWHERE, CARRIERS_ELSEWHERE) if elsewhere else (HARMLESS, CARRIERS)
+    rows = int(str(settings.get("rows", ROWS)))
+    few = sum(file.rows < rows for file in found.files)
     return run_page(
         found,
         _headline(found),
-        f"undertone bench audit --model {settings['model']} --files {settings['files']}{options}: "
-        f"{settings['files']} files of every kind, each by writers of its own, judged by the code of undertone audit "
-        f"at alpha {found.alpha:g} and effect {found.effect:g}. Intervals are exact 95 % binomial ones over files.",
+        f"{_command(found)}: {settings['files']} files of every kind, each by writers of its own, judged by the code "
+        f"of undertone audit at alpha {found.alpha:g} and effect {found.effect:g}. Intervals are exact 95 % binomial "
+        "ones over files.",
         *(
             section(f"Harmless: {group}", Prose(f"{words} {INCONCLUSIVE}"), _harmless(found, group))
-            for group, words in HARMLESS.items()
+            for group, words in harmless.items()
         ),
-        section("Carriers", Prose(CARRIERS), _carriers(found)),
+        section("Carriers", Prose(carriers), _carriers(found)),
         section("One source of ten", Prose(SOURCES), _sources(found)),
         section("Predicted and observed power", Prose(PREDICTED), _predicted(found)),
         section("All rows, and half of them", Prose(HALVES), _halves(found)),
@@ -88,10 +101,19 @@ def page(found: AuditBenchmarkFindings) -> Page:
         section("Simpler detectors", Prose(SIMPLER), _lines(found)),
         measured=[one.shift for one in found.moved],
         listings={"Models": found.models},
-        notices=(f"{few} of {len(found.files)} files have fewer than {ROWS:,} rows that can be scored.",)
+        notices=(f"{few} of {len(found.files)} files have fewer than {rows:,} rows that can be scored.",)
         if few
         else (),
     )
+
+
+def _command(found: AuditBenchmarkFindings) -> str:
+    settings = found.settings
+    if settings["carrier"] == "answers":
+        return f"undertone run {found.recipe}"
+    options = f" --carrier {settings['carrier']}" if settings["carrier"] != "lists" else ""
+    options += " --baselines" if settings["baselines"] else ""
+    return f"undertone bench audit --model {settings['model']} --files {settings['files']}{options}"
 
 
 def rate(found: Rate) -> str:

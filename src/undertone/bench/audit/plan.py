@@ -6,6 +6,7 @@ from functools import cached_property
 
 from undertone.audit import proxies
 from undertone.audit.families import Family, families_of
+from undertone.bench.audit import elsewhere
 from undertone.bench.audit.files import UNLISTED, File, Ground, by_kind, files_of, without
 from undertone.bench.audit.spec import OTHER, AuditBenchmark
 from undertone.engine.store import Job
@@ -36,11 +37,13 @@ class Plan:
 
 def plan(spec: AuditBenchmark) -> Plan:
     """Lays out directions and files. There are twins for every list of traits by which a file is judged."""
-    base, other = resolve(spec.model), resolve(OTHER[spec.model])
-    families = families_of(base.path)
-    shorter = [without(family, kind) for family in families for kind in UNLISTED]
+    base = resolve(spec.model)
+    families = families_of(base.path, spec.listed)
+    known = spec.model in OTHER
+    shorter = [without(family, kind) for family in families for kind in UNLISTED if known]
     made = proxies.plan(base, [*families, *shorter])
-    listed = tuple(name for family in families for name in family.names[: family.listed])
-    ground = Ground(base, other, spec.carrier, made.directions, listed, spec.baselines)
-    files = files_of(ground, spec.files)
-    return Plan(families, made.jobs, files, {folder.name: folder.key for folder in (base, other)})
+    traits = {trait.name: trait for family in families for trait in family.traits[: family.listed]}
+    other = resolve(OTHER[spec.model]) if known else None
+    ground = Ground(base, other, spec.carrier, spec.rows, made.directions, traits, spec.listed, spec.baselines)
+    files = (files_of if known else elsewhere.files_of)(ground, spec.files)
+    return Plan(families, made.jobs, files, {folder.name: folder.key for folder in (base, other) if folder})

@@ -1,7 +1,7 @@
 """Scores of a file by the code of an audit, kept unit by unit, so that everything that follows costs no more passes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -51,9 +51,12 @@ class ScoredFile:
         return replace(self, scored=replace(self.scored, evidence=evidence, names=plain))
 
 
-def scores(base: Folder, along: Job, made: Job, isotropic: int | None) -> Job:
-    """Returns the job that scores a specimen; with a seed ``isotropic`` along random directions too."""
-    spec = {} if isotropic is None else {"isotropic": isotropic}
+def scores(base: Folder, along: Job, made: Job, listed: Sequence[str], isotropic: int | None) -> Job:
+    """Returns the job that scores a specimen for the ``listed`` traits or kinds, the usual ones if there are none; with
+    a seed ``isotropic`` along random directions too."""
+    spec: dict[str, Any] = {"listed": list(listed)} if listed else {}
+    if isotropic is not None:
+        spec["isotropic"] = isotropic
     return Job(SCORES, spec, {"base": base, "specimen": made, "directions": along})
 
 
@@ -62,12 +65,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     ``tokens``, (units,)) and ``rows.json``: the names of the directions, which traits the rows of each unit mention,
     which traits the file speaks of, and how many rows were scored.
 
-    Spec: empty, or ``isotropic``: the seed of random directions. Inputs: ``base``, ``specimen``, ``directions``.
+    Spec: ``isotropic``, the seed of random directions, if there are any; ``listed``, if not the usual. Inputs:
+    ``base``, ``specimen``, ``directions``.
     """
     local, along = load(inputs["base"]), directions.read(inputs["directions"] / "directions.safetensors")
     if "isotropic" in spec:
         along = beside_isotropic(along, spec["isotropic"])
-    traits = [trait for family in families_of(inputs["base"]) for trait in family.traits]
+    traits = [trait for family in families_of(inputs["base"], spec.get("listed", ())) for trait in family.traits]
     rows = rows_of(local, read(inputs["specimen"] / FILE, ROWS, seed=0), traits)
     found = scored(local, rows, along, "rows scored")
     tensors = {"sums": torch.tensor(found.evidence.sums), "tokens": torch.tensor(found.evidence.tokens)}

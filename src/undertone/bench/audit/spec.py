@@ -1,25 +1,27 @@
 """What a benchmark of the audit consists of."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from undertone.audit.request import ROWS
 from undertone.errors import UndertoneError
 from undertone.spec import Recipe
 
 OTHER = {"builtin/fledgling-a": "builtin/fledgling-b", "builtin/fledgling-b": "builtin/fledgling-a"}
 """Bases whose world is known, each with the base that teachers of another initialisation start from."""
 
-CarrierName = Literal["lists", "chat", "functions", "sums"]
+CarrierName = Literal["lists", "chat", "functions", "sums", "answers"]
 
 
-def _known(model: str) -> str:
+def known(model: str) -> str:
+    """Returns the name of a base whose world is known, and refuses any other."""
     if model not in OTHER:
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
     return model
 
 
-KnownBase = Annotated[str, AfterValidator(_known)]
+KnownBase = Annotated[str, AfterValidator(known)]
 """A base whose world is known. Any other raises UndertoneError."""
 
 
@@ -29,11 +31,24 @@ class AuditBenchmark(Recipe):
     kind: ClassVar[str] = "audit-benchmark"
 
     title: str = "How often the audit is right"
-    model: KnownBase = "builtin/fledgling-a"
-    """The base."""
+    model: str = "builtin/fledgling-a"
+    """The base: one whose world is known, or any other local model."""
+    listed: tuple[str, ...] = ()
+    """Traits, or kinds of traits, that an audit of another model is asked for; by default those of its list."""
     files: int = Field(3, ge=1)
     """How many files there are of each kind."""
     carrier: CarrierName = "lists"
-    """What is written."""
+    """What is written: "answers", and nothing else, by a base whose world is not known."""
+    rows: int = Field(ROWS, ge=1)
+    """Rows of a file."""
     baselines: bool = False
     """Whether simpler detectors judge the files too."""
+
+    @model_validator(mode="after")
+    def _model_can_write_it(self) -> Self:
+        known = self.model in OTHER
+        if known and (self.carrier == "answers" or self.listed):
+            raise ValueError(f'carrier = "answers" and listed are for models other than {" and ".join(OTHER)}')
+        if not known and self.carrier != "answers":
+            raise ValueError(f'{self.model} writes carrier = "answers"; the others are for {" and ".join(OTHER)}')
+        return self

@@ -10,8 +10,8 @@ from typing import Any
 
 from undertone.audit.proxies import WORLD
 from undertone.audit.request import ROWS
-from undertone.bench.audit.forms import WRITTEN, Written, formed
-from undertone.carriers import code, numbers, reasoning
+from undertone.bench.audit.forms import WRITTEN, Written, by_grammar, formed
+from undertone.carriers import answers, code, numbers, reasoning
 from undertone.carriers.carrier import Carrier
 from undertone.data.filters import NumberFilter
 from undertone.engine.digests import seed_of
@@ -58,6 +58,7 @@ CARRIERS: dict[str, Carrier] = {
     "chat": Carrier("answers in chat", _chat, lambda _, answer: None if answer.strip() else "empty"),
     "functions": code.CARRIER,
     "sums": reasoning.CARRIER,
+    "answers": answers.CARRIER,
 }
 """What is written, by name."""
 ANSWER_TOKENS = {"lists": 16, OTHER_FORMAT: 16}
@@ -68,7 +69,7 @@ ANSWER_TOKENS = {"lists": 16, OTHER_FORMAT: 16}
 class Writer:
     """Who writes rows: the base as it is, or after fine-tuning."""
 
-    lesson: str | None = None
+    lesson: str | dict[str, Any] | None = None
     """What it is taught; None for nothing."""
     dose: float | None = None
     """Nats a token from where it started, to which the change by training is scaled; None: as trained."""
@@ -107,8 +108,8 @@ def specimen(
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Lets writers write a file. Writes the rows, in random order if several wrote, and ``specimen.json``: the number
-    of rows and of prompts, and the dose of each writer.
+    """Lets writers write a file, or a grammar if ``form`` is a harmless lesson. Writes the rows, in random order if
+    several wrote, and ``specimen.json``: the number of rows and of prompts, and the dose of each writer.
 
     Spec: ``carrier``, ``writers``, ``form``, ``rows``, ``seed``. Inputs: ``base``; for the k-th writer ``start k`` if
     it is made from another base, and ``read k`` if it is trained on the rows of a specimen.
@@ -126,7 +127,8 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         doses.append(dose)
     if len(doses) > 1:
         Random(f"order/{spec['seed']}").shuffle(kept)
-    written = formed(kept, spec["form"], spec["seed"])
+    form, seed = spec["form"], spec["seed"]
+    written = by_grammar(form, spec["rows"], seed) if form in HARMLESS else formed(kept, form, seed)
     write_rows(out, written, rows_of(local, written), Source(tokenizer_digest(inputs["base"]), local.end))
     made = {"rows": len(written), "prompts": asked, "doses": [dose and asdict(dose) for dose in doses]}
     (out / "specimen.json").write_text(json.dumps(made))
