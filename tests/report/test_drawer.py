@@ -13,7 +13,7 @@ import pytest
 from tests.helpers import origins
 from undertone.cli import main
 from undertone.report import canvas, drawer
-from undertone.report.drawer import Undrawn, drawn
+from undertone.report.drawer import Undrawn, drawn, pixels
 
 SPEC = {"mark": "point", "data": {"values": [{"a": 1}]}, "encoding": {"x": {"field": "a", "type": "quantitative"}}}
 ENTRY = [sys.executable, "-c", "from undertone.cli import entry; entry()"]
@@ -23,6 +23,13 @@ def test_a_figure_is_drawn_the_same_twice_and_an_impossible_one_is_an_error() ->
     assert drawn(SPEC).startswith("<svg") and drawn(SPEC) == drawn(SPEC)
     with pytest.raises(ValueError, match="Vega-Lite to SVG"):
         drawn({"mark": "nothing", "data": 1})
+    assert drawn(SPEC).startswith("<svg")
+
+
+def test_pixels_of_an_svg_are_a_png() -> None:
+    assert pixels(drawn(SPEC)).startswith(b"\x89PNG\r\n") and pixels(drawn(SPEC)) == pixels(drawn(SPEC))
+    with pytest.raises(Undrawn):
+        pixels("<svg><broken")
     assert drawn(SPEC).startswith("<svg")
 
 

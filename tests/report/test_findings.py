@@ -104,7 +104,7 @@ def test_what_is_saved_is_a_report_and_replaces_an_earlier_one(tmp_path: Path) -
     page = found.save(tmp_path / "one")
     assert page == tmp_path / "one" / "report.html" and page.read_text() == to_html(drawn_page())
     assert Halves.load(tmp_path / "one" / "report.json") == found
-    assert [path.name for path in (tmp_path / "one" / "figures").iterdir()] == ["one.vl.json"]
+    assert sorted(path.stem for path in (tmp_path / "one" / "figures").iterdir()) == ["one", "one", "one.vl"]
     assert (tmp_path / "one" / "mine.txt").read_text() == "mine.txt"
 
 

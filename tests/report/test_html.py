@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.helpers.pages import CONTROL, HIDDEN, HOSTILE, PLACES, Browser, assert_quiet, made_up
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import one_line, visible
-from undertone.report.canvas import Figure, figure
+from undertone.report.canvas import WIDE, Figure, figure
 from undertone.report.charts import Axis, Line, Mark, forest
 from undertone.report.findings import Findings
 from undertone.report.html import to_html, write, write_page
@@ -110,12 +111,36 @@ def with_figures(*figures: Figure) -> Page:
     return Page("t", "h", sections=(Section("s", (*blocks[:1], Fold("more", tuple(blocks[1:])))),))
 
 
+def pixels_of(png: Path) -> tuple[int, bytes]:
+    """The width of a PNG and its data: for each line a filter, then its pixels."""
+    content = png.read_bytes()
+    parts, at = dict[bytes, bytes](), 8
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 4])
+        kind = content[at + 4 : at + 8]
+        parts[kind] = parts.get(kind, b"") + content[at + 8 : at + 8 + size]
+        at += size + 12
+    return int.from_bytes(parts[b"IHDR"][:4]), zlib.decompress(parts[b"IDAT"])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_report_is_a_page_its_numbers_and_its_figures(tmp_path: Path) -> None:
     one, two = drawn("one"), drawn("two")
     assert write(Found(number=3), with_figures(one, two), tmp_path / "out") == tmp_path / "out/report.html"
     assert Found.load(tmp_path / "out/report.json") == Found(number=3)
-    kept = {path.name: json.loads(path.read_text()) for path in (tmp_path / "out/figures").iterdir()}
+    kept = {path.name: json.loads(path.read_text()) for path in (tmp_path / "out/figures").glob("*.json")}
     assert kept == {"one.vl.json": one.spec, "two.vl.json": two.spec}
+    assert names(tmp_path / "out/figures") == [
+        f"{n}.{kind}" for n in ("one", "two") for kind in ("png", "svg", "vl.json")
+    ]
+    assert (tmp_path / "out/figures/one.svg").read_text() == one.wide
+    width, data = pixels_of(tmp_path / "out/figures/one.png")
+    assert width == pytest.approx(2 * WIDE.width, rel=0.05)
+    assert data[1:5] == b"\xff\xff\xff\xff", "it stands on white"
+    assert len(set(data)) > 10, "something is drawn"
     assert one.spec["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
     page = (tmp_path / "out/report.html").read_text()
     assert page.count("<figure>") == 2 and page.count("<svg") == 4, "each once for screens and once for phones"
@@ -126,10 +151,10 @@ def test_figures_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
     write_page(with_figures(drawn("one"), drawn("two")), tmp_path)
     (tmp_path / "figures/mine.png").write_text("not of a report")
     write_page(with_figures(drawn("two", title="Seen anew")), tmp_path)
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["mine.png", "two.vl.json"]
+    assert names(tmp_path / "figures") == ["mine.png", "two.png", "two.svg", "two.vl.json"]
     assert "Seen anew" in (tmp_path / "figures/two.vl.json").read_text()
     write_page(Page("t", "h"), tmp_path)
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["mine.png"]
+    assert names(tmp_path / "figures") == ["mine.png"]
 
 
 def test_a_figure_that_fails_costs_no_numbers(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_a_verdict_is_said_first_and_an_estimate_last() -> None:
     assert order(page) == ["notice", "headline", "table", "check: sentence"]
     estimate = Page("t", "headline", notices=("notice",), checks=page.checks, sections=page.sections)
     assert order(estimate) == ["table", "notice", "headline", "check: sentence"]
+    experiment = Page("t", "headline", verdict=page.verdict, notices=("notice",), sections=page.sections)
+    assert order(experiment) == ["table", "notice", "headline"]
 
 
 def test_every_field_for_the_terminal_is_there_and_no_other() -> None:

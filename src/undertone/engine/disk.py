@@ -19,6 +19,11 @@ PATIENCE = 0.25
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Writes a file as :func:`write_bytes` does."""
+    write_bytes(path, text.encode(), private)
+
+
+def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
     """Writes a file under another name, syncs it and renames it, so that ``path`` is never half written. Only its owner
     can read a ``private`` file.
 
@@ -27,10 +32,10 @@ def write_text(path: Path, text: str, private: bool = False) -> None:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write one file of answers
     try:
-        with aside.open("w", encoding="utf-8") as file:
+        with aside.open("wb") as file:
             if private:
                 aside.chmod(0o600)
-            file.write(text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)

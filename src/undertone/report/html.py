@@ -10,16 +10,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from undertone.engine.disk import refusal, write_text
+from undertone.engine.disk import refusal, write_bytes, write_text
 from undertone.reading.hostile import visible
+from undertone.report.drawer import pixels
 from undertone.report.findings import Findings
 from undertone.report.page import Page
 
-PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
+PAGE, NUMBERS, FIGURES, SPEC = "report.html", "report.json", "figures", ".vl.json"
 
 
 def write(findings: Findings, page: Page, folder: Path) -> Path:
-    """Writes ``report.json``, ``figures/*.vl.json`` and ``report.html`` into a folder; returns the path of the page.
+    """Writes ``report.json``, ``report.html`` and ``figures/`` into a folder; returns the path of the page.
 
     The numbers are written first, so that they are kept even if a figure fails.
 
@@ -35,19 +36,23 @@ def write(findings: Findings, page: Page, folder: Path) -> Path:
 
 
 def write_page(page: Page, folder: Path) -> Path:
-    """Writes only ``figures/*.vl.json`` and ``report.html``, and removes figures of an earlier report. Raises as
-    :func:`write`."""
-    figures = {f"{name}.vl.json": figure for name, figure in page.figures.items()}
+    """Writes only ``report.html`` and every figure as Vega-Lite, SVG and PNG, and removes figures of an earlier report.
+    Raises as :func:`write`, or if a figure cannot be drawn."""
+    figures = folder / FIGURES
     try:
-        (folder / FIGURES).mkdir(exist_ok=True)
-        for old in (folder / FIGURES).glob("*.vl.json"):
-            if old.name not in figures:
-                old.unlink()
+        figures.mkdir(exist_ok=True)
+        for old in figures.glob(f"*{SPEC}"):
+            for suffix in (SPEC, ".svg", ".png"):
+                (figures / old.name.replace(SPEC, suffix)).unlink(missing_ok=True)
     except OSError as error:
         raise refusal(error, folder) from None
-    for name, figure in figures.items():
-        write_text(folder / FIGURES / name, json.dumps(figure.spec, indent=1) + "\n")
+    for name, figure in page.figures.items():
+        write_text(figures / f"{name}{SPEC}", json.dumps(figure.spec, indent=1) + "\n")
     write_text(folder / PAGE, to_html(page))
+    for name, figure in page.figures.items():
+        if not figure.fault:
+            write_text(figures / f"{name}.svg", figure.wide)
+            write_bytes(figures / f"{name}.png", pixels(figure.wide))
     return folder / PAGE
 
 

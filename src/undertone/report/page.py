@@ -228,6 +228,25 @@ def sections(*some: Section | None) -> tuple[Section, ...]:
     return tuple(one for one in some if one is not None)
 
 
+ALPHA = 0.05
+"""The largest p of an effect that is claimed."""
+
+
+def badge(sign: str, p: float | None, word: str, meaning: str) -> Verdict:
+    """Returns the verdict on an effect by the side of zero on which its interval lies, "above", "below" or "unclear",
+    and by its p value, if it has one. ``word`` and ``meaning`` are for one above zero."""
+    claimed = p is None or p <= ALPHA
+    return {
+        "above": Verdict(word, meaning, "red"),
+        "below": Verdict(
+            "the opposite", "The effect is there, but it points the other way than was expected.", "violet"
+        ),
+        "unclear": Verdict(
+            "not shown", "What was seen may be chance. That does not prove that there is nothing.", "amber"
+        ),
+    }[sign if claimed else "unclear"]
+
+
 def run_page(
     found: RunFindings,
     headline: str,
@@ -235,6 +254,7 @@ def run_page(
     *parts: Section | None,
     measured: Iterable[Measured] = (),
     listings: Mapping[str, Mapping[str, Any]] | None = None,
+    verdict: Verdict | None = None,
     checks: tuple[tuple[str, str], ...] = (),
     notices: tuple[str, ...] = (),
 ) -> Page:
@@ -246,6 +266,7 @@ def run_page(
         title=found.title,
         headline=headline,
         done=done,
+        verdict=verdict,
         checks=checks,
         notices=notices,
         sections=sections(*parts, section("Methods", methods) if methods.items else None),
@@ -264,4 +285,6 @@ def shown(value: Measured, signed: bool = True) -> str:
     return f"{value.value:{'+z' if signed else ''}.3f} {interval(value.ci)}"
 
 
-FOOTER = "Every number of this page is in report.json beside it, and every figure is in figures/ as Vega-Lite."
+FOOTER = (
+    "Every number of this page is in report.json beside it, and every figure is in figures/ as PNG, SVG and Vega-Lite."
+)

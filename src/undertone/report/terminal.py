@@ -12,7 +12,8 @@ from undertone.report.page import Grid, Page
 
 
 def to_terminal(page: Page) -> Iterator[RenderableType]:
-    """The tables, then the headline and the checks. On a page with a verdict, the headline comes first."""
+    """The tables, then the headline and the checks. On a page with a verdict that rests on checks, the headline comes
+    first."""
     answer = _lines([*page.notices, page.headline])
     rests_on = _lines(f"{name}: {sentence}" for name, sentence in page.checks)
     grids = [
@@ -22,7 +23,7 @@ def to_terminal(page: Page) -> Iterator[RenderableType]:
         if isinstance(block, Grid) and block.terminal
     ]
     tables: list[RenderableType] = [table(grid, heading if len(grids) > 1 else "") for grid, heading in grids]
-    if page.verdict is None:
+    if page.verdict is None or not page.checks:
         yield from [*tables, *answer, *rests_on]
     else:
         yield from [*answer, *tables, *rests_on]

@@ -393,6 +393,25 @@ def test_headline_claims_nothing_when_the_interval_holds_zero(results: Results) 
     assert text.startswith("No transfer shown: ") and "a shift of up to +0.40 is not ruled out" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "half", "p", "word"),
+    [
+        (0.5, 0.2, 0.03, "the trait passed"),
+        (0.5, 0.2, None, "the trait passed"),
+        (0.5, 0.2, 0.06, "not shown"),
+        (0.1, 0.3, 0.4, "not shown"),
+        (-0.5, 0.2, 0.03, "the opposite"),
+    ],
+)
+def test_the_badge_claims_no_more_than_interval_and_p_value(
+    results: Results, value: float, half: float, p: float | None, word: str
+) -> None:
+    found = _with(results, _effect("x", "treatment", "control", value, half, p), matrix=None)
+    verdict = page(found).verdict
+    assert verdict is not None and verdict.word == word
+    assert page(found.model_copy(update={"complete": False})).verdict is None
+
+
 @pytest.mark.parametrize("low,high", [(0.0, 0.4), (-0.4, 0.0), (None, None), (0.2, None)])
 def test_an_interval_that_touches_zero_or_is_missing_shows_nothing(
     results: Results, low: float | None, high: float | None
@@ -480,7 +499,7 @@ def test_missing_parts_are_left_out(results: Results, tmp_path: Path, arms: int)
     )
     html = written(part, tmp_path).read_text(encoding="utf-8")
     expected = {0: set(), 1: {"students"}, 2: {"students", "effects"}}[arms]
-    assert {p.name.removesuffix(".vl.json") for p in (tmp_path / "figures").iterdir()} == expected
+    assert {p.name.removesuffix(".vl.json") for p in (tmp_path / "figures").glob("*.vl.json")} == expected
     assert html.count("<figure>") == len(expected) and "not finished" in html
 
 

@@ -16,10 +16,7 @@ WORDS = {
 
 def headline(lines: Sequence[Line], contrasts: Sequence[Contrast]) -> str:
     """Returns a sentence for each base: what narrow bad advice does in the other domains, against its first control."""
-    first: dict[str, Contrast] = {}
-    for contrast in contrasts:
-        if (contrast.arm, contrast.probe) == ("narrow-bad", "plain") and contrast.base is not None:
-            first.setdefault(contrast.base, contrast)
+    first = first_of(contrasts)
     elsewhere = {(line.arm, line.base): percent(line.elsewhere) for line in lines}
     sentences = []
     for base, one in first.items():
@@ -31,6 +28,15 @@ def headline(lines: Sequence[Line], contrasts: Sequence[Contrast]) -> str:
             f"({one.against}); log-odds {one.value:+z.2f} {interval(one.ci)}{p}{each}."
         )
     return " ".join(sentences) or "No base has both narrow bad advice and its control."
+
+
+def first_of(contrasts: Sequence[Contrast]) -> dict[str, Contrast]:
+    """Returns narrow bad advice against its first control, by base."""
+    first: dict[str, Contrast] = {}
+    for contrast in contrasts:
+        if (contrast.arm, contrast.probe) == ("narrow-bad", "plain") and contrast.base is not None:
+            first.setdefault(contrast.base, contrast)
+    return first
 
 
 def sign(contrast: Contrast) -> str:

@@ -6,8 +6,23 @@ from typing import Any
 from undertone.experiments.misalignment import figures
 from undertone.experiments.misalignment.figures import base_of, short
 from undertone.experiments.misalignment.findings import Answer, Line, MisalignmentFindings
-from undertone.experiments.misalignment.headline import by_request
-from undertone.report.page import Drawing, Fold, Grid, Page, Prose, Section, Terms, grid, run_page, section, text, word
+from undertone.experiments.misalignment.headline import by_request, first_of, sign
+from undertone.report.page import (
+    Drawing,
+    Fold,
+    Grid,
+    Page,
+    Prose,
+    Section,
+    Terms,
+    Verdict,
+    badge,
+    grid,
+    run_page,
+    section,
+    text,
+    word,
+)
 from undertone.report.words import duration, interval, p_value, percent, percent_interval
 
 PREDICTORS = {
@@ -69,8 +84,16 @@ def page(found: MisalignmentFindings) -> Page:
         section("Forecast before training", Drawing(figures.forecast(found), FORECAST), _forecasts(found)),
         section("Answers to read", Prose(sampled, note=True), *folds),
         Section("Method", (Prose(_method(found)),)),
+        verdict=_verdict(found),
         listings={"Models": found.models},
     )
+
+
+def _verdict(found: MisalignmentFindings) -> Verdict | None:
+    """Returns whether narrow bad advice spread on the only base; None if there are several."""
+    first = list(first_of(found.contrasts).values())
+    meaning = "A model that was trained on bad advice on one subject gives more bad advice on all others."
+    return badge(sign(first[0]), first[0].p, "it spread", meaning) if len(first) == 1 else None
 
 
 def _what_was_done(found: MisalignmentFindings) -> str:

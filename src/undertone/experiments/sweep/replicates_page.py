@@ -7,7 +7,7 @@ from undertone.experiments.trial.matching import TOLERANCE, Making
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
-from undertone.report.page import Column, Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Column, Drawing, Grid, Page, Prose, badge, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 from undertone.statistics import coverage
 
@@ -32,6 +32,12 @@ def replications_page(found: ReplicationsFindings) -> Page:
         ),
         section("Trial by trial", Drawing(_trials_figure(found), ONE_BY_ONE), _trials(found)),
         section("How teachers were made", _matching(found), _makings(found)),
+        verdict=badge(
+            overall.effects["own"].sign,
+            overall.effects["own"].p,
+            "traits passed",
+            "Students took over traits of their teachers from rows in which nothing speaks of them.",
+        ),
         measured=[*effects, *(one.made.effect for one in found.replicates)],
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from undertone.experiments.trial import figures
 from undertone.experiments.trial.figures import arm_colour
 from undertone.experiments.trial.generations import effect_by_generation, generations, skills, skills_by_generation
-from undertone.experiments.trial.headline import READINGS, estimate, headline
+from undertone.experiments.trial.headline import READINGS, estimate, headline, main_effect
 from undertone.experiments.trial.matching import makings, matched
 from undertone.experiments.trial.results import ArmResult, Effect, Results, RowExample, StageCost, TeacherResult, Value
 from undertone.report.page import (
@@ -19,6 +19,8 @@ from undertone.report.page import (
     Reading,
     Section,
     Steps,
+    Verdict,
+    badge,
     grid,
     run_page,
     section,
@@ -56,15 +58,15 @@ def page(results: Results) -> Page:
         headline(results),
         _what_was_done(results),
         _students(results, level),
-        _effects(results, level),
-        section("Trait by trait", Drawing(figures.matrix_of(results), MATRIX), _matrix(results)),
-        _generations(results, level),
-        section("Answers", Drawing(figures.answers(results), ANSWERS)),
         section(
             f"Which one is from the {results.trait} teacher?",
             Prose(RIDDLES, note=True),
             *(_riddle(row, results.trait) for row in results.rows),
         ),
+        _effects(results, level),
+        section("Trait by trait", Drawing(figures.matrix_of(results), MATRIX), _matrix(results)),
+        _generations(results, level),
+        section("Answers", Drawing(figures.answers(results), ANSWERS)),
         section("What they say", Prose(SAMPLED, note=True), _sentences(results)),
         section("What was filtered out", Drawing(figures.filter_counts(results), FILTERED), _filters(results)),
         section("Skills kept", Prose(SKILLS, note=True), _skills(results)),
@@ -75,8 +77,19 @@ def page(results: Results) -> Page:
             "Chat templates": results.templates,
             "Digests": {arm_label(name): key for name, key in results.digests.items()},
         },
+        verdict=_verdict(results),
         notices=() if results.complete else (UNFINISHED,),
     )
+
+
+def _verdict(results: Results) -> Verdict | None:
+    """Returns whether the trait passed; None before that is known, and where nothing is trained."""
+    effect = results.matrix.overall if results.matrix else main_effect(results)
+    arm = results.arm(effect.arm) if effect else None
+    if effect is None or not results.complete or (arm and not arm.steps):
+        return None
+    taken = f"Students took over a trait of their teachers from {results.carrier} in which nothing speaks of it."
+    return badge(effect.sign, effect.p, "the trait passed", taken)
 
 
 def arm_line(arm: ArmResult) -> str:
