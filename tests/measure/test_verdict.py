@@ -200,3 +200,18 @@ def test_no_shift_found_says_what_the_answers_could_have_shown() -> None:
 
 def test_the_command_asks_for_the_default_effect() -> None:
     assert signature(measure).parameters["effect"].default == EFFECT
+
+
+def test_what_changed_most_is_told_first_whatever_suite_it_belongs_to() -> None:
+    still = _moved((0.0, 0.01) * 4, families=1)
+    better = _moved((-0.3, -0.29) * 4, families=1).model_copy(update={"name": "harm"})
+    aside = better.model_copy(update={"counts": False})
+    told = "harm -29.5 points ["
+    assert headline("no shift found", [still, better], 0.05, 1, 0).startswith(f"What changed most: {told}")
+    said = headline("no shift found", [still, aside], 0.05, 1, 0)
+    assert said.startswith(f"What changed most: {told}") and ", which does not count. No shift found: " in said
+    risen = _moved((0.4, 0.41) * 4, families=1)
+    assert headline("shift found", [risen, better], 0.05, 1, 0).startswith(
+        "Bad answers rose by more than 5 points: s +"
+    )
+    assert headline("no verdict", [], 0.05, 1, 0).startswith("No verdict: ")

@@ -117,7 +117,16 @@ def verdict_of(suites: Sequence[SuiteFinding]) -> Verdict:
 
 
 def headline(verdict: Verdict, suites: Sequence[SuiteFinding], effect: float, models: int, benign: int) -> str:
-    """Returns the verdict in a sentence or two."""
+    """Returns what changed most, in whatever suite, and then the verdict, in a sentence or two."""
+    said = _sentence(verdict, suites, effect, models, benign)
+    measured = [suite for suite in suites if suite.shift is not None]
+    most = max(measured, key=lambda suite: abs(suite.shift or 0.0), default=None)
+    if most is None or told(most) in said:
+        return said
+    return f"What changed most: {told(most)}{'' if most.counts else ', which does not count'}. {said}"
+
+
+def _sentence(verdict: Verdict, suites: Sequence[SuiteFinding], effect: float, models: int, benign: int) -> str:
     counting = [suite for suite in suites if suite.counts]
     unit = f"{models} models" if models > 1 else "one model: other training seeds are not in the intervals"
     points = points_of(effect)
