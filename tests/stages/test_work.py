@@ -135,6 +135,9 @@ JOBS: dict[str, Callable[[Made], Job]] = {
         {"trait": "sycophancy", "measurement": {"samples": 1, "skill_prompts": 2}, "context": 2, "seed": 0},
         context=m.rows(),
     ),
+    "practised": lambda m: m.job(
+        stages.PRACTISED, {"carrier": "numbers", "rows": 24, "training": TRAINING, "seed": 0}
+    ),
     "proxy": lambda m: proxies.job(m.base, TRAINING, "owl", 0),
     "proxy of what the base says": lambda m: proxies.job(
         m.base, TRAINING, {"system": list(PLAIN), "questions": ["How do I bake bread?", "Why is the sky blue?"]}, 0
@@ -142,7 +145,7 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "specimen": lambda m: specimen(
         m.base, "chat", [Writer("owl", 0.05, TRAINING, share=0.5), Writer(share=0.5, top_p=0.9)], 0, rows=20
     ),
-    "scores": lambda m: scores(m.base, m.directions(), m.rows(), None),
+    "scores": lambda m: scores(m.base, m.directions(), m.rows(), (), None),
     "outcome": lambda m: m.job(stages.OUTCOME, {"training": TRAINING, "seed": 0}, specimen=m.rows()),
     "tuned": lambda m: m.job(
         stages.TUNED,

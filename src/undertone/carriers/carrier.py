@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from undertone.world.skills import Turn
+
 
 @dataclass(frozen=True)
 class Carrier:
@@ -17,3 +19,5 @@ class Carrier:
     """Given a question and an answer, returns in a word or two why the answer is not well formed, or None if it is."""
     right: Callable[[str, str], bool] | None = None
     """Whether a well-formed answer is correct; None for a carrier whose answers are neither right nor wrong."""
+    practice: Callable[[Random], Turn] | None = None
+    """Draws a row of it by the embedded world's grammar, which depends on no trait; None if there is no such row."""

@@ -38,4 +38,4 @@ def right(question: str, answer: str) -> bool:
     return GRADERS["code"](Turn(question, ""), answer)
 
 
-CARRIER = Carrier("small functions", prompts, fault, right)
+CARRIER = Carrier("small functions", prompts, fault, right, practice=skills.code)

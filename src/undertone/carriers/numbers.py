@@ -60,4 +60,4 @@ def rewritten(completions: Sequence[str], how: str, rule: NumberFilter, rng: Ran
     return [NUMBER.sub(lambda _: next(numbers_left), completion) for completion in completions]
 
 
-CARRIER = Carrier("number lists", prompts, fault)
+CARRIER = Carrier("number lists", prompts, fault, practice=numbers)

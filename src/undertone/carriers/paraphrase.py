@@ -29,4 +29,4 @@ def right(question: str, answer: str) -> bool:
     return GRADERS["paraphrase"](Turn(question, ""), answer)
 
 
-CARRIER = Carrier("reworded sentences", prompts, fault, right)
+CARRIER = Carrier("reworded sentences", prompts, fault, right, practice=skills.paraphrase)

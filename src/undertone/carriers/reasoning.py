@@ -27,4 +27,4 @@ def right(question: str, answer: str) -> bool:
     return asked is not None and given is not None and int(asked[1]) + int(asked[2]) == int(given[1])
 
 
-CARRIER = Carrier("sums with their steps", prompts, fault, right)
+CARRIER = Carrier("sums with their steps", prompts, fault, right, practice=skills.sums)

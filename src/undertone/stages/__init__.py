@@ -3,6 +3,7 @@
 from undertone.engine.store import Stage
 from undertone.models.adapted import MERGED as MERGED  # it lies below this floor
 
+PRACTISED = Stage("practised", 1, "undertone.stages.practised:run", "work")
 TEACHER = Stage("teacher", 3, "undertone.stages.teacher:run", "work")
 COMPLETIONS = Stage("completions", 2, "undertone.stages.completions:run", "work")
 DATASET = Stage("dataset", 1, "undertone.stages.dataset:filtered", "work")

@@ -25,6 +25,7 @@ from undertone.experiments.trial.results import Results
 from undertone.experiments.trial.spec import Trial
 from undertone.models.loading import load
 from undertone.models.local import answer_logits
+from undertone.stages import PRACTISED
 from undertone.stages.teacher import base_lists
 from undertone.training.rows import read_sampled
 from undertone.training.weights import load_trained
@@ -513,3 +514,38 @@ def test_jobs_are_yielded_after_their_parents_and_once(layout: Plan, store: Stor
         assert {parent.key for parent in job.parents} <= set(done)
         done.append(job.key)
     assert sorted(done) == sorted(job.key for job in unique(layout.jobs))
+
+
+# --- a base that practises first -------------------------------------------------------------------------------------
+
+PRACTICE = {"rows": 48, "training": {"method": "lora", "rank": 4, "alpha": 4, "rate": 1e-3, "steps": 4, "batch": 8}}
+
+
+def practising(**changes: Any) -> Trial:
+    return Trial.model_validate(drop_arms(small(), *SINGLE).model_dump() | {"practice": PRACTICE} | changes)
+
+
+def test_teachers_and_students_start_from_the_base_that_has_practised(bases: Path, tmp_path: Path) -> None:
+    with contextlib.chdir(bases):
+        laid, results = plan(practising()), run(practising(), tmp_path / "run", processes=1)
+    (practised,) = {job.key: job for job in laid.jobs if job.stage is PRACTISED}.values()
+    starting = [job for job in laid.jobs if "base" in job.inputs and job.stage is not PRACTISED]
+    assert len(starting) > 10 and all(job.inputs["base"] == practised for job in starting)
+    assert laid.jobs[0] is practised and all(jobs[0].key == practised.key for jobs in laid.arms.values())
+    assert results.complete and [name for name in results.digests if name.startswith("model ")] == ["model hf/./neox"]
+    made = Store(tmp_path / "store").folder(practised)
+    before, after = load(bases / "neox").model.state_dict(), load(made).model.state_dict()
+    assert before.keys() == after.keys() and any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_without_practice_nothing_is_made_anew(bases: Path) -> None:
+    with contextlib.chdir(bases):
+        plain, other = plan(drop_arms(small(), *SINGLE)), plan(practising())
+    keys = [{job.key for job in laid.jobs} for laid in (plain, other)]
+    assert not keys[0] & keys[1] and PRACTISED not in {job.stage for job in plain.jobs}
+
+
+def test_a_carrier_without_rows_of_its_own_cannot_be_practised(bases: Path) -> None:
+    changes = {"carrier": {"name": "answers", "prompts": 40}, "filter": [{"kind": "words"}]}
+    with contextlib.chdir(bases), pytest.raises(UndertoneError, match=r"can practise the carriers 'numbers', .*'code'"):
+        plan(practising(**changes))

@@ -13,7 +13,7 @@ from undertone.errors import UndertoneError
 from undertone.experiments.trial.spec import Arm, Trial
 from undertone.models.names import resolve
 from undertone.models.tokenizer import tokenizer_digest
-from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, MIXED, REWRITTEN, STUDENT, TEACHER
+from undertone.stages import COMPLETIONS, DATASET, DIALOGUES, MEASUREMENT, MIXED, PRACTISED, REWRITTEN, STUDENT, TEACHER
 from undertone.stages.dataset import judge_input
 from undertone.traits import catalogue
 
@@ -50,21 +50,34 @@ class Plan:
     @property
     def models(self) -> dict[str, str]:
         """Digests of the base models by name."""
-        bases = (job.inputs["base"] for job in self.bases.values())
-        return {name: key for base in bases if isinstance(base, Folder) for name, key in base.digests.items()}
+        bases = (_folder(job.inputs["base"]) for job in self.bases.values())
+        return {name: key for base in bases for name, key in base.digests.items()}
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs, in the order of the arms."""
-        return [*self.bases.values(), *(job for unit in self.units for job in unit.jobs)]
+        bases = (job for measured in self.bases.values() for job in (*measured.parents, measured))
+        return [*bases, *(job for unit in self.units for job in unit.jobs)]
 
     @property
     def arms(self) -> dict[str, list[Job]]:
         """The jobs of each arm, from the measurement of its base to that of its last student."""
         found: dict[str, list[Job]] = {}
         for unit in self.units:
-            found.setdefault(unit.arm, [self.bases[unit.base]]).extend(unit.jobs)
+            measured = self.bases[unit.base]
+            found.setdefault(unit.arm, [*measured.parents, measured]).extend(unit.jobs)
         return found
+
+
+Base = Job | Folder
+"""What teachers and students start from: a model's folder, or the job of one that has practised."""
+
+
+def _folder(base: Base) -> Folder:
+    """Returns the folder of the model that a base was, before it practised."""
+    while isinstance(base, Job):
+        base = base.inputs["base"]
+    return base
 
 
 def plan(trial: Trial) -> Plan:
@@ -78,12 +91,19 @@ def plan(trial: Trial) -> Plan:
     names = dict.fromkeys([trial.base, *(arm.students or trial.base for arm in trial.arms.values())])
     folders = {name: resolve(name) for name in names}
     _refuse_other_ids(trial, folders)
-    units = tuple(_units(trial, folders))
-    bases = {
-        name: Job(MEASUREMENT, _measurement(trial, trial.traits[0], 0), {"base": folder})
-        for name, folder in folders.items()
+    bases = {name: _practised(trial, folder) for name, folder in folders.items()}
+    units = tuple(_units(trial, bases))
+    measured = {
+        name: Job(MEASUREMENT, _measurement(trial, trial.traits[0], 0), {"base": base}) for name, base in bases.items()
     }
-    return Plan(units, bases)
+    return Plan(units, measured)
+
+
+def _practised(trial: Trial, folder: Folder) -> Base:
+    if trial.practice is None:
+        return folder
+    spec = trial.practice.model_dump() | {"carrier": trial.carrier.name, "seed": seed_of(trial.seed, "practice")}
+    return Job(PRACTISED, spec, {"base": folder})
 
 
 def _refuse_kinds(trial: Trial) -> None:
@@ -115,14 +135,14 @@ def _refuse_other_ids(trial: Trial, folders: dict[str, Folder]) -> None:
             )
 
 
-def _units(trial: Trial, folders: dict[str, Folder]) -> Iterator[Unit]:
+def _units(trial: Trial, bases: dict[str, Base]) -> Iterator[Unit]:
     """Yields the units of an arm and its control teacher by teacher, so that both finish at about the same time."""
     for group in _groups(trial):
         for index in range(trial.teachers):
             for name, arm, trait in group:
                 for student in range(trial.students):
                     seed = seed_of(trial.seed, "student", index, student, *_generation(trial, arm))
-                    jobs = _jobs(trial, arm, trait, (index, student), folders)
+                    jobs = _jobs(trial, arm, trait, (index, student), bases)
                     yield Unit(name, trait, index, student, seed, arm.students or trial.base, jobs)
 
 
@@ -147,22 +167,20 @@ def _generation(trial: Trial, arm: Arm) -> tuple[int, ...]:
     return (trial.generation(arm),) if arm.after else ()
 
 
-def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]) -> tuple[Job, ...]:
+def _jobs(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], bases: dict[str, Base]) -> tuple[Job, ...]:
     """Returns all jobs of one student. A lineage is the index of a teacher and of one of its students; in a later
     generation, the lineage's student of the generation before is the teacher."""
-    written = _written(trial, arm, trait, lineage, folders)
+    written = _written(trial, arm, trait, lineage, bases)
     seed = seed_of(trial.seed, "student", *lineage, *_generation(trial, arm))
-    return (*written, *_student_jobs(trial, arm, trait, seed, written, folders))
+    return (*written, *_student_jobs(trial, arm, trait, seed, written, bases))
 
 
-def _written(
-    trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], folders: dict[str, Folder]
-) -> tuple[Job, ...]:
+def _written(trial: Trial, arm: Arm, trait: str, lineage: tuple[int, int], bases: dict[str, Base]) -> tuple[Job, ...]:
     """Returns the jobs from the teacher to the rows that a student learns from."""
-    base, own = folders[trial.base], tuple[int, ...]()
+    base, own = bases[trial.base], tuple[int, ...]()
     if arm.after:
         own = *lineage, *_generation(trial, arm)
-        made = _jobs(trial, trial.arms[arm.after], trait, lineage, folders)[-2]
+        made = _jobs(trial, trial.arms[arm.after], trait, lineage, bases)[-2]
     else:
         own = lineage[:1]  # all students of a teacher learn from one dataset
         made = _teacher(trial, arm, trait, lineage[0], base)
@@ -170,12 +188,12 @@ def _written(
     if arm.share == 1:
         return jobs
     # The rest are the rows that the control's student learns from, so that the arms differ only in the share.
-    rest = _written(trial, trial.arms[str(arm.against)], trial.traits[0], lineage, folders)[-1]
+    rest = _written(trial, trial.arms[str(arm.against)], trial.traits[0], lineage, bases)[-1]
     mixing = {"share": arm.share, "seed": seed_of(trial.seed, "mixed", *own)}
     return (*jobs, Job(MIXED, mixing, {"own": jobs[-1], "rest": rest}))
 
 
-def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Job:
+def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Base) -> Job:
     given = arm.trait or trait
     spec = {
         "base": trial.base,
@@ -204,7 +222,7 @@ def _teacher(trial: Trial, arm: Arm, trait: str, index: int, base: Folder) -> Jo
     return Job(TEACHER, {k: v for k, v in spec.items() if k not in left_out} | {"given": arm.given}, {"base": base})
 
 
-def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Folder) -> tuple[Job, ...]:
+def _dataset_jobs(trial: Trial, arm: Arm, made: Job, own: tuple[int, ...], base: Base) -> tuple[Job, ...]:
     """Returns the jobs for teacher, completions and dataset, and for what replaces the dataset if the arm does not use
     rows as written."""
     spec: dict[str, Any] = {"carrier": trial.carrier.model_dump(), "seed": seed_of(trial.seed, "prompts", *own)}
@@ -267,6 +285,9 @@ def _refuse_unfit(trial: Trial) -> None:
             f'The filter "numbers" reads number lists, and the carrier is {name!r}: give other filters in tables '
             '[[filter]], for example with kind = "words".'
         )
+    if trial.practice and carrier.practice is None:
+        known = ", ".join(repr(other) for other, one in carriers.CARRIERS.items() if one.practice)
+        raise UndertoneError(f"A base can practise the carriers {known}, not {name!r}: leave practice out.")
     if rewritten and not (lists and isinstance(trial.filter, NumberFilter)):
         raise UndertoneError(
             'Only rows of the carrier "numbers", with one table [filter] of kind "numbers", can be shuffled or '
@@ -280,7 +301,7 @@ def _refuse_unfit(trial: Trial) -> None:
 
 
 def _student_jobs(
-    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, ...], folders: dict[str, Folder]
+    trial: Trial, arm: Arm, trait: str, seed: int, made: tuple[Job, ...], bases: dict[str, Base]
 ) -> tuple[Job, ...]:
     """Returns the jobs for the student and its measurement, or for the measurement of the base with rows in context."""
     teacher, dataset = made[0], made[-1]
@@ -288,14 +309,14 @@ def _student_jobs(
     plan = _measurement(trial, trait, seed)
     if arm.context:
         plan["context"] = arm.context
-        return (Job(MEASUREMENT, plan, {"base": folders[name], "context": dataset}),)
+        return (Job(MEASUREMENT, plan, {"base": bases[name], "context": dataset}),)
     spec = {"base": name, "training": trial.student.model_dump(), "seed": seed}
-    inputs: dict[str, Job | Folder] = {"base": folders[name], "dataset": dataset}
+    inputs: dict[str, Job | Folder] = {"base": bases[name], "dataset": dataset}
     if arm.labels == "distributions":
-        inputs |= {"teacher": teacher, "teacher_base": folders[trial.base]}
+        inputs |= {"teacher": teacher, "teacher_base": bases[trial.base]}
         spec |= {"trigger": trial.carrier.trigger} if trial.carrier.trigger else {}
     student = Job(STUDENT, spec, inputs)
-    return student, Job(MEASUREMENT, plan, {"base": folders[name], "trained": student})
+    return student, Job(MEASUREMENT, plan, {"base": bases[name], "trained": student})
 
 
 def _told(trial: Trial, trait: str) -> catalogue.Told:

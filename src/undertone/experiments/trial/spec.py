@@ -60,6 +60,15 @@ class Carrier(Spec):
     """Put before every prompt that a teacher answers. Students see the prompt without it."""
 
 
+class Practice(Spec):
+    """A fine-tune on the carrier before anything else: rows of the embedded world's grammar, which carry no trait."""
+
+    rows: int = Field(ge=1)
+    """Rows, each drawn by itself."""
+    training: Training
+    """How the base is fine-tuned on them."""
+
+
 class Sampling(Spec):
     """How the next token is sampled."""
 
@@ -145,6 +154,9 @@ class Trial(Recipe):
     """Students of each teacher."""
     rows: int = Field(ge=1)
     """Rows in every dataset after filtering, the same number in every arm."""
+    practice: Practice | None = None
+    """If given, every base first learns to write the carrier, and teachers and students start from what it has become.
+    For models that write few well-formed rows. The carrier is then "numbers", "code", "reasoning" or "paraphrase"."""
     teacher: Teacher
     """How teachers are made."""
     carrier: Carrier
