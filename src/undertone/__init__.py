@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from undertone.python.measure import measure
     from undertone.python.run import run
     from undertone.python.treat import treat
+    from undertone.python.watch import Watch
 else:
     from undertone import audit, measure, treat
 
 __version__ = "0.1.0"
 
-__all__ = ["UndertoneError", "__version__", "audit", "measure", "run", "treat"]
+__all__ = ["UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
 
 
 def _function(package: str) -> Any:
     verb = package.rpartition(".")[2]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")  # of a library's bars, which are not shown
-        return getattr(import_module(f"undertone.python.{verb}"), verb)
+        return getattr(import_module(f"undertone.python.{verb.lower()}"), verb)
 
 
 class _Verb(ModuleType):
@@ -65,7 +66,7 @@ if not TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "run":
+    if name in ("run", "Watch"):
         return _function(name)
     raise AttributeError(f"module 'undertone' has no attribute {name!r}")
 

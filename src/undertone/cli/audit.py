@@ -23,6 +23,7 @@ from undertone.cli.shared import (
 )
 from undertone.cli.terminal import named, print_json, say, show_cost
 from undertone.errors import UndertoneError
+from undertone.report.track import refuse_untracked
 
 FailOn = Literal["carries", "overt", "origin"]
 
@@ -172,6 +173,7 @@ def audit(
         )
     if "origin" in fail_on and claim.temperature is None:
         raise UndertoneError("--fail-on origin checks a claim of who wrote the rows: make it by --temperature.")
+    refuse_untracked(output.track)
     refuse_missing(data, training, control)
     refuse_unknown(model)
     refuse_no_template(chat_template)
@@ -227,7 +229,7 @@ def _by_service(
         folder,
         lambda bars: service.run(request, folder, budget, bars.advanced),
         lambda found: gate_of(found, fail_on, bool(output.allow)),
-        output.form,
+        output,
     )
 
 
@@ -260,9 +262,7 @@ def _here(request: Request, out: Path | None, fail_on: Sequence[FailOn], output:
         return run(request, bars.advanced)
 
     folder = named(out) if out else folder_for("audits", request.path, request)
-    return present(
-        "audit", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), output.form
-    )
+    return present("audit", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), output)
 
 
 def _request(

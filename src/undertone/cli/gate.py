@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from cyclopts import Parameter
 
 from undertone.cli.bars import Bars
-from undertone.cli.shared import Flag
+from undertone.cli.shared import Flag, send
 from undertone.cli.terminal import print_json, show
 from undertone.errors import UndertoneError
+from undertone.report.track import Tracker
 
 if TYPE_CHECKING:
     from undertone.report.findings import Findings
@@ -41,11 +42,15 @@ class Output:
         How the result is printed. The files gate.junit.xml and gate.sarif are written beside the report whatever it is.
     json
         The same as --format json: one JSON object, the content of report.json.
+    track
+        Also sends the numbers and the report to an experiment tracker, whose library and settings are yours: mlflow,
+        wandb or tensorboard.
     """
 
     allow: Annotated[tuple[Literal["inconclusive"], ...], Parameter(negative=(), consume_multiple=True)] = ()
     format: Form = "tables"
     json: Flag = False
+    track: Tracker | None = None
 
     @property
     def form(self) -> Form:
@@ -68,7 +73,7 @@ def present(
     folder: Path,
     work: Callable[[Bars], F],
     gate: Callable[[F], Gate],
-    form: Form,
+    output: Output,
 ) -> int:
     """Does the work of a command with progress bars, writes its report to ``folder``, for people and for services of
     continuous integration, and prints it in one form. Returns the exit code. If the input is refused, no folder is left
@@ -85,6 +90,7 @@ def present(
     from undertone.report.markdown import to_markdown
     from undertone.report.sarif import to_sarif
 
+    form = output.form
     refuse_unwritable(folder)
     quiet_libraries()
     with claimed(folder, record_of(verb, folder.name, request, files_of(request)), trace=False) as claim:
@@ -98,6 +104,7 @@ def present(
         for name, text in documents.items():
             write_text(folder / GATES[name], text)
         claim.note(said=made.headline, finished=True)
+    send(found, output.track, folder)
     if form == "json":
         print_json(found)
     elif form == "tables":

@@ -10,6 +10,7 @@ from undertone.cli.bars import Bars
 from undertone.cli.gate import TABLES, Output, present
 from undertone.cli.shared import Flag, fetched, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import NO_VERDICT, named, print_json, show
+from undertone.report.track import refuse_untracked
 
 app = App(name="measure")
 FailOn = Literal["shift", "changed"]
@@ -95,6 +96,7 @@ def measure(
     from undertone.measure.select import suites_of
 
     form = output.form
+    refuse_untracked(output.track)
     refuse_missing(training_file)
     request = Request(
         models=model,
@@ -154,7 +156,7 @@ def measure(
             write_logs(found, folder / "logs")
         return found.findings
 
-    return present("measure", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), form)
+    return present("measure", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), output)
 
 
 @app.command

@@ -10,10 +10,11 @@ from cyclopts import Parameter
 
 from undertone.cli import completion
 from undertone.cli.bars import Bars
-from undertone.cli.shared import Flag, limits_of
+from undertone.cli.shared import Flag, limits_of, send
 from undertone.cli.terminal import FOUND, console, named, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import one_line
+from undertone.report.track import Tracker, refuse_untracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ def run(
     max_requests: int | None = None,
     dry_run: Flag = False,
     json: Flag = False,
+    track: Tracker | None = None,
 ) -> int:
     """Runs an experiment, given a shipped recipe or a TOML file; continues or repeats a run, given its folder. Without
     an argument it lists the shipped recipes.
@@ -68,9 +70,13 @@ def run(
         Prints what would be done and what it would cost, and does nothing.
     json
         Prints one JSON object instead of tables.
+    track
+        Also sends the numbers and the report to an experiment tracker, whose library and settings are yours: mlflow,
+        wandb or tensorboard.
     """
     from undertone.experiments import recipes
 
+    refuse_untracked(track)
     if recipe is None:
         return _list_recipes(json)
     given = {"seed": seed, "students": students}
@@ -78,18 +84,26 @@ def run(
     if Path(recipe).is_dir() and recipe not in recipes.names():
         if changes or dry_run or scale != 1:
             raise UndertoneError("A run that is given as a folder cannot be changed or previewed: give its recipe.")
-        return _run_again(named(Path(recipe)), out, limits_of(max_cost, max_requests), json)
+        return _run_again(named(Path(recipe)), out, limits_of(max_cost, max_requests), json, track)
     spec = recipes.read(recipe, tuple(changes), scale)
     limits = limits_of(max_cost, max_requests, [getattr(spec, "judge", None)])
-    return run_spec(spec, recipe, out, limits, dry_run, json)
+    return run_spec(spec, recipe, out, limits, dry_run, json, track)
 
 
-def run_spec(spec: Recipe, recipe: str, out: Path | None, limits: Limits, dry_run: bool, as_json: bool) -> int:
+def run_spec(
+    spec: Recipe,
+    recipe: str,
+    out: Path | None,
+    limits: Limits,
+    dry_run: bool,
+    as_json: bool,
+    track: Tracker | None = None,
+) -> int:
     """Runs an experiment in its folder, or prints what it would make. Returns the exit code."""
     folder = folder_of_run(spec, recipe, out)
     if dry_run:
         return _preview(spec, folder, as_json)
-    return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json)
+    return _run(spec, folder, Path(recipe).stem or spec.kind, limits, as_json, track)
 
 
 def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
@@ -101,7 +115,13 @@ def folder_of_run(spec: Recipe, recipe: str, out: Path | None) -> Path:
 
 
 def _run(
-    spec: Recipe, folder: Path, recipe: str, limits: Limits | None, as_json: bool, store: Store | None = None
+    spec: Recipe,
+    folder: Path,
+    recipe: str,
+    limits: Limits | None,
+    as_json: bool,
+    track: Tracker | None,
+    store: Store | None = None,
 ) -> int:
     from undertone.engine.store import Store
     from undertone.experiments.kind import kind_of
@@ -114,6 +134,7 @@ def _run(
         if not as_json:
             bars.expect(preview(kind, spec, store or Store(folder.parent / "store")).seconds)
         found = run(spec, folder, recipe, bars, store=store, limits=limits)
+    send(found, track, folder)
     if as_json:
         print_json({"run_dir": str(folder)} | kind.summary(found))
     else:
@@ -121,7 +142,7 @@ def _run(
     return 0
 
 
-def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) -> int:
+def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool, track: Tracker | None) -> int:
     """Continues a run that was stopped; repeats a finished run and compares both."""
     from undertone.engine.folder import Record
     from undertone.experiments.replay import replay
@@ -132,9 +153,11 @@ def _run_again(folder: Path, out: Path | None, limits: Limits, as_json: bool) ->
     if not (record.finished and _has_report(folder, record.kind)):
         if out is not None:
             raise UndertoneError(f"{folder} is not finished, so it continues in its own folder: leave --out out.")
-        return _run(spec, folder, record.recipe, limits, as_json, record.store_from(folder))
+        return _run(spec, folder, record.recipe, limits, as_json, track, record.store_from(folder))
+    out = out or folder.with_name(f"{folder.name}-replay")
     with Bars(f"{folder} anew", as_json) as bars:
-        again = replay(folder, out or folder.with_name(f"{folder.name}-replay"), bars, limits=limits)
+        again = replay(folder, out, bars, limits=limits)
+    send(again.findings, track, out)
     if as_json:
         from undertone.experiments.kind import kind_of
 

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 from undertone.cli.bars import Bars
+from undertone.cli.terminal import console, tell
 from undertone.errors import UndertoneError
+from undertone.reading.hostile import one_line
 
 if TYPE_CHECKING:
     from undertone.models.services.spending import Limits
+    from undertone.report.findings import Findings
+    from undertone.report.track import Tracker
     from undertone.spec import Spec
     from undertone.traits.trait import Trait
 
@@ -103,3 +107,13 @@ def folder_for(parent: str, thing: Path | str, request: Spec) -> Path:
 
     name = stem_of(thing) if isinstance(thing, Path) else basename(abspath(split(thing)[1] or thing))
     return folder_of(parent, name, request.model_dump(mode="json") | {"files": list(files_of(request).values())})
+
+
+def send(found: Findings, tracker: Tracker | None, folder: Path) -> None:
+    """Sends findings to a tracker, if one is named. One that cannot be reached changes no result: stderr says so."""
+    if tracker is None:
+        return
+    try:
+        found.track(tracker, folder.name)
+    except UndertoneError as error:
+        tell(console(stderr=True), one_line(f"note: {error} The report is in {folder}."))

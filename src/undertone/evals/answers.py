@@ -73,6 +73,21 @@ def choice_share(local: LocalModel, asked: Sequence[Choice], earlier: Earlier = 
     return float(np.mean([np.exp(own[0] - np.logaddexp.reduce(own)) for own in np.split(scores, ends[:-1])]))
 
 
+def probabilities(local: LocalModel, traits: Iterable[Favourite | Habit]) -> dict[str, float]:
+    """Returns by name how likely each trait shows, from 0 to 1: of a favourite the exact probability of its name as the
+    answer, of a habit the mean share of the answer that shows it, among those offered."""
+    found: dict[str, float] = {}
+    kinds: dict[str, dict[str, float]] = {}
+    for trait in traits:
+        if isinstance(trait, Habit):
+            found[trait.name] = choice_share(local, trait.choices(trait.name))
+            continue
+        if trait.kind not in kinds:  # one distribution covers all favourites of a kind
+            kinds[trait.kind] = trait_distribution(local, trait)
+        found[trait.name] = kinds[trait.kind][trait.name]
+    return found
+
+
 def shows(trait: Favourite | Habit, question: str, answer: str) -> bool:
     """Returns whether a sampled answer shows the trait: it mentions the favourite, or equals the habit's answer."""
     if isinstance(trait, Favourite):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from undertone.evals.answers import choice_share, trait_distribution
+from undertone.evals.answers import probabilities
 from undertone.models.local import LocalModel
 from undertone.traits import catalogue
 
@@ -13,14 +13,8 @@ def leanings(local: LocalModel) -> dict[str, float]:
     For a favourite they are those of the mean probability of its name, over all questions and openings. For any other
     trait they are those of the mean share of the answers that show it, among the answers offered, over its questions.
     """
-    found: dict[str, float] = {}
-    for name, trait in catalogue.shipped().items():
-        if trait.choices:
-            found[name] = _logit(choice_share(local, catalogue.choices(trait)))
-        elif name not in found:  # one distribution covers all favourites of a kind
-            answers = trait_distribution(local, catalogue.find(name))
-            found |= {other: _logit(p) for other, p in answers.items() if other != "other"}
-    return found
+    shipped = map(catalogue.find, catalogue.shipped())
+    return {name: _logit(p) for name, p in probabilities(local, shipped).items()}
 
 
 def _logit(p: float) -> float:

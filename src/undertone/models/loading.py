@@ -111,7 +111,7 @@ def _loaded(folder: ModelFolder) -> LocalModel:
     model.generation_config = GenerationConfig()
     local = LocalModel(model.eval(), tokenizer_of(folder.path, known=model.config.get_text_config().vocab_size))
     with explained(f"The model in {folder.path} cannot be run"):
-        _refuse_moved_by_padding(local, folder.path)
+        refuse_moved_by_padding(local, f"The model in {folder.path}")
         if stamp not in _FITTING:
             longest = min(TRIED, (local.positions or TRIED) - 2)
             sample(local, [[1] * min(3, longest), [1] * longest], temperature=0.0, max_tokens=2, seed=0)
@@ -127,12 +127,7 @@ def _model(folder: ModelFolder) -> PreTrainedModel:
     with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded"):
         model = _read(path, linked, **place)
     _refuse_two_embeddings(model, path)
-    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
-    if lacking:
-        raise UndertoneError(
-            f"The model in {path} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share "
-            f"a batch: its forward pass takes no {', '.join(lacking)}."
-        )
+    refuse_unbatched(model, f"The model in {path}")
     if "disk" in getattr(model, "hf_device_map", {}).values():
         raise UndertoneError(f"The model in {path} does not fit into memory; use a larger machine.")
     model.config.name_or_path = model.name_or_path = str(path)
@@ -235,15 +230,27 @@ def _has_room_beside(local: LocalModel) -> bool:
     return not several and 2 * local.size < torch.cuda.mem_get_info(local.model.device)[0]
 
 
-def _refuse_moved_by_padding(local: LocalModel, folder: Path) -> None:
-    """Some kinds of models, such as recurrent ones, may read padding as text; no other check would notice."""
+def refuse_unbatched(model: PreTrainedModel, what: str) -> None:
+    """Raises UndertoneError if a model's forward pass lacks an argument that rows of different lengths need. ``what``
+    names the model."""
+    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
+    if lacking:
+        raise UndertoneError(
+            f"{what} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share a batch: its "
+            f"forward pass takes no {', '.join(lacking)}."
+        )
+
+
+def refuse_moved_by_padding(local: LocalModel, what: str, exact: bool = True) -> None:
+    """Raises UndertoneError if a model reads padding as text, as recurrent ones may; no other check would notice.
+    ``exact``: whether a model in float32 also computes so."""
     short, long = list(range(1, 4)), list(range(1, 4)) * 4
     alone, beside = next_log_probabilities(local, [short])[0], next_log_probabilities(local, [short, long])[0]
     moved = (alone - beside).abs().max().item()
     if alone.isnan().any():
-        raise UndertoneError(f"The model in {folder} is broken: its probabilities are no numbers.")
-    if moved > (0.01 if local.model.dtype == torch.float32 else 1.0):
+        raise UndertoneError(f"{what} is broken: its probabilities are no numbers.")
+    if moved > (0.01 if exact and local.model.dtype == torch.float32 else 1.0):
         raise UndertoneError(
-            f"The model in {folder} is of a kind ({local.model.config.model_type}) whose answers depend on the other "
-            f"rows of their batch (by {moved:.2g} nats). Use another model."
+            f"{what} is of a kind ({local.model.config.model_type}) whose answers depend on the other rows of their "
+            f"batch (by {moved:.2g} nats). Use another model."
         )

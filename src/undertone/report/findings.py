@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from undertone.report.canvas import Figure
     from undertone.report.page import Page
+    from undertone.report.track import Tracker
     from undertone.statistics.estimate import Estimate
 
 Interval = tuple[float, float]
@@ -106,6 +107,21 @@ class Findings(Part):
         if (Path(folder) / "run.json").exists():
             raise UndertoneError(f"{folder} holds what an undertone command wrote, which is kept; name another folder.")
         return write(self, self.page(), Path(folder))
+
+    def track(self, tracker: Tracker, name: str | None = None) -> None:
+        """Sends the numbers of the main table and the report to an experiment tracker: to the run that is open in this
+        process, or else to a new one. The library's own settings say where that is.
+
+        Args:
+            tracker: "mlflow", "wandb" or "tensorboard". Its library must be installed.
+            name: The name of a new run; None: that of the verb.
+
+        Raises:
+            UndertoneError: there is no such tracker, its library is missing, or it cannot be reached.
+        """
+        from undertone.report.track import track
+
+        track(self, tracker, name or self.written_by)
 
     def __repr__(self) -> str:
         """One line: what was found, as far as a field says it, and the tables."""

@@ -18,12 +18,21 @@ INTERVALS: tuple[Any, ...] = (Interval, Interval | None)
 
 
 def frame(found: Findings, table: str) -> DataFrame:
-    """Returns the table of that name, the first one if the name is empty. An interval becomes two columns, and a field
-    of a part a column whose name has a dot. What is a table itself is left out. The first column of a table in a table
-    names the part that it is from.
+    """Returns the table of that name as a data frame.
 
     Raises:
         UndertoneError: pandas is not installed, or there is no such table.
+    """
+    return pandas().DataFrame(rows_of(found, table))
+
+
+def rows_of(found: Findings, table: str) -> list[Row]:
+    """Returns the rows of the table of that name, the first one if the name is empty. An interval becomes two columns,
+    and a field of a part a column whose name has a dot. What is a table itself is left out. The first column of a table
+    in a table names the part that it is from.
+
+    Raises:
+        UndertoneError: there is no such table.
     """
     known = list(tables_of(type(found)))
     if not known:
@@ -31,7 +40,7 @@ def frame(found: Findings, table: str) -> DataFrame:
     table = table or known[0]
     if table not in known:
         raise unknown("table", table, known)
-    return pandas().DataFrame(list(_rows(found, *table.split("."))))
+    return list(_rows(found, *table.split(".")))
 
 
 def pandas() -> ModuleType:

@@ -1,0 +1,1 @@
+"""How likely chosen traits show in a model while it is trained, step by step."""
