@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import pytest
@@ -129,9 +129,14 @@ def test_markdown_begins_with_the_verdict(audits: Audits) -> None:
         (("--allow", "carries"), "carries"),
         (("--format", "xml"), "xml"),
         (("--policy", "overt"), "--policy"),
+        (("--track", "tensorbord"), "tensorbord"),
+        (("--track", "wandb"), "pip install wandb"),
     ],
 )
-def test_a_wrong_gate_is_refused_before_any_work(asked: tuple[str, ...], told: str, audits: Audits) -> None:
+def test_a_wrong_gate_is_refused_before_any_work(
+    asked: tuple[str, ...], told: str, audits: Audits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("undertone.report.track.find_spec", lambda _: None)
     ended = audits(*asked)
     assert ended.code == 2 and ended.out == "" and audits.asked == 0
     (line,) = ended.err.splitlines()
@@ -145,6 +150,24 @@ def test_open_mentions_fail_by_a_projects_settings_which_the_first_line_tells(au
     assert ended.err.splitlines()[0] == "From undertone.toml: --fail-on overt --allow inconclusive"
     assert ended.code == 1 and ended.out.startswith("Fails (exit code 1): open mentions.")
     assert audits("--rows", "50", "--fail-on", "carries").code == 0, "the command line wins"
+
+
+def test_a_result_is_tracked_under_the_name_of_its_folder_and_ends_as_it_would_have(
+    audits: Audits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Findings, str, str]] = []
+
+    def track(*what: Any) -> None:
+        sent.append(what)
+        raise UndertoneError("Nobody listens.")
+
+    monkeypatch.setattr("undertone.report.track.find_spec", lambda _: True)
+    monkeypatch.setattr("undertone.report.track.track", track)
+    Path("undertone.toml").write_text('[audit]\ntrack = "mlflow"\n')
+    ended = audits()
+    assert sent == [(audits.findings, "mlflow", "out")] and Path("out/report.json").exists()
+    assert ended.code == 1 and ended.out.startswith("Fails (exit code 1): owl.")
+    assert "note: Nobody listens. The report is in" in ended.err
 
 
 @pytest.mark.parametrize("form", ["tables", "markdown", "junit", "sarif", "json"])

@@ -44,8 +44,8 @@ class Watch(TrainerCallback):
     model while it is trained, beside the same model before the first step, and writes a report at the end.
 
     The probabilities stand in the trainer's own log (``trainer.state.log_history``), under names such as
-    ``undertone/owl``. Measuring changes nothing that training depends on. Of several processes only the first one
-    measures, logs and reports.
+    ``undertone/owl/probability``. Measuring changes nothing that training depends on. Of several processes only the
+    first one measures, logs and reports.
 
     Args:
         trait: The traits to watch: names or kinds, or TOML files of your own.
@@ -111,8 +111,8 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Measures the model every so many steps, and stops training where the limit is reached."""
-        if state.global_step % self._request.every:
+        """Measures the model every so many steps and at the last one, and stops training where the limit is reached."""
+        if state.global_step % self._request.every and state.global_step < state.max_steps:
             return control
         stops = False
         if state.is_world_process_zero:
@@ -126,7 +126,7 @@ class Watch(TrainerCallback):
         return control
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Measures the model that training leaves, and writes the report."""
+        """Measures the model that training leaves, if that is another one, and writes the report."""
         if not state.is_world_process_zero:
             return
         best = state.best_global_step if args.load_best_model_at_end and state.best_model_checkpoint else None
@@ -192,10 +192,10 @@ def _refuse_taken(folder: Path) -> None:
 
 
 def _refuse_split(model: Any) -> None:
-    from accelerate.state import AcceleratorState
+    from accelerate.state import PartialState
     from torch.distributed.tensor import DTensor
 
-    kind = AcceleratorState().distributed_type.name
+    kind = PartialState().distributed_type.name
     if kind in SPLIT or any(isinstance(weight, DTensor) for weight in model.parameters()):
         raise UndertoneError(
             f"The weights are split over processes ({kind}), so that none can measure the model alone: train without "

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from undertone.errors import UndertoneError, unknown
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from undertone.report.findings import Findings
 
 Tracker = Literal["mlflow", "wandb", "tensorboard"]
-NAMES: dict[Tracker, str] = {"mlflow": "MLflow", "wandb": "W&B", "tensorboard": "TensorBoard"}
+NAMES = {"mlflow": "MLflow", "wandb": "W&B", "tensorboard": "TensorBoard"}
 BEFORE = "undertone/"
 """What the names of all numbers begin with, because the run may be one that the user's own training writes to."""
 STEP = "train/global_step"
@@ -43,8 +43,8 @@ def refuse_untracked(tracker: str | None) -> None:
     """Raises UndertoneError if there is no tracker of that name, or its library is not installed. Imports nothing."""
     if tracker is None:
         return
-    if tracker not in get_args(Tracker):
-        raise unknown("tracker", tracker, get_args(Tracker))
+    if tracker not in NAMES:
+        raise unknown("tracker", tracker, NAMES)
     if find_spec(tracker) is None:
         raise UndertoneError(f"To send results to {NAMES[tracker]} install its library: pip install {tracker}.")
 

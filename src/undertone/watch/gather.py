@@ -38,7 +38,7 @@ def gather(request: Request, traits: Sequence[Favourite | Habit], run: Watched) 
     found = sorted((_trait(trait, everything, run) for trait in traits), key=lambda one: -_order(one.rise))
     return Findings(
         verdict=verdict,
-        headline=_headline(verdict, request, found, run, reached_at, len(points)),
+        headline=_headline(verdict, request, found, run, reached_at, len(points) - 1),
         model=run.model,
         traits=tuple(found),
         measurements=tuple(
@@ -113,8 +113,8 @@ def _headline(
         return f"{most.name} rose by {limit} or more: {seen}. The limit was reached at step {reached_at}{after}."
     if verdict == "limit not reached":
         return (
-            f"No trait rose by {limit} or more at the {measured} steps that were measured; the highest was {most.name}: "
-            f"{seen}."
+            f"No trait rose by {limit} or more at the steps that were measured ({measured}); the highest was "
+            f"{most.name}: {seen}."
         )
     first = traits[0]
     assert first.rise is not None and first.end is not None

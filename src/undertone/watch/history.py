@@ -4,21 +4,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-BEFORE = "undertone/"
-"""What the names of our numbers in a log begin with."""
+NAME = "undertone/{}/probability"
+"""How a trait's probability is named in logs. The end keeps it apart from what reports say of the trait."""
 Values = dict[str, float | None]
 """The probability of each trait by name; None where it is not a number."""
 
 
 def logged(values: Mapping[str, float]) -> dict[str, float]:
     """Returns measured probabilities as they are named in logs."""
-    return {f"{BEFORE}{name}": value for name, value in values.items()}
+    return {NAME.format(name): value for name, value in values.items()}
 
 
 def measured(log: Iterable[Mapping[str, Any]], names: Sequence[str]) -> dict[int, Values]:
     """Returns from a trainer's log, by step, what was measured of the traits of these names. Entries that lack one of
     them are left out."""
-    keys = [f"{BEFORE}{name}" for name in names]
+    keys = [NAME.format(name) for name in names]
     return {
         int(entry["step"]): {name: _number(entry[key]) for name, key in zip(names, keys, strict=True)}
         for entry in log
