@@ -31,7 +31,7 @@ def begin(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids] = ()
     if len(prompts) < 2 or len(common) < LEAST or not sees_all:
         return local.lay_out(prompts, answers), cache
     ids = torch.tensor([common], device=local.model.device)
-    local.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    local.model(input_ids=ids, use_cache=True, logits_to_keep=1, **{local.cache_name: cache})
     cache.batch_repeat_interleave(len(prompts))
     rest = local.lay_out([prompt[len(common) :] for prompt in prompts], answers)
     seen = rest.mask.new_ones(len(prompts), len(common))

@@ -87,8 +87,8 @@ def _log_probabilities(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=last,
+        **{local.cache_name: cache},
     ).logits
     return (logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)

@@ -18,7 +18,7 @@ from undertone.errors import UndertoneError
 from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, ModelFolder, links
 from undertone.models.likelihood import next_log_probabilities
-from undertone.models.local import LocalModel
+from undertone.models.local import CACHES, LocalModel
 from undertone.models.sampling import sample
 from undertone.models.settings import reason
 from undertone.models.tokenizer import VOCABULARIES, refuse_unruly, tokenizer_files
@@ -34,8 +34,9 @@ OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 TRIAL = "Hello, world."
 TRIED = 60
 """Tokens of the prompt on which a model is tried."""
-NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
-"""Arguments that a model's forward pass must take so that rows of different lengths can share a batch."""
+NEEDED = (("attention_mask",), ("position_ids",), CACHES, ("logits_to_keep",))
+"""Arguments that a model's forward pass must take, by one of their names, so that rows of different lengths can share a
+batch."""
 
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
@@ -233,7 +234,8 @@ def _has_room_beside(local: LocalModel) -> bool:
 def refuse_unbatched(model: PreTrainedModel, what: str) -> None:
     """Raises UndertoneError if a model's forward pass lacks an argument that rows of different lengths need. ``what``
     names the model."""
-    lacking = [name for name in NEEDED if name not in signature(model.forward).parameters]
+    taken = signature(model.forward).parameters
+    lacking = [names[-1] for names in NEEDED if taken.keys().isdisjoint(names)]
     if lacking:
         raise UndertoneError(
             f"{what} is of a kind ({model.config.model_type}) whose rows of unlike lengths cannot share a batch: its "

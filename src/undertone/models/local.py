@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 
 import torch
 from transformers import PreTrainedModel
@@ -14,6 +15,8 @@ from undertone.errors import UndertoneError
 from undertone.models.template import Chat, Template, Unfit, chat_of, texts_of
 
 Ids = list[int]
+CACHES = "cache", "past_key_values"
+"""What forward passes call their cache of keys and values: since transformers 5.24, and before."""
 
 JOINED = 4
 """Most characters of which a tokenizer makes one before it splits a text, as where it joins letters and accents."""
@@ -61,6 +64,11 @@ class LocalModel:
     def vocabulary(self) -> int:
         """Number of tokens that the model gives a probability; it can exceed the tokenizer's."""
         return int(self.model.config.get_text_config().vocab_size)
+
+    @cached_property
+    def cache_name(self) -> str:
+        """What the model's forward pass calls its cache of keys and values."""
+        return next((name for name in CACHES if name in signature(self.model.forward).parameters), CACHES[-1])
 
     @property
     def size(self) -> int:

@@ -74,9 +74,9 @@ def _sample_batch(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **{local.cache_name: cache},
         )
         logits = out.logits[:, -1]
         if not logits.amax(-1).isfinite().all():  # some token would be picked all the same
