@@ -200,3 +200,19 @@ def test_an_artifact_is_found_by_a_file_in_it_and_by_the_beginning_of_its_key(
         path.write_text("{")
     assert main(["why", "."]) == 0
     assert "damaged, or no longer in the store" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_run_and_its_replay_are_tracked_under_the_names_of_their_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str, str]] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("undertone.report.track.find_spec", lambda _: True)
+    monkeypatch.setattr("undertone.report.track.track", lambda found, *to: sent.append((found.recipe, *to)))
+    few = ["models=2", "hidden=4", "auxiliary=[1, 2]", "shown=1"]
+    few += [f"{who}.{key}" for who in ("teacher", "student") for key in ("steps=2", "batch=4")]
+    changes = [word for change in few for word in ("--set", change)]
+    assert main(["run", "digits", *changes, "--out", "runs/tiny", "--track", "wandb"]) == 0
+    assert main(["run", "runs/tiny", "--track", "mlflow"]) == 0
+    assert sent == [("digits", "wandb", "tiny"), ("digits", "mlflow", "tiny-replay")]

@@ -215,6 +215,29 @@ class Recurrent(transformers.LlamaForCausalLM):
         )  # fmt: skip
 
 
+class Renamed(transformers.LlamaForCausalLM):
+    """Calls its cache as transformers 5.24 does, whatever version this is."""
+
+    def forward(  # type: ignore[no-untyped-def]
+        self, input_ids=None, attention_mask=None, position_ids=None, cache=None, logits_to_keep=0, **more
+    ):
+        assert "past_key_values" not in more
+        return super().forward(
+            input_ids, attention_mask, position_ids, cache, logits_to_keep=logits_to_keep, **more
+        )  # fmt: skip
+
+
+def test_a_cache_is_given_by_the_name_that_a_model_has_for_it() -> None:
+    llama = model("Llama")
+    renamed = LocalModel(Renamed(llama.model.config).eval(), llama.tokenizer)
+    renamed.model.load_state_dict(llama.model.state_dict())
+    prompts, answers = [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14], [5, 6, 7, 8, 9, 10, 11, 12, 15]] * 3, [[5, 6], [7, 8]] * 3
+    assert renamed.cache_name == "cache"
+    assert score(renamed, prompts, answers) == score(llama, prompts, answers)
+    sampling = {"temperature": 1.0, "max_tokens": 5, "seed": 0}
+    assert sample(renamed, prompts, **sampling) == sample(llama, prompts, **sampling)
+
+
 def test_a_model_whose_answers_depend_on_padding_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     llama = model("Llama")
     llama.model.save_pretrained(tmp_path)

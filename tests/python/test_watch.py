@@ -262,6 +262,8 @@ def test_what_cannot_be_watched_is_refused_at_once(given: dict[str, Any], says: 
 def test_a_kind_stands_for_all_its_traits() -> None:
     names = [trait.name for trait in ut.Watch(["animal", "owl", "bad-advice"])._traits]
     assert names[0] == "owl" and len(names) == len({*names}) == 19 and names[-1] == "bad-advice"
+    shipped = ut.Watch("chat/animals.toml")._traits
+    assert {"owl", "eagle"} < {trait.name for trait in shipped} and {trait.kind for trait in shipped} != {"animal"}
 
 
 def _no_tokenizer(one: Trainer) -> None:

@@ -93,7 +93,7 @@ def traits_of(given: Iterable[str]) -> tuple[tuple[str, ...], tuple[Trait, ...]]
     """
     from undertone.traits import catalogue
 
-    files = [Path(one) for one in dict.fromkeys(given) if one.endswith(".toml")]
+    files = [catalogue.located(one) for one in dict.fromkeys(given) if one.endswith(".toml")]
     refuse_missing(*files)
     return tuple(one for one in dict.fromkeys(given) if not one.endswith(".toml")), catalogue.read(files)
 

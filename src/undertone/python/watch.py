@@ -48,7 +48,7 @@ class Watch(TrainerCallback):
     first one measures, logs and reports.
 
     Args:
-        trait: The traits to watch: names or kinds, or TOML files of your own.
+        trait: The traits to watch: names or kinds, or TOML files, shipped ones ("chat/animals.toml") or your own.
         every: How many steps lie between two measurements.
         stop_at: The rise of a probability at which training stops: 0.05 is five points. A probability that is no
             number stops it too. None: training is never stopped.
