@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PreTrainedModel,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from undertone.cli.shared import traits_of
 from undertone.engine.folder import FILE, refuse_unwritable
@@ -36,7 +30,7 @@ from undertone.watch.untouched import untouched
 logger = logging.getLogger("undertone")
 SPLIT = ("FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA")
 """Kinds of distributed training in which no process holds all weights."""
-HALF = "Probabilities were computed in half precision, as training computes: differences below 0.1 points are rounding."
+HALF = "Probabilities were computed in half precision, as training computes, so small differences may be rounding."
 
 
 class Watch(TrainerCallback):
@@ -100,12 +94,12 @@ class Watch(TrainerCallback):
         self._local = _local(model, processing_class)
         with untouched(self._local.model):
             refuse_moved_by_padding(self._local, "The model that is trained", exact=False)
+        if state.global_step:
+            _refuse_unmeasured(self._points(state), state.global_step)
         if self._tracker is not None:
             with sending(self._tracker):
                 self._tracking = opened(self._tracker, args.run_name or self._folder.absolute().parent.name)
-        if state.global_step:
-            _refuse_unmeasured(self._points(state), state.global_step)
-        else:
+        if not state.global_step:
             self._note(state)
 
     def on_step_end(
@@ -118,10 +112,8 @@ class Watch(TrainerCallback):
         if state.is_world_process_zero:
             values = self._note(state)
             stops = is_reached(self._points(state)[0], values, self._request.stop_at)
-        if (
-            self._request.stop_at is not None and args.world_size > 1
-        ):  # one process that stops alone leaves others waiting
-            stops = _told(stops, args.device)
+        if self._request.stop_at is not None and args.world_size > 1:
+            stops = _told(stops, args.device)  # the others would wait for one that stops alone
         control.should_training_stop |= stops
         return control
 
