@@ -8,10 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from undertone.errors import UndertoneError
-from undertone.models.batching import in_batches
+from undertone.models.batching import in_batches, starting
 from undertone.models.beginning import begin
 from undertone.models.local import Ids, LocalModel
 
+AT_ONCE = 256
+"""Rows of a batch on the processor."""
 STILL = 7 / 8
 """Largest share of a batch's rows that go on when the others are taken out of it."""
 BLOCK = 256
@@ -28,12 +30,13 @@ def sample(
     seed: int,
     top_p: float = 1.0,
     least_p: float = 0.0,
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> list[Ids]:
     """Returns one answer for each prompt, with its end token unless ``max_tokens`` came first.
 
     Row ``i`` uses random numbers seeded by ``(seed, i)`` alone, so that the size of a batch and its other rows change
-    nothing but the last digits of the logits. ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
+    nothing but the last digits of the logits. ``batch_size`` is 256 by default, and more on an accelerator.
+    ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
     likeliest tokens whose probabilities, at that temperature, sum to ``top_p`` can be sampled, and of those only tokens
     more probable than ``least_p``; the likeliest always can. Nothing else is applied: no top-k, no penalties.
 
@@ -49,7 +52,8 @@ def sample(
         noise = torch.stack([_noise(seed, row, max_tokens) for row in order[some]])
         return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), pick)
 
-    found = chain.from_iterable(in_batches(len(order), batch_size, answered))
+    size = batch_size or starting(AT_ONCE, local.model.device)
+    found = chain.from_iterable(in_batches(len(order), size, answered))
     by_row = dict(zip(order, found, strict=True))
     return [by_row[row] for row in range(len(prompts))]
 
