@@ -102,6 +102,16 @@ def fitting(folder: ModelFolder, adapter: Adapter | None = None) -> PreTrainedMo
     return empty
 
 
+def renderer(folder: Path) -> LocalModel:
+    """A model without its weights, which can render text but not be called: large ones are loaded for nothing else.
+
+    Raises:
+        UndertoneError: as :func:`load`.
+    """
+    empty = fitting(ModelFolder.open(folder))
+    return LocalModel(empty, tokenizer_of(folder, known=empty.config.get_text_config().vocab_size))
+
+
 def _loaded(folder: ModelFolder) -> LocalModel:
     stamp = _stamp(folder)
     if stamp not in _FITTING:
