@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
-from math import log
+from math import inf, log
 from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks import stage
 from benchmarks.stopwatch import Stopwatch, clock_of
@@ -31,6 +31,9 @@ from benchmarks.work import Work
 from undertone.engine.devices import VISIBLE, devices
 from undertone.engine.environment import quiet_libraries
 from undertone.engine.workers import ENVIRONMENT
+
+if TYPE_CHECKING:
+    import torch
 
 HALF_A_BILLION = {
     "vocab_size": 49_152, "hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 24,
@@ -62,7 +65,7 @@ class Sizes:
     repetitions: int = 3
 
 
-CORE = Sizes(prompts=48, at_once=48, mean=24, longest=96, steps=3, batch=8, students=())
+CORE = Sizes(prompts=32, at_once=32, mean=24, longest=96, steps=2, batch=8, students=())
 ACCELERATOR = Sizes(prompts=512, at_once=256, mean=48, longest=192, steps=20, batch=32, students=(1, 4, 16))
 EMBEDDED = Sizes(prompts=256, at_once=64, mean=7, longest=16, steps=20, batch=48, students=())
 """For models that are as small as the embedded ones, which are on the processor in any case."""
@@ -85,7 +88,7 @@ def measure(name: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
         "device": device, "dtype": str(dtype).removeprefix("torch."), "parameters": local.model.num_parameters(),
         "vocabulary": local.vocabulary, "peak": peak, "sizes": asdict(sizes),
     }  # fmt: skip
-    with ending(local, sizes.mean, [prompt for prompt, _ in rows]):
+    with ending(local, sizes.mean):
         found["sampling"] = _sampling(local, [prompt for prompt, _ in rows], sizes, clock)
         found["choosing"] = _choosing(local, [prompt for prompt, _ in rows], sizes.at_once, clock)
     found["scoring"] = _scoring(local, rows, sizes, clock)
@@ -110,19 +113,13 @@ def _rows(local: Any, sizes: Sizes, rng: Random) -> list[tuple[list[int], list[i
 
 
 @contextmanager
-def ending(local: Any, mean: int, prompts: Sequence[list[int]]) -> Iterator[None]:
-    """Has the model end its answers after ``mean`` tokens on average, by one value of its logits. Random models never
-    do, and real ones at once after some prompts."""
-    import torch
-
-    from undertone.models.local import answer_logits
-
-    batch = local.lay_out(prompts[:16], [[local.end]] * len(prompts[:16]))
-    with torch.no_grad():
-        level = answer_logits(local.model, batch).logsumexp(-1).mean().item() - log(max(mean - 1, 1))
+def ending(local: Any, mean: int) -> Iterator[None]:
+    """Has the model end its answers after ``mean`` tokens on average, with the same probability at each token. It costs
+    all ways the same. A random model never ends one, and a real one ends some at once and others never."""
 
     def end(_: Any, __: Any, logits: torch.Tensor) -> torch.Tensor:
-        logits[..., local.end] = level
+        logits[..., local.end] = -inf
+        logits[..., local.end] = logits.logsumexp(-1) - log(mean - 1)
         return logits
 
     hook = local.model.get_output_embeddings().register_forward_hook(end)
@@ -141,6 +138,7 @@ def timed(
 
     seconds, gave = dict[str, list[float]](), dict[str, list[T]]()
     for repetition in range(repetitions):
+        print(f"{repetition + 1} of {repetitions}: {', '.join(ways)}", file=sys.stderr)
         for name in list(ways)[:: 1 if repetition % 2 else -1]:
             torch.use_deterministic_algorithms(name == "ours", warn_only=True)
             started = clock()
