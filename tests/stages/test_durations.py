@@ -12,7 +12,7 @@ from peft import PeftModel
 
 from tests.helpers import tiny
 from undertone.engine import devices as places
-from undertone.engine import workers
+from undertone.engine import environment, workers
 from undertone.engine.manifest import Manifest
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.models.local import LocalModel
@@ -240,7 +240,13 @@ def test_nothing_is_timed_where_finished_jobs_say_it_all(store: Store) -> None:
     assert durations.rates(BASE).asked == []  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("how", ["elsewhere", "of a like name", "damaged", "version", "parent gone", "unknown parent"])
+CHANGES = {
+    "elsewhere": {"made_with": {"processor": "of another machine"}},
+    "on an accelerator": {"made_with": environment.made_with() | {"accelerator": "NVIDIA H200"}},
+}
+
+
+@pytest.mark.parametrize("how", [*CHANGES, "of a like name", "damaged", "version", "parent gone", "unknown parent"])
 def test_jobs_that_cannot_be_compared_do_not_count(how: str, store: Store) -> None:
     made = job(100)
     if how in ("parent gone", "unknown parent"):
@@ -249,7 +255,7 @@ def test_jobs_that_cannot_be_compared_do_not_count(how: str, store: Store) -> No
         made = Job(STAGE, {"tokens": 100, "seed": 0}, {"from": parent})
     if how == "of a like name":
         made = job(100, stage=Stage("toy-base", 1, STAGE.function, STAGE.work))
-    finished(store, made, 3.0, **({"made_with": {"processor": "of another machine"}} if how == "elsewhere" else {}))
+    finished(store, made, 3.0, **CHANGES.get(how, {}))
     if how == "damaged":
         (store.folder(made) / "manifest.json").write_text("{")
     if how == "parent gone":
