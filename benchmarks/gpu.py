@@ -97,8 +97,10 @@ def measure(name: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         found["training"], found["students"] = _training(folder, Path(place), sizes, clock)
     for part in ("sampling", "scoring", "training"):
-        if operations := found[part]["operations"]:
-            found[part]["share"] = operations / median(found[part]["seconds"]["ours"]) / peak
+        products, took = found[part].pop("products"), median(found[part]["seconds"]["ours"])
+        found[part]["share"] = products.operations / peak / took
+        if part != "sampling":  # which has other shapes at every step
+            found[part]["share of own shapes"] = products.alone(device, dtype) / took
     return found
 
 
@@ -167,7 +169,7 @@ def _sampling(local: Any, prompts: Sequence[list[int]], sizes: Sizes, clock: Cal
     before.remove()
     after.remove()
     return {
-        "seconds": seconds, "tokens": tokens, "operations": products.operations, "outside": 1 - inside[1] / whole
+        "seconds": seconds, "tokens": tokens, "products": products, "outside": 1 - inside[1] / whole
     }  # fmt: skip
 
 
@@ -223,7 +225,7 @@ def _scoring(
     with Products() as products:
         ways[OURS]()
     tokens = [sum(len(prompt) + len(answer) for prompt, answer in rows)] * sizes.repetitions
-    return {"seconds": seconds, "tokens": dict.fromkeys(ways, tokens), "operations": products.operations}
+    return {"seconds": seconds, "tokens": dict.fromkeys(ways, tokens), "products": products}
 
 
 def _directed(
@@ -266,14 +268,13 @@ def _training(
     for side in sides.values():
         cost(side, replace(work, steps=1))  # what is imported or set up at first
     _, seconds = timed({name: lambda s=side: cost(s) for name, side in sides.items()}, sizes.repetitions, clock)  # type: ignore[misc]
-    one = replace(work, steps=1)
     with Products() as products:
-        student.training(one, Stopwatch())
+        student.training(work, Stopwatch())
     local = load(folder)
     each = sum(len(r.prompt) + len(r.answer) for r in rows_of(local, read_exchanges(place / "rows")))
     del local
     tokens = dict.fromkeys(sides, [each] * sizes.repetitions)
-    training = {"seconds": seconds, "tokens": tokens, "operations": products.operations * sizes.steps}
+    training = {"seconds": seconds, "tokens": tokens, "products": products}
     students = []
     for count in sizes.students:
         with ThreadPoolExecutor(count) as pool:
@@ -295,12 +296,12 @@ def sheets(results: dict[str, Any]) -> list[Sheet]:
                 for way in part["seconds"]
             }
             title = f"along {_directions()} directions" if what == "along" else what
-            share = f"{part['share']:.0%}" if "share" in part else ""
+            shares = [f"{part[key]:.0%}" if key in part else "" for key in ("share", "share of own shapes")]
             own = f"{median(speed['ours']):,.0f}"
             for way in [way for way in speed if way != "ours"] or [""]:
                 ratios = [a / b for a, b in zip(speed["ours"], speed[way], strict=True)] if way else []
                 its = [f"{median(speed[way]):,.0f}", spread(ratios)] if way else ["", ""]
-                ways.append([name, title, way, own, *its, share])
+                ways.append([name, title, way, own, *its, *shares])
         for one in found["choosing"]:
             share = one["choosing"] / (one["step"] + one["choosing"])
             shown = [f"{1000 * one[key]:.2f}" for key in ("step", "choosing")]
@@ -310,7 +311,10 @@ def sheets(results: dict[str, Any]) -> list[Sheet]:
         for one in found["students"]:
             speeds = one["tokens"] / one["seconds"]
             students.append([name, str(one["count"]), f"{speeds:,.0f}", f"{speeds / alone:.2f}"])
-    columns = ["model", "what", "compared with", "ours tokens/s", "other tokens/s", "ours / other", "share of the peak"]
+    columns = [
+        "model", "what", "compared with", "ours tokens/s", "other tokens/s", "ours / other", "share of peak",
+        "share at own shapes",
+    ]  # fmt: skip
     found_sheets = [
         Sheet("Tokens a second beside the plain ways", columns, ways),
         Sheet("What choosing a token costs", ["model", "rows", "step ms", "choosing ms", "share of both"], choices),

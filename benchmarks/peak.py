@@ -58,8 +58,7 @@ def _shares(stage: str, work: Work) -> dict[str, Any]:
     seconds = min(found)
     with Products() as products:
         run()
-    operations = products.operations
-    alone = sum(count * _alone(product) for product, count in products.seen.items())
+    operations, alone = products.operations, products.alone()
     peak = square_peak()
     return {
         "seconds": seconds,
@@ -81,6 +80,10 @@ class Products(TorchDispatchMode):
     def operations(self) -> float:
         """Floating-point operations of them all."""
         return sum(count * _operations(product) for product, count in self.seen.items())
+
+    def alone(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
+        """Returns the seconds of them all, each run by itself on random numbers in the same layouts."""
+        return sum(count * _alone(product, device, dtype) for product, count in self.seen.items())
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -125,13 +128,14 @@ def _operations(product: Product) -> float:
     return 2.0 * left.numel() * right[-1]
 
 
-def _alone(product: Product) -> float:
-    """Returns the best time in seconds of one product of random numbers in the same layouts."""
+def _alone(product: Product, device: str, dtype: torch.dtype) -> float:
     left, right = (
-        torch.randn(1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))).as_strided(shape, stride)
+        torch.randn(
+            1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)), device=device, dtype=dtype
+        ).as_strided(shape, stride)
         for shape, stride in product
     )
-    return best(lambda: torch.matmul(left, right))
+    return best(lambda: torch.matmul(left, right), clock_of(device))
 
 
 def square_peak(device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
