@@ -16,6 +16,8 @@ AT_ONCE = 256
 """Rows of a batch on the processor."""
 STILL = 7 / 8
 """Largest share of a batch's rows that go on when the others are taken out of it."""
+FEW = 256
+"""Likeliest tokens of a large vocabulary that are sorted at first."""
 BLOCK = 256
 """Tokens whose probabilities are summed before one of them is chosen."""
 
@@ -129,10 +131,34 @@ def _first_above(sums: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(sums, torch.minimum(wanted, below)[:, None], right=True)[:, 0]
 
 
-def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tensor:
-    """The probabilities, with 0 for tokens that cannot be sampled; they no longer sum to 1."""
-    ordered, order = shares.sort(dim=-1, descending=True, stable=True)
+def _truncated(shares: torch.Tensor, top_p: float, least_p: float, few: int = FEW) -> torch.Tensor:
+    """The probabilities, with 0 for tokens that cannot be sampled; they no longer sum to 1.
+
+    To sort a large vocabulary takes nearly as long as a forward pass. The few likeliest tokens usually are all that can
+    be sampled; where others may be, more are sorted.
+    """
+    if 8 * few >= shares.shape[-1]:
+        return _kept(shares, *_ordered(shares), top_p, least_p)[0]
+    likeliest = shares.topk(few).indices.sort(dim=-1).values  # among equals the first comes first, as among all tokens
+    ordered, places = _ordered(shares.gather(-1, likeliest))
+    found, last = _kept(shares, ordered, likeliest.gather(-1, places), top_p, least_p)
+    unsure = (last <= ordered[:, -1]).nonzero()[:, 0]
+    if len(unsure):
+        found[unsure] = _truncated(shares[unsure], top_p, least_p, 16 * few)
+    return found
+
+
+def _ordered(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    found = shares.sort(dim=-1, descending=True, stable=True)
+    return found.values, found.indices
+
+
+def _kept(
+    shares: torch.Tensor, ordered: torch.Tensor, order: torch.Tensor, top_p: float, least_p: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Truncates to some of the tokens in ``order``, likeliest first. Returns the shares, and the least of each row that
+    was kept."""
     before = ordered.cumsum(-1) - ordered  # sum over all likelier tokens
     kept = (before < top_p) & (ordered > least_p)
     kept[..., 0] = True
-    return torch.zeros_like(shares).scatter(-1, order, ordered * kept)
+    return torch.zeros_like(shares).scatter(-1, order, ordered * kept), ordered.where(kept, torch.inf).amin(-1)
