@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from math import inf, log
@@ -371,7 +371,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for i, (name, folder) in enumerate(_folders(asked.model, here, Path(place)).items()):
             sizes = _sizes(folder, here)
             # Students at the same time take minutes, and say the same of each model.
-            results["models"][name] = measure(name, folder, sizes if i == 0 else replace(sizes, students=()))
+            with redirect_stdout(sys.stderr):  # TRL prints as well
+                results["models"][name] = measure(name, folder, sizes if i == 0 else replace(sizes, students=()))
             if asked.out:
                 asked.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(markdown(results))
