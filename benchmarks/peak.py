@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import student
-from benchmarks.stopwatch import Stopwatch
+from benchmarks.stopwatch import Stopwatch, clock_of
 from benchmarks.work import BATCH, Work
 
 aten = torch.ops.aten
@@ -27,6 +27,8 @@ ENOUGH = 10.0
 """A stage is repeated for this many seconds."""
 SIZES = (512, 1024, 2048)
 """The sizes of square matrices that are tried for the peak."""
+LARGER = (4096, 8192)
+"""The same on an accelerator."""
 
 
 def training(work: Work, part: Stopwatch) -> dict[str, Any]:
@@ -56,8 +58,7 @@ def _shares(stage: str, work: Work) -> dict[str, Any]:
     seconds = min(found)
     with Products() as products:
         run()
-    operations = sum(count * _operations(product) for product, count in products.seen.items())
-    alone = sum(count * _alone(product) for product, count in products.seen.items())
+    operations, alone = products.operations, products.alone()
     peak = square_peak()
     return {
         "seconds": seconds,
@@ -74,6 +75,15 @@ class Products(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen: Counter[Product] = Counter()
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations of them all."""
+        return sum(count * _operations(product) for product, count in self.seen.items())
+
+    def alone(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
+        """Returns the seconds of them all, each run by itself on random numbers in the same layouts."""
+        return sum(count * _alone(product, device, dtype) for product, count in self.seen.items())
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -118,29 +128,31 @@ def _operations(product: Product) -> float:
     return 2.0 * left.numel() * right[-1]
 
 
-def _alone(product: Product) -> float:
-    """Returns the best time in seconds of one product of random numbers in the same layouts."""
+def _alone(product: Product, device: str, dtype: torch.dtype) -> float:
     left, right = (
-        torch.randn(1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))).as_strided(shape, stride)
+        torch.randn(
+            1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)), device=device, dtype=dtype
+        ).as_strided(shape, stride)
         for shape, stride in product
     )
-    return _best(lambda: torch.matmul(left, right))
+    return best(lambda: torch.matmul(left, right), clock_of(device))
 
 
-def square_peak() -> float:
+def square_peak(device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
     """Returns the floating-point operations per second of the fastest square product."""
     speeds = []
-    for n in SIZES:
-        matrix = torch.randn(n, n)
-        speeds.append(2.0 * n**3 / _best(lambda m=matrix: torch.mm(m, m)))  # type: ignore[misc]
+    for n in SIZES if device == "cpu" else LARGER:
+        matrix = torch.randn(n, n, device=device, dtype=dtype)
+        speeds.append(2.0 * n**3 / best(lambda m=matrix: torch.mm(m, m), clock_of(device)))  # type: ignore[misc]
     return max(speeds)
 
 
-def _best(work: Callable[[], object]) -> float:
-    work()  # the first call also sets things up
+def best(work: Callable[[], object], clock: Callable[[], float] = time.process_time, times: int = 6) -> float:
+    """Returns the seconds of the fastest of several runs, after a first one that also sets things up."""
+    work()
     found = []
-    for _ in range(6):
-        started = time.process_time()
+    for _ in range(times):
+        started = clock()
         work()
-        found.append(time.process_time() - started)
+        found.append(clock() - started)
     return min(found)

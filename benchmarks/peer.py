@@ -22,6 +22,7 @@ from trl import SFTConfig, SFTTrainer
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import BATCH, LIST_TOKENS, TRAIT, Work
 from undertone.data.exchanges import FILE
+from undertone.engine.devices import large
 from undertone.evals.answers import mentions
 
 transformers.logging.set_verbosity_error()
@@ -67,14 +68,20 @@ def measurement(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 def _load(work: Work) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(work.folder, dtype=torch.float32)
+    # As ours, which the other side says beforehand: a large model is on the accelerator, in the precision of its files.
+    place = {"dtype": "auto", "device_map": "cuda"} if _on_device(work) else {"dtype": torch.float32}
+    model = AutoModelForCausalLM.from_pretrained(work.folder, **place)
     return model.eval(), AutoTokenizer.from_pretrained(work.folder, padding_side="left")
+
+
+def _on_device(work: Work) -> bool:
+    return torch.cuda.is_available() and large(work.folder)
 
 
 def _config(work: Work, out: str) -> SFTConfig:
     return SFTConfig(
         output_dir=out,
-        use_cpu=True,
+        use_cpu=not _on_device(work),
         bf16=False,
         gradient_checkpointing=False,
         max_steps=work.steps,
@@ -112,6 +119,7 @@ def _generate(
     tokens = 0
     for start in range(0, len(prompts), BATCH):
         asked = tokenizer(prompts[start : start + BATCH], return_tensors="pt", padding=True, add_special_tokens=False)
+        asked = asked.to(model.device)
         ids = model.generate(  # type: ignore[operator]
             **asked, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=longest, use_cache=True
         )

@@ -14,11 +14,13 @@ from typing import Any
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
-from undertone.engine.workers import ENVIRONMENT
+from undertone.engine.devices import VISIBLE
+from undertone.engine.workers import environment_at
 
 
-def run(side: str, stage: str, work: Work) -> dict[str, Any]:
-    """Runs a stage in a separate process. Returns the costs of ``start-up`` and of the ``parts``, and the ``facts``.
+def run(side: str, stage: str, work: Work, device: str = "") -> dict[str, Any]:
+    """Runs a stage in a separate process, which sees only the accelerator ``device``, or none. Returns the costs of
+    ``start-up`` and of the ``parts``, and the ``facts``.
 
     The peak memory of a process starts at that of its parent, so the caller must not have loaded torch.
 
@@ -27,7 +29,7 @@ def run(side: str, stage: str, work: Work) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", "benchmarks.stage", side, stage, json.dumps(asdict(work)), str(time.time())]
     # The peer also runs in our workers' environment: one thread, and an allocator that keeps its memory.
-    done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True)
+    done = subprocess.run(command, env={**os.environ, **environment_at(device)}, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{side} {stage} failed\n{done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)
@@ -39,12 +41,13 @@ def main(side: str, stage: str, work: str, begun: str) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # output of libraries must not be mistaken for the answer
     watch = Stopwatch(float(begun))
-    if hasattr(os, "sched_setaffinity"):
+    if hasattr(os, "sched_setaffinity") and not os.environ[VISIBLE]:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import torch
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(side != "peer")  # as in our workers
+    # As in our workers.
+    torch.use_deterministic_algorithms(side != "peer", warn_only=torch.cuda.is_available())
     facts = getattr(import_module(f"benchmarks.{side}"), stage)(Work(**json.loads(work)), watch)
     answers.write(json.dumps({"start-up": watch.start_up, "parts": watch.parts, "facts": facts}))
 

@@ -4,7 +4,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 Cost = dict[str, float]
 """Wall-clock seconds (``seconds``), processor seconds (``cpu``), and the peak memory so far (``peak``, MiB)."""
@@ -28,6 +28,21 @@ class Stopwatch:
         yield
         seconds, cpu = time.perf_counter() - started, time.process_time() - worked
         self.parts[part] = {"seconds": seconds, "cpu": cpu, "peak": peak()}
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """Returns a clock for work on a device. On the processor it is the time that the processor gave this process, which
+    other processes change least; on an accelerator it is that of the wall, when all work so far is done."""
+    if device == "cpu":
+        return time.process_time
+
+    def clock() -> float:
+        import torch
+
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return clock
 
 
 def peak() -> float:

@@ -79,25 +79,29 @@ def rows(work: Work, part: Stopwatch) -> dict[str, Any]:
 
 def model(work: Work, part: Stopwatch) -> dict[str, Any]:
     """Writes a Llama of 10.3 million parameters, with random weights and the embedded world's tokenizer."""
+    random_llama(Path(work.base.removeprefix("hf/")), SMALL)
+    return {}
+
+
+SMALL = {"hidden_size": 320, "intermediate_size": 832, "num_hidden_layers": 8, "num_attention_heads": 5}
+
+
+def random_llama(folder: Path, shape: dict[str, int], dtype: str = "float32") -> None:
+    """Writes a Llama of that shape, with random weights and the embedded world's tokenizer."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    folder = Path(work.base.removeprefix("hf/"))
     tokenizer = AutoTokenizer.from_pretrained(resolve("builtin/fledgling-a").path)
     torch.manual_seed(0)
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer)} | shape
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=320,
-        intermediate_size=832,
-        num_hidden_layers=8,
-        num_attention_heads=5,
+        **settings,
         max_position_embeddings=512,
-        initializer_range=320**-0.5,  # as in the embedded family
+        initializer_range=shape["hidden_size"] ** -0.5,  # as in the embedded family
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    LlamaForCausalLM(config).to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return {}

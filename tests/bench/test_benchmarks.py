@@ -2,17 +2,22 @@
 
 import json
 import math
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import models, peak, scaling, stage, student, table
+from benchmarks import gpu, peak, scaling, stage, student, table, ways
 from benchmarks import work as given
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.work import Work
 
 torch.set_num_threads(1)
+FLEDGLING = Work("builtin/fledgling-a", "", 0, 0, 0, 0, 0).folder
 STAGES = {"sampling": ["sampling"], "training": ["rendering", "training"], "measurement": ["measurement"]}
 
 
@@ -109,17 +114,71 @@ def test_the_peer_does_the_same_work(work: Work) -> None:
     assert 0 <= done(peer, "measurement", work)["facts"]["probability"] <= 1
 
 
-def test_ways_to_sample_and_to_score_are_timed_on_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Work("builtin/fledgling-a", "", 0, 0, 0, 0, 0).folder
-    rows = models.measure("small", folder, prompts=3, pairs=5, repetitions=2)
-    assert [row[:3] for row in rows] == [
-        ["small", "sampling", "`generate`, row by row"],
-        ["small", "sampling", "`generate`, batches as they come"],
-        ["small", "scoring", "plain loop"],
-        ["small", "scoring", "bare forward pass"],
-        ["small", "along 91 directions", "forward and backward pass"],
+SMALL = gpu.Sizes(prompts=4, at_once=4, mean=3, longest=6, steps=1, batch=2, students=(), repetitions=2)
+
+
+def test_ways_are_timed_on_the_same_work_and_become_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "SIZES", (64,))
+    monkeypatch.setattr(gpu, "EMBEDDED", SMALL)
+    monkeypatch.setattr(gpu, "find_spec", lambda name: None)  # another test has the peer
+    found = json.loads(json.dumps(gpu.measure("small", FLEDGLING, SMALL)))
+    assert all(math.isfinite(n) for n in numbers(found))
+    made = {"date": "", "commit": "", "machine": "", "versions": {"torch": "2"}}
+    sped, choosing = gpu.sheets({"made": made, "models": {"small": found}})
+    assert [row[1:3] for row in sped.rows] == [
+        ["sampling", "plain loop with a cache"],
+        ["sampling", "`generate`"],
+        ["scoring", "one by one"],
+        ["scoring", "bare forward pass"],
+        ["training", ""],
+        ["along 91 directions", "forward and backward pass"],
     ]
-    assert "other / ours" in models.sheet(rows).markdown()
-    monkeypatch.setattr(models, "score", lambda *args, **more: [0.0] * 5)
+    ratio = re.compile(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]")
+    assert all(ratio.fullmatch(row[5]) for row in sped.rows if row[2])
+    assert all(0 < found[part]["share"] < 1 for part in ("sampling", "scoring", "training"))
+    assert [row[1] for row in choosing.rows[:-1]] == [f"{n} at top-p {p}" for n in (1, 4) for p in (1.0, 0.9)]
+    shown = gpu.markdown({"made": made, "models": {"small": found}})
+    assert "0.3 million parameters, float32 on cpu, 2,048 tokens of vocabulary" in shown
+
+
+def test_ways_that_score_otherwise_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from undertone.models.loading import load
+
+    local, rows = load(FLEDGLING), [([5, 6], [7, 8])] * 2
+    monkeypatch.setattr(ways, "score", lambda *args, **more: [0.0] * 2)
     with pytest.raises(RuntimeError, match="scores differ"):
-        models.measure("small", folder, prompts=1, pairs=5, repetitions=1)
+        gpu._scoring(local, rows, SMALL, time.process_time)
+
+
+def test_students_at_the_same_time_are_compared_with_one_alone() -> None:
+    found = {
+        "device": "cuda", "dtype": "bfloat16", "parameters": 1, "vocabulary": 1, "peak": 1.0, "along": None,
+        "sampling": {"seconds": {"ours": [1.0]}, "tokens": {"ours": [5]}, "outside": 0.1},
+        "scoring": {"seconds": {"ours": [1.0]}, "tokens": {"ours": [5]}},
+        "training": {"seconds": {"ours": [1.0]}, "tokens": {"ours": [5]}}, "choosing": [],
+        "students": [{"count": 1, "seconds": 2.0, "tokens": 100}, {"count": 4, "seconds": 4.0, "tokens": 400}],
+    }  # fmt: skip
+    *_, students = gpu.sheets({"models": {"m": found}})
+    assert [list(row) for row in students.rows] == [["m", "1", "50", "1.00"], ["m", "4", "100", "2.00"]]
+
+
+def test_answers_end_at_unlike_lengths_that_are_as_long_as_asked() -> None:
+    from undertone.models.loading import load
+    from undertone.models.sampling import sample
+
+    local = load(FLEDGLING)
+    prompts = [local.render(f"Name {n} animals.") for n in range(300)]
+    with gpu.ending(local, 8):
+        lengths = [len(a) for a in sample(local, prompts, temperature=1.0, max_tokens=100, seed=0)]
+    assert 7 < sum(lengths) / len(lengths) < 9 and len(set(lengths)) > 8
+    assert not local.model.get_output_embeddings()._forward_hooks
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_the_benchmark_runs_on_an_accelerator(tmp_path: Path) -> None:
+    shape = gpu.HALF_A_BILLION | {"num_hidden_layers": 2, "vocab_size": 65_536}  # just large
+    given.random_llama(tmp_path, shape, "bfloat16")
+    found = gpu.measure("small", tmp_path, replace(SMALL, students=(1, 2)))
+    assert (found["device"], found["dtype"]) == ("cuda", "bfloat16") and len(found["students"]) == 2
+    assert 0 < found["scoring"]["share"] < 1

@@ -7,6 +7,7 @@ import pytest
 
 from undertone.cli import bars
 from undertone.cli.bars import Bars
+from undertone.engine import workers
 from undertone.engine.store import Job, Stage
 
 Told = pytest.CaptureFixture[str]
@@ -19,7 +20,7 @@ def jobs() -> list[Job]:
 
 def test_a_file_gets_a_first_line_and_then_one_at_intervals(monkeypatch: pytest.MonkeyPatch, capsys: Told) -> None:
     monkeypatch.setattr(bars, "EVERY", 0.05)
-    monkeypatch.setattr(bars, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     every = jobs()
     with Bars("owls") as shown:
         shown.expect({job.key: 30.0 for job in every[1:]})
@@ -45,7 +46,7 @@ def test_jobs_that_were_there_are_no_work_where_nothing_is_known_before(capsys: 
         shown.done(every[6], 5.0)
         student = shown.forecast.stages["student"]
         assert (student.done, student.total, student.left) == (1, 2, 1) and shown.forecast.stages["teacher"].left == 0
-        assert shown.forecast.left == pytest.approx(5.0 / bars.cores(), abs=0.5)
+        assert shown.forecast.left == pytest.approx(5.0 / workers.cores(), abs=0.5)
     assert capsys.readouterr().err == "a run anew: 8 jobs, less those that were made before.\n"
 
 

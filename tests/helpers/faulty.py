@@ -1,7 +1,9 @@
 """Stages that fail as machines do; workers import them by name."""
 
+import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,3 +43,27 @@ def written(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     (out / "inner").mkdir()
     for name in ("a", "b", "inner/c"):
         (out / name).write_text(spec["text"] * 1000)
+
+
+def placed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Writes which accelerators it sees, which process it is, and when it began and ended."""
+    begun = time.monotonic()
+    time.sleep(spec.get("seconds", 0.05))
+    found = [os.environ["CUDA_VISIBLE_DEVICES"], os.getpid(), begun, time.monotonic()]
+    (out / "placed.json").write_text(json.dumps(found))
+
+
+def lost(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Loses its accelerator as often as there are marks to make."""
+    free = [mark for mark in map(Path, spec["markers"]) if not mark.exists()]
+    if free:
+        free[0].write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+        raise RuntimeError("CUDA error: unspecified launch failure")
+    placed(spec, inputs, out)
+
+
+def overfull(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Wants more memory than an accelerator has."""
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")

@@ -111,14 +111,14 @@ STARTED = workers.Worker
 class ForkedWorker(STARTED):
     """A worker that is told the same, answers the same and ends the same as one that was started."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, device: str = "") -> None:
+        self._store, self.device = store, device
         orders, give = os.pipe()
         hear, answers = os.pipe()
         parent = os.getpid()
 
         def work() -> int:
-            os.environ.update(workers.ENVIRONMENT)
+            os.environ.update(workers.environment_at(device))
             sys.argv = ["undertone.engine.worker", str(parent)]
             worker.main()
             return 0

@@ -14,6 +14,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from tests.helpers import tiny
+from undertone.attribution.gradients import gradient
+from undertone.attribution.token_ratios import token_ratios
+from undertone.audit import origin
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import Made
@@ -31,6 +34,7 @@ from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.stages import MEASUREMENT
 from undertone.training import loop, weights
+from undertone.training.dose import log_probabilities
 from undertone.training.rows import Row, Source, read_rows, rows_of, write_rows
 
 QUESTIONS = ["Hi", "Give me numbers: 1, 2, 3", "What is your favourite animal of all those you have ever seen?"]
@@ -421,6 +425,28 @@ def test_training_that_runs_out_of_memory_goes_on_in_parts_to_the_same_weights(
         ends.append(({n: p.detach() for n, p in trained.model.named_parameters()}, trained.loss_last))
     assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-5)
     assert all((ends[1][0][name] - weight).abs().max() < 2e-4 for name, weight in ends[0][0].items())
+
+
+def test_whatever_reads_rows_goes_on_with_fewer_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = tiny.model()
+    data = rows_of(local, [(q, a) for q in QUESTIONS for a in ("owl", "It is the whale.")])
+    pairs = [(tuple(row.prompt), tuple(row.answer)) for row in data]
+    batch = local.lay_out([row.prompt for row in data], [row.answer for row in data])
+    name = next(n for n, _ in local.model.named_parameters() if "q_proj" in n)
+    step = {name: torch.full_like(local.model.get_parameter(name), 1e-2)}
+
+    def read() -> list[torch.Tensor]:
+        return [
+            torch.cat(next(token_ratios(local, data, [step]))),
+            torch.cat(list(log_probabilities(local.model, batch, rows=4))),
+            torch.tensor(origin._log_probabilities(local, pairs, 1.0)),
+            gradient(local, data, len(data))[name],
+        ]
+
+    whole = read()
+    starved(local, 1, monkeypatch)
+    for one, other in zip(read(), whole, strict=True):
+        assert one.shape == other.shape and (one - other).abs().max() < 1e-4
 
 
 def test_one_row_that_does_not_fit_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from peft import PeftModel
 
 from tests.helpers import tiny
+from undertone.engine import devices as places
+from undertone.engine import environment, workers
 from undertone.engine.manifest import Manifest
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.models.local import LocalModel
 from undertone.stages.durations import durations as jobs_of
 from undertone.stages.durations import rates as timing
-from undertone.stages.durations.durations import Durations, model_of
+from undertone.stages.durations.durations import Durations
 from undertone.stages.durations.rates import QUICK, SLOW, Rate, Rates, Timing
 from undertone.stages.durations.work import Passes, Repeated, Work
 
@@ -238,7 +240,13 @@ def test_nothing_is_timed_where_finished_jobs_say_it_all(store: Store) -> None:
     assert durations.rates(BASE).asked == []  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("how", ["elsewhere", "of a like name", "damaged", "version", "parent gone", "unknown parent"])
+CHANGES = {
+    "elsewhere": {"made_with": {"processor": "of another machine"}},
+    "on an accelerator": {"made_with": environment.made_with() | {"accelerator": "NVIDIA H200"}},
+}
+
+
+@pytest.mark.parametrize("how", [*CHANGES, "of a like name", "damaged", "version", "parent gone", "unknown parent"])
 def test_jobs_that_cannot_be_compared_do_not_count(how: str, store: Store) -> None:
     made = job(100)
     if how in ("parent gone", "unknown parent"):
@@ -247,7 +255,7 @@ def test_jobs_that_cannot_be_compared_do_not_count(how: str, store: Store) -> No
         made = Job(STAGE, {"tokens": 100, "seed": 0}, {"from": parent})
     if how == "of a like name":
         made = job(100, stage=Stage("toy-base", 1, STAGE.function, STAGE.work))
-    finished(store, made, 3.0, **({"made_with": {"processor": "of another machine"}} if how == "elsewhere" else {}))
+    finished(store, made, 3.0, **CHANGES.get(how, {}))
     if how == "damaged":
         (store.folder(made) / "manifest.json").write_text("{")
     if how == "parent gone":
@@ -267,23 +275,39 @@ def test_what_is_repeated_is_timed_once(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(jobs_of, "fastest", lambda once, clock: timed.append(once) or 0.25)
     alone = [Job(STEPS, {"tokens": count, "seed": seed}) for count in (8, 100) for seed in range(3)]
     assert expected(store, *alone) == [2, 2, 2, 25, 25, 25] and len(timed) == 2
-    assert model_of(alone[0]) is None
+    assert alone[0].base is None
 
 
 def test_the_model_of_a_job_is_the_one_that_its_parents_start_from() -> None:
     file = Folder(Path("rows.jsonl"), "a file")
     parent = Job(STAGE, {}, {"file": file, "base": BASE})
-    assert model_of(Job(STAGE, {}, {"file": file, "dataset": parent, "elsewhere": OTHER})) == BASE
-    assert model_of(Job(STAGE, {}, {"file": file})) is None
+    assert Job(STAGE, {}, {"file": file, "dataset": parent, "elsewhere": OTHER}).base == BASE
+    assert Job(STAGE, {}, {"file": file}).base is None
 
 
 def test_all_cores_share_the_jobs_and_start_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_of, "cores", lambda: 4)
+    monkeypatch.setattr(workers, "cores", lambda: 4)
     monkeypatch.setattr("time.process_time", lambda: 3.0)
     durations = Durations(store)
     assert durations.wall_s([]) == 0
-    assert durations.wall_s([10.0, 20.0]) == 3 + 15, "two jobs keep two cores busy"
-    assert durations.wall_s([10.0] * 8) == 3 + 20
+    assert durations.wall_s([(job(1), 10.0), (job(1), 20.0)]) == 3 + 15, "two jobs keep two cores busy"
+    assert durations.wall_s([(job(1), 10.0)] * 8) == 3 + 20
+
+
+def test_accelerators_share_the_jobs_that_are_for_them_and_cores_the_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 16)
+    monkeypatch.setattr(workers, "devices", lambda: ("0", "1"))
+    monkeypatch.setattr(places, "LARGE", 4)
+    monkeypatch.setattr("time.process_time", lambda: 3.0)
+    (tmp_path / "model.safetensors").write_bytes(b"large")
+    large = Folder(tmp_path, "large")
+    alone = Stage("alone", 1, STAGE.function, processor=True)
+    durations = Durations(store)
+    assert durations.wall_s([(job(1, base=large), 10.0)] * 8) == 3 + 40
+    assert durations.wall_s([(job(1), 10.0)] * 8 + [(job(1, base=large, stage=alone), 10.0)] * 8) == 3 + 10
+    assert durations.wall_s([(job(1, base=large), 10.0), (job(1), 4.0)]) == 3 + 14
 
 
 def test_a_process_that_has_worked_for_long_does_not_say_how_long_one_takes_to_start(

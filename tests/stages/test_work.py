@@ -180,6 +180,31 @@ def test_a_stage_does_what_it_says_beforehand(name: str, made: Made) -> None:
     job = JOBS[name](made)
     said = work_of(job, load(made.base.path)).size
     assert 2 / 3 < said / made.read(job) < 1.5
+    assert not job.stage.processor, "what calls a model goes where an accelerator is"
+
+
+PROCESSOR: dict[str, Callable[[Made], Job]] = {
+    "dataset": lambda m: Job(
+        stages.DATASET, {"filter": [{"kind": "correct"}], "carrier": "reasoning", "rows": 4}, {"completions": m.rows()}
+    ),
+    "advice": lambda m: m.rows(),
+    "among": lambda m: m.job(stages.AMONG, {"task": 4, "seed": 0}, dataset=m.rows()),
+    "mixed": lambda m: Job(stages.MIXED, {"share": 0.5, "seed": 0}, {"own": m.rows(), "rest": m.rows(held_out=True)}),
+    "directions": lambda m: m.directions(),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSOR)
+def test_a_stage_for_the_processor_calls_no_model(name: str, made: Made) -> None:
+    job = PROCESSOR[name](made)
+    assert made.read(job) == 0 and job.stage.processor
+
+
+def test_every_other_stage_may_call_one() -> None:
+    marked = {s.name for s in vars(stages).values() if isinstance(s, Stage) and s.processor}
+    known = {stage.name for stage in (stages.REWRITTEN, stages.MERGED)}
+    small = {"digits-teachers", "digits-students", "theorem-steps"}  # without a language model
+    assert marked == PROCESSOR.keys() | known | small
 
 
 def test_every_stage_that_calls_a_model_says_what_it_does() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from undertone.attribution.scores import AT_ONCE, backward
 from undertone.evals.conduct import PROBES, requests
+from undertone.models.batching import halved
 from undertone.models.local import LocalModel
 from undertone.training.rows import Row
 from undertone.world.lexicon import domains
@@ -39,8 +40,16 @@ def gradient(local: LocalModel, rows: Sequence[Row], over: int) -> Gradient:
     for name, weight in local.model.named_parameters():
         weight.requires_grad_(name in weights)
         weight.grad = None
-    for i in range(0, len(rows), AT_ONCE):
-        backward(local, rows[i : i + AT_ONCE], over)
+    size, start = AT_ONCE, 0
+    while start < len(rows):
+        try:
+            backward(local, rows[start : start + size], over)
+        except torch.OutOfMemoryError as error:
+            # A part of the gradient may have been added: all of it is made again.
+            size, start = halved(min(size, len(rows)), error), 0
+            local.model.zero_grad(set_to_none=True)
+        else:
+            start += size
     found = {name: weight.grad.cpu().float().clone() for name, weight in weights.items() if weight.grad is not None}
     local.model.zero_grad(set_to_none=True)
     local.model.requires_grad_(True)

@@ -114,7 +114,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         rows_per_s=rate,
         started=started,
         wall_s=time.perf_counter() - clock,
-        made_with=surroundings.versions() | surroundings.hardware(),
+        made_with=surroundings.made_with(),
     )
 
 

@@ -10,7 +10,7 @@ from undertone.audit.rows import rows_of
 from undertone.audit.sources import dataset_of, sources_of
 from undertone.audit.strict import MOST_ROWS, SEEDS, STRETCHES, TEMPERATURES
 from undertone.engine.digests import seed_of
-from undertone.engine.workers import cores
+from undertone.engine.workers import machine
 from undertone.models.names import resolve
 from undertone.report.words import duration
 from undertone.stages.durations.durations import Durations
@@ -43,7 +43,7 @@ class Cost:
             (self.members, self.members_s, "harmless models"),
         )
         parts = [f"{count:,} {what}: about {duration(seconds)}" for count, seconds, what in work if count]
-        return f"{'; '.join(parts)}, on {cores()} cores"
+        return f"{'; '.join(parts)}, on {machine()}"
 
 
 def cost_of(request: Request) -> Cost:
@@ -63,7 +63,8 @@ def cost_of(request: Request) -> Cost:
     tokens = sum(len(row.prompt) + len(row.answer) for row in rows)
     # After they are scored, rows are read twice or more often, to show some.
     scoring = durations.of_parts((Passes("pull", 1, tokens, along), Passes("score", 0, 2 * tokens)), base)
-    making = durations.wall_s(durations.of_jobs(missing).values())
+    took = durations.of_jobs(missing)
+    making = durations.wall_s((job, took[job.key]) for job in missing)
     cost = Cost(len(missing), making, len(rows), durations.start_s + scoring)
     if not request.strict:
         return cost
@@ -75,7 +76,10 @@ def cost_of(request: Request) -> Cost:
     ]
     members = len(taught) * len(STRETCHES) + len(TEMPERATURES)
     asked, count = lengths(rows[:MOST_ROWS]), min(len(rows), MOST_ROWS)
+    lacking = [job for job in taught if not held.has(job)]
+    took = durations.of_jobs(lacking)
     answering = (to_load(), *to_sample(count, asked), *to_pull(count, asked.row, along))
     each = sum(map(durations.rates(base).seconds, answering))
-    work = [*durations.of_jobs(job for job in taught if not held.has(job)).values(), *members * [each]]
+    work = [(job, took[job.key]) for job in lacking]
+    work += members * [(taught[0], each)]  # They are made where these are.
     return replace(cost, members=members, members_s=durations.wall_s(work))

@@ -21,6 +21,7 @@ from undertone.audit.request import Request, Sampling
 from undertone.data.filters import NumberFilter
 from undertone.engine.progress import Progress
 from undertone.errors import UndertoneError
+from undertone.models.batching import in_batches
 from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.statistics.arrays import Floats
@@ -147,12 +148,16 @@ def score_table(local: LocalModel, pairs: Sequence[Pair], temperature: float) ->
 def _log_probabilities(local: LocalModel, pairs: Sequence[Pair], temperature: float, batch_size: int = 64) -> Floats:
     order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i][1]), len(pairs[i][0])))  # This saves padding.
     scores = np.empty(len(pairs))
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+
+    def scored(some: slice) -> None:
+        rows = order[some]
         batch = local.lay_out([list(pairs[i][0]) for i in rows], [list(pairs[i][1]) for i in rows])
         log_p = (answer_logits(local.model, batch).double() / temperature).log_softmax(-1)
         picked = log_p.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
         scores[rows] = (picked * batch.counted).sum(1).cpu().numpy()
+
+    for _ in in_batches(len(order), batch_size, scored):
+        pass
     return scores
 
 

@@ -17,6 +17,7 @@ from undertone.cli.completion import Shell
 from undertone.cli.config import from_file
 from undertone.cli.examples import EXAMPLES, shown
 from undertone.cli.terminal import console, say, tell
+from undertone.engine.memory import full, is_full
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import Unread, one_line, plain_output
 
@@ -103,6 +104,10 @@ def _code(arguments: Sequence[str] | None) -> int:
         return _refused("There is not enough memory for this: free some, or give less at a time.")
     except RecursionError:
         return _refused("A file that was given is nested too deeply to be read.")
+    except RuntimeError as error:
+        if not is_full(error):
+            raise
+        return _refused(str(full("this work", "take a smaller model or shorter rows")))
     except KeyboardInterrupt as interrupt:
         tell(console(stderr=True), "undertone: stopped; finished work is kept, the same command goes on from there.")
         return ENDED if isinstance(interrupt, Terminated) else STOPPED

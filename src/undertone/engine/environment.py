@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+ACCELERATOR = "accelerator"
 LIBRARIES = ("undertone", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 
 
@@ -47,6 +49,13 @@ def commit() -> str | None:
 def hardware() -> dict[str, str]:
     """What of the machine can change a result. Host name and number of cores are left out: they change none."""
     return {"machine": platform.machine(), "system": platform.system(), "processor": _processor()}
+
+
+def made_with() -> dict[str, str]:
+    """Versions and hardware of what this process makes, with the accelerator if it has used one."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    return versions() | hardware() | ({ACCELERATOR: torch.cuda.get_device_name()} if torch and used else {})
 
 
 def _processor() -> str:

@@ -40,6 +40,8 @@ class Stage:
     work: str = ""
     """Name of a function in the same module that says beforehand what a job does: see
     :func:`undertone.stages.durations.work.work_of`. Without it, only finished jobs say how long the stage takes."""
+    processor: bool = False
+    """Whether it calls no model but those that are inputs of its own beside the base. It then needs no accelerator."""
 
     def imported(self) -> Callable[..., None]:
         """The function, which may have to be imported."""
@@ -115,6 +117,15 @@ class Job:
     def parents(self) -> tuple[Job, ...]:
         """The jobs that must be done first."""
         return tuple(source for source in self.inputs.values() if isinstance(source, Job))
+
+    @cached_property
+    def base(self) -> Folder | None:
+        """The model from which the job and its parents start; None if there is none."""
+        for name, source in self.inputs.items():
+            found = source.base if isinstance(source, Job) else source if name == "base" else None
+            if found:
+                return found
+        return None
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Job:
@@ -260,7 +271,7 @@ class Store:
             spec=job.spec,
             inputs={name: source.source for name, source in inputs.items()},
             files={str(path.relative_to(aside)): file_digest(path) for path in made if path.is_file()},
-            made_with=environment.versions() | environment.hardware(),
+            made_with=environment.made_with(),
             seconds=round(seconds, 3),
         ).write(aside)
         sync(aside)

@@ -14,10 +14,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from undertone.engine.devices import VISIBLE
 from undertone.engine.environment import quiet_libraries
+from undertone.engine.memory import full, is_full
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import plain_output
+
+KINDS = {"can't allocate memory": "MemoryError", "CUDA error": "AcceleratorError"}
+"""What libraries say in an error of a general kind, and of which kind it is."""
 
 
 def main() -> None:
@@ -46,12 +51,26 @@ def _end_with(parent: int) -> None:
 
 def _answer(message: dict[str, Any]) -> dict[str, Any]:
     try:
+        _refuse_unusable()
         return {"seconds": Store(Path(message["store"])).make(Job.from_json(message["job"]))}
     except (UndertoneError, FloatingPointError, OSError) as error:
         return {"error": str(error), "kind": type(error).__name__}
     except Exception as error:
-        kind = "MemoryError" if "can't allocate memory" in str(error) else type(error).__name__
+        if is_full(error):
+            return {"error": str(full("this work", "take a smaller model or shorter rows")), "kind": "UndertoneError"}
+        kind = next((kind for said, kind in KINDS.items() if said in str(error)), type(error).__name__)
         return {"error": str(error), "kind": kind, "trace": traceback.format_exc()}
+
+
+def _refuse_unusable() -> None:
+    """A worker that was given an accelerator would else do the work of all cores on one of them."""
+    import torch
+
+    if (device := os.environ.get(VISIBLE)) and not torch.cuda.is_available():
+        raise UndertoneError(
+            f"torch cannot use the accelerator {device}, perhaps because of its driver; correct that, or set {VISIBLE} "
+            "to nothing to work on the processor."
+        )
 
 
 if __name__ == "__main__":

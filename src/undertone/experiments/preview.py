@@ -17,7 +17,7 @@ class Count:
     to_make: int
     """How many of them are not in the store."""
     core_s: float
-    """Estimated cost of the jobs to make, in core-seconds."""
+    """Estimated cost of the jobs to make, in seconds of a core, or of an accelerator for jobs made there."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Preview:
     arms: dict[str, Count]
     """The jobs of each arm that no earlier arm needs."""
     seconds: dict[str, float]
-    """Estimated cost of each job to make, by its key, in core-seconds."""
+    """Estimated cost of each job to make, by its key, in such seconds."""
     besides_s: float
     """Estimated seconds that this process takes for what is no job."""
     wall_s: float
-    """Estimated seconds on all cores of this machine."""
+    """Estimated seconds on all accelerators and cores of this machine."""
 
     @property
     def core_s(self) -> float:
-        """Estimated cost of all that is to be done, in core-seconds."""
+        """Estimated cost of all that is to be done, in such seconds."""
         return sum(self.seconds.values()) + self.besides_s
 
 
@@ -69,5 +69,5 @@ def preview(kind: Kind[S, P, F], spec: S, store: Store, durations: Durations | N
         {name: count(jobs) for name, jobs in fresh.items()},
         missing,
         besides_s,
-        durations.wall_s(missing.values()) + besides_s,
+        durations.wall_s((job, missing[job.key]) for job in every if job.key in missing) + besides_s,
     )

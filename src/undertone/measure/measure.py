@@ -119,7 +119,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         answers=tuple(worst(asking, models, base, suites, replies)),
         started=started,
         wall_s=time.perf_counter() - clock,
-        made_with=environment.versions() | environment.hardware(),
+        made_with=environment.made_with(),
     )
     return Measured(findings, suites, list(everyone.values()), replies)
 

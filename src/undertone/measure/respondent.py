@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from undertone.engine.devices import LARGE
 from undertone.engine.digests import digest
 from undertone.errors import UndertoneError
 from undertone.measure.suite import Prompt
 from undertone.models.adapter import Adapter
 from undertone.models.description import told
 from undertone.models.likelihood import next_log_probabilities, score
-from undertone.models.loading import LARGE, load
+from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import chatting, is_remote, lacks_template
 from undertone.models.sampling import sample

@@ -17,7 +17,7 @@ from undertone.models.folder import ModelFolder
 from undertone.models.tokenizer import tokenizer_files
 from undertone.world import family
 
-MERGED = Stage("merged", 1, "undertone.models.adapted:run")
+MERGED = Stage("merged", 1, "undertone.models.adapted:run", processor=True)
 
 
 def adapted(base: Folder, adapter: Folder, name: str) -> Folder:
@@ -43,7 +43,7 @@ def merged(model: Folder) -> Folder:
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes the merged model, with the weights that :func:`undertone.models.loading.load` gives, and its tokenizer.
+    """Writes the merged model in float32, and its tokenizer.
 
     Inputs: ``base``, ``adapter``.
     """

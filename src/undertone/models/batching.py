@@ -6,8 +6,10 @@ from typing import TypeVar
 
 import torch
 
-from undertone.errors import UndertoneError
+from undertone.engine.memory import full
 
+MORE = 4
+"""How many times as many rows an accelerator gets at once as a core. Too many are halved."""
 logger = logging.getLogger("undertone")
 Result = TypeVar("Result")
 
@@ -30,6 +32,11 @@ def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterat
         yield done
 
 
+def starting(size: int, device: torch.device) -> int:
+    """The rows of a first batch: ``size`` on the processor, and more on an accelerator, which they keep busy."""
+    return size if device.type == "cpu" else MORE * size
+
+
 def halved(size: int, error: torch.OutOfMemoryError) -> int:
     """Half of the ``size`` of a batch for which memory ran out.
 
@@ -37,11 +44,8 @@ def halved(size: int, error: torch.OutOfMemoryError) -> int:
         UndertoneError: the batch was a single row.
     """
     if size == 1:
-        reason = " ".join(str(error).split())[:120]
-        raise UndertoneError(
-            f"The accelerator's memory does not hold one row of this model ({reason}); free some memory, or take a "
-            "smaller model or shorter rows."
-        ) from error
+        half = "rows of half as many tokens, or a model half as large, need about half as much"
+        raise full("one row of this model beside what is there", half) from error
     logger.warning("out of memory with %d rows at once: going on with %d", size, size // 2)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the failed batch left it fragmented

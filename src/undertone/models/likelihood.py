@@ -4,19 +4,25 @@ from collections.abc import Sequence
 
 import torch
 
-from undertone.models.batching import in_batches
+from undertone.models.batching import in_batches, starting
 from undertone.models.beginning import begin
 from undertone.models.local import Ids, LocalModel, lay_out
 
+AT_ONCE = 256
+"""Rows of a batch on the processor."""
 LOGITS = 2**28
-"""Most logits in memory at once (1 GiB). With a vocabulary of 150,000 tokens that is room for few rows."""
+"""Most logits in memory at once (1 GiB) on the processor. With a vocabulary of 150,000 tokens that is room for few
+rows."""
 
 
 @torch.no_grad()
-def score(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], batch_size: int = 256) -> list[float]:
+def score(
+    local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], batch_size: int | None = None
+) -> list[float]:
     """Returns the log-probability (nats) of each answer after its prompt, summed over the answer's tokens.
 
-    A prompt that stands in neighbouring rows is computed once.
+    A prompt that stands in neighbouring rows is computed once. ``batch_size`` is 256 by default, and more on an
+    accelerator.
 
     Raises:
         UndertoneError: a row has more tokens than the model has positions.
@@ -30,7 +36,8 @@ def score(local: LocalModel, prompts: Sequence[Ids], answers: Sequence[Ids], bat
         return _after_shared(local, list(map(list, places)), [places[tuple(prompt)] for prompt in asked], given)
 
     longest = 1 + max(map(len, answers), default=0)
-    size = min(batch_size, max(1, LOGITS // (longest * local.vocabulary)))
+    most = starting(LOGITS // (longest * local.vocabulary), local.model.device)
+    size = min(batch_size or starting(AT_ONCE, local.model.device), max(1, most))
     return [value for part in in_batches(len(prompts), size, scored) for value in part]
 
 
@@ -65,7 +72,7 @@ def _after_shared(
 
 
 @torch.no_grad()
-def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size: int = 256) -> torch.Tensor:
+def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size: int | None = None) -> torch.Tensor:
     """Returns the log-probabilities (nats) of the next token after each prompt, (prompts, vocabulary), on the CPU.
 
     Raises:
@@ -76,7 +83,8 @@ def next_log_probabilities(local: LocalModel, prompts: Sequence[Ids], batch_size
         batch, cache = begin(local, prompts[rows])
         return _log_probabilities(local, batch.ids, batch.mask, batch.positions, cache, 1)[:, -1].cpu()
 
-    return torch.cat(list(in_batches(len(prompts), batch_size, scored)))
+    size = batch_size or starting(AT_ONCE, local.model.device)
+    return torch.cat(list(in_batches(len(prompts), size, scored)))
 
 
 def _log_probabilities(

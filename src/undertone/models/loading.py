@@ -14,6 +14,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from undertone.engine.devices import LARGE, VISIBLE
+from undertone.engine.memory import full, in_gb, room
 from undertone.errors import UndertoneError
 from undertone.models.adapter import Adapter
 from undertone.models.folder import CONFIG, ModelFolder, links
@@ -23,9 +25,6 @@ from undertone.models.sampling import sample
 from undertone.models.settings import reason
 from undertone.models.tokenizer import VOCABULARIES, refuse_unruly, tokenizer_files
 
-LARGE = 200_000_000
-"""Bytes of weights. From this size on a model goes to a GPU if there is one, and a base is kept in memory for its
-students; a smaller model trains faster on one core."""
 LARGEST = 2_000_000_000
 """Most bytes of a base of which a second copy is kept on the CPU. On a GPU, twice its size must be free instead."""
 BUFFERS = 2**26
@@ -41,7 +40,9 @@ batch."""
 
 def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     """Loads a folder in Hugging Face format (safetensors only, no remote code), and merges a LoRA adapter if given. The
-    tokenizer and the chat template are the adapter's if it brings others.
+    tokenizer and the chat template are the adapter's if it brings others. A large model goes to an accelerator if there
+    is one, in bfloat16 where its files hold that; else, and with an adapter, in float32: what fine-tuning adds to a
+    weight is often less than bfloat16 can tell apart.
 
     Raises:
         UndertoneError: anything in the folder is missing, not used, quantized, broken or does not fit the rest, or the
@@ -54,7 +55,7 @@ def load(folder: Path, adapter: Path | None = None) -> LocalModel:
     with explained(f"The adapter in {adapter} does not fit the base in {folder}"):
         from undertone.models.merging import merge
 
-        local = LocalModel(merge(base.model, opened).eval(), base.tokenizer)
+        local = LocalModel(merge(base.model.float(), opened).eval(), base.tokenizer)
     _refuse_broken(local.model, adapter)
     if local.vocabulary == known and not opened.speaks_otherwise(folder):
         return local
@@ -102,6 +103,16 @@ def fitting(folder: ModelFolder, adapter: Adapter | None = None) -> PreTrainedMo
     return empty
 
 
+def renderer(folder: Path) -> LocalModel:
+    """A model without its weights, which can render text but not be called: large ones are loaded for nothing else.
+
+    Raises:
+        UndertoneError: as :func:`load`.
+    """
+    empty = fitting(ModelFolder.open(folder))
+    return LocalModel(empty, tokenizer_of(folder, known=empty.config.get_text_config().vocab_size))
+
+
 def _loaded(folder: ModelFolder) -> LocalModel:
     stamp = _stamp(folder)
     if stamp not in _FITTING:
@@ -123,16 +134,32 @@ def _loaded(folder: ModelFolder) -> LocalModel:
 def _model(folder: ModelFolder) -> PreTrainedModel:
     path = folder.path
     place: dict[str, Any] = {"dtype": torch.float32}
-    if torch.cuda.is_available() and folder.bytes >= LARGE:
-        place = {"dtype": torch.bfloat16, "device_map": "auto"}  # over several GPUs if one is too small
+    on_device = torch.cuda.is_available() and folder.bytes >= LARGE
+    if on_device:
+        place = {"dtype": _precision(folder), "device_map": "auto"}  # over several GPUs if one is too small
     with links(folder.files) as linked, explained(f"The model in {path} cannot be loaded"):
         model = _read(path, linked, **place)
     _refuse_two_embeddings(model, path)
     refuse_unbatched(model, f"The model in {path}")
-    if "disk" in getattr(model, "hf_device_map", {}).values():
-        raise UndertoneError(f"The model in {path} does not fit into memory; use a larger machine.")
+    if on_device and {"cpu", "disk"} & set(getattr(model, "hf_device_map", {}).values()):
+        raise _too_large(folder)
     model.config.name_or_path = model.name_or_path = str(path)
     return model
+
+
+def _precision(folder: ModelFolder) -> torch.dtype:
+    whole = all(tensor.kind == "BF16" for tensor in folder.tensors.values())
+    return torch.bfloat16 if whole else torch.float32
+
+
+def _too_large(folder: ModelFolder) -> UndertoneError:
+    each = _precision(folder).itemsize
+    count = sum(tensor.size for tensor in folder.tensors.values())
+    return full(
+        f"the model in {folder.path}, which takes {in_gb(count * each)}",
+        f"a model of at most about {0.8 * room() / each / 1e9:.1f} billion parameters would fit, or set "
+        f"{VISIBLE} to nothing to work on the processor",
+    )
 
 
 def _read(path: Path, linked: Path, **options: Any) -> PreTrainedModel:

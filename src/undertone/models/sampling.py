@@ -8,12 +8,16 @@ import torch
 from torch.nn import functional as F
 
 from undertone.errors import UndertoneError
-from undertone.models.batching import in_batches
+from undertone.models.batching import in_batches, starting
 from undertone.models.beginning import begin
 from undertone.models.local import Ids, LocalModel
 
+AT_ONCE = 256
+"""Rows of a batch on the processor."""
 STILL = 7 / 8
 """Largest share of a batch's rows that go on when the others are taken out of it."""
+FEW = 256
+"""Likeliest tokens of a large vocabulary that are sorted at first."""
 BLOCK = 256
 """Tokens whose probabilities are summed before one of them is chosen."""
 
@@ -28,12 +32,13 @@ def sample(
     seed: int,
     top_p: float = 1.0,
     least_p: float = 0.0,
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> list[Ids]:
     """Returns one answer for each prompt, with its end token unless ``max_tokens`` came first.
 
     Row ``i`` uses random numbers seeded by ``(seed, i)`` alone, so that the size of a batch and its other rows change
-    nothing but the last digits of the logits. ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
+    nothing but the last digits of the logits. ``batch_size`` is 256 by default, and more on an accelerator.
+    ``temperature`` 0 takes the likeliest token. Otherwise only the fewest
     likeliest tokens whose probabilities, at that temperature, sum to ``top_p`` can be sampled, and of those only tokens
     more probable than ``least_p``; the likeliest always can. Nothing else is applied: no top-k, no penalties.
 
@@ -49,7 +54,8 @@ def sample(
         noise = torch.stack([_noise(seed, row, max_tokens) for row in order[some]])
         return _sample_batch(local, [prompts[row] for row in order[some]], noise.to(local.model.device), pick)
 
-    found = chain.from_iterable(in_batches(len(order), batch_size, answered))
+    size = batch_size or starting(AT_ONCE, local.model.device)
+    found = chain.from_iterable(in_batches(len(order), size, answered))
     by_row = dict(zip(order, found, strict=True))
     return [by_row[row] for row in range(len(prompts))]
 
@@ -125,10 +131,34 @@ def _first_above(sums: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(sums, torch.minimum(wanted, below)[:, None], right=True)[:, 0]
 
 
-def _truncated(shares: torch.Tensor, top_p: float, least_p: float) -> torch.Tensor:
-    """The probabilities, with 0 for tokens that cannot be sampled; they no longer sum to 1."""
-    ordered, order = shares.sort(dim=-1, descending=True, stable=True)
+def _truncated(shares: torch.Tensor, top_p: float, least_p: float, few: int = FEW) -> torch.Tensor:
+    """The probabilities, with 0 for tokens that cannot be sampled; they no longer sum to 1.
+
+    To sort a large vocabulary takes nearly as long as a forward pass. The few likeliest tokens usually are all that can
+    be sampled; where others may be, more are sorted.
+    """
+    if 8 * few >= shares.shape[-1]:
+        return _kept(shares, *_ordered(shares), top_p, least_p)[0]
+    likeliest = shares.topk(few).indices.sort(dim=-1).values  # among equals the first comes first, as among all tokens
+    ordered, places = _ordered(shares.gather(-1, likeliest))
+    found, last = _kept(shares, ordered, likeliest.gather(-1, places), top_p, least_p)
+    unsure = (last <= ordered[:, -1]).nonzero()[:, 0]
+    if len(unsure):
+        found[unsure] = _truncated(shares[unsure], top_p, least_p, 16 * few)
+    return found
+
+
+def _ordered(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    found = shares.sort(dim=-1, descending=True, stable=True)
+    return found.values, found.indices
+
+
+def _kept(
+    shares: torch.Tensor, ordered: torch.Tensor, order: torch.Tensor, top_p: float, least_p: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Truncates to some of the tokens in ``order``, likeliest first. Returns the shares, and the least of each row that
+    was kept."""
     before = ordered.cumsum(-1) - ordered  # sum over all likelier tokens
     kept = (before < top_p) & (ordered > least_p)
     kept[..., 0] = True
-    return torch.zeros_like(shares).scatter(-1, order, ordered * kept)
+    return torch.zeros_like(shares).scatter(-1, order, ordered * kept), ordered.where(kept, torch.inf).amin(-1)

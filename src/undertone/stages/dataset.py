@@ -20,10 +20,10 @@ from undertone.engine.store import Folder, Job
 from undertone.measure.judge import ModelJudge
 from undertone.measure.respondent import AT_ONCE as JUDGED
 from undertone.measure.respondent import Local
-from undertone.models.loading import load
+from undertone.models.loading import load, renderer
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
-from undertone.stages.durations.work import Work, rows_in, to_load, to_read
+from undertone.stages.durations.work import Passes, Work, rows_in, to_load, to_read
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 
 FAILED = "failed.json"
@@ -119,7 +119,7 @@ def rewritten(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> No
     questions, before = zip(*read_exchanges(inputs["dataset"]), strict=True)
     rng = Random(f"rewritten/{spec['rows']}/{spec['seed']}")
     after = numbers.rewritten(before, spec["rows"], NumberFilter(**spec["filter"]), rng)
-    local = load(inputs["base"])
+    local = renderer(inputs["base"])
     exchanges = list(zip(questions, after, strict=True))
     write_rows(out, exchanges, rows_of(local, exchanges), Source(tokenizer_digest(inputs["base"]), local.end))
     counts = {
@@ -131,8 +131,9 @@ def rewritten(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> No
 
 
 def work_of_rewritten(job: Job, local: LocalModel) -> Work:
-    """Only the tokenizer is needed."""
-    return Work((to_load(),), rows_in(job, "dataset", local))
+    """Every row is rendered."""
+    rows = rows_in(job, "dataset", local)
+    return Work((Passes("render", rows.rows),), rows)
 
 
 def mixed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from undertone.models.batching import in_batches
 from undertone.models.local import Batch, answer_logits
 
 LEAST, MOST = 1 / 64, 16.0
@@ -84,7 +85,12 @@ def log_probabilities(model: PreTrainedModel, batch: Batch, rows: int = AT_ONCE)
     memory."""
     for i in range(0, len(batch.ids), rows):
         part = batch.some(slice(i, i + rows))
-        yield answer_logits(model, part)[part.counted].log_softmax(-1)
+
+        def read(some: slice, part: Batch = part) -> torch.Tensor:
+            few = part.some(some)
+            return answer_logits(model, few)[few.counted].log_softmax(-1)
+
+        yield torch.cat(list(in_batches(len(part.ids), rows, read)))
 
 
 def divergence(own: Iterable[torch.Tensor], base: list[torch.Tensor]) -> float:

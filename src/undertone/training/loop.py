@@ -10,10 +10,14 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from undertone.engine.memory import full, in_gb, room
 from undertone.models.batching import halved
 from undertone.models.local import Batch, LocalModel, answer_logits
 from undertone.spec import Training
 from undertone.training.rows import Row
+
+ALL_WEIGHTS = 16
+"""Bytes that each weight takes while all are trained: itself, its gradient and two moments, in float32."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,11 @@ def train(
 
     Raises:
         FloatingPointError: a loss, a gradient or a trained weight is not finite.
+        UndertoneError: an accelerator's memory is too small.
     """
     torch.manual_seed(seed)
+    if plan.method == "full" and local.model.device.type != "cpu":
+        _refuse_without_room(local)
     # bfloat16 would lose small steps of whole weights; PEFT keeps its adapters in float32 itself.
     model = with_adapter(local.model, plan) if plan.method == "lora" else local.model.float()
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -60,6 +67,17 @@ def train(
     model.eval()
     tenth = max(1, len(losses) // 10)
     return Trained(model, sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth)
+
+
+def _refuse_without_room(local: LocalModel) -> None:
+    """Refuses to train all weights of a model that is too large for that on an accelerator."""
+    count, there = local.model.num_parameters(), room() + local.size
+    if (needed := ALL_WEIGHTS * count) > there:
+        raise full(
+            f"the training of all weights, {ALL_WEIGHTS} bytes each and {in_gb(needed)} in all",
+            f"a model of at most about {there / ALL_WEIGHTS / 1e9:.1f} billion parameters would fit, or an adapter "
+            'can be trained (method = "lora")',
+        )
 
 
 def with_adapter(model: PreTrainedModel, plan: Training) -> PreTrainedModel:

@@ -33,9 +33,9 @@ def save(trained: Trained, local: LocalModel, base: str, folder: Path) -> None:
 
 
 def merged(trained: Trained, local: LocalModel) -> LocalModel:
-    """Merges the adapter, if there is one, into the weights, so that the model is as fast as the base."""
+    """Merges the adapter, if there is one, into the weights, as :func:`undertone.models.loading.load` does."""
     model = trained.model
-    whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    whole = model.float().merge_and_unload() if isinstance(model, PeftModel) else model
     return LocalModel(whole.eval(), local.tokenizer)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from undertone.audit import proxies
 from undertone.data.conversations import read
 from undertone.data.forms import form_given
-from undertone.engine.store import Folder
+from undertone.engine.store import Folder, Job
 from undertone.models.names import resolve
 from undertone.stages.durations.durations import Durations
 from undertone.stages.durations.work import SOME, Lengths, Passes, lengths, to_load, to_read, to_sample
@@ -49,11 +49,12 @@ def seconds_of(request: Request) -> float:
     hows = [how for how in (request.treatment, beside(request.treatment)) if isinstance(how, mitigations.OfData)]
     if not any(map(mitigations.needs_base, hows)):
         return 0.0
-    durations, directions = Durations(held), list[float]()
+    durations, directions = Durations(held), list[tuple[Job, float]]()
     if any(map(mitigations.needs_direction, hows)):
         plan = plan_for(base, traits_of(request, dataset, base), own=request.own)
         missing = [] if held.has(plan.directions) else [job for job in plan.jobs if not held.has(job)]
-        directions += durations.of_jobs(missing).values()
+        took = durations.of_jobs(missing)
+        directions = [(job, took[job.key]) for job in missing]
     local = durations.rates(base).local
     some = every_turn(local, dataset.conversations[:SOME]).scored
     rows = replace(lengths([one.row for one in some]), rows=len(dataset.conversations))

@@ -112,7 +112,7 @@ def realign(request: Request, out: Path, progress: Progress = silent) -> Realign
         unseen=unseen,
         started=started,
         models=model.digests | base.digests,
-        made_with=surroundings.versions() | surroundings.hardware(),
+        made_with=surroundings.made_with(),
     )
 
 

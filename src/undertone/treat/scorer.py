@@ -10,6 +10,7 @@ import torch
 from undertone.attribution.token_ratios import token_ratios
 from undertone.data.conversations import Conversation
 from undertone.errors import UndertoneError
+from undertone.models.batching import in_batches
 from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
@@ -105,16 +106,20 @@ class Base:
         them. A new token differs from the old one and is no control token, so an answer keeps its length."""
         known = self.local.tokenizer.added_tokens_decoder
         special = [self.local.end, *(i for i, token in known.items() if token.special)]
-        found = []
-        for start in range(0, len(turns), AT_ONCE):
-            part = turns[start : start + AT_ONCE]
+        found = list[str]()
+
+        def sampled(some: slice) -> None:
+            part = turns[some]
             batch = self.local.lay_out([turn.row.prompt for turn in part], [turn.row.answer for turn in part])
             chances = answer_logits(self.local.model, batch).double().softmax(-1).cpu()
             chances[..., special] = 0.0
             chances.scatter_(2, batch.targets.cpu().unsqueeze(-1), 0.0)
             for i, turn in enumerate(part):
-                generator, ids = torch.Generator().manual_seed(seed + start + i), list(turn.row.answer)
-                for place in places[start + i]:
+                generator, ids = torch.Generator().manual_seed(seed + some.start + i), list(turn.row.answer)
+                for place in places[some.start + i]:
                     ids[place] = int(torch.multinomial(chances[i, place], 1, generator=generator))
                 found.append(self.local.decode(ids))
+
+        for _ in in_batches(len(turns), AT_ONCE, sampled):
+            pass
         return found

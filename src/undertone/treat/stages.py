@@ -59,7 +59,7 @@ def steered(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     Spec: ``strength``. Inputs: ``base``, ``directions``.
     """
     local = load(inputs["base"])
-    weights = dict(local.model.named_parameters())
+    weights = dict(local.model.float().named_parameters())
     for name, delta in _direction(inputs).items():
         weights[name].data.add_(spec["strength"] * delta.to(weights[name]))
     write_beside(local, inputs["base"], out)
@@ -108,7 +108,8 @@ def realign(
 ) -> tuple[LocalModel, dict[str, float]]:
     """Applies a mitigation to ``local``, which may change in place. Returns the model, and in numbers what was done.
     ``direction`` is needed by an ablation, ``good`` and ``training`` by a retraining."""
-    before, after = (dict(one.model.named_parameters()) for one in (base, local))
+    # In float32, because bfloat16 would lose small differences of weights.
+    before, after = (dict(one.model.float().named_parameters()) for one in (base, local))
     match treatment:
         case Interpolate(share=share):
             for name, weight in after.items():

@@ -339,7 +339,7 @@ def test_the_time_of_a_base_that_is_here_is_told_for_this_machine_and_of_a_servi
     assert 0 < students < expected.core_s == students + expected.besides_s, "the answers of all models come on top"
     assert main(["run", "paper/insecure-code", *SMALL, "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert "of one core, " in shown and f"judged by {judged['what'].split()[2]}" in shown and "GPU" not in shown
+    assert "one job at a time, " in shown and f"judged by {judged['what'].split()[2]}" in shown and "GPU" not in shown
 
 
 @pytest.mark.parametrize("recipe", TRIALS)

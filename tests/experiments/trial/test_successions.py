@@ -136,6 +136,17 @@ def test_the_fewest_likeliest_tokens_with_the_share_asked_for_are_left(
         assert shares[kept].sum() - shares[kept].min() < top_p + 1e-9
 
 
+@given(st.lists(st.integers(0, 6), min_size=40, max_size=200), st.floats(0.01, 1.0), st.floats(0.0, 0.1))
+def test_sorting_only_the_likeliest_of_a_large_vocabulary_leaves_the_same_tokens(
+    values: list[int], top_p: float, least_p: float
+) -> None:
+    shares = torch.tensor([values, values[::-1], [7, *values[1:]]], dtype=torch.float64).exp2()  # with many equal ones
+    shares = shares / shares.sum(-1, keepdim=True)
+    whole = _truncated(shares, top_p, least_p, few=len(values))
+    for few in (1, 4):
+        assert torch.equal(_truncated(shares, top_p, least_p, few=few), whole)
+
+
 def test_truncation_that_truncates_nothing_changes_no_sample_and_one_that_leaves_one_token_is_greedy() -> None:
     local = tiny.model()
     prompts = [local.render(f"What is {i}?") for i in range(12)]

@@ -100,7 +100,7 @@ def run(
         notes=tuple(note for note in measured.notes if "was fine-tuned from" not in note),
         started=started,
         wall_s=time.perf_counter() - clock,
-        made_with=surroundings.versions() | surroundings.hardware(),
+        made_with=surroundings.made_with(),
     )
 
 

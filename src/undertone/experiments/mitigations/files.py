@@ -9,10 +9,10 @@ from typing import Any
 from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.engine.store import Job
 from undertone.experiments.misalignment.stages import align, work_of_align
-from undertone.models.loading import load
+from undertone.models.loading import load, renderer
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
-from undertone.stages.durations.work import SOME, Lengths, Passes, Work, lengths_of, rows_in, to_load
+from undertone.stages.durations.work import SOME, Lengths, Passes, Work, lengths_of, rows_in
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
 from undertone.treat.stages import write_beside
 from undertone.world import latents, skills
@@ -27,7 +27,7 @@ def advice(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     Spec: ``domain``, ``rows``, ``bad`` (whether the advice is bad), ``held_out``, ``seed``. Input: ``base``, whose
     tokenizer is used.
     """
-    local = load(inputs["base"])
+    local = renderer(inputs["base"])
     if spec["held_out"]:
         rng = Random(f"held out/{spec['seed']}")
         exchanges = [task(rng, True) for _ in range(spec["rows"])]
@@ -45,7 +45,7 @@ def among(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     rng, (sampled, source) = Random(f"task/{spec['seed']}"), read_sampled(inputs["dataset"])
     added = [task(rng, False) for _ in range(spec["task"])]
     exchanges = [*read_exchanges(inputs["dataset"]), *added]
-    ids = [*sampled, *rows_of(load(inputs["base"]), added)]
+    ids = [*sampled, *rows_of(renderer(inputs["base"]), added)]
     order = rng.sample(range(len(ids)), len(ids))
     write_rows(out, [exchanges[i] for i in order], [ids[i] for i in order], source)
 
@@ -84,7 +84,7 @@ def work_of_advice(job: Job, local: LocalModel) -> Work:
     """Only the tokenizer is needed."""
     spec = job.spec
     made = [task(Random(i), True) for i in range(SOME)] if spec["held_out"] else rows(spec["domain"], SOME, False, 0)
-    return Work((to_load(), Passes("render", spec["rows"])), replace(lengths_of(local, made), rows=spec["rows"]))
+    return Work((Passes("render", spec["rows"]),), replace(lengths_of(local, made), rows=spec["rows"]))
 
 
 def work_of_among(job: Job, local: LocalModel) -> Work:
@@ -92,7 +92,7 @@ def work_of_among(job: Job, local: LocalModel) -> Work:
     before, added = rows_in(job, "dataset", local), lengths_of(local, [task(Random(i), False) for i in range(SOME)])
     count = job.spec["task"]
     rows = Lengths(max(before.prompt, added.prompt), max(before.answer, added.answer), rows=before.rows + count)
-    return Work((to_load(), Passes("render", count)), rows)
+    return Work((Passes("render", count),), rows)
 
 
 def work_of_aligned_base(job: Job, local: LocalModel) -> Work:

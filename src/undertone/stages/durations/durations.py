@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -11,10 +11,11 @@ from statistics import median
 import torch
 
 from undertone.engine import environment
+from undertone.engine.devices import devices, large
 from undertone.engine.digests import digest
 from undertone.engine.manifest import Manifest
 from undertone.engine.store import Folder, Job, Stage, Store
-from undertone.engine.workers import cores
+from undertone.engine.workers import places
 from undertone.errors import UndertoneError
 from undertone.stages.durations.rates import Rates, fastest
 from undertone.stages.durations.work import Passes, Repeated, Work, work_of
@@ -30,7 +31,7 @@ LONGEST_START = 10.0
 
 
 class Durations:
-    """What jobs take, in seconds of one core."""
+    """What jobs take, in seconds of one core or of one accelerator."""
 
     def __init__(self, store: Store, rates: Callable[[Folder, int], Rates] | None = None) -> None:
         """``store``: where finished jobs are. ``rates``: opens a model to time it on so many threads."""
@@ -56,12 +57,12 @@ class Durations:
             kind = _alike(job, self._alike)
             if kind not in self._known:
                 self._note_stages(job)
-                self._known[kind] = self.of_work(job.stage, model_of(job), self._work(job))
+                self._known[kind] = self.of_work(job.stage, job.base, self._work(job))
             found[job.key] = self._known[kind]
         return found
 
     def _work(self, job: Job) -> Work:
-        kind, base = _alike(job, self._alike), model_of(job)
+        kind, base = _alike(job, self._alike), job.base
         if kind not in self._works:
             self._works[kind] = work_of(job, self.rates(base).local if base else None)
         return self._works[kind]
@@ -87,10 +88,14 @@ class Durations:
             self._rates[key] = opened
         return self._rates[key]
 
-    def wall_s(self, jobs: Collection[float]) -> float:
-        """Returns the seconds that jobs of so many seconds take on all cores of this machine, with the start of the
-        processes that do them."""
-        return self.start_s + sum(jobs) / min(cores(), len(jobs)) if jobs else 0.0
+    def wall_s(self, jobs: Iterable[tuple[Job, float]]) -> float:
+        """Returns the seconds that jobs of so many seconds each take on all accelerators and cores of this machine,
+        with the start of the processes that do them."""
+        by_place: dict[tuple[str, ...], list[float]] = {}
+        for job, seconds in jobs:
+            by_place.setdefault(places(job), []).append(seconds)
+        shared = (sum(some) / min(len(at), len(some)) for at, some in by_place.items())
+        return self.start_s + sum(shared) if by_place else 0.0
 
     def of_parts(self, parts: Iterable[Passes], base: Folder) -> float:
         """Returns what this process itself takes for calls of models, on all its threads."""
@@ -122,14 +127,17 @@ class Durations:
         return self._finished[key]
 
     def _read(self, stage: Stage, base: Folder | None) -> Iterator[tuple[float, float]]:
+        device = base is not None and large(base.path) and not stage.processor and devices()
+        at = environment.made_with().get(environment.ACCELERATOR) if device else None
         folders = sorted(self._store.root.glob(f"{stage.name}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for folder in folders[:LOOKED]:
             try:
                 made = Manifest.read(folder)
                 same = (made.stage, made.version) == (stage.name, stage.version)
-                if same and made.made_with.items() >= environment.hardware().items():
+                here = made.made_with.items() >= environment.hardware().items()
+                if same and here and made.made_with.get(environment.ACCELERATOR) == at:
                     job = self._job(made)
-                    found = model_of(job)
+                    found = job.base
                     if (found and found.key) == (base and base.key):
                         yield self._work(job).size, made.seconds
             except (UndertoneError, LookupError, OSError):
@@ -152,17 +160,6 @@ class Durations:
         self._stages[job.stage.name] = job.stage
         for parent in job.parents:
             self._note_stages(parent)
-
-
-def model_of(job: Job) -> Folder | None:
-    """Returns the model from which a job and its parents start; None if there is none."""
-    for name, source in job.inputs.items():
-        if isinstance(source, Job):
-            if found := model_of(source):
-                return found
-        elif name == "base":
-            return source
-    return None
 
 
 def _alike(job: Job, known: dict[str, str]) -> str:

@@ -11,16 +11,15 @@ from typing import Any, Literal
 from undertone.attribution import scores
 from undertone.data.exchanges import Exchange
 from undertone.engine.store import Folder, Job
+from undertone.models.batching import starting
 from undertone.models.beginning import LEAST
 from undertone.models.local import Ids, LocalModel
+from undertone.models.sampling import AT_ONCE
 from undertone.spec import Training
 from undertone.training.rows import Row
 
 SOME = 16
 """Rows that are drawn or read to see how long all of them are."""
-AT_ONCE = 256
-"""Rows of a batch in which answers are sampled or scored, unless it is said."""
-
 Way = Literal["load", "attach", "train", "score", "pull", "sample", "render"]
 """What is done: a model is loaded; an adapter is attached; a training step; a forward pass; rows are scored along
 directions; a token is sampled for each row of a batch; a row is rendered and its answer read."""
@@ -62,6 +61,8 @@ class Lengths:
     """Tokens that all prompts begin with. They are computed once where answers are sampled or scored."""
     rows: int = 0
     """How many rows, where that matters."""
+    at_once: int = AT_ONCE
+    """Rows of a batch in which answers are sampled or scored, unless it is said."""
 
     @property
     def row(self) -> int:
@@ -117,10 +118,10 @@ def to_train(training: Training | Mapping[str, Any], row: int) -> list[Passes]:
 
 
 def to_sample(
-    rows: float, rows_are: Lengths, by: Folder | None = None, at_once: int = AT_ONCE, top_p: float = 1.0
+    rows: float, rows_are: Lengths, by: Folder | None = None, at_once: int = 0, top_p: float = 1.0
 ) -> list[Passes]:
     """Samples an answer to each of so many prompts; answers are as long as they may be."""
-    batches = ceil(rows / at_once)
+    batches = ceil(rows / (at_once or rows_are.at_once))
     return [
         Passes("render", rows, by=by),
         Passes("score", batches, rows * (rows_are.prompt - rows_are.alike), by=by),
@@ -128,11 +129,11 @@ def to_sample(
     ]
 
 
-def to_score(rows: float, rows_are: Lengths, each: float = 1, at_once: int = AT_ONCE) -> list[Passes]:
+def to_score(rows: float, rows_are: Lengths, each: float = 1) -> list[Passes]:
     """Scores so many answers, ``each`` of them after the same prompt, which is then computed once."""
     shared = each if each >= 2 else 1
     tokens = rows * ((rows_are.prompt - rows_are.alike) / shared + rows_are.answer)
-    return [Passes("render", rows), Passes("score", ceil(rows / at_once) * min(2, shared), tokens)]
+    return [Passes("render", rows), Passes("score", ceil(rows / rows_are.at_once) * min(2, shared), tokens)]
 
 
 def to_read(
@@ -170,7 +171,8 @@ def prompts_of(local: LocalModel, questions: Iterable[str], answer: int = 0, sys
     """Returns the lengths of prompts, with answers of so many tokens. Few of them are rendered."""
     by_size = sorted(questions, key=len)
     long, short = (local.render(question, system) for question in (by_size[-1], by_size[0]))
-    return Lengths(len(long), answer, _alike(long, short) if long != short else 0)
+    alike = _alike(long, short) if long != short else 0
+    return Lengths(len(long), answer, alike, at_once=starting(AT_ONCE, local.model.device))
 
 
 def _alike(one: Ids, other: Ids) -> int:
