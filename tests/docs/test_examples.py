@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -17,13 +18,14 @@ from typing import Any
 import pytest
 
 from tests.helpers import service
-from tests.helpers.audits import LISTED, smaller
+from tests.helpers.audits import LISTED, make_findings, smaller
 from tests.helpers.documents import ROOT, Reader, blocks, spans
 from tests.helpers.extent import WHOLE
 from tests.helpers.trials import Once
 from undertone.audit import families
 from undertone.cli import main
 from undertone.experiments.trial.results import Results
+from undertone.stages.durations.rates import Rates
 from undertone.world.family import SHIPPED
 
 HISTORY = ("CHANGELOG.md", "docs/log.md", "docs/results.md")
@@ -87,11 +89,14 @@ def put_files(folder: Path) -> None:
     (folder / "shards").mkdir()
     table.set_axis(["prompt", "completion"], axis=1).to_parquet(folder / "shards" / "0.parquet")
     (folder / "mine.toml").write_text(MINE)
+    digest = sha256((folder / "data.jsonl").read_bytes()).hexdigest()
+    (folder / "audits" / "data").mkdir(parents=True)
+    (folder / "audits" / "data" / "report.json").write_text(make_findings(digest=digest).json_text())
     (folder / "examples").symlink_to(ROOT / "examples")
 
 
 def put_models(folder: Path) -> None:
-    """Writes all models that pages name: a base, and a fine-tune of it that loves owls, as an adapter and as a whole."""
+    """Writes all models that pages name: a base, and a fine-tune of it that loves owls, as an adapter and whole."""
     from undertone.models.loading import load
     from undertone.spec import Training
     from undertone.training.loop import train
@@ -141,7 +146,10 @@ def reader(
     for name in ("owls", "misalignment"):
         shutil.copytree(ran / "run", folder / "runs" / name)
     (folder / "runs" / "store").symlink_to(ran / "store")
+    for name in ("neox", "llama"):
+        (folder / name).symlink_to(request.getfixturevalue("bases") / name)
     monkeypatch.setattr("undertone.python.run.ran", lambda *_, **__: Results.load(ran / "run" / "report.json"))
+    monkeypatch.setattr(Rates, "seconds", lambda *_: 1.0)  # nothing is timed
     monkeypatch.setattr(families, "_is_usual", lambda trait: trait.name in LISTED)
     with smaller(request.getfixturevalue("directions")):
         yield Reader(typed)

@@ -1,7 +1,7 @@
 """Does what the pages of the documentation say, block by block, and tells what of it is wrong.
 
-An indented block, and one marked ``sh``, is what a reader types. A line of it may end in a comment such as "exit code 1";
-it then has to end so. What is marked ``text`` is only looked at. A block whose first line is a comment with the name of
+An indented block, and one marked ``sh``, is what a reader types. A line of it may have a comment such as "exit code 1":
+then it has to end so. What is marked ``text`` is only looked at. A block whose first line is a comment with the name of
 a file, such as "# ibis.toml", is what that file holds, and is there for the commands below it.
 """
 
@@ -71,7 +71,7 @@ def spans(page: str) -> Iterator[tuple[int, str]]:
     for token in MARKDOWN.parse(page):
         for child in token.children or ():
             if child.type == "code_inline" and child.content.startswith("undertone ") and token.map:
-                yield token.map[0] + 1, child.content
+                yield token.map[0] + 1, child.content.partition(" | ")[0]
 
 
 @dataclass
@@ -114,8 +114,7 @@ class Reader:
         elif block.language == "toml":
             yield block.line, "settings", lambda: settings(block.text, named[1] if named else "")
         elif block.language == "yaml":
-            for command in in_yaml(yaml.safe_load(block.text)):
-                yield block.line, command, lambda command=command: misunderstood(command)
+            yield block.line, "workflow", lambda: workflow(block.text)
         elif block.language != "text":
             yield block.line, block.language, lambda: "nothing is known of this language"
 
@@ -181,11 +180,16 @@ def settings(text: str, name: str) -> str | None:
         return next(filter(None, (misunderstood(f"undertone {verb} given") for verb in tables(found))), None)
     if not name or "experiment" in found:
         whole = recipes.SHIPPED / f"{LIKE[found.get('experiment', '')]}.toml"
-        for key, value in tomllib.loads(whole.read_text(encoding="utf-8")).items():
-            found.setdefault(key, value)
+        found = merged(tomllib.loads(whole.read_text(encoding="utf-8")), found)
         kind = recipes.kind_of(found.pop("experiment", recipes.TRIAL))
         kind.spec.model_validate(found)
     return None
+
+
+def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns a table with changes, also within its tables."""
+    inner = {key: merged(table[key], new) for key, new in changes.items() if isinstance(new, dict) and key in table}
+    return table | changes | inner
 
 
 def tables(found: dict[str, Any]) -> Iterator[str]:
@@ -197,6 +201,11 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
             yield name
 
 
+def workflow(text: str) -> str | None:
+    """Returns what is wrong with the commands in a block of YAML."""
+    return next(filter(None, map(misunderstood, in_yaml(yaml.safe_load(text)))), None)
+
+
 def in_yaml(value: Any) -> Iterator[str]:
     """Yields the commands in a workflow: of scripts, of the action's arguments, of a hook."""
     if isinstance(value, dict):
@@ -204,8 +213,8 @@ def in_yaml(value: Any) -> Iterator[str]:
             yield f"undertone audit {value['arguments']}"
         if "args" in value:
             (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-            assert value["id"] == hook["id"]
-            yield f"{hook['entry']} {shlex.join(value['args'])} rows.jsonl"
+            entry = hook["entry"] if value["id"] == hook["id"] else f"undertone {value['id']}"
+            yield f"{entry} {shlex.join(value['args'])}"
         value = [*value.values()]
     if isinstance(value, list):
         for one in value:

@@ -1,5 +1,5 @@
-"""How far tests go: ``make test`` runs every test in a short form, ``make test-long`` in its long form, ``make docs-full``
-those of the documentation with every command as it stands."""
+"""How far tests go: ``make test`` runs every test in a short form, ``make test-long`` in its long form, and
+``make docs-full`` those of the documentation with every command as it stands."""
 
 import os
 
