@@ -96,13 +96,10 @@ def test_a_command_that_ends_otherwise_is_a_fault(line: str, code: int, sound: b
 
 
 def test_what_takes_long_says_only_what_it_would_do_unless_all_is_run_whole() -> None:
-    page = f"{OWLS}    undertone run owls\n    undertone measure a --base b\n    undertone realign a --base b --trait owl --task c\n"
+    lines = ["run owls", "measure a --base b", "realign a --base b --trait owl --task c"]
+    page = OWLS + "".join(f"    undertone {line}\n" for line in lines)
     short = [["run", "owls", "--dry-run"], ["measure", "a", "--base", "b", "--plan"]]
-    whole = [
-        ["run", "owls"],
-        ["measure", "a", "--base", "b"],
-        ["realign", *["a", "--base", "b", "--trait", "owl", "--task", "c"]],
-    ]
+    whole = [line.split() for line in lines]
     assert faults(page) == ([], short) and faults(page, whole=True) == ([], whole)
 
 
