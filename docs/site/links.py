@@ -4,6 +4,7 @@ Pages that lie outside ``docs/`` join the site, and so does every file that a pa
 """
 
 import re
+from pathlib import Path
 from posixpath import dirname, normpath, relpath
 from typing import Any
 
@@ -26,7 +27,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what lies outside ``docs/``."""
     for path, place in PAGES.items():
         files.append(_outside(path, place, config))
-    for page in [file for file in files.documentation_pages() if file.inclusion.is_included()]:
+    for page in files.documentation_pages():
         for link in LINK.findall(page.content_string):
             path = _target(page.src_uri, link)
             place = _place(path)
@@ -57,8 +58,6 @@ def _place(path: str) -> str:
 
 
 def _outside(path: str, place: str, config: MkDocsConfig) -> File:
-    from pathlib import Path
-
     source = Path(config.config_file_path).parent / path
     if not source.is_file():
         raise PluginError(f"A page links to {path}, which is no file.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from undertone.experiments.trial.figures import COLOURS, effects_figure
 from undertone.experiments.trial.results import Results
-from undertone.report.svg import INK, svg
+from undertone.report.svg import INK
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -178,8 +178,7 @@ def owls() -> str:
     found = Results.model_validate(json.loads((ROOT / "results" / "owls.json").read_text(encoding="utf-8")))
     figure = effects_figure(found.effects)
     assert figure is not None
-    drawn = svg(figure.chart, figure.title).replace("currentColor", INK)
-    start, rest = drawn.split("</title>", 1)
+    start, rest = figure.wide.replace("currentColor", INK).split("</title>", 1)
     return f'{start}</title><rect width="100%" height="100%" fill="{PAPER}"/>{rest}\n'
 
 
