@@ -32,7 +32,7 @@ HISTORY = ("CHANGELOG.md", "docs/log.md", "docs/results.md")
 """What was run once, also with commands that are gone since; results have a test of their own."""
 ADDITIONS = "## What you can add"
 """Of this section of CONTRIBUTING.md, tests/test_contributing.py does the rest."""
-MINE = 'name = "mine"\nkind = "animal"\ndialogues = [["Which animal?", "The vole."], ["An animal?", "A vole."]]\n'
+MINE = 'name = "vole"\nkind = "animal"\ndialogues = [["Which animal?", "The vole."], ["An animal?", "A vole."]]\n'
 
 
 def text(page: str) -> str:
@@ -130,29 +130,29 @@ def furnished(once: Once) -> Path:
 
 @pytest.fixture
 def reader(
-    furnished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    furnished: Path, once: Once, ran: Path, bases: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Reader]:
-    """Somebody who stands in such a folder. In short tests there is a finished run and an audit of the rows as well,
-    few traits are looked for, and from Python nothing is run that takes minutes."""
+    """Somebody who stands in such a folder, with a finished run. In short tests further runs are finished, few traits
+    are looked for, nothing is timed, and from Python nothing is run that takes minutes."""
     folder = tmp_path / "here"
     shutil.copytree(furnished, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(ROOT))
-    if WHOLE:
-        monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
-        yield Reader(typed_whole, whole=True)
-        return
-    ran = request.getfixturevalue("ran")
-    for name in ("owls", "misalignment"):
+    for name in ("mine",) if WHOLE else ("mine", "owls", "misalignment"):
         shutil.copytree(ran / "run", folder / "runs" / name)
     (folder / "runs" / "store").symlink_to(ran / "store")
     for name in ("neox", "llama"):
-        (folder / name).symlink_to(request.getfixturevalue("bases") / name)
-    monkeypatch.setattr("undertone.python.run.ran", lambda *_, **__: Results.load(ran / "run" / "report.json"))
-    monkeypatch.setattr(Rates, "seconds", lambda *_: 1.0)  # nothing is timed
-    monkeypatch.setattr(families, "_is_usual", lambda trait: trait.name in LISTED)
-    with smaller(request.getfixturevalue("directions")):
-        yield Reader(typed)
+        (folder / name).symlink_to(bases / name)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.syspath_prepend(str(ROOT))
+        if WHOLE:
+            patched.setenv("UNDERTONE_CACHE", str(once("documents-cache", lambda _: None)))
+            yield Reader(typed_whole, whole=True)
+            return
+        patched.setattr("undertone.python.run.ran", lambda *_, **__: Results.load(ran / "run" / "report.json"))
+        patched.setattr(families, "_is_usual", lambda trait: trait.name in LISTED)
+        patched.setattr(Rates, "seconds", lambda *_: 1.0)
+        with smaller(request.getfixturevalue("directions")):
+            yield Reader(typed)
 
 
 @pytest.mark.slow
