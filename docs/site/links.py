@@ -1,6 +1,7 @@
 """A hook of MkDocs: links of pages lead to the same things on the site as they do in the repository.
 
-Pages that lie outside ``docs/`` join the site, and so does every file that a page links to.
+Pages that lie outside ``docs/`` join the site, and so does every file that a page links to, and a list of the files of
+every folder.
 """
 
 import re
@@ -23,6 +24,9 @@ PAGES = {
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)")
 
 
+ROOT = Path(__file__).parents[2]
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what lies outside ``docs/``."""
     for path, place in PAGES.items():
@@ -30,9 +34,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page in files.documentation_pages():
         for link in LINK.findall(page.content_string):
             path = _target(page.src_uri, link)
-            place = _place(path)
-            if place.startswith("files/") and files.get_file_from_path(place) is None:
-                files.append(_outside(path, place, config))
+            inside = [path, *_names(path)] if _place(path).startswith("files/") else []
+            for one in inside:
+                if files.get_file_from_path(_place(one)) is None:
+                    files.append(_outside(one, _place(one), config))
     return files
 
 
@@ -53,12 +58,21 @@ def _target(place: str, link: str) -> str:
 
 
 def _place(path: str) -> str:
-    """Returns where a file of the repository stands on the site."""
-    return PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else f"files/{path}")
+    """Returns where a file of the repository stands on the site; of a folder, where the list of its files stands."""
+    if path in PAGES or path.startswith("docs/"):
+        return PAGES.get(path) or path.removeprefix("docs/")
+    return f"files/{path}/index.md" if (ROOT / path).is_dir() else f"files/{path}"
+
+
+def _names(path: str) -> list[str]:
+    """Returns the files of a folder; none of a file."""
+    return sorted(f"{path}/{one.name}" for one in (ROOT / path).glob("*") if one.is_file())
 
 
 def _outside(path: str, place: str, config: MkDocsConfig) -> File:
-    source = Path(config.config_file_path).parent / path
-    if not source.is_file():
-        raise PluginError(f"A page links to {path}, which is no file.")
-    return File.generated(config, place, abs_src_path=str(source))
+    if (ROOT / path).is_dir():
+        names = (name.removeprefix(f"{path}/") for name in _names(path))
+        return File.generated(config, place, content=f"# {path}\n\n" + "".join(f"- [{n}]({n})\n" for n in names))
+    if not (ROOT / path).is_file():
+        raise PluginError(f"A page links to {path}, which is not there.")
+    return File.generated(config, place, abs_src_path=str(ROOT / path))

@@ -37,7 +37,7 @@ MADE_BEFOREHAND = ("realign", "build", "import")
 """Verbs that take long and have no option to say only what they would do."""
 LIKE = {"sweep": "rank", "kin": "kin", "replications": "pooled", "": "code"}
 """A recipe that a piece of one is a change of, by the kind of experiment."""
-OTHERS = ("export", "vllm", "transformers", "inspect")
+OTHERS = ("export", "vllm", "transformers")
 """Programs that are not ours."""
 Run = Callable[[list[str]], tuple[int, str]]
 """Runs the words of a command, and returns its exit code and the last line that it told."""
