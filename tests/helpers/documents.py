@@ -31,10 +31,12 @@ ROOT = Path(__file__).parents[2]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 FILE = re.compile(r"# ([\w.-]+\.\w+)\b")
 CODE = re.compile(r"#.*\bexit code (\d+)")
-VERDICTS = ("audit", "measure", "compare", "risk")
+VERDICTS = ("audit", "measure", "lineage compare", "lineage risk")
 """What ends with 0, 1 or 3, as the case may be, if the page does not say how."""
-MADE_BEFOREHAND = ("realign", "build", "import")
+LONG = ("realign", "models build", "models import")
 """Verbs that take long and have no option to say only what they would do."""
+FORESEEN = ("--dry-run", "--plan")
+"""Options of the others."""
 LIKE = {"sweep": "rank", "kin": "kin", "replications": "pooled", "": "code"}
 """A recipe that a piece of one is a change of, by the kind of experiment."""
 OTHERS = ("export", "vllm", "transformers")
@@ -141,23 +143,23 @@ class Reader:
         if any("openai-api/" in word for word in words):
             return None
         said = CODE.search(line)
-        expected = (int(said[1]),) if said else (0, 1, 3) if {*words[:2]} & {*VERDICTS} else (0,)
         if not self.whole and not said:
-            if {*words[:2]} & {*MADE_BEFOREHAND}:
+            if " ".join(words).startswith(LONG):
                 return None
-            words, expected = shortened(words, expected)
+            words = shortened(words)
+        judges = " ".join(words).startswith(VERDICTS) and not {*words} & {*FORESEEN}
+        expected = [int(said[1])] if said else [0, 1, 3] if judges else [0]
         code, told = self.run(words)
         return None if code in expected else f"exit code {code}, not {' or '.join(map(str, expected))}. {told}"
 
 
-def shortened(words: list[str], expected: tuple[int, ...]) -> tuple[list[str], tuple[int, ...]]:
-    """Returns a command that only says what it would do, if it has an option for that, and its exit codes."""
-    for option in ("--dry-run", "--plan"):
-        if option in words:
-            return words, (0,)
-        if words[1:] and misunderstood(shlex.join(["undertone", *words, option])) is None:
-            return [*words, option], (0,)
-    return words, expected
+def shortened(words: list[str]) -> list[str]:
+    """Returns a command that only says what it would do, if it has an option for that."""
+    if words[1:] and not {*words} & {*FORESEEN}:
+        for option in FORESEEN:
+            if misunderstood(shlex.join(["undertone", *words, option])) is None:
+                return [*words, option]
+    return words
 
 
 def misunderstood(line: str, complete: bool = True) -> str | None:
