@@ -87,6 +87,7 @@ def test_what_can_be_done_is_none(page: str, tmp_path: Path, monkeypatch: pytest
         ("undertone audit a.jsonl --model b    # exit code 1: owls", 1, True),
         ("undertone audit a.jsonl --model b    # exit code 1: owls", 0, False),
         ("undertone audit a.jsonl --model b", 1, False),  # run as a dry run, which has no verdict
+        ("undertone audit a.jsonl --model b --dry-run", 3, False),
     ],
 )
 def test_a_command_that_ends_otherwise_is_a_fault(line: str, code: int, sound: bool) -> None:
