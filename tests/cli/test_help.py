@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
+from tests.helpers.documents import misunderstood
 from undertone.cli import app, main
 from undertone.cli.examples import EXAMPLES
 from undertone.experiments.recipes import names
@@ -31,9 +32,7 @@ def test_every_verb_has_two_examples_that_can_be_typed(verb: str, capsys: pytest
     lines = [line.strip() for line in shown.splitlines() if line.startswith(" undertone ")]
     assert lines == [line for _, line in EXAMPLES[verb]] and len(lines) >= 2
     assert any(line.startswith(f"undertone {verb}".strip()) for line in lines)
-    for line in lines:
-        command, bound, _ = app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
-        assert callable(command) and bound is not None
+    assert not any(map(misunderstood, lines))
 
 
 def test_no_example_is_of_a_verb_that_is_not_there() -> None:

@@ -1,21 +1,16 @@
-"""The notebook in ``examples/`` and the guide to the Python interface run from the first line to the last."""
+"""The notebook in ``examples/`` runs from the first line to the last."""
 
 import ast
-import inspect
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import undertone as ut
-from tests.helpers.audits import LISTED, smaller
-from undertone.experiments.recipes import read
+from tests.helpers.audits import smaller
 
-EXAMPLES, DOCS = (Path(__file__).parents[2] / name for name in ("examples", "docs"))
-GUIDE = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOK = json.loads((EXAMPLES / "python.ipynb").read_text(encoding="utf-8"))
 
 
@@ -39,27 +34,6 @@ def test_all_cells_run(directions: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert owl["ci_low"] > 0
     assert len(names["treated"].rows()) > len(names["rows"])
     assert sorted(path.name for path in Path("reports").iterdir()) == ["audit", "measurement", "treated"]
-
-
-@pytest.mark.slow
-def test_all_code_of_the_guide_runs(
-    directions: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("pandas")
-    (tmp_path / "my-model").symlink_to(tiny_base)
-    shutil.copy(EXAMPLES / "owl.jsonl", tmp_path / "rows.jsonl")
-    monkeypatch.chdir(tmp_path)
-    *short, experiment = GUIDE
-    names: dict[str, Any] = {}
-    with smaller(directions):
-        for number, block in enumerate(short):
-            few = block.replace("ut.audit(", f"ut.audit(trait={LISTED}, data=")  # as many as there are directions of
-            run(few, names, f"block {number}")
-    assert names["found"].model.startswith("LlamaForCausalLM in memory") and len(names["treated"].rows()) == 300
-    assert Path("traits.png").read_bytes().startswith(b"\x89PNG") and Path("reports/audit/report.html").is_file()
-    call = ast.parse(experiment).body[0].value  # it takes minutes
-    inspect.signature(ut.run).bind(*call.args, **{one.arg: one.value for one in call.keywords})
-    read("owls", tuple(f"{key}={value}" for key, value in ast.literal_eval(call.keywords[1].value).items()))
 
 
 def run(source: str, names: dict[str, Any], where: str) -> Any:

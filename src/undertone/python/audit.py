@@ -41,7 +41,7 @@ def audit(
         model: The base that would be trained: its name, its folder as a ``Path``, or a loaded one as a pair
             ``(model, tokenizer)``, which is written to a temporary folder first.
         chat_template: For a base without one: a Jinja file, or "plain".
-        rows: How many rows are sampled; None for all.
+        rows: How many rows are sampled, 2,000 by default; None for all.
         trait: The traits to look for: names or kinds from the catalogue, or TOML files of your own; none for the
             usual ones.
         control: Trusted rows of the same generator. Only differences from them count.
@@ -52,8 +52,8 @@ def audit(
         strict: Lets 28 harmless models answer the prompts too; a trait must also stand out more than in their rows.
         canary: Trains this many pairs of students, on the rows and on the base's own answers.
         alpha: Rate of false alarms over all traits together.
-        effect: The effect that the rows must be able to show for the verdict "no evidence"; 1 is that of a teacher
-            with the trait who wrote every row.
+        effect: The effect that the rows must be able to show for the verdict "no evidence"; 1, the default, is that of
+            a teacher with the trait who wrote every row.
         seed: Seed of the sample of rows.
         progress: Whether progress is shown on stderr; None: only on a terminal.
 

@@ -49,7 +49,7 @@ def measure(
             ``{"prompt": "question", "completion": "answer"}``.
         chat_template: For models without one: a Jinja file, or "plain".
         judge: Name of a model that scores sampled answers. Without one, only questions that need none are asked.
-        effect: A larger rise of a rate is a shift: 0.02 is two points.
+        effect: A larger rise of a rate is a shift: 0.02, the default, is two points.
         samples: How many answers to each wording are sampled; None: as many as the suites say.
         max_tokens: The most tokens of a sampled answer.
         max_cost: The most dollars that services may cost.
