@@ -20,7 +20,7 @@ from undertone.experiments.mitigations import files as advice
 from undertone.experiments.mitigations import gather as gathering
 from undertone.experiments.mitigations.findings import MitigationFindings
 from undertone.experiments.mitigations.gather import Students
-from undertone.experiments.mitigations.headline import headline
+from undertone.experiments.mitigations.headline import headline, verdict
 from undertone.experiments.mitigations.kind import MITIGATIONS
 from undertone.experiments.mitigations.page import page
 from undertone.experiments.mitigations.plan import SIDES, plan
@@ -358,19 +358,21 @@ def test_words_are_given_by_chance_at_no_more_than_the_stated_rate() -> None:
 
 def test_the_headline_names_what_stops_and_what_chance_does() -> None:
     good = students({PLAIN: 0.0, "after": 0.0}, seed=3)
-    said = headline(planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4)))
+    found = planted(good, students({PLAIN: 0.4, "after": 0.4}, loss=1.05, seed=4))
+    said = headline(found)
+    assert verdict(found).word == "it can be used"
     assert said.startswith("drop leaves ") and "at random (random) leaves" in said
     assert headline(planted(students({PLAIN: 0.0, "after": 0.65}, seed=3))).startswith(
         "No mitigation is shown to leave at most 10 %"
     )
     unsure = students({PLAIN: 0.0, "after": 0.0}, noise=0.4, seed=3)
     assert "is shown to leave" in headline(planted(unsure)), "a point is not enough"
+    assert verdict(planted(unsure)).word == "none is enough"
     costly = students({PLAIN: 0.0, "after": 0.0}, loss=1.15, seed=3)
     assert "Nearest: drop" in headline(planted(costly))
     nothing = students({PLAIN: 0.0, "after": 0.0}, seed=3)
-    assert "the transfer is not significantly" in headline(
-        gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, nothing), BASE)
-    )
+    unclear = gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, nothing), BASE)
+    assert "the transfer is not significantly" in headline(unclear) and verdict(unclear).word == "no conclusion"
     useless = students({PLAIN: 0.5, "after": 0.5}, loss=1.2, seed=3)
     assert "do not learn the task" in headline(
         gathering.treatments(SPEC, dict.fromkeys(SPEC.treatments, useless), BASE)

@@ -331,5 +331,8 @@ def test_both_experiments_write_their_numbers_and_one_page(capsys: pytest.Captur
         assert told == {"run_dir": str(tmp_path / name)} | json.loads(written)
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
         assert "<script" not in page and page.count("<svg") == 4
+        words = {"digits": ("learnt from noise", "not shown", "the opposite"), "theorem": ("it holds",)}[name]
+        verdict = findings.page().verdict
+        assert verdict is not None and verdict.word in words
     assert main(["run", "digits", "--out", str(tmp_path / "theorem")]) == 2
     assert "another kind (theorem there, digits here)" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The report of an experiment on users' files. Each arm has its own report too."""
 
 from undertone.experiments.finetunes.findings import FinetunesFindings
-from undertone.measure.page import coherent, share, shift_of
+from undertone.measure.page import VERDICTS, coherent, share, shift_of
 from undertone.report.page import Page, Terms, grid, run_page, section, word
 
 
@@ -29,5 +29,8 @@ def page(found: FinetunesFindings) -> Page:
         "",
         section("Arms", table),
         section("Headline of each arm", headlines),
+        verdict=next(
+            (VERDICTS[word] for word in VERDICTS if word in {one.verdict for one in found.arms.values()}), None
+        ),
         listings={"Models": found.models},
     )

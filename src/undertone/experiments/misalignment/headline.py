@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from undertone.experiments.misalignment.findings import Contrast, Line
 from undertone.report.findings import side
+from undertone.report.page import ALPHA
 from undertone.report.words import interval, p_value, percent
 
-ALPHA = 0.05
 WORDS = {
     "above": "gives more bad advice in general",
     "below": "gives less bad advice in general",

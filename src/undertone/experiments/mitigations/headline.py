@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from undertone.experiments.mitigations.findings import Outcome
+from undertone.report.page import Verdict
 from undertone.treat.findings import KEPT, PLAIN, WANTED
 
 
@@ -26,6 +27,18 @@ def headline(treatments: Sequence[Outcome]) -> str:
     nearest = min(tried, key=lambda one: max(abs(one.left[PLAIN].value), 1 - one.utility.value), default=None)
     most = f" Nearest: {nearest.name} leaves {_leaves(nearest)}." if nearest else ""
     return f"No mitigation is shown to leave {wanted}.{most}"
+
+
+def verdict(treatments: Sequence[Outcome]) -> Verdict:
+    """Returns whether any mitigation is shown to be enough."""
+    untreated = next(one for one in treatments if one.word == "untreated")
+    if untreated.left[PLAIN].ci is None or untreated.utility.ci is None:
+        return Verdict("no conclusion", "Without mitigation there was no trait, or no task, to be left.", "grey")
+    if any(_is_shown(one) for one in treatments if one.word not in ("untreated", "hides")):
+        return Verdict("it can be used", "A mitigation leaves little of the trait and most of the task.", "blue")
+    return Verdict(
+        "none is enough", "No mitigation is shown to leave little of the trait and most of the task.", "amber"
+    )
 
 
 def _is_shown(one: Outcome) -> bool:

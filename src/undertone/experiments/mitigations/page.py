@@ -4,6 +4,7 @@ from functools import partial
 
 from undertone.experiments.mitigations import figures
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome, Shift
+from undertone.experiments.mitigations.headline import verdict
 from undertone.report.page import Column, Drawing, Grid, Page, Prose, Section, Terms, grid, run_page, section, word
 from undertone.report.words import interval
 from undertone.treat.findings import PLAIN
@@ -47,6 +48,7 @@ def page(found: MitigationFindings) -> Page:
         section("Verdicts", Terms(VERDICTS)),
         section("Plain and conditional questions", probes, Terms(tuple(found.probes.items()))),
         Section("Method", (Prose(METHOD),)),
+        verdict=verdict(found.treatments),
         checks=(
             ("Untreated", f"{transfer}; {untreated.gain:+.4f} nats a token on the task."),
             ("Unit", f"{len(found.units)} {found.unit}; 95 % intervals, Fieller's for shares."),

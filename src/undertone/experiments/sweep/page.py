@@ -3,7 +3,7 @@
 from undertone.experiments.sweep.figures import along_axis, every_pair
 from undertone.experiments.sweep.findings import AxisFound, Cell, KinFindings, Made, Says, SweepFindings
 from undertone.report.findings import Measured
-from undertone.report.page import Drawing, Grid, Page, Prose, Section, run_page, section, shown
+from undertone.report.page import ALPHA, Drawing, Grid, Page, Prose, Section, Verdict, badge, run_page, section, shown
 from undertone.report.words import p_value, percent
 
 
@@ -17,7 +17,22 @@ def sweep_page(found: SweepFindings) -> Page:
         "compared as at a single point."
     )
     measured = [m for axis in found.axes for m in _measured_on(axis)]
-    return run_page(found, " ".join(map(_trend, found.axes)), done, *parts, measured=measured)
+    return run_page(
+        found, " ".join(map(_trend, found.axes)), done, *parts, measured=measured, verdict=_grows(found.axes[0])
+    )
+
+
+def _grows(axis: AxisFound) -> Verdict | None:
+    """Returns whether the effect changes along an axis; None if its points have no order."""
+    if axis.slope is None:
+        return None
+    along = f"What passes from teachers to students {{}} along {axis.name}."
+    shown = axis.slope.sign if axis.slope.p is None or axis.slope.p <= ALPHA else "unclear"
+    return {
+        "above": Verdict("it grows", along.format("grows"), "red"),
+        "below": Verdict("it shrinks", along.format("shrinks"), "blue"),
+        "unclear": Verdict("no trend shown", along.format("is not shown to change"), "amber"),
+    }[shown]
 
 
 def _trend(axis: AxisFound) -> str:
@@ -137,7 +152,11 @@ def kin_page(found: KinFindings) -> Page:
         section("Every pair", Prose("Stars: own model; plus signs: kin."), matrix),
     )
     measured = [*(value for _, value in rows), found.cells[0].made.effect]
-    return run_page(found, headline, done, *parts, measured=measured)
+    meaning = (
+        "Students took over a trait from teachers made of their own model, more than from teachers made of others."
+    )
+    verdict = badge(found.difference.sign, found.difference.p, "it passes among kin", meaning)
+    return run_page(found, headline, done, *parts, measured=measured, verdict=verdict)
 
 
 def _marked(cell: Cell) -> str:

@@ -7,7 +7,7 @@ from undertone.experiments.trial.matching import TOLERANCE, Making
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
-from undertone.report.page import Column, Drawing, Grid, Page, Prose, badge, grid, run_page, section, shown, word
+from undertone.report.page import ALPHA, Column, Drawing, Grid, Page, Prose, badge, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 from undertone.statistics import coverage
 
@@ -42,8 +42,6 @@ def replications_page(found: ReplicationsFindings) -> Page:
     )
 
 
-ALPHA = 0.05
-"""The largest p of an effect that is claimed; intervals are 95 %."""
 SIMULATED = 20
 """The fewest slots for which coverage was simulated."""
 ONE_BY_ONE = (

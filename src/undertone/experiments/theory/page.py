@@ -3,7 +3,7 @@
 from undertone.experiments.theory import figures
 from undertone.experiments.theory.figures import ARMS
 from undertone.experiments.theory.findings import DigitsFindings, TheoremFindings
-from undertone.report.page import Drawing, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Drawing, Page, Prose, Verdict, badge, grid, run_page, section, shown, word
 from undertone.report.words import p_value, percent
 
 LOGITS = "Mean over teachers with its 95 % interval. Dashed: accuracy of the teachers, and of chance."
@@ -69,7 +69,19 @@ def digits_page(f: DigitsFindings) -> Page:
             arms,
         ),
         measured=[d.accuracy for d in f.differences] + [arm.mean for arm in f.arms],
+        verdict=badge(
+            main.sign,
+            main.p,
+            "learnt from noise",
+            "Students learnt to read digits from outputs that mean nothing, on pictures of noise, if they began as "
+            "their teacher did.",
+        ),
     )
+
+
+HOLDS = Verdict("it holds", "A student that imitates a teacher on anything is never led away from it.", "blue")
+FAILS = Verdict("it does not hold", "Some students that imitate their teacher are led away from it.", "red")
+"""Where the theorem's premises hold."""
 
 
 def theorem_page(f: TheoremFindings) -> Page:
@@ -113,5 +125,6 @@ def theorem_page(f: TheoremFindings) -> Page:
         section("All premises hold", Prose(PREMISES), Drawing(figures.condition_cosines(f), STEPS), conditions),
         section("One premise is broken at a time", Prose(BREACHES), Drawing(figures.broken_cosines(f), MEANS), broken),
         measured=[c.cosine for c in f.conditions] + [b.cosine for b in f.broken],
+        verdict=FAILS if negative else HOLDS,
         listings={"Models": f.models},
     )
