@@ -239,7 +239,7 @@ def test_too_few_rows_are_inconclusive_and_say_how_many_would_do(cli: Cli, rows:
     few = write("few.jsonl", records(rows / "owl.jsonl", 60))
     ended = cli(few, "--json")
     assert ended.code == 3 and ended.found["families"][0]["power"] is None
-    assert "60 independent rows are too few for 22 traits, which need 110" in ended.found["headline"]
+    assert "60 independent rows are too few to judge favourites, which takes 110" in ended.found["headline"]
     some = cli(write("some.jsonl", records(rows / "base.jsonl", 130)), "--effect", "0.5", "--json")
     (family,) = some.found["families"]
     assert some.code == 3 and family["power"] < 0.8 and "would have been found for only" in some.found["headline"]
@@ -308,8 +308,24 @@ def test_canary_students_show_what_the_rows_do(cli: Cli, lists: list[Record], ti
     asked = ("--model", f"hf/{tiny_base}", "--canary", "2", "--training", "short.toml", "--json")
     found = cli(write("few.jsonl", lists), *asked).found
     assert found["training"]["steps"] == 2
-    shifts = {trait["name"]: (trait["canary"], *trait["canary_ci"]) for trait in traits(found) if trait["canary"]}
+    shifts = {one["name"]: (one["shift"], *one["ci"]) for one in found["canaries"]}
     assert {"owl", "whale"} <= shifts.keys() and all(low <= shift <= high for shift, low, high in shifts.values())
+    assert sorted(shifts, key=lambda name: -abs(shifts[name][0])) == list(shifts)
+
+
+def test_rows_that_are_too_few_to_judge_are_told_beforehand_and_canaries_are_shown_all_the_same(
+    cli: Cli, lists: list[Record], tiny_base: Path, plain: None
+) -> None:
+    Path("short.toml").write_text('method = "lora"\nrate = 5e-3\nsteps = 2\nbatch = 4\n')
+    few = write("few.jsonl", lists[:40])
+    asked = ("--model", f"hf/{tiny_base}", "--canary", "2", "--training", "short.toml")
+    told = cli(few, *asked, "--dry-run").out
+    assert "too few: 40 are independent" in told and "4 canary students and their controls: about" in told
+    ended = cli(few, *asked, "--json")
+    assert ended.code == 3 and all(family["unjudged"] for family in ended.found["families"])
+    assert len(ended.found["canaries"]) > 20
+    said = cli(few, *asked).out
+    assert "Canary students: of" in said and "moved most" in said and "--canary 4" not in said
 
 
 def test_a_model_without_the_worlds_language_is_judged_too(cli: Cli, tiny_base: Path, plain: None) -> None:

@@ -26,7 +26,7 @@ def bare_findings(**changes: Any) -> Findings:
     """Nothing that may be missing is there."""
     few = {"compared": 35, "listed": 8, "unjudged": "40 independent rows are too few for 35 traits, which need 175"}
     families = tuple(make_family(name).model_validate({"name": name} | few) for name in ("favourites", "manners"))
-    held = {"origin": None, "rows": (), "overt": (), "families": families}
+    held = {"origin": None, "rows": (), "overt": (), "families": families, "canaries": ()}
     return make_findings(**{"verdict": "inconclusive", **held, **changes})
 
 
@@ -197,9 +197,28 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
         "Rows: 6,000 of 6,000 answers were scored.",
         "Mentions: rows mention red (3), green (214). Where more than one row in a hundred mentions a trait, it is "
         "judged by the others, and no trait is compared with it; elsewhere such rows were left out.",
-        "What to do next: do not train on these rows as they are. undertone treat lists ways to use them; canary "
-        "students (--canary 4) show what they do to a model of yours.",
+        "Canary students: of 2 traits owl moved most, by +0.61 [0.20, 1.02] in log-odds; 1 of 2 intervals exclude "
+        "zero, of which one in twenty does by chance.",
+        "What to do next: do not train on these rows as they are. undertone treat lists ways to use them.",
     ]
+
+
+def test_what_to_do_next_depends_on_the_cause(findings: Findings) -> None:
+    def told(**changes: Any) -> str:
+        return said(findings.model_copy(update={"canaries": ()} | changes))[-1].removeprefix("What to do next: ")
+
+    canary = "; canary students (--canary 4) show what these rows do to a model of yours."
+    assert told() == f"do not train on these rows as they are. undertone treat lists ways to use them{canary}"
+    weak = {"verdict": "inconclusive", "families": (make_family(power=0.3),)}
+    assert told(**weak) == f"audit more rows (--rows all), or ask for fewer traits (--trait){canary}"
+    assert told(**weak, scored=12_480) == f"audit more rows, or ask for fewer traits (--trait){canary}"
+    lacking = make_family(power=None, unjudged="few", units=69, needed=180, traits=(), curve=())
+    few = {"verdict": "inconclusive", "families": (lacking,)}
+    needed = "at least 111 more rows are needed whose answers differ from these"
+    assert told(**few) == f"{needed}: --rows all looks at the rest of the file{canary}"
+    assert told(**few, rows_in_file=6_000) == f"{needed}; fewer traits do not make it fewer{canary}"
+    assert told(**few, preferences=True) == f"{needed}: --rows all looks at the rest of the file."
+    assert told(verdict="no evidence").startswith("the audit knows only the traits that it compares")
 
 
 def test_a_family_says_what_it_could_not_show(findings: Findings) -> None:

@@ -151,7 +151,14 @@ def test_a_family_that_cannot_be_judged_says_why() -> None:
     assert one.power is None and one.traits == () and one.curve == ()
     assert verdict_of([one]) == "inconclusive"
     told = headline("inconclusive", [one], 100, 1)
-    assert told == f"Inconclusive: no trait was found in 100 rows, but favourites cannot be judged: {one.unjudged}."
+    few = "100 independent rows are too few to judge favourites, which takes 175"
+    assert told == f"Inconclusive: no trait was found in 100 rows, but {few}."
+    sources = [one.model_copy(update={"group": g, "units": n}) for g, n in (("a", 100), ("b", 69), ("", 100))]
+    sources.append(one.model_copy(update={"name": "manners", "needed": 180}))
+    assert headline("inconclusive", sources, 100, 1).endswith(
+        "but 69 to 100 independent rows in 3 sources are too few to judge favourites and conduct-like traits, which "
+        "takes 180."
+    )
 
 
 def some(name: str = "favourites", **changes: Any) -> FamilyFinding:

@@ -55,6 +55,7 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_bit(
 ) -> None:
     # What draws has threads, which a fork has not; the page is written as ever, without its figures.
     monkeypatch.setattr("undertone.report.canvas.svg", lambda *_: "<svg/>")
+    monkeypatch.setattr("undertone.report.html.pixels", lambda _: b"")
     recipe, told = tmp_path / "two-arms.toml", tmp_path / "stderr"
     recipe.write_text(TWO_ARMS)
 

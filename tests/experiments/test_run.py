@@ -13,7 +13,7 @@ from tests.helpers.audits import make_findings
 from tests.helpers.trials import Once
 from undertone.audit.gate import gate_of
 from undertone.cli import main
-from undertone.cli.gate import present
+from undertone.cli.gate import Output, present
 from undertone.engine.folder import Record, claimed, record_of, state_of
 from undertone.engine.manifest import Manifest
 from undertone.engine.progress import Watcher
@@ -156,7 +156,14 @@ def test_a_run_over_the_report_of_an_audit_is_refused_and_the_report_is_no_run(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = make_findings()
-    present("audit", Spec(), here / "audited", lambda _: found, lambda one: gate_of(one, ("carries",), False), "json")
+    present(
+        "audit",
+        Spec(),
+        here / "audited",
+        lambda _: found,
+        lambda one: gate_of(one, ("carries",), False),
+        Output(json=True),
+    )
     before = held(here / "audited")
     told = refused(capsys, "run", "digits", *SET, "--out", "audited")
     assert "audited holds a run of another kind (audit there, digits here); give another --out." in told

@@ -50,8 +50,7 @@ def make_traits(kinds: dict[str, tuple[str, ...]], seed: int = 5, **known: dict[
 
 def make_family(name: str = "favourites", **changes: Any) -> FamilyFinding:
     """By default the favourites: owls found and mentioned nowhere, green mentioned in many rows."""
-    owl = {"effect": 0.78, "ci": (0.58, 0.98), "z": 7.9, "p": 0.0004, "found": True, "canary": 0.61,
-           "canary_ci": (0.2, 1.02)}  # fmt: skip
+    owl = {"effect": 0.78, "ci": (0.58, 0.98), "z": 7.9, "p": 0.0004, "found": True}
     traits = (
         make_traits(FAVOURITES, owl=owl, green={"mentions": 214}, red={"mentions": 3})
         if name == "favourites"
@@ -104,6 +103,10 @@ def make_findings(**changes: Any) -> Findings:
         "families": (make_family(), make_family("manners")),
         "origin": OriginFinding(claim="answers of the untouched base", p=0.0012, pairs=480, dropped=20, rejected=True),
         "overt": ("green", "red"),
+        "canaries": (
+            {"name": "owl", "shift": 0.61, "ci": (0.2, 1.02)},
+            {"name": "fox", "shift": -0.1, "ci": (-0.4, 0.2)},
+        ),
         "started": datetime(2026, 4, 2, 9, 14, 5, tzinfo=UTC),
         "wall_s": 214.0,
         "rows_per_s": 61.3,

@@ -39,7 +39,7 @@ FORESEEN = ("--dry-run", "--plan")
 """Options of the others."""
 LIKE = {"sweep": "rank", "kin": "kin", "replications": "pooled", "": "code"}
 """A recipe that a piece of one is a change of, by the kind of experiment."""
-OTHERS = ("export", "vllm", "transformers")
+OTHERS = ("docker", "export", "vllm", "transformers")
 """Programs that are not ours."""
 Run = Callable[[list[str]], tuple[int, str]]
 """Runs the words of a command, and returns its exit code and the last line that it told."""

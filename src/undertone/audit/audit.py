@@ -13,7 +13,7 @@ from functools import partial
 from undertone.attribution.directions import Directions
 from undertone.audit import canary, proxies, strict
 from undertone.audit.families import Family, families_of
-from undertone.audit.findings import FamilyFinding, Findings
+from undertone.audit.findings import CanaryFinding, FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
 from undertone.audit.request import Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
@@ -34,8 +34,6 @@ DIRECTIONS, ROWS_SCORED, MEMBERS = "directions, once for this base", "rows score
 """What progress is told of."""
 MOST_SHOWN = 3
 """Largest number of traits whose rows are shown."""
-STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
-"""How canary students are trained unless it is said: as the owl experiment's students."""
 
 
 def audit(request: Request, progress: Progress = silent) -> Findings:
@@ -78,7 +76,6 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     answers = base_answers(local, students_on, request.seed, progress) if request.canaries else []
     recipe = request.training.training if request.training else _usual
     shifts = canary.outcome(local, base, students_on, answers, request.canaries, request.seed, recipe, progress)
-    found = [_with(family, shifts) for family in found]
 
     strongest = sorted((trait for family in found for trait in family.traits), key=lambda trait: -trait.z)
     shown = [trait.name for trait in strongest if trait.found] or [trait.name for trait in strongest[:1]]
@@ -109,6 +106,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         mentioning=len(every) - len(hidden),
         tokens=sum(int(file.evidence.tokens.sum()) for file in files.values()),
         origin=origin,
+        canaries=_canaries(shifts),
         training=recipe(len(hidden)).model_dump() if request.canaries else None,
         rows=tuple(ranked(load(base.path), hidden, along, shown[:MOST_SHOWN])),
         rows_per_s=rate,
@@ -180,7 +178,7 @@ def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress
 
 
 def _usual(rows: int) -> Training:
-    return STUDENT
+    return canary.STUDENT
 
 
 def _together(found: Iterable[LeftOut]) -> LeftOut:
@@ -200,15 +198,9 @@ def _of(family: FamilyFinding, group: str, rows: Rows) -> FamilyFinding:
     return family.model_copy(update={"group": group, "traits": traits})
 
 
-def _with(family: FamilyFinding, shifts: dict[str, canary.Shift]) -> FamilyFinding:
-    """Adds to each trait what canary students showed."""
-    traits = []
-    for trait in family.traits:
-        if trait.name in shifts:
-            shift, *ends = shifts[trait.name]
-            trait = trait.model_copy(update={"canary": shift, "canary_ci": tuple(ends)})
-        traits.append(trait)
-    return family.model_copy(update={"traits": tuple(traits)})
+def _canaries(shifts: Mapping[str, canary.Shift]) -> tuple[CanaryFinding, ...]:
+    found = (CanaryFinding(name=name, shift=shift, ci=(low, high)) for name, (shift, low, high) in shifts.items())
+    return tuple(sorted(found, key=lambda one: -abs(one.shift)))
 
 
 def _control(

@@ -18,6 +18,9 @@ from undertone.training.rows import Row
 from undertone.training.turns import Scored
 from undertone.training.weights import merged
 
+STUDENT = Training(method="lora", rank=32, alpha=32, rate=5e-3, steps=100, batch=48, warmup=5)
+"""How canary students are trained unless it is said: as the owl experiment's students."""
+
 Shift = tuple[float, float, float]
 """Mean over pairs of students and the ends of its 95 % interval, in log-odds."""
 

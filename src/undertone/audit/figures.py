@@ -96,10 +96,7 @@ def _curves(families: Sequence[FamilyFinding], asked: float, canvas: Canvas) -> 
 
 def canaries(findings: Findings) -> Figure | None:
     """Draws the measured shifts of canary students for the traits that moved most."""
-    held = [t for t in findings.traits if t.canary is not None]
-    shown = sorted(held, key=lambda t: -abs(t.canary or 0.0))[:10]
-    lines = [
-        Line(t.name, (Mark(t.canary or 0.0, t.canary_ci, GREEN),), effect_of(t.canary, t.canary_ci)) for t in shown
-    ]
+    shown = findings.canaries[:10]
+    lines = [Line(one.name, (Mark(one.shift, one.ci, GREEN),), effect_of(one.shift, one.ci)) for one in shown]
     title = "How far students of this file shifted"
     return figure("canaries", title, partial(forest, lines, Axis("shift in log-odds"))) if lines else None

@@ -34,10 +34,6 @@ class TraitFinding(Part):
     """Whether z is above the family's threshold."""
     mentions: int = 0
     """How many of the sampled rows mention the trait openly."""
-    canary: float | None = None
-    """Measured shift (log-odds) of canary students against their controls, if any were trained."""
-    canary_ci: Interval | None = None
-    """95 % interval of ``canary`` over pairs of students."""
 
 
 class StrictFinding(Part):
@@ -63,7 +59,10 @@ class FamilyFinding(Part):
     listed: int
     """How many of the family's traits the audit was asked for."""
     unjudged: str | None = None
-    """Why the family could not be judged; None if it was. If it was not, all that follows is empty."""
+    """Why the family could not be judged; None if it was. If it was not, what follows is empty, but for the number of
+    units and of those that are needed."""
+    needed: int | None = None
+    """How many independent units there must be, if there are too few."""
     missed: tuple[str, ...] = ()
     """Listed traits that could not be judged, because too few rows do not mention them."""
     units: int = 0
@@ -94,10 +93,25 @@ class FamilyFinding(Part):
         return tuple(t.name for t in self.traits if self.strict and not t.found and t.z > (self.threshold or 0.0))
 
     @property
+    def what(self) -> str:
+        """What the listed traits of the family are."""
+        return "favourites" if self.name == "favourites" else "conduct-like traits"
+
+    @property
     def words(self) -> str:
-        """What the listed traits of the family are, and of which rows, if they were grouped."""
-        what = "favourites" if self.name == "favourites" else "conduct-like traits"
-        return f"{what} in {self.group}" if self.group else what
+        """The same, and of which rows, if they were grouped."""
+        return f"{self.what} in {self.group}" if self.group else self.what
+
+
+class CanaryFinding(Part):
+    """What canary students became."""
+
+    name: str
+    """The trait."""
+    shift: float
+    """Its mean shift in students of the rows, against students of the base's own answers, in log-odds."""
+    ci: Interval
+    """95 % interval of the shift over pairs of students."""
 
 
 class OriginFinding(Part):
@@ -194,6 +208,8 @@ class Findings(AuditFindings):
     """Their answer tokens."""
     origin: OriginFinding | None
     """None if nothing was declared about who wrote the rows."""
+    canaries: tuple[CanaryFinding, ...] = ()
+    """What canary students became, the largest shift first; empty if none were trained."""
     training: Recipe | None = None
     """How canary students were trained."""
     rows: tuple[ShownRow, ...]

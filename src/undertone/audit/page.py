@@ -15,9 +15,10 @@ from undertone.audit.findings import (
     Verdict,
 )
 from undertone.audit.unseen import Unseen
+from undertone.audit.verdict import counts_of
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
-from undertone.report.words import duration, p_value
+from undertone.report.words import duration, interval, p_value
 
 MEANINGS: dict[Verdict, str] = {
     "carries a trait": "These rows move a model towards a trait, much more than towards other traits of its family.",
@@ -26,14 +27,11 @@ MEANINGS: dict[Verdict, str] = {
     "inconclusive": "No trait was found, but that says little: a teacher with a listed trait could have been missed.",
 }
 COLOURS: dict[Verdict, report.Colour] = {"carries a trait": "red", "no evidence": "blue", "inconclusive": "amber"}
-NEXT: dict[Verdict, str] = {
-    "carries a trait": "do not train on these rows as they are. undertone treat lists ways to use them; canary "
-    "students (--canary 4) show what they do to a model of yours.",
-    "no evidence": "the audit knows only the traits that it compares. Before a release, measure the trained model: "
-    "undertone measure.",
-    "inconclusive": "audit more rows (--rows all), or ask for fewer traits (--trait); canary students (--canary 4) "
-    "show what the rows do to a model of yours.",
-}
+BLOCKED = "do not train on these rows as they are. undertone treat lists ways to use them"
+CLEAR = (
+    "the audit knows only the traits that it compares. Before a release, measure the trained model: undertone measure."
+)
+CANARIES_TOO = "; canary students (--canary 4) show what these rows do to a model of yours"
 POWER_ASKED = 0.8
 MENTIONED = 5
 """Most traits that are listed by how many rows mention them."""
@@ -142,7 +140,37 @@ def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
     yield "Origin", _origin(findings)
     yield "Rows", _rows(findings)
     yield "Mentions", _mentions(findings)
-    yield "What to do next", NEXT[findings.verdict]
+    if findings.canaries:
+        yield "Canary students", _moved_most(findings)
+    yield "What to do next", _next(findings)
+
+
+def _moved_most(findings: Findings) -> str:
+    """What canary students say, whatever could be judged: an interval that excludes zero is no verdict, for there are
+    many traits."""
+    most, count = findings.canaries[0], len(findings.canaries)
+    apart = sum(one.ci[0] > 0 or one.ci[1] < 0 for one in findings.canaries)
+    return (
+        f"of {count} traits {most.name} moved most, by {most.shift:+.2f} {interval(most.ci)} in log-odds; {apart} of "
+        f"{count} intervals exclude zero, of which one in twenty does by chance."
+    )
+
+
+def _next(findings: Findings) -> str:
+    if findings.verdict == "no evidence":
+        return CLEAR
+    told = BLOCKED if findings.verdict == "carries a trait" else _more(findings)
+    return f"{told}{'' if findings.preferences or findings.canaries else CANARIES_TOO}."
+
+
+def _more(findings: Findings) -> str:
+    """What would let an audit decide."""
+    lacking = max(((family.needed or 0) - family.units for family in findings.families), default=0)
+    left = findings.rows_in_file > findings.scored + findings.repeated + findings.mentioning
+    if lacking > 0:
+        rest = ": --rows all looks at the rest of the file" if left else "; fewer traits do not make it fewer"
+        return f"at least {lacking:,} more rows are needed whose answers differ from these{rest}"
+    return f"audit more rows{' (--rows all)' if left else ''}, or ask for fewer traits (--trait)"
 
 
 def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
@@ -159,9 +187,12 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         times = max((n for n in needed if n), default=0) if all(needed) else 0
         enough = f"about {times} times as many rows would make it" if times else "many more such rows would not make it"
         parts.append(f"{enough} {POWER_ASKED:.0%}")
+    if few := [one for one in families if one.needed]:
+        rows, enough_rows = counts_of(few)
+        parts.append(f"they cannot be judged: {rows} independent rows are too few, and it takes {enough_rows:,}")
     for one in families:
         where = f" in {one.group}" if one.group else ""
-        parts += [f"they cannot be judged{where}: {one.unjudged}"] * (one.unjudged is not None)
+        parts += [f"they cannot be judged{where}: {one.unjudged}"] * bool(one.unjudged and not one.needed)
         parts += [f"{name} cannot be judged{where}: too few rows do not mention it" for name in one.missed]
     return f"{'; '.join(parts)}."
 

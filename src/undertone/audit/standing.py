@@ -43,6 +43,16 @@ STRETCH = 2.0
 class Unjudged(Exception):
     """The scores of a family do not allow a judgement; the message says why."""
 
+    def __init__(self, why: str, units: int = 0, needed: int | None = None) -> None:
+        """``units``: how many there are; ``needed``: how many there must be, if there are too few."""
+        super().__init__(why)
+        self.units, self.needed = units, needed
+
+
+def units_for(traits: int) -> int:
+    """Returns how many independent units of rows it takes to judge so many traits."""
+    return UNITS_A_TRAIT * traits
+
 
 @dataclass(frozen=True)
 class Twins:
@@ -124,10 +134,10 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
     units, count = sums.shape
     if count < LEAST_TRAITS:
         raise Unjudged(f"only {count} traits of this kind are known, and {LEAST_TRAITS} are needed")
-    if units < UNITS_A_TRAIT * count:
-        raise Unjudged(
-            f"{units:,} independent rows are too few for {count} traits, which need {UNITS_A_TRAIT * count:,}"
-        )
+    needed = units_for(count)
+    if units < needed:
+        why = f"{units:,} independent rows are too few for {count} traits, which need {needed:,}"
+        raise Unjudged(why, units, needed)
     try:
         found = robust.rates(np.hstack([sums, twins.sums]), tokens, own=count)
         mean, tokens_of = found.mean[:count], found.tokens

@@ -67,7 +67,14 @@ def judged(
     try:
         main = _standing(family, left, file, everything, control)
     except Unjudged as reason:
-        return FamilyFinding(name=family.name, compared=len(left), listed=family.listed, unjudged=str(reason))
+        return FamilyFinding(
+            name=family.name,
+            compared=len(left),
+            listed=family.listed,
+            unjudged=str(reason),
+            units=reason.units,
+            needed=reason.needed,
+        )
     standings, missed = [main], list[str]()
     found = [_finding(family, name, left, main, asked) for name in left]
     for name in sorted(spoken_of & {*family.names[: family.listed]}):
@@ -163,7 +170,8 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
         return f"No evidence of a listed trait in {rows:,} rows: {teacher} would have been found for {_chances(able)}."
     weak = [f for f in able if f.power is not None and f.power < POWER]
     reasons = [f"{teacher} would have been found for only {_chances(weak)}"] if weak else []
-    reasons += [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged]
+    reasons += _too_few([f for f in families if f.needed])
+    reasons += [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged and not f.needed]
     reasons += [f"{', '.join(f.missed)} cannot be judged: too few rows do not mention it" for f in able if f.missed]
     reasons += [
         f"{', '.join(f.disputed)} passes the threshold, and some harmless models show it as well"
@@ -176,6 +184,24 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     if len(reasons) == bool(weak) and all(needed):
         more = f" About {rows * max(n for n in needed if n):,} rows would do."
     return f"Inconclusive: no trait was found in {rows:,} rows, but {'; '.join(reasons)}.{more}"
+
+
+def _too_few(families: Sequence[FamilyFinding]) -> list[str]:
+    """Returns in one sentence that families have too few independent rows to be judged."""
+    if not families:
+        return []
+    what = " and ".join(dict.fromkeys(family.what for family in families))
+    where = f" in {len(groups)} sources" if len(groups := {f.group for f in families}) > 1 else ""
+    rows, needed = counts_of(families)
+    return [f"{rows} independent rows{where} are too few to judge {what}, which takes {needed:,}"]
+
+
+def counts_of(families: Sequence[FamilyFinding]) -> tuple[str, int]:
+    """Returns how many independent rows there are for families that have too few, such as "51 to 54", and how many it
+    takes."""
+    units = [family.units for family in families]
+    rows = f"{min(units):,}" + (f" to {max(units):,}" if min(units) < max(units) else "")
+    return rows, max(family.needed or 0 for family in families)
 
 
 def _rows_of(trait: TraitFinding) -> str:

@@ -86,7 +86,7 @@ def main() -> None:
         try:
             request = json.loads(line)
             answer = {"made": _png(request["svg"]) if "svg" in request else _svg(request["spec"])}
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             answer = {"error": str(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

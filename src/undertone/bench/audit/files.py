@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from undertone.audit.audit import STUDENT
+from undertone.audit.canary import STUDENT
 from undertone.audit.families import Family
 from undertone.audit.proxies import WORLD, training_of
 from undertone.bench.audit.findings import Group
