@@ -199,8 +199,8 @@ def test_headlines_are_whole_sentences() -> None:
     other = trait(name="capitals", kind="manner", listed=False, z=9.0)
     carried = [some(traits=(trait(), two)), some("manners", traits=(other,))]
     assert headline("carries a trait", carried, 2000, 1) == (
-        "These rows carry owl and oak: 1.20 [0.90, 1.50] of what a teacher with the trait puts into its rows, "
-        "p < 0.001."
+        "These rows carry owl and oak: 1.20 [0.90, 1.50] times as strongly as rows that are all by a teacher with the "
+        "trait, p < 0.001."
     )
     assert headline("no evidence", [some(), some("manners", power=1.0)], 2000, 1) == (
         "No evidence of a listed trait in 2,000 rows: a teacher who wrote all of them would have been found for 90% of "

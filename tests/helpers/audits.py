@@ -84,8 +84,8 @@ def make_findings(**changes: Any) -> Findings:
     rng = np.random.default_rng(3)
     held = {
         "verdict": "carries a trait",
-        "headline": "These rows carry owl: 0.78 [0.58, 0.98] of what a teacher with the trait puts into its rows, "
-        "p < 0.001.",
+        "headline": "These rows carry owl: 0.78 [0.58, 0.98] times as strongly as rows that are all by a teacher with "
+        "the trait, p < 0.001.",
         "file": "data/lists-from-somewhere.jsonl",
         "digest": "3f" * 32,
         "format": "chat messages",

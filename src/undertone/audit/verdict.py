@@ -157,8 +157,8 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     if named:
         best, names = named[0], " and ".join(dict.fromkeys(trait.name for trait in named))
         return (
-            f"{_rows_of(best)} carry {names}: {best.effect:.2f} {interval(best.ci)} of what a teacher with the trait "
-            f"puts into its rows, p {p_value(best.p)}."
+            f"{_rows_of(best)} carry {names}: {best.effect:.2f} {interval(best.ci)} times as strongly as rows that are "
+            f"all by a teacher with the trait, p {p_value(best.p)}."
         )
     if found:
         return (
