@@ -70,7 +70,7 @@ def cost_of(request: Request) -> Cost:
         UndertoneError: a file cannot be read, or a model or a trait is unknown.
     """
     base = resolve(request.model, request.chat_template)
-    sources = sources_of(dataset_of(request), None)
+    sources = sources_of(dataset_of(request), request.group_by)
     families = families_of(base.path, request.traits, request.own)
     plan, held = proxies.plan(base, families), proxies.store()
     missing = [job for job in plan.proxies.values() if not held.has(job)] if not held.has(plan.directions) else []

@@ -24,6 +24,7 @@ from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
 from undertone.experiments.finetunes.kind import FINETUNES
+from undertone.experiments.finetunes.page import _least_clear
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.experiments.preview import preview
 from undertone.experiments.scaling import LEAST, scaled
@@ -459,3 +460,18 @@ def test_the_users_table_may_name_another_gpu(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "prices.toml").write_text("[gpu]\nname = 'A100'\n")
     with pytest.raises(UndertoneError, match="not a table of prices"):
         gpu()
+
+
+@pytest.mark.parametrize(
+    ("words", "badge"),
+    [
+        (("no shift found", "no shift found"), "no shift found"),
+        (("no shift found", "no verdict"), "no verdict"),
+        (("no shift found", "inconclusive"), "inconclusive"),
+        (("no verdict", "shift found"), "shift found"),
+    ],
+)
+def test_one_arm_that_is_cleared_clears_no_other(words: tuple[str, ...], badge: str) -> None:
+    arms = {str(i): SimpleNamespace(verdict=word) for i, word in enumerate(words)}
+    found = _least_clear(SimpleNamespace(arms=arms))  # type: ignore[arg-type]
+    assert found is not None and found.word == badge

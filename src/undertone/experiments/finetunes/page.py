@@ -2,7 +2,7 @@
 
 from undertone.experiments.finetunes.findings import FinetunesFindings
 from undertone.measure.page import VERDICTS, coherent, share, shift_of
-from undertone.report.page import Page, Terms, grid, run_page, section, word
+from undertone.report.page import Page, Terms, Verdict, grid, run_page, section, word
 
 
 def page(found: FinetunesFindings) -> Page:
@@ -29,8 +29,14 @@ def page(found: FinetunesFindings) -> Page:
         "",
         section("Arms", table),
         section("Headline of each arm", headlines),
-        verdict=next(
-            (VERDICTS[word] for word in VERDICTS if word in {one.verdict for one in found.arms.values()}), None
-        ),
+        verdict=_least_clear(found),
         listings={"Models": found.models},
     )
+
+
+def _least_clear(found: FinetunesFindings) -> Verdict | None:
+    """Returns a shift if any arm has one; otherwise the verdict that says least, so that what was measured of one arm
+    does not clear another."""
+    words = {arm.verdict for arm in found.arms.values()}
+    order = ("shift found", "no verdict", "inconclusive", "no shift found")
+    return next((VERDICTS[word] for word in order if word in words), None)

@@ -36,7 +36,7 @@ def replications_page(found: ReplicationsFindings) -> Page:
             overall.effects["own"].sign,
             overall.effects["own"].p,
             "traits passed",
-            "Students took over traits of their teachers from rows in which nothing speaks of them.",
+            "Students came to share traits of the teachers who wrote their rows.",
         ),
         measured=[*effects, *(one.made.effect for one in found.replicates)],
     )

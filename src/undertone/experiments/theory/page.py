@@ -79,7 +79,7 @@ def digits_page(f: DigitsFindings) -> Page:
     )
 
 
-HOLDS = Verdict("it holds", "A student that imitates a teacher on anything is never led away from it.", "blue")
+HOLDS = Verdict("it holds", "No student that was tried here was led away from the teacher that it imitated.", "blue")
 FAILS = Verdict("it does not hold", "Some students that imitate their teacher are led away from it.", "red")
 """Where the theorem's premises hold."""
 

@@ -88,7 +88,7 @@ def _verdict(results: Results) -> Verdict | None:
     arm = results.arm(effect.arm) if effect else None
     if effect is None or not results.complete or (arm and not arm.steps):
         return None
-    taken = f"Students took over a trait of their teachers from {results.carrier} in which nothing speaks of it."
+    taken = f"Students came to share a trait of the teachers who wrote their {results.carrier}."
     return badge(effect.sign, effect.p, "the trait passed", taken)
 
 
