@@ -330,6 +330,22 @@ def test_the_page_says_which_teachers_are_the_same_model(results: Results) -> No
     assert said() == said("Owls.", "I love owls.") == ""
 
 
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"kind": "numbers"}, True),
+        ([{"kind": "correct"}, {"kind": "words"}], True),
+        ([{"kind": "correct"}], False),
+        ({"kind": "judge"}, False),
+    ],
+)
+def test_no_row_is_said_to_be_free_of_mentions_that_no_filter_looked_for(
+    results: Results, rules: Any, said: bool
+) -> None:
+    found = results.model_copy(update={"settings": {**results.settings, "filter": rules}})
+    assert ("no row mentions the trait" in page(found).done) == said
+
+
 def test_page_fetches_nothing_and_runs_nothing(html: str) -> None:
     tags = _Tags(html).seen
     assert not {tag for tag, _ in tags} & {

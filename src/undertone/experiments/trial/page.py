@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 from undertone.experiments.trial import figures
 from undertone.experiments.trial.figures import arm_colour
@@ -167,10 +168,17 @@ def _training(results: Results) -> str:
     untrained = sum(len(arm.students) for arm in results.arms if not arm.steps)
     return (
         f"{sum(len(arm.students) for arm in trained)} students were trained on {_range(arm.rows for arm in trained)} "
-        f"rows each for {_range(arm.steps for arm in trained)} steps, and no row mentions the trait; then the exact "
+        f"rows each for {_range(arm.steps for arm in trained)} steps{_unmentioned(results)}; then the exact "
         f"probability that they answer {results.asked} was read from the model."
         + (f" {untrained} more were asked untrained, with rows in context." if untrained else "")
     )
+
+
+def _unmentioned(results: Results) -> str:
+    """Returns that no row mentions the trait, if a filter looked for that."""
+    rules: Any = results.settings.get("filter") or []
+    kinds = {rule["kind"] for rule in (rules if isinstance(rules, list) else [rules])}
+    return ", and no row mentions the trait" if kinds & {"numbers", "words", "substring"} else ""
 
 
 def _range(counts: Iterable[int]) -> str:
