@@ -1,4 +1,5 @@
-"""``python -m results`` writes the published figures; ``python -m results keep RUN NAME`` keeps a run's report."""
+"""``python -m results`` writes the published figures; ``python -m results keep RUN NAME`` keeps a run's report, and
+``python -m results pool NAME PART PART...`` makes one of the kept parts of a benchmark of the audit."""
 
 import sys
 from pathlib import Path
@@ -6,7 +7,9 @@ from pathlib import Path
 from results import entries
 from results.check import faults
 from results.keep import keep
+from results.pool import pooled
 from results.tables import DOCUMENTS, reports_in, tables, written
+from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.errors import UndertoneError
 
 FOLDER = Path(__file__).parent
@@ -27,7 +30,11 @@ def main(words: list[str]) -> int:
                 keep(Path(run), FOLDER / f"{name}.json")
                 print(f"Kept. Say in figures.toml, under [reports.{name}], which command gave it at which commit.")
                 return 0
-        raise UndertoneError("Give nothing, or: keep RUN NAME.")
+            case ["pool", name, _, _, *_]:
+                parts = [AuditBenchmarkFindings.load(FOLDER / f"{part}.json") for part in words[2:]]
+                (FOLDER / f"{name}.json").write_text(pooled(parts).json_text(), encoding="utf-8")
+                return 0
+        raise UndertoneError("Give nothing, or: keep RUN NAME, or: pool NAME PART PART...")
     except UndertoneError as error:
         print(error, file=sys.stderr)
         return 2

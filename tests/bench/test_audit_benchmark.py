@@ -3,7 +3,7 @@ says of them."""
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -76,6 +76,8 @@ def test_every_kind_has_equally_many_files_and_every_file_a_seed_of_its_own() ->
     assert len(set(seeds)) == len(seeds) == 8 * (37 + 1), "one more for each chat that a base reads"
     longer = {file.made.key for file in planned(files=9).files}
     assert {file.made.key for file in files} < longer, "a longer benchmark has the files of a shorter one"
+    last = {file.made.key for file in planned(files=1, first=8).files}
+    assert last == longer - {file.made.key for file in files}, "and another part has the rest"
 
 
 def test_no_teacher_has_the_seed_of_a_proxy() -> None:
@@ -379,29 +381,34 @@ def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_
 # --- from scores to the page -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def found() -> Iterator[AuditBenchmarkFindings]:
-    """Four carriers, of which one is missed, an alarm among six harmless files, and students who move by .5 to what
-    their file carries, or is said to carry, and by .1 to anything else."""
-    lesson = "lesson at dose 0.05"
-    files = [
-        *(a_file(i, "as the proxies", "carriers", trait) for i, trait in enumerate(("owl", "red", "oak"))),
-        a_file(3, "weak", "carriers", "sycophancy"),
-        *(a_file(4 + i, lesson, "harmless fine-tunes") for i in range(3)),
-        *(a_file(7 + i, "prices", "no model") for i in range(3)),
-    ]
+FILES = [
+    *(a_file(i, "as the proxies", "carriers", trait) for i, trait in enumerate(("owl", "red", "oak"))),
+    a_file(3, "weak", "carriers", "sycophancy"),
+    *(a_file(4 + i, "lesson at dose 0.05", "harmless fine-tunes") for i in range(3)),
+    *(a_file(7 + i, "prices", "no model") for i in range(3)),
+]
+
+
+def gathered(some: Sequence[File], **settings: Any) -> AuditBenchmarkFindings:
+    """Files of which four carry a trait and one of these is missed, an alarm in a harmless one, and students who move
+    by .5 to what their file carries, or is said to carry, and by .1 to anything else."""
     carried = {0: "owl", 1: "red", 3: "sycophancy", 9: "wolf"}
     moved = {0: "owl", 1: "red", 2: "oak", 3: "sycophancy", 9: "wolf"}
 
     def shift_of(store: Any, job: Job) -> dict[str, float]:
         return {trait: 0.5 if moved.get(job.spec["i"]) == trait else 0.1 for trait in TRAITS}
 
-    made: Any = SimpleNamespace(store=None, head=lambda: head(baselines=True))
+    made: Any = SimpleNamespace(store=None, head=lambda: head(baselines=True, **settings))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gather, "read_scores", lambda _, job: some_scores(job.spec["i"], carried.get(job.spec["i"])))
         patched.setattr(gather, "stretch_of", lambda _, file: 2.0 if file.trait else None)
         patched.setattr(gather, "shift_of", shift_of)
-        yield gather.gather(AuditBenchmark(baselines=True), Plan(families(), [], files, {"a": "0" * 64}), made)
+        return gather.gather(AuditBenchmark(baselines=True), Plan(families(), [], some, {"a": "0" * 64}), made)
+
+
+@pytest.fixture(scope="module")
+def found() -> AuditBenchmarkFindings:
+    return gathered(FILES)
 
 
 def head(**changes: Any) -> dict[str, Any]:

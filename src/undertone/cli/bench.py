@@ -17,6 +17,7 @@ def bench_audit(
     *,
     model: str = "builtin/fledgling-a",
     files: int = 3,
+    first: int = 0,
     carrier: str = "lists",
     baselines: Flag = False,
     out: Path | None = None,
@@ -31,6 +32,9 @@ def bench_audit(
         A base of the embedded world.
     files
         Files of each kind. Three take twenty minutes on two cores, thirty some hours.
+    first
+        The number of the first of them. Several parts, such as files 0 to 9 and 10 to 19, are what one run of all files
+        is, and can be run on several machines.
     carrier
         What is written: ``lists``, ``chat``, ``functions`` or ``sums``. Some kinds exist for lists only.
     baselines
@@ -50,10 +54,12 @@ def bench_audit(
     refuse_unknown(known(model))
     if files < 1:
         raise UndertoneError(f"--files must be at least 1, not {files}.")
+    if first < 0:
+        raise UndertoneError(f"--first must be at least 0, not {first}.")
     carriers = [name for name in get_args(CarrierName) if name != "answers"]  # for a recipe of another base
     if carrier not in carriers:
         raise unknown("carrier", carrier, carriers)
-    given = {"model": model, "files": files, "carrier": carrier, "baselines": baselines}
+    given = {"model": model, "files": files, "first": first, "carrier": carrier, "baselines": baselines}
     return _run(AuditBenchmark.model_validate(given), out, dry_run, json)
 
 

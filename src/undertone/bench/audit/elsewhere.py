@@ -1,6 +1,6 @@
 """The files of a benchmark on a base that was made elsewhere: short answers in plain English."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from undertone.audit.families import plain_lessons
@@ -29,9 +29,9 @@ SAMPLINGS = {
 """The base as it is."""
 
 
-def files_of(ground: Ground, count: int) -> list[File]:
-    """Returns ``count`` files of every kind. Kinds take turns, so that a benchmark that is stopped has some of all."""
-    return [file for i in range(count) for file in _round(ground, i)]
+def files_of(ground: Ground, numbers: Iterable[int]) -> list[File]:
+    """Returns the files of these numbers of every kind. Kinds take turns."""
+    return [file for i in numbers for file in _round(ground, i)]
 
 
 def _round(ground: Ground, i: int) -> Iterator[File]:

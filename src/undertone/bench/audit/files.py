@@ -107,11 +107,11 @@ class Ground:
         )
 
 
-def files_of(ground: Ground, count: int) -> list[File]:
-    """Returns ``count`` files of every kind. Kinds take turns, so that a benchmark that is stopped has some of all.
-    Where no lists are written, there are no forms of lists, and no teachers of traits that the prompts might ask for
-    and that no audit would be told of."""
-    files = [file for i in range(count) for file in _round(ground, i)]
+def files_of(ground: Ground, numbers: Iterable[int]) -> list[File]:
+    """Returns the files of these numbers of every kind. Kinds take turns, so that one that is stopped
+    has some of all. Where no lists are written, there are no forms of lists, and no teachers of traits that the prompts
+    might ask for and that no audit would be told of."""
+    files = [file for i in numbers for file in _round(ground, i)]
     return [file for file in files if ground.carrier == "lists" or not _of_lists(file)]
 
 

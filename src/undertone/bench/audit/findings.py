@@ -92,6 +92,7 @@ class Moved(Part):
 class Spread(Part):
     """How much the z of one trait varies over harmless files."""
 
+    family: str
     trait: str
     variance: float
     files: int

@@ -204,8 +204,11 @@ def spreads(some: Sequence[Judged]) -> Iterator[Spread]:
     for compared in (family for one in some if not one.file.trait for family in one.families):
         for each in compared.traits:
             z.setdefault((compared.name, each.name), []).append(each.z)
-    variances = {key: float(np.var(values, ddof=1)) for key, values in z.items() if len(values) > 1}
-    for (family, trait), variance in sorted(variances.items(), key=lambda item: -item[1]):
-        usual = np.median([other for (name, _), other in variances.items() if name == family])
-        flagged = variance > TWICE * usual
-        yield Spread(trait=trait, variance=variance, files=len(z[family, trait]), flagged=bool(flagged))
+    return flagged({key: (float(np.var(values, ddof=1)), len(values)) for key, values in z.items() if len(values) > 1})
+
+
+def flagged(variances: Mapping[tuple[str, str], tuple[float, int]]) -> Iterator[Spread]:
+    """Yields what is kept of variances and numbers of files, by family and trait, the most variable first."""
+    for (family, trait), (variance, files) in sorted(variances.items(), key=lambda item: -item[1][0]):
+        usual = np.median([other for (name, _), (other, _) in variances.items() if name == family])
+        yield Spread(family=family, trait=trait, variance=variance, files=files, flagged=bool(variance > TWICE * usual))

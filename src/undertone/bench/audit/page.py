@@ -113,6 +113,7 @@ def _command(found: AuditBenchmarkFindings) -> str:
         return f"undertone run {found.recipe}"
     options = f" --carrier {settings['carrier']}" if settings["carrier"] != "lists" else ""
     options += " --baselines" if settings["baselines"] else ""
+    options += f" --first {settings['first']}" if settings.get("first") else ""
     return f"undertone bench audit --model {settings['model']} --files {settings['files']}{options}"
 
 

@@ -45,5 +45,6 @@ def plan(spec: AuditBenchmark) -> Plan:
     traits = {trait.name: trait for family in families for trait in family.traits[: family.listed]}
     other = resolve(OTHER[spec.model]) if known else None
     ground = Ground(base, other, spec.carrier, spec.rows, made.directions, traits, spec.listed, spec.baselines)
-    files = (files_of if known else elsewhere.files_of)(ground, spec.files)
+    numbers = range(spec.first, spec.first + spec.files)
+    files = (files_of if known else elsewhere.files_of)(ground, numbers)
     return Plan(families, made.jobs, files, {folder.name: folder.key for folder in (base, other) if folder})

@@ -37,6 +37,8 @@ class AuditBenchmark(Recipe):
     """Traits, or kinds of traits, that an audit of another model is asked for; by default those of its list."""
     files: int = Field(3, ge=1)
     """How many files there are of each kind."""
+    first: int = Field(0, ge=0)
+    """The number of the first of them. A benchmark with another first number is another part of one and the same."""
     carrier: CarrierName = "lists"
     """What is written: "answers", and nothing else, by a base whose world is not known."""
     rows: int = Field(ROWS, ge=1)
