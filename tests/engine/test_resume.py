@@ -16,7 +16,7 @@ from tests.helpers.trials import TWO_ARMS
 from undertone.cli import main
 from undertone.experiments.trial.results import Results
 
-KILLS = 30 if LONG else 8
+KILLS = 30 if LONG else 4
 LIGHT = (
     "teacher.dialogues=16", "teacher.training.steps=4", "carrier.prompts=40", "rows=5", "student.steps=2",
     "measurement.samples=0", "measurement.skill_prompts=0",
