@@ -244,6 +244,16 @@ def test_a_renderer_that_was_killed_is_started_again() -> None:
     assert RENDERER.render("y", {}, DAY.isoformat()) == "y"
 
 
+def test_a_renderer_that_gets_no_time_is_not_said_to_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    RENDERER.render("x", {}, DAY.isoformat())
+    monkeypatch.setattr("undertone.models.rendering.PATIENCE", 0.2)
+    os.kill(RENDERER._pid, signal.SIGSTOP)
+    with pytest.raises(NotRendered, match="nothing is heard for 0.2 s"):
+        RENDERER.render("y", {}, DAY.isoformat())
+    monkeypatch.undo()
+    assert RENDERER.render("y", {}, DAY.isoformat()) == "y"
+
+
 def test_it_has_no_keys_and_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     RENDERER._end()

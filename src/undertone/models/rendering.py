@@ -13,8 +13,9 @@ from typing import Any
 from undertone.errors import UndertoneError
 from undertone.models.renderer import MEMORY, SECONDS
 
-PATIENCE = 8.0
-"""Seconds after which a process that does not answer is ended. It ends itself after less of the processor's time."""
+PATIENCE = 120.0
+"""Seconds after which a process that does not answer is ended. It ends itself after far less of the processor's time,
+of which it gets little on a busy machine."""
 KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 """What the process is given of the environment, which may hold keys."""
 
@@ -115,7 +116,9 @@ class Renderer:
         os.kill(self._pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         self._close()
-        if code in (-signal.SIGPROF, -signal.SIGKILL):
+        if code == -signal.SIGKILL:
+            return f"nothing is heard for {PATIENCE:g} s"
+        if code == -signal.SIGPROF:
             return f"it takes more than {SECONDS:g} s"
         return f"it takes more than {MEMORY // 2**20} MB"
 
