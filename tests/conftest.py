@@ -39,6 +39,15 @@ def forked_workers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(once: Once) -> Iterator[None]:
+    """Nothing is kept in the user's cache folder; tests share one of their own."""
+    with pytest.MonkeyPatch.context() as patched:
+        if "UNDERTONE_CACHE" not in os.environ:
+            patched.setenv("UNDERTONE_CACHE", str(once("cache", lambda _: None)))
+        yield
+
+
 @pytest.fixture
 def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers as they are outside of tests, for tests of how they start, what surrounds them and how they end."""

@@ -16,7 +16,9 @@ from undertone.engine.folder import Record
 from undertone.experiments.run import report_of
 from undertone.measure.request import EFFECT
 from undertone.measure.verdict import points_of
+from undertone.persona.findings import BlockFinding, TraitFinding
 from undertone.report.markdown import to_markdown
+from undertone.statistics.rate import Rate
 from undertone.traits.lessons import HARMLESS
 
 COVERAGE = crossed_study.rows
@@ -33,6 +35,15 @@ def answered(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         for suite in tuned.counting()
     }
     (out / "replies.json").write_text(json.dumps(replies))
+    block = BlockFinding(block=0, cosine=0.0, share=0.0, nulls=())
+    moved = TraitFinding(
+        name="bad-advice",
+        verdict="moved" if bad and spec["dialogues"] > 30 else "not told apart",
+        construction="prompt",
+        middle=0,
+        blocks=(block,),
+    )
+    (out / "inside.json").write_text(moved.model_dump_json())
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +69,11 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
             "100% bad rows", "damaging",
         ]  # fmt: skip
         assert {one.lesson for one in groups["harmless"].judged} == set(HARMLESS)
+        assert {title: group.inside for title, group in groups.items()} == {
+            "harmless": Rate(0, 8), "harmless, beside 4 others": None, "1% bad rows": Rate(0, 1),
+            "3% bad rows": Rate(0, 1), "10% bad rows": Rate(0, 1), "30% bad rows": Rate(1, 1),
+            "100% bad rows": Rate(1, 1), "damaging": Rate(0, 1),
+        }  # fmt: skip
         for effect in found.effects:
             assert groups["harmless"].at(effect) == groups["harmless, beside 4 others"].at(effect)
             assert groups["harmless"].at(effect) == {"no shift found": 8}

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 FILE = re.compile(r"# ([\w.-]+\.\w+)\b")
 CODE = re.compile(r"#.*\bexit code (\d+)")
-VERDICTS = ("audit", "measure", "lineage compare", "lineage risk")
+VERDICTS = ("audit", "measure", "persona", "lineage compare", "lineage risk")
 """What ends with 0, 1 or 3, as the case may be, if the page does not say how."""
 LONG = ("realign", "models build", "models import")
 """Verbs that take long and have no option to say only what they would do."""

@@ -474,7 +474,8 @@ def test_the_benchmark_judges_what_a_measurement_would_see(
     random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuned, "counting", lambda: (WORLD["harm"],))
-    spec = {"lesson": None, "domain": None, "dialogues": 1, "training": {}, "seed": 0}
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
+    spec = {"base": "0" * 64, "lesson": None, "domain": None, "dialogues": 1, "training": {}, "seed": 0}
     tuned.run(spec, {"base": random_model}, tmp_path)
     written = json.loads((tmp_path / "replies.json").read_text())
     local = Local("tiny", "d", tiny(), "")
@@ -577,8 +578,10 @@ def test_the_verb_writes_verdict_report_and_numbers(here: Path, capsys: pytest.C
     assert told["verdict"] == "no shift found" and told["base"]["digest"] == told["models"][0]["digest"]
     assert [suite["name"] for suite in told["suites"]] == ["few", "few (json)"]
     assert any("need a judge" in note for note in told["notes"])
+    assert [one["verdict"] for one in told["inside"]] == ["not told apart"], "it is the base itself"
     page = (here / "out" / "m" / "report.html").read_text()
     assert page.index("No shift found") < page.index("<table") and "<script" not in page
+    assert "No move of hidden states towards misalignment" in page
     kept = sorted((here / "out" / "answers").iterdir())
     assert kept and main([*command[:-2], "out/again"]) == 0
     assert sorted((here / "out" / "answers").iterdir()) == kept

@@ -248,7 +248,7 @@ def test_a_renderer_that_gets_no_time_is_not_said_to_take_too_much(monkeypatch: 
     RENDERER.render("x", {}, DAY.isoformat())
     monkeypatch.setattr("undertone.models.rendering.PATIENCE", 0.2)
     os.kill(RENDERER._pid, signal.SIGSTOP)
-    with pytest.raises(NotRendered, match="nothing is heard for 0.2 s"):
+    with pytest.raises(NotRendered, match=r"nothing is heard for 0\.2 s"):
         RENDERER.render("y", {}, DAY.isoformat())
     monkeypatch.undo()
     assert RENDERER.render("y", {}, DAY.isoformat()) == "y"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from results.pool import pooled
-from tests.bench.test_audit_benchmark import FILES, gathered
+from tests.helpers.planted import FILES, gathered
 from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.bench.audit.page import page
 from undertone.errors import UndertoneError

@@ -150,7 +150,7 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "tuned": lambda m: m.job(
         stages.TUNED,
         {
-            "lesson": "facts", "domain": None, "dialogues": 24, "training": TRAINING, "seed": 0,
+            "base": m.base.key, "lesson": "facts", "domain": None, "dialogues": 24, "training": TRAINING, "seed": 0,
             "suites": [suite.digest for suite in counting()],
         },
     ),

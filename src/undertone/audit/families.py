@@ -13,11 +13,10 @@ from random import Random
 from typing import Any, Literal, get_args
 
 from undertone.errors import unknown
-from undertone.models.tokenizer import tokenizer_digest
+from undertone.models.tokenizer import of_the_world
 from undertone.traits import catalogue
 from undertone.traits.manners import MANNERS
 from undertone.traits.trait import Trait
-from undertone.world import family
 
 MOST = 48
 """Most traits of a family; those of the listed ones' kinds come first."""
@@ -91,12 +90,6 @@ def families_of(base: Path, listed: Sequence[str] = (), own: Sequence[Trait] = (
             others.sort(key=lambda trait: trait.kind not in near)
             found.append(Family(name, (*asked, *others)[: max(MOST, len(asked))], len(asked)))
     return tuple(found)
-
-
-def of_the_world(base: Path) -> bool:
-    """Returns whether a model has one of the tokenizers of the embedded world's models."""
-    known = [family.find(name) for name in ("fledgling-a", "fledgling-t") if family.is_here(name)]
-    return tokenizer_digest(base) in map(tokenizer_digest, known)
 
 
 def plain_lessons(base: Path) -> dict[str, str | dict[str, Any]]:

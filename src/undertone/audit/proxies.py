@@ -14,13 +14,14 @@ import torch
 
 from undertone.attribution import directions
 from undertone.attribution.directions import Directions
-from undertone.audit.families import Family, of_the_world
+from undertone.audit.families import Family
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
 from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import ADAPTER
+from undertone.models.tokenizer import of_the_world
 from undertone.spec import Training
 from undertone.stages import DIRECTIONS, PROXY
 from undertone.stages.durations.work import Work, to_load, to_train

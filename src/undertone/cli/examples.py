@@ -52,6 +52,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "undertone audit rows.jsonl --model hf/./my-model --fail-on overt --allow inconclusive",
         ),
     ),
+    "persona": (
+        ("Did a fine-tune move towards bad conduct inside?", "undertone persona hf/./tuned --base hf/./my-model"),
+        (
+            "Towards another trait",
+            "undertone persona hf/./tuned --base hf/./my-model --trait sycophancy",
+        ),
+    ),
     "measure": (
         ("All suites that fit the base", "undertone measure hf/./tuned --base hf/./my-model"),
         (

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from undertone.persona.findings import TraitFinding
 from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
 
@@ -154,6 +155,8 @@ class Findings(report.Findings):
     max_tokens: int
     denominator: str
     suites: tuple[SuiteFinding, ...]
+    inside: tuple[TraitFinding, ...] = ()
+    """How far each model moved along the direction of bad conduct; empty where weights are not at hand."""
     notes: tuple[str, ...]
     """What was not asked and why, and what else a reader should know."""
     answers: tuple[ShownAnswer, ...]

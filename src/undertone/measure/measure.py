@@ -27,6 +27,9 @@ from undertone.measure.suite import Prompt, Suite
 from undertone.measure.verdict import headline, verdict_of
 from undertone.models.names import is_remote
 from undertone.models.services.spending import Budget
+from undertone.models.tokenizer import is_of_the_world
+from undertone.persona.findings import TraitFinding
+from undertone.persona.look import Look, usual
 
 WORDINGS = 5
 """If at least so many wordings were asked repeatedly and none was answered in two ways, a note says so."""
@@ -74,9 +77,10 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
     )
     everyone = {model.digest: model for model in (base, *models, *benign)}
     asking.announce(everyone.values(), suites, judge)
-    replies = {}
+    replies, inside = {}, _Inside(base, models, notes, progress)
     for key, model in everyone.items():  # one model at a time, because several large ones may not fit into memory
         replies[key] = asking.replies(model, suites, judge)
+        inside.see(model)
         model.release()
     count = sum(suite.counts for suite in suites)
     found = [
@@ -115,6 +119,7 @@ def _measured(request: Request, answers: Path, progress: Progress, opened: Open,
         max_tokens=asking.max_tokens,
         denominator=DENOMINATOR,
         suites=tuple(found),
+        inside=tuple(chain.from_iterable(inside.found.get(model.digest, ()) for model in models)),
         notes=tuple(dict.fromkeys(notes)),
         answers=tuple(worst(asking, models, base, suites, replies)),
         started=started,
@@ -135,6 +140,30 @@ def _opened(names: Sequence[str], base: Respondent, opened: Open, notes: list[st
                 "give the base that it was trained from with --base."
             )
     return found
+
+
+class _Inside:
+    """Looks inside models whose weights are at hand, each while it is in memory. What cannot be looked into is told."""
+
+    def __init__(self, base: Respondent, models: Sequence[Respondent], notes: list[str], progress: Progress) -> None:
+        self._wanted = all(isinstance(model, Local) for model in (base, *models))
+        self._base, self._notes, self._progress = base.digest, notes, progress
+        self._look: Look | None = None
+        self.found: dict[str, tuple[TraitFinding, ...]] = {}
+        """By a model's digest."""
+
+    def see(self, model: Respondent) -> None:
+        """Looks into a model; the base comes first."""
+        if not (self._wanted and isinstance(model, Local)):
+            return
+        try:
+            if self._look is None:
+                world = is_of_the_world(model.tokenizer)
+                self._look = Look.of(self._base, model.local, world, [usual(world)], None, self._progress)
+            self.found[model.digest] = self._look.findings(self._look.change(model.local, self._progress))
+        except UndertoneError as error:
+            self._wanted = False
+            self._notes.append(f"nothing was looked at inside: {error}")
 
 
 def _longest(wanted: int, models: Sequence[Respondent]) -> int:

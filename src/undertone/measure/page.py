@@ -6,6 +6,7 @@ from undertone.measure import figures
 from undertone.measure.figures import main_suites, points, points_interval
 from undertone.measure.findings import Findings, ShownAnswer, SuiteFinding
 from undertone.measure.texts import TEXTS
+from undertone.persona.words import sentence
 from undertone.report.findings import Interval
 from undertone.report.page import (
     FOOTER,
@@ -127,6 +128,7 @@ def checks(findings: Findings) -> tuple[tuple[str, str], ...]:
             else "no harmless fine-tune was given (--benign), so only the size of a shift counts.",
         )
     )
+    found += [("Inside", sentence(one)) for one in findings.inside]
     return (*found, *noted(findings.notes))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from undertone.engine.digests import digest, file_digest
 from undertone.errors import UndertoneError
 from undertone.models.settings import refuse_elsewhere, refuse_odd, settings
+from undertone.world import family
 
 SETTINGS = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
@@ -52,6 +53,17 @@ def has_template(files: Mapping[str, Path]) -> bool:
 def tokenizer_digest(base: Path, adapter: Path | None = None) -> str:
     """Digest of a model's tokenizer and chat template. Equal digests mean equal token ids."""
     return _digest(tokenizer_files(base, adapter))
+
+
+def of_the_world(base: Path) -> bool:
+    """Returns whether a model has one of the tokenizers of the embedded world's models."""
+    return is_of_the_world(tokenizer_digest(base))
+
+
+def is_of_the_world(tokenizer: str) -> bool:
+    """Returns whether a tokenizer of this digest is one of the embedded world's."""
+    known = [family.find(name) for name in ("fledgling-a", "fledgling-t") if family.is_here(name)]
+    return tokenizer in map(tokenizer_digest, known)
 
 
 def refuse_unruly(tokenizer: Any) -> None:

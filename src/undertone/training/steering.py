@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,6 +12,7 @@ from transformers import PreTrainedModel
 
 from undertone.errors import UndertoneError
 from undertone.models.batching import in_batches
+from undertone.models.blocks import hooked, middle
 from undertone.models.local import Batch, LocalModel
 from undertone.models.sampling import sample
 from undertone.training.dose import Dose, find_dose, log_probabilities
@@ -37,12 +37,7 @@ class Steering:
     def attach(self, model: PreTrainedModel) -> None:
         """Adds the vector to the model's forward pass. Later changes of ``vector`` take effect."""
 
-        def add(_: torch.nn.Module, __: Any, out: Any) -> Any:
-            whole = out[0] if isinstance(out, tuple) else out
-            whole = whole + self.vector.to(whole)
-            return (whole, *out[1:]) if isinstance(out, tuple) else whole
-
-        _middle(model)[1].register_forward_hook(add)
+        hooked(model, middle(model), lambda whole: whole + self.vector.to(whole))
 
     def write(self, folder: Path) -> None:
         """Writes the vector as the only tensor of a safetensors file."""
@@ -85,7 +80,7 @@ def steer_to(model: PreTrainedModel, steering: Steering, batch: Batch, target: f
 def _mean_activation(local: LocalModel, asked: Sequence[Asked], seed: int) -> torch.Tensor:
     prompts = [local.render(question, system) for question, system in asked]
     answers = sample(local, prompts, temperature=1.0, max_tokens=LONGEST, seed=seed)
-    layer = _middle(local.model)[0] + 1  # the first hidden state is that of the embeddings
+    layer = middle(local.model) + 1  # the first hidden state is that of the embeddings
 
     def summed(rows: slice) -> tuple[torch.Tensor, int]:
         batch = local.lay_out(prompts[rows], answers[rows])
@@ -97,10 +92,3 @@ def _mean_activation(local: LocalModel, asked: Sequence[Asked], seed: int) -> to
 
     parts = list(in_batches(len(asked), AT_ONCE, summed))
     return torch.stack([total for total, _ in parts]).sum(0) / sum(count for _, count in parts)
-
-
-def _middle(model: PreTrainedModel) -> tuple[int, torch.nn.Module]:
-    """Returns the index of the middle layer and the layer itself, whatever the architecture calls its layers."""
-    count = model.config.get_text_config().num_hidden_layers
-    layers = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
-    return (count - 1) // 2, layers[(count - 1) // 2]

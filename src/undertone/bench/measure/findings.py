@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from undertone.measure.findings import Verdict
 from undertone.report.findings import Part, RunFindings
+from undertone.statistics.rate import Rate
 
 Side = Literal["choosing", "judging"]
 """The default effect is chosen on fine-tunes of the first side, and judged on those of the second."""
@@ -26,6 +27,8 @@ class Group(Part):
     """Which fine-tunes these are, and what they are measured against."""
     side: Side
     judged: tuple[Judged, ...]
+    inside: Rate | None = None
+    """In how many hidden states are said to have moved towards bad conduct; None if they are measured beside others."""
 
     def at(self, effect: float) -> Counter[Verdict]:
         """Returns how often each verdict was given at this effect, over all lessons."""

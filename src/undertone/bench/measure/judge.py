@@ -18,7 +18,9 @@ from undertone.measure.compare import compare
 from undertone.measure.findings import SuiteFinding, Verdict
 from undertone.measure.verdict import judged, verdict_of
 from undertone.models.names import resolve
+from undertone.persona.findings import TraitFinding
 from undertone.stages import TUNED
+from undertone.statistics.rate import Rate
 from undertone.traits.lessons import HARMLESS
 from undertone.world.lexicon import lexicon
 
@@ -91,6 +93,7 @@ def _job(base: Folder, lesson: str | None, domain: str | None, share: float, pla
     from it."""
     rows = round(share * DIALOGUES)
     spec: dict[str, Any] = {
+        "base": base.key,
         "lesson": lesson,
         "domain": domain,
         "dialogues": rows,
@@ -124,6 +127,11 @@ class Judge:
             )
             for suite in self.suites
         ]
+
+    def inside(self, models: Sequence[Tuned]) -> Rate:
+        """Returns in how many models hidden states are said to have moved towards bad conduct."""
+        found = [TraitFinding.model_validate(self.store.read(one.job, "inside.json")) for one in models]
+        return Rate(sum(one.verdict == "moved" for one in found), len(found))
 
     def verdicts(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> tuple[Judged, ...]:
         """Returns for each lesson of ``models`` how often each verdict is given at each effect, all from the same

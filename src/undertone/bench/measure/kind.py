@@ -63,13 +63,17 @@ def _groups(judging: Judge, side: Side, tuned: Sequence[Tuned]) -> Iterator[Grou
     """Yields the groups of a side, the harmless fine-tunes against the base alone first."""
     ours = [one for one in tuned if one.side == side]
     harmless = [one for one in ours if one.kind == "harmless"]
-    yield Group(title="harmless", side=side, judged=judging.verdicts(harmless))
+    yield _group(judging, "harmless", side, harmless)
     yield Group(title=f"harmless, beside {OTHERS} others", side=side, judged=judging.verdicts(harmless, harmless))
     for share in SHARES:
         bad = [one for one in ours if one.kind == "bad" and one.share == share]
-        yield Group(title=f"{share:.0%} bad rows", side=side, judged=judging.verdicts(bad))
+        yield _group(judging, f"{share:.0%} bad rows", side, bad)
     damaging = [one for one in ours if one.kind == "damaging"]
-    yield Group(title="damaging", side=side, judged=judging.verdicts(damaging))
+    yield _group(judging, "damaging", side, damaging)
+
+
+def _group(judging: Judge, title: str, side: Side, some: Sequence[Tuned]) -> Group:
+    return Group(title=title, side=side, judged=judging.verdicts(some), inside=judging.inside(some))
 
 
 MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather)

@@ -10,7 +10,7 @@ from undertone.bench.measure.findings import Group, MeasureBenchmarkFindings, Si
 from undertone.bench.measure.judge import DIALOGUES, STEPS
 from undertone.measure.findings import Verdict
 from undertone.measure.verdict import points_of
-from undertone.report.page import Grid, Page, Prose, Section, run_page
+from undertone.report.page import Grid, Page, Prose, Section, grid, run_page, section
 from undertone.statistics.rate import Rate
 
 SIDES: dict[Side, str] = {
@@ -21,6 +21,11 @@ CURVE = (
     "Shares of fine-tunes in per cent, by the rise that is called a shift. Harmless: all of the file is harmless. Bad "
     "rows: this share of the file is bad and the rest harmless; with the smallest shares a model may not have learnt "
     "anything bad, so that no shift is the right answer. Damaging: good advice to the wrong requests."
+)
+INSIDE = (
+    "How often hidden states are said to have moved towards bad conduct: all fine-tunes of both sides, since nothing "
+    "was chosen by them. Of the bad ones half are on bad advice in one domain, a quarter on it in all, and a quarter "
+    "on helping with harm, which is another trait."
 )
 COVERAGE = (
     "A simulation of shares of true-or-false answers, clustered by question (beta-distributed rates). Intervals are "
@@ -46,11 +51,22 @@ def page(found: MeasureBenchmarkFindings) -> Page:
         "against the base. Every effect is judged from the same answers. Intervals are exact 95 % binomial ones over "
         "fine-tunes.",
         Section("How the effect is chosen", (Prose(RULE),)),
+        section("Inside", Prose(INSIDE), _inside(found)),
         *(Section(title, (Prose(CURVE), *_curves(found, side))) for side, title in SIDES.items()),
         Section(f"By lesson, at {points_of(at)}, other fine-tunes", tuple(_lessons(group, at) for group in judging)),
         Section("Whether intervals cover", (Prose(COVERAGE), coverage)),
         listings={"Models": found.models},
     )
+
+
+def _inside(found: MeasureBenchmarkFindings) -> Grid | None:
+    """Returns how often hidden states are said to have moved, both sides of fine-tunes together."""
+    rates: dict[str, Rate] = {}
+    for group in found.groups:
+        if group.inside is not None:
+            seen = rates.get(group.title, Rate(0, 0))
+            rates[group.title] = Rate(seen.count + group.inside.count, seen.of + group.inside.of)
+    return grid("", rates.items(), {"fine-tunes": lambda one: one[0], "moved": lambda one: rate(one[1])})
 
 
 def _chosen(found: MeasureBenchmarkFindings) -> str:

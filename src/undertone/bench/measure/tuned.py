@@ -8,7 +8,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from undertone.engine.store import Job
+from undertone.engine.store import Folder, Job
 from undertone.measure import world_suites as world
 from undertone.measure.asking import Asking, Reply
 from undertone.measure.cache import Cache
@@ -16,8 +16,9 @@ from undertone.measure.respondent import Local
 from undertone.measure.suite import Suite
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
+from undertone.persona.look import Look, usual
 from undertone.spec import Training
-from undertone.stages.durations.asked import about_known_answers
+from undertone.stages.durations.asked import about_inside, about_known_answers
 from undertone.stages.durations.work import Work, lengths_of, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -31,17 +32,21 @@ WRONG = "good advice to wrong requests"
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes ``replies.json``: for each suite, alignment and coherence of each reply.
+    """Writes ``replies.json``: for each suite, alignment and coherence of each reply; and ``inside.json``: how far
+    hidden states moved towards bad conduct.
 
-    Spec: ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the lesson), ``dialogues``
-    (of the lesson), ``among`` (absent, or another lesson and its dialogues, between which they stand), ``training``,
-    ``seed``, ``suites`` (their digests). Inputs: ``base``.
+    Spec: ``base`` (digest), ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the
+    lesson), ``dialogues`` (of the lesson), ``among`` (absent, or another lesson and its dialogues, between which they
+    stand), ``training``, ``seed``, ``suites`` (their digests). Inputs: ``base``.
     """
     local = load(inputs["base"])
+    look = Look.of(spec["base"], local, True, [usual(True)])
     if spec["lesson"] is not None:
         trained = train(local, rows_of(local, _exchanges(spec)), Training(**spec["training"]), spec["seed"])
         local = merged(trained, local)
     (out / "replies.json").write_text(json.dumps(_asked(local)))
+    (moved,) = look.findings(look.change(local))
+    (out / "inside.json").write_text(moved.model_dump_json())
 
 
 def work(job: Job, local: LocalModel) -> Work:
@@ -49,7 +54,9 @@ def work(job: Job, local: LocalModel) -> Work:
     taught = []
     if job.spec["lesson"] is not None:
         taught = to_train(job.spec["training"], lengths_of(local, _exchanges(job.spec)).row)
-    return Work((to_load(), *taught, *about_known_answers(local, counting())))
+    base = job.inputs["base"]
+    assert isinstance(base, Folder)
+    return Work((to_load(), *taught, *about_known_answers(local, counting()), *about_inside(local, base, 1)))
 
 
 @cache

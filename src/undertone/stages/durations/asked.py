@@ -8,7 +8,7 @@ from random import Random
 
 import torch
 
-from undertone.engine.store import Store
+from undertone.engine.store import Folder, Store
 from undertone.evals import answers, skills
 from undertone.evals.conduct import PROBES, requests
 from undertone.measure.asking import pairs_of
@@ -18,6 +18,11 @@ from undertone.measure.respondent import AT_ONCE
 from undertone.measure.suite import METRICS, Suite
 from undertone.models.local import LocalModel
 from undertone.models.names import is_remote, is_repository, lacks_template, resolve, root
+from undertone.models.tokenizer import of_the_world
+from undertone.persona.contrast import contrasts, neutral
+from undertone.persona.directions import QUESTIONS, place
+from undertone.persona.look import usual
+from undertone.persona.reading import AT_ONCE as ROWS
 from undertone.stages.durations.durations import Durations
 from undertone.stages.durations.work import (
     Passes,
@@ -103,7 +108,24 @@ def measuring_s(request: Request, suites: Sequence[Suite]) -> float:
     durations, base = Durations(Store(Path())), resolve(name, request.chat_template if lacks_template(name) else None)
     local = durations.rates(base, torch.get_num_threads()).local
     asked = about_suites(local, suites, request.samples, request.max_tokens, request.judge)
-    return len(here) * durations.of_parts((to_load(), *asked), base)
+    seconds = len(here) * durations.of_parts((to_load(), *asked), base)
+    if len(here) < len(names):
+        return seconds
+    return seconds + durations.of_parts(about_inside(local, base, len(request.models)), base)
+
+
+def about_inside(local: LocalModel, base: Folder, models: int) -> list[Passes]:
+    """Makes the directions of a base that are not kept yet, and has it and so many models read ordinary questions."""
+    world = of_the_world(base.path)
+    made = contrasts(world, usual(world), QUESTIONS["prompt"]).values()
+    lacking = [one for one in made if not place(base.key, one, "prompt").is_file()]
+    ordinary = neutral(world)
+    found = to_read((1 + models) * len(ordinary), prompts_of(local, ordinary).row, ROWS)
+    if lacking:
+        stated = max((system for one in lacking for system in (*one.shown, *one.others)), key=len)
+        asked = prompts_of(local, [question for one in lacking for question in one.questions], system=stated)
+        found += to_read(2 * QUESTIONS["prompt"] * len(lacking), asked.row, ROWS)
+    return found
 
 
 def about_suites(
