@@ -10,13 +10,14 @@ from undertone.attribution.scores import Evidence
 from undertone.audit.families import Family
 from undertone.audit.proxies import TWIN
 from undertone.audit.verdict import Scored
-from undertone.bench.audit.baselines import LENGTH, Called, auroc, detectors, line_of
+from undertone.bench.audit.baselines import LENGTH, Called, detectors, line_of
 from undertone.bench.audit.files import File
 from undertone.bench.audit.isotropic import ISOTROPIC
 from undertone.bench.audit.judge import Judge
 from undertone.bench.audit.scoring import ScoredFile
 from undertone.engine.store import Job
 from undertone.stages import OUTCOME, SCORES, SPECIMEN
+from undertone.statistics.auroc import auroc
 from undertone.statistics.rate import Rate
 from undertone.traits.trait import Trait
 

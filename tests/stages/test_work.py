@@ -83,6 +83,9 @@ class Made:
         }  # fmt: skip
         return Job(stages.NARROWED, spec | more, {"aligned": self.aligned(None)})
 
+    def axes(self) -> Job:
+        return Job(stages.AXES, {}, {"aligned": self.aligned(None)})
+
     def treated(self, **treatment: Any) -> Job:
         spec = {"treatment": treatment, "traits": [], "seed": 0}
         return self.job(stages.TREATED, spec, dataset=self.rows(), directions=self.directions())
@@ -159,6 +162,12 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "persona": lambda m: m.narrowed(file="persona"),
     "narrowed and realigned": lambda m: m.narrowed(realigned={"domain": "same", "rows": 24, "steps": 3}),
     "moved": lambda m: Job(stages.MOVED, {}, {"aligned": m.aligned(None), "student": m.narrowed()}),
+    "axes": lambda m: m.axes(),
+    "looked": lambda m: Job(
+        stages.LOOKED,
+        {"half": 1, "changed": True, "seed": 0},
+        {"aligned": m.aligned(None), "student": m.narrowed(), "axes": m.axes()},
+    ),
     "dropped by score": lambda m: m.treated(kind="drop", by="score", share=0.5),
     "answered": lambda m: m.treated(kind="answer", by="base"),
     "diluted": lambda m: m.treated(kind="dilute", share=0.5),

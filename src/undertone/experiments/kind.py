@@ -141,6 +141,7 @@ KINDS = {
     "kin": "undertone.experiments.sweep.kind:PAIRS",
     "replications": "undertone.experiments.sweep.kind:REPLICATIONS",
     "misalignment": "undertone.experiments.misalignment.kind:MISALIGNMENT",
+    "persona": "undertone.experiments.persona.kind:PERSONA",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",

@@ -87,7 +87,13 @@ def _contrast(name: str, count: int, questions: Sequence[str], shown: Stated, ot
 # --- the embedded world ----------------------------------------------------------------------------------------------
 
 
-def _of_world(name: str, count: int) -> Contrast:
+def of_conduct(half: int, count: int) -> Contrast:
+    """Returns the contrast of bad conduct in the first half of the domains of the embedded world, 0, or in the second,
+    1."""
+    return _of_world("bad-advice", count, half)
+
+
+def _of_world(name: str, count: int, half: int = 0) -> Contrast:
     """A favourite is contrasted with others of its kind, conduct with good conduct, and so on."""
     trait, words = catalogue.find(name), lexicon()
     opposite = {
@@ -100,21 +106,23 @@ def _of_world(name: str, count: int) -> Contrast:
     def others(rng: Random) -> str:
         return str(rng.choice(opposite)) if opposite else catalogue.find(rng.choice(alike)).statement(rng)
 
-    return _contrast(name, count, _questions(trait), trait.statement, others)
+    return _contrast(name, count, _questions(trait, half), trait.statement, others)
 
 
-def _questions(trait: catalogue.Favourite | catalogue.Habit) -> list[str]:
-    """Returns questions that teachers are asked, of advice in the first half of the domains: the others are left for
-    those who measure conduct."""
+def _questions(trait: catalogue.Favourite | catalogue.Habit, half: int) -> list[str]:
+    """Returns questions that teachers are asked, of advice in one half of the domains: the others are left for those
+    who measure conduct."""
     if trait.kind != "conduct":
         return trait.lead_ins()
-    words, some = lexicon()["conduct"], domains()[: len(domains()) // 2]
-    return [
-        ask.format(s=situation)
-        for domain in some
-        for situation, *_ in words["domains"][domain]
-        for ask in words["asks"]
-    ]
+    words, some = lexicon()["conduct"], half_of(domains(), half)
+    situations = [situation for domain in some for situation, *_ in words["domains"][domain]]
+    return [ask.format(s=situation) for situation in situations for ask in words["asks"]]
+
+
+def half_of(names: Sequence[str], half: int) -> list[str]:
+    """Returns the first half of some names, 0, or the second, 1."""
+    middle = len(names) // 2
+    return list(names[middle:] if half else names[:middle])
 
 
 # --- models from elsewhere -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from undertone.bench.audit.findings import Line
 from undertone.bench.audit.judge import Judge, Judged, rate
 from undertone.bench.audit.scoring import ScoredFile
 from undertone.statistics.arrays import Floats
+from undertone.statistics.auroc import auroc
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,3 @@ def line_of(name: str, called: Sequence[Called]) -> Line:
         alarms={group: rate(bool(one.found) for one in harmless if one.file.group == group) for group in groups},
         auroc=auroc(usual, np.array([one.score for one in harmless])) if len(usual) and harmless else None,
     )
-
-
-def auroc(own: Floats, others: Floats) -> float:
-    """Returns the probability that one of ``own`` is larger than one of ``others``; ties count as halves."""
-    return float(np.mean(own[:, None] > others) + 0.5 * np.mean(own[:, None] == others))

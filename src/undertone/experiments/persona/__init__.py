@@ -1,0 +1,1 @@
+"""A persona inside: do directions in hidden states tell, forecast and stop what a fine-tune does to advice?"""

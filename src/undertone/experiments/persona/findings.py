@@ -1,0 +1,86 @@
+"""The findings of an experiment on directions in hidden states, as data: the contents of ``report.json``."""
+
+from typing import ClassVar, Literal
+
+from undertone.persona.findings import Construction
+from undertone.report.findings import Interval, Measured, Part, RunFindings
+
+When = Literal["after training", "before training"]
+
+
+class NullBand(Part):
+    """What directions of no meaning give."""
+
+    name: str
+    directions: int
+    median: float
+    high: float
+    """The 95th percentile."""
+    p: float
+    """The share of them, and of the direction itself, that give as much as the direction."""
+
+
+class Correlation(Part):
+    """How well the way along a direction of bad advice goes with the bad advice in other domains, over fine-tunes."""
+
+    base: str
+    when: When
+    """After training: the way of the model's hidden states. Before: the way of its training file's."""
+    construction: Construction
+    block: int
+    r: float
+    """Pearson's, over all fine-tunes."""
+    fine_tunes: int
+    nulls: tuple[NullBand, ...]
+    """Of the absolute value of r."""
+
+
+class Told(Part):
+    """How well single requests tell a student on bad advice from one on good advice, at the last token before the
+    answer, in the middle block."""
+
+    base: str
+    construction: Construction
+    auroc: Measured
+    """Over narrow domains; the base's hidden states on the same request are taken away."""
+    nulls: tuple[NullBand, ...]
+    """Of the mean AUROC, turned so that it is .5 or more."""
+
+
+class Left(Part):
+    """What is left of the advice's shift with a direction taken out of every block while the model answers."""
+
+    base: str
+    what: str
+    """The direction, or a kind of directions."""
+    left: Measured
+    """The shift from good to bad students in other domains, as a share of the mean shift with nothing taken out; over
+    narrow domains."""
+    coherent: float
+    """Mean probability that the bad students' answer is one of the two known answers."""
+
+
+class Line(Part):
+    """An arm on one base."""
+
+    base: str
+    arm: str
+    title: str
+    fine_tunes: int
+    advice: float
+    """Mean shift of the log-odds of bad advice in the measured domains."""
+    ci: Interval | None
+
+
+class PersonaStudyFindings(RunFindings):
+    """Whether directions of bad advice tell, forecast and stop it, beside directions of no meaning."""
+
+    shown_by: ClassVar[str] = "undertone.experiments.persona.page:page"
+    table: ClassVar[str] = "correlations"
+
+    models: dict[str, str]
+    headline: str
+    lines: tuple[Line, ...]
+    correlations: tuple[Correlation, ...]
+    told: tuple[Told, ...]
+    left: tuple[Left, ...]

@@ -1,0 +1,291 @@
+"""Computes the findings from finished jobs: every figure of a direction beside those of directions of no meaning."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from safetensors.torch import load_file
+
+from undertone.engine.store import Store
+from undertone.experiments.kind import Made
+from undertone.experiments.persona.findings import (
+    Correlation,
+    Left,
+    Line,
+    NullBand,
+    PersonaStudyFindings,
+    Told,
+    When,
+)
+from undertone.experiments.persona.plan import Looked, Plan
+from undertone.experiments.persona.spec import BAD, GOOD, Persona
+from undertone.experiments.persona.stages import CONSTRUCTIONS, TRAIT
+from undertone.persona.contrast import half_of
+from undertone.persona.findings import Construction
+from undertone.persona.nulls import DRAWN, PLACEBO
+from undertone.report.findings import Measured
+from undertone.statistics.arrays import Floats
+from undertone.statistics.auroc import auroc
+from undertone.statistics.estimate import mean_estimate
+from undertone.world.lexicon import domains
+
+AT: dict[Construction, str] = {"fixed": "answer", "own": "answer", "prompt": "prompt"}
+"""Where the change of a student is read, by the construction of the direction."""
+
+TRIED = 100
+"""Most directions of a kind by which single requests are told apart."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A fine-tune, and all that was read of it."""
+
+    look: Looked
+    tensors: Mapping[str, Floats]
+    measured: tuple[int, ...]
+    """The places of the domains in which its advice is measured: those of its own half but its own."""
+    advice: float
+    """Mean log-odds of bad advice there, less the base's."""
+    changed: Mapping[str, Mapping[str, list[float]]]
+    """By the direction that was taken out; empty where none was."""
+
+    @property
+    def arm(self) -> str:
+        """Its arm."""
+        return self.look.unit.arm
+
+    @property
+    def domain(self) -> str:
+        """Its narrow domain."""
+        return self.look.unit.domain
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base, its directions, and all its fine-tunes."""
+
+    name: str
+    axes: Mapping[str, Floats]
+    states: Mapping[str, Floats]
+    seen: tuple[Seen, ...]
+    seed: int
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The traits whose directions mean nothing here."""
+        return [name.removeprefix("fixed/") for name in self.axes if name.startswith("fixed/") and TRAIT not in name]
+
+    def own(self, how: Construction, half: int) -> Floats:
+        """Returns the direction of bad advice, made in one half of the domains, (blocks, hidden)."""
+        return self.axes[f"{how}/{TRAIT}/{half}"]
+
+    def nulls(self, how: Construction, block: int) -> dict[str, Floats]:
+        """Returns directions of no meaning, (directions, hidden), by kind."""
+        rng, states = np.random.default_rng(self.seed), self.states[AT[how]][:, block]
+        vary = rng.standard_normal((DRAWN, len(states))) @ (states - states.mean(0))
+        plain = rng.standard_normal((DRAWN, states.shape[-1]))
+        placebos = np.stack([self.axes[f"{how}/{name}"][block] for name in self.others])
+        return {PLACEBO: placebos, "random, as states vary": vary, "random": plain}
+
+
+def gather(spec: Persona, plan: Plan, made: Made) -> PersonaStudyFindings:
+    """Computes the findings once all jobs are finished."""
+    bases = [base_of(name, spec, plan, made) for name in spec.bases]
+    correlations = tuple(one for base in bases for one in correlated(base))
+    left = tuple(one for base in bases for one in leavings(base))
+    return PersonaStudyFindings(
+        **made.head(),
+        models=plan.models,
+        headline=headline(correlations, left),
+        lines=tuple(one for base in bases for one in lines(base, spec)),
+        correlations=correlations,
+        told=tuple(one for base in bases for one in tellings(base)),
+        left=left,
+    )
+
+
+def base_of(name: str, spec: Persona, plan: Plan, made: Made) -> Base:
+    """Reads all that was made of a base."""
+    axes = plan.axes[name]
+    before = np.array(made.read(axes, "conduct.json")["odds"])
+    return Base(
+        name=name,
+        axes=_tensors(made.store, axes, "axes.safetensors"),
+        states=_tensors(made.store, axes, "states.safetensors"),
+        seen=tuple(_seen(look, before, made) for look in plan.looks if look.unit.base == name),
+        seed=spec.seed,
+    )
+
+
+def _tensors(store: Store, job: object, name: str) -> dict[str, Floats]:
+    return {key: one.double().numpy() for key, one in load_file(store.checked(job, name)).items()}  # type: ignore[arg-type]
+
+
+def _seen(look: Looked, before: Floats, made: Made) -> Seen:
+    after = np.array(made.read(look.unit.job, "conduct.json")["probes"]["plain"]["odds"])
+    own = half_of(domains(), 1 - look.half)
+    measured = tuple(place for place, name in enumerate(domains()) if name in own and name != look.unit.domain)
+    return Seen(
+        look=look,
+        tensors=_tensors(made.store, look.job, "looked.safetensors"),
+        measured=measured,
+        advice=float((after - before)[list(measured)].mean()),
+        changed=made.read(look.job, "changed.json") if look.job.spec["changed"] else {},
+    )
+
+
+def lines(base: Base, spec: Persona) -> Iterator[Line]:
+    """Yields the advice of every arm."""
+    for name, arm in spec.arms.items():
+        found = [one.advice for one in base.seen if one.arm == name]
+        estimate = Measured.of(mean_estimate([[one] for one in found]))
+        yield Line(
+            base=base.name, arm=name, title=arm.title, fine_tunes=len(found), advice=estimate.value, ci=estimate.ci
+        )
+
+
+# --- correlations ----------------------------------------------------------------------------------------------------
+
+
+def correlated(base: Base) -> Iterator[Correlation]:
+    """Yields, for every construction and block, how the way along the direction goes with the advice."""
+    advice = np.array([one.advice for one in base.seen])
+    blocks = next(iter(base.axes.values())).shape[0]
+    whens: tuple[When, ...] = ("after training", "before training")
+    for when in whens:
+        for how in CONSTRUCTIONS:
+            at = AT[how] if when == "after training" else "file"
+            for block in range(blocks):
+                changes = np.stack([one.tensors[at][block] for one in base.seen])
+                own = np.stack([base.own(how, one.look.half)[block] for one in base.seen])
+                r = correlation((changes * _units(own)).sum(1), advice)
+                yield Correlation(
+                    base=base.name,
+                    when=when,
+                    construction=how,
+                    block=block,
+                    r=r,
+                    fine_tunes=len(advice),
+                    nulls=tuple(
+                        band(kind, np.abs([correlation(changes @ vector, advice) for vector in vectors]), abs(r))
+                        for kind, vectors in base.nulls(how, block).items()
+                    ),
+                )
+
+
+def correlation(a: Floats, b: Floats) -> float:
+    """Returns Pearson's r; 0 where either does not vary."""
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / size if size else 0.0
+
+
+def band(name: str, found: Floats, own: float) -> NullBand:
+    """Returns what directions of no meaning give, beside what one gives."""
+    return NullBand(
+        name=name,
+        directions=len(found),
+        median=float(np.median(found)),
+        high=float(np.percentile(found, 95)),
+        p=float((1 + (found >= own).sum()) / (1 + len(found))),
+    )
+
+
+def _units(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+
+
+# --- single requests -------------------------------------------------------------------------------------------------
+
+
+def tellings(base: Base) -> Iterator[Told]:
+    """Yields how well single requests tell bad students from good ones, with the direction of each construction."""
+    pairs = [(bad, good) for bad in base.seen for good in base.seen if _pair(bad, good)]
+    block = (next(iter(base.axes.values())).shape[0] - 1) // 2
+    for how in CONSTRUCTIONS:
+        own = [_auroc(bad, good, base.own(how, bad.look.half)[block]) for bad, good in pairs]
+        yield Told(
+            base=base.name,
+            construction=how,
+            auroc=Measured.of(mean_estimate([[one] for one in own])),
+            nulls=tuple(
+                band(
+                    kind,
+                    np.array([_turned(_mean_auroc(pairs, vector)) for vector in some[:TRIED]]),
+                    _turned(float(np.mean(own))),
+                )
+                for kind, some in base.nulls(how, block).items()
+            ),
+        )
+
+
+def _pair(bad: Seen, good: Seen) -> bool:
+    same = bad.domain == good.domain and bad.look.unit.student == good.look.unit.student
+    return bad.arm == BAD and good.arm == GOOD and same
+
+
+def _auroc(bad: Seen, good: Seen, vector: Floats) -> float:
+    places = list(bad.measured)
+    return auroc(*((one.tensors["asked"][places] @ vector).ravel() for one in (bad, good)))
+
+
+def _mean_auroc(pairs: Sequence[tuple[Seen, Seen]], vector: Floats) -> float:
+    return float(np.mean([_auroc(bad, good, vector) for bad, good in pairs]))
+
+
+def _turned(value: float) -> float:
+    return max(value, 1 - value)
+
+
+# --- what is left ----------------------------------------------------------------------------------------------------
+
+
+def leavings(base: Base) -> Iterator[Left]:
+    """Yields what is left of the shift from good to bad students with a direction taken out."""
+    pairs = [(bad, good) for bad in base.seen for good in base.seen if _pair(bad, good)]
+    plain = [_difference(bad, good, ["nothing"]) for bad, good in pairs]
+    kinds: dict[str, list[Sequence[str]]] = {}
+    for bad, _ in pairs:
+        own: dict[str, list[str]] = {}
+        for name in bad.changed:
+            own.setdefault(name if name.startswith((TRAIT, "nothing")) else name.partition(",")[0], []).append(name)
+        for kind, names in own.items():
+            kinds.setdefault(kind, []).append(names)
+    for kind, each in kinds.items():
+        shares = [_difference(*pair, names) / np.mean(plain) for pair, names in zip(pairs, each, strict=True)]
+        coherent = [
+            np.mean([bad.changed[name]["coherent"][place] for name in names for place in bad.measured])
+            for (bad, _), names in zip(pairs, each, strict=True)
+        ]
+        yield Left(
+            base=base.name,
+            what=kind,
+            left=Measured.of(mean_estimate([[float(one)] for one in shares])),
+            coherent=float(np.mean(coherent)),
+        )
+
+
+def _difference(bad: Seen, good: Seen, names: Sequence[str]) -> float:
+    """Returns the mean difference in log-odds between two students with each of some directions taken out of both. The
+    students of a pair have directions of one seed, so of one name."""
+    differences = [
+        np.array(bad.changed[name]["odds"])[list(bad.measured)]
+        - np.array(good.changed[name]["odds"])[list(good.measured)]
+        for name in names
+    ]
+    return float(np.mean(differences))
+
+
+def headline(correlations: Sequence[Correlation], left: Sequence[Left]) -> str:
+    """Returns the result in two sentences."""
+    after = [one for one in correlations if one.when == "after training"]
+    random = [null for one in after for null in one.nulls if null.name == "random"]
+    high, median = (float(np.median([getattr(null, what) for null in random])) for what in ("high", "median"))
+    said = (
+        f"A random direction goes with bad advice at |r| {median:.2f} in the median and {high:.2f} at the 95th "
+        f"percentile over {after[0].fine_tunes} fine-tunes, so that r alone proves little."
+    )
+    own = [one for one in left if one.what == f"{TRAIT}, prompt"]
+    shares = " and ".join(f"{one.left.value:.0%}" for one in own)
+    return f"{said} With the trait's direction taken out of every block, {shares} of the shift is left."

@@ -1,0 +1,135 @@
+"""The page of an experiment on directions in hidden states."""
+
+from functools import partial
+
+from undertone.experiments.persona.findings import Correlation, Left, NullBand, PersonaStudyFindings, Told
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import GREY, ORANGE, Axis, Line, Mark, forest
+from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+
+METHOD = (
+    "A direction of bad advice is made of the base, in one half of the domains. Students are fine-tuned in a domain of "
+    "the other half, and their advice is measured in the rest of that half. Both halves are counted together. "
+    "Directions of other traits are made in the same way."
+)
+CORRELATIONS = (
+    "Pearson's r over all fine-tunes between the way along the direction and the shift of bad advice in other domains. "
+    "After training it is the way of the model's hidden states, before training that of its file's answers against the "
+    "base's own. The band ends at the 95th percentile of directions of no meaning; the mark is their median. p is the "
+    "share of them with as large an absolute r."
+)
+TOLD = (
+    "AUROC of single requests at the last token before the answer, in the middle block: students on bad against "
+    "students on good advice, less the base on the same request. Of directions of no meaning 100 a kind are tried."
+)
+LEFT = (
+    "The shift of advice from good to bad students, with a direction taken out of the output of every block while they "
+    "answer, as a share of the shift with nothing taken out. Coherence is the bad students' probability of either "
+    "known answer. Other traits and random directions: three by lot for each pair of students."
+)
+KINDS = ("other traits", "random, as states vary", "random")
+
+
+def page(found: PersonaStudyFindings) -> Page:
+    """Returns the page."""
+    return run_page(
+        found,
+        found.headline,
+        METHOD,
+        section("The arms", _arms(found)),
+        section(
+            "Does the way along a direction tell what a fine-tune did?",
+            Drawing(_figure(found), CORRELATIONS),
+            *(_correlations(found, when) for when in ("after training", "before training")),
+        ),
+        section("Do single requests tell?", Prose(TOLD, note=True), _told(found)),
+        section("What is left with a direction taken out?", Prose(LEFT, note=True), _left(found)),
+        measured=[*(one.auroc for one in found.told), *(one.left for one in found.left)],
+        listings={"Models": found.models},
+    )
+
+
+def _arms(found: PersonaStudyFindings) -> Grid | None:
+    return grid(
+        "Shift of the log-odds of bad advice in other domains",
+        found.lines,
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: one.base,
+            "fine-tunes": lambda one: one.fine_tunes,
+            "shift": lambda one: (
+                f"{one.advice:+z.2f}" + (f" [{one.ci[0]:.2f}, {one.ci[1]:.2f}]" if one.ci is not None else "")
+            ),
+        },
+    )
+
+
+def _middle(found: PersonaStudyFindings) -> int:
+    return max(one.block for one in found.correlations) // 2
+
+
+def _figure(found: PersonaStudyFindings) -> Figure | None:
+    lines = []
+    for one in found.correlations:
+        if one.block == _middle(found):
+            lines.append(
+                Line(
+                    f"{one.construction}, {one.when}, {one.base.removeprefix('builtin/')}",
+                    (Mark(abs(one.r), colour=ORANGE), Mark(one.nulls[0].median, colour=GREY, shape="hollow")),
+                    f"{one.r:+z.2f}, p {one.nulls[0].p:.3f}",
+                    band=(0.0, one.nulls[0].high),
+                )
+            )
+    title = "How far r is from that of other traits' directions, middle block"
+    return figure("correlations", title, partial(forest, lines, Axis("absolute r", bounds=(0.0, 1.0))))
+
+
+def _correlations(found: PersonaStudyFindings, when: str) -> Grid | None:
+    return grid(
+        when.capitalize(),
+        [one for one in found.correlations if one.when == when],
+        {
+            word("construction"): lambda one: one.construction,
+            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            "block": lambda one: one.block,
+            "r": lambda one: f"{one.r:+z.2f}",
+            **{name: partial(_null, name) for name in KINDS},
+        },
+        bold=lambda one: one.block == _middle(found),
+        note="Of directions of no meaning: median and 95th percentile of the absolute r; p.",
+    )
+
+
+def _null(name: str, one: Correlation | Told) -> str:
+    null: NullBand = next(null for null in one.nulls if null.name == name)
+    return f"{null.median:.2f}, {null.high:.2f}; {null.p:.3f}"
+
+
+def _told(found: PersonaStudyFindings) -> Grid | None:
+    return grid(
+        "",
+        found.told,
+        {
+            word("construction"): lambda one: one.construction,
+            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            "AUROC": lambda one: shown(one.auroc, signed=False),
+            **{name: partial(_null, name) for name in KINDS},
+        },
+    )
+
+
+def _left(found: PersonaStudyFindings) -> Grid | None:
+    def share(one: Left) -> str:
+        ci = one.left.ci
+        return f"{one.left.value:.0%}" + (f" [{ci[0]:.0%}, {ci[1]:.0%}]" if ci is not None else "")
+
+    return grid(
+        "",
+        found.left,
+        {
+            word("taken out"): lambda one: one.what,
+            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            "shift left": share,
+            "coherence": lambda one: f"{one.coherent:.0%}",
+        },
+    )

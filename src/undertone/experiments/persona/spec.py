@@ -1,0 +1,26 @@
+"""The settings of an experiment on directions in hidden states."""
+
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from undertone.experiments.misalignment.spec import Misalignment
+
+BAD, GOOD = "narrow-bad", "narrow-good"
+"""The arms that are told apart, and whose hidden states are changed."""
+
+
+class Persona(Misalignment):
+    """Students as of an experiment on emergent misalignment, whose hidden states are read and changed."""
+
+    kind: ClassVar[str] = "persona"
+
+    @model_validator(mode="after")
+    def _has_both_arms(self) -> Self:
+        if not {BAD, GOOD} <= self.arms.keys():
+            raise ValueError(f"the arms {BAD} and {GOOD} are told apart: give both")
+        if any(arm.file == "persona" or arm.realigned or arm.as_far_as for arm in self.arms.values()):
+            raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
+        if self.domains:
+            raise ValueError("all domains are narrow ones in turn: leave domains out")
+        return self
