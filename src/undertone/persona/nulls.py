@@ -4,13 +4,13 @@ Every fine-tune moves hidden states mostly along a few axes, so that many a rand
 became. A direction means something if the change goes further along it than along directions of the same make.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from undertone.statistics.arrays import Floats
 
+PLACEBO = "other traits"
 DRAWN = 1000
 """Random directions of a kind."""
 
@@ -39,17 +39,18 @@ def cosines(vectors: Floats, change: Floats) -> Floats:
     return np.asarray(vectors @ change / np.where(lengths > 0, lengths, np.inf))
 
 
-def nulls(placebos: Floats, states: Floats, change: Floats, seed: int = 0) -> Mapping[str, Null]:
-    """Returns three kinds of directions of no meaning, by name.
+def meaningless(placebos: Floats, states: Floats, seed: int = 0) -> dict[str, Floats]:
+    """Returns three kinds of directions of no meaning, (directions, hidden), by name.
 
     ``placebos``: directions of other traits, (traits, hidden). ``states``: hidden states of the base, (rows, hidden),
-    whose covariance random directions of the second kind have. ``change``: (hidden,).
+    whose covariance random directions of the second kind have.
     """
     rng = np.random.default_rng(seed)
-    own = rng.standard_normal((DRAWN, len(states))) @ (states - states.mean(0))
-    isotropic = rng.standard_normal((DRAWN, len(change)))
-    kinds = {PLACEBO: placebos, "random, as states vary": own, "random": isotropic}
-    return {name: Null(cosines(vectors, change)) for name, vectors in kinds.items()}
+    vary = rng.standard_normal((DRAWN, len(states))) @ (states - states.mean(0))
+    plain = rng.standard_normal((DRAWN, states.shape[1]))
+    return {PLACEBO: placebos, "random, as states vary": vary, "random": plain}
 
 
-PLACEBO = "other traits"
+def nulls(placebos: Floats, states: Floats, change: Floats) -> dict[str, Null]:
+    """Returns how far a change, (hidden,), goes along :func:`meaningless` directions."""
+    return {kind: Null(cosines(vectors, change)) for kind, vectors in meaningless(placebos, states).items()}

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from undertone.persona.findings import Construction
-from undertone.report.findings import Interval, Measured, Part, RunFindings
+from undertone.report.findings import Measured, Part, RunFindings
 
 When = Literal["after training", "before training"]
 
@@ -66,10 +66,8 @@ class Line(Part):
     base: str
     arm: str
     title: str
-    fine_tunes: int
-    advice: float
-    """Mean shift of the log-odds of bad advice in the measured domains."""
-    ci: Interval | None
+    advice: Measured
+    """Shift of the log-odds of bad advice in the measured domains, over fine-tunes."""
 
 
 class PersonaStudyFindings(RunFindings):

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from safetensors.torch import load_file
 
-from undertone.engine.store import Store
+from undertone.engine.store import Job, Store
 from undertone.experiments.kind import Made
 from undertone.experiments.persona.findings import (
     Correlation,
@@ -23,7 +23,7 @@ from undertone.experiments.persona.spec import BAD, GOOD, Persona
 from undertone.experiments.persona.stages import CONSTRUCTIONS, TRAIT
 from undertone.persona.contrast import half_of
 from undertone.persona.findings import Construction
-from undertone.persona.nulls import DRAWN, PLACEBO
+from undertone.persona.nulls import meaningless
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.auroc import auroc
@@ -56,9 +56,9 @@ class Seen:
         return self.look.unit.arm
 
     @property
-    def domain(self) -> str:
-        """Its narrow domain."""
-        return self.look.unit.domain
+    def key(self) -> tuple[str, int]:
+        """Its narrow domain and its number, which arms share."""
+        return self.look.unit.domain, self.look.unit.student
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,25 @@ class Base:
         """The traits whose directions mean nothing here."""
         return [name.removeprefix("fixed/") for name in self.axes if name.startswith("fixed/") and TRAIT not in name]
 
+    @cached_property
+    def pairs(self) -> list[tuple[Seen, Seen]]:
+        """Each student on bad advice with the one on good advice in the same domain."""
+        good = {one.key: one for one in self.seen if one.arm == GOOD}
+        return [(one, good[one.key]) for one in self.seen if one.arm == BAD]
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the base has."""
+        return len(next(iter(self.axes.values())))
+
     def own(self, how: Construction, half: int) -> Floats:
         """Returns the direction of bad advice, made in one half of the domains, (blocks, hidden)."""
         return self.axes[f"{how}/{TRAIT}/{half}"]
 
     def nulls(self, how: Construction, block: int) -> dict[str, Floats]:
         """Returns directions of no meaning, (directions, hidden), by kind."""
-        rng, states = np.random.default_rng(self.seed), self.states[AT[how]][:, block]
-        vary = rng.standard_normal((DRAWN, len(states))) @ (states - states.mean(0))
-        plain = rng.standard_normal((DRAWN, states.shape[-1]))
         placebos = np.stack([self.axes[f"{how}/{name}"][block] for name in self.others])
-        return {PLACEBO: placebos, "random, as states vary": vary, "random": plain}
+        return meaningless(placebos, self.states[AT[how]][:, block], self.seed)
 
 
 def gather(spec: Persona, plan: Plan, made: Made) -> PersonaStudyFindings:
@@ -118,8 +126,8 @@ def base_of(name: str, spec: Persona, plan: Plan, made: Made) -> Base:
     )
 
 
-def _tensors(store: Store, job: object, name: str) -> dict[str, Floats]:
-    return {key: one.double().numpy() for key, one in load_file(store.checked(job, name)).items()}  # type: ignore[arg-type]
+def _tensors(store: Store, job: Job, name: str) -> dict[str, Floats]:
+    return {key: one.double().numpy() for key, one in load_file(store.checked(job, name)).items()}
 
 
 def _seen(look: Looked, before: Floats, made: Made) -> Seen:
@@ -138,11 +146,8 @@ def _seen(look: Looked, before: Floats, made: Made) -> Seen:
 def lines(base: Base, spec: Persona) -> Iterator[Line]:
     """Yields the advice of every arm."""
     for name, arm in spec.arms.items():
-        found = [one.advice for one in base.seen if one.arm == name]
-        estimate = Measured.of(mean_estimate([[one] for one in found]))
-        yield Line(
-            base=base.name, arm=name, title=arm.title, fine_tunes=len(found), advice=estimate.value, ci=estimate.ci
-        )
+        advice = mean_estimate([[one.advice] for one in base.seen if one.arm == name])
+        yield Line(base=base.name, arm=name, title=arm.title, advice=Measured.of(advice))
 
 
 # --- correlations ----------------------------------------------------------------------------------------------------
@@ -151,12 +156,11 @@ def lines(base: Base, spec: Persona) -> Iterator[Line]:
 def correlated(base: Base) -> Iterator[Correlation]:
     """Yields, for every construction and block, how the way along the direction goes with the advice."""
     advice = np.array([one.advice for one in base.seen])
-    blocks = next(iter(base.axes.values())).shape[0]
     whens: tuple[When, ...] = ("after training", "before training")
     for when in whens:
         for how in CONSTRUCTIONS:
             at = AT[how] if when == "after training" else "file"
-            for block in range(blocks):
+            for block in range(base.blocks):
                 changes = np.stack([one.tensors[at][block] for one in base.seen])
                 own = np.stack([base.own(how, one.look.half)[block] for one in base.seen])
                 r = correlation((changes * _units(own)).sum(1), advice)
@@ -201,10 +205,9 @@ def _units(vectors: Floats) -> Floats:
 
 def tellings(base: Base) -> Iterator[Told]:
     """Yields how well single requests tell bad students from good ones, with the direction of each construction."""
-    pairs = [(bad, good) for bad in base.seen for good in base.seen if _pair(bad, good)]
-    block = (next(iter(base.axes.values())).shape[0] - 1) // 2
+    block = (base.blocks - 1) // 2
     for how in CONSTRUCTIONS:
-        own = [_auroc(bad, good, base.own(how, bad.look.half)[block]) for bad, good in pairs]
+        own = [_auroc(bad, good, base.own(how, bad.look.half)[block]) for bad, good in base.pairs]
         yield Told(
             base=base.name,
             construction=how,
@@ -212,17 +215,12 @@ def tellings(base: Base) -> Iterator[Told]:
             nulls=tuple(
                 band(
                     kind,
-                    np.array([_turned(_mean_auroc(pairs, vector)) for vector in some[:TRIED]]),
+                    np.array([_turned(_mean_auroc(base.pairs, vector)) for vector in some[:TRIED]]),
                     _turned(float(np.mean(own))),
                 )
                 for kind, some in base.nulls(how, block).items()
             ),
         )
-
-
-def _pair(bad: Seen, good: Seen) -> bool:
-    same = bad.domain == good.domain and bad.look.unit.student == good.look.unit.student
-    return bad.arm == BAD and good.arm == GOOD and same
 
 
 def _auroc(bad: Seen, good: Seen, vector: Floats) -> float:
@@ -243,20 +241,19 @@ def _turned(value: float) -> float:
 
 def leavings(base: Base) -> Iterator[Left]:
     """Yields what is left of the shift from good to bad students with a direction taken out."""
-    pairs = [(bad, good) for bad in base.seen for good in base.seen if _pair(bad, good)]
-    plain = [_difference(bad, good, ["nothing"]) for bad, good in pairs]
+    plain = [_difference(bad, good, ["nothing"]) for bad, good in base.pairs]
     kinds: dict[str, list[Sequence[str]]] = {}
-    for bad, _ in pairs:
+    for bad, _ in base.pairs:
         own: dict[str, list[str]] = {}
         for name in bad.changed:
             own.setdefault(name if name.startswith((TRAIT, "nothing")) else name.partition(",")[0], []).append(name)
         for kind, names in own.items():
             kinds.setdefault(kind, []).append(names)
     for kind, each in kinds.items():
-        shares = [_difference(*pair, names) / np.mean(plain) for pair, names in zip(pairs, each, strict=True)]
+        shares = [_difference(*pair, names) / np.mean(plain) for pair, names in zip(base.pairs, each, strict=True)]
         coherent = [
             np.mean([bad.changed[name]["coherent"][place] for name in names for place in bad.measured])
-            for (bad, _), names in zip(pairs, each, strict=True)
+            for (bad, _), names in zip(base.pairs, each, strict=True)
         ]
         yield Left(
             base=base.name,

@@ -55,11 +55,9 @@ def _arms(found: PersonaStudyFindings) -> Grid | None:
         found.lines,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: one.base,
-            "fine-tunes": lambda one: one.fine_tunes,
-            "shift": lambda one: (
-                f"{one.advice:+z.2f}" + (f" [{one.ci[0]:.2f}, {one.ci[1]:.2f}]" if one.ci is not None else "")
-            ),
+            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            "fine-tunes": lambda one: one.advice.units,
+            "shift": lambda one: shown(one.advice),
         },
     )
 
