@@ -40,6 +40,7 @@ from undertone.measure.stored_answers import read_answers
 from undertone.measure.suite import Form, Prompt, Question, Suite
 from undertone.measure.verdict import verdict_of
 from undertone.models.local import LocalModel
+from undertone.persona.look import Look
 from undertone.report.html import to_html
 from undertone.report.page import Page
 from undertone.report.terminal import to_terminal
@@ -585,6 +586,20 @@ def test_the_verb_writes_verdict_report_and_numbers(here: Path, capsys: pytest.C
     kept = sorted((here / "out" / "answers").iterdir())
     assert kept and main([*command[:-2], "out/again"]) == 0
     assert sorted((here / "out" / "answers").iterdir()) == kept
+
+
+def test_what_cannot_be_looked_into_is_told_and_all_else_is_measured(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise UndertoneError("The chat template takes no system prompt.")
+
+    monkeypatch.setattr(Look, "of", refused)
+    (here / "few.toml").write_text(TOML)
+    assert main(["measure", "hf/./llama", "--base", "hf/./llama", "--suite", "few.toml", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["inside"] == [] and len(told["suites"]) == 2
+    assert "nothing was looked at inside: The chat template takes no system prompt." in told["notes"]
 
 
 def test_large_models_are_let_go_between_questions_and_nothing_changes(
