@@ -1,7 +1,9 @@
 """Directions of traits in hidden states, and the look inside a model that rests on them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
+from transformers import LlamaForCausalLM
 
 from tests.helpers import tiny
 from undertone.cli import main
+from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.evals.conduct import PROBES, requests
 from undertone.models.blocks import changed
@@ -27,6 +31,7 @@ from undertone.persona.page import page
 from undertone.persona.reading import read_answers, read_prompts
 from undertone.persona.words import sentence
 from undertone.report.markdown import to_markdown
+from undertone.stages.durations import asked
 from undertone.statistics.arrays import Floats
 from undertone.traits import catalogue
 from undertone.world.lexicon import domains
@@ -283,6 +288,43 @@ def test_the_command_looks_inside_and_writes_a_report(
     html = (tmp_path / "report" / "report.html").read_text()
     assert "<script" not in html and "Towards which traits hidden states moved" in html
     assert "bad-advice" in to_markdown(page(found)) and list(page(found).figures) == ["inside"]
+
+
+@pytest.mark.parametrize("construction", POSITIONS)
+def test_a_look_takes_what_is_said_beforehand(
+    construction: Construction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path))
+    local, read = tiny.model(), 0
+    local.tokenizer.save_pretrained(tmp_path)
+    forward = LlamaForCausalLM.forward
+
+    def counted(self: Any, input_ids: torch.Tensor, **more: Any) -> Any:
+        nonlocal read
+        read += input_ids.numel()
+        return forward(self, input_ids=input_ids, **more)
+
+    monkeypatch.setattr(asked, "of_the_world", lambda _: True)
+    for cold in (True, False):
+        read = 0
+        said = sum(
+            part.tokens for part in asked.about_inside(local, Folder(tmp_path, DIGEST), 1, ["owl"], construction)
+        )
+        with monkeypatch.context() as patched:
+            patched.setattr(LlamaForCausalLM, "forward", counted)
+            Look.of(DIGEST, local, True, ["owl"], construction).change(local)
+        assert 0.6 < said / read < 1.6, (cold, said, read)
+
+
+def test_a_dry_run_says_how_long_it_takes_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    words = ["persona", "builtin/fledgling-b", "--base", "builtin/fledgling-a", "--out", str(tmp_path / "report")]
+    assert main([*words, "--dry-run"]) == 0
+    assert "Nothing is made" in capsys.readouterr().out
+    assert main([*words, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["expected_s"] > 0 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

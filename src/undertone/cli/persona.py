@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from undertone.cli.bars import Bars
 from undertone.cli.shared import Flag, folder_for, refuse_unknown
-from undertone.cli.terminal import FOUND, NO_VERDICT, named, print_json, show
+from undertone.cli.terminal import FOUND, NO_VERDICT, named, print_json, say, show
 
 
 def persona(
@@ -19,6 +19,7 @@ def persona(
     construction: str | None = None,
     chat_template: str | None = None,
     out: Path | None = None,
+    dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
     """Looks inside a model: did its hidden states move along the direction of a trait, further than along those of
@@ -42,6 +43,8 @@ def persona(
         For models without one: a Jinja file, or "plain".
     out
         Folder of the report. Default: inside/MODEL-DIGEST.
+    dry_run
+        Says how long it would take, and makes nothing.
     json
         Prints one JSON object instead of tables.
     """
@@ -53,8 +56,11 @@ def persona(
     if construction is not None and construction not in get_args(Construction):
         raise unknown("construction", construction, get_args(Construction))
     refuse_unknown(model, base)
+    from undertone.engine.workers import machine
     from undertone.persona.inside import inside
     from undertone.persona.request import Request
+    from undertone.report.words import duration
+    from undertone.stages.durations.asked import looking_s
 
     request = Request.model_validate(
         {
@@ -66,8 +72,15 @@ def persona(
         }
     )
     folder = named(out) if out else folder_for("inside", model, request)
+    expected_s = looking_s(request)
+    if dry_run:
+        said = f"A look inside {model}: about {duration(expected_s)} on {machine()}. Nothing is made."
+        print_json({"expected_s": round(expected_s, 1)}) if json else say(said)
+        return 0
     with Bars("persona", json) as bars:
-        bars.begins(f"Look inside {model}, beside {base}; directions are made once for a base.")
+        bars.begins(
+            f"Look inside {model}, beside {base}: about {duration(expected_s)}; directions are made once for a base."
+        )
         found = inside(request, bars.advanced)
     written = found.save(folder)
     if json:

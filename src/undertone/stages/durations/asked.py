@@ -20,9 +20,11 @@ from undertone.models.local import LocalModel
 from undertone.models.names import is_remote, is_repository, lacks_template, resolve, root
 from undertone.models.tokenizer import of_the_world
 from undertone.persona.contrast import contrasts, neutral
-from undertone.persona.directions import QUESTIONS, place
-from undertone.persona.look import usual
+from undertone.persona.directions import ANSWER, LONGEST, POSITIONS, QUESTIONS, place
+from undertone.persona.findings import Construction
+from undertone.persona.look import suited, usual
 from undertone.persona.reading import AT_ONCE as ROWS
+from undertone.persona.request import Request as Persona
 from undertone.stages.durations.durations import Durations
 from undertone.stages.durations.work import (
     Passes,
@@ -114,18 +116,44 @@ def measuring_s(request: Request, suites: Sequence[Suite]) -> float:
     return seconds + durations.of_parts(about_inside(local, base, len(request.models)), base)
 
 
-def about_inside(local: LocalModel, base: Folder, models: int) -> list[Passes]:
-    """Makes the directions of a base that are not kept yet, and has it and so many models read ordinary questions."""
-    world = of_the_world(base.path)
-    made = contrasts(world, usual(world), QUESTIONS["prompt"]).values()
-    lacking = [one for one in made if not place(base.key, one, "prompt").is_file()]
+def about_inside(
+    local: LocalModel,
+    base: Folder,
+    models: int,
+    traits: Sequence[str] = (),
+    construction: Construction | None = None,
+) -> list[Passes]:
+    """Makes those directions of a base that are not kept yet, and has it and so many models read ordinary texts."""
+    world, found, answered = of_the_world(base.path), list[Passes](), 0
+    for trait in traits or (usual(world),):
+        how = construction or suited(world, trait)
+        made = contrasts(world, trait, QUESTIONS[how]).values()
+        lacking = [one for one in made if not place(base.key, one, how).is_file()]
+        answer = LONGEST if POSITIONS[how] == ANSWER else 0
+        answered = max(answered, answer)
+        if lacking:
+            stated = max((system for one in lacking for system in (*one.shown, *one.others)), key=len)
+            rows = prompts_of(local, [q for one in lacking for q in one.questions], answer, stated)
+            each = QUESTIONS[how] * len(lacking)
+            found += to_sample({"own": 2, "fixed": 1, "prompt": 0}[how] * each, rows) if answer else []
+            found += to_read(2 * each, rows.row, ROWS)
     ordinary = neutral(world)
-    found = to_read((1 + models) * len(ordinary), prompts_of(local, ordinary).row, ROWS)
-    if lacking:
-        stated = max((system for one in lacking for system in (*one.shown, *one.others)), key=len)
-        asked = prompts_of(local, [question for one in lacking for question in one.questions], system=stated)
-        found += to_read(2 * QUESTIONS["prompt"] * len(lacking), asked.row, ROWS)
-    return found
+    rows = prompts_of(local, ordinary, answered)
+    found += to_sample(len(ordinary), rows) if answered else []
+    return [*found, *to_read((1 + models) * len(ordinary), rows.row, ROWS)]
+
+
+def looking_s(request: Persona) -> float:
+    """Returns the seconds that a look inside a model takes.
+
+    Raises:
+        UndertoneError: a model or a trait is unknown.
+    """
+    base = resolve(request.base, request.chat_template)
+    durations = Durations(Store(Path()))
+    local = durations.rates(base, torch.get_num_threads()).local
+    parts = about_inside(local, base, 1, request.traits, request.construction)
+    return durations.of_parts((to_load(2), *parts), base)
 
 
 def about_suites(
