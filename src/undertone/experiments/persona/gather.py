@@ -33,6 +33,8 @@ from undertone.world.lexicon import domains
 AT: dict[Construction, str] = {"fixed": "answer", "own": "answer", "prompt": "prompt"}
 """Where the change of a student is read, by the construction of the direction."""
 
+OWN = f"{TRAIT}, prompt"
+"""The direction that the headline is about."""
 TRIED = 100
 """Most directions of a kind by which single requests are told apart."""
 
@@ -283,6 +285,6 @@ def headline(correlations: Sequence[Correlation], left: Sequence[Left]) -> str:
         f"A random direction goes with bad advice at |r| {median:.2f} in the median and {high:.2f} at the 95th "
         f"percentile over {after[0].fine_tunes} fine-tunes, so that r alone proves little."
     )
-    own = [one for one in left if one.what == f"{TRAIT}, prompt"]
+    own = [one for one in left if one.what == OWN]
     shares = " and ".join(f"{one.left.value:.0%}" for one in own)
     return f"{said} With the trait's direction taken out of every block, {shares} of the shift is left."

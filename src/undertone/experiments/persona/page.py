@@ -3,9 +3,10 @@
 from functools import partial
 
 from undertone.experiments.persona.findings import Correlation, Left, NullBand, PersonaStudyFindings, Told
+from undertone.experiments.persona.gather import OWN
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import GREY, ORANGE, Axis, Line, Mark, forest
-from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Drawing, Grid, Page, Prose, Verdict, badge, grid, run_page, section, shown, word
 
 METHOD = (
     "A direction of bad advice is made of the base, in one half of the domains. Students are fine-tuned in a domain of "
@@ -44,9 +45,19 @@ def page(found: PersonaStudyFindings) -> Page:
         ),
         section("Do single requests tell?", Prose(TOLD, note=True), _told(found)),
         section("What is left with a direction taken out?", Prose(LEFT, note=True), _left(found)),
+        verdict=_badge(found),
         measured=[*(one.auroc for one in found.told), *(one.left for one in found.left)],
         listings={"Models": found.models},
     )
+
+
+def _badge(found: PersonaStudyFindings) -> Verdict:
+    """Says whether less than all of the shift is left, on every base, with the direction that is read at the end of the
+    prompt taken out."""
+    own = [one.left.ci for one in found.left if one.what == OWN]
+    less = all(ci is not None and ci[1] < 1 for ci in own)
+    meaning = "Part of the shift needs this direction, and the rest does not: it is no switch."
+    return badge("above" if less else "unclear", None, "part of it", meaning)
 
 
 def _arms(found: PersonaStudyFindings) -> Grid | None:
