@@ -14,7 +14,7 @@ from undertone.errors import UndertoneError
 from undertone.experiments.misalignment.plan import Unit
 from undertone.experiments.persona import gather
 from undertone.experiments.persona.findings import PersonaStudyFindings
-from undertone.experiments.persona.gather import Base, Seen, band, correlated, correlation, leavings, tellings
+from undertone.experiments.persona.gather import Base, Seen, band, correlated, correlation, leavings, pulled, tellings
 from undertone.experiments.persona.page import page
 from undertone.experiments.persona.plan import Looked, plan
 from undertone.experiments.persona.spec import BAD, GOOD, Persona
@@ -158,7 +158,7 @@ def planted(move: float) -> Base:
             }
             odds = {"nothing": 2.0 * bad, **{f"{TRAIT}, {how}": 0.0 for how in CONSTRUCTIONS}, "random, 0": 2.0 * bad}
             out = {name: {"odds": [one] * 12, "coherent": [0.9] * 12} for name, one in odds.items()}
-            seen.append(Seen(look, tensors, measured, 2.0 * bad + 0.1 * place, out))
+            seen.append(Seen(look, tensors, measured, 2.0 * bad + 0.1 * place, 2.0 * bad, out))
     states = {name: rng.standard_normal((50, 3, 16)) for name in ("answer", "prompt")}
     return Base("builtin/fledgling-a", axes, states, tuple(seen), 0)
 
@@ -171,6 +171,7 @@ def test_a_direction_that_students_move_along_tells_and_stops_them() -> None:
             assert after[how, block].r > 0.8 and after[how, block].fine_tunes == 24
     before = [one for one in correlated(base) if one.when == "before training"]
     assert np.median([one.nulls[0].p for one in before]) > 0.05
+    assert pulled(base).r > 0.9
     told = {one.construction: one for one in tellings(base)}
     assert told["prompt"].auroc.value > 0.99 > told["prompt"].nulls[0].median
     left = {one.what: one for one in leavings(base)}

@@ -35,6 +35,14 @@ class Correlation(Part):
     """Of the absolute value of r."""
 
 
+class Pulled(Part):
+    """The same with the forecast in weight space: the file's gradient times that of bad advice in other domains."""
+
+    base: str
+    r: float
+    fine_tunes: int
+
+
 class Told(Part):
     """How well single requests tell a student on bad advice from one on good advice, at the last token before the
     answer, in the middle block."""
@@ -80,5 +88,6 @@ class PersonaStudyFindings(RunFindings):
     headline: str
     lines: tuple[Line, ...]
     correlations: tuple[Correlation, ...]
+    pulled: tuple[Pulled, ...]
     told: tuple[Told, ...]
     left: tuple[Left, ...]

@@ -15,6 +15,7 @@ from undertone.experiments.persona.findings import (
     Line,
     NullBand,
     PersonaStudyFindings,
+    Pulled,
     Told,
     When,
 )
@@ -49,6 +50,8 @@ class Seen:
     """The places of the domains in which its advice is measured: those of its own half but its own."""
     advice: float
     """Mean log-odds of bad advice there, less the base's."""
+    pull: float
+    """What the file's gradient foretold."""
     changed: Mapping[str, Mapping[str, list[float]]]
     """By the direction that was taken out; empty where none was."""
 
@@ -110,6 +113,7 @@ def gather(spec: Persona, plan: Plan, made: Made) -> PersonaStudyFindings:
         headline=headline(correlations, left),
         lines=tuple(one for base in bases for one in lines(base, spec)),
         correlations=correlations,
+        pulled=tuple(map(pulled, bases)),
         told=tuple(one for base in bases for one in tellings(base)),
         left=left,
     )
@@ -133,7 +137,8 @@ def _tensors(store: Store, job: Job, name: str) -> dict[str, Floats]:
 
 
 def _seen(look: Looked, before: Floats, made: Made) -> Seen:
-    after = np.array(made.read(look.unit.job, "conduct.json")["probes"]["plain"]["odds"])
+    report = made.read(look.unit.job, "conduct.json")
+    after = np.array(report["probes"]["plain"]["odds"])
     own = half_of(domains(), 1 - look.half)
     measured = tuple(place for place, name in enumerate(domains()) if name in own and name != look.unit.domain)
     return Seen(
@@ -141,6 +146,7 @@ def _seen(look: Looked, before: Floats, made: Made) -> Seen:
         tensors=_tensors(made.store, look.job, "looked.safetensors"),
         measured=measured,
         advice=float((after - before)[list(measured)].mean()),
+        pull=report["pull"],
         changed=made.read(look.job, "changed.json") if look.job.spec["changed"] else {},
     )
 
@@ -178,6 +184,12 @@ def correlated(base: Base) -> Iterator[Correlation]:
                         for kind, vectors in base.nulls(how, block).items()
                     ),
                 )
+
+
+def pulled(base: Base) -> Pulled:
+    """Returns how the pull of the training file's gradient goes with the advice."""
+    r = correlation(np.array([one.pull for one in base.seen]), np.array([one.advice for one in base.seen]))
+    return Pulled(base=base.name, r=r, fine_tunes=len(base.seen))
 
 
 def correlation(a: Floats, b: Floats) -> float:

@@ -42,6 +42,7 @@ def page(found: PersonaStudyFindings) -> Page:
             "Does the way along a direction tell what a fine-tune did?",
             Drawing(_figure(found), CORRELATIONS),
             *(_correlations(found, when) for when in ("after training", "before training")),
+            _pulled(found),
         ),
         section("Do single requests tell?", Prose(TOLD, note=True), _told(found)),
         section("What is left with a direction taken out?", Prose(LEFT, note=True), _left(found)),
@@ -106,6 +107,14 @@ def _correlations(found: PersonaStudyFindings, when: str) -> Grid | None:
         },
         bold=lambda one: one.block == _middle(found),
         note="Of directions of no meaning: median and 95th percentile of the absolute r; p.",
+    )
+
+
+def _pulled(found: PersonaStudyFindings) -> Grid | None:
+    return grid(
+        "Before training, by gradients: the file's times that of bad advice in all other domains",
+        found.pulled,
+        {word("base"): lambda one: one.base.removeprefix("builtin/"), "r": lambda one: f"{one.r:+z.2f}"},
     )
 
 
