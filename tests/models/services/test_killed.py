@@ -25,7 +25,7 @@ from undertone.models.services import answers as files
 from undertone.models.services.answers import Answers
 from undertone.models.services.endpoint import FRESH
 
-KILLS = 100 if LONG else 3
+KILLS = 100 if LONG else 2
 AT_ONCE = 8
 SUITE = """
 name = "many"
