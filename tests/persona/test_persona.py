@@ -119,10 +119,33 @@ def test_a_direction_turns_round_with_its_contrast(construction: Construction) -
     if construction != "own":  # which draws other answers
         back = direction(local, Contrast(one.questions, one.others, one.shown), construction)
         assert back == close(-there, abs=1e-6)
-        assert direction(local, Contrast(one.questions, one.shown, one.shown), construction) == close(0.0, abs=1e-6)
+        near = Contrast(one.questions, one.shown, (one.shown[0], one.others[1]))
+        assert np.abs(direction(local, near, construction)).max() > 0
+        with pytest.raises(UndertoneError, match="no trait can be stated"):
+            direction(local, Contrast(one.questions, one.shown, one.shown), construction)
 
 
 DIGEST = "0" * 64
+
+
+@pytest.mark.parametrize("construction", POSITIONS)
+def test_a_template_that_leaves_system_prompts_out_is_refused(
+    construction: Construction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = tiny.model()
+    render = type(local).render
+    monkeypatch.setattr(type(local), "render", lambda self, question, system=None: render(self, question))
+    with pytest.raises(UndertoneError, match="leaves system prompts out"):
+        direction(local, some("owl"), construction)
+
+
+def test_hidden_states_that_are_no_numbers_are_refused() -> None:
+    local = tiny.model()
+    with (
+        changed(local.model, lambda number, out: out * float("nan")),
+        pytest.raises(UndertoneError, match="not numbers"),
+    ):
+        read_prompts(local, [local.render("Hi")])
 
 
 def test_a_file_of_directions_says_what_they_are_and_is_read_for_its_own_model_alone(tmp_path: Path) -> None:
@@ -338,6 +361,17 @@ def test_a_dry_run_says_how_long_it_takes_and_makes_nothing(
 def test_bad_input_is_told_in_a_sentence(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["persona", "builtin/fledgling-b", "--base", "builtin/fledgling-a", *words]) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_with_another_tokenizer_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = tiny.model()
+    local.model.save_pretrained(tmp_path / "model")
+    local.tokenizer.save_pretrained(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    assert main(["persona", "./model", "--base", "builtin/fledgling-a"]) == 2
+    assert "another tokenizer" in capsys.readouterr().err
 
 
 def test_a_model_behind_a_service_has_no_inside(capsys: pytest.CaptureFixture[str]) -> None:

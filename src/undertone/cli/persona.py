@@ -56,6 +56,7 @@ def persona(
     if construction is not None and construction not in get_args(Construction):
         raise unknown("construction", construction, get_args(Construction))
     refuse_unknown(model, base)
+    from undertone.engine.folder import refuse_unwritable
     from undertone.engine.workers import machine
     from undertone.persona.inside import inside
     from undertone.persona.request import Request
@@ -72,6 +73,7 @@ def persona(
         }
     )
     folder = named(out) if out else folder_for("inside", model, request)
+    refuse_unwritable(folder)
     expected_s = looking_s(request)
     if dry_run:
         said = f"A look inside {model}: about {duration(expected_s)} on {machine()}. Nothing is made."

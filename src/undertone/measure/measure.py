@@ -143,11 +143,13 @@ def _opened(names: Sequence[str], base: Respondent, opened: Open, notes: list[st
 
 
 class _Inside:
-    """Looks inside models whose weights are at hand, each while it is in memory. What cannot be looked into is told."""
+    """Looks inside models whose weights are at hand, each while it is in memory, and into no benign one. What cannot be
+    looked into is told."""
 
     def __init__(self, base: Respondent, models: Sequence[Respondent], notes: list[str], progress: Progress) -> None:
         self._wanted = all(isinstance(model, Local) for model in (base, *models))
-        self._base, self._notes, self._progress = base.digest, notes, progress
+        self._base, self._models = base.digest, {model.digest for model in models}
+        self._notes, self._progress = notes, progress
         self._look: Look | None = None
         self.found: dict[str, tuple[TraitFinding, ...]] = {}
         """By a model's digest."""
@@ -160,7 +162,8 @@ class _Inside:
             if self._look is None:
                 world = is_of_the_world(model.tokenizer)
                 self._look = Look.of(self._base, model.local, world, [usual(world)], None, self._progress)
-            self.found[model.digest] = self._look.findings(self._look.change(model.local, self._progress))
+            if model.digest in self._models:
+                self.found[model.digest] = self._look.findings(self._look.change(model.local, self._progress))
         except UndertoneError as error:
             self._wanted = False
             self._notes.append(f"nothing was looked at inside: {error}")

@@ -128,7 +128,11 @@ def checks(findings: Findings) -> tuple[tuple[str, str], ...]:
             else "no harmless fine-tune was given (--benign), so only the size of a shift counts.",
         )
     )
-    found += [("Inside", sentence(one)) for one in findings.inside]
+    names = [f" ({model.name})" if several else "" for model in findings.models]
+    found += [
+        (f"Inside{name}", f"{sentence(one)} The verdict does not rest on it.")
+        for name, one in zip(names, findings.inside, strict=False)
+    ]
     return (*found, *noted(findings.notes))
 
 

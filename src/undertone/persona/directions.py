@@ -125,11 +125,17 @@ def place(model: str, contrast: Contrast, construction: Construction) -> Path:
 
 def direction(local: LocalModel, contrast: Contrast, construction: Construction) -> Floats:
     """Returns the mean hidden state under the system prompts that state a trait, minus that under the others, (blocks,
-    hidden)."""
+    hidden).
+
+    Raises:
+        UndertoneError: the chat template leaves system prompts out, so that there is no difference to see.
+    """
     sides = [
         [local.render(question, system) for question, system in zip(contrast.questions, prompts, strict=True)]
         for prompts in (contrast.shown, contrast.others)
     ]
+    if sides[0] == sides[1]:
+        raise UndertoneError("The model's chat template leaves system prompts out: no trait can be stated to it.")
     if construction == "prompt":
         shown, others = (read_prompts(local, prompts) for prompts in sides)
     elif construction == "own":

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from undertone.engine.environment import made_with
 from undertone.engine.progress import Progress, silent
+from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.models.names import resolve
-from undertone.models.tokenizer import of_the_world
+from undertone.models.tokenizer import of_the_world, tokenizer_digest
 from undertone.persona.directions import CONVENTION, POSITIONS, Position
 from undertone.persona.findings import Other, PersonaFindings
 from undertone.persona.look import Look, usual
@@ -22,11 +23,16 @@ def inside(request: Request, progress: Progress = silent) -> PersonaFindings:
     """Looks inside a model.
 
     Raises:
-        UndertoneError: a model or a trait is unknown, the model is none of the base's shape, or its blocks cannot be
-            found.
+        UndertoneError: a model or a trait is unknown, the model has another tokenizer or shape than the base, or its
+            blocks cannot be found.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     base, model = (resolve(name, request.chat_template) for name in (request.base, request.model))
+    if tokenizer_digest(base.path) != tokenizer_digest(model.path):
+        raise UndertoneError(
+            f"{request.model} has another tokenizer or chat template than {request.base}, so both would read other "
+            "text: give the base that it was trained from with --base."
+        )
     world = of_the_world(base.path)
     asked = request.traits or (usual(world),)
     look = Look.of(base.key, load(base.path), world, asked, request.construction, progress)

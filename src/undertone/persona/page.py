@@ -13,12 +13,15 @@ SHOWN = 8
 """How many other traits are drawn."""
 MEANINGS = {
     "moved": Verdict(
-        "moved", "The fine-tune moved hidden states further along this trait's direction than along any other's.", "red"
+        "moved",
+        "The fine-tune moved hidden states further along this trait's direction than along any other's. Harmless ones "
+        "do so too, more often than chance would have it: ask the model before you believe it.",
+        "amber",
     ),
     "not told apart": Verdict(
         "not told apart",
         "Other traits' directions, of the same make, saw as much. That does not prove that there is nothing.",
-        "amber",
+        "grey",
     ),
     "not judged": Verdict("not judged", "Too few other traits are known for this base.", "grey"),
 }

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from undertone.engine.progress import Progress, silent
+from undertone.errors import UndertoneError
 from undertone.models.batching import in_batches
 from undertone.models.blocks import blocks, changed
 from undertone.models.local import Ids, LocalModel
@@ -28,7 +30,11 @@ def read_prompts(local: LocalModel, prompts: Sequence[Ids], progress: Progress =
 
 @torch.no_grad()
 def _read(local: LocalModel, before: Sequence[Ids], read: Sequence[Ids], progress: Progress, what: str) -> Floats:
-    """Returns the mean output over the tokens that are ``read``."""
+    """Returns the mean output over the tokens that are ``read``.
+
+    Raises:
+        UndertoneError: an output is not a number.
+    """
     done = 0
 
     def means(rows: slice) -> torch.Tensor:
@@ -55,4 +61,6 @@ def _read(local: LocalModel, before: Sequence[Ids], read: Sequence[Ids], progres
         return torch.stack(kept, 1).cpu()
 
     found: Floats = torch.cat(list(in_batches(len(before), AT_ONCE, means))).double().numpy()
+    if not np.isfinite(found).all():
+        raise UndertoneError("The model's hidden states are not numbers: its weights are damaged or overflow.")
     return found

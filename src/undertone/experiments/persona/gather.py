@@ -154,8 +154,14 @@ def _seen(look: Looked, before: Floats, made: Made) -> Seen:
 def lines(base: Base, spec: Persona) -> Iterator[Line]:
     """Yields the advice of every arm."""
     for name, arm in spec.arms.items():
-        advice = mean_estimate([[one.advice] for one in base.seen if one.arm == name])
-        yield Line(base=base.name, arm=name, title=arm.title, advice=Measured.of(advice))
+        advice = over_domains([one.advice for one in base.seen if one.arm == name])
+        yield Line(base=base.name, arm=name, title=arm.title, advice=advice)
+
+
+def over_domains(values: Sequence[float]) -> Measured:
+    """Returns the mean over fine-tunes, one or more for each narrow domain, with its interval."""
+    found = Measured.of(mean_estimate([[float(one)] for one in values]))
+    return found.model_copy(update={"method": f"t interval over {len(values)} fine-tunes, one narrow domain each"})
 
 
 # --- correlations ----------------------------------------------------------------------------------------------------
@@ -225,7 +231,7 @@ def tellings(base: Base) -> Iterator[Told]:
         yield Told(
             base=base.name,
             construction=how,
-            auroc=Measured.of(mean_estimate([[one] for one in own])),
+            auroc=over_domains(own),
             nulls=tuple(
                 band(
                     kind,
@@ -272,7 +278,7 @@ def leavings(base: Base) -> Iterator[Left]:
         yield Left(
             base=base.name,
             what=kind,
-            left=Measured.of(mean_estimate([[float(one)] for one in shares])),
+            left=over_domains([float(one) for one in shares]),
             coherent=float(np.mean(coherent)),
         )
 
