@@ -84,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """Else a body would wait 40 ms for the client to acknowledge its headers."""
     server: Server
 
     def do_POST(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from undertone.lineage.chain import Entry, Standing
 from undertone.reading.hostile import one_line
 from undertone.report.canvas import MUTED, Row, chart, of, placed
-from undertone.report.svg import INK, svg
+from undertone.report.svg import INK, styled, svg
 
 if TYPE_CHECKING:
     import altair as alt
@@ -31,7 +31,7 @@ def chain_svg(entries: Sequence[Entry]) -> str:
 
     height = STEP * len(entries) + 10
     drawn = alt.LayerChart(layer=list(_layers(_rows(entries), height)), width=WIDTH, height=height)
-    return svg(drawn, f"Where {one_line(entries[0].name)} comes from")
+    return svg(styled(drawn), f"Where {one_line(entries[0].name)} comes from")
 
 
 def _rows(entries: Sequence[Entry]) -> list[Row]:

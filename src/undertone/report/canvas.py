@@ -65,10 +65,15 @@ class Figure:
 
 def figure(name: str, title: str, draw: Callable[[Canvas], alt.LayerChart | None]) -> Figure | None:
     """The figure of what ``draw`` draws; None if there is nothing to draw."""
-    wide, narrow, title = draw(WIDE), draw(NARROW), one_line(title)
-    if wide is None or narrow is None:
+    import altair as alt
+
+    with alt.utils.schemapi.debug_mode(False):  # parts are not checked against the schema either
+        charts = [chart for chart in map(draw, (WIDE, NARROW)) if chart is not None]
+        specs = [styled(chart) for chart in charts]
+    if len(specs) < 2:
         return None
-    spec = styled(wide.properties(title=title)).to_dict()
+    (wide, narrow), title = specs, one_line(title)
+    spec = wide | {"title": title}
     try:
         return Figure(name, title, spec, wide=svg(wide, title), narrow=svg(narrow, title))
     except Undrawn as error:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -352,6 +353,7 @@ def test_ctrl_c_while_jobs_run_and_the_same_command_goes_on(there: There) -> Non
     ) as process:
         while len(there.server.jobs) < 4 or not all(job["looks"] for job in there.server.jobs[-1:]):
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err and not out
