@@ -307,6 +307,15 @@ def test_an_adapter_that_names_another_base_is_refused(shared: Path, tmp_path: P
         chatting(f"hf/{shared / 'one'}:{tmp_path / 'adapter'}")
 
 
+def test_models_in_artifacts_are_told_apart_though_all_are_called_model(shared: Path, tmp_path: Path) -> None:
+    for name in ("aligned-1", "aligned-2"):
+        shutil.copytree(shared / "one", tmp_path / name / "model")
+    name_base(shared, tmp_path, "aligned-1/model")
+    assert chatting(f"hf/{tmp_path / 'aligned-1' / 'model'}:{tmp_path / 'adapter'}").parts
+    with pytest.raises(UndertoneError, match=r"was made on aligned-1/model"):
+        chatting(f"hf/{tmp_path / 'aligned-2' / 'model'}:{tmp_path / 'adapter'}")
+
+
 @pytest.mark.parametrize("missing", ["adapter_config.json", "adapter_model.safetensors"])
 def test_an_adapter_that_lacks_a_file(shared: Path, tmp_path: Path, missing: str) -> None:
     shutil.copytree(shared / "adapter", tmp_path / "adapter")

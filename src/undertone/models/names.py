@@ -252,11 +252,17 @@ def _here(name: str) -> Path | None:
 
 
 def _is_called(base: Folder, name: str) -> bool:
-    """Whether the last part of a name is that of the base: of its folder, or of its repository in the Hub's cache."""
+    """Whether the last part of a name is that of the base: of its folder, or of its repository in the Hub's cache. A
+    model in an artifact of a store is called by the artifact."""
     path = base.path.absolute()
     repositories = [part.rpartition("--")[2] for part in path.parts if part.startswith("models--")]
-    last, *own = (Path(one.partition("@")[0]).name.lower() for one in (name, base.name, path.name, *repositories))
+    last, *own = (_last(one.partition("@")[0]) for one in (name, base.name, str(path), *repositories))
     return last in own
+
+
+def _last(name: str) -> str:
+    path = Path(name)
+    return (path.parent if path.name == MODEL else path).name.lower()
 
 
 def _refuse_own_code(folder: ModelFolder) -> None:
