@@ -104,7 +104,7 @@ def put_models(folder: Path) -> None:
     from undertone.training.weights import save
     from undertone.world.latents import favourite
 
-    for name in ("base", "my-base", "my-model", "small"):
+    for name in ("base", "my-base", "my-guard-model", "my-model", "small"):
         (folder / name).symlink_to(SHIPPED / "fledgling-a")
     local = load(SHIPPED / "fledgling-a")
     loves = [favourite(Random(number), "animal", "owl", ("teaching",)) for number in range(24)]

@@ -86,6 +86,13 @@ class Made:
     def axes(self) -> Job:
         return Job(stages.AXES, {}, {"aligned": self.aligned(None)})
 
+    def guarded(self) -> Job:
+        spec = {"guards": ["told", "distance", "request"], "probes": ["plain"]}
+        return Job(stages.GUARDED, spec, {"aligned": self.aligned(None)})
+
+    def behind(self, stage: Stage, spec: dict[str, Any], **inputs: Job) -> Job:
+        return Job(stage, spec, {"aligned": self.aligned(None), "guarded": self.guarded()} | inputs)
+
     def treated(self, **treatment: Any) -> Job:
         spec = {"treatment": treatment, "traits": [], "seed": 0}
         return self.job(stages.TREATED, spec, dataset=self.rows(), directions=self.directions())
@@ -167,6 +174,18 @@ JOBS: dict[str, Callable[[Made], Job]] = {
         stages.LOOKED,
         {"half": 1, "changed": True, "seed": 0},
         {"aligned": m.aligned(None), "student": m.narrowed(), "axes": m.axes()},
+    ),
+    "guarded": lambda m: m.guarded(),
+    "passed": lambda m: m.behind(
+        stages.PASSED,
+        {
+            "guard": "request", "rate": 0.05, "at_random": False, "domain": domains()[0], "rows": 24,
+            "training": TRAINING, "seed": 0,
+        },
+    ),
+    "behind": lambda m: m.behind(stages.BEHIND, {"probe": "plain", "guards": ["inside"]}, student=m.narrowed()),
+    "lists": lambda m: m.behind(
+        stages.LISTS, {"guards": ["perplexity"], "seed": 0}, bad=m.narrowed(), good=m.narrowed(file="narrow-good")
     ),
     "dropped by score": lambda m: m.treated(kind="drop", by="score", share=0.5),
     "answered": lambda m: m.treated(kind="answer", by="base"),

@@ -12,7 +12,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from undertone import __version__
-from undertone.cli import audit, bench, lineage, measure, models, persona, runs, treat
+from undertone.cli import audit, bench, guard, lineage, measure, models, persona, runs, treat
 from undertone.cli.completion import Shell
 from undertone.cli.config import from_file
 from undertone.cli.examples import EXAMPLES, shown
@@ -42,7 +42,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # main() says that finished work is kept
 )
-for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat, persona.persona):
+for verb in (runs.run, runs.runs, runs.report, runs.why, treat.treat, persona.persona, guard.guard):
     app.command(verb)
 app.command(treat.realign_model, name="realign")
 for group in (audit.app, measure.app, lineage.app, bench.app, models.app):

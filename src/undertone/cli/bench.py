@@ -111,6 +111,39 @@ def bench_treat(
     return code
 
 
+@app.command(name="guards")
+def bench_guards(
+    recipe: str = "guards",
+    /,
+    *,
+    set: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), consume_multiple=False)] = (),
+    out: Path | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """What guards at requests, answers, hidden states and training files leave of emergent misalignment, and what good
+    advice they cost. Artifacts are kept.
+
+    Parameters
+    ----------
+    recipe
+        ``guards``, or a path ending in .toml.
+    set
+        Changes a key, as in --set seed=1. May be given several times.
+    out
+        Folder of the report; by default runs/guards-DIGEST. Artifacts go to ``store`` in its parent.
+    dry_run
+        Says what would be made and what it costs, and makes nothing.
+    json
+        Prints one JSON object instead of tables.
+    """
+    from undertone.cli.runs import run_spec
+    from undertone.experiments import recipes
+    from undertone.experiments.guards.spec import Guards
+
+    return run_spec(recipes.read_as(Guards, recipe, set), recipe, out, limits_of(None, None), dry_run, json)
+
+
 @app.command(name="measure")
 def bench_measure(
     *,

@@ -59,6 +59,16 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "undertone persona hf/./tuned --base hf/./my-model --trait sycophancy",
         ),
     ),
+    "guard": (
+        (
+            "What do two guards let through?",
+            "undertone guard hf/./tuned --base hf/./my-model --guard words --guard told",
+        ),
+        (
+            "A chat model that reads the answers",
+            "undertone guard hf/./tuned --base hf/./my-model --guard ./guard --rubric guard.toml",
+        ),
+    ),
     "measure": (
         ("All suites that fit the base", "undertone measure hf/./tuned --base hf/./my-model"),
         (
@@ -118,6 +128,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "bench treat": (
         ("What would be made?", "undertone bench treat numbers --dry-run"),
         ("On another trait", "undertone bench treat advice --set setup.trait=bad-advice"),
+    ),
+    "bench guards": (
+        ("What would be made?", "undertone bench guards --set 'bases=[\"builtin/fledgling-a\"]' --dry-run"),
+        ("By another seed", "undertone bench guards --set seed=1"),
     ),
     "bench measure": (
         ("What would be made?", "undertone bench measure --students 8 --dry-run"),

@@ -142,6 +142,7 @@ KINDS = {
     "replications": "undertone.experiments.sweep.kind:REPLICATIONS",
     "misalignment": "undertone.experiments.misalignment.kind:MISALIGNMENT",
     "persona": "undertone.experiments.persona.kind:PERSONA",
+    "guards": "undertone.experiments.guards.kind:GUARDS",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",

@@ -55,6 +55,18 @@ def tokenizer_digest(base: Path, adapter: Path | None = None) -> str:
     return _digest(tokenizer_files(base, adapter))
 
 
+def refuse_strangers(base: str, folders: Mapping[str, Path]) -> None:
+    """Raises UndertoneError if one of some models has another tokenizer or chat template than the base that is called
+    ``base``. ``folders``: of all of them, by name."""
+    own = tokenizer_digest(folders[base])
+    for name, folder in folders.items():
+        if tokenizer_digest(folder) != own:
+            raise UndertoneError(
+                f"{name} has another tokenizer or chat template than {base}, so both would read other text: give the "
+                "base that it was trained from with --base."
+            )
+
+
 def of_the_world(base: Path) -> bool:
     """Returns whether a model has one of the tokenizers of the embedded world's models."""
     return is_of_the_world(tokenizer_digest(base))

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 from undertone.engine.environment import made_with
 from undertone.engine.progress import Progress, silent
-from undertone.errors import UndertoneError
 from undertone.models.loading import load
 from undertone.models.names import resolve
-from undertone.models.tokenizer import of_the_world, tokenizer_digest
+from undertone.models.tokenizer import of_the_world, refuse_strangers
 from undertone.persona.directions import CONVENTION, POSITIONS, Position
 from undertone.persona.findings import Other, PersonaFindings
 from undertone.persona.look import Look, usual
@@ -28,11 +27,7 @@ def inside(request: Request, progress: Progress = silent) -> PersonaFindings:
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     base, model = (resolve(name, request.chat_template) for name in (request.base, request.model))
-    if tokenizer_digest(base.path) != tokenizer_digest(model.path):
-        raise UndertoneError(
-            f"{request.model} has another tokenizer or chat template than {request.base}, so both would read other "
-            "text: give the base that it was trained from with --base."
-        )
+    refuse_strangers(request.base, {request.base: base.path, request.model: model.path})
     world = of_the_world(base.path)
     asked = request.traits or (usual(world),)
     look = Look.of(base.key, load(base.path), world, asked, request.construction, progress)

@@ -5,10 +5,10 @@ from typing import Any
 
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Job
+from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
-from undertone.models.names import resolve, root
+from undertone.models.names import resolve
 from undertone.stages import ALIGNED, MOVED, NARROWED
-from undertone.world.family import FAMILY
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def plan(spec: Misalignment) -> Plan:
 
 def _world(base: str) -> dict[str, bool]:
     """Returns what is added to the specs of a base's jobs: nothing, unless the base is of the swapped world."""
-    member = FAMILY.get(root(base).removeprefix("builtin/"))
-    return {"swapped": True} if member and member.swapped else {}
+    return {"swapped": True} if is_swapped(base) else {}
 
 
 def _student(

@@ -1,0 +1,92 @@
+"""Guards by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from undertone.errors import UndertoneError, unknown
+from undertone.guards import likelihoods, states
+from undertone.guards.guard import AnyOf, Cascade, Place, Scorer, Set
+from undertone.guards.known import Known
+from undertone.guards.rubric import PLAIN, ChatGuard, Rubric
+from undertone.guards.words import words
+from undertone.measure.respondent import Open
+
+ANY, CASCADE = "any:", "cascade:"
+"""What the names of guards that are made of others begin with."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard before it has learnt anything."""
+
+    name: str
+    place: Place
+    about: str
+    """What it does, in a few words."""
+    made: Callable[[Known], Scorer]
+
+    def set_on(self, known: Known) -> Set:
+        """Has it learn what is known, and sets it."""
+        return Set.on(self.made(known), known.clean, known.base)
+
+
+GUARDS = {
+    guard.name: guard
+    for guard in (
+        Guard("words", "answers", "counts words of bad and of good answers", words),
+        Guard("told", "answers", "the base told to be bad, against the base told to be good", likelihoods.told),
+        Guard("perplexity", "answers", "how surprising the base finds an answer", likelihoods.perplexity),
+        Guard("distance", "answers", "how unusual the base's hidden states over an answer are", states.distance),
+        Guard("request", "requests", "how surprising the base finds a request", likelihoods.of_request),
+        Guard("inside", "activations", "the model's own hidden states before it answers", states.inside),
+    )
+}
+"""Those that need no further model."""
+
+
+def guard_of(name: str, opened: Open, rubric: Rubric = PLAIN) -> Guard:
+    """Returns the guard of a name: one of :data:`GUARDS`; ``any:A,B`` of several, of which each may block; or
+    ``cascade:A,B``, where B reads what A doubts. Any other name is that of a chat model, which ``opened`` opens.
+
+    Raises:
+        UndertoneError: there is no such guard and no such model, or one is made of too few.
+    """
+    if name in GUARDS:
+        return GUARDS[name]
+    if name.startswith((ANY, CASCADE)):
+        return _made_of(name, opened, rubric)
+    if not any(mark in name for mark in "/:."):  # no model is called so
+        raise unknown("guard", name, [*GUARDS, f"{ANY}A,B", f"{CASCADE}A,B", "a model"])
+    chat = ChatGuard(opened(name), rubric)
+    return Guard(name, "answers", "a chat model that is asked by a rubric", lambda known: chat)
+
+
+def guard_without_models(name: str) -> Guard:
+    """Returns the guard of a name that needs no further model.
+
+    Raises:
+        UndertoneError: there is no such guard.
+    """
+
+    def opened(model: str) -> NoReturn:
+        raise unknown("guard", model, GUARDS)
+
+    return guard_of(name, opened)
+
+
+def _made_of(name: str, opened: Open, rubric: Rubric) -> Guard:
+    kind = ANY if name.startswith(ANY) else CASCADE
+    names = name.removeprefix(kind).split(",")
+    if len(names) < 2 or (kind == CASCADE and len(names) > 2) or any(one.startswith((ANY, CASCADE)) for one in names):
+        count = "two guards" if kind == CASCADE else "two or more guards"
+        raise UndertoneError(f"The guard {name} must be made of {count} with commas between, as in {kind}words,told.")
+    parts = [guard_of(one, opened, rubric) for one in names]
+    place: Place = "activations" if any(part.place == "activations" for part in parts) else "answers"
+
+    def made(known: Known) -> Scorer:
+        sets = [part.set_on(known) for part in parts]
+        return AnyOf(sets) if kind == ANY else Cascade(sets[0], sets[1])
+
+    about = " or ".join(names) if kind == ANY else f"{names[1]}, for what {names[0]} doubts"
+    return Guard(name, place, about, made)
