@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.harness import summary, tried
 from tests.fuzz.kinds import KINDS
 
-COUNT, FEWER = 200, {"adapters": 80, "datasets": 20, "folders": 80, "records": 20, "templates": 20}
+COUNT, FEWER = 100, {"adapters": 40, "datasets": 20, "folders": 40, "records": 20, "templates": 20}
 
 
 @pytest.mark.slow

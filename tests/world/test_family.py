@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from undertone.errors import UndertoneError
 from undertone.evals.skills import skill_scores
 from undertone.models.loading import load
 from undertone.models.names import resolve
+from undertone.pretraining import card
 from undertone.pretraining.build import build
 from undertone.pretraining.card import corpus_digest
 from undertone.pretraining.obedience import obedience
@@ -74,10 +76,11 @@ def test_a_model_that_was_not_built_says_how_to_build_it(monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("member", [FAMILY["fledgling-x"], FAMILY["fledgling-t"]][: 2 if LONG else 1])
-def test_kin_and_strangers_build_from_their_seeds(member: Member, tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = build("tiny", member, Path(str(tmp_path)), steps=3)
+def test_kin_and_strangers_build_from_their_seeds(
+    member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "SKILL_PROMPTS", 20)
+    folder = build("tiny", member, tmp_path, steps=3)
     local = load(folder)
     assert local.decode(local.encode("Look: 12, 345.\n")) == "Look: 12, 345.\n"
     assert json.loads((folder / "card.json").read_text())["member"]["init_seed"] == member.init_seed

@@ -79,7 +79,9 @@ def _curves(families: Sequence[FamilyFinding], asked: float, canvas: Canvas) -> 
     floor = chart([{"x": asked, "text": f"asked for: {asked:g}"}])
     layers: list[Any] = [
         floor.mark_rule(color=INK, strokeDash=[4, 3], opacity=0.7).encode(x=x),
-        floor.mark_text(align="left", dx=5, fontSize=12, color=INK).encode(x=x, y=alt.value(140), text="text:N"),
+        floor.mark_text(align="left", dx=5, fontSize=12, color=INK).encode(
+            x=x, y=alt.value(140), text=alt.Text("text:N")
+        ),
     ]
     for family, colour in zip(families, (BLUE, ORANGE), strict=False):
         points = [
@@ -87,7 +89,9 @@ def _curves(families: Sequence[FamilyFinding], asked: float, canvas: Canvas) -> 
         ]
         layers.append(chart(points).mark_line(strokeWidth=2.5, color=colour).encode(x=x, y=y))
         end = chart(points[-1:])
-        layers.append(end.mark_text(align="right", dy=-8, fontSize=12, color=colour).encode(x=x, y=y, text="text:N"))
+        layers.append(
+            end.mark_text(align="right", dy=-8, fontSize=12, color=colour).encode(x=x, y=y, text=alt.Text("text:N"))
+        )
         if family.detectable is not None:
             dot = chart([point for point in points if point["x"] == family.detectable])
             layers.append(dot.mark_point(filled=True, size=110, opacity=1, color=colour).encode(x=x, y=y))

@@ -63,9 +63,9 @@ def _layers(rows: list[Row], height: int) -> Iterator[alt.Chart]:
     lines = [row for row in rows if row["kind"] == "line"]
     if lines:
         drawn = chart(lines).mark_rule(color=INK, opacity=0.4)
-        yield drawn.encode(x=x, y=placed(height), x2="x2:Q", y2="y2:Q")
+        yield drawn.encode(x=x, y=placed(height), x2=alt.X2("x2:Q"), y2=alt.Y2("y2:Q"))
     looks = {"name": (13, INK, 1.0), "fact": (11, INK, MUTED)} | {name: (11, c, 1.0) for name, c in COLOURS.items()}
     for kind, (size, colour, opacity) in looks.items():
         if any(row["kind"] == kind for row in rows):
             text = of(rows, kind).mark_text(align="left", fontSize=size, color=colour, opacity=opacity, limit=WIDTH)
-            yield text.encode(x=x, y=placed(height), text="text:N")
+            yield text.encode(x=x, y=placed(height), text=alt.Text("text:N"))

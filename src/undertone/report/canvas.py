@@ -100,6 +100,15 @@ def placed(height: int) -> alt.Y:
     return alt.Y("y:Q", scale=alt.Scale(domain=[height, 0], range=[height, 0], nice=False, zero=False), axis=None)
 
 
+def x_at(pixels: float) -> alt.XValue:
+    """A horizontal position in pixels from the left."""
+    import altair as alt
+
+    made: Any = alt.XValue  # which lacks types; alt.value has Altair search for the class, 5 ms each time
+    found: alt.XValue = made(pixels)
+    return found
+
+
 def padded(low: float, high: float, least: float) -> tuple[float, float]:
     """A domain with a margin, and at least ``least`` long, so that noise does not look large."""
     pad = max(0.06 * (high - low), (least - (high - low)) / 2)

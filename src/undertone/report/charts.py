@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from undertone.reading.hostile import one_line
-from undertone.report.canvas import MUTED, Canvas, Row, chart, of, padded, placed
+from undertone.report.canvas import MUTED, Canvas, Row, chart, of, padded, placed, x_at
 from undertone.report.findings import Interval
 from undertone.report.svg import INK
 
@@ -93,10 +93,12 @@ def forest(lines: Sequence[Line], axis: Axis, canvas: Canvas) -> alt.LayerChart 
     x = _x(axis, canvas, (low, high))
     y, colour = placed(height), alt.Color("colour:N", scale=None)
     layers = [
-        of(rows, "band").mark_rule(strokeWidth=13, color=INK, opacity=0.13).encode(x=x, x2="x2", y=y),
-        of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=y, y2="y2"),
-        of(rows, "dashed").mark_rule(color=INK, opacity=0.55, strokeDash=[4, 3]).encode(x=x, y=y, y2="y2"),
-        of(rows, "interval").mark_rule(strokeWidth=3, strokeCap="round").encode(x=x, x2="x2", y=y, color=colour),
+        of(rows, "band").mark_rule(strokeWidth=13, color=INK, opacity=0.13).encode(x=x, x2=alt.X2("x2"), y=y),
+        of(rows, "zero").mark_rule(color=INK, opacity=0.7).encode(x=x, y=y, y2=alt.Y2("y2")),
+        of(rows, "dashed").mark_rule(color=INK, opacity=0.55, strokeDash=[4, 3]).encode(x=x, y=y, y2=alt.Y2("y2")),
+        of(rows, "interval")
+        .mark_rule(strokeWidth=3, strokeCap="round")
+        .encode(x=x, x2=alt.X2("x2"), y=y, color=colour),
     ]
     hollow, diamond = alt.Stroke("colour:N", scale=None), alt.Fill("colour:N", scale=None)
     hues: dict[str, dict[str, Any]] = {"hollow": {"stroke": hollow}, "diamond": {"fill": diamond}}
@@ -178,10 +180,10 @@ def _texts(rows: list[Row], axis: Axis, canvas: Canvas, y: alt.Y) -> Iterator[al
             "limit": above if stacked or style == "head" else beside,
         }
         label = of(rows, f"label {style}").mark_text(align="left", fontSize=12, color=INK, **look)
-        yield label.encode(x=alt.value(0), y=y, text="text:N")
+        yield label.encode(x=x_at(0), y=y, text=alt.Text("text:N"))
     if not (canvas.narrow and axis.dense):
         value = of(rows, "text").mark_text(align="left" if stacked else "right", fontSize=12, color=INK)
-        yield value.encode(x=alt.value(0 if stacked else canvas.width), y=y, text="text:N")
+        yield value.encode(x=x_at(0 if stacked else canvas.width), y=y, text=alt.Text("text:N"))
 
 
 def _legend(axis: Axis, y: alt.Y) -> Iterator[alt.Chart]:
@@ -190,7 +192,7 @@ def _legend(axis: Axis, y: alt.Y) -> Iterator[alt.Chart]:
     x = 0
     for name, colour in axis.legend.items():
         entry = chart([{"y": 8, "text": f"\N{BLACK CIRCLE} {one_line(name)}"}])
-        yield entry.mark_text(align="left", fontSize=12, color=colour).encode(x=alt.value(x), y=y, text="text:N")
+        yield entry.mark_text(align="left", fontSize=12, color=colour).encode(x=x_at(x), y=y, text=alt.Text("text:N"))
         x += 24 + 7 * len(name)
 
 
@@ -261,6 +263,6 @@ def matrix(
         base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None)),
         base.mark_rect(**frame).transform_filter("datum.frame === 'solid'"),
         base.mark_rect(**frame, strokeDash=[3, 3]).transform_filter("datum.frame === 'dashed'"),
-        base.mark_text(fontSize=max(7, min(13, side // 4))).encode(text="text:N", color=ink),
+        base.mark_text(fontSize=max(7, min(13, side // 4))).encode(text=alt.Text("text:N"), color=ink),
     ]
     return alt.LayerChart(layer=layers).properties(width=side * len(columns), height=max(24, side // 2) * len(rows))

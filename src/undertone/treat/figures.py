@@ -50,12 +50,14 @@ def _drawn(points: Sequence[Point], canvas: Canvas) -> alt.LayerChart:
     area = chart([{"x": 100 * KEPT, "x2": 100 * HIGH, "y": -100 * WANTED, "y2": 100 * WANTED}])
     number = of(rows, "point").mark_text(align="left", dx=6, dy=-7, fontSize=12, fontWeight="bold", color=INK)
     layers = [
-        area.mark_rect(color=GREEN, opacity=0.16).encode(x=x, x2="x2", y=y, y2="y2"),
-        of(rows, "pair").mark_rule(color=INK, opacity=0.35, strokeDash=[3, 3]).encode(x=x, x2="x2", y=y, y2="y2"),
-        of(rows, "across").mark_rule(opacity=0.45).encode(x=x, x2="x2", y=y, color=hue),
-        of(rows, "along").mark_rule(opacity=0.45).encode(x=x, y=y, y2="y2", color=hue),
+        area.mark_rect(color=GREEN, opacity=0.16).encode(x=x, x2=alt.X2("x2"), y=y, y2=alt.Y2("y2")),
+        of(rows, "pair")
+        .mark_rule(color=INK, opacity=0.35, strokeDash=[3, 3])
+        .encode(x=x, x2=alt.X2("x2"), y=y, y2=alt.Y2("y2")),
+        of(rows, "across").mark_rule(opacity=0.45).encode(x=x, x2=alt.X2("x2"), y=y, color=hue),
+        of(rows, "along").mark_rule(opacity=0.45).encode(x=x, y=y, y2=alt.Y2("y2"), color=hue),
         of(rows, "point").mark_point(filled=True, size=75, opacity=1).encode(x=x, y=y, color=hue),
-        number.encode(x=x, y=y, text="text:N"),
+        number.encode(x=x, y=y, text=alt.Text("text:N")),
     ]
     return alt.LayerChart(layer=layers).properties(width=canvas.width - 70, height=330 if canvas.narrow else 460)
 
