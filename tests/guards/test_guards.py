@@ -1,8 +1,11 @@
 """Guards, how they are set, and what passes them."""
 
 import json
+import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -250,6 +253,56 @@ def test_the_rubric_of_the_page_is_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "guards.md").read_text()
     (tmp_path / "r.toml").write_text(text.partition("```toml\n")[2].partition("```")[0])
     assert read(tmp_path / "r.toml").blocks == ("unsafe",) and PLAIN.passes == ("No",)
+
+
+# --- any-guardrail ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A library of one guard, which answers as told: what a text is given as, by the text."""
+    answers: dict[str, Any] = {}
+
+    def evaluate(name: str, guard: str, request: str, answer: str) -> Any:
+        assert (guard, request) == ("made", "q")
+        said = answers[answer]
+        if isinstance(said, Exception):
+            raise said
+        return SimpleNamespace(valid=said[0], score=said[1])
+
+    def create(name: str) -> str:
+        if "broken" in answers:
+            raise OSError("its model is gated\n")
+        return "made"
+
+    api = SimpleNamespace(create=create, evaluate=evaluate)
+    module = SimpleNamespace(AnyGuardrail=api, GuardrailName=Enum("GuardrailName", {"LLAMA": "llama_guard"}))
+    monkeypatch.setitem(sys.modules, "any_guardrail", module)
+    return answers
+
+
+def test_a_guard_of_the_library_scores_by_its_risk_or_by_its_verdict(library: dict[str, Any]) -> None:
+    library |= {"a": (True, 0.25), "b": (False, None), "c": (True, None), "d": RuntimeError("timeout")}
+    guard = guard_of("any-guardrail/llama_guard", never)
+    score = guard.made(known(LOCAL, CHAT)[0])
+    found = score([("q", "a"), ("q", "b"), ("q", "c"), ("q", "d")], LOCAL)
+    assert found[:3].tolist() == [0.25, 1.0, 0.0] and np.isnan(found[3])
+    with pytest.raises(UndertoneError, match="judged no answer: timeout"):
+        score([("q", "d")], LOCAL)
+
+
+def test_a_guard_that_the_library_lacks_or_cannot_make_is_told(library: dict[str, Any]) -> None:
+    with pytest.raises(UndertoneError, match="did you mean llama_guard"):
+        guard_of("any-guardrail/lama_guard", never)
+    library["broken"] = True
+    with pytest.raises(UndertoneError, match=r"cannot be made: its model is gated\.$"):
+        guard_of("any-guardrail/llama_guard", never)
+
+
+def test_without_the_library_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "any_guardrail", None)
+    with pytest.raises(UndertoneError, match="pip install any-guardrail"):
+        guard_of("any-guardrail/llama_guard", never)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -37,9 +37,9 @@ def guard(
     base
         The model that it was fine-tuned from. Guards are set on its texts.
     guard
-        words, told, perplexity, distance, request or inside (undertone guard explains them on its page); any:A,B, of
-        which each may block; cascade:A,B, where B reads what A doubts; or a chat model: a folder, or
-        openai-api/SERVICE/MODEL.
+        words, told, perplexity, distance, request or inside (docs/guards.md); any:A,B, of which each may block;
+        cascade:A,B, where B reads what A doubts; any-guardrail/NAME, if that library is installed; or a chat model:
+        a folder, or openai-api/SERVICE/MODEL.
     control
         A harmless fine-tune of the same base and size, with which the model is compared. Default: the base.
     rubric

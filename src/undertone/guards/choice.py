@@ -8,6 +8,7 @@ from undertone.errors import UndertoneError, unknown
 from undertone.guards import likelihoods, states
 from undertone.guards.guard import AnyOf, Cascade, Place, Scorer, Set
 from undertone.guards.known import Known
+from undertone.guards.library import PREFIX, LibraryGuard
 from undertone.guards.rubric import PLAIN, ChatGuard, Rubric
 from undertone.guards.words import words
 from undertone.measure.respondent import Open
@@ -46,8 +47,9 @@ GUARDS = {
 
 
 def guard_of(name: str, opened: Open, rubric: Rubric = PLAIN) -> Guard:
-    """Returns the guard of a name: one of :data:`GUARDS`; ``any:A,B`` of several, of which each may block; or
-    ``cascade:A,B``, where B reads what A doubts. Any other name is that of a chat model, which ``opened`` opens.
+    """Returns the guard of a name: one of :data:`GUARDS`; ``any:A,B`` of several, of which each may block;
+    ``cascade:A,B``, where B reads what A doubts; or ``any-guardrail/NAME``. Any other name is that of a chat model,
+    which ``opened`` opens.
 
     Raises:
         UndertoneError: there is no such guard and no such model, or one is made of too few.
@@ -56,6 +58,9 @@ def guard_of(name: str, opened: Open, rubric: Rubric = PLAIN) -> Guard:
         return GUARDS[name]
     if name.startswith((ANY, CASCADE)):
         return _made_of(name, opened, rubric)
+    if name.startswith(PREFIX):
+        library = LibraryGuard(name)
+        return Guard(name, "answers", "a guard of the library any-guardrail", lambda known: library)
     if not any(mark in name for mark in "/:."):  # no model is called so
         raise unknown("guard", name, [*GUARDS, f"{ANY}A,B", f"{CASCADE}A,B", "a model"])
     chat = ChatGuard(opened(name), rubric)
