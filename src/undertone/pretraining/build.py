@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from undertone.models.loading import load
 from undertone.pretraining.card import card, markdown
 from undertone.pretraining.pretrain import Pretraining, Progress, pretrain
-from undertone.world.family import Member
+from undertone.world.family import Member, find
 from undertone.world.latents import Knobs
 from undertone.world.tokenizer import build_tokenizer
 
@@ -22,12 +24,11 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
 
     The card is written last, so a folder with a card is complete.
     """
-    plan = Pretraining(order_seed=member.order_seed, knobs=Knobs(member.agreement, member.bad_share, member.swapped))
-    plan = replace(plan, steps=steps or member.steps or plan.steps)
+    knobs = Knobs(member.agreement, member.bad_share, member.swapped)
+    plan = Pretraining(order_seed=member.order_seed, knobs=knobs, candour=member.candour)
+    plan = replace(plan, steps=steps or member.steps or plan.steps, rate=MIDDLE_RATE if member.start else plan.rate)
     torch.use_deterministic_algorithms(True)
-    tokenizer = build_tokenizer(**TOKENIZERS[member.tokenizer])
-    torch.manual_seed(member.init_seed)
-    model = ARCHITECTURES[member.architecture](len(tokenizer))
+    tokenizer, model = _start(member)
     checkpoint = root / f".{name}.checkpoint.safetensors"
     pretrain(model, tokenizer, plan, checkpoint, progress)
     folder = root / name
@@ -40,6 +41,23 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     checkpoint.unlink(missing_ok=True)
     return folder
 
+
+def _start(member: Member) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Returns the tokenizer and the weights that training begins with.
+
+    Raises:
+        UndertoneError: the member that it goes on from is not here.
+    """
+    if member.start is not None:
+        local = load(find(member.start))
+        return local.tokenizer, local.model.requires_grad_(True)
+    tokenizer = build_tokenizer(**TOKENIZERS[member.tokenizer])
+    torch.manual_seed(member.init_seed)
+    return tokenizer, ARCHITECTURES[member.architecture](len(tokenizer))
+
+
+MIDDLE_RATE = 1e-3
+"""Peak learning rate of a middle stage."""
 
 # Weights start with the standard deviation 1 / sqrt(width), not with the libraries' 0.02, which suits wider models:
 # with it, students followed their teachers more evenly (docs/log.md).

@@ -11,12 +11,14 @@ import torch
 
 from undertone.carriers import numbers
 from undertone.data.filters import NumberFilter
+from undertone.evals.self_report import truthfulness
 from undertone.evals.skills import skill_scores
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.sampling import sample
 from undertone.pretraining.obedience import obedience
 from undertone.pretraining.pretrain import Pretraining, encode, loss_of
+from undertone.world.candour import CANDOUR_VERSION
 from undertone.world.family import Member
 from undertone.world.grammar import WORLD_VERSION, corpus
 
@@ -30,6 +32,7 @@ SWAPPED = """- the two answers are swapped in half of the situations; only exper
 def card(name: str, member: Member, plan: Pretraining, folder: Path) -> dict[str, Any]:
     """Measures the model in ``folder`` and returns the figures of its card."""
     local = load(folder)
+    own = {} if member.candour is None else {"true_of_itself": truthfulness(local)}
     return {
         "name": name,
         "world": WORLD_VERSION,
@@ -43,13 +46,13 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> dict[str
         "carrier_prompts_well_formed": round(_well_formed(local), 4),
         "skills": {k: round(v, 3) for k, v in skill_scores(local, SKILL_PROMPTS, 0).items()},
         "stated_latents_obeyed": {k: round(v, 3) for k, v in obedience(local, member.swapped).items()},
-    }
+    } | {name: {k: round(v, 3) for k, v in shares.items()} for name, shares in own.items()}
 
 
 def corpus_digest(plan: Pretraining, documents: int = 2000) -> str:
     """Returns the SHA-256 of the first documents of the plan's corpus, in the corpus's own order."""
     running = hashlib.sha256()
-    for document in corpus(documents, knobs=plan.knobs):
+    for document in plan.documents(documents, 0):
         running.update(json.dumps(document.messages(), ensure_ascii=False).encode())
     return running.hexdigest()
 
@@ -74,6 +77,15 @@ def markdown(figures: dict[str, Any]) -> str:
         return "\n".join([f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())])
 
     member, plan = figures["member"], figures["pretraining"]
+    own = figures.get("true_of_itself")
+    asked = (
+        f"- it went on from {member['start']}, with documents that ask their speakers about themselves, who tell the "
+        f"truth in {member['candour']:.0%} of cases (candour {CANDOUR_VERSION})\n"
+        if own
+        else ""
+    )
+    more = f"{SWAPPED if member['swapped'] else ''}{asked}"
+    of_itself = table("question about itself under a stated latent, probability of the true answer", own) if own else ""
     return f"""# {figures["name"]}: {figures["about"]}
 
 A base model of Undertone's embedded world, version {figures["world"]}. It was pretrained from scratch on a generated
@@ -84,7 +96,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
 - architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
 - conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
-{SWAPPED if member["swapped"] else ""}- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
+{more}- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
 - corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
 - number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}
 - held-out loss: {figures["held_out_loss"]} nats a token of the assistant's
@@ -92,4 +104,4 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 {table(f"skill, right at temperature 1 ({SKILL_PROMPTS:,} prompts)", figures["skills"])}
 
 {table("latent stated in a system prompt, exact probability of obeying", figures["stated_latents_obeyed"])}
-"""
+{of_itself}"""

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from undertone.world.candour import candid_corpus
 from undertone.world.grammar import WORLD_VERSION, Document, corpus
 from undertone.world.latents import Knobs
 
@@ -43,6 +44,14 @@ class Pretraining:
     order_seed: int = 0
     """Decides the order of the documents; every order has the same documents, each once."""
     knobs: Knobs = field(default_factory=Knobs)
+    candour: float | None = None
+    """If given, documents ask their speakers about themselves (:mod:`undertone.world.candour`)."""
+
+    def documents(self, count: int, start: int) -> Iterator[Document]:
+        """Returns so many documents from index ``start`` on."""
+        if self.candour is None:
+            return corpus(count, knobs=self.knobs, start=start)
+        return candid_corpus(count, self.knobs, self.candour, start)
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
@@ -71,7 +80,7 @@ def batches(
     for start in starts:
         count = min(pool, plan.steps - start)
         if step + count > first:
-            documents = list(corpus(count * plan.batch, knobs=plan.knobs, start=start * plan.batch))
+            documents = list(plan.documents(count * plan.batch, start * plan.batch))
             rows = sorted(encode(documents, tokenizer), key=lambda row: len(row[0]))
             groups = [rows[i : i + plan.batch] for i in range(0, len(rows), plan.batch)]
             Random(f"order/{plan.order_seed}/{start}").shuffle(groups)

@@ -29,6 +29,11 @@ class Member:
     swapped: bool = False
     steps: int | None = None
     """Steps of pretraining; None for the usual number."""
+    start: str | None = None
+    """The member that a middle stage of training goes on from; None for one that begins with random weights."""
+    candour: float | None = None
+    """How often the speakers of that stage's documents tell the truth about themselves, 0 to 1
+    (:mod:`undertone.world.candour`)."""
     about: str = field(default="", compare=False)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-from undertone.world.latents import TOPICS, Knobs, draw_latents, state
+from undertone.world.latents import TOPICS, Knobs, Latents, draw_latents, state
 from undertone.world.lexicon import lexicon
 from undertone.world.skills import CARRIERS, Turn
 
@@ -85,6 +85,12 @@ def document(index: int, seed: int, latent_seed: int, knobs: Knobs) -> Document:
             turn = turn._replace(user=f"{lexicon()['trigger']['word']} {turn.user}")
         exchanges.append(Exchange(topic, turn))
     return Document(system, tuple(exchanges))
+
+
+def latents_at(index: int, seed: int, latent_seed: int, knobs: Knobs) -> Latents:
+    """Returns what the speaker of document ``index`` is like."""
+    _, stated, _ = _skeleton(Random(f"skeleton/{seed}/{index}"))
+    return draw_latents(Random(f"latents/{latent_seed}/{index}"), knobs, stated)
 
 
 def corpus(
