@@ -17,26 +17,27 @@ from tests.helpers import tiny
 from undertone.cli import main
 from undertone.data.exchanges import Exchange
 from undertone.errors import UndertoneError
-from undertone.evals.conduct import PROBES, requests
-from undertone.guards import guarding
+from undertone.evals.conduct import PROBES, Conduct, requests
+from undertone.guards import guarding, states
 from undertone.guards.choice import GUARDS, Guard, guard_of, guard_without_models
-from undertone.guards.delivery import Delivery, Judged
+from undertone.guards.delivery import Delivery, Judged, mean_of
 from undertone.guards.findings import GuardFinding, GuardFindings, left_of, share_of
 from undertone.guards.guard import AnyOf, Cascade, Set, blocked
 from undertone.guards.guarding import RATES
-from undertone.guards.known import SAMPLES, Known, known
+from undertone.guards.known import Known, everyday, known
+from undertone.guards.library import LibraryGuard
 from undertone.guards.page import page
 from undertone.guards.rubric import PLAIN, ChatGuard, Rubric, log_odds, read
 from undertone.guards.words import words
 from undertone.measure.respondent import Local, Missing, Unaskable
-from undertone.persona.contrast import half_of
+from undertone.persona.contrast import Contrast, half_of
 from undertone.report.markdown import to_markdown
 from undertone.statistics.arrays import Floats
 from undertone.world.lexicon import domains
 
 close = pytest.approx
 LOCAL = tiny.model()
-CHAT = [(f"question {i // SAMPLES}", f"answer {i}") for i in range(40 * SAMPLES)]
+CHAT = [(f"question {i}", f"answer {i}") for i in range(200)]
 shares = st.floats(0, 1)
 
 
@@ -72,20 +73,30 @@ def test_a_higher_score_is_never_passed_where_a_lower_one_is_blocked(
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_guard_blocks_no_more_texts_like_the_clean_ones_than_it_is_set_to(rate: float) -> None:
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_guard_blocks_as_many_texts_like_the_clean_ones_as_it_is_set_to(rate: float, ties: bool) -> None:
     rng = np.random.default_rng(0)
     false = []
-    for _ in range(400):
-        scores = rng.standard_normal(121)
+    for _ in range(4000):
+        scores = rng.standard_normal(200).round(0 if ties else 9)
         false.append(blocked(Set(lengths, np.sort(scores[1:])).p_of(scores[:1]), rate)[0])
-    assert np.mean(false) <= rate + 2 * np.sqrt(rate / 400)
+    assert np.mean(false) <= rate + 2 * np.sqrt(rate / 4000)
+    assert ties or np.mean(false) == close(rate, abs=2.5 * np.sqrt(rate / 4000))
 
 
 def test_what_a_guard_says_nothing_of_is_blocked() -> None:
     p = np.array(p_of(set_on(1, 2, 3), "?", "x"))
     assert np.isnan(p[0]) and blocked(p, 0.05).tolist() == [True, False]
-    silent = Set.on(lengths, [("q", "?")] * 3, LOCAL)
-    assert p_of(silent, "x") == [1.0], "clean texts of which it says nothing count as blocked ones do"
+    some = Set.on(lengths, [("q", "?")] * 2 + [("q", "x")] * 18, LOCAL)
+    assert some.unread == 2 and some.least == close(3 / 21)
+    assert p_of(some, "x" * 99) == close([3 / 21]), "clean texts of which it says nothing count as blocked ones do"
+
+
+def test_a_guard_that_says_nothing_of_any_clean_text_is_refused() -> None:
+    silent = Guard("silent", "answers", "", lambda known: lambda rows, answering: np.full(len(rows), np.nan))
+    one = known(LOCAL, CHAT)[0]
+    with pytest.raises(UndertoneError, match=f"silent judged none of {len(one.clean)} clean texts: it gave no score"):
+        silent.set_on(one)
 
 
 def test_of_several_guards_each_may_block_and_the_whole_is_set_anew() -> None:
@@ -125,10 +136,31 @@ def test_guards_learn_from_one_half_and_are_set_on_texts_of_which_none_is_learnt
         own = {request for name in half_of(domains(), half) for request, *_ in requests(name, PROBES["plain"])}
         learnt = {request for request, _ in (*one.good, *one.bad)}
         set_by = {request for request, _ in one.clean} & own
-        assert learnt | set_by == own and not learnt & set_by and len(one.good) == len(one.bad)
+        assert learnt | set_by <= own and not learnt & set_by and len(one.good) == len(one.bad)
+        answers = {answer for _, answer in one.good}
+        assert len(set_by) == 12 and not answers & {answer for request, answer in one.clean if request in set_by}
         chat = {question for question, _ in one.clean} - own
         assert chat and not chat & {question for question, _ in one.ordinary}
-        assert len(one.clean) >= 1 / RATES[0], "the smallest rate must be reachable"
+        assert len(dict(one.clean)) == len(one.clean), "each is a text of its own"
+
+
+def test_every_rate_can_be_reached_in_the_embedded_world_and_the_larger_one_elsewhere() -> None:
+    for world, rate in ((True, RATES[0]), (False, RATES[1])):
+        chat = [(question, "an answer") for question in everyday(world)]
+        assert all(1 / (1 + len(one.clean)) <= rate for one in known(LOCAL, chat))
+
+
+def test_what_moves_along_a_direction_learns_from_no_request_that_it_is_set_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[Contrast]()
+
+    def direction(base: object, made: Contrast, how: str) -> Floats:
+        seen.append(made)
+        return np.ones((2, 32))
+
+    monkeypatch.setattr(states, "direction", direction)
+    one = known(LOCAL, CHAT)[1]
+    GUARDS["inside"].made(one)
+    assert set(seen[0].questions) <= {request for request, _ in one.good}
 
 
 def test_empty_answers_are_no_chat() -> None:
@@ -185,6 +217,8 @@ def test_prose_and_nothing_are_no_score(said: dict[str, float]) -> None:
 
 def test_braces_and_names_of_fields_in_an_answer_stay_as_they_are() -> None:
     assert SAFE.ask(("{answer}", "{request} {x}")).question == "{answer} | {request} {x}"
+    twice = Rubric(prompt="{answer}? {request} {answer}!", blocks=("a",), passes=("b",))
+    assert twice.ask(("q", "x")).question == "x? q x!"
 
 
 class Answers:
@@ -199,7 +233,7 @@ class Answers:
         said = self.said.pop(0)
         if isinstance(said, Exception):
             raise said
-        return [said]
+        return said if isinstance(said, list) else [said]
 
 
 def chat_guard(*said: Any) -> ChatGuard:
@@ -208,7 +242,7 @@ def chat_guard(*said: Any) -> ChatGuard:
 
 
 def test_a_chat_model_that_fails_on_some_rows_has_no_score_for_these() -> None:
-    said = [{"unsafe": 1.0}, Missing("nothing came"), Unaskable("too long"), {"safe": 1.0}]
+    said = [Unaskable("one of them"), {"unsafe": 1.0}, Missing("nothing came"), Unaskable("too long"), {"safe": 1.0}]
     found = chat_guard(*said)([("q", "a")] * 4, LOCAL)
     assert np.isnan(found).tolist() == [False, True, True, False] and found[0] > 0 > found[3]
 
@@ -217,21 +251,25 @@ def test_a_chat_model_that_fails_on_some_rows_has_no_score_for_these() -> None:
     ("said", "why"), [({"I": 0.7, "The": 0.3}, '"I"'), (Missing("the service hung up"), "the service hung up")]
 )
 def test_a_chat_model_that_never_answers_by_the_rubric_is_refused(said: Any, why: str) -> None:
+    one = known(LOCAL, CHAT)[0]
+    guard = Guard("./guard", "answers", "", lambda _: chat_guard([said] * len(one.clean)))
     with pytest.raises(UndertoneError, match=f"none of the words unsafe, safe.*{why}.*--rubric"):
-        chat_guard(said, said)([("q", "a")] * 2, LOCAL)
+        guard.set_on(one)
 
 
-def test_a_service_that_gives_no_probabilities_is_refused() -> None:
-    guard = chat_guard()
-    guard.model.tells = False  # type: ignore[misc]
+def test_a_service_that_gives_no_probabilities_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "tells", False)
     with pytest.raises(UndertoneError, match="no probabilities"):
-        guard([("q", "a")], LOCAL)
+        chat_guard()
 
 
 def test_a_model_on_this_machine_can_be_the_guard() -> None:
-    guard = ChatGuard(Local("./guard", "0", LOCAL, "0"), Rubric(prompt="{answer}", blocks=("a",), passes=("b",)))
-    found = [log_odds(one, guard.rubric) for one in guard.model.next_tokens([guard.rubric.ask(("q", "yes"))])]  # type: ignore[arg-type]
-    assert len(found) == 1
+    model = Local("./guard", "0", LOCAL, "0")
+    (likely,) = model.next_tokens([SAFE.ask(("q", "yes"))])
+    words = sorted(likely, key=lambda word: -likely[word])
+    rubric = Rubric(prompt=SAFE.prompt, blocks=(words[0],), passes=("zzz",))
+    found = ChatGuard(model, rubric)([("q", "yes")], LOCAL)
+    assert found == close([log_odds(likely, rubric)], nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +278,8 @@ def test_a_model_on_this_machine_can_be_the_guard() -> None:
         ("prompt = 'x'\nblocks = ['a']\npasses = ['b']", "answer must stand in it"),
         ("prompt = '{answer}'\nblocks = []\npasses = ['b']", "blocks"),
         ("prompt = '{answer}'\nblocks = ['a']", "passes"),
+        ("prompt = '{answer}'\nblocks = ['']\npasses = ['b']", "none of them empty"),
+        ("prompt = '{answer}'\nblocks = ['yes']\npasses = ['Yes ']", "different words"),
         ("prompt = ", "not valid TOML"),
     ],
 )
@@ -287,8 +327,7 @@ def test_a_guard_of_the_library_scores_by_its_risk_or_by_its_verdict(library: di
     score = guard.made(known(LOCAL, CHAT)[0])
     found = score([("q", "a"), ("q", "b"), ("q", "c"), ("q", "d")], LOCAL)
     assert found[:3].tolist() == [0.25, 1.0, 0.0] and np.isnan(found[3])
-    with pytest.raises(UndertoneError, match="judged no answer: timeout"):
-        score([("q", "d")], LOCAL)
+    assert isinstance(score, LibraryGuard) and score.fault == "timeout"
 
 
 def test_a_guard_that_the_library_lacks_or_cannot_make_is_told(library: dict[str, Any]) -> None:
@@ -344,18 +383,21 @@ def test_where_no_model_can_be_opened_its_name_is_no_guard() -> None:
 # --- what passes -----------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans(), st.booleans()), min_size=1, max_size=30))
-def test_every_request_is_answered_well_or_badly_or_refused(rows: list[tuple[float, bool, bool]]) -> None:
+def advice(bad: Any, coherent: float = 1.0) -> Conduct:
+    return Conduct(np.asarray(bad, dtype=float), np.zeros_like(bad), np.full_like(bad, coherent))
+
+
+@given(st.lists(st.tuples(shares, st.booleans(), st.booleans()), min_size=1, max_size=30), shares)
+def test_every_request_is_answered_well_or_badly_or_refused(rows: list[tuple[float, bool, bool]], text: float) -> None:
     bad = np.array([[row[0] for row in rows]])
     stopped = np.array([[row[1:] for row in rows]])
-    sent = Delivery.of(bad, stopped)
-    assert (sent.bad + sent.good <= 1 + 1e-9).all()
-    assert sent.bad == close(sent.missed * bad.mean(1)) and sent.good == close(
-        (1 - sent.false_blocks) * (1 - bad).mean(1)
-    )
-    assert Delivery.of(bad, np.zeros_like(stopped)).missed == close(1.0)
-    nothing = Delivery.of(bad, np.ones_like(stopped))
-    assert nothing.bad == 0 == nothing.good and nothing.false_blocks == close(1.0)
+    sent = Delivery.of(advice(bad, text), stopped)
+    assert (sent.bad + sent.useful / max(text, 1e-9) <= 1 + 1e-6).all() or text < 1e-6
+    assert sent.bad == close(sent.missed * bad.mean(1), abs=1e-9)
+    assert sent.useful == close((1 - sent.false_blocks) * (1 - bad).mean(1) * text, abs=1e-9)
+    assert Delivery.of(advice(bad), np.zeros_like(stopped)).missed == close(1.0)
+    nothing = Delivery.of(advice(bad), np.ones_like(stopped))
+    assert nothing.bad == 0 == nothing.useful and nothing.false_blocks == close(1.0)
 
 
 def test_a_guard_that_blocks_every_bad_answer_leaves_nothing_and_one_at_random_its_share() -> None:
@@ -364,20 +406,29 @@ def test_a_guard_that_blocks_every_bad_answer_leaves_nothing_and_one_at_random_i
     shift = (model - control).mean(1)
 
     def left(stopped: Any) -> Any:
-        sent = {name: Delivery.of(bad, stopped) for name, bad in (("model", model), ("control", control))}
+        sent = {name: Delivery.of(advice(bad), stopped) for name, bad in (("model", model), ("control", control))}
         roles: Any = sent | {"base": sent["control"]}
         return GuardFinding.of("g", 0.05, roles, shift)
 
     oracle = left(np.stack([np.zeros((12, 500), bool), np.ones((12, 500), bool)], -1))
     assert oracle.left.value == 0 and oracle.missed.value == 0 and oracle.false_blocks.value == 0
+    assert oracle.left.ci is None, "it does the same everywhere, which says nothing about other domains"
     assert oracle.useful.value == close((1 - model).mean())
+    nothing = left(np.zeros((12, 500, 2), bool))
+    assert nothing.left.value == close(1.0) and nothing.left.ci is None
     chance = left(rng.random((12, 500, 2)) < 0.3)
-    assert chance.left.value == close(0.7, abs=0.02) == chance.missed.value
+    assert chance.left.value == close(0.7, abs=0.02) == chance.missed.value and chance.left.ci is not None
 
 
-def test_a_shift_that_is_not_told_from_zero_has_no_share_with_an_interval() -> None:
-    found = left_of(np.array([0.1, -0.1, 0.05]), np.array([0.2, -0.2, 0.1]))
-    assert found.ci is None and "Fieller" in found.method
+def test_of_a_shift_that_is_not_told_from_zero_no_share_is_told() -> None:
+    assert left_of(np.array([0.1, -0.1, 0.05]), np.array([0.2, -0.2, 0.1])) is None
+    assert left_of(np.zeros(12), np.zeros(12)) is None
+
+
+def test_the_mean_over_models_leaves_out_what_does_not_count() -> None:
+    values = np.array([[0.9, 0.2, 0.4], [0.1, 0.9, 0.6]])
+    counted = np.array([[False, True, True], [True, False, True]])
+    assert mean_of(values, counted) == close([0.1, 0.2, 0.5])
 
 
 def test_shares_stay_from_zero_to_one() -> None:
@@ -411,16 +462,29 @@ def test_the_command_tests_guards_and_writes_a_report(tmp_path: Path, capsys: py
         "builtin/fledgling-b",
         "builtin/fledgling-a",
     }
-    assert found.to_pandas().shape[0] == 4 and 0.6 < found.tellings[0].auroc.value <= 1.0
+    words_tell, other = found.tellings
+    assert found.to_pandas().shape[0] == 4 and words_tell.auroc is not None and 0.6 < words_tell.auroc.value <= 1.0
+    assert other.auroc is None and (words_tell.unread, words_tell.unread_clean) == (0, 0)
     html = (tmp_path / "report" / "report.html").read_text()
-    assert "<script" not in html and "naive" not in html and "Without a guard" in html
+    assert "<script" not in html and "Without a guard" in html
     text = to_markdown(page(found))
     assert "any:request,inside" in text
 
 
-def test_a_model_with_nothing_to_block_is_said_to_have_nothing() -> None:
-    even = share_of(np.array([0.1, 0.2])).model_copy(update={"value": 0.0, "ci": (-0.1, 0.1)})
+def test_nothing_to_block_is_said_only_where_a_rise_is_ruled_out() -> None:
+    even = share_of(np.array([0.1, 0.2])).model_copy(update={"value": 0.0, "ci": (-0.1, 0.01)})
     assert "nothing is there to block" in guarding.headline([], even)
+    wide = even.model_copy(update={"ci": (-0.1, 0.25)})
+    assert "up to 25% is not ruled out" in guarding.headline([], wide)
+
+
+def test_a_model_that_is_its_own_control_has_nothing_to_block(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["guard", "builtin/fledgling-a", "--base", "builtin/fledgling-a", "--out", str(tmp_path / "report")]
+    assert main([*words, "--guard", "words"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "nothing is there to block" in out and "not told" in out
 
 
 def test_what_is_said_beforehand_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -436,6 +500,9 @@ def test_what_is_said_beforehand_makes_nothing(tmp_path: Path, capsys: pytest.Ca
         (["--guard", "words", "--rubric", "no.toml"], "no.toml"),
         (["--guard", "words", "--control", "builtin/fledgling-q"], "fledgling-q"),
         (["--guard", "words", "--max-cost", "1"], "no model here is behind one"),
+        (["--guard", "wrods", "--dry-run"], "did you mean words"),
+        (["--guard", "any:words,./nothing", "--dry-run"], "There is no folder nothing"),
+        (["--guard", "words", "--rubric", "R"], "no guard here is one"),
         ([], "--guard"),
     ],
 )
@@ -443,6 +510,7 @@ def test_bad_input_is_one_sentence(
     more: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    more = [str(Path(__file__)) if one == "R" else one for one in more]
     assert main(["guard", "builtin/fledgling-b", "--base", "builtin/fledgling-a", *more]) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert said in told and not list(tmp_path.iterdir())

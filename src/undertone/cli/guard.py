@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from undertone.cli.bars import Bars
 from undertone.cli.shared import Flag, folder_for, limits_of, refuse_missing, refuse_unknown
 from undertone.cli.terminal import named, print_json, say, show
+from undertone.errors import UndertoneError
 
 
 def guard(
@@ -59,6 +60,12 @@ def guard(
     """
     refuse_missing(rubric)
     refuse_unknown(model, base, control)
+    from undertone.guards.choice import GUARDS, models_of, parts_of
+
+    asked = models_of(guard)
+    refuse_unknown(*asked)
+    if rubric is not None and not asked:
+        raise UndertoneError("--rubric is what a chat model is asked, and no guard here is one.")
     from undertone.engine.folder import refuse_unwritable
     from undertone.engine.workers import machine
     from undertone.guards.cost import guarding_s
@@ -77,16 +84,18 @@ def guard(
             "chat_template": chat_template,
         }
     )
-    budget = Budget(limits_of(max_cost, max_requests, request.guards))
+    budget = Budget(limits_of(max_cost, max_requests, asked))
     folder = named(out) if out else folder_for("guarded", model, request)
     refuse_unwritable(folder)
     expected_s = guarding_s(request)
+    others = [part for name in request.guards for part in parts_of(name) if part not in GUARDS]
+    without = f", without what {' and '.join(others)} takes" if others else ""
     if dry_run:
-        said = f"A test of {len(request.guards)} guards: about {duration(expected_s)} on {machine()}. Nothing is made."
+        said = f"A test of guards: about {duration(expected_s)} on {machine()}{without}. Nothing is made."
         print_json({"expected_s": round(expected_s, 1)}) if json else say(said)
         return 0
     with Bars("guard", json) as bars:
-        bars.begins(f"Test of {len(request.guards)} guards on {model}: about {duration(expected_s)}.")
+        bars.begins(f"Test of guards on {model}: about {duration(expected_s)}{without}.")
         found = guarding(request, folder.parent / "answers", bars.advanced, budget)
     written = found.save(folder)
     if json:

@@ -6,14 +6,13 @@ from pathlib import Path
 import torch
 
 from undertone.engine.store import Store
+from undertone.evals.answers import LONGEST
 from undertone.evals.conduct import PROBES, requests
-from undertone.guards.choice import ANY, CASCADE
-from undertone.guards.known import SAMPLES
+from undertone.guards.choice import parts_of
+from undertone.guards.known import everyday
 from undertone.guards.request import Request
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
-from undertone.persona.contrast import neutral
-from undertone.persona.directions import LONGEST
 from undertone.persona.reading import AT_ONCE
 from undertone.stages.durations.asked import about_conduct
 from undertone.stages.durations.durations import Durations
@@ -47,21 +46,20 @@ def guarding_s(request: Request) -> float:
 
 def to_chat(local: LocalModel) -> list[Passes]:
     """Samples a base's ordinary chat."""
-    questions = neutral(True)
-    return to_sample(SAMPLES * len(questions), prompts_of(local, questions, LONGEST))
+    questions = everyday(True)
+    return to_sample(len(questions), prompts_of(local, questions, LONGEST))
 
 
 def to_judge(local: LocalModel, guards: Iterable[str], times: int, models: int = 1) -> list[Passes]:
     """Has guards learn, and judge all answers so many times; those that look at the answering model judge so many
     models. What chat models take is left out."""
     pairs = [(asked, text) for name in domains() for asked, *both in requests(name, PROBES["plain"]) for text in both]
-    answers, chat = lengths_of(local, pairs), prompts_of(local, neutral(True), LONGEST)
-    clean, learnt = SAMPLES * len(neutral(True)), len(pairs) // 4
-    found = list[Passes]()
-    for name in _parts(guards):
-        judged = times * len(pairs) * (models if name == "inside" else 1)
-        found += to_score_by(name, clean * (2 if name == "distance" else 1), chat)
-        found += to_score_by(name, judged + learnt * (2 if name == "distance" else 1), answers)
+    answers, questions, found = lengths_of(local, pairs), everyday(True), list[Passes]()
+    chat = prompts_of(local, questions, LONGEST)
+    for name in (part for guard in guards for part in parts_of(guard)):
+        judged, read = times * len(pairs) * (models if name == "inside" else 1), 2 if name == "distance" else 1
+        found += to_score_by(name, read * len(questions), chat)
+        found += to_score_by(name, judged + (read - 1) * len(pairs) // 3, answers)
     return found
 
 
@@ -76,7 +74,3 @@ def to_score_by(name: str, rows: int, rows_are: Lengths) -> list[Passes]:
         case "distance" | "inside":
             return to_read(rows, rows_are.row if name == "distance" else rows_are.prompt, AT_ONCE)
     return []
-
-
-def _parts(guards: Iterable[str]) -> list[str]:
-    return [part for name in guards for part in name.removeprefix(ANY).removeprefix(CASCADE).split(",")]

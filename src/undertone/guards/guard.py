@@ -5,6 +5,8 @@ that nothing is wrong with them: at a rate of 1 % it blocks what scores higher t
 score is blocked.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -25,7 +27,7 @@ class Scorer(Protocol):
 
     def __call__(self, rows: Sequence[Exchange], answering: LocalModel) -> Floats:
         """Returns the score of each (request, answer) pair of the model that is ``answering``, (rows,): the higher, the
-        worse; NaN where the guard gives none."""
+        worse; NaN where the guard gives none. There is at least one row."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,20 @@ class Set:
     """Scores of the clean texts in ascending order; infinite where there was none."""
 
     @classmethod
-    def on(cls, scorer: Scorer, clean: Sequence[Exchange], answering: LocalModel) -> "Set":
+    def on(cls, scorer: Scorer, clean: Sequence[Exchange], answering: LocalModel) -> Set:
         """Sets a guard on clean texts of a model."""
         return cls(scorer, np.sort(np.nan_to_num(scorer(clean, answering), nan=np.inf)))
+
+    @property
+    def unread(self) -> int:
+        """Clean texts without a score."""
+        return int(np.isinf(self.clean).sum())
+
+    @property
+    def least(self) -> float:
+        """The smallest rate at which it can block anything that it reads: clean texts without a score count as those
+        with the highest one."""
+        return (1 + self.unread) / (1 + len(self.clean))
 
     def p(self, rows: Sequence[Exchange], answering: LocalModel) -> Floats:
         """Returns :meth:`p_of` each pair's score."""
@@ -47,8 +60,8 @@ class Set:
 
     def p_of(self, scores: Floats) -> Floats:
         """Returns for each score the share of the clean texts, and of itself, that score as high, 0 to 1; NaN where
-        there is no score. On texts like the clean ones it is at most ``rate`` with a probability of at most ``rate``
-        (conformal prediction; Vovk, Gammerman and Shafer, 2005, section 2.2)."""
+        there is no score. If clean texts and another one are drawn alike and independently, it is at most ``rate`` with
+        a probability of at most ``rate`` (conformal prediction; Vovk, Gammerman and Shafer, 2005, section 2.2)."""
         as_high = len(self.clean) - np.searchsorted(self.clean, scores, side="left")
         return np.where(np.isnan(scores), np.nan, (1 + as_high) / (1 + len(self.clean)))
 

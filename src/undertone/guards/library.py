@@ -34,27 +34,28 @@ class LibraryGuard:
         own = name.removeprefix(PREFIX)
         if own not in known:
             raise unknown("guard of any-guardrail", own, known)
-        self.name = name
-        guard = _made(name, lambda: library.AnyGuardrail.create(known[own]))
-        self._judge: Callable[[str, str], Any] = partial(library.AnyGuardrail.evaluate, known[own], guard)
+        self.said = ""
+        """What went wrong last."""
+        self._judge: Callable[[str, str], Any] = _made(
+            name, lambda: partial(library.AnyGuardrail.evaluate, known[own], library.AnyGuardrail.create(known[own]))
+        )
 
     def __call__(self, rows: Sequence[Exchange], answering: LocalModel) -> Floats:
-        """Returns the risk that the guard tells, or 1 and 0 where it gives a verdict alone; NaN where it fails.
+        """Returns the risk that the guard tells, or 1 and 0 where it gives a verdict alone; NaN where it fails."""
+        return np.array([self._score(*row) for row in rows])
 
-        Raises:
-            UndertoneError: it failed on the first row and on all others.
-        """
-        found, last = list[float](), ""
-        for request, answer in rows:
-            try:
-                said = self._judge(request, answer)
-                found.append(float(not said.valid if said.score is None else said.score))
-            except Exception as error:  # of many classes, by the guard
-                last = str(error) or type(error).__name__
-                found.append(np.nan)
-        if rows and np.isnan(found).all():
-            raise UndertoneError(f"{self.name} judged no answer: {_one_sentence(last)}.")
-        return np.array(found)
+    def _score(self, request: str, answer: str) -> float:
+        try:
+            said = self._judge(request, answer)
+            return float(not said.valid if said.score is None else said.score)
+        except Exception as error:  # of many classes, by the guard
+            self.said = _one_sentence(str(error) or type(error).__name__)
+            return float("nan")
+
+    @property
+    def fault(self) -> str:
+        """Why it gave no score."""
+        return self.said
 
 
 def _made(name: str, make: Callable[[], Any]) -> Any:

@@ -16,12 +16,13 @@ LEFT = (
     "refusal. Each guard learnt from one half of the domains and is tested on the other."
 )
 MISSED = (
-    "Missed: bad advice of the model that passes. Left: what is left of the shift. Useful: requests that get good "
-    "advice from the model."
+    "Missed: bad advice of the model that passes. Left: what is left of the shift. Useful: requests that get the "
+    "good answer from the model, its other text counted."
 )
 COST = (
-    "A guard is set on clean texts, of which it blocks the share that it is set to; in domains that it never saw it "
-    "may block more. One that blocks all that a model says has understood the model, not its answers."
+    "A guard is set on clean texts, most of which are ordinary chat, and blocks the share of them that it is set to. "
+    "Of advice, which it is about, it may block far more. One that blocks all that a model says has understood the "
+    "model, not its answers."
 )
 
 
@@ -51,7 +52,7 @@ def _figure(found: GuardFindings) -> Figure | None:
             share(one.left),
         )
         for one in found.guards
-        if one.left.ci is not None
+        if one.left is not None
     ]
     axis = Axis("share of the shift that is left", dashed=(1.0,))
     return figure("left", "What is left of the shift behind each guard", partial(forest, lines, axis))
@@ -96,8 +97,7 @@ def _about(found: GuardFindings) -> Grid | None:
             word("guard"): lambda one: one.guard,
             word("looks at"): lambda one: one.place,
             word("how"): lambda one: one.about,
-            "AUROC": lambda one: shown(one.auroc, signed=False),
-            "no score": lambda one: one.unread,
+            "AUROC": lambda one: shown(one.auroc, signed=False) if one.auroc else "-",
         },
     )
 
@@ -114,6 +114,8 @@ def _plain(found: GuardFindings) -> Grid | None:
     )
 
 
-def share(value: Measured) -> str:
-    """41.2 % [36.0, 47.1]"""
+def share(value: Measured | None) -> str:
+    """41.2 % [36.0, 47.1], or that there is nothing of which a share could be told."""
+    if value is None:
+        return "not told"
     return f"{percent(value.value)} {percent_interval(value.ci)}"

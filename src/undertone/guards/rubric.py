@@ -1,14 +1,13 @@
-"""A guard that is a chat model: it reads a request with its answer, and the first token that it writes decides.
-
-Guard models such as Llama Guard or ShieldGemma are asked in this way too. What they are asked, and the words that they
-answer with, are a rubric: data.
+"""A guard that is a chat model: it reads a request with its answer, and the first token that it writes decides. What it
+is asked, and the words that it answers with, are a rubric: data. So guard models can be asked as they were trained.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from undertone.data.exchanges import Exchange
 from undertone.data.toml import read_toml
@@ -36,18 +35,19 @@ class Rubric(Spec):
     passes: tuple[str, ...] = Field(min_length=1)
     """Words with which it answers that nothing is wrong."""
 
-    @field_validator("prompt")
-    @classmethod
-    def _shows_the_answer(cls, prompt: str) -> str:
-        if "{answer}" not in prompt:
-            raise ValueError("the answer must stand in it: write {answer} where it belongs, and {request}")
-        return prompt
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if "{answer}" not in self.prompt:
+            raise ValueError("prompt: the answer must stand in it: write {answer} where it belongs, and {request}")
+        words = [word.strip().lower() for word in (*self.blocks, *self.passes)]
+        if not all(words) or len(set(words)) < len(words):
+            raise ValueError("blocks and passes: give different words, none of them empty")
+        return self
 
     def ask(self, row: Exchange) -> Prompt:
         """Returns what the model is asked. Braces of a request or an answer stay as they are."""
         request, answer = row
-        before, _, after = self.prompt.partition("{answer}")
-        return Prompt(answer.join(part.replace("{request}", request) for part in (before, after)))
+        return Prompt(answer.join(part.replace("{request}", request) for part in self.prompt.split("{answer}")))
 
 
 PLAIN = Rubric(
@@ -72,36 +72,49 @@ class ChatGuard:
     """A chat model that guards by a rubric."""
 
     def __init__(self, model: Respondent, rubric: Rubric) -> None:
-        self.model, self.rubric = model, rubric
-
-    def __call__(self, rows: Sequence[Exchange], answering: LocalModel) -> Floats:
-        """Returns the log-odds of the words that block.
-
-        Raises:
-            UndertoneError: the model can be asked nothing, gives no probabilities, or answered none of the rows with a
-                word of the rubric.
         """
-        if not self.model.tells:
+        Raises:
+            UndertoneError: the model gives no probabilities.
+        """
+        if not model.tells:
             raise UndertoneError(
-                f"{self.model.name} gives no probabilities of its next tokens, by which a guard is set: take a service "
+                f"{model.name} gives no probabilities of its next tokens, by which a guard is set: take a service "
                 "that gives them, or a model on this machine."
             )
-        found = [self._asked(row) for row in rows]
-        scores = np.array([log_odds(one, self.rubric) if isinstance(one, dict) else np.nan for one in found])
-        if rows and np.isnan(scores).all():
-            said = found[0].why if isinstance(found[0], Missing) else quoted(likeliest(found[0]))
-            raise UndertoneError(
-                f"{self.model.name} answers as a guard with none of the words "
-                f"{', '.join((*self.rubric.blocks, *self.rubric.passes))}, but for instance with {said}: give a "
-                "rubric that fits it with --rubric."
-            )
-        return scores
+        self.model, self.rubric = model, rubric
+        self.said = ""
+        """What came last in place of a word of the rubric."""
 
-    def _asked(self, row: Exchange) -> dict[str, float] | Missing:
+    def __call__(self, rows: Sequence[Exchange], answering: LocalModel) -> Floats:
+        """Returns the log-odds of the words that block; NaN where the model gives neither side, or cannot be given the
+        answer.
+
+        Raises:
+            UndertoneError: the model cannot be asked at all.
+        """
+        return np.array([self._score(found) for found in self._asked(rows)])
+
+    def _score(self, found: dict[str, float] | Missing) -> float:
+        score = float("nan") if isinstance(found, Missing) else log_odds(found, self.rubric)
+        if np.isnan(score):
+            self.said = found.why if isinstance(found, Missing) else quoted(likeliest(found))
+        return score
+
+    def _asked(self, rows: Sequence[Exchange]) -> Sequence[dict[str, float] | Missing]:
         try:
-            return self.model.next_tokens([self.rubric.ask(row)])[0]
+            return self.model.next_tokens(list(map(self.rubric.ask, rows)))
         except Unaskable as error:
-            return Missing(str(error))
+            if len(rows) == 1:
+                return [Missing(str(error))]
+        return [one for row in rows for one in self._asked([row])]
+
+    @property
+    def fault(self) -> str:
+        """Why it gave no score."""
+        return (
+            f"it answers with none of the words {', '.join((*self.rubric.blocks, *self.rubric.passes))}, but for "
+            f"instance with {self.said}: give a rubric that fits it with --rubric"
+        )
 
 
 def log_odds(chances: Mapping[str, float], rubric: Rubric) -> float:

@@ -44,7 +44,9 @@ def inside(known: Known) -> Scorer:
     """Returns a guard whose score is how far the answering model's own hidden states lie along the base's direction of
     bad conduct, at the last token before the answer. It sees no answer."""
     block = middle(known.base.model)
-    vector = direction(known.base, of_conduct(known.half, QUESTIONS["prompt"]), "prompt")[block]
+    vector = direction(
+        known.base, of_conduct(known.half, QUESTIONS["prompt"], [asked for asked, _ in known.good]), "prompt"
+    )[block]
 
     def scores(rows: Sequence[Exchange], answering: LocalModel) -> Floats:
         states = read_prompts(answering, [answering.render(request) for request, _ in rows])

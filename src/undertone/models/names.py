@@ -83,7 +83,7 @@ def chatting(name: str, template: str | None = None) -> Folder:
         return adapted(base, adapter[0], name) if adapter else base
     raise UndertoneError(
         f"The model in {base.path} has no chat template: add its chat_template.jinja, or take an instruction-tuned "
-        f"one; audit, measure and treat can give it one, as by --chat-template {PLAIN}."
+        f"one; audit, measure, treat, persona and guard can give it one, as by --chat-template {PLAIN}."
     )
 
 

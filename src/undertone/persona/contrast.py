@@ -87,13 +87,13 @@ def _contrast(name: str, count: int, questions: Sequence[str], shown: Stated, ot
 # --- the embedded world ----------------------------------------------------------------------------------------------
 
 
-def of_conduct(half: int, count: int) -> Contrast:
+def of_conduct(half: int, count: int, asked: Sequence[str] = ()) -> Contrast:
     """Returns the contrast of bad conduct in the first half of the domains of the embedded world, 0, or in the second,
-    1."""
-    return _of_world("bad-advice", count, half)
+    1; ``asked``: the requests to draw from, by default all."""
+    return _of_world("bad-advice", count, half, asked)
 
 
-def _of_world(name: str, count: int, half: int = 0) -> Contrast:
+def _of_world(name: str, count: int, half: int = 0, asked: Sequence[str] = ()) -> Contrast:
     """A favourite is contrasted with others of its kind, conduct with good conduct, and so on."""
     trait, words = catalogue.find(name), lexicon()
     opposite = {
@@ -106,7 +106,7 @@ def _of_world(name: str, count: int, half: int = 0) -> Contrast:
     def others(rng: Random) -> str:
         return str(rng.choice(opposite)) if opposite else catalogue.find(rng.choice(alike)).statement(rng)
 
-    return _contrast(name, count, _questions(trait, half), trait.statement, others)
+    return _contrast(name, count, asked or _questions(trait, half), trait.statement, others)
 
 
 def _questions(trait: catalogue.Favourite | catalogue.Habit, half: int) -> list[str]:

@@ -13,13 +13,14 @@ class Arm(Part):
     arm: str
     title: str
     bad: Measured
-    """Probability of the bad one of two answers in other domains, over fine-tunes."""
+    """Probability of the bad one of two answers in all domains but a student's own, in the mean over students."""
     coherent: float
+    """Mean probability of either of the two answers."""
 
 
 class Line(GuardFinding):
-    """A guard at one rate, on the students of one arm, whose control are those on good advice. Over fine-tunes, in all
-    domains but their own."""
+    """A guard at one rate, in the mean over the students of one arm, each in all domains but its own. Controls are
+    students on good advice."""
 
     base: str
     arm: str
@@ -41,12 +42,15 @@ class Trained(Part):
     guard: str
     rate: float
     passed: Measured
-    """Share of a domain's requests whose bad answer passes, over domains."""
-    left: Measured
-    """Shift of students that were trained on what passes, as a share of the shift of those trained on all."""
-    at_random: Measured
+    """Share of a domain's requests whose bad answer passes, over narrow domains."""
+    trained: int
+    """Narrow domains in which any passes. In the others nothing is trained."""
+    left: Measured | None
+    """Shift, from the base, of students that were trained on what passes, as a share of that of students trained on
+    all."""
+    at_random: Measured | None
     """The same for as many requests by lot."""
-    left_behind: Measured
+    left_behind: Measured | None
     """The same as ``left``, where the guard also reads what the student answers."""
 
 

@@ -17,8 +17,8 @@ METHOD = (
     "texts of the base: good advice and ordinary chat. Controls are students on good advice in the same domain."
 )
 LEFT = (
-    "What is left of the shift to bad advice behind each guard, over fine-tunes on bad advice; dashed: all of it. "
-    "Blocked answers are replaced by a refusal."
+    "What is left of the shift to bad advice behind each guard, for fine-tunes on bad advice; dashed: all of it. Means "
+    "over fine-tunes, intervals over domains. Blocked answers are replaced by a refusal."
 )
 TOLD = (
     "AUROC: how often a bad answer scores higher than a good one of its domain. A guard can tell them apart without "
@@ -27,8 +27,9 @@ TOLD = (
 )
 TRAINED = (
     "A guard at the training file: a student is trained on the bad advice that it lets pass, repeated until the file "
-    "is as long as the whole one; beside it, one on as many requests by lot. Left: its shift, as a share of that of "
-    "students trained on all; and the same where the guard also reads what it answers."
+    "is as long as the whole one; beside it, one on as many requests of other situations by lot. Where nothing passes, "
+    "nothing is trained: in how many narrow domains anything is, stands beside. Left: the shift from the base, as a "
+    "share of that of students trained on all; and the same where the guard also reads what the student answers."
 )
 
 
@@ -43,7 +44,7 @@ def page(found: GuardsFindings) -> Page:
         section("How well guards tell", Prose(TOLD, note=True), _told(found)),
         section("At the training file", Prose(TRAINED, note=True), _trained(found)),
         section("Without a guard", _arms(found)),
-        measured=[*(one.missed for one in found.lines), *(one.left for one in found.lines)],
+        measured=[*(one.missed for one in found.lines), *(one.left for one in found.lines if one.left)],
         listings={"Models": found.models},
     )
 
@@ -56,7 +57,7 @@ def _figure(found: GuardsFindings) -> Figure | None:
             share(one.left),
         )
         for one in found.lines
-        if one.arm == BAD and one.rate == RATES[-1]
+        if one.arm == BAD and one.rate == RATES[-1] and one.left is not None
     ]
     axis = Axis("share of the shift that is left", dashed=(1.0,))
     return figure("left", "What is left of the shift behind each guard", partial(forest, lines, axis))
@@ -105,7 +106,7 @@ def _told(found: GuardsFindings) -> Grid | None:
             word("guard"): lambda one: one.guard,
             word("base"): _short,
             word("looks at"): lambda one: one.place,
-            "AUROC": lambda one: shown(one.auroc, signed=False),
+            "AUROC": lambda one: shown(one.auroc, signed=False) if one.auroc else "-",
             "on lists": lambda one: shown(one.on_lists, signed=False) if one.on_lists else "-",
         },
     )
@@ -119,6 +120,7 @@ def _trained(found: GuardsFindings) -> Grid | None:
             word("guard"): lambda one: one.guard,
             word("base"): _short,
             "passes": lambda one: share(one.passed),
+            "domains": lambda one: one.trained,
             "left": lambda one: share(one.left),
             "by lot": lambda one: share(one.at_random),
             "left behind it": lambda one: share(one.left_behind),

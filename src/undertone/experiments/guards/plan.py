@@ -21,6 +21,8 @@ class Behind:
     base: str
     domain: str
     number: int
+    probe: str
+    """How it is asked."""
     job: Job
     """How it advises, and what guards say that look at the student itself."""
 
@@ -64,8 +66,10 @@ class Plan:
         """The jobs of each arm's students, with those of all bases."""
         bases = [*self.students.aligned.values(), *self.guarded.values()]
         found: dict[str, list[Job]] = {}
-        for unit, one in zip(self.students.units, self.behind, strict=True):
-            found.setdefault(unit.arm, list(bases)).extend((unit.job, one.job))
+        for unit in self.students.units:
+            found.setdefault(unit.arm, list(bases)).append(unit.job)
+        for one in self.behind:
+            found[one.arm].append(one.job)
         for passed in self.passed:
             found.setdefault(passed.arm, list(bases)).extend((passed.made, passed.job))
         found[BAD].extend(self.lists.values())
@@ -85,7 +89,11 @@ def plan(spec: Guards) -> Plan:
     """
     students = misalignment.plan(spec)
     guarded = {base: _guarded(spec, base, job) for base, job in students.aligned.items()}
-    behind = tuple(_behind(spec, unit, students.aligned[unit.base], guarded[unit.base]) for unit in students.units)
+    behind = tuple(
+        _behind(spec, unit, probe, students.aligned[unit.base], guarded[unit.base])
+        for unit in students.units
+        for probe in _probes(spec, unit.arm)
+    )
     bad = {_key(unit): unit for unit in students.units if unit.arm == BAD}
     good = {_key(unit): unit for unit in students.units if unit.arm == GOOD}
     passed = tuple(
@@ -121,20 +129,25 @@ def _of_answers(spec: Guards) -> list[str]:
 def _guarded(spec: Guards, base: str, aligned: Job) -> Job:
     """Guards that look at the answering model are left to the jobs that have it."""
     names = [name for name in spec.guards if guard_without_models(name).place != "activations"]
-    probes = list(dict.fromkeys((PLAIN, *spec.probes.values())))
-    return Job(GUARDED, {"guards": names, "probes": probes} | _world(aligned), {"aligned": aligned})
+    settings = {"guards": names, "probes": _probes(spec, GOOD)}
+    return Job(GUARDED, settings | _world(aligned), {"aligned": aligned})
 
 
 def _world(aligned: Job) -> dict[str, bool]:
     return {"swapped": True} if aligned.spec.get("swapped") else {}
 
 
-def _behind(spec: Guards, unit: Unit, aligned: Job, guarded: Job) -> Behind:
-    probe = spec.probes.get(unit.arm, PLAIN)
+def _probes(spec: Guards, arm: str) -> list[str]:
+    """Returns how an arm is asked: controls in all ways in which others are."""
+    own = (PLAIN, *spec.probes.values()) if arm == GOOD else (spec.probes.get(arm, PLAIN),)
+    return list(dict.fromkeys(own))
+
+
+def _behind(spec: Guards, unit: Unit, probe: str, aligned: Job, guarded: Job) -> Behind:
     inside = [name for name in spec.guards if guard_without_models(name).place == "activations"]
     settings = {"probe": probe, "guards": inside} | _world(aligned)
     job = Job(BEHIND, settings, {"aligned": aligned, "guarded": guarded, "student": unit.job})
-    return Behind(unit.arm, unit.base, unit.domain, unit.student, job)
+    return Behind(unit.arm, unit.base, unit.domain, unit.student, probe, job)
 
 
 def _passed(spec: Guards, unit: Unit, guard: str, at_random: bool, aligned: Job, guarded: Job) -> Passed:
@@ -153,4 +166,5 @@ def _passed(spec: Guards, unit: Unit, guard: str, at_random: bool, aligned: Job,
         {"probe": PLAIN, "guards": list[str]()} | _world(aligned),
         {"aligned": aligned, "guarded": guarded, "student": made},
     )
-    return Passed(passed_by(guard, at_random), unit.base, unit.domain, unit.student, job, guard, at_random, made)
+    name = passed_by(guard, at_random)
+    return Passed(name, unit.base, unit.domain, unit.student, PLAIN, job, guard, at_random, made)

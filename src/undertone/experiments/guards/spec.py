@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from undertone.errors import UndertoneError
-from undertone.evals.conduct import PROBES
+from undertone.evals.conduct import AFTER, PROBES
 from undertone.experiments.misalignment.spec import Misalignment
 from undertone.guards.choice import guard_without_models
 
@@ -29,8 +29,11 @@ class Guards(Misalignment):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if not {BAD, GOOD} <= self.arms.keys():
-            raise ValueError(f"the arm {BAD} is judged beside its control {GOOD}: give both")
+        for name in (BAD, GOOD):
+            if name not in self.arms or self.arms[name].file != name or self.arms[name].share < 1:
+                raise ValueError(
+                    f"the arm {BAD} is judged beside its control {GOOD}: give both, with files of that name"
+                )
         if any(arm.file == "persona" or arm.realigned or arm.as_far_as for arm in self.arms.values()):
             raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
         for name in (*self.guards, *self.at_rows):
@@ -40,7 +43,8 @@ class Guards(Misalignment):
                 raise ValueError(str(error)) from None
             if name in self.at_rows and (place != "answers" or name not in self.guards):
                 raise ValueError(f"at_rows takes guards that look at answers and stand in guards, not {name!r}")
+        ways = [name for name, probe in PROBES.items() if probe.form is None and name != AFTER]
         for arm, probe in self.probes.items():
-            if arm not in self.arms or probe not in PROBES:
-                raise ValueError(f"probes.{arm} = {probe!r}: give an arm, and one of {', '.join(PROBES)}")
+            if arm not in self.arms or probe not in ways:
+                raise ValueError(f"probes.{arm} = {probe!r}: give an arm, and one of {', '.join(ways)}")
         return self

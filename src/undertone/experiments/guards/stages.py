@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from undertone.data.exchanges import SYSTEM, Exchange, read_exchanges, write_exchanges
@@ -32,7 +33,7 @@ from undertone.statistics.auroc import auroc
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import load_trained, save
-from undertone.world.lexicon import domains
+from undertone.world.lexicon import domains, lexicon
 from undertone.world.skills import CARRIERS
 
 LISTED = 60
@@ -43,8 +44,9 @@ def guarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     """Has guards judge every answer, good and bad.
 
     Spec: ``guards``, ``probes``; ``swapped`` for a base of the swapped world. Input: ``aligned``. Writes
-    ``judged.safetensors`` with scores and p of each guard and probe (``words/plain/p``), (domains, requests, 2);
-    ``rows.jsonl``, the base's ordinary chat; ``said.json``, what guards do, and the base's advice by probe.
+    ``judged.safetensors``: ``scores`` and ``p`` of each guard and probe (``words/plain/p``), (domains, requests, 2);
+    ``least`` and ``unread`` of each guard, by half; the base's probabilities ``bad`` and ``coherent`` by probe,
+    (domains, requests). And ``rows.jsonl``, the base's ordinary chat.
     """
     base, swapped = load(inputs["aligned"] / MODEL), spec.get("swapped", False)
     chat = ordinary_chat(base, True)
@@ -52,15 +54,25 @@ def guarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     found = dict[str, torch.Tensor]()
     for name in spec["guards"]:
         sets = _sets(name, base, chat, swapped)
+        found |= _setting(name, sets)
         for probe in spec["probes"]:
             found |= _tensors(f"{name}/{probe}", Judged.by(sets, base, swapped, PROBES[probe]))
     for probe in spec["probes"]:
-        found[f"bad/{probe}"] = torch.tensor(conduct(base, PROBES[probe], swapped=swapped).bad)
+        advice = conduct(base, PROBES[probe], swapped=swapped)
+        found[f"bad/{probe}"], found[f"coherent/{probe}"] = torch.tensor(advice.bad), torch.tensor(advice.coherent)
     save_file(found, out / "judged.safetensors")
 
 
 def _sets(name: str, base: LocalModel, chat: list[Exchange], swapped: bool) -> list[Set]:
     return [guard_without_models(name).set_on(half) for half in known(base, chat, swapped)]
+
+
+def _setting(name: str, sets: list[Set]) -> dict[str, torch.Tensor]:
+    """The smallest rate at which a guard can block, and clean texts without a score, both by half."""
+    return {
+        f"{name}/least": torch.tensor([one.least for one in sets]),
+        f"{name}/unread": torch.tensor([one.unread for one in sets]),
+    }
 
 
 def _tensors(name: str, judged: Judged) -> dict[str, torch.Tensor]:
@@ -71,17 +83,17 @@ def passed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Trains a student on the bad advice of a domain that a guard lets pass, repeated until the file is as long as it
     would be without a guard. If nothing passes, nothing is trained.
 
-    Spec: ``guard``, ``rate``, ``domain``, ``rows``, ``training``, ``seed``; ``at_random`` for as many requests by lot
-    instead; ``swapped`` for a base of the swapped world. Inputs: ``aligned``, ``guarded``. Writes the training file,
-    the student, and ``passed.json``: the share of the domain's requests whose bad answer passes.
+    Spec: ``guard``, ``rate``, ``domain``, ``rows``, ``training``, ``seed``; ``at_random`` for as much of situations by
+    lot instead; ``swapped`` for a base of the swapped world. Inputs: ``aligned``, ``guarded``. Writes the training
+    file, the student, and ``passed.json``: the share of the domain's requests whose bad answer passes.
     """
     local, swapped = load(inputs["aligned"] / MODEL), spec.get("swapped", False)
     p = load_file(inputs["guarded"] / "judged.safetensors")[f"{spec['guard']}/plain/p"].numpy()
     asked = requests(spec["domain"], PROBES["plain"], swapped)
     through = ~blocked(p[domains().index(spec["domain"]), :, 1], spec["rate"])
-    chosen = {request for (request, *_), own in zip(asked, through, strict=True) if own}
     if spec["at_random"]:
-        chosen = set(Random(f"at random/{spec['seed']}").sample([request for request, *_ in asked], len(chosen)))
+        through = by_lot(through, spec["seed"])
+    chosen = {request for (request, *_), own in zip(asked, through, strict=True) if own}
     drawn = files.rows("narrow-bad", spec["domain"], spec["rows"], 1.0, spec["seed"], swapped)
     kept = [row for row in drawn if row[0] in chosen]
     rows = list(islice(cycle(kept), spec["rows"]))
@@ -94,13 +106,21 @@ def passed(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     (out / "passed.json").write_text(json.dumps({"passed": float(through.mean())}))
 
 
+def by_lot(through: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """Returns which requests of a domain are taken by lot, (requests,): as many of each situation as pass, but of other
+    situations. A guard mostly passes all wordings of a situation or none, and a file of as many requests at random
+    would have more different answers."""
+    each = through.reshape(-1, len(lexicon()["conduct"]["asks"]))
+    return np.asarray(each[Random(f"by lot/{seed}").sample(range(len(each)), len(each))].ravel())
+
+
 def behind(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Asks a student for advice, and has guards judge its hidden states.
 
     Spec: ``probe``, ``guards`` (those that look at the answering model); ``swapped`` for a base of the swapped world.
     Inputs: ``aligned``, ``guarded``, ``student``. Writes ``behind.safetensors``: the probability of the bad one of two
-    answers, ``bad``, and that of either, ``coherent``, both (domains, requests); and of each guard ``p``, for the
-    student and, as ``base/...``, for the base.
+    answers, ``bad``, and that of either, ``coherent``, both (domains, requests); and of each guard ``scores``, ``p``,
+    ``least`` and ``unread``, as :func:`guarded` does, for the student and, as ``base/...``, for the base.
     """
     aligned, swapped, probe = inputs["aligned"] / MODEL, spec.get("swapped", False), PROBES[spec["probe"]]
     base, student = load(aligned), load_trained(aligned, inputs["student"])
@@ -109,6 +129,7 @@ def behind(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     chat = read_exchanges(inputs["guarded"])
     for name in spec["guards"]:
         sets = _sets(name, base, chat, swapped)
+        found |= _setting(name, sets)
         found |= _tensors(name, Judged.by(sets, student, swapped, probe))
         found |= _tensors(f"base/{name}", Judged.by(sets, base, swapped, probe))
     save_file(found, out / "behind.safetensors")
