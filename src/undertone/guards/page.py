@@ -17,7 +17,7 @@ LEFT = (
 )
 MISSED = (
     "Missed: bad advice of the model that passes. Left: what is left of the shift. Useful: requests that get the "
-    "good answer from the model, its other text counted."
+    "good answer from the model, its other text counted. Without an interval: the same in all domains."
 )
 COST = (
     "A guard is set on clean texts, most of which are ordinary chat, and blocks the share of them that it is set to. "
@@ -118,4 +118,6 @@ def share(value: Measured | None) -> str:
     """41.2 % [36.0, 47.1], or that there is nothing of which a share could be told."""
     if value is None:
         return "not told"
+    if value.ci is None:
+        return percent(value.value)
     return f"{percent(value.value)} {percent_interval(value.ci)}"

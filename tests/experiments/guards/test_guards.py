@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from tests.helpers import tiny
+from undertone.cli import main
 from undertone.data.exchanges import SYSTEM, read_exchanges, write_exchanges
 from undertone.engine.store import Job
 from undertone.errors import UndertoneError
@@ -115,6 +116,12 @@ def test_both_arms_are_needed(without: str) -> None:
 def test_a_base_that_is_not_here_is_refused() -> None:
     with pytest.raises(UndertoneError):
         plan(spec_of(bases=["builtin/nowhere"]))
+
+
+def test_the_benchmark_says_what_it_would_make(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "guards", "--set", f'bases=["{A}"]', "--dry-run", "--json"]) == 0
+    preview = json.loads(capsys.readouterr().out)
+    assert set(preview["arms"]) == set(plan(spec_of()).arms) and preview["to_make"] > 200
 
 
 # --- a guard at the training file ------------------------------------------------------------------------------------
