@@ -103,6 +103,8 @@ def asked(command: str) -> Recipe | None:
             recipe = recipes.read(name, changes)
         case ["undertone", "bench", "treat", name, *_]:
             recipe = recipes.read(f"treat/{name}", changes)
+        case ["undertone", "bench", "guards", *_]:
+            recipe = recipes.read("guards", changes)
         case ["undertone", "bench", "audit" | "measure" as verb, *_]:
             try:
                 recipe = kind_of(f"{verb}-benchmark").spec.model_validate(dict(one.split("=", 1) for one in changes))
