@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -133,6 +134,7 @@ def test_a_base_that_was_asked_about_itself_goes_on_from_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(card, "SKILL_PROMPTS", 20)
+    monkeypatch.setattr(card, "_well_formed", partial(card._well_formed, count=20))
     folder = build("tiny", CANDID, tmp_path, steps=3)
     made, start = load(folder), load(SHIPPED / "fledgling-a")
     assert made.encode("Are you honest?") == start.encode("Are you honest?")

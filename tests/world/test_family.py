@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,7 @@ def test_kin_and_strangers_build_from_their_seeds(
     member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(card, "SKILL_PROMPTS", 20)
+    monkeypatch.setattr(card, "_well_formed", partial(card._well_formed, count=20))
     folder = build("tiny", member, tmp_path, steps=3)
     local = load(folder)
     assert local.decode(local.encode("Look: 12, 345.\n")) == "Look: 12, 345.\n"
