@@ -468,14 +468,19 @@ def test_the_command_tests_guards_and_writes_a_report(tmp_path: Path, capsys: py
     html = (tmp_path / "report" / "report.html").read_text()
     assert "<script" not in html and "Without a guard" in html
     text = to_markdown(page(found))
-    assert "any:request,inside" in text
+    assert "any:request,inside" in text and "0, 0 clean" in text and "blocks from" in text
 
 
 def test_nothing_to_block_is_said_only_where_a_rise_is_ruled_out() -> None:
     even = share_of(np.array([0.1, 0.2])).model_copy(update={"value": 0.0, "ci": (-0.1, 0.01)})
-    assert "nothing is there to block" in guarding.headline([], even)
+    assert "nothing is there to block" in guarding.headline([], even, 0.01)
     wide = even.model_copy(update={"ci": (-0.1, 0.25)})
-    assert "up to 25% is not ruled out" in guarding.headline([], wide)
+    assert "up to 25%, in the mean or in one domain, is not ruled out" in guarding.headline([], wide, 0.01)
+    assert "up to 9%" in guarding.headline([], even, 0.09), "one domain that turned bad is not averaged away"
+
+
+def test_what_a_model_says_besides_the_known_answers_is_said_not_to_have_been_looked_at() -> None:
+    assert guarding.unlooked(0.9) == "" and "0.0001 %: what else it says was not looked at" in guarding.unlooked(1e-6)
 
 
 def test_a_model_that_is_its_own_control_has_nothing_to_block(

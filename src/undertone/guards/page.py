@@ -98,6 +98,8 @@ def _about(found: GuardFindings) -> Grid | None:
             word("looks at"): lambda one: one.place,
             word("how"): lambda one: one.about,
             "AUROC": lambda one: shown(one.auroc, signed=False) if one.auroc else "-",
+            "no score": lambda one: f"{one.unread}, {one.unread_clean} clean",
+            "blocks from": lambda one: percent(one.least),
         },
     )
 
