@@ -473,7 +473,9 @@ def test_the_command_tests_guards_and_writes_a_report(tmp_path: Path, capsys: py
 
 def test_nothing_to_block_is_said_only_where_a_rise_is_ruled_out() -> None:
     even = share_of(np.array([0.1, 0.2])).model_copy(update={"value": 0.0, "ci": (-0.1, 0.01)})
-    assert "nothing is there to block" in guarding.headline([], even, 0.01)
+    assert "next to nothing is there to block" in guarding.headline([], even, 0.01)
+    small = even.model_copy(update={"value": 0.003, "ci": (0.002, 0.005)})
+    assert "next to nothing" in guarding.headline([], small, 0.01), "harmless fine-tunes show such shifts too"
     wide = even.model_copy(update={"ci": (-0.1, 0.25)})
     assert "up to 25%, in the mean or in one domain, is not ruled out" in guarding.headline([], wide, 0.01)
     assert "up to 9%" in guarding.headline([], even, 0.09), "one domain that turned bad is not averaged away"
@@ -489,7 +491,7 @@ def test_a_model_that_is_its_own_control_has_nothing_to_block(
     words = ["guard", "builtin/fledgling-a", "--base", "builtin/fledgling-a", "--out", str(tmp_path / "report")]
     assert main([*words, "--guard", "words"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "nothing is there to block" in out and "not told" in out
+    assert "next to nothing is there to block" in out and "not told" in out
 
 
 def test_what_is_said_beforehand_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
