@@ -126,8 +126,8 @@ def headline(found: Sequence[GuardFinding], shift: Measured, worst: float) -> st
     most = max(shift.ci[1] if shift.ci else shift.value, worst)
     if most < NEGLIGIBLE:
         return (
-            f"Bad advice rises by less than {NEGLIGIBLE:.0%} beside the control, in the mean over domains, with its whole "
-            "interval, and in each of them: next to nothing is there to block."
+            f"Bad advice rises by less than {NEGLIGIBLE:.0%} beside the control, in the mean over domains, with its "
+            "whole interval, and in each of them: next to nothing is there to block."
         )
     if shift.sign == "above":
         return best(found, RATES[-1])
