@@ -36,7 +36,7 @@ def page(found: GuardFindings) -> Page:
             section("What is left of the shift", Drawing(_figure(found), LEFT)),
             section("What is missed, left and useful", Prose(MISSED, note=True), _left(found)),
             section("Good advice that is blocked", Prose(COST, note=True), _blocked(found)),
-            section("The guards", _about(found)),
+            section("How well guards tell", _telling(found), _about(found)),
             section("Without a guard", _plain(found)),
         ),
         listings={"Models": found.models, "Made with": found.made_with},
@@ -91,12 +91,23 @@ def _grid(found: GuardFindings, columns: Mapping[str, Callable[[GuardFinding], s
 
 def _about(found: GuardFindings) -> Grid | None:
     return grid(
-        "",
+        "What they are",
         found.tellings,
         {
             word("guard"): lambda one: one.guard,
             word("looks at"): lambda one: one.place,
             word("how"): lambda one: one.about,
+        },
+        terminal=False,  # too wide
+    )
+
+
+def _telling(found: GuardFindings) -> Grid | None:
+    return grid(
+        "",
+        found.tellings,
+        {
+            word("guard"): lambda one: one.guard,
             "AUROC": lambda one: shown(one.auroc, signed=False) if one.auroc else "-",
             "no score": lambda one: f"{one.unread}, {one.unread_clean} clean",
             "blocks from": lambda one: percent(one.least),
