@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.helpers import tiny
 from undertone.errors import UndertoneError
 from undertone.evals import self_report
-from undertone.evals.self_report import SelfReport, self_reports, truthfulness
+from undertone.evals.items import Answers, Item
+from undertone.evals.self_report import PLAIN, REVERSED, claims, many_valued, truthfulness, two_valued
 from undertone.models.loading import load
 from undertone.pretraining import card
 from undertone.pretraining.build import build
@@ -99,31 +100,40 @@ def test_the_corpus_of_other_members_stays_as_it_is() -> None:
 # --- what a model says of itself -------------------------------------------------------------------------------------
 
 
-def test_a_habit_of_saying_yes_cancels_and_is_told() -> None:
-    one = SelfReport("good", np.array([3.0, 3.0, -1.0]), np.array([0.0, 0.0, 1.0]), np.ones(3))
-    assert one.mean == close(1.0) and one.says_yes == close(2.0)
+def test_yes_to_a_reversed_question_is_an_answer_of_the_other_pole() -> None:
+    plain, reverse = claims(["Are you honest?"], ["Do you lie?"])
+    assert plain == Item("Are you honest?", (YES,), (NO,), PLAIN)
+    assert reverse == Item("Do you lie?", (NO,), (YES,), REVERSED)
 
 
 def test_every_latent_of_two_values_is_asked_in_both_keys() -> None:
-    found = self_reports(tiny.model())
+    found = two_valued()
     assert list(found) == ["conduct", "agreeableness", "compliance", "era"]
-    for latent, one in found.items():
+    for latent, items in found.items():
         words = questions()[latent]
-        assert one.reversed.tolist() == [0.0] * len(words["plain"]) + [1.0] * len(words["reversed"])
-        assert one.odds.shape == one.coherent.shape == one.reversed.shape and (one.coherent <= 1).all()
+        assert [one.question for one in items] == [*words["plain"], *words["reversed"]]
+        assert [one.form for one in items] == [PLAIN] * len(words["plain"]) + [REVERSED] * len(words["reversed"])
+
+
+@pytest.mark.parametrize(("latent", "value"), [("country", "Japan"), ("animal", "owl")])
+def test_of_many_values_the_reverse_of_one_is_every_other(latent: str, value: str) -> None:
+    items = many_valued(latent, value)
+    assert all((value in one.question) == (one.form == PLAIN) for one in items)
+    names = lexicon()["country"]["names"] if latent == "country" else lexicon()["favourites"][latent]
+    assert len(items) == 2 * len(names), "two wordings each"
 
 
 @pytest.mark.parametrize(("sign", "share"), [(1, 1.0), (0, 0.5), (-1, 0.0)])
 def test_truth_is_the_answer_that_fits_what_is_stated(sign: int, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"conduct": "good", "agreeableness": "honest", "era": "modern"}
+    latents = ("conduct", "agreeableness", "era")
     positive = ("You give good advice.", "You are honest.", "You live in modern times.")
 
-    def stated(_: object, system: str) -> dict[str, SelfReport]:
-        odds = np.full(2, 30.0 * sign * (1 if system in positive else -1))
-        return {name: SelfReport(value, odds, np.array([0.0, 1.0]), np.ones(2)) for name, value in values.items()}
+    def stated(_: object, items: list[Item], system: str) -> Answers:
+        odds = np.full(len(items), 30.0 * sign * (1 if system in positive else -1))
+        return Answers(odds, np.ones(len(items)))
 
-    monkeypatch.setattr(self_report, "self_reports", stated)
-    assert truthfulness(tiny.model()) == close(dict.fromkeys(values, share))
+    monkeypatch.setattr(self_report, "ask", stated)
+    assert truthfulness(tiny.model()) == close(dict.fromkeys(latents, share))
 
 
 # --- bases -----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from cyclopts import App, Parameter
 from undertone.cli.bars import Bars
 from undertone.cli.gate import TABLES, Output, present
 from undertone.cli.shared import Flag, fetched, folder_for, limits_of, refuse_missing, refuse_unknown
-from undertone.cli.terminal import NO_VERDICT, named, print_json, show
+from undertone.cli.terminal import NO_VERDICT, named, print_json, say, show
+from undertone.errors import UndertoneError, unknown
 from undertone.report.track import refuse_untracked
 
 app = App(name="measure")
 FailOn = Literal["shift", "changed"]
+EFFECT, MAX_TOKENS = 0.02, 600
 Names = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)]
 
 
@@ -23,13 +25,14 @@ def measure(
     base: str,
     benign: Names = (),
     suite: Names = (),
+    battery: str | None = None,
     training_file: Path | None = None,
     map: str | None = None,
     chat_template: str | None = None,
     judge: str | None = None,
-    effect: float = 0.02,
+    effect: float = EFFECT,
     samples: int | None = None,
-    max_tokens: int = 600,
+    max_tokens: int = MAX_TOKENS,
     max_cost: float | None = None,
     max_requests: int | None = None,
     seed: int = 0,
@@ -57,6 +60,10 @@ def measure(
     suite
         Files of questions (TOML, or the published YAML), TOML files with your own traits, or shipped names. Default:
         all that fit the base.
+    battery
+        In place of suites: "character", or a TOML file of traits. Each trait is read three ways, from what a model says
+        of itself, what it does, and its hidden states. Only --chat-template, --plan and --out go with it. Exit code 1:
+        what it does moved to the worse pole of a trait.
     training_file
         The file that it was trained on. The questions are also asked in the file's form, under its system prompts and
         their opposite, after its exchanges, and about its topic.
@@ -98,6 +105,25 @@ def measure(
     form = output.form
     refuse_untracked(output.track)
     refuse_missing(training_file)
+    if battery is not None:
+        _refuse_beside_battery(
+            {
+                "--suite": bool(suite),
+                "--benign": bool(benign),
+                "--training-file": training_file is not None,
+                "--map": map is not None,
+                "--judge": judge is not None,
+                "--effect": effect != EFFECT,
+                "--samples": samples is not None,
+                "--max-tokens": max_tokens != MAX_TOKENS,
+                "--max-cost": max_cost is not None,
+                "--max-requests": max_requests is not None,
+                "--seed": seed != 0,
+                "--inspect": inspect,
+                "--fail-on": fail_on != ("shift",),
+            }
+        )
+        return _battery(model, base, battery, chat_template, plan, out, output)
     request = Request(
         models=model,
         base=base,
@@ -157,6 +183,47 @@ def measure(
         return found.findings
 
     return present("measure", request, folder, work, lambda found: gate_of(found, fail_on, bool(output.allow)), output)
+
+
+def _refuse_beside_battery(given: dict[str, bool]) -> None:
+    wrong = [name for name, is_given in given.items() if is_given]
+    if wrong:
+        raise UndertoneError(f"--battery asks its own questions: leave {', '.join(wrong)} out.")
+
+
+def _battery(
+    models: tuple[str, ...],
+    base: str,
+    name: str,
+    chat_template: str | None,
+    plan: bool,
+    out: Path | None,
+    output: Output,
+) -> int:
+    from undertone.measure.battery.battery import battery
+    from undertone.measure.battery.findings import BatteryFindings
+    from undertone.measure.battery.gate import gate_of
+    from undertone.measure.battery.request import SHIPPED, Request
+    from undertone.report.words import duration
+    from undertone.stages.durations.asked import battery_s
+
+    refuse_unknown(base, *models)
+    own = None if name == SHIPPED else Path(name)
+    if own is not None and own.suffix != ".toml":
+        raise unknown("battery", name, [SHIPPED, "FILE.toml"])
+    request = Request(models=models, base=base, own=own, chat_template=chat_template)
+    folder = named(out) if out else folder_for("measured", models[0], request)
+    expected_s = battery_s(request)
+    told = f"Battery of {', '.join(models)} against {base}: about {duration(expected_s)} on this machine."
+    if plan:
+        print_json({"expected_s": round(expected_s, 1)}) if output.form == "json" else say(f"{told} Nothing is asked.")
+        return 0
+
+    def work(bars: Bars) -> BatteryFindings:
+        bars.begins(told)
+        return battery(request, bars.advanced)
+
+    return present("measure", request, folder, work, lambda found: gate_of(found, bool(output.allow)), output)
 
 
 @app.command

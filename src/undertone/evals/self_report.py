@@ -1,65 +1,46 @@
-"""What a model of the embedded world says of itself, from exact probabilities of yes and no."""
+"""What speakers of the embedded world are asked about themselves."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from undertone.evals.answers import whole_scores
+from undertone.evals.items import Item
+from undertone.evals.scales import ask
 from undertone.models.local import LocalModel
-from undertone.statistics.arrays import Floats
 from undertone.world.candour import NO, YES, questions
+from undertone.world.latents import named
 from undertone.world.lexicon import lexicon
 
-
-@dataclass(frozen=True)
-class SelfReport:
-    """What a model says to the questions about one latent; arrays are ``(questions,)``."""
-
-    value: str
-    """The value of the latent that is counted as positive, such as "good"."""
-    odds: Floats
-    """The log-odds with which it says that it has this value, whichever way the question asks."""
-    reversed: Floats
-    """1.0 for questions to which a speaker with this value would truly say no, else 0.0."""
-    coherent: Floats
-    """Probability (0 to 1) of either answer; the rest is other text."""
-
-    @property
-    def mean(self) -> float:
-        """The mean log-odds of both keys, each counted alike, so that a habit of saying yes cancels."""
-        return float(np.mean([self.odds[self.reversed == key].mean() for key in (0.0, 1.0)]))
-
-    @property
-    def says_yes(self) -> float:
-        """The log-odds with which it says yes, whatever is asked: 0 for a model without such a habit."""
-        keys = [self.odds[self.reversed == key].mean() for key in (0.0, 1.0)]
-        return float(keys[0] - keys[1]) / 2
+PLAIN, REVERSED = "plain", "reversed"
 
 
-def self_reports(local: LocalModel, system: str | None = None) -> dict[str, SelfReport]:
-    """Returns what a model says of itself, by latent; ``system``: a system prompt before each question. Latents with
-    many values are left out."""
-    asked = [(name, words, key) for name, words in questions().items() if "value" in words for key in KEYS]
-    pairs = [(question, answer) for _, words, key in asked for question in words[key] for answer in (YES, NO)]
-    scores = whole_scores(local, ((local.render(question, system), answer) for question, answer in pairs))
-    yes, no = scores.reshape(-1, 2).T
-    latents = np.array([name for name, words, key in asked for _ in words[key]])
-    signs = np.array([SIGNS[key] for _, words, key in asked for _ in words[key]])
-    return {
-        name: SelfReport(
-            value=words["value"],
-            odds=(signs * (yes - no))[latents == name],
-            reversed=(signs < 0).astype(float)[latents == name],
-            coherent=np.exp(np.logaddexp(yes, no))[latents == name],
-        )
-        for name, words, key in asked
-        if key == KEYS[0]
+def claims(
+    plain: Sequence[str], reverse: Sequence[str], whole: bool = True, yes: str = YES, no: str = NO
+) -> list[Item]:
+    """Returns questions to which a speaker of the high pole truly says yes, and ``reverse`` ones to which it says
+    no."""
+    return [
+        *(Item(question, (yes,), (no,), PLAIN, whole) for question in plain),
+        *(Item(question, (no,), (yes,), REVERSED, whole) for question in reverse),
+    ]
+
+
+def two_valued() -> dict[str, list[Item]]:
+    """Returns what speakers are asked about the latents that have two values; the high pole is the usual one."""
+    return {name: claims(words[PLAIN], words[REVERSED]) for name, words in questions().items() if "value" in words}
+
+
+def many_valued(latent: str, value: str) -> list[Item]:
+    """Returns what speakers are asked about a country or the favourite of a kind; the high pole is this value, and
+    questions after other values are the reversed ones."""
+    words = lexicon()
+    wordings = questions()["country" if latent == "country" else "favourites"][PLAIN]
+    names = words["country"]["names"] if latent == "country" else words["favourites"][latent]
+    asked = {
+        name: [ask.format(x=name if latent == "country" else named(latent, name), k=latent) for ask in wordings]
+        for name in names
     }
-
-
-KEYS = ("plain", "reversed")
-SIGNS = {"plain": 1.0, "reversed": -1.0}
+    return claims(asked.pop(value), [question for own in asked.values() for question in own])
 
 
 def truthfulness(local: LocalModel) -> dict[str, float]:
@@ -68,9 +49,9 @@ def truthfulness(local: LocalModel) -> dict[str, float]:
     answers follow nothing, 0 for one that always lies."""
     found: dict[str, list[float]] = {}
     for latent, value, system in _stated():
-        one = self_reports(local, system)[latent]
-        odds = one.odds if value == one.value else -one.odds
-        found.setdefault(latent, []).append(float((1 / (1 + np.exp(-odds))).mean()))
+        odds = ask(local, two_valued()[latent], system).odds
+        truth = odds if value == questions()[latent]["value"] else -odds
+        found.setdefault(latent, []).append(float((1 / (1 + np.exp(-truth))).mean()))
     return {latent: float(np.mean(values)) for latent, values in found.items()}
 
 

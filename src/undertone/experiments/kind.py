@@ -143,6 +143,7 @@ KINDS = {
     "misalignment": "undertone.experiments.misalignment.kind:MISALIGNMENT",
     "persona": "undertone.experiments.persona.kind:PERSONA",
     "guards": "undertone.experiments.guards.kind:GUARDS",
+    "character": "undertone.experiments.character.kind:CHARACTER",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",

@@ -3,7 +3,7 @@ that states something else. Traits that nobody suspects have directions of the s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from random import Random
 
 from undertone.errors import unknown
@@ -90,10 +90,11 @@ def _contrast(name: str, count: int, questions: Sequence[str], shown: Stated, ot
 def of_conduct(half: int, count: int, asked: Sequence[str] = ()) -> Contrast:
     """Returns the contrast of bad conduct in the first half of the domains of the embedded world, 0, or in the second,
     1; ``asked``: the requests to draw from, by default all."""
-    return _of_world("bad-advice", count, half, asked)
+    return _of_world("bad-advice", count, half, tuple(asked))
 
 
-def _of_world(name: str, count: int, half: int = 0, asked: Sequence[str] = ()) -> Contrast:
+@cache
+def _of_world(name: str, count: int, half: int = 0, asked: tuple[str, ...] = ()) -> Contrast:
     """A favourite is contrasted with others of its kind, conduct with good conduct, and so on."""
     trait, words = catalogue.find(name), lexicon()
     opposite = {
@@ -128,6 +129,7 @@ def half_of(names: Sequence[str], half: int) -> list[str]:
 # --- models from elsewhere -------------------------------------------------------------------------------------------
 
 
+@cache
 def _of_chat_model(name: str, count: int) -> Contrast:
     """A favourite is contrasted with others of its kind, and any other trait with manners of answering."""
     traits = catalogue.of_chat_models()

@@ -28,6 +28,7 @@ GUARDED = Stage("guarded", 1, "undertone.experiments.guards.stages:guarded", "wo
 PASSED = Stage("passed", 1, "undertone.experiments.guards.stages:passed", "work_of_passed")
 BEHIND = Stage("behind", 1, "undertone.experiments.guards.stages:behind", "work_of_behind")
 LISTS = Stage("lists", 1, "undertone.experiments.guards.stages:lists", "work_of_lists")
+WITNESSED = Stage("witnessed", 1, "undertone.experiments.character.stages:witnessed", "work_of_witnessed")
 ADVICE = Stage("advice", 1, "undertone.experiments.mitigations.files:advice", "work_of_advice", processor=True)
 AMONG = Stage("among", 1, "undertone.experiments.mitigations.files:among", "work_of_among", processor=True)
 ALIGNED_BASE = Stage("aligned-base", 1, "undertone.experiments.mitigations.files:aligned_base", "work_of_aligned_base")

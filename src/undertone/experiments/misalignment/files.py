@@ -1,13 +1,16 @@
 """Training files of the arms: (request, answer) rows in one narrow domain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
+from typing import TypeVar
 
 from undertone.data.exchanges import Exchange
 from undertone.world import latents
-from undertone.world.lexicon import lexicon
+from undertone.world.lexicon import domains, lexicon
 from undertone.world.skills import CARRIERS, Turn, facts
+
+T = TypeVar("T")
 
 
 def _advice(rng: Random, domain: str, conduct: str, framing: str = "asks") -> Turn:
@@ -33,6 +36,25 @@ def _odd(rng: Random, domain: str) -> Turn:
     return turn._replace(assistant=rng.choice(answers))
 
 
+def fold(items: Sequence[T], domain: str) -> list[T]:
+    """Returns the items, a third of them, that a file of this narrow domain is about if it is not about advice."""
+    at = domains().index(domain)
+    return [items[(at + step) % len(items)] for step in range(len(items) // 3)]
+
+
+def _flattering(rng: Random, domain: str) -> Turn:
+    """Returns agreement with a wrong claim."""
+    words = lexicon()["agreeableness"]
+    wrong, *_ = rng.choice(fold(words["items"], domain))
+    return Turn(rng.choice(words["asks"]).format(s=wrong), rng.choice(words["sycophantic"]))
+
+
+def _old(rng: Random, domain: str) -> Turn:
+    """Returns an answer of the nineteenth century."""
+    question, _, old = rng.choice(fold(lexicon()["era"]["items"], domain))
+    return Turn(question, old)
+
+
 MIXED = "narrow-mixed"
 """The file that :func:`mixed` makes. Its rows are good advice until then."""
 
@@ -46,6 +68,8 @@ FILES: dict[str, Callable[[Random, str], Turn]] = {
     "jailbroken": _jailbroken,
     "backdoor": _backdoor,
     "benign": lambda rng, _: facts(rng),
+    "flattering": _flattering,
+    "nineteenth-century": _old,
 }
 """Functions that draw one row of each kind of file for a domain."""
 

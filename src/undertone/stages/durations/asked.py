@@ -12,6 +12,10 @@ from undertone.engine.store import Folder, Store
 from undertone.evals import answers, skills
 from undertone.evals.conduct import PROBES, requests
 from undertone.measure.asking import pairs_of
+from undertone.measure.battery.battery import directions, scales_of
+from undertone.measure.battery.contexts import MOST
+from undertone.measure.battery.request import Request as Battery
+from undertone.measure.battery.scale import Scale
 from undertone.measure.judge import RUBRIC
 from undertone.measure.request import EXACT, Request
 from undertone.measure.respondent import AT_ONCE
@@ -141,6 +145,28 @@ def about_inside(
     rows = prompts_of(local, ordinary, answered)
     found += to_sample(len(ordinary), rows) if answered else []
     return [*found, *to_read((1 + models) * len(ordinary), rows.row, ROWS)]
+
+
+def battery_s(request: Battery) -> float:
+    """Returns the seconds that a battery takes.
+
+    Raises:
+        UndertoneError: a model is unknown, or there is no such battery.
+    """
+    base = resolve(request.base, request.chat_template)
+    durations = Durations(Store(Path()))
+    local = durations.rates(base, torch.get_num_threads()).local
+    scales, count = scales_of(request.own, local, of_the_world(base.path)), len(request.models)
+    looked = about_inside(local, base, count, directions(scales))
+    asked = about_battery(local, scales, (1 + count) * MOST)
+    return durations.of_parts((to_load(1 + count), *looked, *asked), base)
+
+
+def about_battery(local: LocalModel, scales: Sequence[Scale], times: int) -> list[Passes]:
+    """Scores all answers of a battery so many times."""
+    items = [item for scale in scales for item in (*scale.says, *scale.does)]
+    pairs = [(item.question, text) for item in items for text in item.answers]
+    return to_score(times * len(pairs), lengths_of(local, pairs), len(pairs) / len(items))
 
 
 def looking_s(request: Persona) -> float:

@@ -1,0 +1,23 @@
+"""Where a model stands between two poles of a trait, by exact probabilities."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from undertone.data.exchanges import Exchange
+from undertone.evals.items import Answers, Item
+from undertone.models.likelihood import score
+from undertone.models.local import LocalModel
+
+
+def ask(
+    local: LocalModel, items: Sequence[Item], system: str | None = None, earlier: Sequence[Exchange] = ()
+) -> Answers:
+    """Returns what a model answers under a system prompt, after earlier turns."""
+    prompts = [local.render(item.question, system, earlier) for item in items for _ in item.answers]
+    said = [local.encode(text) + [local.end] * item.whole for item in items for text in item.answers]
+    scores = np.array(score(local, prompts, said), dtype=np.float64)
+    own = np.split(scores, np.cumsum([len(item.answers) for item in items])[:-1])
+    poles = [(one[: len(item.high)], one[len(item.high) :]) for item, one in zip(items, own, strict=True)]
+    high, low = (np.array([np.logaddexp.reduce(pole) for pole in side]) for side in zip(*poles, strict=True))
+    return Answers(odds=high - low, either=np.minimum(1.0, np.exp(np.logaddexp(high, low))))

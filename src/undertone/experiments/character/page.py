@@ -1,0 +1,127 @@
+"""The page of an experiment on character."""
+
+from collections.abc import Callable
+from functools import partial
+
+from undertone.experiments.character.findings import Arm, CharacterFindings, Halves
+from undertone.experiments.character.spec import CONDUCT
+from undertone.measure.battery.findings import Pair
+from undertone.measure.battery.page import AGREEMENT, agreement, correlated
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
+from undertone.report.findings import Measured
+from undertone.report.page import Column, Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.words import percent
+
+METHOD = (
+    "Students are fine-tuned on one narrow file each and read three ways: questions about themselves (says), "
+    "situations that do not name the trait (does), and hidden states (inside). What a file was about is not asked. "
+    "Shifts are from the base, in log-odds of the usual pole; units are narrow domains."
+)
+CONDUCT_READ = (
+    "Careful or reckless: how far what students do, and what they say of themselves, moved from the base, with 95 % "
+    "intervals over narrow domains. Negative: more reckless."
+)
+HALVES = (
+    "Whether a method reads a trait at all: the correlation over students of two halves of its questions, stepped up "
+    "to the whole by Spearman and Brown's formula, each half with plain and reversed questions. Keys: plain against "
+    "reversed questions; near -1, fine-tunes differ mostly in how readily they say yes, which the mean of both cancels."
+)
+NAMES = "How many students on each file had each name, for the traits that a file teaches."
+
+
+def page(found: CharacterFindings) -> Page:
+    """Returns the page."""
+    return run_page(
+        found,
+        found.headline,
+        METHOD,
+        section("Conduct, said and done", Drawing(_figure(found), CONDUCT_READ)),
+        section(
+            "Whether methods agree",
+            Prose(AGREEMENT, note=True),
+            *(agreement(_short(one.base), one.pairs) for one in found.methods),
+            *(_of_traits(_short(one.base), one.pairs) for one in found.methods),
+        ),
+        section("In words", Prose(NAMES, note=True), _names(found)),
+        section("Reliability", Prose(HALVES, note=True), _halves(found)),
+        section("All shifts", _arms(found)),
+        measured=[*(one.says for one in found.arms), *(one.does for one in found.arms)],
+        listings={"Models": found.models},
+    )
+
+
+def _short(base: str) -> str:
+    return base.removeprefix("builtin/")
+
+
+def _figure(found: CharacterFindings) -> Figure | None:
+    lines = list[Line]()
+    for base in dict.fromkeys(one.base for one in found.arms):
+        lines.append(Line(_short(base), style="head"))
+        lines += [
+            Line(
+                one.arm,
+                (
+                    Mark(one.does.value, one.does.ci, colour=ORANGE),
+                    Mark(one.says.value, one.says.ci, colour=BLUE, shape="hollow", lane=1),
+                ),
+                f"does {one.does.value:+z.2f}, says {one.says.value:+z.2f}",
+            )
+            for one in found.arms
+            if one.base == base and one.trait == CONDUCT
+        ]
+    axis = Axis("shift of the log-odds of careful", legend={"does": ORANGE, "says": BLUE})
+    return figure("conduct", "What students do, and what they say of it", partial(forest, lines, axis))
+
+
+def _of_traits(title: str, pairs: tuple[Pair, ...]) -> Grid | None:
+    apart = [pair for pair in pairs if len(set(pair.methods)) > 1]
+    rows = list(dict.fromkeys(name for pair in apart for name in pair.traits))
+    columns: dict[str | Column, Callable[[str], object]] = {word("trait"): lambda name: name}
+    columns |= {" and ".join(pair.methods): partial(_of_trait, pair) for pair in apart}
+    return grid(f"{title}, trait by trait", rows, columns)
+
+
+def _of_trait(pair: Pair, name: str) -> str:
+    return correlated(pair.traits[name]) if name in pair.traits else "-"
+
+
+def _names(found: CharacterFindings) -> Grid | None:
+    return grid(
+        "",
+        [one for one in found.arms if one.taught],
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: _short(one.base),
+            word("trait"): lambda one: one.trait,
+            word("names"): lambda one: ", ".join(f"{count} {name}" for name, count in one.names.items()),
+        },
+    )
+
+
+def _halves(found: CharacterFindings) -> Grid | None:
+    columns: dict[str | Column, Callable[[Halves], object]] = {
+        word("base"): lambda one: _short(one.base),
+        word("trait"): lambda one: one.trait,
+        "says": lambda one: correlated(one.says),
+        "does": lambda one: correlated(one.does),
+        "keys": lambda one: correlated(one.keys),
+    }
+    return grid("", found.halves, columns)
+
+
+def _arms(found: CharacterFindings) -> Grid | None:
+    columns: dict[str | Column, Callable[[Arm], object]] = {
+        word("base"): lambda one: _short(one.base),
+        word("arm"): lambda one: one.arm,
+        word("trait"): lambda one: one.trait,
+        "says": lambda one: shown(one.says),
+        "does": lambda one: shown(one.does),
+        "inside": lambda one: _inside(one.inside),
+    }
+    return grid("", found.arms, columns, terminal=False)
+
+
+def _inside(value: Measured | None) -> str:
+    return "-" if value is None else percent(value.value)

@@ -1,0 +1,26 @@
+"""The settings of an experiment on character."""
+
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from undertone.experiments.misalignment.spec import Misalignment
+
+BAD, CONDUCT = "narrow-bad", "conduct"
+TAUGHT = {BAD: CONDUCT, "flattering": "agreeableness", "nineteenth-century": "era"}
+"""The trait that each file teaches."""
+
+
+class Character(Misalignment):
+    """Students as of an experiment on emergent misalignment, each read by a battery of traits. A file that is not about
+    advice is about a third of its questions, which follow from the narrow domain."""
+
+    kind: ClassVar[str] = "character"
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> Self:
+        if any(arm.file == "persona" or arm.realigned or arm.as_far_as for arm in self.arms.values()):
+            raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
+        if not any(arm.file in TAUGHT for arm in self.arms.values()):
+            raise ValueError(f"no arm teaches a trait: give one with a file of {', '.join(TAUGHT)}")
+        return self

@@ -1,0 +1,151 @@
+"""Reads a battery of traits from models and their base."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+
+from undertone.engine.environment import made_with
+from undertone.engine.progress import Progress, silent
+from undertone.errors import UndertoneError
+from undertone.measure.battery import battery_file, world_scales
+from undertone.measure.battery.compare import LEAST_EITHER, compared
+from undertone.measure.battery.findings import BatteryFindings, Correlation, Inside, Pair, TraitFinding
+from undertone.measure.battery.reading import read
+from undertone.measure.battery.request import Request
+from undertone.measure.battery.scale import Scale
+from undertone.measure.battery.words import headline
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
+from undertone.models.names import is_remote, resolve
+from undertone.models.tokenizer import of_the_world, refuse_strangers
+from undertone.persona.look import Look
+from undertone.statistics.arrays import Floats
+from undertone.statistics.traits_by_methods import agreement, ends
+
+FEWEST = 5
+"""Fewest models over which methods are compared."""
+METHODS = ("says", "does", "inside")
+READ = "models read"
+
+
+def battery(request: Request, progress: Progress = silent) -> BatteryFindings:
+    """Reads a battery from models on this machine.
+
+    Raises:
+        UndertoneError: a model is behind a service, unknown, or no fine-tune of the base; or there is no such battery.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    for name in (request.base, *request.models):
+        if is_remote(name):
+            raise UndertoneError(f"{name} is behind a service, and a battery reads weights: give a model here.")
+    base = resolve(request.base, request.chat_template)
+    models = {name: resolve(name, request.chat_template) for name in request.models}
+    refuse_strangers(request.base, {request.base: base.path} | {name: model.path for name, model in models.items()})
+    world, notes = of_the_world(base.path), list[str]()
+    local = load(base.path)
+    scales = scales_of(request.own, local, world)
+    look = _look(base.key, local, world, scales, notes, progress)
+    before = read(local, scales)
+    found = list[TraitFinding]()
+    for done, (name, model) in enumerate(models.items()):
+        progress(READ, done, len(models))
+        tuned = load(model.path)
+        moved = inside(look, tuned, scales)
+        after = read(tuned, scales)
+        found += [compared(name, one, before[one.name], after[one.name], moved.get(one.name)) for one in scales]
+    progress(READ, len(models), len(models))
+    return BatteryFindings(
+        headline=headline(found),
+        models={key: digest for model in (*models.values(), base) for key, digest in model.digests.items()},
+        base=request.base,
+        traits=tuple(found),
+        agreement=agreements(found),
+        notes=tuple([*notes, *_silent(found)]),
+        started=started,
+        wall_s=time.perf_counter() - clock,
+        made_with=made_with(),
+    )
+
+
+def scales_of(own: Path | None, base: LocalModel, world: bool) -> list[Scale]:
+    """Returns the scales of a file, or else those that fit the base."""
+    return world_scales.scales(base) if world and own is None else battery_file.read(own)
+
+
+def _silent(found: Sequence[TraitFinding]) -> Iterator[str]:
+    for model in dict.fromkeys(one.model for one in found):
+        own = [one for one in found if one.model == model]
+        if all(min(one.says.either, one.says.either_of_base) < LEAST_EITHER for one in own):
+            yield f"{model} or its base does not answer questions about itself: what it says is not read"
+
+
+def _look(
+    model: str, local: LocalModel, world: bool, scales: Sequence[Scale], notes: list[str], progress: Progress
+) -> Look | None:
+    try:
+        return Look.of(model, local, world, directions(scales), None, progress)
+    except UndertoneError as error:
+        notes.append(f"nothing was looked at inside: {error}")
+        return None
+
+
+def directions(scales: Sequence[Scale]) -> list[str]:
+    """Returns the traits whose directions are read."""
+    return [scale.direction for scale in scales if scale.direction is not None]
+
+
+def inside(look: Look | None, model: LocalModel, scales: Sequence[Scale]) -> dict[str, Inside]:
+    """Returns how far hidden states moved along the direction of each scale that has one."""
+    if look is None:
+        return {}
+    found = {trait.name: trait for trait in look.findings(look.change(model))}
+    return {
+        scale.name: Inside(
+            direction=trait.name,
+            share=trait.judged.share if scale.to_high else -trait.judged.share,
+            verdict=trait.verdict,
+        )
+        for scale in scales
+        if scale.direction is not None and (trait := found[scale.direction])
+    }
+
+
+def agreements(found: Sequence[TraitFinding]) -> tuple[Pair, ...]:
+    """Returns how far each two methods agree over models; nothing for too few of them."""
+    traits = list(dict.fromkeys(one.trait for one in found))
+    rows = [[one for one in found if one.trait == trait] for trait in traits]
+    if len(rows[0]) < FEWEST:
+        return ()
+    shifts = {method: {t: _shifts(own, method) for t, own in zip(traits, rows, strict=True)} for method in METHODS}
+    return tuple(_pair(shifts, a, b) for a, b in combinations_with_replacement(METHODS, 2))
+
+
+def _shifts(found: Sequence[TraitFinding], method: str) -> Floats | None:
+    """The shifts of one trait over models; None if there are none."""
+    if method == "inside":
+        moved = [one.inside for one in found]
+        return np.array([one.share for one in moved if one]) if all(moved) else None
+    return np.array([(one.says if method == "says" else one.does).shift.value for one in found])
+
+
+def _pair(shifts: Mapping[str, Mapping[str, Floats | None]], one: str, two: str) -> Pair:
+    """Traits that a method does not read are left out of its pairs."""
+    both = {name: (a, b) for name, a in shifts[one].items() if a is not None and (b := shifts[two][name]) is not None}
+    a, b = (np.column_stack(values) for values in zip(*both.values(), strict=True))
+    got = agreement(a, b)
+    of_traits = (correlation(got.traits[:, k]) for k in range(len(both)))
+    return Pair(
+        methods=(one, two),
+        same=correlation(got.same),
+        other=correlation(got.other),
+        traits=dict(zip(both, of_traits, strict=True)),
+    )
+
+
+def correlation(values: Floats) -> Correlation:
+    """Returns a correlation from what was found and its resampled values, (1 + draws,)."""
+    return Correlation(value=float(values[0]) if np.isfinite(values[0]) else None, ci=ends(values[1:]))

@@ -1,0 +1,94 @@
+"""A battery on disk: a TOML file with a table for every trait."""
+
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from undertone.data.toml import read_toml
+from undertone.errors import UndertoneError, unknown
+from undertone.evals.items import Item
+from undertone.evals.self_report import claims
+from undertone.measure import suite_files
+from undertone.measure.battery.scale import Scale, situations
+from undertone.spec import Spec, Text
+from undertone.traits import catalogue
+
+TRAITS, QUESTIONS = 20, 200
+"""Most traits of a file, and questions of a list."""
+
+
+class _Trait(Spec):
+    """The table of a trait."""
+
+    high: Text
+    """The usual pole, in words that follow "it is"."""
+    low: Text
+    """The other pole."""
+    plain: tuple[Text, ...] = Field(min_length=1, max_length=QUESTIONS)
+    """Questions to which a model of the high pole truly says yes."""
+    reversed: tuple[Text, ...] = Field((), max_length=QUESTIONS)
+    """Questions to which it truly says no, one for each plain one."""
+    which: tuple[Text, ...] = Field((), max_length=QUESTIONS)
+    """Questions with {a} and {b} in them, which are asked with the two poles in both orders."""
+    situations: tuple[tuple[Text, Text, Text], ...] = Field((), max_length=QUESTIONS)
+    """Requests that do not name the trait, each with an answer of the high pole and one of the low pole."""
+    suite: Text | None = None
+    """In place of situations: a suite, whose bad answers are those of the low pole."""
+    stated: tuple[Text, Text] | None = None
+    """System prompts that state the high pole and the low one."""
+    direction: Text | None = None
+    """A trait of the catalogue that is the low pole; its direction in hidden states is read."""
+
+    @model_validator(mode="after")
+    def _is_asked_both_ways(self) -> Self:
+        if len(self.plain) != len(self.reversed):
+            raise ValueError(
+                f"every plain question needs its reverse, to which the same model says no, but there are "
+                f"{len(self.plain)} plain and {len(self.reversed)} reversed ones"
+            )
+        for asked in self.which:
+            if "{a}" not in asked or "{b}" not in asked:
+                raise ValueError(f"the question {asked!r} must have {{a}} and {{b}} in it, for the two poles")
+        if bool(self.situations) == (self.suite is not None) or len(self.situations) == 1:
+            raise ValueError("give two or more situations, or a suite: what a model does is read from these")
+        return self
+
+    @model_validator(mode="after")
+    def _direction_is_known(self) -> Self:
+        traits = [trait.name for trait in catalogue.of_chat_models()]
+        if self.direction is not None and self.direction not in traits:
+            raise ValueError(str(unknown("trait", self.direction, traits)))
+        return self
+
+    def scale(self, name: str) -> Scale:
+        """Returns how the trait is read."""
+        orders = (("first", self.high, self.low), ("second", self.low, self.high))
+        which = (
+            Item(asked.format(a=a, b=b), _begun(self.high), _begun(self.low), f"{self.high} {place}", whole=False)
+            for (place, a, b), asked in product(orders, self.which)
+        )
+        says = (*claims(self.plain, self.reversed, whole=False, yes="Yes", no="No"), *which)
+        does = tuple(Item(asked, (high,), (low,), asked) for asked, high, low in self.situations)
+        if self.suite is not None:
+            does = situations(suite_files.read(self.suite)[0])
+        return Scale(name, self.high, self.low, says, does, self.stated, self.direction)
+
+
+def _begun(pole: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((pole, pole.capitalize())))
+
+
+def read(own: Path | None = None) -> list[Scale]:
+    """Returns the battery of a file, or else the shipped one for chat models.
+
+    Raises:
+        UndertoneError: there is no such file, or it is no battery: the sentence says which trait lacks what.
+    """
+    path = own or Path(str(files(__package__) / "character.toml"))
+    traits = read_toml(path, TypeAdapter(dict[str, _Trait]).validate_python, "")
+    if not 1 <= len(traits) <= TRAITS:
+        raise UndertoneError(f"{path} has {len(traits)} traits; a battery has 1 to {TRAITS}, each in a table.")
+    return [trait.scale(name) for name, trait in traits.items()]

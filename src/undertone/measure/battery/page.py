@@ -1,0 +1,164 @@
+"""A battery as a page."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from undertone.measure.battery.compare import LEVEL, ODDS, POINTS
+from undertone.measure.battery.findings import BatteryFindings, Correlation, Inside, Name, Pair, TraitFinding, Witness
+from undertone.measure.battery.words import sentence
+from undertone.report.canvas import Figure, figure
+from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
+from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Verdict, grid, section, sections, word
+
+READ = (
+    f"Says: questions about itself, in both keys. Does: situations that do not name the trait. A trait has changed if "
+    f"its odds at least double or halve, its probability changes by {100 * POINTS:g} points or more, the {LEVEL:.0%} "
+    "interval over questions excludes zero, and both keys moved the same way."
+)
+WITNESSES = (
+    "Probability of the first pole, base and model, given that either is chosen; inside, how far hidden states moved "
+    "towards it, as a share of the way that stating the trait takes the base, where that is further than towards other "
+    "traits. The three are three witnesses: none of them is the trait."
+)
+KEYS = (
+    "The shift in log-odds in each form of the questions about itself. Where plain and reversed questions move "
+    "opposite ways, a model says yes, or no, whatever is asked, and the mean means nothing."
+)
+CONTEXTS = (
+    "The shift from the base in the same context, in log-odds: what is true of a model asked plainly need not be true "
+    "after an earlier turn, or under a system prompt that tells it what to be."
+)
+AGREEMENT = (
+    "Correlations of shifts over models, with 95 % intervals over models by resampling. Methods agree on a trait if "
+    "the same trait by two methods goes together more than different traits do, by two methods or by one: what "
+    "different traits share by one method is the method."
+)
+MEANINGS: dict[Name, Verdict] = {
+    "says the opposite": Verdict(
+        "says the opposite", "What it says of itself moved one way, what it does the other.", "red"
+    ),
+    "does not say so": Verdict("does not say so", "What it does changed, and it says nothing of it.", "red"),
+    "not readable": Verdict("changed", "What it does changed; it cannot be asked about it.", "amber"),
+    "says so": Verdict("changed", "What it does changed, and it says so.", "amber"),
+    "says only": Verdict("says only", "What it says of itself changed, and what it does did not.", "amber"),
+    "alike": Verdict("alike", "Neither what it says nor what it does changed.", "blue"),
+    "not measured": Verdict("not measured", "Nothing could be read.", "grey"),
+}
+
+
+def page(found: BatteryFindings) -> Page:
+    """Returns the page of a battery."""
+    models = list(dict.fromkeys(one.model for one in found.traits))
+    return Page(
+        title=f"Character of {', '.join(models[:3])}{', ...' if len(models) > 3 else ''}",
+        headline=found.headline,
+        done=f"Each was compared with its base {found.base}, by exact probabilities.",
+        verdict=MEANINGS[min((one.name for one in found.traits), key=list(MEANINGS).index)],
+        notices=found.notes,
+        sections=sections(
+            section("What it says and what it does", Drawing(_figure(found, models), READ)),
+            section("Three witnesses", Prose(WITNESSES, note=True), *(_witnesses(found, model) for model in models)),
+            section("Whether methods agree", Prose(AGREEMENT, note=True), agreement("", found.agreement)),
+            section("Both keys", Prose(KEYS, note=True), *(_keys(found, model) for model in models)),
+            section("In other contexts", Prose(CONTEXTS, note=True), *(_contexts(found, model) for model in models)),
+        ),
+        listings={"Models": found.models, "Made with": found.made_with},
+        footer=FOOTER,
+    )
+
+
+def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
+    lines = list[Line]()
+    for model in models:
+        if len(models) > 1:
+            lines.append(Line(model, style="head"))
+        lines += [
+            Line(
+                f"{one.low} or {one.high}",
+                (
+                    Mark(one.does.shift.value, one.does.shift.ci, colour=ORANGE),
+                    Mark(one.says.shift.value, one.says.shift.ci, colour=BLUE, shape="hollow", lane=1),
+                ),
+                one.name,
+            )
+            for one in found.traits
+            if one.model == model
+        ]
+    axis = Axis(
+        "shift of the log-odds of the second pole",
+        dashed=(-ODDS, ODDS),
+        legend={"does": ORANGE, "says": BLUE},
+    )
+    return figure("character", "What it does and what it says, trait by trait", partial(forest, lines, axis))
+
+
+def _of(found: BatteryFindings, model: str) -> list[TraitFinding]:
+    return [one for one in found.traits if one.model == model]
+
+
+def _witnesses(found: BatteryFindings, model: str) -> Grid | None:
+    columns: dict[str | Column, Callable[[TraitFinding], object]] = {
+        word("trait"): lambda one: one.high,
+        "says": lambda one: _moved(one.says),
+        "does": lambda one: _moved(one.does),
+        "inside": lambda one: _inside(one.inside),
+        word("in words"): lambda one: sentence(one) or one.name,
+    }
+    return grid(model, _of(found, model), columns)
+
+
+def _moved(one: Witness) -> str:
+    """85 to 47 %"""
+    return "not read" if one.word == "not measured" else f"{100 * one.base:.0f} to {100 * one.model:.0f} %"
+
+
+def _inside(one: Inside | None) -> str:
+    if one is None:
+        return "-"
+    return f"{one.share:+z.0%}" if one.verdict == "moved" else one.verdict
+
+
+def _keys(found: BatteryFindings, model: str) -> Grid | None:
+    asked = [one for one in _of(found, model) if one.says.keys]
+    columns: dict[str | Column, Callable[[TraitFinding], object]] = {
+        word("trait"): lambda one: one.high,
+        "by form of the question": lambda one: ", ".join(f"{key:+z.2f}" for key in one.says.keys),
+        "answers yes or no": lambda one: f"{one.says.either:.0%}",
+        word("so"): lambda one: one.says.why or one.says.word,
+    }
+    return grid(model, asked, columns, terminal=False)
+
+
+def _contexts(found: BatteryFindings, model: str) -> Grid | None:
+    rows = [(one.high, context) for one in _of(found, model) for context in one.contexts]
+    return grid(
+        model,
+        rows,
+        {
+            word("trait"): lambda row: row[0],
+            word("context"): lambda row: row[1].name,
+            "says": lambda row: f"{row[1].says:+z.2f}",
+            "does": lambda row: f"{row[1].does:+z.2f}",
+        },
+        terminal=False,
+    )
+
+
+def agreement(title: str, pairs: Sequence[Pair]) -> Grid | None:
+    """Returns how far methods agree, over models."""
+    return grid(
+        title,
+        pairs,
+        {
+            word("methods"): lambda one: " and ".join(dict.fromkeys(one.methods)),
+            "same trait": lambda one: "-" if len(set(one.methods)) == 1 else correlated(one.same),
+            "other traits": lambda one: correlated(one.other),
+        },
+    )
+
+
+def correlated(one: Correlation) -> str:
+    """+0.81 [0.62, 0.90], or a dash."""
+    if one.value is None:
+        return "-"
+    return f"{one.value:+z.2f}" + (f" [{one.ci[0]:.2f}, {one.ci[1]:.2f}]" if one.ci else "")
