@@ -32,6 +32,7 @@ NAMES = "How many students on each file had each name, for the traits that a fil
 
 def page(found: CharacterFindings) -> Page:
     """Returns the page."""
+    bases = list(dict.fromkeys(one.base for one in found.arms))
     return run_page(
         found,
         found.headline,
@@ -43,8 +44,8 @@ def page(found: CharacterFindings) -> Page:
             *(agreement(_short(one.base), one.pairs) for one in found.methods),
             *(_of_traits(_short(one.base), one.pairs) for one in found.methods),
         ),
-        section("In words", Prose(NAMES, note=True), _names(found)),
-        section("Reliability", Prose(HALVES, note=True), _halves(found)),
+        section("In words", Prose(NAMES, note=True), *(_names(found, base) for base in bases)),
+        section("Reliability", Prose(HALVES, note=True), *(_halves(found, base) for base in bases)),
         section("All shifts", _arms(found)),
         measured=[*(one.says for one in found.arms), *(one.does for one in found.arms)],
         listings={"Models": found.models},
@@ -87,28 +88,26 @@ def _of_trait(pair: Pair, name: str) -> str:
     return correlated(pair.traits[name]) if name in pair.traits else "-"
 
 
-def _names(found: CharacterFindings) -> Grid | None:
+def _names(found: CharacterFindings, base: str) -> Grid | None:
     return grid(
-        "",
-        [one for one in found.arms if one.taught],
+        _short(base),
+        [one for one in found.arms if one.taught and one.base == base],
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
             word("trait"): lambda one: one.trait,
             word("names"): lambda one: ", ".join(f"{count} {name}" for name, count in one.names.items()),
         },
     )
 
 
-def _halves(found: CharacterFindings) -> Grid | None:
+def _halves(found: CharacterFindings, base: str) -> Grid | None:
     columns: dict[str | Column, Callable[[Halves], object]] = {
-        word("base"): lambda one: _short(one.base),
         word("trait"): lambda one: one.trait,
         "says": lambda one: correlated(one.says),
         "does": lambda one: correlated(one.does),
         "keys": lambda one: correlated(one.keys),
     }
-    return grid("", found.halves, columns)
+    return grid(_short(base), [one for one in found.halves if one.base == base], columns)
 
 
 def _arms(found: CharacterFindings) -> Grid | None:
