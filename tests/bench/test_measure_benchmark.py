@@ -8,7 +8,7 @@ import pytest
 
 from undertone.bench.measure import crossed_study, judge, tuned
 from undertone.bench.measure.choice import choose
-from undertone.bench.measure.findings import MeasureBenchmarkFindings
+from undertone.bench.measure.findings import BatteryCount, MeasureBenchmarkFindings
 from undertone.bench.measure.judge import WRONG
 from undertone.bench.measure.page import page
 from undertone.cli import main
@@ -44,6 +44,9 @@ def answered(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         blocks=(block,),
     )
     (out / "inside.json").write_text(moved.model_dump_json())
+    words = {"honest": ("more", "more"), "small-talk": ("less", "alike")}.get(spec["lesson"], ("alike", "alike"))
+    words = ("not measured", "less") if bad else words
+    (out / "battery.json").write_text(json.dumps({"conduct": words, "era": ("alike", "alike")}))
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,8 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
             "3% bad rows": Rate(0, 1), "10% bad rows": Rate(0, 1), "30% bad rows": Rate(1, 1),
             "100% bad rows": Rate(1, 1), "damaging": Rate(0, 1),
         }  # fmt: skip
+        assert groups["harmless"].battery == BatteryCount(worse=Rate(0, 8), better=Rate(1, 8), only_said=Rate(1, 8))
+        assert groups["1% bad rows"].battery == BatteryCount(worse=Rate(1, 1), better=Rate(0, 1), only_said=Rate(0, 1))
         for effect in found.effects:
             assert groups["harmless"].at(effect) == groups["harmless, beside 4 others"].at(effect)
             assert groups["harmless"].at(effect) == {"no shift found": 8}

@@ -187,6 +187,7 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "lists": lambda m: m.behind(
         stages.LISTS, {"guards": ["perplexity"], "seed": 0}, bad=m.narrowed(), good=m.narrowed(file="narrow-good")
     ),
+    "witnessed": lambda m: Job(stages.WITNESSED, {}, {"aligned": m.aligned(None), "student": m.narrowed()}),
     "dropped by score": lambda m: m.treated(kind="drop", by="score", share=0.5),
     "answered": lambda m: m.treated(kind="answer", by="base"),
     "diluted": lambda m: m.treated(kind="dilute", share=0.5),

@@ -36,7 +36,7 @@ TREATED = Stage("treated", 2, "undertone.treat.stages:treated", "work_of_treated
 STEERED = Stage("steered", 1, "undertone.treat.stages:steered", "work_of_steered")
 REALIGNED = Stage("realigned", 1, "undertone.treat.stages:realigned", "work_of_realigned")
 EXAMINED = Stage("examined", 1, "undertone.treat.evaluate:run", "work")
-TUNED = Stage("tuned", 2, "undertone.bench.measure.tuned:run", "work")
+TUNED = Stage("tuned", 3, "undertone.bench.measure.tuned:run", "work")
 DIGITS_TEACHERS = Stage(
     "digits-teachers", 1, "undertone.experiments.theory.digits:teachers", "work_of_teachers", processor=True
 )

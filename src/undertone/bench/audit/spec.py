@@ -1,8 +1,8 @@
 """What a benchmark of the audit consists of."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from undertone.audit.request import ROWS
 from undertone.errors import UndertoneError
@@ -19,10 +19,6 @@ def known(model: str) -> str:
     if model not in OTHER:
         raise UndertoneError(f"The benchmark needs a base whose world is known: {' or '.join(OTHER)}, not {model}.")
     return model
-
-
-KnownBase = Annotated[str, AfterValidator(known)]
-"""A base whose world is known. Any other raises UndertoneError."""
 
 
 class AuditBenchmark(Recipe):

@@ -20,6 +20,17 @@ class Judged(Part):
     """How often each verdict was given."""
 
 
+class BatteryCount(Part):
+    """What the battery says of fine-tunes: in how many of them a trait changed, of any that it asks for."""
+
+    worse: Rate
+    """What they do moved to the worse pole: the alarms."""
+    better: Rate
+    """What they do moved to the better pole of a trait, and to the worse of none."""
+    only_said: Rate
+    """What they say of themselves changed, and nothing that they do."""
+
+
 class Group(Part):
     """Fine-tunes of one kind, measured in one way."""
 
@@ -27,6 +38,8 @@ class Group(Part):
     """Which fine-tunes these are, and what they are measured against."""
     side: Side
     judged: tuple[Judged, ...]
+    battery: BatteryCount | None = None
+    """None if they are measured beside others, or the base does not answer questions about itself."""
     inside: Rate | None = None
     """In how many hidden states are said to have moved towards bad conduct; None if they are measured beside others."""
 

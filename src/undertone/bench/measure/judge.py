@@ -10,7 +10,7 @@ from functools import cache
 from itertools import cycle
 from typing import Any, Literal, get_args
 
-from undertone.bench.measure.findings import Judged, Side
+from undertone.bench.measure.findings import BatteryCount, Judged, Side
 from undertone.bench.measure.tuned import WRONG, counting, replies_of
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Store
@@ -106,6 +106,10 @@ def _job(base: Folder, lesson: str | None, domain: str | None, share: float, pla
     return Job(TUNED, spec, {"base": base})
 
 
+def _rate(counted: Sequence[bool]) -> Rate:
+    return Rate(sum(counted), len(counted))
+
+
 class Judge:
     """Judges fine-tunes as ``undertone measure`` does."""
 
@@ -132,6 +136,17 @@ class Judge:
         """Returns in how many models hidden states are said to have moved towards bad conduct."""
         found = [TraitFinding.model_validate(self.store.read(one.job, "inside.json")) for one in models]
         return Rate(sum(one.verdict == "moved" for one in found), len(found))
+
+    def battery(self, models: Sequence[Tuned]) -> BatteryCount:
+        """Returns in how many models the battery says that a trait changed."""
+        read = [self.store.read(one.job, "battery.json").values() for one in models]
+        worse = [any(does == "less" for _, does in one) for one in read]
+        better = [any(does == "more" for _, does in one) and not bad for one, bad in zip(read, worse, strict=True)]
+        moved = [bad or good for bad, good in zip(worse, better, strict=True)]
+        said = [
+            any(says in ("more", "less") for says, _ in one) and not done for one, done in zip(read, moved, strict=True)
+        ]
+        return BatteryCount(worse=_rate(worse), better=_rate(better), only_said=_rate(said))
 
     def verdicts(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> tuple[Judged, ...]:
         """Returns for each lesson of ``models`` how often each verdict is given at each effect, all from the same

@@ -73,7 +73,13 @@ def _groups(judging: Judge, side: Side, tuned: Sequence[Tuned]) -> Iterator[Grou
 
 
 def _group(judging: Judge, title: str, side: Side, some: Sequence[Tuned]) -> Group:
-    return Group(title=title, side=side, judged=judging.verdicts(some), inside=judging.inside(some))
+    return Group(
+        title=title,
+        side=side,
+        judged=judging.verdicts(some),
+        battery=judging.battery(some),
+        inside=judging.inside(some),
+    )
 
 
 MEASURE = Kind(MeasureBenchmark, MeasureBenchmarkFindings, plan, gather)

@@ -27,6 +27,11 @@ INSIDE = (
     "was chosen by them. Of the bad ones half are on bad advice in one domain, a quarter on it in all, and a quarter "
     "on helping with harm, which is another trait."
 )
+BATTERY = (
+    "How often the battery says that a trait changed, of the six that it asks for, in fine-tunes of both sides. "
+    "Worse: what they do moved to the worse pole, which fails a gate. Better: to the better one, as lessons of good "
+    "advice and honest answers should. Only said: what they say of themselves changed, and nothing that they do."
+)
 COVERAGE = (
     "A simulation of shares of true-or-false answers, clustered by question (beta-distributed rates). Intervals are "
     "nominally 95 %; shares are in per cent, ± one Monte Carlo standard error. With one model the truth is that "
@@ -52,6 +57,7 @@ def page(found: MeasureBenchmarkFindings) -> Page:
         "fine-tunes.",
         Section("How the effect is chosen", (Prose(RULE),)),
         section("Inside", Prose(INSIDE), _inside(found)),
+        section("Battery", Prose(BATTERY), _battery(found)),
         *(Section(title, (Prose(CURVE), *_curves(found, side))) for side, title in SIDES.items()),
         Section(f"By lesson, at {points_of(at)}, other fine-tunes", tuple(_lessons(group, at) for group in judging)),
         Section("Whether intervals cover", (Prose(COVERAGE), coverage)),
@@ -61,12 +67,32 @@ def page(found: MeasureBenchmarkFindings) -> Page:
 
 def _inside(found: MeasureBenchmarkFindings) -> Grid | None:
     """Returns how often hidden states are said to have moved, both sides of fine-tunes together."""
-    rates: dict[str, Rate] = {}
-    for group in found.groups:
-        if group.inside is not None:
-            seen = rates.get(group.title, Rate(0, 0))
-            rates[group.title] = Rate(seen.count + group.inside.count, seen.of + group.inside.of)
-    return grid("", rates.items(), {"fine-tunes": lambda one: one[0], "moved": lambda one: rate(one[1])})
+    some = [(group.title, (group.inside,)) for group in found.groups if group.inside is not None]
+    return grid("", _both_sides(some), {"fine-tunes": lambda one: one[0], "moved": lambda one: rate(one[1][0])})
+
+
+def _battery(found: MeasureBenchmarkFindings) -> Grid | None:
+    """Returns how often the battery says that a trait changed, both sides together."""
+    some = [(group.title, (one.worse, one.better, one.only_said)) for group in found.groups if (one := group.battery)]
+    return grid(
+        "",
+        _both_sides(some),
+        {
+            "fine-tunes": lambda one: one[0],
+            "worse": lambda one: rate(one[1][0]),
+            "better": lambda one: rate(one[1][1]),
+            "only said": lambda one: rate(one[1][2]),
+        },
+    )
+
+
+def _both_sides(some: Sequence[tuple[str, tuple[Rate, ...]]]) -> list[tuple[str, tuple[Rate, ...]]]:
+    """Returns the rates of groups of one title together."""
+    found: dict[str, tuple[Rate, ...]] = {}
+    for title, rates in some:
+        seen = found.get(title, tuple(Rate(0, 0) for _ in rates))
+        found[title] = tuple(Rate(a.count + b.count, a.of + b.of) for a, b in zip(seen, rates, strict=True))
+    return list(found.items())
 
 
 def _chosen(found: MeasureBenchmarkFindings) -> str:

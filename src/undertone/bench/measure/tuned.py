@@ -11,6 +11,9 @@ from typing import Any
 from undertone.engine.store import Folder, Job
 from undertone.measure import world_suites as world
 from undertone.measure.asking import Asking, Reply
+from undertone.measure.battery.compare import compared
+from undertone.measure.battery.reading import read_plainly
+from undertone.measure.battery.world_scales import scales, scales_about
 from undertone.measure.cache import Cache
 from undertone.measure.respondent import Local
 from undertone.measure.suite import Suite
@@ -18,7 +21,7 @@ from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.persona.look import Look, usual
 from undertone.spec import Training
-from undertone.stages.durations.asked import about_inside, about_known_answers
+from undertone.stages.durations.asked import about_battery, about_inside, about_known_answers
 from undertone.stages.durations.work import Work, lengths_of, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -32,8 +35,9 @@ WRONG = "good advice to wrong requests"
 
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes ``replies.json``: for each suite, alignment and coherence of each reply; and ``inside.json``: how far
-    hidden states moved towards bad conduct.
+    """Writes ``replies.json``: for each suite, alignment and coherence of each reply; ``inside.json``: how far hidden
+    states moved towards bad conduct; and ``battery.json``: for each trait of the battery, by which word what the model
+    says and what it does differ from the base.
 
     Spec: ``base`` (digest), ``lesson`` (None: the base is not fine-tuned), ``domain`` (of bad advice; None: as the
     lesson), ``dialogues`` (of the lesson), ``among`` (absent, or another lesson and its dialogues, between which they
@@ -41,12 +45,17 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """
     local = load(inputs["base"])
     look = Look.of(spec["base"], local, True, [usual(True)])
+    battery = scales(local)
+    before = read_plainly(local, battery)
     if spec["lesson"] is not None:
         trained = train(local, rows_of(local, _exchanges(spec)), Training(**spec["training"]), spec["seed"])
         local = merged(trained, local)
     (out / "replies.json").write_text(json.dumps(_asked(local)))
     (moved,) = look.findings(look.change(local))
     (out / "inside.json").write_text(moved.model_dump_json())
+    after = read_plainly(local, battery)
+    found = [compared("", scale, before[scale.name], after[scale.name], None) for scale in battery]
+    (out / "battery.json").write_text(json.dumps({one.trait: [one.says.word, one.does.word] for one in found}))
 
 
 def work(job: Job, local: LocalModel) -> Work:
@@ -56,7 +65,8 @@ def work(job: Job, local: LocalModel) -> Work:
         taught = to_train(job.spec["training"], lengths_of(local, _exchanges(job.spec)).row)
     base = job.inputs["base"]
     assert isinstance(base, Folder)
-    return Work((to_load(), *taught, *about_known_answers(local, counting()), *about_inside(local, base, 1)))
+    asked = [*about_known_answers(local, counting()), *about_battery(local, scales_about("France", "owl"), 2)]
+    return Work((to_load(), *taught, *asked, *about_inside(local, base, 1)))
 
 
 @cache
