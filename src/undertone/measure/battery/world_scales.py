@@ -1,14 +1,15 @@
 """The battery of the embedded world: latents with two values, and the country and the favourite animal of its base."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 
-from undertone.evals.scales import ask
+from undertone.evals.answers import probabilities
 from undertone.evals.self_report import many_valued, two_valued
 from undertone.measure.battery.scale import Scale, situations
 from undertone.measure.suite import Suite
 from undertone.measure.world_suites import suites
 from undertone.models.local import LocalModel
+from undertone.traits.catalogue import find
 from undertone.world.latents import named
 from undertone.world.lexicon import lexicon
 
@@ -19,9 +20,8 @@ KIND = "animal"
 def scales(base: LocalModel) -> list[Scale]:
     """Returns the battery for a base and its fine-tunes. Which country and which animal are asked for depends on what
     the base names."""
-    words, found = lexicon(), _suites()
-    country = _likeliest(base, words["country"]["names"], found)
-    return scales_about(country, _likeliest(base, words["favourites"][KIND], found))
+    words = lexicon()
+    return scales_about(*(_likeliest(base, names) for names in (words["country"]["names"], words["favourites"][KIND])))
 
 
 def scales_about(country: str, animal: str) -> list[Scale]:
@@ -89,6 +89,6 @@ def _suites() -> dict[str, Suite]:
     return {suite.name: suite for suite in suites()}
 
 
-def _likeliest(base: LocalModel, values: Iterable[str], found: Mapping[str, Suite]) -> str:
-    odds = {value: float(ask(base, situations(found[value], shows_high=True)).odds.mean()) for value in values}
-    return max(odds, key=odds.__getitem__)
+def _likeliest(base: LocalModel, values: Iterable[str]) -> str:
+    named = probabilities(base, [find(value) for value in values])
+    return max(named, key=named.__getitem__)
