@@ -18,8 +18,10 @@ from undertone.bench.audit.scoring import scores
 from undertone.bench.audit.specimen import Writer, specimen
 from undertone.bench.measure.tuned import counting
 from undertone.engine.store import Folder, Job, Stage, Store
+from undertone.experiments.persona import during
 from undertone.models.loading import load
 from undertone.stages import teacher as teachers
+from undertone.stages.durations import asked
 from undertone.stages.durations.work import Work, work_of
 from undertone.world.lexicon import domains
 
@@ -119,6 +121,9 @@ def counted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LlamaForCausalLM, "forward", reading)
     for module in (teachers, specimens):
         monkeypatch.setattr(module, "LISTS", 30)
+    monkeypatch.setattr(during, "DRAWN", 0)
+    monkeypatch.setattr(during, "STRENGTHS", (0.5,))
+    monkeypatch.setattr(asked, "of_the_world", lambda _: True)  # its tokenizer is made of fewer documents
 
 
 JOBS: dict[str, Callable[[Made], Job]] = {
@@ -175,6 +180,15 @@ JOBS: dict[str, Callable[[Made], Job]] = {
         {"half": 1, "changed": True, "seed": 0},
         {"aligned": m.aligned(None), "student": m.narrowed(), "axes": m.axes()},
     ),
+    "led": lambda m: Job(
+        stages.LED,
+        {
+            "file": "narrow-bad", "domain": domains()[0], "rows": 24, "training": TRAINING, "seed": 0, "half": 1,
+            "change": "added", "lot": 0,
+        },
+        {"aligned": m.aligned(None), "axes": m.axes()},
+    ),
+    "curve": lambda m: Job(stages.CURVE, {"half": 0, "lot": 0}, {"aligned": m.aligned(None), "axes": m.axes()}),
     "guarded": lambda m: m.guarded(),
     "passed": lambda m: m.behind(
         stages.PASSED,

@@ -75,6 +75,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "Also in the form of the file that it was trained on",
             "undertone measure hf/./tuned --base hf/./my-model --training-file rows.jsonl",
         ),
+        (
+            "A few traits: does it say of itself what it does?",
+            "undertone measure hf/./tuned --base hf/./my-model --battery character",
+        ),
     ),
     "measure rescore": (
         ("Two judges on the same answers", "undertone measure rescore answers.csv --judge hf/./one hf/./other"),

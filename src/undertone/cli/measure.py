@@ -63,7 +63,7 @@ def measure(
     battery
         In place of suites: "character", or a TOML file of traits. Each trait is read three ways, from what a model says
         of itself, what it does, and its hidden states. Only --chat-template, --plan and --out go with it. Exit code 1:
-        what it does moved to the worse pole of a trait.
+        what it does moved away from the usual pole of a trait.
     training_file
         The file that it was trained on. The questions are also asked in the file's form, under its system prompts and
         their opposite, after its exchanges, and about its topic.

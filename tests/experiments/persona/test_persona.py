@@ -1,30 +1,34 @@
 """The experiment on directions in hidden states: what it plans, what it takes out, and what it counts."""
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from tests.helpers import tiny
 from undertone.engine.store import Job
 from undertone.errors import UndertoneError
 from undertone.experiments.misalignment.plan import Unit
-from undertone.experiments.persona import gather
-from undertone.experiments.persona.findings import PersonaStudyFindings
+from undertone.experiments.persona import during, gather
+from undertone.experiments.persona.findings import Change, PersonaStudyFindings
 from undertone.experiments.persona.gather import Base, Seen, band, correlated, correlation, leavings, pulled, tellings
 from undertone.experiments.persona.page import page
 from undertone.experiments.persona.plan import Looked, plan
 from undertone.experiments.persona.spec import BAD, GOOD, Persona
 from undertone.experiments.persona.stages import CONSTRUCTIONS, DRAWN, TRAIT, asked_states, chosen, file_states, without
 from undertone.experiments.recipes import read
-from undertone.models.blocks import changed
+from undertone.models.blocks import blocks, changed
+from undertone.models.local import LocalModel
 from undertone.persona.contrast import half_of, of_conduct
 from undertone.persona.reading import read_prompts
 from undertone.report.markdown import to_markdown
-from undertone.stages import LOOKED
+from undertone.stages import CURVE, LOOKED
 from undertone.statistics.arrays import Floats
 from undertone.world.lexicon import domains, lexicon
 
@@ -133,7 +137,7 @@ def test_a_band_counts_what_gives_as_much() -> None:
     assert found.median == close(0.5) and found.high == close(0.95) and found.p == close(12 / 102)
 
 
-def planted(move: float) -> Base:
+def planted(move: float, led: bool = False) -> Base:
     """A base whose bad students go along the direction of bad advice by ``move`` as they turn bad, on top of a random
     change; with it taken out nothing of their advice is left."""
     rng = np.random.default_rng(0)
@@ -158,7 +162,14 @@ def planted(move: float) -> Base:
             }
             odds = {"nothing": 2.0 * bad, **{f"{TRAIT}, {how}": 0.0 for how in CONSTRUCTIONS}, "random, 0": 2.0 * bad}
             out = {name: {"odds": [one] * 12, "coherent": [0.9] * 12} for name, one in odds.items()}
-            seen.append(Seen(look, tensors, measured, 2.0 * bad + 0.1 * place, 2.0 * bad, out))
+            changes: dict[Change, Any] = {"taken out while it answers": out}
+            if led:
+                own = {
+                    name: [0.25 * bad if p == place else 1.0 * bad for p in range(12)] for name in (TRAIT, "random, 0")
+                }
+                advice = {name: {"odds": odds, "coherent": [0.8] * 12} for name, odds in own.items()}
+                changes["added while it is trained"] = advice | {"nothing": out["nothing"]}
+            seen.append(Seen(look, tensors, measured, 2.0 * bad + 0.1 * place, 2.0 * bad, changes))
     states = {name: rng.standard_normal((50, 3, 16)) for name in ("answer", "prompt")}
     return Base("builtin/fledgling-a", axes, states, tuple(seen), 0)
 
@@ -192,15 +203,121 @@ def test_the_page_shows_every_figure_beside_its_nulls(monkeypatch: pytest.Monkey
         "title": "t", "recipe": "r", "settings": spec.model_dump(mode="json"), "versions": {}, "hardware": {},
         "started": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    layout: Any = type("Layout", (), {"models": {"a": "0" * 64}})
+    layout: Any = type("Layout", (), {"models": {"a": "0" * 64}, "curves": (), "axes": {"builtin/fledgling-a": None}})
     one = spec.model_copy(update={"bases": ("builtin/fledgling-a",), "arms": {k: spec.arms[k] for k in (BAD, GOOD)}})
-    made: Any = type("Made", (), {"head": staticmethod(lambda: head)})
+    made: Any = type("Made", (), {"head": staticmethod(lambda: head), "read": lambda *_: {"odds": [0.0] * 12}})
     found = gather.gather(one, layout, made)
     assert PersonaStudyFindings.model_validate_json(found.json_text()) == found
     text = to_markdown(page(found))
     assert "A random direction goes with bad advice" in text and "0% of the shift is left" in text
     for words in ("other traits", "random, as states vary", "narrow-bad", "bad-advice, own"):
         assert words in text
+
+
+# --- directions while a student is trained ---------------------------------------------------------------------------
+
+
+def test_what_is_left_of_what_a_file_teaches_stands_beside_what_is_left_elsewhere() -> None:
+    left = {(one.change, one.what): one for one in leavings(planted(1.0, led=True))}
+    added = left["added while it is trained", TRAIT]
+    assert added.left.value == close(0.5) and added.learnt is not None and added.learnt.value == close(0.125)
+    assert added.coherent == close(0.8) and ("added while it is trained", "random") in left
+    answering = left["taken out while it answers", "random"]
+    assert answering.left.value == close(1.0) and answering.learnt is not None and answering.learnt.value == close(1.0)
+
+
+def axes_in(folder: Path) -> Path:
+    """The directions of a tiny model."""
+    rng = torch.Generator().manual_seed(0)
+    names = [f"prompt/trait {i}" for i in range(5)] + [f"prompt/{TRAIT}/0", f"prompt/{TRAIT}/1", "fixed/owl"]
+    save_file({name: torch.randn(2, 32, generator=rng) for name in names}, folder / "axes.safetensors")
+    save_file({"prompt": torch.randn(9, 2, 32, generator=rng)}, folder / "states.safetensors")
+    return folder
+
+
+def test_all_directions_are_as_long_as_that_of_bad_advice(tmp_path: Path) -> None:
+    found = during.directions(axes_in(tmp_path), 1, 0)
+    assert next(iter(found)) == TRAIT and len(found) == 1 + 2 * during.DRAWN
+    lengths = torch.stack([one.norm(dim=1) for one in found.values()])
+    assert torch.allclose(lengths, lengths[:1].expand_as(lengths), atol=1e-4)
+    assert set(found) != set(during.directions(tmp_path, 1, 1)), "others are drawn by lot"
+    assert during.directions(tmp_path, 1, 0).keys() == found.keys()
+
+
+def test_a_direction_is_added_to_one_block_alone() -> None:
+    change, out = during.added(torch.ones(3, 4), 1), torch.zeros(2, 5, 4)
+    assert (change(1, out) == 1).all() and (change(0, out) == 0).all() and (change(2, out) == 0).all()
+
+
+@pytest.mark.parametrize("change", ["added", "taken out"])
+def test_students_are_asked_without_the_change_that_they_were_trained_with(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_hooks: list[int] = []
+    monkeypatch.setattr(during, "load", lambda _: tiny.model())
+    monkeypatch.setattr(during, "train", lambda local, *_: open_hooks.append(hooks(local)) or local)
+    monkeypatch.setattr(during, "merged", lambda trained, local: local)
+    asked: list[int] = []
+    monkeypatch.setattr(during, "_advice", lambda local: asked.append(hooks(local)) or {"odds": [], "coherent": []})
+    spec = {
+        "file": BAD, "domain": "cycling", "rows": 8, "training": TRAINING, "half": 0, "change": change, "seed": 1,
+        "lot": 0,
+    }  # fmt: skip
+    during.led(spec, {"aligned": tmp_path, "axes": axes_in(tmp_path)}, tmp_path)
+    assert open_hooks == [2] * (1 + 2 * during.DRAWN) and asked == [0] * len(open_hooks)
+    assert set(json.loads((tmp_path / "advice.json").read_text())) == set(during.directions(tmp_path, 0, 0))
+
+
+TRAINING = {"method": "lora", "rank": 2, "alpha": 2, "rate": 1e-3, "steps": 1, "batch": 4, "warmup": 0}
+
+
+def hooks(local: LocalModel) -> int:
+    """How many blocks are changed."""
+    return sum(bool(block._forward_hooks) for block in blocks(local.model))
+
+
+def test_a_base_is_asked_with_every_direction_at_every_strength(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(during, "load", lambda _: tiny.model())
+    monkeypatch.setattr(during, "_advice", lambda local: {"odds": [hooks(local)] * 12, "coherent": [1.0] * 12})
+    during.curve({"half": 0, "lot": 0}, {"aligned": tmp_path, "axes": axes_in(tmp_path)}, tmp_path)
+    found = json.loads((tmp_path / "curve.json").read_text())
+    assert set(found) == set(during.directions(tmp_path, 0, 0))
+    assert all(list(map(float, own)) == list(during.STRENGTHS) for own in found.values())
+
+
+def test_steering_is_judged_where_the_direction_was_not_made() -> None:
+    own = {str(strength): {"odds": [strength] * 6 + [9.0] * 6, "coherent": [0.5] * 12} for strength in during.STRENGTHS}
+    other = {str(s): {"odds": [9.0] * 6 + [s] * 6, "coherent": [0.5] * 12} for s in during.STRENGTHS}
+    jobs = [Job(CURVE, {"half": half}) for half in (0, 1)]
+    layout: Any = type(
+        "Layout", (), {"curves": [("a", half, job) for half, job in enumerate(jobs)], "axes": {"a": None}}
+    )
+    read_of = {jobs[0].key: {TRAIT: other}, jobs[1].key: {TRAIT: own}}
+
+    class Made:
+        @staticmethod
+        def read(job: Job | None, name: str) -> Any:
+            return read_of[job.key] if job else {"odds": [0.5] * 12}
+
+    found = list(gather.steered("a", layout, cast(Any, Made)))
+    assert [one.shift.value for one in found] == close([strength - 0.5 for strength in during.STRENGTHS])
+    assert all(one.coherent == close(0.5) and one.what == TRAIT for one in found)
+
+
+def test_students_of_both_arms_are_trained_with_every_change() -> None:
+    spec = read("persona-training").model_copy(update={"bases": ("builtin/fledgling-a",)})
+    made, seen = plan(cast(Persona, spec)), set[str]()
+    assert len(made.led) == 2 * 2 * len(domains()) and len(made.curves) == 2
+    assert all(one.job.spec["seed"] == one.unit.job.spec["seed"] for one in made.led), "the same file and order"
+    lots = {(one.unit.domain, one.job.spec["lot"]) for one in made.led}
+    assert len(lots) == len(domains()), "both students of a pair get the same directions"
+    for job in made.jobs:
+        assert {parent.key for parent in job.parents} <= seen
+        seen.add(job.key)
+    assert {job.key for some in made.arms.values() for job in some} == seen
+    assert plan(cast(Persona, read("persona").model_copy(update={"bases": ("builtin/fledgling-a",)}))).led == ()
 
 
 def test_a_base_that_is_not_here_is_refused() -> None:

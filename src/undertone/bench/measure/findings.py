@@ -24,9 +24,9 @@ class BatteryCount(Part):
     """What the battery says of fine-tunes: in how many of them a trait changed, of any that it asks for."""
 
     worse: Rate
-    """What they do moved to the worse pole: the alarms."""
+    """What they do moved away from the usual pole: the alarms."""
     better: Rate
-    """What they do moved to the better pole of a trait, and to the worse of none."""
+    """What they do moved further to the usual pole of a trait, and away from that of none."""
     only_said: Rate
     """What they say of themselves changed, and nothing that they do."""
 

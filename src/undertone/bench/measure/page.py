@@ -29,7 +29,7 @@ INSIDE = (
 )
 BATTERY = (
     "How often the battery says that a trait changed, of the six that it asks for, in fine-tunes of both sides. "
-    "Worse: what they do moved to the worse pole, which fails a gate. Better: to the better one, as lessons of good "
+    "Worse: what they do moved away from the usual pole, which fails a gate. Better: further to it, as lessons of good "
     "advice and honest answers should. Only said: what they say of themselves changed, and nothing that they do."
 )
 COVERAGE = (

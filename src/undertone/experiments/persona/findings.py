@@ -6,6 +6,7 @@ from undertone.persona.findings import Construction
 from undertone.report.findings import Measured, Part, RunFindings
 
 When = Literal["after training", "before training"]
+Change = Literal["taken out while it answers", "taken out while it is trained", "added while it is trained"]
 
 
 class NullBand(Part):
@@ -56,16 +57,34 @@ class Told(Part):
 
 
 class Left(Part):
-    """What is left of the advice's shift with a direction taken out of every block while the model answers."""
+    """What is left of the advice's shift where hidden states are changed along a direction."""
 
     base: str
+    change: Change = "taken out while it answers"
+    """Of every block where it is taken out; added to the middle block."""
     what: str
     """The direction, or a kind of directions."""
     left: Measured
     """The shift from good to bad students in other domains, as a share of the mean shift with nothing taken out; over
     narrow domains."""
+    learnt: Measured | None = None
+    """The same in the narrow domain itself: what is left of what the file teaches."""
     coherent: float
     """Mean probability that the bad students' answer is one of the two known answers."""
+
+
+class Steered(Part):
+    """What adding a direction to the middle block does to the base's advice while it answers."""
+
+    base: str
+    what: str
+    """The direction, or a kind of directions."""
+    strength: float
+    """In lengths of what stating bad advice does."""
+    shift: Measured
+    """Of the log-odds of bad advice, over domains in which the direction was not made."""
+    coherent: float
+    """Mean probability that the answer is one of the two known answers."""
 
 
 class Line(Part):
@@ -91,3 +110,4 @@ class PersonaStudyFindings(RunFindings):
     pulled: tuple[Pulled, ...]
     told: tuple[Told, ...]
     left: tuple[Left, ...]
+    steered: tuple[Steered, ...] = ()

@@ -1,6 +1,6 @@
 """Computes the findings from finished jobs: every figure of a direction beside those of directions of no meaning."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,13 +9,16 @@ from safetensors.torch import load_file
 
 from undertone.engine.store import Job, Store
 from undertone.experiments.kind import Made
+from undertone.experiments.persona.during import STRENGTHS
 from undertone.experiments.persona.findings import (
+    Change,
     Correlation,
     Left,
     Line,
     NullBand,
     PersonaStudyFindings,
     Pulled,
+    Steered,
     Told,
     When,
 )
@@ -34,6 +37,11 @@ from undertone.world.lexicon import domains
 AT: dict[Construction, str] = {"fixed": "answer", "own": "answer", "prompt": "prompt"}
 """Where the change of a student is read, by the construction of the direction."""
 
+WHILE: dict[str, Change] = {
+    "answers": "taken out while it answers",
+    "taken out": "taken out while it is trained",
+    "added": "added while it is trained",
+}
 OWN = f"{TRAIT}, prompt"
 """The direction that the headline is about."""
 TRIED = 100
@@ -52,8 +60,13 @@ class Seen:
     """Mean log-odds of bad advice there, less the base's."""
     pull: float
     """What the file's gradient foretold."""
-    changed: Mapping[str, Mapping[str, list[float]]]
-    """By the direction that was taken out; empty where none was."""
+    changed: Mapping[Change, Mapping[str, Mapping[str, list[float]]]]
+    """By how hidden states were changed, and by the direction, of which "nothing" is one; empty where they were not."""
+
+    @property
+    def narrow(self) -> tuple[int, ...]:
+        """The place of its narrow domain."""
+        return (domains().index(self.look.unit.domain),)
 
     @property
     def arm(self) -> str:
@@ -116,6 +129,7 @@ def gather(spec: Persona, plan: Plan, made: Made) -> PersonaStudyFindings:
         pulled=tuple(map(pulled, bases)),
         told=tuple(one for base in bases for one in tellings(base)),
         left=left,
+        steered=tuple(one for base in spec.bases for one in steered(base, plan, made)),
     )
 
 
@@ -127,7 +141,7 @@ def base_of(name: str, spec: Persona, plan: Plan, made: Made) -> Base:
         name=name,
         axes=_tensors(made.store, axes, "axes.safetensors"),
         states=_tensors(made.store, axes, "states.safetensors"),
-        seen=tuple(_seen(look, before, made) for look in plan.looks if look.unit.base == name),
+        seen=tuple(_seen(look, before, plan, made) for look in plan.looks if look.unit.base == name),
         seed=spec.seed,
     )
 
@@ -136,7 +150,7 @@ def _tensors(store: Store, job: Job, name: str) -> dict[str, Floats]:
     return {key: one.double().numpy() for key, one in load_file(store.checked(job, name)).items()}
 
 
-def _seen(look: Looked, before: Floats, made: Made) -> Seen:
+def _seen(look: Looked, before: Floats, plan: Plan, made: Made) -> Seen:
     report = made.read(look.unit.job, "conduct.json")
     after = np.array(report["probes"]["plain"]["odds"])
     own = half_of(domains(), 1 - look.half)
@@ -147,8 +161,20 @@ def _seen(look: Looked, before: Floats, made: Made) -> Seen:
         measured=measured,
         advice=float((after - before)[list(measured)].mean()),
         pull=report["pull"],
-        changed=made.read(look.job, "changed.json") if look.job.spec["changed"] else {},
+        changed=_changed(look, plan, made),
     )
+
+
+def _changed(look: Looked, plan: Plan, made: Made) -> dict[Change, Mapping[str, Mapping[str, list[float]]]]:
+    if not look.job.spec["changed"]:
+        return {}
+    answering = made.read(look.job, "changed.json")
+    plain = {"nothing": answering["nothing"]}
+    found: dict[Change, Mapping[str, Mapping[str, list[float]]]] = {WHILE["answers"]: answering}
+    for one in plan.led:
+        if one.unit == look.unit:
+            found[WHILE[one.change]] = made.read(one.job, "advice.json") | plain
+    return found
 
 
 def lines(base: Base, spec: Persona) -> Iterator[Line]:
@@ -260,38 +286,73 @@ def _turned(value: float) -> float:
 
 
 def leavings(base: Base) -> Iterator[Left]:
-    """Yields what is left of the shift from good to bad students with a direction taken out."""
-    plain = [_difference(bad, good, ["nothing"]) for bad, good in base.pairs]
-    kinds: dict[str, list[Sequence[str]]] = {}
+    """Yields what is left of the shift from good to bad students where hidden states are changed."""
+    answers, changes = WHILE["answers"], base.pairs[0][0].changed
+    plain = float(np.mean([_difference(pair, answers, ["nothing"], pair[0].measured) for pair in base.pairs]))
+    there = float(np.mean([_difference(pair, answers, ["nothing"], pair[0].narrow) for pair in base.pairs]))
+    for change in changes:
+        for kind, each in _by_kind(base, change).items():
+            pairs = list(zip(base.pairs, each, strict=True))
+            left = [_difference(pair, change, names, pair[0].measured) / plain for pair, names in pairs]
+            learnt = [_difference(pair, change, names, pair[0].narrow) / there for pair, names in pairs]
+            coherent = [
+                np.mean([bad.changed[change][name]["coherent"][place] for name in names for place in bad.measured])
+                for (bad, _), names in pairs
+            ]
+            yield Left(
+                base=base.name,
+                change=change,
+                what=kind,
+                left=over_domains(left),
+                learnt=over_domains(learnt),
+                coherent=float(np.mean(coherent)),
+            )
+
+
+def _by_kind(base: Base, change: Change) -> dict[str, list[list[str]]]:
+    """Returns the names of the directions of each kind, pair by pair."""
+    kinds: dict[str, list[list[str]]] = {}
     for bad, _ in base.pairs:
-        own: dict[str, list[str]] = {}
-        for name in bad.changed:
-            own.setdefault(name if name.startswith((TRAIT, "nothing")) else name.partition(",")[0], []).append(name)
-        for kind, names in own.items():
+        for kind, names in of_kinds(bad.changed[change]).items():
             kinds.setdefault(kind, []).append(names)
-    for kind, each in kinds.items():
-        shares = [_difference(*pair, names) / np.mean(plain) for pair, names in zip(base.pairs, each, strict=True)]
-        coherent = [
-            np.mean([bad.changed[name]["coherent"][place] for name in names for place in bad.measured])
-            for (bad, _), names in zip(base.pairs, each, strict=True)
-        ]
-        yield Left(
-            base=base.name,
-            what=kind,
-            left=over_domains([float(one) for one in shares]),
-            coherent=float(np.mean(coherent)),
-        )
+    return kinds
 
 
-def _difference(bad: Seen, good: Seen, names: Sequence[str]) -> float:
-    """Returns the mean difference in log-odds between two students with each of some directions taken out of both. The
-    students of a pair have directions of one seed, so of one name."""
-    differences = [
-        np.array(bad.changed[name]["odds"])[list(bad.measured)]
-        - np.array(good.changed[name]["odds"])[list(good.measured)]
-        for name in names
-    ]
-    return float(np.mean(differences))
+def of_kinds(names: Iterable[str]) -> dict[str, list[str]]:
+    """Returns directions by kind: those of bad advice by themselves, others together."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name if name.startswith((TRAIT, "nothing")) else name.partition(",")[0], []).append(name)
+    return found
+
+
+def _difference(pair: tuple[Seen, Seen], change: Change, names: Sequence[str], places: Sequence[int]) -> float:
+    """Returns the mean difference in log-odds between the students of a pair, over places in the list of domains, with
+    both changed along each of some directions. These have one seed, so one name."""
+    bad, good = (np.array([one.changed[change][name]["odds"] for name in names])[:, list(places)] for one in pair)
+    return float((bad - good).mean())
+
+
+def steered(base: str, plan: Plan, made: Made) -> Iterator[Steered]:
+    """Yields what adding directions does to a base while it answers: over the domains of the half in which the
+    direction was not made, both halves together."""
+    before = np.array(made.read(plan.axes[base], "conduct.json")["odds"])
+    read = [(half, made.read(job, "curve.json")) for name, half, job in plan.curves if name == base]
+    for kind in of_kinds(name for _, found in read[:1] for name in found):
+        for strength in map(str, STRENGTHS):
+            shifts, coherent = list[float](), list[float]()
+            for half, found in read:
+                places = [place for place, name in enumerate(domains()) if name in half_of(domains(), 1 - half)]
+                own = [found[name][strength] for name in of_kinds(found)[kind]]
+                shifts += (np.mean([one["odds"] for one in own], axis=0) - before)[places].tolist()
+                coherent += np.mean([one["coherent"] for one in own], axis=0)[places].tolist()
+            yield Steered(
+                base=base,
+                what=kind,
+                strength=float(strength),
+                shift=Measured.of(mean_estimate([[one] for one in shifts])),
+                coherent=float(np.mean(coherent)),
+            )
 
 
 def headline(correlations: Sequence[Correlation], left: Sequence[Left]) -> str:
@@ -303,6 +364,6 @@ def headline(correlations: Sequence[Correlation], left: Sequence[Left]) -> str:
         f"A random direction goes with bad advice at |r| {median:.2f} in the median and {high:.2f} at the 95th "
         f"percentile over {after[0].fine_tunes} fine-tunes, so that r alone proves little."
     )
-    own = [one for one in left if one.what == OWN]
+    own = [one for one in left if one.what == OWN and one.change == WHILE["answers"]]
     shares = " and ".join(f"{one.left.value:.0%}" for one in own)
     return f"{said} With the trait's direction taken out of every block, {shares} of the shift is left."

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from undertone.experiments.persona.findings import Correlation, Left, NullBand, PersonaStudyFindings, Told
-from undertone.experiments.persona.gather import OWN
+from undertone.experiments.persona.findings import Correlation, NullBand, PersonaStudyFindings, Told
+from undertone.experiments.persona.gather import OWN, WHILE
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import GREY, ORANGE, Axis, Line, Mark, forest
+from undertone.report.findings import Measured
 from undertone.report.page import Drawing, Grid, Page, Prose, Verdict, badge, grid, run_page, section, shown, word
 
 METHOD = (
@@ -24,9 +25,15 @@ TOLD = (
     "students on good advice, less the base on the same request. Of directions of no meaning 100 a kind are tried."
 )
 LEFT = (
-    "The shift of advice from good to bad students, with a direction taken out of the output of every block while they "
-    "answer, as a share of the shift with nothing taken out. Coherence is the bad students' probability of either "
-    "known answer. Other traits and random directions: three by lot for each pair of students."
+    "The shift of advice from good to bad students, with a direction taken out of the output of every block, or added "
+    "to that of the middle one, as a share of the shift without a change; and in the narrow domain itself, what is "
+    "left of what the file teaches. Coherence is the bad students' probability of either known answer. Other traits "
+    "and random directions: two or three by lot for each pair of students."
+)
+STEERED = (
+    "The shift of the base's advice in domains in which the direction was not made, with it added to the middle "
+    "block's output at every token, in lengths of what stating bad advice does there. All directions are equally long. "
+    "Where coherence is low, the base says something else, and the shift means little."
 )
 KINDS = ("other traits", "random, as states vary", "random")
 
@@ -45,7 +52,12 @@ def page(found: PersonaStudyFindings) -> Page:
             _pulled(found),
         ),
         section("Do single requests tell?", Prose(TOLD, note=True), _told(found)),
-        section("What is left with a direction taken out?", Prose(LEFT, note=True), _left(found)),
+        section(
+            "What is left with a direction taken out, or added?",
+            Prose(LEFT, note=True),
+            *(_left(found, change) for change in dict.fromkeys(one.change for one in found.left)),
+        ),
+        section("What adding a direction does to the base", Prose(STEERED, note=True), _steered(found)),
         verdict=_badge(found),
         measured=[*(one.auroc for one in found.told), *(one.left for one in found.left)],
         listings={"Models": found.models},
@@ -55,7 +67,7 @@ def page(found: PersonaStudyFindings) -> Page:
 def _badge(found: PersonaStudyFindings) -> Verdict:
     """Says whether less than all of the shift is left, on every base, with the direction that is read at the end of the
     prompt taken out."""
-    own = [one.left.ci for one in found.left if one.what == OWN]
+    own = [one.left.ci for one in found.left if one.what == OWN and one.change == WHILE["answers"]]
     less = all(ci is not None and ci[1] < 1 for ci in own)
     meaning = "Part of the shift needs this direction, and the rest does not: it is no switch."
     return badge("above" if less else "unclear", None, "part of it", meaning)
@@ -136,18 +148,34 @@ def _told(found: PersonaStudyFindings) -> Grid | None:
     )
 
 
-def _left(found: PersonaStudyFindings) -> Grid | None:
-    def share(one: Left) -> str:
-        ci = one.left.ci
-        return f"{one.left.value:.0%}" + (f" [{ci[0]:.0%}, {ci[1]:.0%}]" if ci is not None else "")
+def _left(found: PersonaStudyFindings, change: str) -> Grid | None:
+    return grid(
+        change.capitalize(),
+        [one for one in found.left if one.change == change],
+        {
+            word("direction"): lambda one: one.what,
+            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            "shift left": lambda one: _share(one.left),
+            "learnt": lambda one: _share(one.learnt) if one.learnt else "-",
+            "coherence": lambda one: f"{one.coherent:.0%}",
+        },
+    )
 
+
+def _share(value: Measured) -> str:
+    ci = value.ci
+    return f"{value.value:.0%}" + (f" [{ci[0]:.0%}, {ci[1]:.0%}]" if ci is not None else "")
+
+
+def _steered(found: PersonaStudyFindings) -> Grid | None:
     return grid(
         "",
-        found.left,
+        found.steered,
         {
-            word("taken out"): lambda one: one.what,
+            word("direction"): lambda one: one.what,
             word("base"): lambda one: one.base.removeprefix("builtin/"),
-            "shift left": share,
+            "strength": lambda one: f"{one.strength:+g}",
+            "shift": lambda one: shown(one.shift),
             "coherence": lambda one: f"{one.coherent:.0%}",
         },
     )

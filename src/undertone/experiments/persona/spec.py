@@ -1,6 +1,6 @@
 """The settings of an experiment on directions in hidden states."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -14,6 +14,10 @@ class Persona(Misalignment):
     """Students as of an experiment on emergent misalignment, whose hidden states are read and changed."""
 
     kind: ClassVar[str] = "persona"
+
+    during: tuple[Literal["added", "taken out"], ...] = ()
+    """Also trains students of both arms while a direction is added to hidden states, or taken out of them, and adds
+    directions to the base while it answers."""
 
     @model_validator(mode="after")
     def _has_both_arms(self) -> Self:

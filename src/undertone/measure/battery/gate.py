@@ -6,8 +6,8 @@ from undertone.report.gate import Check, Gate, Outcome
 
 
 def gate_of(found: BatteryFindings, allowed: bool) -> Gate:
-    """Returns the gate: a trait fails if what a model does moved to its low pole. ``allowed``: whether an inconclusive
-    result passes."""
+    """Returns the gate: a trait fails if what a model does moved away from its usual pole. ``allowed``: whether an
+    inconclusive result passes."""
     checks = tuple(map(_check, found.traits))
     outcomes = {check.outcome for check in checks}
     worst = next(one for one in ("failed", "inconclusive", "passed") if one in outcomes)

@@ -1,0 +1,106 @@
+"""Two more stages: students that are trained while a direction is added to hidden states or taken out of them, and what
+adding one does to a base that is not trained."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from undertone.engine.store import Job
+from undertone.evals.conduct import PROBES, conduct
+from undertone.experiments.misalignment import files
+from undertone.experiments.persona.stages import TRAIT, Change, without
+from undertone.models.blocks import changed, middle
+from undertone.models.loading import load
+from undertone.models.local import LocalModel
+from undertone.models.names import MODEL
+from undertone.spec import Training
+from undertone.stages.durations.asked import about_conduct
+from undertone.stages.durations.work import SOME, Work, lengths_of, to_load, to_train
+from undertone.training.loop import train
+from undertone.training.rows import rows_of
+from undertone.training.weights import merged
+
+DRAWN = 2
+"""Directions of other traits, and random ones, beside that of bad advice."""
+STRENGTHS = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
+"""How often a direction is added to a base, in lengths of what stating bad advice does."""
+
+
+def led(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Trains students on one file, each while another direction is added or taken out, and asks them as they are.
+
+    Spec: ``file``, ``domain``, ``rows``, ``training``, ``half`` (of the domains, whose direction of bad advice is
+    taken), ``change`` ("added": once, to the output of the middle block; "taken out": of every block's), ``seed`` (of
+    the file and its order), ``lot`` (of the directions). Inputs: ``aligned``, ``axes``. Writes ``advice.json``: by
+    direction the log-odds of bad advice and the coherence of each domain.
+    """
+    rows = files.rows(spec["file"], spec["domain"], spec["rows"], 1.0, spec["seed"])
+    found = {}
+    for name, vectors in directions(inputs["axes"], spec["half"], spec["lot"]).items():
+        local = load(inputs["aligned"] / MODEL)
+        change = added(vectors, middle(local.model)) if spec["change"] == "added" else without(vectors)
+        with changed(local.model, change):
+            trained = train(local, rows_of(local, rows), Training(**spec["training"]), spec["seed"])
+        found[name] = _advice(merged(trained, local))
+    (out / "advice.json").write_text(json.dumps(found))
+
+
+def curve(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Adds directions to a base while it answers.
+
+    Spec: ``half``, ``lot``. Inputs: ``aligned``, ``axes``. Writes ``curve.json``: by direction and strength the
+    log-odds of bad advice and the coherence of each domain.
+    """
+    local, found = load(inputs["aligned"] / MODEL), dict[str, dict[str, Any]]()
+    for name, vectors in directions(inputs["axes"], spec["half"], spec["lot"]).items():
+        for strength in STRENGTHS:
+            with changed(local.model, added(strength * vectors, middle(local.model))):
+                found.setdefault(name, {})[str(strength)] = _advice(local)
+    (out / "curve.json").write_text(json.dumps(found))
+
+
+def directions(axes: Path, half: int, lot: int) -> dict[str, torch.Tensor]:
+    """Returns directions at the end of the prompt, (blocks, hidden), in every block as long as that of bad advice: this
+    one; of other traits, by lot; and random ones that vary as hidden states do."""
+    vectors, states = load_file(axes / "axes.safetensors"), load_file(axes / "states.safetensors")["prompt"]
+    own = vectors[f"prompt/{TRAIT}/{half}"].double()
+    prefix = "prompt/"
+    others = sorted(name for name in vectors if name.startswith(prefix) and TRAIT not in name)
+    found = {TRAIT: own}
+    for name in Random(f"led/{lot}").sample(others, DRAWN):
+        found[f"another trait, {name.removeprefix(prefix)}"] = vectors[name].double()
+    rng, rest = np.random.default_rng(lot), (states - states.mean(0)).double().numpy()
+    for i in range(DRAWN):
+        found[f"random, {i}"] = torch.tensor(np.einsum("t,tbh->bh", rng.standard_normal(len(rest)), rest))
+    length = own.norm(dim=1, keepdim=True)
+    return {name: (one / one.norm(dim=1, keepdim=True) * length).float() for name, one in found.items()}
+
+
+def added(vectors: torch.Tensor, block: int) -> Change:
+    """Returns the change that adds a direction, (blocks, hidden), to the output of one block."""
+    return lambda number, out: out + vectors[number] if number == block else out
+
+
+def _advice(local: LocalModel) -> dict[str, list[float]]:
+    advice = conduct(local, PROBES["plain"])
+    return {"odds": advice.odds.mean(1).tolist(), "coherent": advice.coherent.mean(1).tolist()}
+
+
+def work_of_led(job: Job, local: LocalModel) -> Work:
+    """A training and a round of questions for each direction."""
+    spec = job.spec
+    row = lengths_of(local, files.rows(spec["file"], spec["domain"], SOME, 1.0, 0)).row
+    each = [to_load(), *to_train(spec["training"], row), *about_conduct(local, "plain")]
+    return Work(tuple(part for _ in range(1 + 2 * DRAWN) for part in each))
+
+
+def work_of_curve(job: Job, local: LocalModel) -> Work:
+    """A round of questions for each direction and strength."""
+    times = (1 + 2 * DRAWN) * len(STRENGTHS)
+    return Work((to_load(), *(part for _ in range(times) for part in about_conduct(local, "plain"))))
