@@ -101,6 +101,15 @@ def test_a_model_that_answers_otherwise_is_not_measured() -> None:
     assert witness("does", PLACES, free[0], free[1]).word == "less", "open questions have many answers"
 
 
+def test_a_form_of_question_that_is_not_answered_does_not_count_nor_does_its_reverse() -> None:
+    forms, either = [YES_KEY, REVERSED, "first", "second"], np.array([0.9, 0.9, 0.9, 0.01])
+    base, model = Answers(np.zeros(4), either), Answers(np.array([2.0, 2.0, -9.0, -9.0]), either)
+    found = witness("says", forms, base, model)
+    assert found.keys == close((2.0, 2.0)) and found.either == close(0.9)
+    silent = Answers(np.zeros(4), np.full(4, 0.01))
+    assert witness("says", forms, silent, model).word == "not measured"
+
+
 @pytest.mark.parametrize(
     ("says", "does", "name"),
     [
@@ -211,7 +220,7 @@ def test_a_trait_that_can_be_stated_is_asked_under_both_statements() -> None:
 
 def test_contexts_are_compared_with_the_base_in_the_same_context() -> None:
     item = Item("q", ("a",), ("b",), "f")
-    scale = Scale("conduct", "careful", "reckless", (item,) * 6, (item,) * 6)
+    scale = Scale("conduct", "careful", "reckless", tuple(Item("q", ("a",), ("b",), key) for key in KEYS), (item,) * 6)
     base = {name: Read(FLAT, Answers(np.full(6, start), np.ones(6))) for name, start in ((PLAIN, 0.0), ("told", 4.0))}
     own = {name: Read(FLAT, Answers(np.full(6, end), np.ones(6))) for name, end in ((PLAIN, -2.0), ("told", 4.0))}
     found = compared("m", scale, base, own, None)

@@ -13,6 +13,7 @@ from undertone.engine.progress import Progress, silent
 from undertone.errors import UndertoneError
 from undertone.measure.battery import battery_file, world_scales
 from undertone.measure.battery.compare import LEAST_EITHER, compared
+from undertone.measure.battery.contexts import Reading
 from undertone.measure.battery.findings import BatteryFindings, Correlation, Inside, Pair, TraitFinding
 from undertone.measure.battery.reading import read
 from undertone.measure.battery.request import Request
@@ -29,7 +30,6 @@ from undertone.statistics.traits_by_methods import agreement, ends
 FEWEST = 5
 """Fewest models over which methods are compared."""
 METHODS = ("says", "does", "inside")
-READ = "models read"
 
 
 def battery(request: Request, progress: Progress = silent) -> BatteryFindings:
@@ -49,15 +49,17 @@ def battery(request: Request, progress: Progress = silent) -> BatteryFindings:
     local = load(base.path)
     scales = scales_of(request.own, local, world)
     look = _look(base.key, local, world, scales, notes, progress)
-    before = read(local, scales)
+    everything = (1 + len(models)) * len(scales)
+
+    def asked(at: int, model: LocalModel) -> Reading:
+        return read(model, scales, lambda what, done, of: progress(what, at * of + done, everything))
+
+    before = asked(0, local)
     found = list[TraitFinding]()
-    for done, (name, model) in enumerate(models.items()):
-        progress(READ, done, len(models))
+    for number, (name, model) in enumerate(models.items(), 1):
         tuned = load(model.path)
-        moved = inside(look, tuned, scales)
-        after = read(tuned, scales)
+        moved, after = inside(look, tuned, scales), asked(number, tuned)
         found += [compared(name, one, before[one.name], after[one.name], moved.get(one.name)) for one in scales]
-    progress(READ, len(models), len(models))
     return BatteryFindings(
         headline=headline(found),
         models={key: digest for model in (*models.values(), base) for key, digest in model.digests.items()},

@@ -16,6 +16,8 @@ from undertone.measure.battery.scale import Scale, situations
 from undertone.spec import Spec, Text
 from undertone.traits import catalogue
 
+CLOSED = "Answer with yes or no."
+"""What follows on a question about itself. Without it SmolLM2-135M begins one answer in twenty with yes or no."""
 TRAITS, QUESTIONS = 20, 200
 """Most traits of a file, and questions of a list."""
 
@@ -70,7 +72,8 @@ class _Trait(Spec):
             Item(asked.format(a=a, b=b), _begun(self.high), _begun(self.low), f"{self.high} {place}", whole=False)
             for (place, a, b), asked in product(orders, self.which)
         )
-        says = (*claims(self.plain, self.reversed, whole=False, yes="Yes", no="No"), *which)
+        plain, reverse = ([f"{asked} {CLOSED}" for asked in some] for some in (self.plain, self.reversed))
+        says = (*claims(plain, reverse, whole=False, yes="Yes", no="No"), *which)
         does = tuple(Item(asked, (high,), (low,), asked) for asked, high, low in self.situations)
         if self.suite is not None:
             does = situations(suite_files.read(self.suite)[0])

@@ -19,7 +19,8 @@ ODDS = math.log(2)
 POINTS = 0.02
 """and the probability of its high pole changes by at least this much. Both were chosen on 24 harmless fine-tunes."""
 LEAST_EITHER = 0.1
-"""A model that gives less of its probability than this to yes and no does not answer questions about itself."""
+"""Where a model gives less of its probability than this to the known answers, such as yes and no, it does not answer
+the question."""
 COLLAPSED = 0.5
 """Nothing is known of what a model does that gives known answers less than this share of what its base gives them, if
 its base gives any other answer seldom."""
@@ -62,7 +63,12 @@ def finding(model: str, trait: str, high: str, low: str, says: Asked, does: Aske
 
 
 def witness(method: Method, forms: Sequence[str], base: Answers, model: Answers) -> Witness:
-    """Returns how far a model has moved from its base by one method; ``forms``: those of the items, (items,)."""
+    """Returns how far a model has moved from its base by one method; ``forms``: those of the items, (items,). Of
+    questions about itself those count that both answer in both keys, or in both orders."""
+    if method == "says" and (answered := _answered(forms, base, model)):
+        keep = np.array([form in answered for form in forms])
+        base, model = (Answers(one.odds[keep], one.either[keep]) for one in (base, model))
+        forms = [form for form in forms if form in answered]
     parts = by_form(forms, model.odds - base.odds)
     before, after = (mean(forms, 1 / (1 + np.exp(-one.odds))) for one in (base, model))
     shift = _over_questions(parts) if method == "says" else _over_situations(parts)
@@ -84,6 +90,14 @@ def witness(method: Method, forms: Sequence[str], base: Answers, model: Answers)
         either=either,
         either_of_base=of_base,
     )
+
+
+def _answered(forms: Sequence[str], base: Answers, model: Answers) -> set[str]:
+    """Returns the forms that both models answer, in pairs; forms of questions about itself stand side by side with
+    their reverse. Nothing if they answer none."""
+    each = list(zip(dict.fromkeys(forms), by_form(forms, np.minimum(base.either, model.either)), strict=True))
+    pairs = zip(each[::2], each[1::2], strict=True)
+    return {name for pair in pairs if all(part.mean() >= LEAST_EITHER for _, part in pair) for name, _ in pair}
 
 
 def by_form(forms: Sequence[str], values: Floats) -> list[Floats]:

@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 
 from undertone.data.exchanges import Exchange
+from undertone.engine.progress import Progress, silent
 from undertone.evals.scales import ask
 from undertone.measure.battery.contexts import PLAIN, Read, Reading, contexts
 from undertone.measure.battery.scale import Scale
 from undertone.models.local import LocalModel
 
+ASKED = "traits asked"
 
-def read(local: LocalModel, scales: Sequence[Scale]) -> Reading:
+
+def read(local: LocalModel, scales: Sequence[Scale], progress: Progress = silent) -> Reading:
     """Asks a model everything, in all contexts."""
-    return {
-        scale.name: {name: _read(local, scale, system, earlier) for name, system, earlier in contexts(scale)}
-        for scale in scales
-    }
+    found: dict[str, dict[str, Read]] = {}
+    for done, scale in enumerate(scales):
+        progress(ASKED, done, len(scales))
+        asked = ((name, _read(local, scale, system, earlier)) for name, system, earlier in contexts(scale))
+        found[scale.name] = dict(asked)
+    progress(ASKED, len(scales), len(scales))
+    return found
 
 
 def read_plainly(local: LocalModel, scales: Sequence[Scale]) -> Reading:
