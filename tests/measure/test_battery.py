@@ -160,6 +160,8 @@ def test_over_models_methods_agree_on_a_trait_or_not(honest: bool) -> None:
     same = pairs["says", "does"].traits["conduct"]
     assert same.value == close(1.0 if honest else -1.0, abs=0.01) and same.ci is not None
     assert pairs["does", "inside"].same.value == close(1.0, abs=0.01)
+    assert pairs["does", "inside"].nearest == {"conduct": "conduct", "era": "era"}
+    assert pairs["says", "does"].nearest["conduct"] == ("conduct" if honest else "era")
     assert abs(pairs["does", "inside"].other.value or 0) < 0.7
 
 

@@ -26,6 +26,9 @@ def test_the_same_trait_is_apart_from_others() -> None:
     trait = rng.normal(size=(60, 3))
     found = agreement(trait, trait + 0.1 * rng.normal(size=trait.shape))
     assert found.same[0] > 0.98 and abs(found.other[0]) < 0.2
+    assert (
+        found.matrix.argmax(1).tolist() == [0, 1, 2] and np.diagonal(found.matrix).tolist() == found.traits[0].tolist()
+    )
     low, high = ends(found.same[1:]) or (0, 0)
     assert 0.97 < low <= found.same[0] <= high <= 1
 

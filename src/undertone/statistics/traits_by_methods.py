@@ -22,6 +22,8 @@ class Agreement:
     """Mean correlation of different traits."""
     traits: Floats
     """Correlation of each trait with itself, (1 + draws, traits)."""
+    matrix: Floats
+    """Correlation of each trait by one method with each by the other, (traits, traits), as found."""
 
 
 def agreement(one: Floats, two: Floats, seed: int = 0) -> Agreement:
@@ -38,7 +40,7 @@ def agreement(one: Floats, two: Floats, seed: int = 0) -> Agreement:
     found = np.stack([correlations(one[rows], two[rows]) for rows in drawn])
     apart = ~np.eye(one.shape[1], dtype=bool)
     traits = np.diagonal(found, axis1=1, axis2=2)
-    return Agreement(_mean(traits), _mean(found[:, apart]), traits)
+    return Agreement(_mean(traits), _mean(found[:, apart]), traits, found[0])
 
 
 def correlations(one: Floats, two: Floats) -> Floats:

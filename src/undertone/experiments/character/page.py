@@ -85,7 +85,10 @@ def _of_traits(title: str, pairs: tuple[Pair, ...]) -> Grid | None:
 
 
 def _of_trait(pair: Pair, name: str) -> str:
-    return correlated(pair.traits[name]) if name in pair.traits else "-"
+    if name not in pair.traits:
+        return "-"
+    nearest = pair.nearest[name]
+    return correlated(pair.traits[name]) + ("" if nearest == name else f", more with {nearest}")
 
 
 def _names(found: CharacterFindings, base: str) -> Grid | None:

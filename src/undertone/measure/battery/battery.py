@@ -139,12 +139,14 @@ def _pair(shifts: Mapping[str, Mapping[str, Floats | None]], one: str, two: str)
     both = {name: (a, b) for name, a in shifts[one].items() if a is not None and (b := shifts[two][name]) is not None}
     a, b = (np.column_stack(values) for values in zip(*both.values(), strict=True))
     got = agreement(a, b)
-    of_traits = (correlation(got.traits[:, k]) for k in range(len(both)))
+    names, of_traits = list(both), (correlation(got.traits[:, k]) for k in range(len(both)))
+    likest = np.where(np.isfinite(got.matrix), got.matrix, -np.inf).argmax(1)
     return Pair(
         methods=(one, two),
         same=correlation(got.same),
         other=correlation(got.other),
-        traits=dict(zip(both, of_traits, strict=True)),
+        traits=dict(zip(names, of_traits, strict=True)),
+        nearest={name: names[at] for name, at in zip(names, likest, strict=True)},
     )
 
 

@@ -90,6 +90,8 @@ class Pair(Part):
     """Mean correlation of different traits: what the methods share whatever the trait."""
     traits: dict[str, Correlation]
     """Of each trait with itself."""
+    nearest: dict[str, str]
+    """For each trait by the first method, the trait by the second that goes with it most."""
 
 
 class BatteryFindings(report.Findings):
