@@ -32,7 +32,7 @@ from undertone.errors import UndertoneError
 Record = dict[str, Any]
 
 fuzzed = settings(
-    max_examples=5000 if LONG else 200,
+    max_examples=5000 if LONG else 100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example writes the same file anew
 )
