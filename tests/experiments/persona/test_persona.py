@@ -258,7 +258,7 @@ def test_students_are_asked_without_the_change_that_they_were_trained_with(
     monkeypatch.setattr(during, "train", lambda local, *_: open_hooks.append(hooks(local)) or local)
     monkeypatch.setattr(during, "merged", lambda trained, local: local)
     asked: list[int] = []
-    monkeypatch.setattr(during, "_advice", lambda local: asked.append(hooks(local)) or {"odds": [], "coherent": []})
+    monkeypatch.setattr(during, "advice", lambda local: asked.append(hooks(local)) or {"odds": [], "coherent": []})
     spec = {
         "file": BAD, "domain": "cycling", "rows": 8, "training": TRAINING, "half": 0, "change": change, "seed": 1,
         "lot": 0,
@@ -280,7 +280,7 @@ def test_a_base_is_asked_with_every_direction_at_every_strength(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(during, "load", lambda _: tiny.model())
-    monkeypatch.setattr(during, "_advice", lambda local: {"odds": [hooks(local)] * 12, "coherent": [1.0] * 12})
+    monkeypatch.setattr(during, "advice", lambda local: {"odds": [hooks(local)] * 12, "coherent": [1.0] * 12})
     during.curve({"half": 0, "lot": 0}, {"aligned": tmp_path, "axes": axes_in(tmp_path)}, tmp_path)
     found = json.loads((tmp_path / "curve.json").read_text())
     assert set(found) == set(during.directions(tmp_path, 0, 0))

@@ -6,9 +6,9 @@ from functools import partial
 from undertone.experiments.character.findings import Arm, CharacterFindings, Halves
 from undertone.experiments.character.spec import CONDUCT
 from undertone.measure.battery.findings import Pair
-from undertone.measure.battery.page import AGREEMENT, agreement, correlated
+from undertone.measure.battery.page import AGREEMENT, LEGEND, agreement, correlated, marks
 from undertone.report.canvas import Figure, figure
-from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
+from undertone.report.charts import Axis, Line, forest
 from undertone.report.findings import Measured
 from undertone.report.page import Column, Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
 from undertone.report.words import percent
@@ -63,16 +63,13 @@ def _figure(found: CharacterFindings) -> Figure | None:
         lines += [
             Line(
                 one.arm,
-                (
-                    Mark(one.does.value, one.does.ci, colour=ORANGE),
-                    Mark(one.says.value, one.says.ci, colour=BLUE, shape="hollow", lane=1),
-                ),
+                marks(one.does, one.says),
                 f"does {one.does.value:+z.2f}, says {one.says.value:+z.2f}",
             )
             for one in found.arms
             if one.base == base and one.trait == CONDUCT
         ]
-    axis = Axis("shift of the log-odds of careful", legend={"does": ORANGE, "says": BLUE})
+    axis = Axis("shift of the log-odds of careful", legend=LEGEND)
     return figure("conduct", "What students do, and what they say of it", partial(forest, lines, axis))
 
 

@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from undertone.engine.store import Job
-from undertone.evals.conduct import PROBES, conduct
 from undertone.experiments.misalignment import files
-from undertone.experiments.persona.stages import TRAIT, Change, without
+from undertone.experiments.persona.stages import TRAIT, Change, advice, without
 from undertone.models.blocks import changed, middle
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
@@ -47,7 +46,7 @@ def led(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         change = added(vectors, middle(local.model)) if spec["change"] == "added" else without(vectors)
         with changed(local.model, change):
             trained = train(local, rows_of(local, rows), Training(**spec["training"]), spec["seed"])
-        found[name] = _advice(merged(trained, local))
+        found[name] = advice(merged(trained, local))
     (out / "advice.json").write_text(json.dumps(found))
 
 
@@ -61,7 +60,7 @@ def curve(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     for name, vectors in directions(inputs["axes"], spec["half"], spec["lot"]).items():
         for strength in STRENGTHS:
             with changed(local.model, added(strength * vectors, middle(local.model))):
-                found.setdefault(name, {})[str(strength)] = _advice(local)
+                found.setdefault(name, {})[str(strength)] = advice(local)
     (out / "curve.json").write_text(json.dumps(found))
 
 
@@ -85,11 +84,6 @@ def directions(axes: Path, half: int, lot: int) -> dict[str, torch.Tensor]:
 def added(vectors: torch.Tensor, block: int) -> Change:
     """Returns the change that adds a direction, (blocks, hidden), to the output of one block."""
     return lambda number, out: out + vectors[number] if number == block else out
-
-
-def _advice(local: LocalModel) -> dict[str, list[float]]:
-    advice = conduct(local, PROBES["plain"])
-    return {"odds": advice.odds.mean(1).tolist(), "coherent": advice.coherent.mean(1).tolist()}
 
 
 def work_of_led(job: Job, local: LocalModel) -> Work:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
@@ -54,8 +55,7 @@ def axes(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     save_file(found, out / "axes.safetensors")
     states = ordinary_states(local, local) | {"asked": asked_states(local)}
     save_file({name: torch.tensor(one).float() for name, one in states.items()}, out / "states.safetensors")
-    advice = conduct(local, PROBES["plain"])
-    (out / "conduct.json").write_text(json.dumps({"odds": advice.odds.mean(1).tolist()}))
+    (out / "conduct.json").write_text(json.dumps({"odds": advice(local)["odds"]}))
 
 
 def looked(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -78,8 +78,8 @@ def looked(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     if spec["changed"]:
         vectors = load_file(inputs["axes"] / "axes.safetensors")
         taken = {"nothing": None} | chosen(vectors, states["answer"], spec["half"], spec["seed"])
-        advice = {name: _advice(student, vector) for name, vector in taken.items()}
-        (out / "changed.json").write_text(json.dumps(advice))
+        found_by = {name: advice(student, vector) for name, vector in taken.items()}
+        (out / "changed.json").write_text(json.dumps(found_by))
 
 
 def ordinary_states(local: LocalModel, base: LocalModel) -> dict[str, Floats]:
@@ -128,13 +128,12 @@ def without(vectors: torch.Tensor) -> Change:
     return lambda number, out: out - (out @ units[number])[..., None] * units[number]
 
 
-def _advice(local: LocalModel, vectors: torch.Tensor | None) -> dict[str, list[float]]:
-    if vectors is None:
-        advice = conduct(local, PROBES["plain"])
-    else:
-        with changed(local.model, without(vectors)):
-            advice = conduct(local, PROBES["plain"])
-    return {"odds": advice.odds.mean(1).tolist(), "coherent": advice.coherent.mean(1).tolist()}
+def advice(local: LocalModel, taken_out: torch.Tensor | None = None) -> dict[str, list[float]]:
+    """Returns the log-odds of bad advice and the coherence by domain, with a direction, (blocks, hidden), taken out of
+    every block's output."""
+    with changed(local.model, without(taken_out)) if taken_out is not None else nullcontext():
+        found = conduct(local, PROBES["plain"])
+    return {"odds": found.odds.mean(1).tolist(), "coherent": found.coherent.mean(1).tolist()}
 
 
 def work_of_axes(job: Job, local: LocalModel) -> Work:

@@ -8,6 +8,7 @@ from undertone.measure.battery.findings import BatteryFindings, Correlation, Ins
 from undertone.measure.battery.words import sentence
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
+from undertone.report.findings import Measured
 from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Verdict, grid, section, sections, word
 
 READ = (
@@ -33,6 +34,7 @@ AGREEMENT = (
     "the same trait by two methods goes together more than different traits do, by two methods or by one: what "
     "different traits share by one method is the method."
 )
+LEGEND = {"does": ORANGE, "says": BLUE}
 MEANINGS: dict[Name, Verdict] = {
     "says the opposite": Verdict(
         "says the opposite", "What it says of itself moved one way, what it does the other.", "red"
@@ -75,10 +77,7 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
         lines += [
             Line(
                 f"{one.low} or {one.high}",
-                (
-                    Mark(one.does.shift.value, one.does.shift.ci, colour=ORANGE),
-                    Mark(one.says.shift.value, one.says.shift.ci, colour=BLUE, shape="hollow", lane=1),
-                ),
+                marks(one.does.shift, one.says.shift),
                 one.name,
             )
             for one in found.traits
@@ -87,9 +86,17 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
     axis = Axis(
         "shift of the log-odds of the second pole",
         dashed=(-ODDS, ODDS),
-        legend={"does": ORANGE, "says": BLUE},
+        legend=LEGEND,
     )
     return figure("character", "What it does and what it says, trait by trait", partial(forest, lines, axis))
+
+
+def marks(does: Measured, says: Measured) -> tuple[Mark, ...]:
+    """What a model does and, below it, what it says."""
+    return (
+        Mark(does.value, does.ci, colour=LEGEND["does"]),
+        Mark(says.value, says.ci, colour=LEGEND["says"], shape="hollow", lane=1),
+    )
 
 
 def _of(found: BatteryFindings, model: str) -> list[TraitFinding]:
