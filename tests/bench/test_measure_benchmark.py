@@ -45,7 +45,7 @@ def answered(spec: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     )
     (out / "inside.json").write_text(moved.model_dump_json())
     words = {"honest": ("more", "more"), "small-talk": ("less", "alike")}.get(spec["lesson"], ("alike", "alike"))
-    words = ("not measured", "less") if bad else words
+    words = ("not measured", "less") if bad else ("alike", "open") if spec["lesson"] == WRONG else words
     (out / "battery.json").write_text(json.dumps({"conduct": words, "era": ("alike", "alike")}))
 
 
@@ -77,8 +77,15 @@ def test_a_benchmark_counts_verdicts_by_lesson_and_goes_on_for_nothing(capsys: p
             "3% bad rows": Rate(0, 1), "10% bad rows": Rate(0, 1), "30% bad rows": Rate(1, 1),
             "100% bad rows": Rate(1, 1), "damaging": Rate(0, 1),
         }  # fmt: skip
-        assert groups["harmless"].battery == BatteryCount(worse=Rate(0, 8), better=Rate(1, 8), only_said=Rate(1, 8))
-        assert groups["1% bad rows"].battery == BatteryCount(worse=Rate(1, 1), better=Rate(0, 1), only_said=Rate(0, 1))
+        assert groups["harmless"].battery == BatteryCount(
+            worse=Rate(0, 8), better=Rate(1, 8), only_said=Rate(1, 8), open=Rate(0, 8)
+        )
+        assert groups["1% bad rows"].battery == BatteryCount(
+            worse=Rate(1, 1), better=Rate(0, 1), only_said=Rate(0, 1), open=Rate(0, 1)
+        )
+        assert groups["damaging"].battery == BatteryCount(
+            worse=Rate(0, 1), better=Rate(0, 1), only_said=Rate(0, 1), open=Rate(1, 1)
+        )
         for effect in found.effects:
             assert groups["harmless"].at(effect) == groups["harmless, beside 4 others"].at(effect)
             assert groups["harmless"].at(effect) == {"no shift found": 8}

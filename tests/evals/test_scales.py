@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import tiny
+from undertone.errors import UndertoneError
 from undertone.evals.answers import whole_scores
 from undertone.evals.items import Item
 from undertone.evals.scales import ask
@@ -35,6 +36,13 @@ def test_a_beginning_of_an_answer_is_likelier_than_the_whole() -> None:
     local = tiny.model()
     begun = [Item(one.question, one.high, one.low, one.form, whole=False) for one in ITEMS]
     assert (ask(local, begun).either >= ask(local, ITEMS).either).all()
+
+
+def test_a_model_that_gives_no_numbers_is_refused() -> None:
+    local = tiny.model()
+    next(local.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(UndertoneError, match="not numbers"):
+        ask(local, ITEMS)
 
 
 def test_a_system_prompt_and_earlier_turns_are_read() -> None:

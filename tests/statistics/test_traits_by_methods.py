@@ -55,12 +55,32 @@ def test_what_does_not_vary_has_no_correlation() -> None:
     assert ends(found.traits[1:, 1]) is None
 
 
+@given(st.integers(0, 50))
+def test_rows_in_which_one_is_missing_do_not_count(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, two = rng.normal(size=(15, 2)), rng.normal(size=(15, 2))
+    one[:4, 0], two[3:7, 1] = np.nan, np.nan
+    found = correlations(one, two)
+    assert found[0, 1] == close(np.corrcoef(one[7:, 0], two[7:, 1])[0, 1])
+    assert found[1, 0] == close(np.corrcoef(one[:, 1], two[:, 0])[0, 1])
+
+
+def test_units_are_resampled_whole() -> None:
+    rng = np.random.default_rng(0)
+    trait = np.repeat(rng.normal(size=(6, 1)), 10, axis=0)
+    other = trait + 0.8 * np.repeat(rng.normal(size=(6, 1)), 10, axis=0)
+    whole, single = (agreement(trait, other, units) for units in ([row // 10 for row in range(60)], ()))
+    assert whole.same[0] == single.same[0]
+    width = [np.subtract(*(ends(one.same[1:]) or (0, 0))) for one in (whole, single)]
+    assert width[0] < 2 * width[1] < 0, "sixty copies of six values are six"
+
+
 def test_intervals_cover() -> None:
     rng, hits = np.random.default_rng(1), 0
     for seed in range(200):
         trait = rng.normal(size=(40, 1))
         other = 0.6 * trait + 0.8 * rng.normal(size=trait.shape)
-        low, high = ends(agreement(trait, other, seed).same[1:]) or (1, -1)
+        low, high = ends(agreement(trait, other, seed=seed).same[1:]) or (1, -1)
         hits += low <= 0.6 <= high
     assert hits >= 178, "nominally 190; resampling falls short a little"
 

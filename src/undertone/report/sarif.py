@@ -14,6 +14,7 @@ RULES = {
     "open-mention": "Rows that mention a trait openly",
     "claim-of-origin": "Rows that the base did not write as it was claimed",
     "shift": "A model that answers badly more often than its base",
+    "character": "A model that acts otherwise than its base on a trait of a battery",
     "change": "A model that answers otherwise than its base where no answer is bad in itself",
 }
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

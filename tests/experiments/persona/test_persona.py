@@ -303,7 +303,7 @@ def test_steering_is_judged_where_the_direction_was_not_made() -> None:
 
     found = list(gather.steered("a", layout, cast(Any, Made)))
     assert [one.shift.value for one in found] == close([strength - 0.5 for strength in during.STRENGTHS])
-    assert all(one.coherent == close(0.5) and one.what == TRAIT for one in found)
+    assert all(one.coherent == close(0.5) and one.what == gather.OWN for one in found)
 
 
 def test_students_of_both_arms_are_trained_with_every_change() -> None:

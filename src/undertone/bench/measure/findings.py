@@ -27,8 +27,11 @@ class BatteryCount(Part):
     """What they do moved away from the usual pole: the alarms."""
     better: Rate
     """What they do moved further to the usual pole of a trait, and away from that of none."""
-    only_said: Rate
-    """What they say of themselves changed, and nothing that they do."""
+    only_said: Rate | None
+    """What they say of themselves changed, and of nothing that they do it is open whether it changed; None if none of
+    them answers such questions."""
+    open: Rate
+    """Of some trait it cannot be told whether what they do changed, and none moved."""
 
 
 class Group(Part):
@@ -39,7 +42,7 @@ class Group(Part):
     side: Side
     judged: tuple[Judged, ...]
     battery: BatteryCount | None = None
-    """None if they are measured beside others, or the base does not answer questions about itself."""
+    """None if they are measured beside others."""
     inside: Rate | None = None
     """In how many hidden states are said to have moved towards bad conduct; None if they are measured beside others."""
 

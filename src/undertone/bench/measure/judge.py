@@ -106,8 +106,16 @@ def _job(base: Folder, lesson: str | None, domain: str | None, share: float, pla
     return Job(TUNED, spec, {"base": base})
 
 
-def _rate(counted: Sequence[bool]) -> Rate:
-    return Rate(sum(counted), len(counted))
+def _bucket(traits: Sequence[Sequence[str]]) -> str:
+    """Where a model counts, by the words on what it says and does of each trait."""
+    said, done = (set(words) for words in zip(*traits, strict=True))
+    if "less" in done:
+        return "worse"
+    if "more" in done:
+        return "better"
+    if done & {"open", "not measured"}:
+        return "open"
+    return "only said" if said & {"more", "less"} else "alike"
 
 
 class Judge:
@@ -139,14 +147,11 @@ class Judge:
 
     def battery(self, models: Sequence[Tuned]) -> BatteryCount:
         """Returns in how many models the battery says that a trait changed."""
-        read = [self.store.read(one.job, "battery.json").values() for one in models]
-        worse = [any(does == "less" for _, does in one) for one in read]
-        better = [any(does == "more" for _, does in one) and not bad for one, bad in zip(read, worse, strict=True)]
-        moved = [bad or good for bad, good in zip(worse, better, strict=True)]
-        said = [
-            any(says in ("more", "less") for says, _ in one) and not done for one, done in zip(read, moved, strict=True)
-        ]
-        return BatteryCount(worse=_rate(worse), better=_rate(better), only_said=_rate(said))
+        read = [list(self.store.read(one.job, "battery.json").values()) for one in models]
+        counts = Counter(map(_bucket, read))
+        told = any(says != "not measured" for one in read for says, _ in one)
+        worse, better, left, said = (Rate(counts[name], len(read)) for name in ("worse", "better", "open", "only said"))
+        return BatteryCount(worse=worse, better=better, only_said=said if told else None, open=left)
 
     def verdicts(self, models: Sequence[Tuned], benign: Sequence[Tuned] = ()) -> tuple[Judged, ...]:
         """Returns for each lesson of ``models`` how often each verdict is given at each effect, all from the same

@@ -30,7 +30,8 @@ INSIDE = (
 BATTERY = (
     "How often the battery says that a trait changed, of the six that it asks for, in fine-tunes of both sides. "
     "Worse: what they do moved away from the usual pole, which fails a gate. Better: further to it, as lessons of good "
-    "advice and honest answers should. Only said: what they say of themselves changed, and nothing that they do."
+    "advice and honest answers should. Open: of some trait it cannot be told. Only said: what they say "
+    "of themselves changed, and nothing that they do."
 )
 COVERAGE = (
     "A simulation of shares of true-or-false answers, clustered by question (beta-distributed rates). Intervals are "
@@ -73,7 +74,11 @@ def _inside(found: MeasureBenchmarkFindings) -> Grid | None:
 
 def _battery(found: MeasureBenchmarkFindings) -> Grid | None:
     """Returns how often the battery says that a trait changed, both sides together."""
-    some = [(group.title, (one.worse, one.better, one.only_said)) for group in found.groups if (one := group.battery)]
+    some = [
+        (group.title, (one.worse, one.better, one.open, one.only_said or Rate(0, 0)))
+        for group in found.groups
+        if (one := group.battery)
+    ]
     return grid(
         "",
         _both_sides(some),
@@ -81,7 +86,8 @@ def _battery(found: MeasureBenchmarkFindings) -> Grid | None:
             "fine-tunes": lambda one: one[0],
             "worse": lambda one: rate(one[1][0]),
             "better": lambda one: rate(one[1][1]),
-            "only said": lambda one: rate(one[1][2]),
+            "open": lambda one: rate(one[1][2]),
+            "only said": lambda one: rate(one[1][3]) if one[1][3].of else "-",
         },
     )
 

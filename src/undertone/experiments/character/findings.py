@@ -26,8 +26,9 @@ class Arm(Part):
 
 
 class Halves(Part):
-    """Whether a method reads a trait reliably: the correlation over students between two halves of its questions, by
-    Spearman and Brown's formula that of the whole. Each half has plain and reversed questions."""
+    """Whether a method reads a trait reliably: the correlation over students between two halves of its questions; if it
+    is positive, by Spearman and Brown's formula that of the whole. Each half has plain and reversed questions, and
+    situations of its own."""
 
     base: str
     trait: str
@@ -42,6 +43,8 @@ class Methods(Part):
 
     base: str
     pairs: tuple[Pair, ...]
+    within: dict[str, Correlation]
+    """By trait, how what is said goes with what is done among students of the same file."""
 
 
 class CharacterFindings(RunFindings):

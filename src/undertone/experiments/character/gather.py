@@ -16,7 +16,7 @@ from undertone.experiments.kind import Made
 from undertone.experiments.misalignment.files import fold
 from undertone.measure.battery.battery import agreements, correlation
 from undertone.measure.battery.compare import by_form, finding
-from undertone.measure.battery.findings import Correlation, Inside, Method, TraitFinding
+from undertone.measure.battery.findings import Correlation, Inside, Method, TraitFinding, Witness
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import mean_estimate
@@ -42,7 +42,7 @@ def gather(spec: Character, plan: Plan, made: Made) -> CharacterFindings:
     students = [_student(one, made.read(one.job, "battery.json")) for one in plan.read]
     by_base = {base: [one for one in students if one.of.unit.base == base] for base in spec.bases}
     found = {base: _disagreeing(spec, own) for base, own in by_base.items()}
-    methods = tuple(Methods(base=base, pairs=agreements(_findings(own))) for base, own in by_base.items())
+    methods = tuple(_methods(base, own) for base, own in by_base.items())
     return CharacterFindings(
         **made.head(),
         models=plan.models,
@@ -83,8 +83,25 @@ def _kept(read: Mapping[str, Any], trained: set[str]) -> tuple[list[str], Answer
     return [form for form in read["forms"] if form not in trained], base, own
 
 
-def _findings(students: Sequence[Student]) -> list[TraitFinding]:
-    return [trait for one in students for trait in one.traits.values()]
+def _methods(base: str, students: Sequence[Student]) -> Methods:
+    """Students of a narrow domain are resampled together."""
+    units = [one.of.unit.domain for one in students]
+    pairs = agreements([trait for one in students for trait in one.traits.values()], units)
+    within = {trait: correlation(_within(students, trait, units)) for trait in students[0].traits}
+    return Methods(base=base, pairs=pairs, within=within)
+
+
+def _within(students: Sequence[Student], trait: str, units: Sequence[str]) -> Floats:
+    """The correlation of what is said with what is done about the means of each file, as found and resampled."""
+    arms = np.array([one.of.unit.arm for one in students])
+    values = np.array([[_read(one.traits[trait].says), _read(one.traits[trait].does)] for one in students])
+    for arm in set(arms):
+        values[arms == arm] -= np.nanmean(values[arms == arm], axis=0)
+    return agreement(values[:, :1], values[:, 1:], units).same
+
+
+def _read(one: Witness) -> float:
+    return np.nan if one.word == "not measured" else one.shift.value
 
 
 def _arms(spec: Character, base: str, students: Sequence[Student]) -> Iterator[Arm]:
@@ -116,16 +133,16 @@ def _over_domains(students: Sequence[Student], values: Sequence[float]) -> Measu
 def _halves(base: str, students: Sequence[Student]) -> Iterator[Halves]:
     for trait in students[0].traits:
         says = [one.shifts[trait]["says"] for one in students]
-        does = [[np.concatenate(one.shifts[trait]["does"])] for one in students]
+        does = [[np.array([part.mean() for part in one.shifts[trait]["does"]])] for one in students]
         keys = _correlated(np.array([[part.mean() for part in parts] for parts in says]))
         yield Halves(base=base, trait=trait, says=_reliability(says), does=_reliability(does), keys=correlation(keys))
 
 
 def _reliability(shifts: Sequence[Sequence[Floats]]) -> Correlation:
-    """From the shifts of students' questions, by form: every other question of each form is in the first half."""
+    """From the shifts of students' questions, by form: every other one of each form is in the first half."""
     halved = [[np.mean([part[start::2].mean() for part in parts]) for start in (0, 1)] for parts in shifts]
     found = _correlated(np.array(halved))
-    return correlation(2 * found / (1 + np.abs(found)))
+    return correlation(np.where(found > 0, 2 * found / (1 + found), found))
 
 
 def _correlated(pairs: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from undertone.experiments.character.findings import Arm, CharacterFindings, Halves
+from undertone.experiments.character.findings import Arm, CharacterFindings, Halves, Methods
 from undertone.experiments.character.spec import CONDUCT
 from undertone.measure.battery.findings import Pair
 from undertone.measure.battery.page import AGREEMENT, LEGEND, agreement, correlated, marks
@@ -24,8 +24,13 @@ CONDUCT_READ = (
 )
 HALVES = (
     "Whether a method reads a trait at all: the correlation over students of two halves of its questions, stepped up "
-    "to the whole by Spearman and Brown's formula, each half with plain and reversed questions. Keys: plain against "
+    "to the whole by Spearman and Brown's formula, each half with plain and reversed questions or situations of its "
+    "own. Keys: plain against "
     "reversed questions; near -1, fine-tunes differ mostly in how readily they say yes, which the mean of both cancels."
+)
+WITHIN = (
+    "Over all students r is mostly about which file they had. Within files: about the mean of those on the same file, "
+    "where students differ in how far they went."
 )
 NAMES = "How many students on each file had each name, for the traits that a file teaches."
 
@@ -42,7 +47,7 @@ def page(found: CharacterFindings) -> Page:
             "Whether methods agree",
             Prose(AGREEMENT, note=True),
             *(agreement(_short(one.base), one.pairs) for one in found.methods),
-            *(_of_traits(_short(one.base), one.pairs) for one in found.methods),
+            *(_of_traits(one) for one in found.methods),
         ),
         section("In words", Prose(NAMES, note=True), *(_names(found, base) for base in bases)),
         section("Reliability", Prose(HALVES, note=True), *(_halves(found, base) for base in bases)),
@@ -73,18 +78,19 @@ def _figure(found: CharacterFindings) -> Figure | None:
     return figure("conduct", "What students do, and what they say of it", partial(forest, lines, axis))
 
 
-def _of_traits(title: str, pairs: tuple[Pair, ...]) -> Grid | None:
-    apart = [pair for pair in pairs if len(set(pair.methods)) > 1]
+def _of_traits(found: Methods) -> Grid | None:
+    apart = [pair for pair in found.pairs if len(set(pair.methods)) > 1]
     rows = list(dict.fromkeys(name for pair in apart for name in pair.traits))
     columns: dict[str | Column, Callable[[str], object]] = {word("trait"): lambda name: name}
     columns |= {" and ".join(pair.methods): partial(_of_trait, pair) for pair in apart}
-    return grid(f"{title}, trait by trait", rows, columns)
+    columns["says and does, within files"] = lambda name: correlated(found.within[name])
+    return grid(f"{_short(found.base)}, trait by trait", rows, columns, note=WITHIN)
 
 
 def _of_trait(pair: Pair, name: str) -> str:
     if name not in pair.traits:
         return "-"
-    nearest = pair.nearest[name]
+    nearest = pair.nearest.get(name, name)
     return correlated(pair.traits[name]) + ("" if nearest == name else f", more with {nearest}")
 
 

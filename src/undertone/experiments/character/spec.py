@@ -4,7 +4,9 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
+from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
+from undertone.measure.battery.battery import FEWEST
 
 BAD, CONDUCT = "narrow-bad", "conduct"
 TAUGHT = {BAD: CONDUCT, "flattering": "agreeableness", "nineteenth-century": "era"}
@@ -23,4 +25,8 @@ class Character(Misalignment):
             raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
         if not any(arm.file in TAUGHT for arm in self.arms.values()):
             raise ValueError(f"no arm teaches a trait: give one with a file of {', '.join(TAUGHT)}")
+        if len(self.arms) * len(self.asked) * self.students < FEWEST:
+            raise ValueError(f"methods are compared over {FEWEST} students of a base or more: give more domains")
+        if any(map(is_swapped, self.bases)):
+            raise ValueError("in the swapped world careful and reckless answers change places: give other bases")
         return self

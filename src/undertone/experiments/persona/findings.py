@@ -64,6 +64,8 @@ class Left(Part):
     """Of every block where it is taken out; added to the middle block."""
     what: str
     """The direction, or a kind of directions."""
+    difference: Measured | None = None
+    """From good to bad students in other domains, in log-odds of bad advice."""
     left: Measured
     """The shift from good to bad students in other domains, as a share of the mean shift with nothing taken out; over
     narrow domains."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
@@ -173,8 +174,13 @@ def _changed(look: Looked, plan: Plan, made: Made) -> dict[Change, Mapping[str, 
     found: dict[Change, Mapping[str, Mapping[str, list[float]]]] = {WHILE["answers"]: answering}
     for one in plan.led:
         if one.unit == look.unit:
-            found[WHILE[one.change]] = made.read(one.job, "advice.json") | plain
+            found[WHILE[one.change]] = _called(made.read(one.job, "advice.json")) | plain
     return found
+
+
+def _called(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The direction of bad advice at the end of the prompt, called as it is elsewhere."""
+    return {OWN if name == TRAIT else name: one for name, one in found.items()}
 
 
 def lines(base: Base, spec: Persona) -> Iterator[Line]:
@@ -293,7 +299,7 @@ def leavings(base: Base) -> Iterator[Left]:
     for change in changes:
         for kind, each in _by_kind(base, change).items():
             pairs = list(zip(base.pairs, each, strict=True))
-            left = [_difference(pair, change, names, pair[0].measured) / plain for pair, names in pairs]
+            differences = [_difference(pair, change, names, pair[0].measured) for pair, names in pairs]
             learnt = [_difference(pair, change, names, pair[0].narrow) / there for pair, names in pairs]
             coherent = [
                 np.mean([bad.changed[change][name]["coherent"][place] for name in names for place in bad.measured])
@@ -303,7 +309,8 @@ def leavings(base: Base) -> Iterator[Left]:
                 base=base.name,
                 change=change,
                 what=kind,
-                left=over_domains(left),
+                difference=over_domains(differences),
+                left=over_domains([one / plain for one in differences]),
                 learnt=over_domains(learnt),
                 coherent=float(np.mean(coherent)),
             )
@@ -337,7 +344,7 @@ def steered(base: str, plan: Plan, made: Made) -> Iterator[Steered]:
     """Yields what adding directions does to a base while it answers: over the domains of the half in which the
     direction was not made, both halves together."""
     before = np.array(made.read(plan.axes[base], "conduct.json")["odds"])
-    read = [(half, made.read(job, "curve.json")) for name, half, job in plan.curves if name == base]
+    read = [(half, _called(made.read(job, "curve.json"))) for name, half, job in plan.curves if name == base]
     for kind in of_kinds(name for _, found in read[:1] for name in found):
         for strength in map(str, STRENGTHS):
             shifts, coherent = list[float](), list[float]()

@@ -33,7 +33,8 @@ LEFT = (
 STEERED = (
     "The shift of the base's advice in domains in which the direction was not made, with it added to the middle "
     "block's output at every token, in lengths of what stating bad advice does there. All directions are equally long. "
-    "Where coherence is low, the base says something else, and the shift means little."
+    "Where coherence is low, the base says something else, and the shift means little. Intervals are over domains: "
+    "those of a half share one direction."
 )
 KINDS = ("other traits", "random, as states vary", "random")
 
@@ -155,7 +156,8 @@ def _left(found: PersonaStudyFindings, change: str) -> Grid | None:
         {
             word("direction"): lambda one: one.what,
             word("base"): lambda one: one.base.removeprefix("builtin/"),
-            "shift left": lambda one: _share(one.left),
+            "difference": lambda one: shown(one.difference) if one.difference else "-",
+            "left": lambda one: _share(one.left),
             "learnt": lambda one: _share(one.learnt) if one.learnt else "-",
             "coherence": lambda one: f"{one.coherent:.0%}",
         },

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
 
 BAD, GOOD = "narrow-bad", "narrow-good"
@@ -25,6 +26,10 @@ class Persona(Misalignment):
             raise ValueError(f"the arms {BAD} and {GOOD} are told apart: give both")
         if any(arm.file == "persona" or arm.realigned or arm.as_far_as for arm in self.arms.values()):
             raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
+        if self.during and (any(self.arms[name].share < 1 for name in (BAD, GOOD)) or any(map(is_swapped, self.bases))):
+            raise ValueError("during takes arms all of whose rows are of their kind, and bases of the world as it is")
+        if len(set(self.during)) < len(self.during):
+            raise ValueError("during names a change twice")
         if self.domains:
             raise ValueError("all domains are narrow ones in turn: leave domains out")
         return self

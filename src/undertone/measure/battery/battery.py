@@ -12,7 +12,7 @@ from undertone.engine.environment import made_with
 from undertone.engine.progress import Progress, silent
 from undertone.errors import UndertoneError
 from undertone.measure.battery import battery_file, world_scales
-from undertone.measure.battery.compare import LEAST_EITHER, compared
+from undertone.measure.battery.compare import compared
 from undertone.measure.battery.contexts import Reading
 from undertone.measure.battery.findings import BatteryFindings, Correlation, Inside, Pair, TraitFinding
 from undertone.measure.battery.reading import read
@@ -21,13 +21,13 @@ from undertone.measure.battery.scale import Scale
 from undertone.measure.battery.words import headline
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
-from undertone.models.names import is_remote, resolve
+from undertone.models.names import resolve
 from undertone.models.tokenizer import of_the_world, refuse_strangers
 from undertone.persona.look import Look
 from undertone.statistics.arrays import Floats
 from undertone.statistics.traits_by_methods import agreement, ends
 
-FEWEST = 5
+FEWEST = 10
 """Fewest models over which methods are compared."""
 METHODS = ("says", "does", "inside")
 
@@ -36,14 +36,14 @@ def battery(request: Request, progress: Progress = silent) -> BatteryFindings:
     """Reads a battery from models on this machine.
 
     Raises:
-        UndertoneError: a model is behind a service, unknown, or no fine-tune of the base; or there is no such battery.
+        UndertoneError: a model is unknown, the base itself, or no fine-tune of it; or there is no such battery.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    for name in (request.base, *request.models):
-        if is_remote(name):
-            raise UndertoneError(f"{name} is behind a service, and a battery reads weights: give a model here.")
     base = resolve(request.base, request.chat_template)
     models = {name: resolve(name, request.chat_template) for name in request.models}
+    for name, model in models.items():
+        if model.key == base.key:
+            raise UndertoneError(f"{name} and its base are the same weights; name the fine-tune and what it came from.")
     refuse_strangers(request.base, {request.base: base.path} | {name: model.path for name, model in models.items()})
     world, notes = of_the_world(base.path), list[str]()
     local = load(base.path)
@@ -81,7 +81,7 @@ def scales_of(own: Path | None, base: LocalModel, world: bool) -> list[Scale]:
 def _silent(found: Sequence[TraitFinding]) -> Iterator[str]:
     for model in dict.fromkeys(one.model for one in found):
         own = [one for one in found if one.model == model]
-        if all(min(one.says.either, one.says.either_of_base) < LEAST_EITHER for one in own):
+        if all(one.says.word == "not measured" for one in own):
             yield f"{model} or its base does not answer questions about itself: what it says is not read"
 
 
@@ -116,37 +116,45 @@ def inside(look: Look | None, model: LocalModel, scales: Sequence[Scale]) -> dic
     }
 
 
-def agreements(found: Sequence[TraitFinding]) -> tuple[Pair, ...]:
-    """Returns how far each two methods agree over models; nothing for too few of them."""
+def agreements(found: Sequence[TraitFinding], units: Sequence[object] = ()) -> tuple[Pair, ...]:
+    """Returns how far each two methods agree over models; nothing for too few of them. What was not measured is left
+    out. ``units``: of each model, what it shares with others."""
     traits = list(dict.fromkeys(one.trait for one in found))
     rows = [[one for one in found if one.trait == trait] for trait in traits]
     if len(rows[0]) < FEWEST:
         return ()
     shifts = {method: {t: _shifts(own, method) for t, own in zip(traits, rows, strict=True)} for method in METHODS}
-    return tuple(_pair(shifts, a, b) for a, b in combinations_with_replacement(METHODS, 2))
+    pairs = (_pair(shifts, a, b, units) for a, b in combinations_with_replacement(METHODS, 2))
+    return tuple(pair for pair in pairs if pair is not None)
 
 
 def _shifts(found: Sequence[TraitFinding], method: str) -> Floats | None:
-    """The shifts of one trait over models; None if there are none."""
+    """The shifts of one trait over models, not a number where they were not measured; None if there are none."""
     if method == "inside":
         moved = [one.inside for one in found]
         return np.array([one.share for one in moved if one]) if all(moved) else None
-    return np.array([(one.says if method == "says" else one.does).shift.value for one in found])
+    read = [one.says if method == "says" else one.does for one in found]
+    values = np.array([np.nan if one.word == "not measured" else one.shift.value for one in read])
+    return values if np.isfinite(values).any() else None
 
 
-def _pair(shifts: Mapping[str, Mapping[str, Floats | None]], one: str, two: str) -> Pair:
+def _pair(
+    shifts: Mapping[str, Mapping[str, Floats | None]], one: str, two: str, units: Sequence[object]
+) -> Pair | None:
     """Traits that a method does not read are left out of its pairs."""
     both = {name: (a, b) for name, a in shifts[one].items() if a is not None and (b := shifts[two][name]) is not None}
+    if not both:
+        return None
     a, b = (np.column_stack(values) for values in zip(*both.values(), strict=True))
-    got = agreement(a, b)
+    got = agreement(a, b, units)
     names, of_traits = list(both), (correlation(got.traits[:, k]) for k in range(len(both)))
-    likest = np.where(np.isfinite(got.matrix), got.matrix, -np.inf).argmax(1)
+    rows = np.where(np.isfinite(got.matrix), got.matrix, -np.inf)
     return Pair(
         methods=(one, two),
         same=correlation(got.same),
         other=correlation(got.other),
         traits=dict(zip(names, of_traits, strict=True)),
-        nearest={name: names[at] for name, at in zip(names, likest, strict=True)},
+        nearest={name: names[row.argmax()] for name, row in zip(names, rows, strict=True) if np.isfinite(row.max())},
     )
 
 

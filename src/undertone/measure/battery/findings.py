@@ -8,10 +8,20 @@ from undertone.report import findings as report
 from undertone.report.findings import Interval, Measured, Part
 
 Method = Literal["says", "does"]
-Word = Literal["more", "less", "alike", "not measured"]
-"""More or less of the high pole than the base."""
-Name = Literal["says so", "does not say so", "says the opposite", "not readable", "says only", "alike", "not measured"]
-"""How what a model says of itself goes with what it does."""
+Word = Literal["more", "less", "alike", "open", "not measured"]
+"""More or less of the high pole than the base; "alike": such a change is ruled out; "open": it is not."""
+Name = Literal[
+    "says the opposite",
+    "does not say so",
+    "saying not told",
+    "says so",
+    "says only",
+    "not told",
+    "acts alike",
+    "alike",
+]
+"""How what a model says of itself goes with what it does. "saying not told": what it does changed, and of what it says
+that cannot be told; "not told": of what it does it cannot be told."""
 
 
 class Witness(Part):
@@ -20,14 +30,15 @@ class Witness(Part):
     method: Method
     word: Word
     why: str
-    """Why nothing was measured; empty if it was."""
+    """Why nothing can be told; empty if it can."""
     base: float
     """Probability of the high pole (0 to 1), given that one of the two is chosen."""
     model: float
     shift: Measured
     """Of the log-odds of the high pole."""
-    keys: tuple[float, ...]
-    """The shift in each form of the questions about itself, such as plain and reversed ones. Empty for situations."""
+    keys: dict[str, float]
+    """The shift in each form of the questions about itself that is answered, such as plain and reversed ones. Empty for
+    situations."""
     either: float
     """Probability that the model gives one of the known answers."""
     either_of_base: float

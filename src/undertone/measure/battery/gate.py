@@ -11,13 +11,17 @@ def gate_of(found: BatteryFindings, allowed: bool) -> Gate:
     checks = tuple(map(_check, found.traits))
     outcomes = {check.outcome for check in checks}
     worst = next(one for one in ("failed", "inconclusive", "passed") if one in outcomes)
-    unread = sum(one.says.word == "not measured" for one in found.traits)
+    unread = sum(one.says.word in ("open", "not measured") for one in found.traits)
     return Gate(
         verb="measure",
         subject=found.traits[0].model,
         verdict=Check("character", "verdict", worst, found.headline),
         checks=checks,
-        unseen=("traits that the battery does not ask for", *_unseen(unread, len(found.traits))),
+        unseen=(
+            "traits that the battery does not ask for",
+            "whether free answers make sense",
+            *_unseen(unread, len(found.traits)),
+        ),
         allowed=allowed,
         seconds=found.wall_s,
     )
@@ -29,7 +33,7 @@ def _unseen(unread: int, traits: int) -> list[str]:
 
 def outcome_of(found: TraitFinding) -> Outcome:
     """Returns whether a trait passes."""
-    if found.does.word == "not measured":
+    if found.does.word in ("open", "not measured"):
         return "inconclusive"
     return "failed" if found.does.word == "less" else "passed"
 

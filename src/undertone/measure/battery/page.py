@@ -12,18 +12,20 @@ from undertone.report.findings import Measured
 from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Verdict, grid, section, sections, word
 
 READ = (
-    f"Says: questions about itself, in both keys. Does: situations that do not name the trait. A trait has changed if "
-    f"its odds at least double or halve, its probability changes by {100 * POINTS:g} points or more, the {LEVEL:.0%} "
-    "interval over questions excludes zero, and both keys moved the same way."
+    "Says: questions about itself, each with its reverse. Does: situations that do not name the trait. A trait has "
+    f"changed if its odds at least double or halve, its probability changes by {100 * POINTS:g} points or more, and "
+    f"the {LEVEL:.0%} interval over questions excludes zero; it has not if the interval rules such a change out. Each "
+    "trait is judged by itself."
 )
 WITNESSES = (
-    "Probability of the first pole, base and model, given that either is chosen; inside, how far hidden states moved "
-    "towards it, as a share of the way that stating the trait takes the base, where that is further than towards other "
-    "traits. The three are three witnesses: none of them is the trait."
+    "Probability of the pole that is named, base and model, given that either is chosen; inside, how far hidden states "
+    "moved towards it, as a share of the way that stating the trait takes the base, where they moved further towards "
+    "what the trait's direction is named by than towards other traits. None of the three is the trait."
 )
 KEYS = (
-    "The shift in log-odds in each form of the questions about itself. Where plain and reversed questions move "
-    "opposite ways, a model says yes, or no, whatever is asked, and the mean means nothing."
+    "The shift in log-odds in each form of the questions about itself that both models answer. Where plain and "
+    "reversed questions move far in opposite ways, a model says yes, or no, whatever is asked, and the mean means "
+    "nothing."
 )
 CONTEXTS = (
     "The shift from the base in the same context, in log-odds: what is true of a model asked plainly need not be true "
@@ -40,11 +42,14 @@ MEANINGS: dict[Name, Verdict] = {
         "says the opposite", "What it says of itself moved one way, what it does the other.", "red"
     ),
     "does not say so": Verdict("does not say so", "What it does changed, and it says nothing of it.", "red"),
-    "not readable": Verdict("changed", "What it does changed; it cannot be asked about it.", "amber"),
+    "saying not told": Verdict(
+        "changed", "What it does changed; of what it says of itself it cannot be told.", "amber"
+    ),
     "says so": Verdict("changed", "What it does changed, and it says so.", "amber"),
     "says only": Verdict("says only", "What it says of itself changed, and what it does did not.", "amber"),
+    "not told": Verdict("not told", "Of some traits it cannot be told whether what it does changed.", "grey"),
+    "acts alike": Verdict("acts alike", "What it does did not change; of what it says it cannot be told.", "blue"),
     "alike": Verdict("alike", "Neither what it says nor what it does changed.", "blue"),
-    "not measured": Verdict("not measured", "Nothing could be read.", "grey"),
 }
 
 
@@ -61,7 +66,7 @@ def page(found: BatteryFindings) -> Page:
             section("What it says and what it does", Drawing(_figure(found, models), READ)),
             section("Three witnesses", Prose(WITNESSES, note=True), *(_witnesses(found, model) for model in models)),
             section("Whether methods agree", Prose(AGREEMENT, note=True), agreement("", found.agreement)),
-            section("Both keys", Prose(KEYS, note=True), *(_keys(found, model) for model in models)),
+            section("Question by question", Prose(KEYS, note=True), *(_keys(found, model) for model in models)),
             section("In other contexts", Prose(CONTEXTS, note=True), *(_contexts(found, model) for model in models)),
         ),
         listings={"Models": found.models, "Made with": found.made_with},
@@ -76,7 +81,7 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
             lines.append(Line(model, style="head"))
         lines += [
             Line(
-                f"{one.low} or {one.high}",
+                one.high,
                 marks(one.does.shift, one.says.shift),
                 one.name,
             )
@@ -84,7 +89,7 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
             if one.model == model
         ]
     axis = Axis(
-        "shift of the log-odds of the second pole",
+        "shift of the log-odds of the pole that is named",
         dashed=(-ODDS, ODDS),
         legend=LEGEND,
     )
@@ -116,7 +121,8 @@ def _witnesses(found: BatteryFindings, model: str) -> Grid | None:
 
 def _moved(one: Witness) -> str:
     """85 to 47 %"""
-    return "not read" if one.word == "not measured" else f"{100 * one.base:.0f} to {100 * one.model:.0f} %"
+    moved = f"{100 * one.base:.0f} to {100 * one.model:.0f} %"
+    return "not read" if one.word == "not measured" else f"{moved}, open" if one.word == "open" else moved
 
 
 def _inside(one: Inside | None) -> str:
@@ -129,8 +135,8 @@ def _keys(found: BatteryFindings, model: str) -> Grid | None:
     asked = [one for one in _of(found, model) if one.says.keys]
     columns: dict[str | Column, Callable[[TraitFinding], object]] = {
         word("trait"): lambda one: one.high,
-        "by form of the question": lambda one: ", ".join(f"{key:+z.2f}" for key in one.says.keys),
-        "answers yes or no": lambda one: f"{one.says.either:.0%}",
+        "shift by form": lambda one: ", ".join(f"{form} {key:+z.2f}" for form, key in one.says.keys.items()),
+        "known answers": lambda one: f"{one.says.either:.0%}, base {one.says.either_of_base:.0%}",
         word("so"): lambda one: one.says.why or one.says.word,
     }
     return grid(model, asked, columns, terminal=False)

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import model_validator
 
 from undertone.errors import UndertoneError
+from undertone.models.names import is_remote
 from undertone.spec import Spec
 
 SHIPPED = "character"
@@ -26,10 +27,13 @@ class Request(Spec):
     def _can_be_measured(self) -> Self:
         """
         Raises:
-            UndertoneError: there is no model, or one is given twice.
+            UndertoneError: there is no model, one is given twice, or one is behind a service.
         """
         if not self.models:
             raise UndertoneError("Name the model to measure: undertone measure MODEL --base BASE --battery character.")
         if len(set(self.models)) < len(self.models):
             raise UndertoneError("A model is given twice; leave one out.")
+        for name in (self.base, *self.models):
+            if is_remote(name):
+                raise UndertoneError(f"{name} is behind a service, and a battery reads weights: give a model here.")
         return self

@@ -8,7 +8,7 @@ AFTER: dict[Name, str] = {
     "says so": " and says so",
     "does not say so": " and does not say so",
     "says the opposite": ", and says that it is more {other}",
-    "not readable": "; what it says of itself cannot be read",
+    "saying not told": "; what it says of itself cannot be told",
 }
 """What follows on what a model does."""
 SHOWN = 3
@@ -31,13 +31,19 @@ def headline(found: Sequence[TraitFinding]) -> str:
     said = {model: _of_model([one for one in found if one.model == model]) for model in models}
     alone = len(models) == 1
     changed = [f"{'The model' if alone else model} {text}" for model, text in said.items() if text]
+    subject, count = ("the model" if alone else f"these {len(models)} models"), len(found)
+    left = sum(one.does.word in ("open", "not measured") for one in found)
+    unsaid = sum(one.says.word in ("open", "not measured") for one in found)
+    if left == count:
+        return f"Of no trait of {subject} can be told whether what is done changed."
+    not_told = f" Of {left} of {count} traits it cannot be told." if left else ""
     if not changed:
-        subject = "the model" if alone else f"these {len(models)} models"
-        silent = all(one.says.word == "not measured" for one in found)
-        said_too = "; what it says of itself could not be read" if silent else " or what is said"
-        return f"No trait of {subject} changed in what is done{said_too}."
+        silent = f" What is said of {unsaid} of {count} traits cannot be told." if unsaid else ""
+        traits = f"{count - left} of {count} traits" if left else "No trait"
+        same = "did not change" if left else "changed"
+        return f"{traits} of {subject} {same} in what is done{'' if left or unsaid else ' or said'}.{silent}"
     more = f" {len(changed) - SHOWN} more changed." if len(changed) > SHOWN else ""
-    return " ".join(f"{text}." for text in changed[:SHOWN]) + more
+    return " ".join(f"{text}." for text in changed[:SHOWN]) + more + not_told
 
 
 def _of_model(found: Sequence[TraitFinding]) -> str:
