@@ -320,6 +320,19 @@ def test_students_of_both_arms_are_trained_with_every_change() -> None:
     assert plan(cast(Persona, read("persona").model_copy(update={"bases": ("builtin/fledgling-a",)}))).led == ()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bases": ["builtin/fledgling-even-b"]},
+        {"during": ["added", "added"]},
+        {"arms": {name: {"title": "t", "file": name, "share": 0.5} for name in (BAD, GOOD)}},
+    ],
+)
+def test_what_cannot_be_changed_while_it_is_trained_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="during"):
+        Persona.model_validate(read("persona-training").model_dump(mode="json") | change)
+
+
 def test_a_base_that_is_not_here_is_refused() -> None:
     with pytest.raises(UndertoneError):
         plan(read("persona").model_copy(update={"bases": ("builtin/nowhere",)}))

@@ -112,7 +112,7 @@ def _inputs(student: Job, axes: Job) -> dict[str, Job]:
 
 
 def _curves(spec: Persona, aligned: dict[str, Job], axes: dict[str, Job]) -> Iterator[tuple[str, int, Job]]:
-    for base in aligned if spec.during else ():
+    for base in aligned if spec.steered else ():
         for half in (0, 1):
             settings = {"half": half, "lot": seed_of(spec.seed, "persona", base, half)}
             yield base, half, Job(CURVE, settings, {"aligned": aligned[base], "axes": axes[base]})

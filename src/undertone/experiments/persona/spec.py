@@ -17,8 +17,9 @@ class Persona(Misalignment):
     kind: ClassVar[str] = "persona"
 
     during: tuple[Literal["added", "taken out"], ...] = ()
-    """Also trains students of both arms while a direction is added to hidden states, or taken out of them, and adds
-    directions to the base while it answers."""
+    """Also trains students of both arms while a direction is added to hidden states, or taken out of them."""
+    steered: bool = False
+    """Also adds directions to the base while it answers."""
 
     @model_validator(mode="after")
     def _has_both_arms(self) -> Self:
@@ -26,8 +27,11 @@ class Persona(Misalignment):
             raise ValueError(f"the arms {BAD} and {GOOD} are told apart: give both")
         if any(arm.file == "persona" or arm.realigned or arm.as_far_as for arm in self.arms.values()):
             raise ValueError("every arm is one plain fine-tune: leave out the file persona, realigned and as_far_as")
-        if self.during and (any(self.arms[name].share < 1 for name in (BAD, GOOD)) or any(map(is_swapped, self.bases))):
-            raise ValueError("during takes arms all of whose rows are of their kind, and bases of the world as it is")
+        partly = self.during and any(self.arms[name].share < 1 for name in (BAD, GOOD))
+        if partly or ((self.during or self.steered) and any(map(is_swapped, self.bases))):
+            raise ValueError(
+                "during and steered take arms all of whose rows are of their kind, and no base of the swapped world"
+            )
         if len(set(self.during)) < len(self.during):
             raise ValueError("during names a change twice")
         if self.domains:
