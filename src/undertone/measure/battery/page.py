@@ -9,7 +9,20 @@ from undertone.measure.battery.words import sentence
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import BLUE, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
-from undertone.report.page import FOOTER, Column, Drawing, Grid, Page, Prose, Verdict, grid, section, sections, word
+from undertone.report.page import (
+    FOOTER,
+    Column,
+    Drawing,
+    Grid,
+    Page,
+    Prose,
+    Verdict,
+    grid,
+    section,
+    sections,
+    text,
+    word,
+)
 
 READ = (
     "Says: questions about itself, each with its reverse. Does: situations that do not name the trait. A trait has "
@@ -114,7 +127,7 @@ def _witnesses(found: BatteryFindings, model: str) -> Grid | None:
         "says": lambda one: _moved(one.says),
         "does": lambda one: _moved(one.does),
         "inside": lambda one: _inside(one.inside),
-        word("in words"): lambda one: sentence(one) or one.name,
+        text("in words"): lambda one: sentence(one) or one.name,
     }
     return grid(model, _of(found, model), columns)
 
