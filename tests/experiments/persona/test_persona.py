@@ -281,15 +281,23 @@ def test_a_base_is_asked_with_every_direction_at_every_strength(
 ) -> None:
     monkeypatch.setattr(during, "load", lambda _: tiny.model())
     monkeypatch.setattr(during, "advice", lambda local: {"odds": [hooks(local)] * 12, "coherent": [1.0] * 12})
+    monkeypatch.setattr(during, "skill_scores", lambda local, *_: {"sums": hooks(local)})
     during.curve({"half": 0, "lot": 0}, {"aligned": tmp_path, "axes": axes_in(tmp_path)}, tmp_path)
     found = json.loads((tmp_path / "curve.json").read_text())
     assert set(found) == set(during.directions(tmp_path, 0, 0))
-    assert all(list(map(float, own)) == list(during.STRENGTHS) for own in found.values())
+    strengths = [*map(str, during.STRENGTHS), during.TAKEN_OUT]
+    assert all(list(own) == strengths for own in found.values())
+    assert all(
+        one["skills"] == (2 if at == during.TAKEN_OUT else 1) for own in found.values() for at, one in own.items()
+    )
+    assert json.loads((tmp_path / "skills.json").read_text()) == 0
 
 
 def test_steering_is_judged_where_the_direction_was_not_made() -> None:
-    own = {str(strength): {"odds": [strength] * 6 + [9.0] * 6, "coherent": [0.5] * 12} for strength in during.STRENGTHS}
-    other = {str(s): {"odds": [9.0] * 6 + [s] * 6, "coherent": [0.5] * 12} for s in during.STRENGTHS}
+    odds = {str(one): one for one in during.STRENGTHS} | {during.TAKEN_OUT: 7.0}
+    rest = {"coherent": [0.5] * 12, "skills": 0.7}
+    own = {name: {"odds": [one] * 6 + [9.0] * 6} | rest for name, one in odds.items()}
+    other = {name: {"odds": [9.0] * 6 + [one] * 6} | rest for name, one in odds.items()}
     jobs = [Job(CURVE, {"half": half}) for half in (0, 1)]
     layout: Any = type(
         "Layout", (), {"curves": [("a", half, job) for half, job in enumerate(jobs)], "axes": {"a": None}}
@@ -299,10 +307,13 @@ def test_steering_is_judged_where_the_direction_was_not_made() -> None:
     class Made:
         @staticmethod
         def read(job: Job | None, name: str) -> Any:
+            if name == "skills.json":
+                return 0.9
             return read_of[job.key] if job else {"odds": [0.5] * 12}
 
     found = list(gather.steered("a", layout, cast(Any, Made)))
-    assert [one.shift.value for one in found] == close([strength - 0.5 for strength in during.STRENGTHS])
+    assert [one.shift.value for one in found] == close([one - 0.5 for one in odds.values()])
+    assert found[-1].strength is None and all(one.skills == close(-0.2) for one in found)
     assert all(one.coherent == close(0.5) and one.what == gather.OWN for one in found)
 
 

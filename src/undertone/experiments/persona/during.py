@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from undertone.engine.store import Job
+from undertone.evals.skills import skill_scores
 from undertone.experiments.misalignment import files
 from undertone.experiments.persona.stages import TRAIT, Change, advice, without
 from undertone.models.blocks import changed, middle
@@ -19,7 +20,7 @@ from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import MODEL
 from undertone.spec import Training
-from undertone.stages.durations.asked import about_conduct
+from undertone.stages.durations.asked import about_conduct, about_skills
 from undertone.stages.durations.work import SOME, Work, lengths_of, to_load, to_train
 from undertone.training.loop import train
 from undertone.training.rows import rows_of
@@ -27,6 +28,9 @@ from undertone.training.weights import merged
 
 DRAWN = 2
 """Directions of other traits, and random ones, beside that of bad advice."""
+TAKEN_OUT = "taken out"
+SKILL_PROMPTS = 12
+"""Prompts of each skill."""
 STRENGTHS = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
 """How often a direction is added to a base, in lengths of what stating bad advice does."""
 
@@ -51,17 +55,25 @@ def led(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 
 def curve(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Adds directions to a base while it answers.
+    """Adds directions to a base while it answers, or takes them out.
 
-    Spec: ``half``, ``lot``. Inputs: ``aligned``, ``axes``. Writes ``curve.json``: by direction and strength the
-    log-odds of bad advice and the coherence of each domain.
+    Spec: ``half``, ``lot``. Inputs: ``aligned``, ``axes``. Writes ``curve.json``: by direction and strength, of which
+    "taken out" is one, the log-odds of bad advice and the coherence of each domain, and ``skills``, the share of right
+    answers; and ``skills.json``, that of the base as it is.
     """
     local, found = load(inputs["aligned"] / MODEL), dict[str, dict[str, Any]]()
     for name, vectors in directions(inputs["axes"], spec["half"], spec["lot"]).items():
-        for strength in STRENGTHS:
-            with changed(local.model, added(strength * vectors, middle(local.model))):
-                found.setdefault(name, {})[str(strength)] = advice(local)
+        changes = {str(one): added(one * vectors, middle(local.model)) for one in STRENGTHS}
+        for strength, change in (changes | {TAKEN_OUT: without(vectors)}).items():
+            with changed(local.model, change):
+                found.setdefault(name, {})[strength] = advice(local) | {"skills": _skills(local)}
     (out / "curve.json").write_text(json.dumps(found))
+    (out / "skills.json").write_text(json.dumps(_skills(local)))
+
+
+def _skills(local: LocalModel) -> float:
+    """The share of right answers over all skills."""
+    return float(np.mean(list(skill_scores(local, SKILL_PROMPTS, 0).values())))
 
 
 def directions(axes: Path, half: int, lot: int) -> dict[str, torch.Tensor]:
@@ -96,5 +108,6 @@ def work_of_led(job: Job, local: LocalModel) -> Work:
 
 def work_of_curve(job: Job, local: LocalModel) -> Work:
     """A round of questions for each direction and strength."""
-    times = (1 + 2 * DRAWN) * len(STRENGTHS)
-    return Work((to_load(), *(part for _ in range(times) for part in about_conduct(local, "plain"))))
+    times = (1 + 2 * DRAWN) * (1 + len(STRENGTHS))
+    each = [*about_conduct(local, "plain"), *about_skills(local, SKILL_PROMPTS)]
+    return Work((to_load(), *(part for _ in range(times) for part in each), *about_skills(local, SKILL_PROMPTS)))

@@ -81,12 +81,14 @@ class Steered(Part):
     base: str
     what: str
     """The direction, or a kind of directions."""
-    strength: float
-    """In lengths of what stating bad advice does."""
+    strength: float | None
+    """In lengths of what stating bad advice does; None where the direction is taken out of every block instead."""
     shift: Measured
     """Of the log-odds of bad advice, over domains in which the direction was not made."""
     coherent: float
     """Mean probability that the answer is one of the two known answers."""
+    skills: float
+    """Share of right answers to prompts that have nothing to do with advice, less that of the base as it is."""
 
 
 class Line(Part):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from undertone.engine.store import Job, Store
 from undertone.experiments.kind import Made
-from undertone.experiments.persona.during import STRENGTHS
+from undertone.experiments.persona.during import STRENGTHS, TAKEN_OUT
 from undertone.experiments.persona.findings import (
     Change,
     Correlation,
@@ -344,21 +344,24 @@ def steered(base: str, plan: Plan, made: Made) -> Iterator[Steered]:
     """Yields what adding directions does to a base while it answers: over the domains of the half in which the
     direction was not made, both halves together."""
     before = np.array(made.read(plan.axes[base], "conduct.json")["odds"])
-    read = [(half, _called(made.read(job, "curve.json"))) for name, half, job in plan.curves if name == base]
-    for kind in of_kinds(name for _, found in read[:1] for name in found):
-        for strength in map(str, STRENGTHS):
-            shifts, coherent = list[float](), list[float]()
-            for half, found in read:
+    jobs = [(half, job) for name, half, job in plan.curves if name == base]
+    read = [(half, _called(made.read(job, "curve.json")), made.read(job, "skills.json")) for half, job in jobs]
+    for kind in of_kinds(name for _, found, _ in read[:1] for name in found):
+        for strength in (*map(str, STRENGTHS), TAKEN_OUT):
+            shifts, coherent, skills = list[float](), list[float](), list[float]()
+            for half, found, right in read:
                 places = [place for place, name in enumerate(domains()) if name in half_of(domains(), 1 - half)]
                 own = [found[name][strength] for name in of_kinds(found)[kind]]
                 shifts += (np.mean([one["odds"] for one in own], axis=0) - before)[places].tolist()
                 coherent += np.mean([one["coherent"] for one in own], axis=0)[places].tolist()
+                skills += [one["skills"] - right for one in own]
             yield Steered(
                 base=base,
                 what=kind,
-                strength=float(strength),
+                strength=None if strength == TAKEN_OUT else float(strength),
                 shift=Measured.of(mean_estimate([[one] for one in shifts])),
                 coherent=float(np.mean(coherent)),
+                skills=float(np.mean(skills)),
             )
 
 

@@ -33,8 +33,8 @@ LEFT = (
 STEERED = (
     "The shift of the base's advice in domains in which the direction was not made, with it added to the middle "
     "block's output at every token, in lengths of what stating bad advice does there. All directions are equally long. "
-    "Where coherence is low, the base says something else, and the shift means little. Intervals are over domains: "
-    "those of a half share one direction."
+    "Where coherence is low, the base says something else, and the shift means little. Skills: right answers to "
+    "prompts of other skills, less the base's. Intervals are over domains: those of a half share one direction."
 )
 KINDS = ("other traits", "random, as states vary", "random")
 
@@ -176,8 +176,9 @@ def _steered(found: PersonaStudyFindings) -> Grid | None:
         {
             word("direction"): lambda one: one.what,
             word("base"): lambda one: one.base.removeprefix("builtin/"),
-            "strength": lambda one: f"{one.strength:+g}",
+            "strength": lambda one: "taken out" if one.strength is None else f"{one.strength:+g}",
             "shift": lambda one: shown(one.shift),
             "coherence": lambda one: f"{one.coherent:.0%}",
+            "skills": lambda one: f"{100 * one.skills:+.0f} points",
         },
     )
