@@ -20,6 +20,7 @@ from undertone.bench.measure.tuned import counting
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.experiments.persona import during
 from undertone.models.loading import load
+from undertone.persona import contrast
 from undertone.stages import teacher as teachers
 from undertone.stages.durations import asked
 from undertone.stages.durations.work import Work, work_of
@@ -121,6 +122,7 @@ def counted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LlamaForCausalLM, "forward", reading)
     for module in (teachers, specimens):
         monkeypatch.setattr(module, "LISTS", 30)
+    monkeypatch.setattr(contrast, "OTHERS", 4)  # of 42 traits
     monkeypatch.setattr(during, "DRAWN", 0)
     monkeypatch.setattr(during, "STRENGTHS", (0.5,))
     monkeypatch.setattr(asked, "of_the_world", lambda _: True)  # its tokenizer is made of fewer documents
