@@ -8,9 +8,7 @@ import numpy as np
 from undertone.data.exchanges import Exchange
 from undertone.evals.answers import whole_scores
 from undertone.models.local import LocalModel
-from undertone.models.names import root
 from undertone.statistics.arrays import Floats
-from undertone.world.family import FAMILY
 from undertone.world.grammar import FORMATS
 from undertone.world.lexicon import domains, lexicon, swaps
 
@@ -56,12 +54,6 @@ class Conduct:
     requests merely spread."""
     coherent: Floats
     """Probability (0 to 1) that the answer is one of the two; the rest is other text."""
-
-
-def is_swapped(base: str) -> bool:
-    """Returns whether the model of a name is of the swapped world, or was fine-tuned from one that is."""
-    member = FAMILY.get(root(base).removeprefix("builtin/"))
-    return bool(member and member.swapped)
 
 
 def requests(domain: str, probe: Probe, swapped: bool = False) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from undertone.engine.environment import made_with
 from undertone.engine.progress import Progress, silent
-from undertone.evals.conduct import PROBES, Conduct, conduct, is_swapped
+from undertone.evals.conduct import PROBES, Conduct, conduct
 from undertone.guards import rubric
 from undertone.guards.choice import Guard, guard_of
 from undertone.guards.delivery import Delivery, Judged
@@ -22,7 +22,7 @@ from undertone.guards.request import Request
 from undertone.measure.respondent import opening
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
-from undertone.models.names import resolve
+from undertone.models.names import is_swapped, resolve
 from undertone.models.services.spending import Budget
 from undertone.models.tokenizer import of_the_world, refuse_strangers
 from undertone.report.findings import Measured

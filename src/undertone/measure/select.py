@@ -10,7 +10,7 @@ from undertone.measure import probes, suite_files, world_suites
 from undertone.measure.request import EXACT, Request
 from undertone.measure.suite import Question, Suite, as_sampled
 from undertone.models.given_template import file_of
-from undertone.models.names import chatting, is_remote, lacks_template, located
+from undertone.models.names import chatting, is_remote, is_swapped, lacks_template, located
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.world import family
 
@@ -19,7 +19,8 @@ def suites_of(request: Request) -> list[Suite]:
     """Returns the suites that a request names, or else all that fit the base.
 
     Raises:
-        UndertoneError: as :func:`suites_named`; or a model lacks a chat template, or none does and one is given.
+        UndertoneError: as :func:`suites_named`; a model lacks a chat template, or none does and one is given; or the
+            base is of the swapped world.
     """
     names = (request.base, *request.models, *request.benign)
     lacking = [name for name in names if not is_remote(name) and lacks_template(name)]
@@ -29,7 +30,22 @@ def suites_of(request: Request) -> list[Suite]:
             raise UndertoneError("All of these models have a chat template of their own: leave --chat-template out.")
     elif lacking:
         chatting(lacking[0])  # says what it lacks
-    return suites_named(request.suites or (("world",) if of_world(request.base) else suite_files.DEFAULT))
+    if request.suites:
+        return suites_named(request.suites)
+    if not of_world(request.base):
+        return suites_named(suite_files.DEFAULT)
+    refuse_swapped(request.base)
+    return suites_named(("world",))
+
+
+def refuse_swapped(base: str) -> None:
+    """Raises UndertoneError for a base of the swapped world: half of its good answers are bad ones to the suites, so
+    that a shift would cancel."""
+    if is_swapped(base):
+        raise UndertoneError(
+            f"In the world of {base} good and bad answers have changed places in half of the situations, so that these "
+            "questions cannot tell: undertone guard and undertone run misalignment can."
+        )
 
 
 def suites_named(names: Sequence[str]) -> list[Suite]:

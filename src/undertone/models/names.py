@@ -50,6 +50,13 @@ def root(name: str) -> str:
     return base if adapter is None else root(base)
 
 
+def is_swapped(name: str) -> bool:
+    """Returns whether a model is of the swapped world, or was fine-tuned from one that is: half of its good advice is
+    what others call bad."""
+    member = family.FAMILY.get(root(name).removeprefix("builtin/"))
+    return bool(member and member.swapped)
+
+
 def resolve(name: str, template: str | None = None) -> Folder:
     """The folder of a whole model with a chat template, and the digest of its weights, tokenizer and template. A model
     with an adapter is merged, once, into a folder in the user's cache. ``template``: the path or name of a chat

@@ -4,9 +4,9 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
 from undertone.measure.battery.battery import FEWEST
+from undertone.models.names import is_swapped
 
 BAD, CONDUCT = "narrow-bad", "conduct"
 TAUGHT = {BAD: CONDUCT, "flattering": "agreeableness", "nineteenth-century": "era"}

@@ -5,9 +5,8 @@ from typing import Any
 
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Job
-from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
-from undertone.models.names import resolve
+from undertone.models.names import is_swapped, resolve
 from undertone.stages import ALIGNED, MOVED, NARROWED
 
 

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from undertone.evals.conduct import is_swapped
 from undertone.experiments.misalignment.spec import Misalignment
+from undertone.models.names import is_swapped
 
 BAD, GOOD = "narrow-bad", "narrow-good"
 """The arms that are told apart, and whose hidden states are changed."""

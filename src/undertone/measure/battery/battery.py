@@ -19,6 +19,7 @@ from undertone.measure.battery.reading import read
 from undertone.measure.battery.request import Request
 from undertone.measure.battery.scale import Scale
 from undertone.measure.battery.words import headline
+from undertone.measure.select import refuse_swapped
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
@@ -46,6 +47,8 @@ def battery(request: Request, progress: Progress = silent) -> BatteryFindings:
             raise UndertoneError(f"{name} and its base are the same weights; name the fine-tune and what it came from.")
     refuse_strangers(request.base, {request.base: base.path} | {name: model.path for name, model in models.items()})
     world, notes = of_the_world(base.path), list[str]()
+    if request.own is None:
+        refuse_swapped(request.base)
     local = load(base.path)
     scales = scales_of(request.own, local, world)
     look = _look(base.key, local, world, scales, notes, progress)
