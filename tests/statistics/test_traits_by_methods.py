@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from undertone.statistics import traits_by_methods
 from undertone.statistics.arrays import Floats
 from undertone.statistics.traits_by_methods import agreement, correlations, ends
 
@@ -75,14 +76,15 @@ def test_units_are_resampled_whole() -> None:
     assert width[0] < 2 * width[1] < 0, "sixty copies of six values are six"
 
 
-def test_intervals_cover() -> None:
+def test_intervals_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traits_by_methods, "DRAWS", 200)
     rng, hits = np.random.default_rng(1), 0
-    for seed in range(200):
+    for seed in range(120):
         trait = rng.normal(size=(40, 1))
         other = 0.6 * trait + 0.8 * rng.normal(size=trait.shape)
         low, high = ends(agreement(trait, other, seed=seed).same[1:]) or (1, -1)
         hits += low <= 0.6 <= high
-    assert hits >= 178, "nominally 190; resampling falls short a little"
+    assert hits >= 106, "nominally 114; resampling falls short a little"
 
 
 def test_shapes_must_fit() -> None:
