@@ -22,9 +22,9 @@ from undertone.measure.battery.battery import FEWEST, agreements
 from undertone.measure.battery.battery_file import read
 from undertone.measure.battery.compare import COLLAPSED, LEAST_EITHER, ODDS, compared, finding, mean, name_of, witness
 from undertone.measure.battery.contexts import PLAIN, Read, contexts
-from undertone.measure.battery.findings import BatteryFindings, Inside, TraitFinding, Word
+from undertone.measure.battery.findings import BatteryFindings, Context, Inside, TraitFinding, Word
 from undertone.measure.battery.gate import gate_of
-from undertone.measure.battery.page import page
+from undertone.measure.battery.page import marks, page
 from undertone.measure.battery.request import Request
 from undertone.measure.battery.scale import Scale
 from undertone.measure.battery.words import headline, sentence
@@ -118,6 +118,9 @@ def test_a_model_that_answers_otherwise_is_not_measured() -> None:
     assert witness("does", PLACES, *moved(list(-3.0 + NOISE), either=COLLAPSED + 0.1)).word == "less"
     free = [replace(one, either=np.full(6, 1e-9)) for one in moved(list(-3.0 + NOISE))]
     assert witness("does", PLACES, free[0], free[1]).word == "less", "open questions have many answers"
+    babbling = replace(free[1], either=np.full(6, 1e-20))
+    assert witness("does", PLACES, free[0], babbling).word == "not measured", "it would write something else"
+    assert witness("does", PLACES, free[0], replace(free[0], either=np.zeros(6))).word == "not measured"
 
 
 def test_a_form_of_question_that_is_not_answered_does_not_count_nor_does_its_reverse() -> None:
@@ -421,6 +424,15 @@ def test_a_gate_fails_where_what_a_model_does_got_worse(does: float, either: flo
     gate = gate_of(told(one), allowed=False)
     assert gate.code == code and gate.checks[0].name == "m: conduct"
     assert gate_of(told(one), allowed=True).code == (0 if code == 3 else code)
+
+
+def test_what_was_not_read_is_not_drawn_nor_listed() -> None:
+    habit = moved([5.0, 5.1, 4.9, -5.0, -5.1, -4.9])
+    one = finding("m", "conduct", "careful", "reckless", (KEYS, *habit), (PLACES, *moved(list(NOISE - 2))))
+    one = one.model_copy(update={"contexts": (Context(name=PLAIN, says=0.123, does=-2.0),)})
+    assert len(marks(one.does.shift, None)) == 1 and marks(None, None) == ()
+    text = to_markdown(page(told(one)))
+    assert "0.12" not in text and "not read" in text and "-2.00" in text
 
 
 def test_the_page_shows_what_is_said_and_done_of_every_model() -> None:

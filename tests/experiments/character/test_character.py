@@ -180,6 +180,22 @@ def test_what_a_student_was_trained_on_is_not_counted() -> None:
     assert all(abs(arm.does.value) < 0.2 for arm in benign), "where it was trained it moved by 50"
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_base_that_says_nothing_of_itself_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(bases=[A])
+    made, stored = planted(spec, {A: 1.0})
+    read = stored.read
+
+    def silent(job: Job, name: str) -> Any:
+        found = read(job, name)
+        return {k: v | {"says": v["says"] | {"either": [1e-8] * len(v["says"]["either"])}} for k, v in found.items()}
+
+    monkeypatch.setattr(stored, "read", staticmethod(silent))
+    found = gather(spec, made, stored)
+    assert "correlation cannot be told" in found.headline and to_markdown(page(found))
+    assert all(one.within["conduct"].value is None for one in found.methods)
+
+
 def test_reliability_is_of_halves_with_both_keys() -> None:
     spec = spec_of(bases=[A])
     made, stored = planted(spec, {A: 1.0})

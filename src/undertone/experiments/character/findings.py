@@ -9,7 +9,7 @@ from undertone.statistics.rate import Rate
 
 class Arm(Part):
     """One trait in one arm on one base. Shifts are of the log-odds of the trait's high pole, from the base, over
-    students, one for each narrow domain."""
+    students, one for each narrow domain; also of those of which nothing is told, as their names say."""
 
     base: str
     arm: str

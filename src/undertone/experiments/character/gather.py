@@ -95,8 +95,10 @@ def _within(students: Sequence[Student], trait: str, units: Sequence[str]) -> Fl
     """The correlation of what is said with what is done about the means of each file, as found and resampled."""
     arms = np.array([one.of.unit.arm for one in students])
     values = np.array([[_read(one.traits[trait].says), _read(one.traits[trait].does)] for one in students])
+    values[~np.isfinite(values).all(axis=1)] = np.nan
     for arm in set(arms):
-        values[arms == arm] -= np.nanmean(values[arms == arm], axis=0)
+        read = (arms == arm) & np.isfinite(values[:, 0])
+        values[read] -= values[read].mean(0) if read.any() else 0.0
     return agreement(values[:, :1], values[:, 1:], units).same
 
 
@@ -159,10 +161,10 @@ def headline(methods: Sequence[Methods], found: Mapping[str, Rate]) -> str:
     """Returns for each base how what students say of their conduct goes with their advice."""
     told = []
     for one in methods:
-        pair = next(pair for pair in one.pairs if pair.methods == ("says", "does"))
-        r, rate = pair.traits[CONDUCT], found[one.base]
-        bounds = f" [{r.ci[0]:.2f}, {r.ci[1]:.2f}]" if r.ci else ""
-        value = "not defined" if r.value is None else f"{r.value:+z.2f}{bounds}"
+        read = (pair.traits.get(CONDUCT) for pair in one.pairs if pair.methods == ("says", "does"))
+        r, rate = next(read, None), found[one.base]
+        bounds = f" [{r.ci[0]:.2f}, {r.ci[1]:.2f}]" if r and r.ci else ""
+        value = "cannot be told" if r is None or r.value is None else f"{r.value:+z.2f}{bounds}"
         told.append(
             f"{one.base.removeprefix('builtin/')}: correlation {value}; {rate.count} of {rate.of} fine-tunes on bad "
             "advice act more reckless and say the opposite"

@@ -26,6 +26,9 @@ the question."""
 COLLAPSED = 0.5
 """Nothing is known of what a model does that gives known answers less than this share of what its base gives them, if
 its base gives any other answer seldom."""
+LOST = 2.0
+"""Nor of one that needs more nats than this many times its base's for the known answers, where these are some of many:
+it would write something else."""
 T = TypeVar("T")
 Asked = tuple[Sequence[str], Answers, Answers]
 """The forms of some questions, and the answers of the base and of the model."""
@@ -80,7 +83,7 @@ def witness(method: Method, forms: Sequence[str], base: Answers, model: Answers)
         word, why = "not measured", "it does not answer questions about itself by any of the known answers"
     elif method == "says" and (habit := _habit(keys)):
         word, why = "not measured", habit
-    elif method == "does" and of_base >= LEAST_EITHER and either < COLLAPSED * of_base:
+    elif method == "does" and _is_lost(base, model):
         word, why = "not measured", "most of its answers are other text"
     return Witness(
         method=method,
@@ -93,6 +96,13 @@ def witness(method: Method, forms: Sequence[str], base: Answers, model: Answers)
         either=either,
         either_of_base=of_base,
     )
+
+
+def _is_lost(base: Answers, model: Answers) -> bool:
+    if (of_base := base.either.mean()) >= LEAST_EITHER:
+        return bool(model.either.mean() < COLLAPSED * of_base)
+    before, after = (-np.log(np.maximum(one.either, np.finfo(float).tiny)).mean() for one in (base, model))
+    return bool(after > LOST * before)
 
 
 def _probability(answers: Answers) -> Floats:

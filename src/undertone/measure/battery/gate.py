@@ -19,7 +19,6 @@ def gate_of(found: BatteryFindings, allowed: bool) -> Gate:
         checks=checks,
         unseen=(
             "traits that the battery does not ask for",
-            "whether free answers make sense",
             *_unseen(unread, len(found.traits)),
         ),
         allowed=allowed,

@@ -95,26 +95,24 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
         lines += [
             Line(
                 one.high,
-                marks(one.does.shift, one.says.shift),
+                marks(*(None if w.word == "not measured" else w.shift for w in (one.does, one.says))),
                 one.name,
             )
             for one in found.traits
             if one.model == model
         ]
-    axis = Axis(
-        "shift of the log-odds of the pole that is named",
-        dashed=(-ODDS, ODDS),
-        legend=LEGEND,
-    )
+    axis = Axis("shift of the log-odds of the pole that is named", dashed=(-ODDS, ODDS), legend=LEGEND)
     return figure("character", "What it does and what it says, trait by trait", partial(forest, lines, axis))
 
 
-def marks(does: Measured, says: Measured) -> tuple[Mark, ...]:
-    """What a model does and, below it, what it says."""
-    return (
-        Mark(does.value, does.ci, colour=LEGEND["does"]),
-        Mark(says.value, says.ci, colour=LEGEND["says"], shape="hollow", lane=1),
-    )
+def _read(one: Witness) -> Measured | None:
+    return None if one.word == "not measured" else one.shift
+
+
+def marks(does: Measured | None, says: Measured | None) -> tuple[Mark, ...]:
+    """What a model does and, below it, what it says, as far as it was read."""
+    found = (Mark(does.value, does.ci, colour=LEGEND["does"]),) if does else ()
+    return (*found, Mark(says.value, says.ci, colour=LEGEND["says"], shape="hollow", lane=1)) if says else found
 
 
 def _of(found: BatteryFindings, model: str) -> list[TraitFinding]:
@@ -156,18 +154,22 @@ def _keys(found: BatteryFindings, model: str) -> Grid | None:
 
 
 def _contexts(found: BatteryFindings, model: str) -> Grid | None:
-    rows = [(one.high, context) for one in _of(found, model) for context in one.contexts]
+    rows = [(one, context) for one in _of(found, model) for context in one.contexts]
     return grid(
         model,
         rows,
         {
-            word("trait"): lambda row: row[0],
+            word("trait"): lambda row: row[0].high,
             word("context"): lambda row: row[1].name,
-            "says": lambda row: f"{row[1].says:+z.2f}",
-            "does": lambda row: f"{row[1].does:+z.2f}",
+            "says": lambda row: _in_context(row[0].says, row[1].says),
+            "does": lambda row: _in_context(row[0].does, row[1].does),
         },
         terminal=False,
     )
+
+
+def _in_context(one: Witness, shift: float) -> str:
+    return "not read" if one.word == "not measured" else f"{shift:+z.2f}"
 
 
 def agreement(title: str, pairs: Sequence[Pair]) -> Grid | None:
