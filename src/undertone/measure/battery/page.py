@@ -93,11 +93,7 @@ def _figure(found: BatteryFindings, models: Sequence[str]) -> Figure | None:
         if len(models) > 1:
             lines.append(Line(model, style="head"))
         lines += [
-            Line(
-                one.high,
-                marks(*(None if w.word == "not measured" else w.shift for w in (one.does, one.says))),
-                one.name,
-            )
+            Line(one.high, marks(_read(one.does), _read(one.says)), one.name)
             for one in found.traits
             if one.model == model
         ]
