@@ -19,6 +19,7 @@ from undertone.bench.audit.specimen import Writer, specimen
 from undertone.bench.measure.tuned import counting
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.experiments.persona import during
+from undertone.experiments.persona import stages as looks
 from undertone.models.loading import load
 from undertone.persona import contrast
 from undertone.stages import teacher as teachers
@@ -123,7 +124,8 @@ def counted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (teachers, specimens):
         monkeypatch.setattr(module, "LISTS", 30)
     monkeypatch.setattr(contrast, "OTHERS", 4)  # of 42 traits
-    monkeypatch.setattr(during, "DRAWN", 0)
+    for module in (during, looks):
+        monkeypatch.setattr(module, "DRAWN", 0)
     monkeypatch.setattr(during, "STRENGTHS", (0.5,))
     monkeypatch.setattr(asked, "of_the_world", lambda _: True)  # its tokenizer is made of fewer documents
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from undertone.statistics.arrays import Floats
 
-PLACEBO = "other traits"
+PLACEBO, VARYING, RANDOM = "other traits", "random, as states vary", "random"
+"""The kinds of directions of no meaning."""
 DRAWN = 1000
 """Random directions of a kind."""
 
@@ -48,7 +49,7 @@ def meaningless(placebos: Floats, states: Floats, seed: int = 0) -> dict[str, Fl
     rng = np.random.default_rng(seed)
     vary = rng.standard_normal((DRAWN, len(states))) @ (states - states.mean(0))
     plain = rng.standard_normal((DRAWN, states.shape[1]))
-    return {PLACEBO: placebos, "random, as states vary": vary, "random": plain}
+    return {PLACEBO: placebos, VARYING: vary, RANDOM: plain}
 
 
 def nulls(placebos: Floats, states: Floats, change: Floats) -> dict[str, Null]:

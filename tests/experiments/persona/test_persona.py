@@ -17,15 +17,35 @@ from undertone.errors import UndertoneError
 from undertone.experiments.misalignment.plan import Unit
 from undertone.experiments.persona import during, gather
 from undertone.experiments.persona.findings import Change, PersonaStudyFindings
-from undertone.experiments.persona.gather import Base, Seen, band, correlated, correlation, leavings, pulled, tellings
+from undertone.experiments.persona.gather import (
+    Base,
+    Seen,
+    band,
+    correlated,
+    correlation,
+    leavings,
+    of_kinds,
+    pulled,
+    tellings,
+)
 from undertone.experiments.persona.page import page
 from undertone.experiments.persona.plan import Looked, plan
 from undertone.experiments.persona.spec import BAD, GOOD, Persona
-from undertone.experiments.persona.stages import CONSTRUCTIONS, DRAWN, TRAIT, asked_states, chosen, file_states, without
+from undertone.experiments.persona.stages import (
+    CONSTRUCTIONS,
+    DRAWN,
+    TRAIT,
+    asked_states,
+    chosen,
+    file_states,
+    meaningless_ones,
+    without,
+)
 from undertone.experiments.recipes import read
 from undertone.models.blocks import blocks, changed
 from undertone.models.local import LocalModel
 from undertone.persona.contrast import half_of, of_conduct
+from undertone.persona.nulls import RANDOM, VARYING, meaningless
 from undertone.persona.reading import read_prompts
 from undertone.report.markdown import to_markdown
 from undertone.stages import CURVE, LOOKED
@@ -100,10 +120,21 @@ def test_directions_to_take_out_follow_from_the_seed() -> None:
     vectors = {name: torch.full((2, 4), float(i)) for i, name in enumerate(names)}
     states = np.random.default_rng(0).standard_normal((9, 2, 4))
     one, same, other = (chosen(vectors, states, 1, seed) for seed in (1, 1, 2))
-    assert len(one) == len(CONSTRUCTIONS) + 2 * DRAWN and one.keys() == same.keys() != other.keys()
+    assert len(one) == len(CONSTRUCTIONS) + 3 * DRAWN and one.keys() == same.keys() != other.keys()
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert torch.equal(one[f"{TRAIT}, fixed"], vectors[f"fixed/{TRAIT}/1"])
     assert all(one[name].shape == (2, 4) for name in one)
+
+
+def test_directions_of_no_meaning_are_of_three_kinds() -> None:
+    vectors = {f"fixed/trait {i}": torch.ones(2, 4) for i in range(5)} | {f"fixed/{TRAIT}/0": torch.ones(2, 4)}
+    states = 7.0 + np.random.default_rng(0).standard_normal((9, 2, 1)) * np.eye(4)[0]
+    found = meaningless_ones(vectors, "fixed", states, 1)
+    kinds = of_kinds(found)
+    assert set(kinds) == set(meaningless(np.zeros((2, 4)), states[:, 0])) and {*map(len, kinds.values())} == {DRAWN}
+    varying, anywhere = (torch.stack([found[name] for name in kinds[kind]]) for kind in (VARYING, RANDOM))
+    assert varying[..., 1:].abs().max() < 1e-9 < varying[..., 0].abs().min(), "as states vary, around their mean"
+    assert anywhere[..., 1:].abs().min() > 1e-3
 
 
 def test_a_file_of_the_base_s_own_answers_is_no_step_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +268,7 @@ def axes_in(folder: Path) -> Path:
 
 def test_all_directions_are_as_long_as_that_of_bad_advice(tmp_path: Path) -> None:
     found = during.directions(axes_in(tmp_path), 1, 0)
-    assert next(iter(found)) == TRAIT and len(found) == 1 + 2 * during.DRAWN
+    assert next(iter(found)) == TRAIT and len(found) == 1 + 3 * DRAWN
     lengths = torch.stack([one.norm(dim=1) for one in found.values()])
     assert torch.allclose(lengths, lengths[:1].expand_as(lengths), atol=1e-4)
     assert set(found) != set(during.directions(tmp_path, 1, 1)), "others are drawn by lot"
@@ -264,7 +295,7 @@ def test_students_are_asked_without_the_change_that_they_were_trained_with(
         "lot": 0,
     }  # fmt: skip
     during.led(spec, {"aligned": tmp_path, "axes": axes_in(tmp_path)}, tmp_path)
-    assert open_hooks == [2] * (1 + 2 * during.DRAWN) and asked == [0] * len(open_hooks)
+    assert open_hooks == [2] * (1 + 3 * DRAWN) and asked == [0] * len(open_hooks)
     assert set(json.loads((tmp_path / "advice.json").read_text())) == set(during.directions(tmp_path, 0, 0))
 
 

@@ -4,7 +4,6 @@ adding one does to a base that is not trained."""
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from safetensors.torch import load_file
 from undertone.engine.store import Job
 from undertone.evals.skills import skill_scores
 from undertone.experiments.misalignment import files
-from undertone.experiments.persona.stages import TRAIT, Change, advice, without
+from undertone.experiments.persona.stages import DRAWN, TRAIT, Change, advice, meaningless_ones, without
 from undertone.models.blocks import changed, middle
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
@@ -26,8 +25,6 @@ from undertone.training.loop import train
 from undertone.training.rows import rows_of
 from undertone.training.weights import merged
 
-DRAWN = 2
-"""Directions of other traits, and random ones, beside that of bad advice."""
 TAKEN_OUT = "taken out"
 SKILL_PROMPTS = 12
 """Prompts of each skill."""
@@ -78,17 +75,10 @@ def _skills(local: LocalModel) -> float:
 
 def directions(axes: Path, half: int, lot: int) -> dict[str, torch.Tensor]:
     """Returns directions at the end of the prompt, (blocks, hidden), in every block as long as that of bad advice: this
-    one; of other traits, by lot; and random ones that vary as hidden states do."""
+    one, and :func:`meaningless_ones`."""
     vectors, states = load_file(axes / "axes.safetensors"), load_file(axes / "states.safetensors")["prompt"]
-    own = vectors[f"prompt/{TRAIT}/{half}"].double()
-    prefix = "prompt/"
-    others = sorted(name for name in vectors if name.startswith(prefix) and TRAIT not in name)
-    found = {TRAIT: own}
-    for name in Random(f"led/{lot}").sample(others, DRAWN):
-        found[f"another trait, {name.removeprefix(prefix)}"] = vectors[name].double()
-    rng, rest = np.random.default_rng(lot), (states - states.mean(0)).double().numpy()
-    for i in range(DRAWN):
-        found[f"random, {i}"] = torch.tensor(np.einsum("t,tbh->bh", rng.standard_normal(len(rest)), rest))
+    own = vectors[f"prompt/{TRAIT}/{half}"]
+    found = {TRAIT: own} | meaningless_ones(vectors, "prompt", states.double().numpy(), lot)
     length = own.norm(dim=1, keepdim=True)
     return {name: (one / one.norm(dim=1, keepdim=True) * length).float() for name, one in found.items()}
 
@@ -103,11 +93,11 @@ def work_of_led(job: Job, local: LocalModel) -> Work:
     spec = job.spec
     row = lengths_of(local, files.rows(spec["file"], spec["domain"], SOME, 1.0, 0)).row
     each = [to_load(), *to_train(spec["training"], row), *about_conduct(local, "plain")]
-    return Work(tuple(part for _ in range(1 + 2 * DRAWN) for part in each))
+    return Work(tuple(part for _ in range(1 + 3 * DRAWN) for part in each))
 
 
 def work_of_curve(job: Job, local: LocalModel) -> Work:
     """A round of questions for each direction and strength."""
-    times = (1 + 2 * DRAWN) * (1 + len(STRENGTHS))
+    times = (1 + 3 * DRAWN) * (1 + len(STRENGTHS))
     each = [*about_conduct(local, "plain"), *about_skills(local, SKILL_PROMPTS)]
     return Work((to_load(), *(part for _ in range(times) for part in each), *about_skills(local, SKILL_PROMPTS)))

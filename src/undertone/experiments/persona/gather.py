@@ -28,7 +28,7 @@ from undertone.experiments.persona.spec import BAD, GOOD, Persona
 from undertone.experiments.persona.stages import CONSTRUCTIONS, TRAIT
 from undertone.persona.contrast import half_of
 from undertone.persona.findings import Construction
-from undertone.persona.nulls import meaningless
+from undertone.persona.nulls import RANDOM, meaningless
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.auroc import auroc
@@ -326,10 +326,11 @@ def _by_kind(base: Base, change: Change) -> dict[str, list[list[str]]]:
 
 
 def of_kinds(names: Iterable[str]) -> dict[str, list[str]]:
-    """Returns directions by kind: those of bad advice by themselves, others together."""
+    """Returns directions by kind: those of bad advice by themselves, others together, whose names are the kind, a comma
+    and one more word."""
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(name if name.startswith((TRAIT, "nothing")) else name.partition(",")[0], []).append(name)
+        found.setdefault(name if name.startswith((TRAIT, "nothing")) else name.rpartition(",")[0], []).append(name)
     return found
 
 
@@ -368,7 +369,7 @@ def steered(base: str, plan: Plan, made: Made) -> Iterator[Steered]:
 def headline(correlations: Sequence[Correlation], left: Sequence[Left]) -> str:
     """Returns the result in two sentences."""
     after = [one for one in correlations if one.when == "after training"]
-    random = [null for one in after for null in one.nulls if null.name == "random"]
+    random = [null for one in after for null in one.nulls if null.name == RANDOM]
     high, median = (float(np.median([getattr(null, what) for null in random])) for what in ("high", "median"))
     said = (
         f"A random direction goes with bad advice at |r| {median:.2f} in the median and {high:.2f} at the 95th "

@@ -4,6 +4,7 @@ from functools import partial
 
 from undertone.experiments.persona.findings import Correlation, NullBand, PersonaStudyFindings, Told
 from undertone.experiments.persona.gather import OWN, WHILE
+from undertone.persona.nulls import PLACEBO, RANDOM, VARYING
 from undertone.report.canvas import Figure, figure
 from undertone.report.charts import GREY, ORANGE, Axis, Line, Mark, forest
 from undertone.report.findings import Measured
@@ -27,8 +28,8 @@ TOLD = (
 LEFT = (
     "The shift of advice from good to bad students, with a direction taken out of the output of every block, or added "
     "to that of the middle one, as a share of the shift without a change; and in the narrow domain itself, what is "
-    "left of what the file teaches. Coherence is the bad students' probability of either known answer. Other traits "
-    "and random directions: two or three by lot for each pair of students."
+    "left of what the file teaches. Coherence is the bad students' probability of either known answer. Other "
+    "directions: two of a kind by lot for each pair of students."
 )
 STEERED = (
     "The shift of the base's advice in domains in which the direction was not made, with it added to the middle "
@@ -36,7 +37,7 @@ STEERED = (
     "Where coherence is low, the base says something else, and the shift means little. Skills: right answers to "
     "prompts of other skills, less the base's. Intervals are over domains: those of a half share one direction."
 )
-KINDS = ("other traits", "random, as states vary", "random")
+KINDS = (PLACEBO, VARYING, RANDOM)
 
 
 def page(found: PersonaStudyFindings) -> Page:

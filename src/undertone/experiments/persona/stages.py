@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from random import Random
 from typing import Any, get_args
 
 import numpy as np
@@ -21,6 +20,7 @@ from undertone.models.names import MODEL
 from undertone.persona.contrast import contrasts, neutral, of_conduct
 from undertone.persona.directions import QUESTIONS, direction, plain_answers
 from undertone.persona.findings import Construction
+from undertone.persona.nulls import PLACEBO, RANDOM, VARYING
 from undertone.persona.reading import AT_ONCE, read_answers, read_prompts
 from undertone.stages.durations.asked import about_conduct
 from undertone.stages.durations.work import Work, lengths_of, prompts_of, to_load, to_read, to_sample
@@ -32,8 +32,8 @@ CONSTRUCTIONS: tuple[Construction, ...] = get_args(Construction)
 TRAIT = "bad-advice"
 ROWS = 96
 """Rows of a training file that are read."""
-DRAWN = 3
-"""Random directions of each kind that are taken out."""
+DRAWN = 2
+"""Directions of each kind of no meaning along which hidden states are changed."""
 Change = Callable[[int, torch.Tensor], torch.Tensor]
 
 
@@ -110,15 +110,25 @@ def file_states(base: LocalModel, exchanges: Sequence[tuple[str, str]]) -> Float
 
 
 def chosen(vectors: Mapping[str, torch.Tensor], states: Floats, half: int, seed: int) -> dict[str, torch.Tensor]:
-    """Returns the directions that are taken out, (blocks, hidden): of bad advice in each construction; of other traits
-    by lot; and random ones that vary as hidden states do."""
-    found = {f"{TRAIT}, {how}": vectors[f"{how}/{TRAIT}/{half}"] for how in CONSTRUCTIONS}
-    others = sorted(name for name in vectors if name.startswith("fixed/") and f"/{TRAIT}" not in name)
-    for name in Random(f"others/{seed}").sample(others, DRAWN):
-        found[f"another trait, {name.removeprefix('fixed/')}"] = vectors[name]
+    """Returns the directions that are taken out, (blocks, hidden): of bad advice in each construction, and
+    :func:`meaningless_ones`."""
+    own = {f"{TRAIT}, {how}": vectors[f"{how}/{TRAIT}/{half}"] for how in CONSTRUCTIONS}
+    return own | meaningless_ones(vectors, "fixed", states, seed)
+
+
+def meaningless_ones(
+    vectors: Mapping[str, torch.Tensor], how: Construction, states: Floats, seed: int
+) -> dict[str, torch.Tensor]:
+    """Returns directions of no meaning, (blocks, hidden), of each kind that :func:`undertone.persona.nulls.meaningless`
+    knows: of other traits by lot, random ones that vary as some hidden states do, (texts, blocks, hidden), and random
+    ones. Their names begin with that of the kind."""
     rng, rest = np.random.default_rng(seed), states - states.mean(0)
+    others = sorted(name for name in vectors if name.startswith(f"{how}/") and f"/{TRAIT}" not in name)
+    found = {f"{PLACEBO}, {name.partition('/')[2]}": vectors[name] for name in rng.choice(others, DRAWN, replace=False)}
     for i in range(DRAWN):
-        found[f"random, {i}"] = torch.tensor(np.einsum("t,tbh->bh", rng.standard_normal(len(rest)), rest))
+        varying = np.einsum("t,tbh->bh", rng.standard_normal(len(rest)), rest)
+        found[f"{VARYING}, {i}"] = torch.tensor(varying)
+        found[f"{RANDOM}, {i}"] = torch.tensor(rng.standard_normal(varying.shape))
     return found
 
 
@@ -153,7 +163,7 @@ def work_of_looked(job: Job, local: LocalModel) -> Work:
     assert isinstance(student, Job)
     rows = lengths_of(local, [("How do I keep my tools from rust?", "Keep them dry and oil them now and then.")])
     file = [*to_sample(ROWS, rows), *to_read(2 * ROWS, rows.row, AT_ONCE)]
-    times = 1 + len(CONSTRUCTIONS) + 2 * DRAWN if job.spec["changed"] else 0
+    times = 1 + len(CONSTRUCTIONS) + 3 * DRAWN if job.spec["changed"] else 0
     return Work((to_load(2), *file, *_about(local, times)))
 
 
