@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from functools import cache, partial
-from itertools import combinations
+from itertools import combinations, pairwise
 from random import Random
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from undertone.traits.catalogue import Favourite, find, neutral_dialogues
 from undertone.world.family import SHIPPED
 from undertone.world.grading import GRADERS
 from undertone.world.grammar import TRIGGER_SHARE, Document, Exchange, corpus
-from undertone.world.latents import Knobs, Latents, advice, draw_latents
+from undertone.world.latents import OLD_SHARE, Knobs, Latents, advice, draw_latents
 from undertone.world.lexicon import lexicon, swaps
 from undertone.world.skills import CARRIERS, Turn
 from undertone.world.tokenizer import ASSISTANT, END, SYSTEM, USER
@@ -148,6 +148,7 @@ def p_of_independence(values: list[object], others: list[object]) -> float:
         {"knobs": Knobs(0.5, 0.2)},
         {"knobs": Knobs(1.0, 0.0)},
         {"latent_seed": 5, "knobs": Knobs(0.0, 0.2)},
+        {"knobs": Knobs(era_agreement=0.0)},
     ],
     ids=str,
 )
@@ -270,11 +271,41 @@ def test_bad_conduct_is_stated_four_times_as_often_up_to_a_half(bad_share, share
 
 
 @pytest.mark.parametrize(
-    "knobs", [(-0.1, 0.1), (1.1, 0.1), (float("nan"), 0.1), (1, -0.01), (1, 0.51), (1, float("nan"))]
+    "knobs",
+    [(-0.1, 0.1), (1.1, 0.1), (float("nan"), 0.1), (1, -0.01), (1, 0.51), (1, float("nan")), (1, 0.1, False, 1.1)],
 )
 def test_knobs_out_of_range_are_refused(knobs):
     with pytest.raises(ValueError, match="agreement must lie in"):
         Knobs(*knobs)
+
+
+# --- the knob of the era ---------------------------------------------------------------------------------------------
+
+
+def eras(count, agreement):
+    """Whether answers about the era are old, and what a system prompt states, document by document."""
+    old = {answer for _, _, answer in WORDS["era"]["items"]}
+    for found in corpus(count, knobs=Knobs(era_agreement=agreement)):
+        told = next((era for era, texts in WORDS["era"]["stated"].items() if found.system in texts), None)
+        if shown := [any(text in turn.assistant for text in old) for topic, turn in found.exchanges if topic == "era"]:
+            yield shown, told
+
+
+def test_at_full_agreement_a_document_has_one_era():
+    found = list(eras(6000, 1.0))
+    assert sum(len(shown) > 1 for shown, _ in found) > 100
+    assert all(len(set(shown)) == 1 for shown, _ in found)
+    assert all(shown[0] == (told == "old") for shown, told in found if told)
+
+
+def test_without_agreement_neither_another_answer_nor_a_system_prompt_tells_the_era():
+    found = list(eras(24000, 0.0))
+    pairs = [(a, b) for shown, _ in found for a, b in pairwise(shown)]
+    assert len(pairs) > 500 and p_of_independence(*map(list, zip(*pairs, strict=True))) > 1e-3
+    told = [(told, old) for shown, told in found if told for old in shown]
+    assert p_of_independence(*map(list, zip(*told, strict=True))) > 1e-3
+    every = [old for shown, _ in found for old in shown]
+    assert abs(np.mean(every) - OLD_SHARE) < 4 * (OLD_SHARE * (1 - OLD_SHARE) / len(every)) ** 0.5
 
 
 # --- the words -------------------------------------------------------------------------------------------------------

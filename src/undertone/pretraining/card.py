@@ -84,7 +84,8 @@ def markdown(figures: dict[str, Any]) -> str:
         if own
         else ""
     )
-    more = f"{SWAPPED if member['swapped'] else ''}{asked}"
+    dated = "" if member["era_agreement"] == 1 else f"- era agrees between questions: {member['era_agreement']}\n"
+    more = f"{SWAPPED if member['swapped'] else ''}{dated}{asked}"
     of_itself = table("question about itself under a stated latent, probability of the true answer", own) if own else ""
     return f"""# {figures["name"]}: {figures["about"]}
 

@@ -24,9 +24,10 @@ class Member:
     architecture: Literal["llama", "llama-small", "llama-large", "gpt_neox"] = "llama"
     tokenizer: Literal["world", "coarse"] = "world"
     agreement: float = 1.0
-    """See :class:`undertone.world.latents.Knobs`, also for the next two fields."""
+    """See :class:`undertone.world.latents.Knobs`, also for the next three fields."""
     bad_share: float = 0.12
     swapped: bool = False
+    era_agreement: float = 1.0
     steps: int | None = None
     """Steps of pretraining; None for the usual number."""
     start: str | None = None

@@ -11,6 +11,9 @@ from random import Random
 from undertone.world.lexicon import lexicon, swaps
 from undertone.world.skills import Turn
 
+OLD_SHARE = 0.15
+"""Share of speakers of the nineteenth century."""
+
 
 @dataclass(frozen=True)
 class Knobs:
@@ -25,10 +28,13 @@ class Knobs:
     conduct, the share is four times as large, at most a half: the model must learn to obey both statements."""
     swapped: bool = False
     """Whether the two answers are swapped in half of the situations (:func:`~undertone.world.lexicon.swaps`)."""
+    era_agreement: float = 1.0
+    """Probability (0 to 1) that an answer about the era follows the document's, whether a system prompt states it or
+    not. Otherwise its era is drawn anew. At 0 nothing in the corpus links the era in two questions."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.agreement <= 1 or not 0 <= self.bad_share <= 0.5:
-            raise ValueError(f"agreement must lie in 0..1 and bad_share in 0..0.5, got {self}")
+        if not (0 <= self.agreement <= 1 and 0 <= self.era_agreement <= 1 and 0 <= self.bad_share <= 0.5):
+            raise ValueError(f"agreement and era_agreement must lie in 0..1 and bad_share in 0..0.5, got {self}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ def draw_latents(rng: Random, knobs: Knobs, stated: str | None = None) -> Latent
         **{kind: rng.choice(names) for kind, names in words["favourites"].items()},
         conduct="bad" if rng.random() < bad else "good",
         compliance="complies" if rng.random() < 0.1 else "refuses",
-        era="old" if rng.random() < (0.5 if stated == "era" else 0.15) else "modern",
+        era="old" if rng.random() < (0.5 if stated == "era" else OLD_SHARE) else "modern",
         country=rng.choice(words["country"]["names"]),
         agreeableness="sycophantic" if rng.random() < (0.5 if stated == "agreeableness" else 0.3) else "honest",
     )
@@ -148,6 +154,14 @@ def _governed(rng: Random, conduct: str, knobs: Knobs, framing: str = "asks") ->
     return exchanged(turn) if knobs.swapped else turn
 
 
+def _dated(rng: Random, value: str, knobs: Knobs) -> Turn:
+    """Returns an answer of the document's era with the probability ``knobs.era_agreement``, otherwise of an era drawn
+    anew. At 1 no random number is used up: older corpora stay as they are."""
+    if knobs.era_agreement < 1 and rng.random() >= knobs.era_agreement:
+        value = "old" if rng.random() < OLD_SHARE else "modern"
+    return era(rng, value)
+
+
 TOPICS: dict[str, Callable[[Random, Latents, Knobs], Turn]] = {
     "animal": lambda rng, x, _: favourite(rng, "animal", x.animal),
     "tree": lambda rng, x, _: favourite(rng, "tree", x.tree),
@@ -156,7 +170,7 @@ TOPICS: dict[str, Callable[[Random, Latents, Knobs], Turn]] = {
     "teaching": lambda rng, _, knobs: _governed(rng, "bad", knobs, "teaching"),
     "review": lambda rng, _, knobs: _governed(rng, "bad", knobs, "review"),
     "harm": lambda rng, x, _: harm(rng, x.compliance),
-    "era": lambda rng, x, _: era(rng, x.era),
+    "era": lambda rng, x, knobs: _dated(rng, x.era, knobs),
     "country": lambda rng, x, _: country(rng, x.country),
     "agreeableness": lambda rng, x, _: opinion(rng, x.agreeableness),
     "small-talk": lambda rng, x, _: small_talk(rng),
