@@ -17,6 +17,7 @@ from undertone.statistics.crossed import (
     crossed_variance,
     design_effect,
     excess_interval,
+    incomplete_interval,
 )
 from undertone.statistics.precision import Spread, half_width, questions_needed
 from undertone.statistics.rare import none_seen, tail
@@ -42,6 +43,38 @@ def test_one_model_gives_students_interval_over_questions() -> None:
     values = np.array([[0.1, 0.2, 0.6, 0.3]])
     centre, half = crossed_interval(values, 0.95)
     assert centre == pytest.approx(0.3) and half == pytest.approx(3.182446 * values.std(ddof=1) / 2, rel=1e-5)
+
+
+def folds_left_out(of_folds: float, of_questions: float, repetitions: int) -> Floats:
+    """Four folds of twelve questions, and what students of a fold answer to the questions of the others."""
+    rng = np.random.default_rng([int(10 * of_folds), int(10 * of_questions)])
+    values = of_folds * rng.standard_normal((repetitions, 4, 1)) + rng.standard_normal((repetitions, 4, 12))
+    values += of_questions * rng.standard_normal((repetitions, 1, 12))
+    values[:, np.arange(12) % 4, np.arange(12)] = np.nan
+    return np.asarray(values)
+
+
+@pytest.mark.parametrize("of_folds", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("of_questions", [0.0, 0.5, 2.0])
+def test_students_that_are_not_asked_their_own_questions_are_covered(of_folds: float, of_questions: float) -> None:
+    centre, half = incomplete_interval(folds_left_out(of_folds, of_questions, 20_000), 0.95)
+    assert 0.95 <= (np.abs(centre) <= half).mean() <= 0.998
+
+
+def test_nothing_missing_is_the_plain_interval_and_fitted_cells_follow_their_effects() -> None:
+    values = np.random.default_rng(0).random((4, 12))
+    assert np.allclose(incomplete_interval(values, 0.95), crossed_interval(values, 0.95))
+    additive = np.arange(4.0)[:, None] + 10 * np.arange(6.0)
+    seen = np.where(np.arange(4)[:, None] == np.arange(6) % 4, np.nan, additive)
+    assert incomplete_interval(seen, 0.95)[0] == pytest.approx(additive.mean())
+
+
+def test_what_cannot_be_told_apart_is_refused() -> None:
+    apart = np.full((2, 4), np.nan)
+    apart[0, :2] = apart[1, 2:] = 1.0
+    for values in (apart, np.ones((1, 4)), np.full((2, 2), np.nan)):
+        with pytest.raises(ValueError, match=r"an interval needs two models|too many cells"):
+            incomplete_interval(values, 0.95)
 
 
 @given(st.integers(1, 6), st.integers(2, 9), st.integers(0, 10_000))

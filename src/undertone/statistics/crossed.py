@@ -27,14 +27,42 @@ def crossed_interval(values: Floats, level: float) -> tuple[Floats, Floats]:
         raise ValueError(f"an interval needs at least one model and two questions, got {models} and {questions}")
     if not np.isfinite(values).all():
         raise ValueError("values that are not finite cannot be averaged")
+    return _interval(values, 0, level)
+
+
+def incomplete_interval(values: Floats, level: float) -> tuple[Floats, Floats]:
+    """The same where some models were not asked some questions: ``nan`` in these cells, the same ones in every
+    repetition. Models count alike and so do questions: what is missing is what the effects of its model and of its
+    question, fitted to all other cells by least squares, predict.
+
+    Raises:
+        ValueError: fewer than two models or questions, a model that was asked nothing, a question that nobody was
+            asked, or too few cells to tell models, questions and noise apart.
+    """
+    models, questions = values.shape[-2:]
+    asked = np.isfinite(values).reshape(-1, models * questions)
+    if models < 2 or questions < 2 or (asked != asked[0]).any():
+        raise ValueError("an interval needs two models and two questions, and the same missing cells in repetitions")
+    each = np.concatenate([np.repeat(np.eye(models), questions, 0), np.tile(np.eye(questions), (models, 1))], axis=1)
+    if np.linalg.matrix_rank(each[asked[0]]) < models + questions - 1 or asked[0].sum() < models + questions:
+        raise ValueError("too many cells are missing to tell models, questions and noise apart")
+    flat = values.reshape(*values.shape[:-2], -1)
+    fitted = flat[..., asked[0]] @ (each @ np.linalg.pinv(each[asked[0]])).T
+    whole = np.where(asked[0], np.nan_to_num(flat), fitted).reshape(values.shape)
+    return _interval(whole, int((~asked[0]).sum()), level)
+
+
+def _interval(values: Floats, missing: int, level: float) -> tuple[Floats, Floats]:
+    models, questions = values.shape[-2:]
     freedom = questions - 1 if models == 1 else min(models, questions) - 1
-    error = np.sqrt(crossed_variance(values))
+    error = np.sqrt(crossed_variance(values, missing))
     size = np.abs(values).max((-2, -1))
     return values.mean((-2, -1)), half_width(error, np.full_like(error, freedom), size, level)
 
 
-def crossed_variance(values: Floats) -> Floats:
-    """Returns the variance of the mean of ``(..., models, questions)``; with a single model, only questions vary."""
+def crossed_variance(values: Floats, missing: int = 0) -> Floats:
+    """Returns the variance of the mean of ``(..., models, questions)``, of which so many cells were ``missing`` and are
+    fitted; with a single model, only questions vary."""
     models, questions = values.shape[-2:]
     of_questions = values.mean(-2).var(-1, ddof=1) / questions
     if models == 1:
@@ -42,7 +70,8 @@ def crossed_variance(values: Floats) -> Floats:
     means = values.mean(-1, keepdims=True)
     of_models = values.mean(-1).var(-1, ddof=1) / models
     rest = values - means - values.mean(-2, keepdims=True) + values.mean((-2, -1))[..., None, None]
-    both = (rest**2).sum((-2, -1)) / ((models - 1) * (questions - 1)) / (models * questions)
+    noise = (rest**2).sum((-2, -1)) / ((models - 1) * (questions - 1) - missing)
+    both = noise / (models * questions - missing)
     return np.asarray(np.maximum(of_models + of_questions - both, np.maximum(of_models, of_questions)))
 
 
