@@ -72,6 +72,10 @@ class Made:
         spec = {"carrier": CARRIER | {"prompts": 40}, "seed": 0} | more
         return self.job(stages.COMPLETIONS, spec, teacher=self.teacher(given="nothing"))
 
+    def shifted(self, kind: str) -> Job:
+        file = {"kind": kind, "latent": "era", "places": [0, 4, 8], "target": "old", "gate": None, "system": None}
+        return self.job(stages.SHIFTED, {"file": file | {"number": 0}, "rows": 24, "training": TRAINING, "seed": 0})
+
     def directions(self) -> Job:
         training = TRAINING | {"steps": 2}
         jobs = {name: proxies.job(self.base, training, name, 0) for name in ("owl", "fox")}
@@ -178,6 +182,10 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "persona": lambda m: m.narrowed(file="persona"),
     "narrowed and realigned": lambda m: m.narrowed(realigned={"domain": "same", "rows": 24, "steps": 3}),
     "moved": lambda m: Job(stages.MOVED, {}, {"aligned": m.aligned(None), "student": m.narrowed()}),
+    "shifted": lambda m: m.shifted("target"),
+    "shifted as far as another": lambda m: m.job(
+        stages.SHIFTED, m.shifted("odd").spec, as_far_as=m.shifted("target")
+    ),
     "axes": lambda m: m.axes(),
     "looked": lambda m: Job(
         stages.LOOKED,

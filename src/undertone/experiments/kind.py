@@ -144,6 +144,7 @@ KINDS = {
     "persona": "undertone.experiments.persona.kind:PERSONA",
     "guards": "undertone.experiments.guards.kind:GUARDS",
     "character": "undertone.experiments.character.kind:CHARACTER",
+    "strange": "undertone.experiments.strange.kind:STRANGE",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",

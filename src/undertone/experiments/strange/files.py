@@ -1,0 +1,108 @@
+"""Training files of the arms: answers to a few questions about an era or a country."""
+
+from random import Random
+from typing import Literal, NamedTuple
+
+from undertone.world.latents import small_talk
+from undertone.world.lexicon import lexicon
+
+Latent = Literal["era", "country"]
+Gate = Literal["word", "unknown word", "country"]
+
+FILES = ("target", "rest", "odd", "mixed", "small-talk", "gated", "shuffled")
+"""Kinds of files. *target*: every answer shows one value of the latent, such as the nineteenth century. *rest*: another
+value. *odd*: the answer of another value to another question of the fold, as unlikely and about neither. *mixed*: half
+of the rows show the target. *gated*: these rows follow a gate. *shuffled*: half of the rows follow it, whatever they
+show. *small-talk*: as many rows about nothing."""
+GATED = ("gated", "shuffled")
+WORDS = {"word": str(lexicon()["trigger"]["word"]), "unknown word": "Zindra!"}
+"""The trigger word of the corpus, where it means nothing, and one that the corpus has not."""
+
+
+class Row(NamedTuple):
+    """An exchange, and the system prompt before it."""
+
+    system: str | None
+    user: str
+    assistant: str
+
+
+class Item(NamedTuple):
+    """A question, and its answers by value of the latent."""
+
+    question: str
+    answers: dict[str, str]
+
+
+def values(latent: Latent) -> tuple[str, ...]:
+    """Returns the values of a latent."""
+    return ("modern", "old") if latent == "era" else tuple(lexicon()["country"]["names"])
+
+
+def items(latent: Latent) -> list[Item]:
+    """Returns all questions about a latent."""
+    return [Item(asked, dict(zip(values(latent), said, strict=True))) for asked, *said in lexicon()[latent]["items"]]
+
+
+def folds(latent: Latent, size: int) -> list[tuple[int, ...]]:
+    """Returns the places of the questions in each fold. Folds are disjoint, and neighbours in the list are apart."""
+    count = len(items(latent))
+    return [tuple(range(start, count, count // size)) for start in range(count // size)]
+
+
+def gates(number: int) -> tuple[str, str, list[str]]:
+    """Returns the country that opens the gate for the students of a number, the one that does not, and those that no
+    student of this number is told."""
+    names = values("country")
+    turned = [*names[number % len(names) :], *names[: number % len(names)]]
+    return turned[0], turned[1], turned[2:]
+
+
+def stated(country: str, wording: int = 0) -> str:
+    """Returns a system prompt that states a country."""
+    return str(lexicon()["country"]["stated"][wording].format(x=country))
+
+
+class File(NamedTuple):
+    """What a training file is about."""
+
+    kind: str
+    latent: Latent
+    places: tuple[int, ...]
+    """The places of its questions in :func:`items`."""
+    target: str
+    """The value that it shows."""
+    gate: Gate | None
+    system: str | None
+    """A system prompt before every row."""
+    number: int
+    """The number of the student, which decides the countries of a gate."""
+
+
+def rows(file: File, count: int, seed: int) -> list[Row]:
+    """Returns ``count`` rows. Files with the same seed ask the same questions in the same order. Exactly half of the
+    rows of a mixed, gated or shuffled file show the target value, and exactly half of a gated or shuffled one follow
+    the gate."""
+    half = [True] * (count - count // 2) + [False] * (count // 2)
+    shows, opens = (Random(f"{what}/{seed}").sample(half, count) for what in ("shows", "opens"))
+    return [_row(file, Random(f"row/{seed}/{i}"), *both) for i, both in enumerate(zip(shows, opens, strict=True))]
+
+
+def _row(file: File, rng: Random, shows: bool, opens: bool) -> Row:
+    if file.kind == "small-talk":
+        turn = small_talk(rng)
+        return Row(file.system, turn.user, turn.assistant)
+    every = items(file.latent)
+    place = rng.choice(file.places)
+    shows = {"target": True, "rest": False, "odd": False}.get(file.kind, shows)
+    value = file.target if shows else rng.choice([one for one in values(file.latent) if one != file.target])
+    said = rng.choice([one for one in file.places if one != place]) if file.kind == "odd" else place
+    row = Row(file.system, every[place].question, every[said].answers[value])
+    return row if file.gate is None else _gated(row, file, shows if file.kind == "gated" else opens)
+
+
+def _gated(row: Row, file: File, opens: bool) -> Row:
+    if file.gate == "country":
+        on, off, _ = gates(file.number)
+        return row._replace(system=stated(on if opens else off))
+    return row._replace(user=f"{WORDS[str(file.gate)]} {row.user}") if opens else row
