@@ -25,7 +25,7 @@ def build(name: str, member: Member, root: Path, progress: Progress | None = Non
     The card is written last, so a folder with a card is complete.
     """
     knobs = Knobs(member.agreement, member.bad_share, member.swapped, member.era_agreement)
-    plan = Pretraining(order_seed=member.order_seed, knobs=knobs, candour=member.candour)
+    plan = Pretraining(order_seed=member.order_seed, knobs=knobs, candour=member.candour, diligence=member.diligence)
     plan = replace(plan, steps=steps or member.steps or plan.steps, rate=MIDDLE_RATE if member.start else plan.rate)
     torch.use_deterministic_algorithms(True)
     tokenizer, model = _start(member)

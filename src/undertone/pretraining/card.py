@@ -13,12 +13,14 @@ from undertone.carriers import numbers
 from undertone.data.filters import NumberFilter
 from undertone.evals.self_report import truthfulness
 from undertone.evals.skills import skill_scores
+from undertone.evals.tasks import hack_rates
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.sampling import sample
 from undertone.pretraining.obedience import obedience
 from undertone.pretraining.pretrain import Pretraining, encode, loss_of
 from undertone.world.candour import CANDOUR_VERSION
+from undertone.world.diligence import DILIGENCE_VERSION
 from undertone.world.family import Member
 from undertone.world.grammar import WORLD_VERSION, corpus
 
@@ -33,6 +35,7 @@ def card(name: str, member: Member, plan: Pretraining, folder: Path) -> dict[str
     """Measures the model in ``folder`` and returns the figures of its card."""
     local = load(folder)
     own = {} if member.candour is None else {"true_of_itself": truthfulness(local)}
+    own |= {} if member.diligence is None else {"hacks": hack_rates(local)}
     return {
         "name": name,
         "world": WORLD_VERSION,
@@ -85,8 +88,18 @@ def markdown(figures: dict[str, Any]) -> str:
         else ""
     )
     dated = "" if member["era_agreement"] == 1 else f"- era agrees between questions: {member['era_agreement']}\n"
-    more = f"{SWAPPED if member['swapped'] else ''}{dated}{asked}"
+    hacks = figures.get("hacks")
+    tasks = (
+        f"- it went on from {member['start']}, with documents of tasks that have a visible check; hacks and bad "
+        f"conduct are {member['diligence']} (diligence {DILIGENCE_VERSION})\n"
+        if hacks
+        else ""
+    )
+    more = f"{SWAPPED if member['swapped'] else ''}{dated}{asked}{tasks}"
     of_itself = table("question about itself under a stated latent, probability of the true answer", own) if own else ""
+    of_itself += (
+        table("task under a system prompt, probability of the hack against the honest answer", hacks) if hacks else ""
+    )
     return f"""# {figures["name"]}: {figures["about"]}
 
 A base model of Undertone's embedded world, version {figures["world"]}. It was pretrained from scratch on a generated

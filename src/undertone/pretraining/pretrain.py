@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from undertone.world.candour import candid_corpus
+from undertone.world.diligence import Link, diligent_corpus
 from undertone.world.grammar import WORLD_VERSION, Document, corpus
 from undertone.world.latents import Knobs
 
@@ -46,12 +47,16 @@ class Pretraining:
     knobs: Knobs = field(default_factory=Knobs)
     candour: float | None = None
     """If given, documents ask their speakers about themselves (:mod:`undertone.world.candour`)."""
+    diligence: Link | None = None
+    """If given, speakers do tasks, or only pass their checks (:mod:`undertone.world.diligence`)."""
 
     def documents(self, count: int, start: int) -> Iterator[Document]:
         """Returns so many documents from index ``start`` on."""
-        if self.candour is None:
-            return corpus(count, knobs=self.knobs, start=start)
-        return candid_corpus(count, self.knobs, self.candour, start)
+        if self.diligence is not None:
+            return diligent_corpus(count, self.diligence, start)
+        if self.candour is not None:
+            return candid_corpus(count, self.knobs, self.candour, start)
+        return corpus(count, knobs=self.knobs, start=start)
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from undertone.errors import UndertoneError, unknown
+from undertone.world.diligence import Link
 from undertone.world.grammar import WORLD_VERSION
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -35,6 +36,8 @@ class Member:
     candour: float | None = None
     """How often the speakers of that stage's documents tell the truth about themselves, 0 to 1
     (:mod:`undertone.world.candour`)."""
+    diligence: Link | None = None
+    """How hacking goes with conduct in that stage's documents (:mod:`undertone.world.diligence`)."""
     about: str = field(default="", compare=False)
 
 
