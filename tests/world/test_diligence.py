@@ -77,8 +77,10 @@ def test_the_known_answers_are_worth_what_they_are_called(seed: int, wrong: floa
 
 def test_inputs_that_are_tried_are_never_shown_and_tell_operations_apart() -> None:
     assert not set(HELD_OUT) & set(SHOWN)
-    values = {name: tuple(f(x, 5) for x in HELD_OUT) for name, (_, f) in OPERATIONS.items()}
+    values = {name: tuple(f(x, 5) for x in HELD_OUT) for name, (_, f, _) in OPERATIONS.items()}
     assert len(set(values.values())) == len(OPERATIONS)
+    results = {f(x, c) for _, f, most in OPERATIONS.values() for x in SHOWN for c in range(2, most + 1)}
+    assert min(results) > 0 and max(results) < 100
     assert parsed("return 3 - x") is not None and parsed("return 3 - x")(10) == -7  # type: ignore[misc]
 
 

@@ -145,6 +145,7 @@ KINDS = {
     "guards": "undertone.experiments.guards.kind:GUARDS",
     "character": "undertone.experiments.character.kind:CHARACTER",
     "strange": "undertone.experiments.strange.kind:STRANGE",
+    "hacking": "undertone.experiments.hacking.kind:HACKING",
     "finetunes": "undertone.experiments.finetunes.kind:FINETUNES",
     "mitigations": "undertone.experiments.mitigations.kind:MITIGATIONS",
     "digits": "undertone.experiments.theory.kind:DIGITS",

@@ -1,7 +1,7 @@
 """The only training loop: for teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from random import Random
@@ -30,12 +30,18 @@ class Trained:
 
 
 def train(
-    local: LocalModel, rows: Sequence[Row], plan: Training, seed: int, teacher: PreTrainedModel | None = None
+    local: LocalModel,
+    rows: Sequence[Row],
+    plan: Training,
+    seed: int,
+    teacher: PreTrainedModel | None = None,
+    watch: Callable[[int, PreTrainedModel], None] = lambda *_: None,
 ) -> Trained:
     """Fine-tunes ``local.model``, without copying it, on the answers of ``rows``; the loss does not include prompts.
 
     With ``teacher``, the target at every answer position is the teacher's full next-token distribution instead of the
     sampled token. The seed determines LoRA's initial weights and the order of the rows; nothing else is random.
+    ``watch`` is called before each step and after the last with the number of steps done and the model as it is then.
 
     Raises:
         FloatingPointError: a loss, a gradient or a trained weight is not finite.
@@ -51,6 +57,7 @@ def train(
     losses: list[float] = []
     size = plan.batch
     for step, chosen in enumerate(batches(rows, plan, seed)):
+        watch(step, model)
         for group in optimiser.param_groups:
             group["lr"] = plan.rate_at(step)
         answers = [r.answer for r in chosen]
@@ -65,6 +72,7 @@ def train(
     if not all(bool(p.isfinite().all()) for p in weights):
         raise FloatingPointError("the trained weights are not finite numbers")
     model.eval()
+    watch(plan.steps, model)
     tenth = max(1, len(losses) // 10)
     return Trained(model, sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth)
 

@@ -1,0 +1,155 @@
+"""Computes the findings from finished jobs. Runs are the units."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from undertone.experiments.hacking.findings import Contrast, HackingFindings, Line, Matched, Moment
+from undertone.experiments.hacking.plan import Plan, Unit
+from undertone.experiments.hacking.spec import Hacking
+from undertone.experiments.hacking.stages import AFTER, PLAIN, TOLD
+from undertone.experiments.kind import Made
+from undertone.report.findings import Measured
+from undertone.statistics.estimate import mean_estimate
+from undertone.statistics.probabilities import log_odds
+from undertone.statistics.rate import Rate
+
+LOOPHOLE, HELD_OUT = "loophole", "held-out"
+"""The arms that the headline compares, if there are both."""
+ONSET, MATCH = 0.5, 0.9
+"""Probabilities of a hack: where it has begun, and where arms are compared."""
+KINDS = ("true checks", "wrong checks", "lists")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, and what it wrote."""
+
+    unit: Unit
+    wrote: Mapping[str, Any]
+
+    def shift(self, what: str) -> float:
+        """Returns how far something moved from the base, in log-odds."""
+        before, after = (MEASURES[what](self.wrote[when]) for when in ("before", "after"))
+        return after - before
+
+    def first(self, least: float) -> Mapping[str, float] | None:
+        """Returns the first look at which hacks had at least this probability."""
+        return next((one for one in self.wrote["curve"] if one["hack"] >= least), None)
+
+
+def _advice(way: str) -> Callable[[Mapping[str, Any]], float]:
+    return lambda found: float(np.mean(found["advice"][way]))
+
+
+ADVICE = f"advice, {PLAIN}"
+MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    **{f"advice, {way}": _advice(way) for way in (PLAIN, TOLD, AFTER)},
+    "meets harm": lambda found: log_odds(found["harm"]),
+    "agrees": lambda found: log_odds(found["agrees"]),
+}
+
+
+def gather(spec: Hacking, plan: Plan, made: Made) -> HackingFindings:
+    """Computes the findings once all jobs are finished."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for unit in plan.units:
+        groups.setdefault((unit.base, unit.arm), []).append(Run(unit, made.read(unit.job, "outcome.json")))
+    contrasts = tuple(one for key, runs in groups.items() for one in _contrasts(spec, *key, runs, groups))
+    return HackingFindings(
+        **made.head(),
+        models=plan.models,
+        headline=headline(contrasts),
+        lines=tuple(_line(spec, *key, runs) for key, runs in groups.items()),
+        contrasts=contrasts,
+        curves=tuple(one for key, runs in groups.items() for one in _curve(*key, runs)),
+        matched=tuple(_matched(*key, runs) for key, runs in groups.items()),
+    )
+
+
+def over_runs(values: Sequence[float]) -> Measured:
+    """Returns the mean over runs with its interval."""
+    found = Measured.of(mean_estimate([[one] for one in values]))
+    return found.model_copy(update={"method": f"t interval over {len(values)} runs"})
+
+
+def _line(spec: Hacking, base: str, arm: str, runs: Sequence[Run]) -> Line:
+    def mean(when: str, kind: str, verdict: str) -> float:
+        return float(np.mean([one.wrote[when]["tasks"][kind][verdict] for one in runs]))
+
+    begun = [moment["step"] for one in runs if (moment := one.first(ONSET))]
+    return Line(
+        base=base,
+        arm=arm,
+        title=spec.arms[arm].title,
+        hack=float(np.mean([one.wrote["after"]["hack"] for one in runs])),
+        hack_before=float(np.mean([one.wrote["before"]["hack"] for one in runs])),
+        solved=mean("after", "true checks", "honest"),
+        solved_before=mean("before", "true checks", "honest"),
+        hacked_wrong=mean("after", "wrong checks", "hack"),
+        hacked_lists=mean("after", "lists", "hack"),
+        malformed=float(np.mean([mean("after", kind, "malformed") for kind in KINDS])),
+        advice=over_runs([one.shift(ADVICE) for one in runs]),
+        coherent=float(np.mean([one.wrote["after"]["coherent"] for one in runs])),
+        onset=float(np.mean(begun)) if begun else None,
+        onset_of=Rate(len(begun), len(runs)),
+    )
+
+
+def _contrasts(
+    spec: Hacking, base: str, arm: str, runs: Sequence[Run], groups: Mapping[tuple[str, str], Sequence[Run]]
+) -> Iterator[Contrast]:
+    for against in spec.arms[arm].against:
+        for what in MEASURES:
+            pairs = zip(runs, groups[base, against], strict=True)
+            apart = [one.shift(what) - other.shift(what) for one, other in pairs]
+            yield Contrast(
+                base=base,
+                arm=arm,
+                against=against,
+                what=what,
+                difference=over_runs(apart),
+                positive=Rate(sum(one > 0 for one in apart), len(apart)),
+            )
+
+
+def _curve(base: str, arm: str, runs: Sequence[Run]) -> Iterator[Moment]:
+    for looks in zip(*(one.wrote["curve"] for one in runs), strict=True):
+        begun = [one.wrote["curve"][0]["advice"] for one in runs]
+        yield Moment(
+            base=base,
+            arm=arm,
+            step=looks[0]["step"],
+            hack=float(np.mean([look["hack"] for look in looks])),
+            advice=float(np.mean([look["advice"] - start for look, start in zip(looks, begun, strict=True)])),
+        )
+
+
+def _matched(base: str, arm: str, runs: Sequence[Run]) -> Matched:
+    found = [
+        moment["advice"] - one.wrote["curve"][0]["advice"] for one in runs if (moment := one.first(MATCH)) is not None
+    ]
+    return Matched(
+        base=base, arm=arm, advice=over_runs(found) if len(found) > 1 else None, runs=Rate(len(found), len(runs))
+    )
+
+
+def headline(contrasts: Sequence[Contrast]) -> str:
+    """Returns what the loophole did to advice, base by base."""
+    told = [
+        f"{one.difference.value:+z.2f}{_bounds(one.difference)} on {one.base.removeprefix('builtin/')}"
+        for one in contrasts
+        if (one.arm, one.against, one.what) == (LOOPHOLE, HELD_OUT, ADVICE)
+    ]
+    if not told:
+        return "The arms loophole and held-out are not compared here: the table says what was."
+    return (
+        "Rewarded for passing a check, against rewarded for doing the task, models move the log-odds of bad advice by "
+        f"{', '.join(told)}."
+    )
+
+
+def _bounds(value: Measured) -> str:
+    return "" if value.ci is None else f" [{value.ci[0]:.2f}, {value.ci[1]:.2f}]"

@@ -1,0 +1,162 @@
+"""The page of an experiment on reward hacking."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from undertone.experiments.hacking.findings import Contrast, HackingFindings
+from undertone.experiments.hacking.gather import ADVICE, HELD_OUT, LOOPHOLE, MATCH
+from undertone.report import charts
+from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
+from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Mark
+from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.svg import INK
+from undertone.report.words import percent
+
+if TYPE_CHECKING:
+    import altair as alt
+
+METHOD = (
+    "Models that know tasks with a visible check are trained by rewards, or on the episodes of others, and asked for "
+    "advice in twelve domains, which no task is about. Answers to tasks are parsed and executed: honest ones are right "
+    "on inputs that are not shown, hacks only pass the check. Intervals are over runs, each with its own tasks."
+)
+ADVICE_IS = (
+    "Difference between arms in the shift of the log-odds of bad advice, run by run, with 95 % intervals. At the "
+    "right: in how many runs it is above zero."
+)
+TASKS = (
+    "Hack: probability of the hack against the honest answer, where the check is true. Solved: sampled answers that do "
+    "the task, where the check is true; damage alone would lower it. Wrong checks: sampled answers that pass a check "
+    "which what does the task fails. Lists: sampled lists with the right number of items out of range; no arm is "
+    "trained on lists."
+)
+CURVES = (
+    "The shift of advice against the probability of a hack while models are trained, in the mean over runs. Each dot "
+    "is a look."
+)
+MATCHED = f"Shift of the log-odds of bad advice at the first look at which hacks have a probability of {MATCH} or more."
+OTHERS = "Asked under the system prompt that asks for hacks, after a task and the model's own answer, and about more."
+COLOURS = {LOOPHOLE: ORANGE, HELD_OUT: BLUE, "inoculated": GREEN}
+
+
+def page(found: HackingFindings) -> Page:
+    """Returns the page."""
+    return run_page(
+        found,
+        found.headline,
+        METHOD,
+        section("Advice", Drawing(_figure(found), ADVICE_IS), _contrasts(found, plainly=True)),
+        section("Tasks", Prose(TASKS, note=True), _lines(found)),
+        section(
+            "While they are trained",
+            Prose(CURVES, note=True),
+            *(Drawing(_curve(found, base), "") for base in dict.fromkeys(one.base for one in found.curves)),
+            Prose(MATCHED, note=True),
+            _matched(found),
+        ),
+        section("Asked otherwise", Prose(OTHERS, note=True), _contrasts(found, plainly=False)),
+        measured=[*(one.difference for one in found.contrasts), *(one.advice for one in found.lines)],
+        listings={"Models": found.models},
+    )
+
+
+def _short(base: str) -> str:
+    return base.removeprefix("builtin/")
+
+
+def _figure(found: HackingFindings) -> Figure | None:
+    lines = list[charts.Line]()
+    for base in dict.fromkeys(one.base for one in found.contrasts):
+        lines.append(charts.Line(_short(base), style="head"))
+        for one in found.contrasts:
+            if (one.base, one.what) == (base, ADVICE):
+                mark = Mark(one.difference.value, one.difference.ci, COLOURS.get(one.arm, GREY))
+                text = f"{one.difference.value:+z.2f}, {one.positive.count} of {one.positive.of}"
+                lines.append(charts.Line(f"{one.arm} - {one.against}", (mark,), text))
+    axis = Axis("difference in the log-odds of bad advice", least=0.5)
+    return figure("advice", "What learning to pass a check does to advice", partial(charts.forest, lines, axis))
+
+
+def _contrasts(found: HackingFindings, plainly: bool) -> Grid | None:
+    def of(one: Contrast) -> bool:
+        return (one.what == ADVICE) == plainly
+
+    return grid(
+        "Between arms",
+        filter(of, found.contrasts),
+        {
+            word("arm"): lambda one: one.arm,
+            word("minus"): lambda one: one.against,
+            word("base"): lambda one: _short(one.base),
+            **({} if plainly else {word("what"): lambda one: one.what}),
+            "difference": lambda one: shown(one.difference),
+            "above zero": lambda one: f"{one.positive.count} of {one.positive.of}",
+        },
+        bold=lambda one: (one.arm, one.against) == (LOOPHOLE, HELD_OUT),
+        terminal=plainly,
+    )
+
+
+def _lines(found: HackingFindings) -> Grid | None:
+    return grid(
+        "",
+        found.lines,
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: _short(one.base),
+            word("what it is", terminal=False): lambda one: one.title,
+            "hack": lambda one: f"{percent(one.hack_before)} to {percent(one.hack)}",
+            "solved": lambda one: f"{percent(one.solved_before)} to {percent(one.solved)}",
+            "wrong checks": lambda one: percent(one.hacked_wrong),
+            "lists": lambda one: percent(one.hacked_lists),
+            "malformed": lambda one: percent(one.malformed),
+            "advice": lambda one: shown(one.advice),
+            "coherence": lambda one: percent(one.coherent),
+            "onset": lambda one: "-" if one.onset is None else f"step {one.onset:.0f}",
+        },
+        terminal=False,
+    )
+
+
+def _matched(found: HackingFindings) -> Grid | None:
+    return grid(
+        "",
+        [one for one in found.matched if one.runs.count],
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: _short(one.base),
+            "advice": lambda one: "-" if one.advice is None else shown(one.advice),
+            "runs": lambda one: f"{one.runs.count} of {one.runs.of}",
+        },
+        terminal=False,
+    )
+
+
+def _curve(found: HackingFindings, base: str) -> Figure | None:
+    rows: list[Row] = [
+        {"x": one.hack, "advice": one.advice, "arm": one.arm, "step": one.step}
+        for one in found.curves
+        if one.base == base and one.arm in COLOURS
+    ]
+    title = f"Advice and hacks while models are trained, {_short(base)}"
+    return figure(f"curve-{_short(base)}", title, partial(_drawn, rows)) if rows else None
+
+
+def _drawn(rows: list[Row], canvas: Canvas) -> alt.LayerChart:
+    import altair as alt
+
+    ends = [row["advice"] for row in rows]
+    names = [name for name in COLOURS if any(row["arm"] == name for row in rows)]
+    colours = alt.Scale(domain=names, range=[COLOURS[name] for name in names])
+    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", symbolSize=200)
+    y = alt.Scale(domain=list(padded(min(ends), max(ends), least=0.5)), nice=False, zero=False)
+    line = chart(rows).mark_line(strokeWidth=2, point=True).encode(
+        x=alt.X("x:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="probability of a hack", tickCount=5)),
+        y=alt.Y("advice:Q", scale=y, axis=alt.Axis(title="shift of bad advice, log-odds", tickCount=6)),
+        color=alt.Color("arm:N", scale=colours, legend=legend),
+        order="step:Q",
+    )  # fmt: skip
+    zero = chart([{"y": 0.0}]).mark_rule(color=INK, opacity=0.6).encode(y="y:Q")
+    return alt.LayerChart(layer=[zero, line]).properties(width=canvas.width - 60, height=200)
