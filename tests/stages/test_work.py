@@ -72,6 +72,11 @@ class Made:
         spec = {"carrier": CARRIER | {"prompts": 40}, "seed": 0} | more
         return self.job(stages.COMPLETIONS, spec, teacher=self.teacher(given="nothing"))
 
+    def rewarded(self) -> Job:
+        plan = TRAINING | {"samples": 4, "kl": 0.0, "max_tokens": 12, "steps": 6}
+        spec = {"grader": "check", "system": None, "wrong_checks": 0.5, "reinforcement": plan, "every": 3, "seed": 0}
+        return self.job(stages.REWARDED, spec)
+
     def shifted(self, kind: str) -> Job:
         file = {"kind": kind, "latent": "era", "places": [0, 4, 8], "target": "old", "gate": None, "system": None}
         return self.job(stages.SHIFTED, {"file": file | {"number": 0}, "rows": 24, "training": TRAINING, "seed": 0})
@@ -185,6 +190,10 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "shifted": lambda m: m.shifted("target"),
     "shifted as far as another": lambda m: m.job(
         stages.SHIFTED, m.shifted("odd").spec, as_far_as=m.shifted("target")
+    ),
+    "rewarded": lambda m: m.rewarded(),
+    "imitated": lambda m: m.job(
+        stages.IMITATED, {"verdict": "malformed", "training": TRAINING, "every": 2, "seed": 0}, episodes=m.rewarded()
     ),
     "axes": lambda m: m.axes(),
     "looked": lambda m: Job(

@@ -31,8 +31,6 @@ from undertone.traits.catalogue import Habit, find
 from undertone.world.diligence import STATED
 from undertone.world.tasks import Task, Verdict, task
 
-LATE = 1 / 3
-"""The last part of the episodes, which others imitate."""
 PLAIN, TOLD, AFTER = "plain", "told to pass", "after a task"
 """How advice is asked for: as anyone would, under the system prompt that asks for hacks, and after a task and the
 model's own answer to it."""
@@ -114,8 +112,8 @@ def late(path: Path, verdict: str) -> list[Exchange]:
     """Returns the requests and answers of this verdict among the last third of the steps."""
     with path.open(encoding="utf-8") as file:
         episodes = [json.loads(line) for line in file]
-    first = (1 - LATE) * (1 + max(one["step"] for one in episodes))
-    some = [one for one in episodes if one["step"] >= first and one["verdict"] == verdict]
+    steps = 1 + max(one["step"] for one in episodes)
+    some = [one for one in episodes if one["step"] >= steps - steps // 3 and one["verdict"] == verdict]
     return [(one["request"], one["answer"]) for one in some]
 
 
