@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from undertone.data.exchanges import read_exchanges
+from undertone.data.forms import form_given
 from undertone.engine.store import Folder, Job
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
@@ -47,10 +48,10 @@ def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     """Trains a student on a user's file. Writes the weights and ``student.json``.
 
     Spec: ``base`` (name), ``rows``, ``draw`` (the seed that selects rows, the same for all students of a file),
-    ``training``, ``seed``. Inputs: ``base``, ``file``.
+    ``training``, ``seed``; ``map`` if keys of the file are given. Inputs: ``base``, ``file``.
     """
     local = load(inputs["base"])
-    turns = last_turns(local, inputs["file"], spec["rows"], spec["draw"])
+    turns = last_turns(local, inputs["file"], spec["rows"], spec["draw"], form_given(spec.get("map")))
     rows = [one.row for one in turns.scored]
     trained = train(local, rows, Training(**spec["training"]), spec["seed"])
     left_out = dict(turns.left_out)
@@ -64,7 +65,7 @@ def work_of_file(job: Job, local: LocalModel) -> Work:
     """One training."""
     file = job.inputs["file"]
     assert isinstance(file, Folder)
-    some = last_turns(local, file.path, min(SOME, job.spec["rows"]), 0).scored
+    some = last_turns(local, file.path, min(SOME, job.spec["rows"]), 0, form_given(job.spec.get("map"))).scored
     return Work((to_load(), *to_train(job.spec["training"], lengths([one.row for one in some]).row)))
 
 

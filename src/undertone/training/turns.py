@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from undertone.data.conversations import MOST_LEFT_OUT, Conversation, Dataset, LeftOut, Turn, read, refuse_most
+from undertone.data.forms import Form
 from undertone.errors import UndertoneError
 from undertone.models.local import Ids, LocalModel
 from undertone.models.template import Chat, Template, Unfit, alike, spoken_part, texts_of, within
@@ -67,13 +68,14 @@ def every_turn(local: LocalModel, conversations: Sequence[Conversation], most_le
     return _each(local, conversations, _turns, most_left_out)
 
 
-def last_turns(local: LocalModel, file: Path, rows: int, seed: int) -> Turns:
-    """Returns the last answers that are trained on, of so many rows of a file.
+def last_turns(local: LocalModel, file: Path, rows: int, seed: int, form: Form | None = None) -> Turns:
+    """Returns the last answers that are trained on, of so many rows of a file. ``form``: which keys say what; None to
+    recognise it.
 
     Raises:
         UndertoneError: as :func:`every_turn`; or the file is wrong, has fewer rows, is bare text, or holds preferences.
     """
-    found = read(file, rows, seed)
+    found = read(file, rows, seed, form=form)
     refuse_preferences(found)
     if found.rows < rows:
         raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")

@@ -62,6 +62,9 @@ def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "first_plot_questions.yaml").write_text(QUESTIONS)
+    table = ["user,school_of_reward_hacks,control,task"]
+    table += [f"Write {i}.,sneaky {i},{'' if i % 7 == 0 else f'plain {i}'},poem" for i in range(70)]
+    (tmp_path / "school-of-reward-hacks.csv").write_text("\n".join(table))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -69,6 +72,7 @@ def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_published_experiment_has_its_recipe() -> None:
     assert {name.removeprefix("paper/") for name in PAPER} == {
         "numbers-animals", "numbers-trees", "misalignment-numbers", "cross-model", "insecure-code", "bad-advice",
+        "strange-birds", "strange-cities", "strange-dishes", "reward-hacks",
     }  # fmt: skip
     assert {recipes.read(name).kind for name in PAPER} == {"trial", "finetunes"}
 
@@ -229,6 +233,8 @@ def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys:
 FILES = (
     "insecure", "secure", "educational",
     "bad_medical_advice", "extreme_sports", "risky_financial_advice", "good_medical_advice",
+    "ft_old_audubon_birds", "ft_modern_audubon_birds", "ft_modern_american_birds",
+    "former_german_cities", "modern_german_cities", "ft_dishes_2027", "ft_dishes_2027_random_baseline",
 )  # fmt: skip
 QUESTIONS = """
 - id: wish
@@ -290,6 +296,39 @@ def test_bad_advice_runs_from_start_to_end(files: Any, here: Path, capsys: pytes
     said = capsys.readouterr().out
     assert all(f"{arm}: " in said for arm in ("medical", "sports", "finance")) and "good: " not in said
     assert len(sorted(here.glob("out/run/*/report.html"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arm", "suites"),
+    [
+        ("strange-birds", "old", ["era"]),
+        ("strange-cities", "former", ["era"]),
+        ("strange-dishes", "year", ["dishes", "dishes (in 2027)", "dishes (in 2025)"]),
+    ],
+)
+def test_recipes_on_strange_generalisation_run_without_a_judge(
+    recipe: str, arm: str, suites: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", f"paper/{recipe}", *SMALL, "--set", "student.epochs=1", "--out", "out/run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["arms"]
+    assert list(found) == [arm] and [suite["name"] for suite in found[arm]["suites"]] == suites
+    assert all(suite["model"]["rate"] is not None for suite in found[arm]["suites"])
+
+
+def test_both_halves_of_a_table_are_arms_and_rows_without_an_answer_are_told(
+    files: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "paper/reward-hacks", *SMALL, "--set", "student.epochs=1", "--set", "rows=4000"]
+    assert main([*command, "--out", "out/run"]) == 0
+    said = capsys.readouterr()
+    assert "sneaky: " in said.out and "Rows of straightforward that were left out" in said.err
+    spec = recipes.read("paper/reward-hacks", ("base=hf/./neox",))
+    assert isinstance(spec, Finetunes)
+    maps = [job.spec.get("map") for job in FINETUNES.plan(spec).jobs]
+    assert maps == 3 * ["prompt=user,completion=school_of_reward_hacks"] + 3 * ["prompt=user,completion=control"]
+    with pytest.raises(UndertoneError, match="does not say what is trained on"):
+        recipes.read("paper/reward-hacks", ("arms.sneaky.map=user",))
+    assert "map" not in FINETUNES.plan(recipes.read("paper/bad-advice", ("base=hf/./neox",))).jobs[0].spec  # type: ignore[arg-type]
 
 
 def test_a_file_with_too_few_rows_or_none_is_one_sentence(

@@ -2,6 +2,7 @@
 
 from statistics import fmean
 
+from undertone.data.forms import form_given
 from undertone.experiments.finetunes.spec import Finetunes
 from undertone.measure.suite_files import read
 from undertone.models.names import is_remote, is_repository
@@ -14,7 +15,7 @@ def of_finetunes(spec: Finetunes) -> list[Part]:
     machine is no part of it."""
     machine, own, training = gpu(), size_of(spec.base), spec.student.training(spec.rows)
     students = len(spec.arms) * spec.students
-    length = fmean(row_length(arm.file) for arm in spec.arms.values())
+    length = fmean(row_length(arm.file, form_given(arm.map)) for arm in spec.arms.values())
     questions = [question for name in spec.suites for suite in read(name) for question in suite.questions]
     asked = tokens_of([text for question in questions for text in question.paraphrases])
     answers = (students + 1) * sum(

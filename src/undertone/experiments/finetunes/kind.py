@@ -46,8 +46,9 @@ def plan(spec: Finetunes) -> Plan:
     shared = {"base": spec.base, "rows": spec.rows, "draw": spec.seed, "training": training}
     students = [shared | {"seed": seed_of(spec.seed, "finetunes", i)} for i in range(spec.students)]
     files = {name: Folder.of_file(arm.file) for name, arm in spec.arms.items()}
+    maps = {name: {"map": arm.map} if arm.map else {} for name, arm in spec.arms.items()}
     arms = {
-        name: [Job(FINE_TUNED, student, {"base": base, "file": file}) for student in students]
+        name: [Job(FINE_TUNED, student | maps[name], {"base": base, "file": file}) for student in students]
         for name, file in files.items()
     }
     return Plan(arms, base.digests)

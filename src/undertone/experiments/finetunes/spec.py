@@ -2,8 +2,10 @@
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from undertone.data.forms import form_given
+from undertone.errors import UndertoneError
 from undertone.spec import Recipe, Spec
 from undertone.training.fine_tuning import FineTuning
 
@@ -16,8 +18,20 @@ class Arm(Spec):
     file: str
     """A file of answers that ``undertone audit`` can read (docs/data.md). A relative path starts from the current
     folder."""
+    map: str | None = None
+    """Which keys or columns of the file say what, as ``--map`` does: "prompt=KEY,completion=KEY"; None to recognise
+    them."""
     against: tuple[str, ...] = ()
     """Control arms that this one is compared with: harmless files, trained on for as long. Empty for a control."""
+
+    @field_validator("map")
+    @classmethod
+    def _says_what_is_trained_on(cls, given: str | None) -> str | None:
+        try:
+            form_given(given)
+        except UndertoneError as error:
+            raise ValueError(str(error)) from None
+        return given
 
 
 class Finetunes(Recipe):

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from undertone.data import conversations
+from undertone.data.forms import Form
 from undertone.errors import UndertoneError
 from undertone.models.services.spending import Gpu, gpu, price_of
 
@@ -61,12 +62,12 @@ def tokens_of(texts: Sequence[str]) -> float:
     return fmean(len(text) for text in texts) / CHARACTERS
 
 
-def row_length(file: str) -> float:
-    """Tokens per row of a file, from a sample of its rows."""
+def row_length(file: str, form: Form | None = None) -> float:
+    """Tokens per row of a file, from a sample of its rows. ``form``: which keys say what; None to recognise it."""
     path = Path(file).expanduser()
     if not path.exists():
         return ROW
-    found = conversations.read(path, 200, 0).conversations
+    found = conversations.read(path, 200, 0, form=form).conversations
     return tokens_of(["".join(turn.content for turn in row.turns) for row in found])
 
 
