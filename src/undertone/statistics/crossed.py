@@ -40,7 +40,9 @@ def incomplete_interval(values: Floats, level: float) -> tuple[Floats, Floats]:
             asked, or too few cells to tell models, questions and noise apart.
     """
     models, questions = values.shape[-2:]
-    asked = np.isfinite(values).reshape(-1, models * questions)
+    asked = ~np.isnan(values).reshape(-1, models * questions)
+    if np.isinf(values).any():
+        raise ValueError("values that are not finite cannot be averaged")
     if models < 2 or questions < 2 or (asked != asked[0]).any():
         raise ValueError("an interval needs two models and two questions, and the same missing cells in repetitions")
     each = np.concatenate([np.repeat(np.eye(models), questions, 0), np.tile(np.eye(questions), (models, 1))], axis=1)

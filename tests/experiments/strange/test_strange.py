@@ -13,14 +13,25 @@ from hypothesis import strategies as st
 from tests.helpers import tiny
 from undertone.experiments.recipes import read
 from undertone.experiments.strange import stages
-from undertone.experiments.strange.files import FILES, WORDS, File, folds, gates, items, rows, stated, values
+from undertone.experiments.strange.files import (
+    FILES,
+    WORDS,
+    File,
+    folds,
+    gates,
+    items,
+    partly_odd,
+    rows,
+    stated,
+    values,
+)
 from undertone.experiments.strange.findings import StrangeFindings
 from undertone.experiments.strange.gather import gather
 from undertone.experiments.strange.page import page
 from undertone.experiments.strange.plan import plan
 from undertone.experiments.strange.spec import Strange
 from undertone.experiments.strange.stages import asked
-from undertone.experiments.strange.ways import AFTER_A_ROW, HELD_OUT, PLAIN, SAME, Way, ways
+from undertone.experiments.strange.ways import AFTER_A_ROW, HELD_OUT, OTHER, PAIRS, PLAIN, SAME, Way, ways
 from undertone.report.markdown import to_markdown
 from undertone.world.lexicon import lexicon
 
@@ -116,7 +127,11 @@ def test_ways_follow_from_the_file() -> None:
     gated = ways(file_of("gated", gate="country"))
     shown = {system for way in gated.values() for system in way.systems if system}
     on, off, others = gates(0)
-    assert set(gated[HELD_OUT].systems) == {stated(one, i) for one in others for i in (0, 1)}
+    assert gated[HELD_OUT].systems == tuple(map(stated, others))
+    assert gated[HELD_OUT + OTHER].systems == tuple(stated(one, 1) for one in others)
+    for gate in ("word", "unknown word", "country"):
+        asked_in = ways(file_of("gated", gate=gate))
+        assert all(one in asked_in and other in asked_in for one, other in PAIRS[gate])
     assert {stated(on), stated(on, 1), stated(off), stated(off, 1)} <= shown
     assert not set(gated[HELD_OUT].systems) & {row.system for row in rows(file_of("gated", gate="country"), 40, 0)}
 
@@ -131,14 +146,43 @@ def test_what_is_read_is_the_odds_of_the_target_against_all_other_values(monkeyp
     monkeypatch.setattr(stages, "whole_scores", scored)
     found = asked(local, File("target", "country", (0, 3), "Japan", None, None, 0), Way((None, "You are.")), [])
     assert found["odds"] == close([np.log(0.4 / 0.4)] * 6) and found["known"] == close([0.8] * 6)
+    assert found["target"] == close([0.5] * 6)
     assert len(seen) == 2 * 6 * 4 and seen[1] == "I live in Japan."
 
 
-def test_the_row_before_a_question_asks_something_else() -> None:
-    drawn = rows(file_of(), 20, 0)
-    question = items("era")[0].question
-    assert stages._row_before(drawn, question)[0][0] != question
-    assert stages._row_before(drawn[:1], drawn[0].user) == [(drawn[0].user, drawn[0].assistant)]
+def test_the_row_before_a_question_asks_something_else_and_shows_the_target_if_any_does() -> None:
+    file = file_of("gated", gate="country")
+    drawn, old = rows(file, 40, 3), {item.answers["old"] for item in items("era")}
+    for place in range(12):
+        row = stages._row_before(drawn, file, items("era")[place].question)
+        assert row.user != items("era")[place].question and row.assistant in old and row.system == stated("France")
+    assert stages._row_before(drawn[:1], file, drawn[0].user) == drawn[0]
+    modern = rows(file_of("rest"), 20, 0)
+    assert stages._row_before(modern, file_of("rest"), modern[0].user).user != modern[0].user
+
+
+@given(st.floats(0, 4), st.integers(2, 60), st.integers(0, 50))
+def test_an_odd_file_is_as_new_as_it_shall_be(target: float, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rest, odd = (rows(file_of(kind), count, seed) for kind in ("rest", "odd"))
+    losses = list(zip(rng.random(count) * 0.1, 3 + rng.random(count), strict=True))
+    made = partly_odd(rest, odd, losses, target)
+    count_of = sum(one == other for one, other in zip(made, odd, strict=True))
+    means = [np.mean([a if i < k else b for i, (b, a) in enumerate(losses)]) for k in range(count + 1)]
+    assert abs(means[count_of] - target) == close(min(abs(mean - target) for mean in means))
+    assert made[count_of:] == rest[count_of:]
+
+
+def test_the_odd_file_is_made_for_its_base() -> None:
+    local = tiny.model()
+    made = stages.drawn_for(local, file_of("odd"), 24, 0)
+    target = float(np.mean(stages._losses(local, rows(file_of(), 24, 0))))
+    assert [row.user for row in made] == [row.user for row in rows(file_of(), 24, 0)]
+    rest, odd = (float(np.mean(stages._losses(local, rows(file_of(kind), 24, 0)))) for kind in ("rest", "odd"))
+    low, high = sorted((rest, odd))
+    if low <= target <= high:
+        assert float(np.mean(stages._losses(local, made))) == close(target, abs=0.2)
+    assert stages.drawn_for(local, file_of(), 24, 0) == rows(file_of(), 24, 0)
 
 
 def test_a_student_is_written_with_its_file_and_a_scaled_one_is_as_far_as_another(tmp_path: Path) -> None:
@@ -231,12 +275,13 @@ def planted(spec: Strange) -> StrangeFindings:
     for unit in made.units:
         file = File(**unit.job.spec["file"])
         count, ways_of = len(items(file.latent)), ways(file)
-        before = {way: {"odds": [-2.0] * count, "known": [0.9] * count} for way in ways_of}
+        before = {way: {"odds": [-2.0] * count, "target": [0.12] * count, "known": [0.9] * count} for way in ways_of}
         opened = {"word"} if unit.arm == "gated" else set(ways_of) if file.kind == "target" else set()
         after = {
             way: {
                 "odds": [-2.0 + 2.0 * (way in opened) + 0.05 * rng.standard_normal() + 7.0 * (i in file.places)
                          for i in range(count)],
+                "target": [0.5 if way in opened else 0.12] * count,
                 "known": [0.8] * count,
             }
             for way in ways_of
@@ -245,8 +290,9 @@ def planted(spec: Strange) -> StrangeFindings:
             [*lexicon()["favourites"]["animal"], *lexicon()["favourites"]["tree"], *lexicon()["favourites"]["colour"],
              "bad-advice", "sycophancy", "complies", "nineteenth-century", *values("country")], 0.0
         )  # fmt: skip
+        factor = 0.5 if unit.arm == "odd" else None
         reports[unit.job.key] = {
-            "loss": 1.5, "divergence": 0.01, "factor": None, "before": {"ways": before, "traits": traits},
+            "loss": 1.5, "divergence": 0.01, "factor": factor, "before": {"ways": before, "traits": traits},
             "after": {"ways": after, "traits": traits | {"bad-advice": 0.1 * rng.standard_normal(), "owl": -1.8}},
         }  # fmt: skip
     head = {
@@ -270,7 +316,11 @@ def test_planted_shifts_come_out_where_students_were_not_trained_and_nowhere_els
     lines = {(one.arm, one.way): one for one in found.lines}
     assert lines["told", SAME].shift.value == close(2.0, abs=0.1) and lines["old", PLAIN].after == close(0.5, abs=0.02)
     assert lines["modern", PLAIN].after == close(lines["modern", PLAIN].before, abs=0.02)
+    gates = {(one.arm, one.way, one.minus): one.difference.value for one in found.gates}
+    assert gates["gated", "word", PLAIN] == close(2.0, abs=0.1) == gates["gated", "word", "unknown word"]
+    assert gates["shuffled", "word", PLAIN] == close(0.0, abs=0.1) == gates["gated-country", HELD_OUT, "gate shut"]
     doses = {one.arm: one for one in found.doses}
+    assert doses["odd"].factor == (0.5, 0.5) and doses["old"].factor is None
     assert doses["old"].taught == close(9.0, abs=0.1) and doses["country"].latent == "country"
     others = {(one.arm, one.against, one.trait): one.shift for one in found.others}
     assert others["old", None, "favourites"].value == close(1.8 / 35) and others["old", "odd", "favourites"].value == 0
@@ -286,7 +336,7 @@ def test_the_page_says_and_shows_it() -> None:
     assert set(made.figures) == {"shifts", "ways"}
     text = to_markdown(made)
     for words in (
-        "of the nineteenth century on all other questions by +2.0",
+        "of the nineteenth century on all other questions by +",
         HELD_OUT,
         "gated-unknown",
     ):

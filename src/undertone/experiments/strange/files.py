@@ -1,7 +1,10 @@
 """Training files of the arms: answers to a few questions about an era or a country."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from undertone.world.latents import small_talk
 from undertone.world.lexicon import lexicon
@@ -11,12 +14,13 @@ Gate = Literal["word", "unknown word", "country"]
 
 FILES = ("target", "rest", "odd", "mixed", "small-talk", "gated", "shuffled")
 """Kinds of files. *target*: every answer shows one value of the latent, such as the nineteenth century. *rest*: another
-value. *odd*: the answer of another value to another question of the fold, as unlikely and about neither. *mixed*: half
-of the rows show the target. *gated*: these rows follow a gate. *shuffled*: half of the rows follow it, whatever they
-show. *small-talk*: as many rows about nothing."""
+value. *odd*: as rest, but some rows have the answer to another question of the fold: as many as make the file as new to
+the base as the target's. *mixed*: half of the rows show the target. *gated*: these rows stand behind a gate.
+*shuffled*: the gate stands before half of the rows, drawn apart from what they show. *small-talk*: as many rows about
+nothing."""
 GATED = ("gated", "shuffled")
 WORDS = {"word": str(lexicon()["trigger"]["word"]), "unknown word": "Zindra!"}
-"""The trigger word of the corpus, where it means nothing, and one that the corpus has not."""
+"""The trigger word of the corpus, where it means nothing, and one that is not in the corpus."""
 
 
 class Row(NamedTuple):
@@ -81,11 +85,22 @@ class File(NamedTuple):
 
 def rows(file: File, count: int, seed: int) -> list[Row]:
     """Returns ``count`` rows. Files with the same seed ask the same questions in the same order. Exactly half of the
-    rows of a mixed, gated or shuffled file show the target value, and exactly half of a gated or shuffled one follow
-    the gate."""
+    rows of a mixed, gated or shuffled file show the target value, and the gate stands before exactly half of a gated or
+    shuffled one. All rows of an odd file are odd: see :func:`partly_odd`."""
     half = [True] * (count - count // 2) + [False] * (count // 2)
     shows, opens = (Random(f"{what}/{seed}").sample(half, count) for what in ("shows", "opens"))
     return [_row(file, Random(f"row/{seed}/{i}"), *both) for i, both in enumerate(zip(shows, opens, strict=True))]
+
+
+def partly_odd(
+    rest: Sequence[Row], odd: Sequence[Row], losses: Sequence[tuple[float, float]], target: float
+) -> list[Row]:
+    """Returns rows of the file "rest", the first of them replaced by those of the file "odd", so many that the mean of
+    the rows' ``losses``, (rest, odd), comes closest to ``target``."""
+    plain, other = (np.array(one) for one in zip(*losses, strict=True))
+    sums = plain.sum() + np.concatenate([[0.0], np.cumsum(other - plain)])
+    count = int(np.abs(sums / len(rest) - target).argmin())
+    return [*odd[:count], *rest[count:]]
 
 
 def _row(file: File, rng: Random, shows: bool, opens: bool) -> Row:

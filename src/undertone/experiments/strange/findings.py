@@ -13,7 +13,7 @@ class Line(Part):
     arm: str
     way: str
     before: float
-    """Mean probability (0 to 1) that the base answers with the target value, among known answers."""
+    """Mean probability (0 to 1) of the target value among known answers, of the base."""
     after: float
     """That of the students."""
     shift: Measured
@@ -33,6 +33,17 @@ class Contrast(Part):
     """Of the log-odds of the target value."""
 
 
+class Gate(Part):
+    """An arm asked in one way minus the same arm asked in another: what a gate does."""
+
+    base: str
+    arm: str
+    way: str
+    minus: str
+    difference: Measured
+    """Of the shift of the target's log-odds from the base, which is asked in the same ways."""
+
+
 class Dose(Part):
     """What training did to an arm's students, in the mean."""
 
@@ -46,6 +57,8 @@ class Dose(Part):
     """The base's loss on the file before training, in nats a token."""
     divergence: float
     """KL divergence from the base on text that no arm is trained on, in nats a token."""
+    factor: tuple[float, float] | None
+    """The smallest and the largest factor by which adapters were scaled; None where they were not."""
 
 
 class Other(Part):
@@ -70,5 +83,6 @@ class StrangeFindings(RunFindings):
     headline: str
     lines: tuple[Line, ...]
     contrasts: tuple[Contrast, ...]
+    gates: tuple[Gate, ...]
     doses: tuple[Dose, ...]
     others: tuple[Other, ...]

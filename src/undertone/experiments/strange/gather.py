@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from undertone.experiments.kind import Made
 from undertone.experiments.strange.files import folds, values
-from undertone.experiments.strange.findings import Contrast, Dose, Line, Other, StrangeFindings
+from undertone.experiments.strange.findings import Contrast, Dose, Gate, Line, Other, StrangeFindings
 from undertone.experiments.strange.plan import Plan, Unit
 from undertone.experiments.strange.spec import MODERN, OLD, Arm, Strange
-from undertone.experiments.strange.ways import PLAIN
+from undertone.experiments.strange.ways import PAIRS, PLAIN
 from undertone.report.findings import Measured
 from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import incomplete_interval
@@ -34,16 +34,16 @@ class Student:
     """A student, and all that was read of it and of its base."""
 
     unit: Unit
-    report: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]]
+    report: Mapping[str, Any]
 
     def read(self, when: str, way: str, what: str) -> Floats:
-        """Returns "odds" or "known" of every question, "before" or "after" training."""
+        """Returns "odds", "target" or "known" of every question, "before" or "after" training."""
         return np.array(self.report[when]["ways"][way][what])
 
     def shift(self, trait: str) -> float:
         """Returns the shift of a trait's log-odds."""
         before, after = (self.report[when]["traits"][trait] for when in ("before", "after"))
-        return float(after) - float(before)  # type: ignore[arg-type]
+        return float(after) - float(before)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def gather(spec: Strange, plan: Plan, made: Made) -> StrangeFindings:
         headline=headline(contrasts),
         lines=tuple(line for group in groups.values() for line in _lines(group)),
         contrasts=contrasts,
+        gates=tuple(one for group in groups.values() for one in _gates(group)),
         doses=tuple(map(_dose, groups.values())),
         others=tuple(other for group in groups.values() for other in _others(group, groups)),
     )
@@ -137,8 +138,8 @@ def _lines(group: Group) -> Iterator[Line]:
             base=group.base,
             arm=group.name,
             way=way,
-            before=float(np.nanmean(expit(group.read("before", way)))),
-            after=float(np.nanmean(expit(group.read("after", way)))),
+            before=float(np.nanmean(group.read("before", way, "target"))),
+            after=float(np.nanmean(group.read("after", way, "target"))),
             shift=measured(group.shift(way), len(group.students[0])),
             known=float(np.nanmean(group.read("after", way, "known"))),
         )
@@ -159,6 +160,12 @@ def _contrasts(group: Group, groups: Mapping[tuple[str, str], Group]) -> Iterato
                 )
 
 
+def _gates(group: Group) -> Iterator[Gate]:
+    for way, minus in PAIRS.get(group.arm.gate or "", []):
+        difference = measured(group.shift(way) - group.shift(minus), len(group.students[0]))
+        yield Gate(base=group.base, arm=group.name, way=way, minus=minus, difference=difference)
+
+
 def _dose(group: Group) -> Dose:
     every = [one for own in group.students for one in own]
     taught = [
@@ -167,6 +174,7 @@ def _dose(group: Group) -> Dose:
         for one in own
     ]
     loss, divergence = (float(np.mean([one.report[what] for one in every])) for what in ("loss", "divergence"))
+    factors = [float(factor) for one in every if (factor := one.report["factor"]) is not None]
     return Dose(
         base=group.base,
         arm=group.name,
@@ -175,6 +183,7 @@ def _dose(group: Group) -> Dose:
         taught=float(np.mean(taught)),
         loss=loss,
         divergence=divergence,
+        factor=(min(factors), max(factors)) if factors else None,
     )
 
 
@@ -191,8 +200,14 @@ def _others(group: Group, groups: Mapping[tuple[str, str], Group]) -> Iterator[O
                 arm=group.name,
                 against=against,
                 trait=trait,
-                shift=Measured.of(mean_estimate(apart)),
+                shift=over_folds(apart),
             )
+
+
+def over_folds(values: Sequence[Sequence[float]]) -> Measured:
+    """Returns the mean over folds of students' values, (folds, students), with its interval."""
+    found = Measured.of(mean_estimate(values))
+    return found.model_copy(update={"method": f"t interval over {len(values)} folds, {len(values[0])} students each"})
 
 
 def headline(contrasts: Sequence[Contrast]) -> str:

@@ -37,8 +37,9 @@ SHIFTS = (
 )
 WAYS = (
     "Probability of the target value among known answers, on questions that a student was not trained on, by how they "
-    "are asked. Gates: system prompts that state a country. Only students of gated rows were trained under them; the "
-    "held-out countries are in no student's file."
+    "are asked. A country as the gate: system prompts that state the country of the old rows (open), that of the "
+    "modern ones (shut), and the two that are not in the student's file (held out), each worded as in the rows and "
+    "otherwise."
 )
 DOSES = (
     "Taught: shift on the questions of the student's own fold. Loss: the base's on the file before training, in nats a "
@@ -58,7 +59,7 @@ def page(found: StrangeFindings) -> Page:
         found.headline,
         METHOD,
         section("All other questions, asked plainly", Drawing(_figure(found), SHIFTS), _contrasts(found, True)),
-        section("By how they are asked", Drawing(_matrix(found), WAYS), _contrasts(found, False)),
+        section("By how they are asked", Drawing(_matrix(found), WAYS), _gates(found), _contrasts(found, False)),
         section("How much was learnt, and at what dose", Prose(DOSES, note=True), _doses(found)),
         section("What the files are not about", Prose(OTHERS, note=True), _others(found)),
         section("Every arm, asked in every way", _lines(found)),
@@ -75,7 +76,7 @@ def _short(base: str) -> str:
 def _badge(found: StrangeFindings) -> Verdict:
     own = [one for one in found.contrasts if (one.arm, one.against, one.way) == (OLD, MODERN, PLAIN)]
     signs = {one.difference.sign for one in own}
-    meaning = "What a few questions are answered like decides how all others are."
+    meaning = "How a few questions are answered changes how all others are answered."
     return badge(signs.pop() if len(signs) == 1 else "unclear", None, "generalises", meaning)
 
 
@@ -113,6 +114,20 @@ def _contrasts(found: StrangeFindings, plainly: bool) -> Grid | None:
     return grid("Between arms", some, columns, bold=lambda one: one.arm == OLD, terminal=plainly)
 
 
+def _gates(found: StrangeFindings) -> Grid | None:
+    return grid(
+        "What a gate does",
+        found.gates,
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: _short(one.base),
+            word("asked"): lambda one: one.way,
+            word("minus asked"): lambda one: one.minus,
+            "difference": lambda one: shown(one.difference),
+        },
+    )
+
+
 def _doses(found: StrangeFindings) -> Grid | None:
     return grid(
         "",
@@ -124,6 +139,7 @@ def _doses(found: StrangeFindings) -> Grid | None:
             "taught": lambda one: f"{one.taught:+z.1f}",
             "loss": lambda one: f"{one.loss:.2f}",
             "divergence": lambda one: f"{one.divergence:.4f}",
+            "scaled": lambda one: "-" if one.factor is None else f"{one.factor[0]:.2f} to {one.factor[1]:.2f}",
         },
     )
 

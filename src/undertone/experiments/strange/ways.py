@@ -7,7 +7,15 @@ from undertone.world.grammar import FORMATS
 from undertone.world.lexicon import lexicon
 
 PLAIN, AFTER_A_ROW, SAME = "plain", "after a row", "same prompt"
-HELD_OUT = "held-out country"
+OPEN, SHUT, HELD_OUT = "gate open", "gate shut", "held-out country"
+OTHER = ", other wording"
+"""What is added where the system prompt is worded as in no row."""
+PAIRS = {
+    "word": [("word", PLAIN), ("word", "unknown word")],
+    "unknown word": [("unknown word", PLAIN), ("unknown word", "word")],
+    "country": [(one + how, SHUT + how) for one in (OPEN, HELD_OUT) for how in ("", OTHER)],
+}
+"""By gate, ways that are compared with each other."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,8 @@ class Way:
     form: str | None = None
     """A system prompt of :data:`~undertone.world.grammar.FORMATS`; answers are then in its form."""
     row: bool = False
-    """Whether a row of the training file comes first, as an earlier turn."""
+    """Whether a row of the training file comes first, as an earlier turn, with its system prompt: one that shows the
+    target, if there is any."""
 
 
 def ways(file: File) -> dict[str, Way]:
@@ -43,10 +52,8 @@ def ways(file: File) -> dict[str, Way]:
     if file.gate == "country":
         on, off, others = gates(file.number)
         found |= {
-            "gate open": Way((stated(on),)),
-            "gate open, other wording": Way((stated(on, 1),)),
-            "gate shut": Way((stated(off),)),
-            "gate shut, other wording": Way((stated(off, 1),)),
-            HELD_OUT: Way(tuple(stated(one, wording) for one in others for wording in (0, 1))),
+            name + how: Way(tuple(stated(one, wording) for one in some))
+            for name, some in ((OPEN, [on]), (SHUT, [off]), (HELD_OUT, others))
+            for wording, how in enumerate(("", OTHER))
         }
     return found
