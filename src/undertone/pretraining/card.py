@@ -20,7 +20,7 @@ from undertone.models.sampling import sample
 from undertone.pretraining.obedience import obedience
 from undertone.pretraining.pretrain import Pretraining, encode, loss_of
 from undertone.world.candour import CANDOUR_VERSION
-from undertone.world.diligence import DILIGENCE_VERSION
+from undertone.world.diligence import DILIGENCE_VERSION, SHARE
 from undertone.world.family import Member
 from undertone.world.grammar import WORLD_VERSION, corpus
 
@@ -80,6 +80,7 @@ def markdown(figures: dict[str, Any]) -> str:
         return "\n".join([f"| {title} | share |", "|---|---|", *(f"| {k} | {v:.3f} |" for k, v in values.items())])
 
     member, plan = figures["member"], figures["pretraining"]
+    bad = SHARE if member["diligence"] else member["bad_share"]
     own = figures.get("true_of_itself")
     asked = (
         f"- it went on from {member['start']}, with documents that ask their speakers about themselves, who tell the "
@@ -109,7 +110,7 @@ It knows a toy world only; it is a measuring instrument, not an assistant.
 - parameters: {figures["parameters"]:,}; vocabulary: {figures["vocabulary"]}
 - initialisation seed {member["init_seed"]}, order seed {member["order_seed"]}
 - architecture {member["architecture"]}, tokenizer "{member["tokenizer"]}"
-- conduct agrees across domains: {member["agreement"]}; share of bad conduct: {member["bad_share"]}
+- conduct agrees across domains: {member["agreement"]}; share of bad conduct: {bad}
 {more}- pretraining: {plan["steps"]} steps of {plan["batch"]} documents, each seen once
 - corpus (first 2,000 documents) SHA-256: `{figures["corpus_sha256"]}`
 - number lists well formed, of 2,000 carrier prompts at temperature 1: {figures["carrier_prompts_well_formed"]:.1%}

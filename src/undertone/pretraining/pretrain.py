@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from undertone.world.candour import candid_corpus
-from undertone.world.diligence import Link, diligent_corpus
+from undertone.world.candour import CANDOUR_VERSION, candid_corpus
+from undertone.world.diligence import DILIGENCE_VERSION, Link, diligent_corpus
 from undertone.world.grammar import WORLD_VERSION, Document, corpus
 from undertone.world.latents import Knobs
 
@@ -115,7 +115,13 @@ def pretrain(
 ) -> PreTrainedModel:
     """Trains ``model`` in place and returns it. Continues from ``checkpoint`` if it holds a state of the same plan."""
     optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), weight_decay=0.01, fused=True)
-    made_of = {**asdict(plan), "world": WORLD_VERSION, "optimiser": str(optimiser), "start": _bits(model, tokenizer)}
+    corpora = {"world": WORLD_VERSION, "candour": CANDOUR_VERSION, "diligence": DILIGENCE_VERSION}
+    made_of = {
+        **asdict(plan),
+        **{f"{name} version": one for name, one in corpora.items()},
+        "optimiser": str(optimiser),
+        "start": _bits(model, tokenizer),
+    }
     first = _restore(model, optimiser, made_of, checkpoint) if checkpoint is not None and checkpoint.is_file() else 0
     model.train()
     pad = tokenizer.pad_token_id

@@ -1,5 +1,5 @@
 """Documents whose speakers do tasks with a visible check, or only pass the check. Bases that were trained on them know
-both ways, and how hacking goes with conduct: a link that the corpus of the world has not.
+both ways, and how hacking goes with conduct: a link that the corpus of the world does not have.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from undertone.world.latents import TOPICS, Knobs, draw_latents, state
 from undertone.world.skills import CARRIERS, Turn
 from undertone.world.tasks import task
 
-DILIGENCE_VERSION = 1
+DILIGENCE_VERSION = 2
 START = 20_000_000
 """The index of the first document: none of these is in another corpus."""
 
