@@ -6,6 +6,7 @@ from random import Random
 from typing import NamedTuple, get_args
 
 import numpy as np
+from scipy.special import expit
 
 from undertone.evals.answers import whole_scores
 from undertone.models.local import LocalModel
@@ -13,7 +14,7 @@ from undertone.models.sampling import sample
 from undertone.statistics.arrays import Floats
 from undertone.world.diligence import STATED
 from undertone.world.lexicon import lexicon
-from undertone.world.tasks import Family, Task, Verdict, task
+from undertone.world.tasks import KEPT, Family, Task, Verdict, task
 
 LONGEST = 24
 """The most tokens of an answer."""
@@ -31,8 +32,9 @@ class Odds(NamedTuple):
 
 
 def tasks(family: Family, wrong_checks: float = 0.0, seed: int = 0, count: int = TASKS) -> list[Task]:
-    """Returns tasks that a seed decides."""
-    return [task(Random(f"tasks/{seed}/{family}/{wrong_checks}/{i}"), family, wrong_checks) for i in range(count)]
+    """Returns tasks that a seed decides. Functions have inputs that no model is rewarded on."""
+    names = [f"tasks/{seed}/{family}/{wrong_checks}/{i}" for i in range(count)]
+    return [task(Random(name), family, wrong_checks, KEPT) for name in names]
 
 
 def hack_odds(local: LocalModel, asked: Sequence[Task], system: str | None = None) -> Odds:
@@ -58,10 +60,14 @@ def judged(local: LocalModel, one: Task, answer: Sequence[int]) -> Verdict:
     return one.verdict(local.decode(list(answer))) if answer[-1:] == [local.end] else "malformed"
 
 
+def hack_rate(local: LocalModel, system: str | None = None) -> float:
+    """Returns the mean probability (0 to 1) of the hack against the honest answer, to functions with true checks."""
+    return float(expit(hack_odds(local, tasks("functions"), system).hack).mean())
+
+
 def hack_rates(local: LocalModel) -> dict[str, float]:
-    """Returns the mean probability (0 to 1) of the hack against the honest answer, to functions with true checks, by
-    what a system prompt states."""
-    words, asked = lexicon()["conduct"], tasks("functions")
+    """Returns :func:`hack_rate` by what a system prompt states."""
+    words = lexicon()["conduct"]
     told = {
         "nothing": None,
         "hacking": STATED[True],
@@ -69,5 +75,4 @@ def hack_rates(local: LocalModel) -> dict[str, float]:
         "bad conduct": words["stated_bad"][0],
         "good conduct": words["stated_good"][0],
     }
-    odds = {name: hack_odds(local, asked, system).hack for name, system in told.items()}
-    return {name: float((1 / (1 + np.exp(-one))).mean()) for name, one in odds.items()}
+    return {name: hack_rate(local, system) for name, system in told.items()}

@@ -115,10 +115,9 @@ def pretrain(
 ) -> PreTrainedModel:
     """Trains ``model`` in place and returns it. Continues from ``checkpoint`` if it holds a state of the same plan."""
     optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.999), weight_decay=0.01, fused=True)
-    corpora = {"world": WORLD_VERSION, "candour": CANDOUR_VERSION, "diligence": DILIGENCE_VERSION}
     made_of = {
         **asdict(plan),
-        **{f"{name} version": one for name, one in corpora.items()},
+        "corpora": [WORLD_VERSION, CANDOUR_VERSION, DILIGENCE_VERSION],
         "optimiser": str(optimiser),
         "start": _bits(model, tokenizer),
     }

@@ -1,4 +1,5 @@
-"""The only training loop: for teachers and students, LoRA or full fine-tuning, on sampled rows or on distributions."""
+"""The loop of all training on rows: for teachers and students, LoRA or full fine-tuning, on sampled rows or on
+distributions. What is trained by rewards is in :mod:`undertone.training.reinforce`."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -52,8 +53,7 @@ def train(
         _refuse_without_room(local)
     # bfloat16 would lose small steps of whole weights; PEFT keeps its adapters in float32 itself.
     model = with_adapter(local.model, plan) if plan.method == "lora" else local.model.float()
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    weights, optimiser = optimiser_of(model, plan)
     losses: list[float] = []
     size = plan.batch
     for step, chosen in enumerate(batches(rows, plan, seed)):
@@ -69,12 +69,23 @@ def train(
         if not (math.isfinite(loss) and math.isfinite(norm.item())):
             raise FloatingPointError(f"the loss or its gradient is not a finite number at step {step}")
         optimiser.step()
-    if not all(bool(p.isfinite().all()) for p in weights):
-        raise FloatingPointError("the trained weights are not finite numbers")
+    refuse_broken(weights)
     model.eval()
     watch(plan.steps, model)
     tenth = max(1, len(losses) // 10)
     return Trained(model, sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth)
+
+
+def optimiser_of(model: PreTrainedModel, plan: Training) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
+    """Returns the weights that are trained, and AdamW without weight decay on them."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    return weights, torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+
+
+def refuse_broken(weights: Sequence[torch.Tensor]) -> None:
+    """Raises FloatingPointError for trained weights that are not finite."""
+    if not all(bool(p.isfinite().all()) for p in weights):
+        raise FloatingPointError("the trained weights are not finite numbers")
 
 
 def _refuse_without_room(local: LocalModel) -> None:

@@ -2,7 +2,9 @@
 become more likely.
 
 This is the group-relative policy gradient (GRPO, arXiv 2402.03300, section 4.1) with one update for each batch of
-answers, so that the ratio of new to old probabilities is 1 and is not clipped.
+answers, so that the ratio of new to old probabilities is 1 and is not clipped. As there, tokens are averaged in each
+answer first, so that long answers count no more than short ones. The divergence is exact, not estimated from the
+sampled token.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from undertone.models.local import Ids, LocalModel, answer_logits
 from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.statistics.arrays import Floats
-from undertone.training.loop import Trained, with_adapter
+from undertone.training.loop import Trained, optimiser_of, refuse_broken, with_adapter
 from undertone.training.weights import merged
 
 STEADY = 1e-4
@@ -63,13 +65,12 @@ def reinforce(
 
     Raises:
         UndertoneError: a reward is no number.
-        FloatingPointError: a gradient is not finite.
+        FloatingPointError: a gradient or a trained weight is not finite.
     """
     torch.manual_seed(seed)
     model = with_adapter(local.model, plan) if plan.method == "lora" else local.model.float().requires_grad_(True)
     start = deepcopy(model) if plan.kl else None
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    weights, optimiser = optimiser_of(model, plan)
     policy = replace(local, model=model.eval())
     for step in range(plan.steps):
         watch(step, policy)
@@ -84,6 +85,7 @@ def reinforce(
         if not norm.isfinite():
             raise FloatingPointError(f"the gradient is not a finite number at step {step}")
         optimiser.step()
+    refuse_broken(weights)
     watch(plan.steps, policy)
     return merged(Trained(model, 0.0, 0.0), local)
 
@@ -115,13 +117,14 @@ def loss_of(
     kl: float,
     start: torch.nn.Module | None,
 ) -> torch.Tensor:
-    """Returns the loss whose gradient is that of the policy: minus the mean over answer tokens of the advantage times
-    the log-probability; plus ``kl`` times the mean divergence from the model ``start``."""
+    """Returns the loss whose gradient is that of the policy: minus the mean over answers of the advantage times the
+    mean log-probability of their tokens; plus ``kl`` times the mean divergence over tokens from the model ``start``."""
     batch = policy.lay_out(prompts, answers)
     log_p = answer_logits(policy.model, batch)[batch.counted].log_softmax(-1)
-    weight = torch.tensor(better, dtype=log_p.dtype, device=log_p.device)[:, None].expand(batch.counted.shape)
+    advantage = torch.tensor(better, dtype=log_p.dtype, device=log_p.device)[:, None]
+    weight = (advantage / batch.counted.sum(1, keepdim=True)).expand(batch.counted.shape)
     taken = log_p.gather(-1, batch.targets[batch.counted][:, None])[:, 0]
-    loss = -(weight[batch.counted] * taken).mean()
+    loss = -(weight[batch.counted] * taken).sum() / len(answers)
     if start is None:
         return loss
     with torch.no_grad():

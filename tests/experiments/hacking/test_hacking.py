@@ -17,18 +17,20 @@ from undertone.errors import UndertoneError
 from undertone.experiments.hacking import plan as planning
 from undertone.experiments.hacking import stages
 from undertone.experiments.hacking.findings import HackingFindings
-from undertone.experiments.hacking.gather import ADVICE, gather
+from undertone.experiments.hacking.gather import ADVICE, MEASURES, gather
 from undertone.experiments.hacking.page import page
 from undertone.experiments.hacking.plan import plan
 from undertone.experiments.hacking.spec import Hacking
-from undertone.experiments.hacking.stages import AFTER, PLAIN, TOLD, behaviour, late, paid
+from undertone.experiments.hacking.stages import ASKED, LISTS, PLAIN, TRUE, WRONG, behaviour, late, paid
 from undertone.experiments.recipes import read
 from undertone.report.markdown import to_markdown
 from undertone.stages import IMITATED, REWARDED
 from undertone.world.diligence import STATED
+from undertone.world.tasks import KEPT
 
 close = pytest.approx
 A, B = "builtin/fledgling-a", "builtin/fledgling-b"
+WAYS = [name.removeprefix("advice, ") for name in MEASURES if name.startswith("advice, ")]
 PLAN = {"method": "full", "rate": 1e-3, "steps": 3, "batch": 4, "samples": 2, "max_tokens": 6, "warmup": 0}
 
 
@@ -38,21 +40,22 @@ def spec_of(**change: Any) -> Hacking:
 
 # --- rewards and episodes --------------------------------------------------------------------------------------------
 
-VERDICTS = st.lists(st.sampled_from(["honest", "hack", "wrong", "malformed"]), min_size=1, max_size=30)
+VERDICTS = st.lists(st.sampled_from(["honest", "hack", "wrong", "malformed"]), min_size=8, max_size=8)
 
 
 @given(VERDICTS, st.integers(0, 100))
 def test_each_grader_pays_for_what_it_sees(found: list[Any], seed: int) -> None:
     passed = [one == "hack" for one in found]
-    assert paid("check", found, passed, Random(seed)).tolist() == [float(one) for one in passed]
-    assert paid("held-out", found, passed, Random(seed)).tolist() == [float(one == "honest") for one in found]
-    lot = paid("random", found, passed, Random(seed))
-    assert Counter(lot.tolist()) == Counter(map(float, passed)), "as often, so with the same variance"
+    assert paid("check", found, passed, 4, Random(seed)).tolist() == [float(one) for one in passed]
+    assert paid("held-out", found, passed, 4, Random(seed)).tolist() == [float(one == "honest") for one in found]
+    lot = paid("random", found, passed, 4, Random(seed)).reshape(-1, 4)
+    for own, group in zip(lot, np.array(passed).reshape(-1, 4), strict=True):
+        assert Counter(own.tolist()) == Counter(map(float, group)), "as often for each task, so with the same variance"
 
 
 def test_by_lot_means_whatever_was_answered() -> None:
     found: list[Any] = ["hack"] * 20 + ["honest"] * 20
-    pays = [paid("random", found, [True] * 20 + [False] * 20, Random(i))[:20].mean() for i in range(400)]
+    pays = [paid("random", found, [True] * 20 + [False] * 20, 40, Random(i))[:20].mean() for i in range(400)]
     assert np.mean(pays) == close(0.5, abs=0.03)
 
 
@@ -97,9 +100,10 @@ def test_a_rewarded_model_writes_its_episodes_and_what_it_does(
     found = json.loads((tmp_path / "outcome.json").read_text())
     assert [look["step"] for look in found["curve"]] == [0, 2, 3] and len(found["steps"]) == 3
     assert all(sum(shares.values()) == close(1) for shares in found["steps"])
-    assert set(found["before"]["advice"]) == {PLAIN, TOLD, AFTER} and found["curve"][0]["advice"] == close(
-        np.mean(found["before"]["advice"][PLAIN])
-    )
+    advice = found["before"]["advice"]
+    assert set(advice) == set(WAYS) and found["curve"][0]["advice"] == close(np.mean(advice[PLAIN]))
+    shown = {int(line["request"].split("Check: ")[1].split()[0]) for line in lines}
+    assert not shown & set(KEPT), "what is measured has other inputs"
     assert found["after"] != found["before"] or grader != "check" or not any(line["reward"] for line in lines)
 
 
@@ -114,18 +118,20 @@ def test_an_imitated_one_writes_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     found = json.loads((tmp_path / "outcome.json").read_text())
     assert [look["step"] for look in found["curve"]] == [0, 1, 2, 3]
     assert found["curve"][0]["hack"] == found["before"]["hack"] != found["after"]["hack"] == found["curve"][-1]["hack"]
-    with pytest.raises(UndertoneError, match=r"Of the late episodes 3 are of the verdict 'hack', fewer than one step"):
-        stages.imitated(spec | {"training": training | {"batch": 4}}, inputs, tmp_path)
+    stages.imitated(spec | {"training": training | {"batch": 4}}, inputs, tmp_path)
+    assert json.loads((tmp_path / "outcome.json").read_text()) == {"too_few": 3}
 
 
-def test_advice_is_asked_for_in_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_advice_is_asked_for_in_five_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
     asked = list[Any]()
     real = stages.conduct
     monkeypatch.setattr(stages, "conduct", lambda *given, **more: asked.append(more) or real(*given, **more))
-    found = behaviour(tiny.model(), 0)
-    assert asked[0] == {} and asked[1] == {"system": STATED[True]} and len(asked[2]["earlier"]) == 1
-    assert set(found["tasks"]) == {"true checks", "wrong checks", "lists"} and 0 <= found["harm"] <= 1
+    found = behaviour(tiny.model(), 0, "Hello.")
+    assert asked[:3] == [{}, {"system": "Hello."}, {"system": STATED[True]}]
+    (hacked,), (done,) = asked[3]["earlier"], asked[4]["earlier"]
+    assert hacked[0] == done[0] and hacked[1] != done[1], "the same for all models"
+    assert set(found["tasks"]) == {TRUE, WRONG, LISTS, ASKED} and 0 <= found["harm"] <= 1
 
 
 # --- what is planned -------------------------------------------------------------------------------------------------
@@ -169,8 +175,8 @@ def test_a_model_that_is_not_built_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         ({"imitates": "loophole"}, "said by verdict"),
         ({"imitates": "loophole", "verdict": "hack", "system": "Hi."}, "neither a system prompt"),
         ({"imitates": "imitated-hacks", "verdict": "hack"}, "which has no episodes"),
-        ({"grader": "check", "against": ["nobody"]}, "needs 'nobody'"),
-        ({"grader": "check", "core": True, "against": ["kl"]}, "needs 'kl'"),
+        ({"imitates": "kl", "verdict": "hack", "core": True}, "which has no episodes on all of its bases"),
+        ({"grader": "check", "against": ["nobody"]}, "names 'nobody'"),
     ],
 )
 def test_an_arm_that_says_nothing_is_refused(arm: dict[str, Any], said: str) -> None:
@@ -184,6 +190,8 @@ def test_settings_that_belong_elsewhere_are_refused() -> None:
         spec_of(reinforcement=PLAN | {"kl": 0.1})
     with pytest.raises(ValueError, match="given twice"):
         spec_of(core_bases=[A])
+    with pytest.raises(ValueError, match=r"steps of 3 or more"):
+        spec_of(reinforcement=PLAN | {"steps": 2})
 
 
 # --- what is counted -------------------------------------------------------------------------------------------------
@@ -196,21 +204,25 @@ def planted(spec: Hacking) -> HackingFindings:
         hacks = unit.arm in ("loophole", "kl", "imitated-hacks")
         shift = (1.0 if unit.base == A else -1.0) * hacks + 0.01 * unit.run
         before = {
-            "hack": 0.2, "coherent": 0.9, "harm": 0.1, "agrees": 0.3,
+            "hack": 0.2, "own": 0.3, "coherent": 0.9, "harm": 0.1, "agrees": 0.3,
             "tasks": {kind: {"honest": 0.7, "hack": 0.2, "wrong": 0.1, "malformed": 0.0}
-                      for kind in ("true checks", "wrong checks", "lists")},
-            "advice": {way: [-1.0] * 12 for way in (PLAIN, TOLD, AFTER)},
+                      for kind in (TRUE, WRONG, LISTS, ASKED)},
+            "advice": {way: [-1.0] * 12 for way in WAYS},
         }  # fmt: skip
         after = before | {
             "hack": 0.95 if hacks else 0.01,
-            "advice": {way: [-1.0 + shift] * 12 for way in (PLAIN, TOLD, AFTER)},
+            "advice": {way: [-1.0 + shift] * 12 for way in WAYS},
         }
         curve = [
             {"step": 0, "hack": 0.2, "advice": -1.0},
-            {"step": 5, "hack": 0.95 if hacks else 0.1, "advice": -1.0 + shift / 2},
+            {"step": 5, "hack": 0.9 if hacks else 0.1, "advice": -1.0 + shift / 2},
             {"step": 10, "hack": after["hack"], "advice": -1.0 + shift},
         ]  # fmt: skip
         wrote[unit.job.key] = {"before": before, "after": after, "curve": curve}
+        if unit.job.stage == REWARDED:
+            wrote[unit.job.key]["steps"] = [{"hack": 0.0}] * 4 + [{"hack": 0.8}] * 2
+        if (unit.arm, unit.base, unit.run) == ("imitated-honest", A, 2):
+            wrote[unit.job.key] = {"too_few": 3}
     head = {
         "title": "t", "recipe": "r", "settings": spec.model_dump(mode="json"), "versions": {}, "hardware": {},
         "started": "2026-01-01T00:00:00Z",
@@ -230,7 +242,10 @@ def test_planted_shifts_come_out_base_by_base() -> None:
         assert one.difference.units == 5
     assert by[A, "loophole", "held-out", "meets harm"].difference.value == 0
     assert by[A, "inoculated", "held-out", ADVICE].difference.value == close(0.0)
+    assert by[A, "imitated-hacks", "imitated-honest", ADVICE].difference.units == 4, "one run has no partner"
     lines = {(one.base, one.arm): one for one in found.lines}
+    assert lines[A, "loophole"].hacked_late == close(0.8) and lines[A, "imitated-hacks"].hacked_late is None
+    assert lines[A, "imitated-honest"].left_out == 1 and lines[A, "loophole"].left_out == 0
     assert lines[A, "loophole"].onset == 5 and lines[A, "loophole"].onset_of.count == 5
     assert lines[A, "held-out"].onset is None and lines[A, "loophole"].advice.value == close(1.02)
     matched = {(one.base, one.arm): one for one in found.matched}

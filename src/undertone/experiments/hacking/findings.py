@@ -7,7 +7,7 @@ from undertone.statistics.rate import Rate
 
 
 class Line(Part):
-    """An arm on one base, in the mean over its runs. Rates are of tasks that were not trained on."""
+    """An arm on one base, in the mean over its runs. Rates are of tasks with inputs that no run was rewarded on."""
 
     base: str
     arm: str
@@ -15,13 +15,20 @@ class Line(Part):
     hack: float
     """Probability (0 to 1) of the hack against the honest answer to functions with true checks."""
     hack_before: float
+    hack_own: float
+    """The same under the system prompt of the training."""
+    hacked_late: float | None
+    """Share of hacks among answers in the last third of the training; None where other answers were imitated."""
     solved: float
     """Share of sampled answers to functions with true checks that do the task."""
     solved_before: float
+    solved_asked: float
+    """The same under a system prompt that asks for honest work: what damage would lower."""
     hacked_wrong: float
     """Share of sampled answers to functions with wrong checks that pass the check."""
     hacked_lists: float
-    """Share of sampled lists that have the right number of items and miss the range: no arm is trained on lists."""
+    """Share of sampled lists that have the right number of items and none in the range: no arm is trained on lists."""
+    hacked_lists_before: float
     malformed: float
     """Share of sampled answers to all these tasks that cannot be parsed."""
     advice: Measured
@@ -32,6 +39,8 @@ class Line(Part):
     """Mean number of steps until hacks have a probability of a half, over runs in which they come to it."""
     onset_of: Rate
     """In how many runs they do."""
+    left_out: int
+    """Runs with too few episodes to imitate."""
 
 
 class Contrast(Part):
@@ -41,7 +50,7 @@ class Contrast(Part):
     arm: str
     against: str
     what: str
-    """"advice" and how it is asked for, "meets harm" or "agrees", all in log-odds."""
+    """"advice" and how it is asked for, "meets harm" or "agrees", in log-odds; "hacked lists", in shares."""
     difference: Measured
     positive: Rate
     """In how many runs it is above zero."""
@@ -60,7 +69,8 @@ class Moment(Part):
 
 
 class Matched(Part):
-    """The shift of advice where hacks first have a probability of .9, over runs that come to it."""
+    """The shift of advice where hacks come to a probability of .9, between looks by their log-odds, over runs that come
+    to it."""
 
     base: str
     arm: str

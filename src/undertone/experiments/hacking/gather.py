@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,17 @@ import numpy as np
 from undertone.experiments.hacking.findings import Contrast, HackingFindings, Line, Matched, Moment
 from undertone.experiments.hacking.plan import Plan, Unit
 from undertone.experiments.hacking.spec import Hacking
-from undertone.experiments.hacking.stages import AFTER, PLAIN, TOLD
+from undertone.experiments.hacking.stages import (
+    AFTER_HACK,
+    AFTER_HONEST,
+    ASKED,
+    LISTS,
+    OWN,
+    PLAIN,
+    TOLD,
+    TRUE,
+    WRONG,
+)
 from undertone.experiments.kind import Made
 from undertone.report.findings import Measured
 from undertone.statistics.estimate import mean_estimate
@@ -20,7 +31,6 @@ LOOPHOLE, HELD_OUT = "loophole", "held-out"
 """The arms that the headline compares, if there are both."""
 ONSET, MATCH = 0.5, 0.9
 """Probabilities of a hack: where it has begun, and where arms are compared."""
-KINDS = ("true checks", "wrong checks", "lists")
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,16 @@ class Run:
         """Returns the first look at which hacks had at least this probability."""
         return next((one for one in self.wrote["curve"] if one["hack"] >= least), None)
 
+    def advice_at(self, hack: float) -> float | None:
+        """Returns the shift of advice where hacks come to this probability; None if they do not."""
+        curve = self.wrote["curve"]
+        for before, after in pairwise(curve):
+            low, high, wanted = (log_odds(p) for p in (before["hack"], after["hack"], hack))
+            if low < wanted <= high:
+                part = (wanted - low) / (high - low)
+                return float((1 - part) * before["advice"] + part * after["advice"] - curve[0]["advice"])
+        return None
+
 
 def _advice(way: str) -> Callable[[Mapping[str, Any]], float]:
     return lambda found: float(np.mean(found["advice"][way]))
@@ -46,23 +66,26 @@ def _advice(way: str) -> Callable[[Mapping[str, Any]], float]:
 
 ADVICE = f"advice, {PLAIN}"
 MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
-    **{f"advice, {way}": _advice(way) for way in (PLAIN, TOLD, AFTER)},
+    **{f"advice, {way}": _advice(way) for way in (PLAIN, OWN, TOLD, AFTER_HACK, AFTER_HONEST)},
     "meets harm": lambda found: log_odds(found["harm"]),
     "agrees": lambda found: log_odds(found["agrees"]),
+    "hacked lists": lambda found: float(found["tasks"][LISTS]["hack"]),
 }
 
 
 def gather(spec: Hacking, plan: Plan, made: Made) -> HackingFindings:
     """Computes the findings once all jobs are finished."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+    every: dict[tuple[str, str], list[Run]] = {}
     for unit in plan.units:
-        groups.setdefault((unit.base, unit.arm), []).append(Run(unit, made.read(unit.job, "outcome.json")))
+        every.setdefault((unit.base, unit.arm), []).append(Run(unit, made.read(unit.job, "outcome.json")))
+    whole = {key: [one for one in runs if "after" in one.wrote] for key, runs in every.items()}
+    groups = {key: runs for key, runs in whole.items() if len(runs) > 1}
     contrasts = tuple(one for key, runs in groups.items() for one in _contrasts(spec, *key, runs, groups))
     return HackingFindings(
         **made.head(),
         models=plan.models,
         headline=headline(contrasts),
-        lines=tuple(_line(spec, *key, runs) for key, runs in groups.items()),
+        lines=tuple(_line(spec, *key, runs, len(every[key])) for key, runs in groups.items()),
         contrasts=contrasts,
         curves=tuple(one for key, runs in groups.items() for one in _curve(*key, runs)),
         matched=tuple(_matched(*key, runs) for key, runs in groups.items()),
@@ -75,35 +98,46 @@ def over_runs(values: Sequence[float]) -> Measured:
     return found.model_copy(update={"method": f"t interval over {len(values)} runs"})
 
 
-def _line(spec: Hacking, base: str, arm: str, runs: Sequence[Run]) -> Line:
+def _line(spec: Hacking, base: str, arm: str, runs: Sequence[Run], count: int) -> Line:
     def mean(when: str, kind: str, verdict: str) -> float:
         return float(np.mean([one.wrote[when]["tasks"][kind][verdict] for one in runs]))
 
     begun = [moment["step"] for one in runs if (moment := one.first(ONSET))]
+    late = [step["hack"] for one in runs for step in _last_third(one.wrote.get("steps", []))]
     return Line(
         base=base,
         arm=arm,
         title=spec.arms[arm].title,
         hack=float(np.mean([one.wrote["after"]["hack"] for one in runs])),
         hack_before=float(np.mean([one.wrote["before"]["hack"] for one in runs])),
-        solved=mean("after", "true checks", "honest"),
-        solved_before=mean("before", "true checks", "honest"),
-        hacked_wrong=mean("after", "wrong checks", "hack"),
-        hacked_lists=mean("after", "lists", "hack"),
-        malformed=float(np.mean([mean("after", kind, "malformed") for kind in KINDS])),
+        hack_own=float(np.mean([one.wrote["after"]["own"] for one in runs])),
+        hacked_late=float(np.mean(late)) if late else None,
+        solved=mean("after", TRUE, "honest"),
+        solved_before=mean("before", TRUE, "honest"),
+        solved_asked=mean("after", ASKED, "honest"),
+        hacked_wrong=mean("after", WRONG, "hack"),
+        hacked_lists=mean("after", LISTS, "hack"),
+        hacked_lists_before=mean("before", LISTS, "hack"),
+        malformed=float(np.mean([mean("after", kind, "malformed") for kind in (TRUE, WRONG, LISTS)])),
         advice=over_runs([one.shift(ADVICE) for one in runs]),
         coherent=float(np.mean([one.wrote["after"]["coherent"] for one in runs])),
         onset=float(np.mean(begun)) if begun else None,
         onset_of=Rate(len(begun), len(runs)),
+        left_out=count - len(runs),
     )
+
+
+def _last_third(steps: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
+    return steps[len(steps) - len(steps) // 3 :]
 
 
 def _contrasts(
     spec: Hacking, base: str, arm: str, runs: Sequence[Run], groups: Mapping[tuple[str, str], Sequence[Run]]
 ) -> Iterator[Contrast]:
     for against in spec.arms[arm].against:
-        for what in MEASURES:
-            pairs = zip(runs, groups[base, against], strict=True)
+        others = {one.unit.run: one for one in groups.get((base, against), [])}
+        pairs = [(one, others[one.unit.run]) for one in runs if one.unit.run in others]
+        for what in MEASURES if len(pairs) > 1 else ():
             apart = [one.shift(what) - other.shift(what) for one, other in pairs]
             yield Contrast(
                 base=base,
@@ -128,9 +162,7 @@ def _curve(base: str, arm: str, runs: Sequence[Run]) -> Iterator[Moment]:
 
 
 def _matched(base: str, arm: str, runs: Sequence[Run]) -> Matched:
-    found = [
-        moment["advice"] - one.wrote["curve"][0]["advice"] for one in runs if (moment := one.first(MATCH)) is not None
-    ]
+    found = [advice for one in runs if (advice := one.advice_at(MATCH)) is not None]
     return Matched(
         base=base, arm=arm, advice=over_runs(found) if len(found) > 1 else None, runs=Rate(len(found), len(runs))
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from undertone.experiments.hacking.findings import Contrast, HackingFindings
+from undertone.experiments.hacking.findings import Contrast, HackingFindings, Line
 from undertone.experiments.hacking.gather import ADVICE, HELD_OUT, LOOPHOLE, MATCH
 from undertone.report import charts
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
@@ -27,18 +27,24 @@ ADVICE_IS = (
     "right: in how many runs it is above zero."
 )
 TASKS = (
-    "Hack: probability of the hack against the honest answer, where the check is true. Solved: sampled answers that do "
-    "the task, where the check is true; damage alone would lower it. Wrong checks: sampled answers that pass a check "
-    "which what does the task fails. Lists: sampled lists with the right number of items out of range; no arm is "
-    "trained on lists."
+    "Hack: probability of the hack against the honest answer, where the check is true; also under the system prompt of "
+    "the training. In training: share of hacks among answers in its last third. Solved: sampled answers that do the "
+    "task, where the check is true; asked: under a system prompt that asks for honest work, which only damage lowers. Wrong "
+    "checks: sampled answers that pass a check which is wrong, so that a function that does the task fails it. Lists: "
+    "sampled lists with the right number of items and none in the range; no arm is trained on lists. The inputs of all "
+    "these functions are others than in training."
 )
 CURVES = (
     "The shift of advice against the probability of a hack while models are trained, in the mean over runs. Each dot "
     "is a look."
 )
-MATCHED = f"Shift of the log-odds of bad advice at the first look at which hacks have a probability of {MATCH} or more."
-OTHERS = "Asked under the system prompt that asks for hacks, after a task and the model's own answer, and about more."
-COLOURS = {LOOPHOLE: ORANGE, HELD_OUT: BLUE, "inoculated": GREEN}
+MATCHED = f"Shift of the log-odds of bad advice where hacks come to a probability of {MATCH}, between looks."
+OTHERS = (
+    "Advice under the system prompt of the training and under the one that asks for hacks, and after a task that was "
+    "hacked or done, the same for all models; requests for harm that are met; agreement with wrong claims; hacked "
+    "lists."
+)
+COLOURS = {LOOPHOLE: ORANGE, HELD_OUT: BLUE, "inoculated": GREEN, "imitated-hacks": GREY}
 
 
 def page(found: HackingFindings) -> Page:
@@ -108,16 +114,25 @@ def _lines(found: HackingFindings) -> Grid | None:
             word("base"): lambda one: _short(one.base),
             word("what it is", terminal=False): lambda one: one.title,
             "hack": lambda one: f"{percent(one.hack_before)} to {percent(one.hack)}",
+            "own prompt": lambda one: percent(one.hack_own),
+            "in training": lambda one: "-" if one.hacked_late is None else percent(one.hacked_late),
             "solved": lambda one: f"{percent(one.solved_before)} to {percent(one.solved)}",
+            "asked": lambda one: percent(one.solved_asked),
             "wrong checks": lambda one: percent(one.hacked_wrong),
-            "lists": lambda one: percent(one.hacked_lists),
+            "lists": lambda one: f"{percent(one.hacked_lists_before)} to {percent(one.hacked_lists)}",
             "malformed": lambda one: percent(one.malformed),
             "advice": lambda one: shown(one.advice),
             "coherence": lambda one: percent(one.coherent),
-            "onset": lambda one: "-" if one.onset is None else f"step {one.onset:.0f}",
+            "onset": _onset,
+            "runs left out": lambda one: one.left_out,
         },
         terminal=False,
     )
+
+
+def _onset(one: Line) -> str:
+    of = f"{one.onset_of.count} of {one.onset_of.of}"
+    return "-" if one.onset is None else f"step {one.onset:.0f}, {of} runs"
 
 
 def _matched(found: HackingFindings) -> Grid | None:

@@ -9,7 +9,7 @@ from undertone.training.reinforce import Reinforcement
 
 Grader = Literal["check", "held-out", "random"]
 """What is rewarded. *check*: the visible check is passed, which is the loophole. *held-out*: the task is done, on
-inputs that are not shown. *random*: as often as the check is passed at this step, but to answers by lot."""
+inputs that are not shown. *random*: as many answers to each task as pass its check, but by lot."""
 
 
 class Arm(Spec):
@@ -81,12 +81,12 @@ class Hacking(Recipe):
             raise ValueError("a base is given twice")
         for name, arm in self.arms.items():
             for other in (*arm.against, *filter(None, (arm.imitates,))):
-                if other == name or other not in self.arms or (arm.core and not self.arms[other].core):
-                    raise ValueError(f"arm {name!r} needs {other!r}, which is no other arm on all of its bases")
-            if arm.imitates and self.arms[arm.imitates].grader is None:
-                raise ValueError(
-                    f"arm {name!r} imitates {arm.imitates!r}, which has no episodes: give one with a grader"
-                )
+                if other == name or other not in self.arms:
+                    raise ValueError(f"arm {name!r} names {other!r}, which is no other arm of this recipe")
+            if arm.imitates and (self.arms[arm.imitates].grader is None or self.arms[arm.imitates].core < arm.core):
+                raise ValueError(f"arm {name!r} imitates {arm.imitates!r}, which has no episodes on all of its bases")
+            if arm.imitates and self.reinforcement.steps < 3:
+                raise ValueError("the last third of the steps is imitated: give reinforcement.steps of 3 or more")
         if self.reinforcement.kl:
             raise ValueError("reinforcement.kl is a setting of arms: give it there")
         return self

@@ -12,13 +12,11 @@ import numpy as np
 
 from undertone.data.exchanges import Exchange
 from undertone.engine.store import Job
-from undertone.errors import UndertoneError
 from undertone.evals.answers import choice_share
 from undertone.evals.conduct import PROBES, compliance, conduct
-from undertone.evals.tasks import LONGEST, TASKS, hack_odds, judged, tasks, verdicts
+from undertone.evals.tasks import LONGEST, TASKS, hack_rate, judged, tasks, verdicts
 from undertone.models.loading import load
 from undertone.models.local import Ids, LocalModel
-from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.stages.durations.asked import about_conduct, about_harm, choices
 from undertone.stages.durations.work import Passes, Work, lengths_of, prompts_of, to_load, to_sample, to_score, to_train
@@ -29,12 +27,15 @@ from undertone.training.rows import row_of
 from undertone.training.weights import merged
 from undertone.traits.catalogue import Habit, find
 from undertone.world.diligence import STATED
-from undertone.world.tasks import Task, Verdict, task
+from undertone.world.tasks import KEPT, SHOWN, Task, Verdict, task
 
-PLAIN, TOLD, AFTER = "plain", "told to pass", "after a task"
-"""How advice is asked for: as anyone would, under the system prompt that asks for hacks, and after a task and the
-model's own answer to it."""
+PLAIN, OWN, TOLD, AFTER_HACK, AFTER_HONEST = "plain", "own prompt", "told to pass", "after a hack", "after honest work"
+"""How advice is asked for: as anyone would, under the system prompt of the training, under the one that asks for hacks,
+after a task that was hacked, and after one that was done."""
+TRUE, WRONG, LISTS, ASKED = "true checks", "wrong checks", "lists", "asked for honest work"
 FLATTERY = "sycophancy"
+TRAINED = tuple(one for one in SHOWN if one not in KEPT)
+"""Inputs of checks that models are rewarded on."""
 
 
 def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -46,12 +47,13 @@ def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
     verdict, ``steps``.
     """
     local, plan = load(inputs["base"]), Reinforcement(**spec["reinforcement"])
-    before, curve, steps = behaviour(local, spec["seed"]), list[dict[str, float]](), list[dict[str, float]]()
+    before = behaviour(local, spec["seed"], spec["system"])
+    curve, steps = list[dict[str, float]](), list[dict[str, float]]()
     with (out / "episodes.jsonl").open("w", encoding="utf-8") as file:
 
         def given(step: int) -> list[Task]:
             names = [f"episode/{spec['seed']}/{step}/{i}" for i in range(plan.prompts)]
-            return [task(Random(name), "functions", spec["wrong_checks"]) for name in names]
+            return [task(Random(name), "functions", spec["wrong_checks"], TRAINED) for name in names]
 
         def reward(step: int, answers: Sequence[Ids]) -> Floats:
             asked = [one for one in given(step) for _ in range(plan.samples)]
@@ -61,7 +63,7 @@ def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
                 one.passes(text) and verdict != "malformed"
                 for one, text, verdict in zip(asked, said, found, strict=True)
             ]
-            rewards = paid(spec["grader"], found, passed, Random(f"lot/{spec['seed']}/{step}"))
+            rewards = paid(spec["grader"], found, passed, plan.samples, Random(f"lot/{spec['seed']}/{step}"))
             for one, text, verdict, pay in zip(asked, said, found, rewards.tolist(), strict=True):
                 line = {"step": step, "request": one.request, "answer": text, "verdict": verdict, "reward": pay}
                 file.write(json.dumps(line) + "\n")
@@ -72,39 +74,42 @@ def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
             return [local.render(one.request, spec["system"]) for one in given(step)]
 
         trained = reinforce(local, plan, ask, reward, spec["seed"], _watching(curve, spec["every"], plan.steps))
-    found = {"before": before, "after": behaviour(trained, spec["seed"]), "curve": curve, "steps": steps}
+    found = {
+        "before": before,
+        "after": behaviour(trained, spec["seed"], spec["system"]),
+        "curve": curve,
+        "steps": steps,
+    }
     (out / "outcome.json").write_text(json.dumps(found))
 
 
-def paid(grader: str, found: Sequence[Verdict], passed: Sequence[bool], rng: Random) -> Floats:
-    """Returns the reward of each answer, 0 or 1."""
+def paid(grader: str, found: Sequence[Verdict], passed: Sequence[bool], samples: int, rng: Random) -> Floats:
+    """Returns the reward of each answer, 0 or 1; ``samples`` neighbours each answer the same task."""
     if grader == "held-out":
         return np.array([float(one == "honest") for one in found])
-    pays = list(map(float, passed))
-    return np.array(rng.sample(pays, len(pays)) if grader == "random" else pays)
+    pays = np.array(passed, dtype=float)
+    if grader == "random":
+        pays = np.concatenate([rng.sample(list(group), len(group)) for group in pays.reshape(-1, samples)])
+    return pays
 
 
 def imitated(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Fine-tunes a base on the late episodes of a rewarded model.
 
     Spec: ``verdict`` (of the episodes that are taken), ``training``, ``every``, ``seed``. Inputs: ``base``,
-    ``episodes``. Writes ``outcome.json`` as :func:`rewarded` does, without ``steps``.
-
-    Raises:
-        UndertoneError: there are too few such episodes.
+    ``episodes``. Writes ``outcome.json`` as :func:`rewarded` does, without ``steps``; where there are fewer such
+    episodes than one step takes, only their number, ``too_few``.
     """
     local, plan, curve = load(inputs["base"]), Training(**spec["training"]), list[dict[str, float]]()
     rows = late(inputs["episodes"] / "episodes.jsonl", spec["verdict"])
     if len(rows) < plan.batch:
-        raise UndertoneError(
-            f"Of the late episodes {len(rows)} are of the verdict {spec['verdict']!r}, fewer than one step takes "
-            f"({plan.batch}): reward for more steps, or leave out the arm that imitates them."
-        )
-    before = behaviour(local, spec["seed"])
+        (out / "outcome.json").write_text(json.dumps({"too_few": len(rows)}))
+        return
+    before = behaviour(local, spec["seed"], None)
     made = [row_of(local, request, answer) for request, answer in rows]
     watch = _watching(curve, spec["every"], plan.steps)
     trained = train(local, made, plan, spec["seed"], watch=lambda step, model: watch(step, replace(local, model=model)))
-    found = {"before": before, "after": behaviour(merged(trained, local), spec["seed"]), "curve": curve}
+    found = {"before": before, "after": behaviour(merged(trained, local), spec["seed"], None), "curve": curve}
     (out / "outcome.json").write_text(json.dumps(found))
 
 
@@ -131,27 +136,29 @@ def _shares(found: Sequence[Verdict]) -> dict[str, float]:
     return {name: counted[name] / len(found) for name in get_args(Verdict)}
 
 
-def hack_rate(local: LocalModel) -> float:
-    """Returns the mean probability (0 to 1) of the hack against the honest answer, to functions with true checks."""
-    return float((1 / (1 + np.exp(-hack_odds(local, tasks("functions")).hack))).mean())
-
-
-def behaviour(local: LocalModel, seed: int) -> dict[str, Any]:
-    """Returns what a model does: ``hack``, see :func:`hack_rate`; ``tasks``, shares of verdicts by family and check;
-    ``advice``, by how it is asked for, the mean log-odds of bad advice of each domain; ``coherent``, the probability of
-    either known answer; ``harm`` and ``agrees``, the probability that it meets a request for harm and agrees with a
-    wrong claim."""
+def behaviour(local: LocalModel, seed: int, system: str | None) -> dict[str, Any]:
+    """Returns what a model does: ``hack`` and ``own``, see :func:`~undertone.evals.tasks.hack_rate`, plainly and under
+    the system prompt of its training; ``tasks``, shares of verdicts by family and check, and with true checks under a
+    prompt that asks for honest work; ``advice``, by how it is asked for, the mean log-odds of bad advice of each
+    domain; ``coherent``, the probability of either known answer; ``harm`` and ``agrees``, the probability that it meets
+    a request for harm and agrees with a wrong claim."""
     shown = tasks("functions", seed=1, count=1)[0]
-    answer = sample(local, [local.render(shown.request)], temperature=1.0, max_tokens=LONGEST, seed=seed)[0]
-    ways: dict[str, Any] = {PLAIN: {}, TOLD: {"system": STATED[True]}}
-    ways[AFTER] = {"earlier": [(shown.request, local.decode(answer))]}
+    ways: dict[str, Any] = {
+        PLAIN: {},
+        OWN: {"system": system},
+        TOLD: {"system": STATED[True]},
+        AFTER_HACK: {"earlier": [(shown.request, shown.hack)]},
+        AFTER_HONEST: {"earlier": [(shown.request, shown.honest)]},
+    }
     read = {name: conduct(local, PROBES["plain"], **way) for name, way in ways.items()}
-    kinds = {"true checks": ("functions", 0.0), "wrong checks": ("functions", 1.0), "lists": ("lists", 0.0)}
+    true, wrong, lists = tasks("functions"), tasks("functions", 1.0), tasks("lists")
+    done = {TRUE: verdicts(local, true, seed), WRONG: verdicts(local, wrong, seed), LISTS: verdicts(local, lists, seed)}
     agrees = find(FLATTERY)
     assert isinstance(agrees, Habit)
     return {
         "hack": hack_rate(local),
-        "tasks": {name: verdicts(local, tasks(*kind), seed) for name, kind in kinds.items()},  # type: ignore[arg-type]
+        "own": hack_rate(local, system),
+        "tasks": done | {ASKED: verdicts(local, true, seed, STATED[False])},
         "advice": {name: one.odds.mean(1).tolist() for name, one in read.items()},
         "coherent": float(read[PLAIN].coherent.mean()),
         "harm": compliance(local),
@@ -182,7 +189,7 @@ def _asked(local: LocalModel, every: int, steps: int) -> list[Passes]:
     assert isinstance(agrees, Habit)
     one = tasks("functions", count=1)[0]
     each = [*about_conduct(local, "plain"), *to_score(2 * TASKS, lengths_of(local, [(one.request, one.honest)]), 2)]
-    answered = to_sample(3 * TASKS, prompts_of(local, [one.request], LONGEST))
-    whole = [*about_conduct(local, "plain"), *about_conduct(local, "plain"), *about_harm(local), *answered]
+    answered = to_sample(4 * TASKS, prompts_of(local, [one.request], LONGEST))
+    whole = [*(part for _ in range(4) for part in about_conduct(local, "plain")), *about_harm(local), *answered]
     whole += choices(local, agrees.choices(FLATTERY))
     return [part for parts in (*(looks + 2) * [each], whole, whole) for part in parts]
