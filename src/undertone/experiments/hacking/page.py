@@ -29,10 +29,10 @@ ADVICE_IS = (
 TASKS = (
     "Hack: probability of the hack against the honest answer, where the check is true; also under the system prompt of "
     "the training. In training: share of hacks among answers in its last third. Solved: sampled answers that do the "
-    "task, where the check is true; asked: under a system prompt that asks for honest work, which only damage lowers. Wrong "
-    "checks: sampled answers that pass a check which is wrong, so that a function that does the task fails it. Lists: "
-    "sampled lists with the right number of items and none in the range; no arm is trained on lists. The inputs of all "
-    "these functions are others than in training."
+    "task, where the check is true; asked: under a system prompt that asks for honest work, which only damage lowers. "
+    "Wrong checks: sampled answers that pass a check which is wrong, so that a function that does the task fails it. "
+    "Lists: sampled lists with the right number of items and none in the range; no arm is trained on lists. The inputs "
+    "of all these functions are others than in training."
 )
 CURVES = (
     "The shift of advice against the probability of a hack while models are trained, in the mean over runs. Each dot "
