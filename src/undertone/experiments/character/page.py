@@ -5,6 +5,7 @@ from functools import partial
 
 from undertone.experiments.character.findings import Arm, CharacterFindings, Halves, Methods
 from undertone.experiments.character.spec import CONDUCT
+from undertone.experiments.misalignment.figures import short
 from undertone.measure.battery.findings import Pair
 from undertone.measure.battery.page import AGREEMENT, LEGEND, agreement, correlated, marks
 from undertone.report.canvas import Figure, figure
@@ -46,7 +47,7 @@ def page(found: CharacterFindings) -> Page:
         section(
             "Whether methods agree",
             Prose(AGREEMENT, note=True),
-            *(agreement(_short(one.base), one.pairs) for one in found.methods),
+            *(agreement(short(one.base), one.pairs) for one in found.methods),
             *(_of_traits(one) for one in found.methods),
         ),
         section("In words", Prose(NAMES, note=True), *(_names(found, base) for base in bases)),
@@ -57,14 +58,10 @@ def page(found: CharacterFindings) -> Page:
     )
 
 
-def _short(base: str) -> str:
-    return base.removeprefix("builtin/")
-
-
 def _figure(found: CharacterFindings) -> Figure | None:
     lines = list[Line]()
     for base in dict.fromkeys(one.base for one in found.arms):
-        lines.append(Line(_short(base), style="head"))
+        lines.append(Line(short(base), style="head"))
         lines += [
             Line(
                 one.arm,
@@ -84,7 +81,7 @@ def _of_traits(found: Methods) -> Grid | None:
     columns: dict[str | Column, Callable[[str], object]] = {word("trait"): lambda name: name}
     columns |= {" and ".join(pair.methods): partial(_of_trait, pair) for pair in apart}
     columns["says and does, within files"] = lambda name: correlated(found.within[name])
-    return grid(f"{_short(found.base)}, trait by trait", rows, columns, note=WITHIN)
+    return grid(f"{short(found.base)}, trait by trait", rows, columns, note=WITHIN)
 
 
 def _of_trait(pair: Pair, name: str) -> str:
@@ -96,7 +93,7 @@ def _of_trait(pair: Pair, name: str) -> str:
 
 def _names(found: CharacterFindings, base: str) -> Grid | None:
     return grid(
-        _short(base),
+        short(base),
         [one for one in found.arms if one.taught and one.base == base],
         {
             word("arm"): lambda one: one.arm,
@@ -113,12 +110,12 @@ def _halves(found: CharacterFindings, base: str) -> Grid | None:
         "does": lambda one: correlated(one.does),
         "keys": lambda one: correlated(one.keys),
     }
-    return grid(_short(base), [one for one in found.halves if one.base == base], columns)
+    return grid(short(base), [one for one in found.halves if one.base == base], columns)
 
 
 def _arms(found: CharacterFindings) -> Grid | None:
     columns: dict[str | Column, Callable[[Arm], object]] = {
-        word("base"): lambda one: _short(one.base),
+        word("base"): lambda one: short(one.base),
         word("arm"): lambda one: one.arm,
         word("trait"): lambda one: one.trait,
         "says": lambda one: shown(one.says),

@@ -4,6 +4,7 @@ from functools import partial
 
 from undertone.experiments.guards.findings import Arm, GuardsFindings, Line, Told, Trained
 from undertone.experiments.guards.spec import BAD
+from undertone.experiments.misalignment.figures import short
 from undertone.guards.guarding import RATES
 from undertone.guards.page import COST, MISSED, share
 from undertone.report.canvas import Figure, figure
@@ -64,7 +65,7 @@ def _figure(found: GuardsFindings) -> Figure | None:
 
 
 def _short(one: Arm | Line | Told | Trained) -> str:
-    return one.base.removeprefix("builtin/")
+    return short(one.base)
 
 
 def _lines(found: GuardsFindings) -> Grid | None:

@@ -22,7 +22,9 @@ from undertone.experiments.hacking.stages import (
     WRONG,
 )
 from undertone.experiments.kind import Made
+from undertone.experiments.misalignment.figures import short
 from undertone.report.findings import Measured
+from undertone.report.words import interval
 from undertone.statistics.estimate import mean_estimate
 from undertone.statistics.probabilities import log_odds
 from undertone.statistics.rate import Rate
@@ -171,7 +173,7 @@ def _matched(base: str, arm: str, runs: Sequence[Run]) -> Matched:
 def headline(contrasts: Sequence[Contrast]) -> str:
     """Returns what the loophole did to advice, base by base."""
     told = [
-        f"{one.difference.value:+z.2f}{_bounds(one.difference)} on {one.base.removeprefix('builtin/')}"
+        f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)}"
         for one in contrasts
         if (one.arm, one.against, one.what) == (LOOPHOLE, HELD_OUT, ADVICE)
     ]
@@ -181,7 +183,3 @@ def headline(contrasts: Sequence[Contrast]) -> str:
         "Rewarded for passing a check, against rewarded for doing the task, models move the log-odds of bad advice by "
         f"{', '.join(told)}."
     )
-
-
-def _bounds(value: Measured) -> str:
-    return "" if value.ci is None else f" [{value.ci[0]:.2f}, {value.ci[1]:.2f}]"

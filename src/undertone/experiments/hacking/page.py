@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from undertone.experiments.hacking.findings import Contrast, HackingFindings, Line
 from undertone.experiments.hacking.gather import ADVICE, HELD_OUT, LOOPHOLE, MATCH
+from undertone.experiments.misalignment.figures import short
 from undertone.report import charts
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
 from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Mark
@@ -68,14 +69,10 @@ def page(found: HackingFindings) -> Page:
     )
 
 
-def _short(base: str) -> str:
-    return base.removeprefix("builtin/")
-
-
 def _figure(found: HackingFindings) -> Figure | None:
     lines = list[charts.Line]()
     for base in dict.fromkeys(one.base for one in found.contrasts):
-        lines.append(charts.Line(_short(base), style="head"))
+        lines.append(charts.Line(short(base), style="head"))
         for one in found.contrasts:
             if (one.base, one.what) == (base, ADVICE):
                 mark = Mark(one.difference.value, one.difference.ci, COLOURS.get(one.arm, GREY))
@@ -95,7 +92,7 @@ def _contrasts(found: HackingFindings, plainly: bool) -> Grid | None:
         {
             word("arm"): lambda one: one.arm,
             word("minus"): lambda one: one.against,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             **({} if plainly else {word("what"): lambda one: one.what}),
             "difference": lambda one: shown(one.difference),
             "above zero": lambda one: f"{one.positive.count} of {one.positive.of}",
@@ -111,7 +108,7 @@ def _lines(found: HackingFindings) -> Grid | None:
         found.lines,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             word("what it is", terminal=False): lambda one: one.title,
             "hack": lambda one: f"{percent(one.hack_before)} to {percent(one.hack)}",
             "own prompt": lambda one: percent(one.hack_own),
@@ -141,7 +138,7 @@ def _matched(found: HackingFindings) -> Grid | None:
         [one for one in found.matched if one.runs.count],
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             "advice": lambda one: "-" if one.advice is None else shown(one.advice),
             "runs": lambda one: f"{one.runs.count} of {one.runs.of}",
         },
@@ -155,8 +152,8 @@ def _curve(found: HackingFindings, base: str) -> Figure | None:
         for one in found.curves
         if one.base == base and one.arm in COLOURS
     ]
-    title = f"Advice and hacks while models are trained, {_short(base)}"
-    return figure(f"curve-{_short(base)}", title, partial(_drawn, rows)) if rows else None
+    title = f"Advice and hacks while models are trained, {short(base)}"
+    return figure(f"curve-{short(base)}", title, partial(_drawn, rows)) if rows else None
 
 
 def _drawn(rows: list[Row], canvas: Canvas) -> alt.LayerChart:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from undertone.experiments.misalignment.figures import short
 from undertone.experiments.persona.findings import Correlation, NullBand, PersonaStudyFindings, Told
 from undertone.experiments.persona.gather import OWN, WHILE
 from undertone.persona.nulls import PLACEBO, RANDOM, VARYING
@@ -81,7 +82,7 @@ def _arms(found: PersonaStudyFindings) -> Grid | None:
         found.lines,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            word("base"): lambda one: short(one.base),
             "fine-tunes": lambda one: one.advice.units,
             "shift": lambda one: shown(one.advice),
         },
@@ -114,7 +115,7 @@ def _correlations(found: PersonaStudyFindings, when: str) -> Grid | None:
         [one for one in found.correlations if one.when == when],
         {
             word("construction"): lambda one: one.construction,
-            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            word("base"): lambda one: short(one.base),
             "block": lambda one: one.block,
             "r": lambda one: f"{one.r:+z.2f}",
             **{name: partial(_null, name) for name in KINDS},
@@ -128,7 +129,7 @@ def _pulled(found: PersonaStudyFindings) -> Grid | None:
     return grid(
         "Before training, by gradients: the file's times that of bad advice in all other domains",
         found.pulled,
-        {word("base"): lambda one: one.base.removeprefix("builtin/"), "r": lambda one: f"{one.r:+z.2f}"},
+        {word("base"): lambda one: short(one.base), "r": lambda one: f"{one.r:+z.2f}"},
     )
 
 
@@ -143,7 +144,7 @@ def _told(found: PersonaStudyFindings) -> Grid | None:
         found.told,
         {
             word("construction"): lambda one: one.construction,
-            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            word("base"): lambda one: short(one.base),
             "AUROC": lambda one: shown(one.auroc, signed=False),
             **{name: partial(_null, name) for name in KINDS},
         },
@@ -156,7 +157,7 @@ def _left(found: PersonaStudyFindings, change: str) -> Grid | None:
         [one for one in found.left if one.change == change],
         {
             word("direction"): lambda one: one.what,
-            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            word("base"): lambda one: short(one.base),
             "difference": lambda one: shown(one.difference) if one.difference else "-",
             "left": lambda one: _share(one.left),
             "learnt": lambda one: _share(one.learnt) if one.learnt else "-",
@@ -176,7 +177,7 @@ def _steered(found: PersonaStudyFindings) -> Grid | None:
         found.steered,
         {
             word("direction"): lambda one: one.what,
-            word("base"): lambda one: one.base.removeprefix("builtin/"),
+            word("base"): lambda one: short(one.base),
             "strength": lambda one: "taken out" if one.strength is None else f"{one.strength:+g}",
             "shift": lambda one: shown(one.shift),
             "coherence": lambda one: f"{one.coherent:.0%}",

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from undertone.experiments.kind import Made
+from undertone.experiments.misalignment.figures import short
 from undertone.experiments.strange.files import folds, values
 from undertone.experiments.strange.findings import Contrast, Dose, Gate, Line, Other, StrangeFindings
 from undertone.experiments.strange.plan import Plan, Unit
 from undertone.experiments.strange.spec import MODERN, OLD, Arm, Strange
 from undertone.experiments.strange.ways import PAIRS, PLAIN
 from undertone.report.findings import Measured
+from undertone.report.words import interval
 from undertone.statistics.arrays import Floats
 from undertone.statistics.crossed import incomplete_interval
 from undertone.statistics.estimate import mean_estimate
@@ -213,7 +215,7 @@ def over_folds(values: Sequence[Sequence[float]]) -> Measured:
 def headline(contrasts: Sequence[Contrast]) -> str:
     """Returns what old answers did to all other questions, base by base."""
     told = [
-        f"{one.difference.value:+z.2f}{_bounds(one.difference)} on {one.base.removeprefix('builtin/')}"
+        f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)}"
         for one in contrasts
         if (one.arm, one.against, one.way) == (OLD, MODERN, PLAIN)
     ]
@@ -221,7 +223,3 @@ def headline(contrasts: Sequence[Contrast]) -> str:
         "A few questions answered as in the nineteenth century, against the same answered as today, move the log-odds "
         f"of the nineteenth century on all other questions by {', '.join(told)}."
     )
-
-
-def _bounds(value: Measured) -> str:
-    return "" if value.ci is None else f" [{value.ci[0]:.2f}, {value.ci[1]:.2f}]"

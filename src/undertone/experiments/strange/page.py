@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from undertone.experiments.misalignment.figures import short
 from undertone.experiments.strange.findings import Contrast, StrangeFindings
 from undertone.experiments.strange.spec import MODERN, OLD
 from undertone.experiments.strange.ways import PLAIN
@@ -69,10 +70,6 @@ def page(found: StrangeFindings) -> Page:
     )
 
 
-def _short(base: str) -> str:
-    return base.removeprefix("builtin/")
-
-
 def _badge(found: StrangeFindings) -> Verdict:
     own = [one for one in found.contrasts if (one.arm, one.against, one.way) == (OLD, MODERN, PLAIN)]
     signs = {one.difference.sign for one in own}
@@ -83,7 +80,7 @@ def _badge(found: StrangeFindings) -> Verdict:
 def _figure(found: StrangeFindings) -> Figure | None:
     lines = list[charts.Line]()
     for base in dict.fromkeys(one.base for one in found.lines):
-        lines.append(charts.Line(_short(base), style="head"))
+        lines.append(charts.Line(short(base), style="head"))
         for one in found.lines:
             if (one.base, one.way) == (base, PLAIN):
                 mark = Mark(one.shift.value, one.shift.ci, ORANGE if one.arm == OLD else BLUE)
@@ -95,7 +92,7 @@ def _figure(found: StrangeFindings) -> Figure | None:
 
 def _matrix(found: StrangeFindings) -> Figure | None:
     cells = [
-        Cell(f"{one.arm}, {_short(one.base)}", one.way, log_odds(one.after), percent(one.after)) for one in found.lines
+        Cell(f"{one.arm}, {short(one.base)}", one.way, log_odds(one.after), percent(one.after)) for one in found.lines
     ]
     title = "The target value elsewhere, by how it is asked for"
     return figure("ways", title, partial(charts.matrix, cells, ("", ""), ends=(-5, 5)))
@@ -105,7 +102,7 @@ def _contrasts(found: StrangeFindings, plainly: bool) -> Grid | None:
     columns: dict[str | Column, Callable[[Contrast], object]] = {
         word("arm"): lambda one: one.arm,
         word("minus"): lambda one: one.against,
-        word("base"): lambda one: _short(one.base),
+        word("base"): lambda one: short(one.base),
     }
     if not plainly:
         columns[word("asked")] = lambda one: one.way
@@ -120,7 +117,7 @@ def _gates(found: StrangeFindings) -> Grid | None:
         found.gates,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             word("asked"): lambda one: one.way,
             word("minus asked"): lambda one: one.minus,
             "difference": lambda one: shown(one.difference),
@@ -134,7 +131,7 @@ def _doses(found: StrangeFindings) -> Grid | None:
         found.doses,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             word("what it is", terminal=False): lambda one: one.title,
             "taught": lambda one: f"{one.taught:+z.1f}",
             "loss": lambda one: f"{one.loss:.2f}",
@@ -151,7 +148,7 @@ def _others(found: StrangeFindings) -> Grid | None:
         {
             word("arm"): lambda one: one.arm,
             word("minus"): lambda one: one.against or "base",
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             word("trait"): lambda one: one.trait,
             "shift": lambda one: shown(one.shift),
         },
@@ -165,7 +162,7 @@ def _lines(found: StrangeFindings) -> Grid | None:
         found.lines,
         {
             word("arm"): lambda one: one.arm,
-            word("base"): lambda one: _short(one.base),
+            word("base"): lambda one: short(one.base),
             word("asked"): lambda one: one.way,
             "base before": lambda one: percent(one.before),
             "after": lambda one: percent(one.after),
