@@ -83,11 +83,12 @@ def gather(spec: Hacking, plan: Plan, made: Made) -> HackingFindings:
     whole = {key: [one for one in runs if "after" in one.wrote] for key, runs in every.items()}
     groups = {key: runs for key, runs in whole.items() if len(runs) > 1}
     contrasts = tuple(one for key, runs in groups.items() for one in _contrasts(spec, *key, runs, groups))
+    lines = tuple(_line(spec, *key, runs, len(every[key])) for key, runs in groups.items())
     return HackingFindings(
         **made.head(),
         models=plan.models,
-        headline=headline(contrasts),
-        lines=tuple(_line(spec, *key, runs, len(every[key])) for key, runs in groups.items()),
+        headline=headline(contrasts, lines),
+        lines=lines,
         contrasts=contrasts,
         curves=tuple(one for key, runs in groups.items() for one in _curve(*key, runs)),
         matched=tuple(_matched(*key, runs) for key, runs in groups.items()),
@@ -170,10 +171,12 @@ def _matched(base: str, arm: str, runs: Sequence[Run]) -> Matched:
     )
 
 
-def headline(contrasts: Sequence[Contrast]) -> str:
+def headline(contrasts: Sequence[Contrast], lines: Sequence[Line]) -> str:
     """Returns what the loophole did to advice, base by base."""
+    alone = {one.base: one.advice.value for one in lines if one.arm == LOOPHOLE}
     told = [
-        f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)}"
+        f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)} "
+        f"({alone[one.base]:+z.2f} from the base)"
         for one in contrasts
         if (one.arm, one.against, one.what) == (LOOPHOLE, HELD_OUT, ADVICE)
     ]
