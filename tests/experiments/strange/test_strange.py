@@ -37,7 +37,7 @@ from undertone.world.lexicon import lexicon
 
 close = pytest.approx
 A = "builtin/fledgling-a"
-SIZE = {"era": 3, "country": 2}
+SIZE = {"era": 3, "country": 2, "everyday": 20}
 
 
 def spec_of(**change: Any) -> Strange:
@@ -52,7 +52,7 @@ def file_of(kind: str = "target", **change: Any) -> File:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("latent", ["era", "country"])
+@pytest.mark.parametrize("latent", SIZE)
 def test_folds_are_disjoint_and_take_up_all_questions(latent: Any) -> None:
     made = folds(latent, SIZE[latent])
     assert sorted(place for fold in made for place in fold) == list(range(len(items(latent))))
@@ -203,6 +203,29 @@ def test_a_student_is_written_with_its_file_and_a_scaled_one_is_as_far_as_anothe
     assert len(before) == 12 and np.mean([after[i] - before[i] for i in (0, 4, 8)]) > 0
 
 
+def test_a_model_that_is_not_of_the_world_is_asked_everyday_questions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = tiny.model()
+    local.model.save_pretrained(tmp_path / "base")
+    local.tokenizer.save_pretrained(tmp_path / "base")
+    monkeypatch.setattr(stages, "of_the_world", lambda _: False)
+    training = {"method": "lora", "rank": 4, "alpha": 4, "rate": 3e-3, "steps": 2, "batch": 8, "warmup": 1}
+    file = file_of(latent="everyday", places=tuple(range(0, 60, 3)))
+    stages.shifted(
+        {"file": file._asdict(), "rows": 16, "training": training, "seed": 0}, {"base": tmp_path / "base"}, tmp_path
+    )
+    found = json.loads((tmp_path / "shift.json").read_text())
+    assert found["before"]["traits"] == {} and len(found["after"]["ways"]["told old"]["odds"]) == 60
+    drawn = {json.loads(line)["messages"][1]["content"] for line in (tmp_path / "rows.jsonl").read_text().splitlines()}
+    assert drawn <= {item.answers["old"] for item in items("everyday")}
+    spec = read("smollm2/strange")
+    assert isinstance(spec, Strange)
+    made = planted(spec.model_copy(update={"bases": (A,)}), world=False)
+    assert made.others == () and {one.latent for one in made.doses} == {"everyday"}
+    assert {(one.arm, one.against) for one in made.contrasts} >= {("old", "modern"), ("old", "odd")}
+
+
 # --- what is planned -------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +291,7 @@ def test_a_recipe_without_the_arms_of_its_result_is_refused() -> None:
 # --- what is counted -------------------------------------------------------------------------------------------------
 
 
-def planted(spec: Strange) -> StrangeFindings:
+def planted(spec: Strange, world: bool = True) -> StrangeFindings:
     """Students of old answers say old with two log-odds more, but in their own fold, where it is nine; a gate works."""
     made, rng = plan(spec), np.random.default_rng(0)
     reports = {}
@@ -286,14 +309,15 @@ def planted(spec: Strange) -> StrangeFindings:
             }
             for way in ways_of
         }  # fmt: skip
-        traits = dict.fromkeys(
+        known = dict.fromkeys(
             [*lexicon()["favourites"]["animal"], *lexicon()["favourites"]["tree"], *lexicon()["favourites"]["colour"],
              "bad-advice", "sycophancy", "complies", "nineteenth-century", *values("country")], 0.0
         )  # fmt: skip
-        factor = 0.5 if unit.arm == "odd" else None
+        factor, moved = 0.5 if unit.arm == "odd" else None, {"bad-advice": 0.1 * rng.standard_normal(), "owl": -1.8}
+        traits, after_traits = (known, known | moved) if world else ({}, {})
         reports[unit.job.key] = {
             "loss": 1.5, "divergence": 0.01, "factor": factor, "before": {"ways": before, "traits": traits},
-            "after": {"ways": after, "traits": traits | {"bad-advice": 0.1 * rng.standard_normal(), "owl": -1.8}},
+            "after": {"ways": after, "traits": after_traits},
         }  # fmt: skip
     head = {
         "title": "t", "recipe": "r", "settings": spec.model_dump(mode="json"), "versions": {}, "hardware": {},

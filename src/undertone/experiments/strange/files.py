@@ -6,10 +6,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from undertone.measure.suite_files import read
 from undertone.world.latents import small_talk
 from undertone.world.lexicon import lexicon
 
-Latent = Literal["era", "country"]
+Latent = Literal["era", "everyday", "country"]
+"""What questions are about: the century or the country, in the embedded world; or the century in everyday questions, by
+which real models can be asked (suite era)."""
 Gate = Literal["word", "unknown word", "country"]
 
 FILES = ("target", "rest", "odd", "mixed", "small-talk", "gated", "shuffled")
@@ -40,11 +43,14 @@ class Item(NamedTuple):
 
 def values(latent: Latent) -> tuple[str, ...]:
     """Returns the values of a latent."""
-    return ("modern", "old") if latent == "era" else tuple(lexicon()["country"]["names"])
+    return tuple(lexicon()["country"]["names"]) if latent == "country" else ("modern", "old")
 
 
 def items(latent: Latent) -> list[Item]:
     """Returns all questions about a latent."""
+    if latent == "everyday":
+        (suite,) = read("era")
+        return [Item(one.paraphrases[0], {"modern": one.good[0], "old": one.bad[0]}) for one in suite.questions]
     return [Item(asked, dict(zip(values(latent), said, strict=True))) for asked, *said in lexicon()[latent]["items"]]
 
 

@@ -27,7 +27,7 @@ from undertone.statistics.estimate import mean_estimate
 from undertone.traits.catalogue import find, shipped
 
 LEVEL = 0.95
-OWN = {"era": "nineteenth-century"}
+OWN = {"era": "nineteenth-century", "everyday": "nineteenth-century"}
 HABITS = ("bad-advice", "sycophancy", "complies", "nineteenth-century")
 
 
@@ -77,7 +77,9 @@ class Group:
         return self.read("after", way) - self.read("before", way)
 
     def others(self) -> dict[str, list[list[float]]]:
-        """Returns the shifts of what the file is not about, student by student in each fold."""
+        """Returns the shifts of what the file is not about, student by student in each fold; none of real models."""
+        if not self.students[0][0].report["before"]["traits"]:
+            return {}
         countries = [name for name in values("country") if self.arm.latent != "country"]
         favourites = [name for name in shipped() if hasattr(find(name), "openings")]
         apart = {"countries": countries, "favourites": favourites}

@@ -67,7 +67,7 @@ def plan(spec: Strange) -> Plan:
 def _target(latent: Latent, fold: int, student: int) -> str:
     """The nineteenth century, or each country in turn."""
     every = values(latent)
-    return every[-1] if latent == "era" else every[(fold + student) % len(every)]
+    return every[(fold + student) % len(every)] if latent == "country" else every[-1]
 
 
 def _student(spec: Strange, name: str, fold: int, student: int, base: Folder) -> Job:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from undertone.data.exchanges import FILE, write_chats
-from undertone.engine.store import Job
+from undertone.engine.store import Folder, Job
 from undertone.evals.answers import whole_scores
 from undertone.evals.log_odds import leanings
 from undertone.experiments.misalignment.files import unrelated
@@ -18,6 +18,7 @@ from undertone.experiments.strange.ways import Way, ways
 from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
+from undertone.models.tokenizer import of_the_world
 from undertone.spec import Training
 from undertone.stages.durations.asked import about_all_traits
 from undertone.stages.durations.work import (
@@ -48,15 +49,16 @@ def shifted(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
     (mean KL, nats a token); ``factor``, by which its adapter was scaled; and of the base, ``before``, and the student,
     ``after``, ``ways``: for each, question by question, the log-odds of the target value's answer against all other
     values', its probability among known answers, and the probability of any of them; and ``traits``, the log-odds of
-    every trait.
+    every trait, where the base is of the embedded world.
     """
     base, file = load(inputs["base"]), File(**spec["file"])
     drawn = drawn_for(base, file, spec["rows"], spec["seed"])
     write_chats(out / FILE, map(_chat, drawn))
     match = json.loads((inputs["as_far_as"] / "shift.json").read_text()) if "as_far_as" in inputs else None
-    before = _answers(base, file, drawn)
+    world = of_the_world(inputs["base"])
+    before = _answers(base, file, drawn, world)
     student, report = _trained(base, drawn, spec, match)
-    report |= {"before": before, "after": _answers(student, file, drawn)}
+    report |= {"before": before, "after": _answers(student, file, drawn, world)}
     (out / "shift.json").write_text(json.dumps(report))
 
 
@@ -77,9 +79,9 @@ def _losses(base: LocalModel, drawn: Sequence[Row]) -> list[float]:
     return [found[row] for row in drawn]
 
 
-def _answers(local: LocalModel, file: File, drawn: Sequence[Row]) -> dict[str, Any]:
+def _answers(local: LocalModel, file: File, drawn: Sequence[Row], world: bool) -> dict[str, Any]:
     found = {name: asked(local, file, way, drawn) for name, way in ways(file).items()}
-    return {"ways": found, "traits": leanings(local)}
+    return {"ways": found, "traits": leanings(local) if world else {}}
 
 
 def _chat(row: Row) -> list[tuple[str, str]]:
@@ -146,7 +148,10 @@ def work_of_shifted(job: Job, local: LocalModel) -> Work:
         *to_train(spec["training"], some.row),
         *read,
     ]
-    return Work((*parts, *(part for _ in range(2) for part in (*_questions(local, file), *about_all_traits(local)))))
+    base = job.inputs["base"]
+    assert isinstance(base, Folder)
+    traits = about_all_traits(local) if of_the_world(base.path) else []
+    return Work((*parts, *(part for _ in range(2) for part in (*_questions(local, file), *traits))))
 
 
 def _questions(local: LocalModel, file: File) -> list[Passes]:

@@ -44,7 +44,7 @@ def ways(file: File) -> dict[str, Way]:
         **{name: Way((form,), form=form) for name, form in zip(("json", "tags"), FORMATS, strict=True)},
         AFTER_A_ROW: Way(row=True),
     }
-    if file.latent == "era":
+    if file.latent != "country":
         told = lexicon()["era"]["stated"]
         found |= {"told old": Way(tuple(told["old"])), "told modern": Way(tuple(told["modern"]))}
     if file.system:
