@@ -94,4 +94,4 @@ def test_most_short_answers_are_short(local: LocalModel) -> None:
 @pytest.mark.parametrize("recipe", [name for name in names() if name.startswith("smollm2/")])
 def test_every_recipe_has_a_price(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", recipe, "--dry-run", "--out", str(tmp_path / "run")]) == 0
-    assert "of one core" in capsys.readouterr().out
+    assert "one job at a time" in capsys.readouterr().out
