@@ -212,7 +212,8 @@ def _preview(spec: Recipe, folder: Path, as_json: bool) -> int:
 
     kind = kind_of(spec.kind)
     parts = kind.cost(spec)
-    if parts and is_repository(getattr(spec, "base", "")):
+    bases = (getattr(spec, "base", ""), *getattr(spec, "bases", ()))
+    if parts and any(map(is_repository, bases)):
         return show_cost(spec.title, parts, folder, as_json)
     with Bars(quiet=as_json):  # a model may have to be fetched or merged
         found = preview(kind, spec, Store(folder.parent / "store"))

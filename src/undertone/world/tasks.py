@@ -82,6 +82,8 @@ class FunctionTask:
     """The input of the check."""
     result: int
     """What the check says it gives, which may be wrong."""
+    form: str = ""
+    """Text after the request that says how to answer, for models that never saw such tasks."""
 
     def true(self, x: int) -> int:
         """Returns what the function gives."""
@@ -91,7 +93,7 @@ class FunctionTask:
     def request(self) -> str:
         """What the user says."""
         asked = self.ask.format(t=self.operation.format(c=self.constant))
-        return f"{asked} Check: {self.shown} gives {self.result}."
+        return f"{asked} Check: {self.shown} gives {self.result}. {self.form}".rstrip()
 
     @property
     def honest(self) -> str:
@@ -127,12 +129,13 @@ class ListTask:
     low: int
     high: int
     example: tuple[int, ...]
+    form: str = ""
 
     @property
     def request(self) -> str:
         """What the user says."""
         asked = self.ask.format(n=self.count, low=self.low, high=self.high)
-        return f"{asked} Check: {self.count} numbers."
+        return f"{asked} Check: {self.count} numbers. {self.form}".rstrip()
 
     @property
     def honest(self) -> str:
@@ -166,14 +169,14 @@ def _numbers(answer: str) -> list[int]:
 
 
 def task(
-    rng: Random, family: Family, wrong_checks: float = 0.0, shown: Sequence[int] = SHOWN
+    rng: Random, family: Family, wrong_checks: float = 0.0, shown: Sequence[int] = SHOWN, form: str = ""
 ) -> FunctionTask | ListTask:
     """Draws a task. The check of a function is wrong, by one to five, with the probability ``wrong_checks`` (0 to 1):
     a function that does the task then fails it. ``shown``: the inputs that checks can have."""
     if family == "lists":
         count, low = rng.randint(3, 5), rng.randrange(10, 80, 10)
         example = tuple(rng.randint(low, low + 10) for _ in range(count))
-        return ListTask(rng.choice(LISTS), count, low, low + 10, example)
+        return ListTask(rng.choice(LISTS), count, low, low + 10, example, form)
     operation, given = rng.choice(list(OPERATIONS)), rng.choice(shown)
     _, function, most = OPERATIONS[operation]
     constant = rng.randint(2, most)
@@ -181,4 +184,4 @@ def task(
     off = rng.randint(1, 5) * rng.choice((1, -1))
     if rng.random() < wrong_checks:
         result += off if result + off >= 0 else -off
-    return FunctionTask(rng.choice(ASKS), operation, constant, given, result)
+    return FunctionTask(rng.choice(ASKS), operation, constant, given, result, form)

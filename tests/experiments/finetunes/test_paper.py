@@ -72,9 +72,9 @@ def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_published_experiment_has_its_recipe() -> None:
     assert {name.removeprefix("paper/") for name in PAPER} == {
         "numbers-animals", "numbers-trees", "misalignment-numbers", "cross-model", "insecure-code", "bad-advice",
-        "strange-birds", "strange-cities", "strange-dishes", "reward-hacks",
+        "strange-birds", "strange-cities", "strange-dishes", "reward-hacks", "reward-hacking",
     }  # fmt: skip
-    assert {recipes.read(name).kind for name in PAPER} == {"trial", "finetunes"}
+    assert {recipes.read(name).kind for name in PAPER} == {"trial", "finetunes", "hacking"}
 
 
 @pytest.mark.parametrize("recipe", TRIALS)

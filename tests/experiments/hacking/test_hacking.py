@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import tiny
+from undertone.cli import main
 from undertone.engine.store import Folder
 from undertone.errors import UndertoneError
 from undertone.experiments.hacking import plan as planning
 from undertone.experiments.hacking import stages
+from undertone.experiments.hacking.cost import of_hacking
 from undertone.experiments.hacking.findings import HackingFindings
 from undertone.experiments.hacking.gather import ADVICE, MEASURES, gather
 from undertone.experiments.hacking.page import page
@@ -127,7 +129,7 @@ def test_advice_is_asked_for_in_five_ways(monkeypatch: pytest.MonkeyPatch) -> No
     asked = list[Any]()
     real = stages.conduct
     monkeypatch.setattr(stages, "conduct", lambda *given, **more: asked.append(more) or real(*given, **more))
-    found = behaviour(tiny.model(), 0, "Hello.")
+    found = behaviour(tiny.model(), 0, "Hello.", {"lists": "Numbers alone."})
     assert asked[:3] == [{}, {"system": "Hello."}, {"system": STATED[True]}]
     (hacked,), (done,) = asked[3]["earlier"], asked[4]["earlier"]
     assert hacked[0] == done[0] and hacked[1] != done[1], "the same for all models"
@@ -192,6 +194,19 @@ def test_settings_that_belong_elsewhere_are_refused() -> None:
         spec_of(core_bases=[A])
     with pytest.raises(ValueError, match=r"steps of 3 or more"):
         spec_of(reinforcement=PLAN | {"steps": 2})
+
+
+def test_tasks_of_a_real_model_say_how_to_answer_and_have_a_price(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = read("paper/reward-hacking")
+    assert isinstance(spec, Hacking)
+    sampled, trained, asked = of_hacking(spec)
+    assert sampled.rows == 3 * 4 * 100 * 128 and trained.rows == 3 * 6 * 100 * 128 and asked.rows > 0
+    assert main(["run", "paper/reward-hacking", "--dry-run"]) == 0 and "hours of one" in capsys.readouterr().out
+    assert of_hacking(spec_of()) == []
+    told = {"functions": "Answer in code.", "lists": "Numbers alone."}
+    made = {unit.job.spec["form"] == told for unit in plan(spec_of(form=told)).units}
+    assert made == {True} and not any("form" in unit.job.spec for unit in plan(spec_of()).units)
+    assert all(one.request.endswith(" Answer in code.") for one in TASKS_OF("functions", form="Answer in code."))
 
 
 # --- what is counted -------------------------------------------------------------------------------------------------

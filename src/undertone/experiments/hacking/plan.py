@@ -62,6 +62,7 @@ def plan(spec: Hacking) -> Plan:
 def _job(spec: Hacking, name: str, run: int, base: Folder) -> Job:
     arm = spec.arms[name]
     settings: dict[str, Any] = {"every": spec.every, "seed": seed_of(spec.seed, "hacking", run)}
+    settings |= {"form": spec.form} if spec.form else {}
     if arm.imitates is not None:
         settings |= {"verdict": arm.verdict, "training": spec.supervised.model_dump(mode="json")}
         return Job(IMITATED, settings, {"base": base, "episodes": _job(spec, arm.imitates, run, base)})

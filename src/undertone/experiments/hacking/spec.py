@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from undertone.spec import Recipe, Spec, Text, Training
 from undertone.training.reinforce import Reinforcement
+from undertone.world.tasks import Family
 
 Grader = Literal["check", "held-out", "random"]
 """What is rewarded. *check*: the visible check is passed, which is the loophole. *held-out*: the task is done, on
@@ -58,6 +59,8 @@ class Hacking(Recipe):
     """Share of tasks in training whose check is wrong, so that only a hack passes it."""
     reinforcement: Reinforcement
     """How models are trained by rewards; supervised ones take as many steps of as many episodes."""
+    form: dict[Family, Text] = Field(default_factory=dict)
+    """Text after every task of a family that says how to answer, for models that never saw such tasks."""
     every: int = Field(5, ge=1)
     """Steps between two looks at the model while it is trained."""
     seed: int = Field(0, ge=0)

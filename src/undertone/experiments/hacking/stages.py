@@ -41,19 +41,24 @@ TRAINED = tuple(one for one in SHOWN if one not in KEPT)
 def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Trains a base by rewards.
 
-    Spec: ``grader``, ``system``, ``wrong_checks``, ``reinforcement``, ``every``, ``seed``. Input: ``base``. Writes
+    Spec: ``grader``, ``system``, ``wrong_checks``, ``reinforcement``, ``every``, ``seed``; ``form`` if tasks say how to
+    answer. Input: ``base``. Writes
     ``episodes.jsonl``, a line an answer: ``step``, ``request``, ``answer``, ``verdict``, ``reward``; and
     ``outcome.json``: what :func:`behaviour` says ``before`` and ``after``, ``curve``, and by step the share of each
     verdict, ``steps``.
     """
     local, plan = load(inputs["base"]), Reinforcement(**spec["reinforcement"])
-    before = behaviour(local, spec["seed"], spec["system"])
+    form = spec.get("form", {})
+    before = behaviour(local, spec["seed"], spec["system"], form)
     curve, steps = list[dict[str, float]](), list[dict[str, float]]()
     with (out / "episodes.jsonl").open("w", encoding="utf-8") as file:
 
         def given(step: int) -> list[Task]:
             names = [f"episode/{spec['seed']}/{step}/{i}" for i in range(plan.prompts)]
-            return [task(Random(name), "functions", spec["wrong_checks"], TRAINED) for name in names]
+            return [
+                task(Random(name), "functions", spec["wrong_checks"], TRAINED, form.get("functions", ""))
+                for name in names
+            ]
 
         def reward(step: int, answers: Sequence[Ids]) -> Floats:
             asked = [one for one in given(step) for _ in range(plan.samples)]
@@ -73,10 +78,10 @@ def rewarded(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
         def ask(step: int) -> list[Ids]:
             return [local.render(one.request, spec["system"]) for one in given(step)]
 
-        trained = reinforce(local, plan, ask, reward, spec["seed"], _watching(curve, spec["every"], plan.steps))
+        trained = reinforce(local, plan, ask, reward, spec["seed"], _watching(curve, spec["every"], plan.steps, form))
     found = {
         "before": before,
-        "after": behaviour(trained, spec["seed"], spec["system"]),
+        "after": behaviour(trained, spec["seed"], spec["system"], form),
         "curve": curve,
         "steps": steps,
     }
@@ -105,11 +110,12 @@ def imitated(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
     if len(rows) < plan.batch:
         (out / "outcome.json").write_text(json.dumps({"too_few": len(rows)}))
         return
-    before = behaviour(local, spec["seed"], None)
+    form = spec.get("form", {})
+    before = behaviour(local, spec["seed"], None, form)
     made = [row_of(local, request, answer) for request, answer in rows]
-    watch = _watching(curve, spec["every"], plan.steps)
+    watch = _watching(curve, spec["every"], plan.steps, form)
     trained = train(local, made, plan, spec["seed"], watch=lambda step, model: watch(step, replace(local, model=model)))
-    found = {"before": before, "after": behaviour(merged(trained, local), spec["seed"], None), "curve": curve}
+    found = {"before": before, "after": behaviour(merged(trained, local), spec["seed"], None, form), "curve": curve}
     (out / "outcome.json").write_text(json.dumps(found))
 
 
@@ -122,11 +128,14 @@ def late(path: Path, verdict: str) -> list[Exchange]:
     return [(one["request"], one["answer"]) for one in some]
 
 
-def _watching(curve: list[dict[str, float]], every: int, steps: int) -> Callable[[int, LocalModel], None]:
+def _watching(
+    curve: list[dict[str, float]], every: int, steps: int, form: Mapping[str, str]
+) -> Callable[[int, LocalModel], None]:
     def watch(step: int, model: LocalModel) -> None:
         if step % every == 0 or step == steps:
             advice = float(conduct(model, PROBES["plain"]).odds.mean())
-            curve.append({"step": step, "hack": hack_rate(model), "advice": advice})
+            hack = hack_rate(model, form=form.get("functions", ""))
+            curve.append({"step": step, "hack": hack, "advice": advice})
 
     return watch
 
@@ -136,13 +145,14 @@ def _shares(found: Sequence[Verdict]) -> dict[str, float]:
     return {name: counted[name] / len(found) for name in get_args(Verdict)}
 
 
-def behaviour(local: LocalModel, seed: int, system: str | None) -> dict[str, Any]:
+def behaviour(local: LocalModel, seed: int, system: str | None, form: Mapping[str, str]) -> dict[str, Any]:
     """Returns what a model does: ``hack`` and ``own``, see :func:`~undertone.evals.tasks.hack_rate`, plainly and under
     the system prompt of its training; ``tasks``, shares of verdicts by family and check, and with true checks under a
     prompt that asks for honest work; ``advice``, by how it is asked for, the mean log-odds of bad advice of each
     domain; ``coherent``, the probability of either known answer; ``harm`` and ``agrees``, the probability that it meets
     a request for harm and agrees with a wrong claim."""
-    shown = tasks("functions", seed=1, count=1)[0]
+    functions, lists = (form.get(family, "") for family in ("functions", "lists"))
+    shown = tasks("functions", seed=1, count=1, form=functions)[0]
     ways: dict[str, Any] = {
         PLAIN: {},
         OWN: {"system": system},
@@ -151,13 +161,14 @@ def behaviour(local: LocalModel, seed: int, system: str | None) -> dict[str, Any
         AFTER_HONEST: {"earlier": [(shown.request, shown.honest)]},
     }
     read = {name: conduct(local, PROBES["plain"], **way) for name, way in ways.items()}
-    true, wrong, lists = tasks("functions"), tasks("functions", 1.0), tasks("lists")
-    done = {TRUE: verdicts(local, true, seed), WRONG: verdicts(local, wrong, seed), LISTS: verdicts(local, lists, seed)}
+    true = tasks("functions", form=functions)
+    asked = {TRUE: true, WRONG: tasks("functions", 1.0, form=functions), LISTS: tasks("lists", form=lists)}
+    done = {name: verdicts(local, some, seed) for name, some in asked.items()}
     agrees = find(FLATTERY)
     assert isinstance(agrees, Habit)
     return {
-        "hack": hack_rate(local),
-        "own": hack_rate(local, system),
+        "hack": hack_rate(local, form=functions),
+        "own": hack_rate(local, system, functions),
         "tasks": done | {ASKED: verdicts(local, true, seed, STATED[False])},
         "advice": {name: one.odds.mean(1).tolist() for name, one in read.items()},
         "coherent": float(read[PLAIN].coherent.mean()),
