@@ -6,6 +6,7 @@ from typing import Any
 from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job
 from undertone.experiments.hacking.spec import Hacking
+from undertone.experiments.units import Units
 from undertone.models.names import resolve
 from undertone.stages import IMITATED, REWARDED
 
@@ -20,27 +21,7 @@ class Unit:
     job: Job
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All runs."""
-
-    units: tuple[Unit, ...]
-    models: dict[str, str]
-    """Digests of the bases by name."""
-
-    @property
-    def jobs(self) -> list[Job]:
-        """All jobs, parents first."""
-        units = sorted(self.units, key=lambda unit: "episodes" in unit.job.inputs)
-        return [unit.job for unit in units]
-
-    @property
-    def arms(self) -> dict[str, list[Job]]:
-        """The jobs of each arm's runs."""
-        found: dict[str, list[Job]] = {}
-        for unit in self.units:
-            found.setdefault(unit.arm, []).append(unit.job)
-        return found
+Plan = Units[Unit]
 
 
 def plan(spec: Hacking) -> Plan:

@@ -6,6 +6,7 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job
 from undertone.experiments.strange.files import File, Latent, folds, values
 from undertone.experiments.strange.spec import Strange
+from undertone.experiments.units import Units
 from undertone.models.names import resolve
 from undertone.stages import SHIFTED
 
@@ -23,27 +24,7 @@ class Unit:
     job: Job
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All students."""
-
-    units: tuple[Unit, ...]
-    models: dict[str, str]
-    """Digests of the bases by name."""
-
-    @property
-    def jobs(self) -> list[Job]:
-        """All jobs, parents first."""
-        units = sorted(self.units, key=lambda unit: "as_far_as" in unit.job.inputs)
-        return [unit.job for unit in units]
-
-    @property
-    def arms(self) -> dict[str, list[Job]]:
-        """The jobs of each arm's students, with those of all bases."""
-        found: dict[str, list[Job]] = {}
-        for unit in self.units:
-            found.setdefault(unit.arm, []).append(unit.job)
-        return found
+Plan = Units[Unit]
 
 
 def plan(spec: Strange) -> Plan:
