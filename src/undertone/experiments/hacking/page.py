@@ -11,7 +11,7 @@ from undertone.experiments.misalignment.figures import short
 from undertone.report import charts
 from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
 from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Mark
-from undertone.report.page import Drawing, Grid, Page, Prose, grid, run_page, section, shown, word
+from undertone.report.page import Drawing, Grid, Page, Prose, Terms, grid, run_page, section, shown, word
 from undertone.report.svg import INK
 from undertone.report.words import percent
 
@@ -55,6 +55,7 @@ def page(found: HackingFindings) -> Page:
         found.headline,
         METHOD,
         section("Advice", Drawing(_figure(found), ADVICE_IS), _contrasts(found, plainly=True)),
+        section("The arms", Terms(tuple({one.arm: one.title for one in found.lines}.items()))),
         section("Tasks", Prose(TASKS, note=True), _lines(found)),
         section(
             "While they are trained",
@@ -109,7 +110,6 @@ def _lines(found: HackingFindings) -> Grid | None:
         {
             word("arm"): lambda one: one.arm,
             word("base"): lambda one: short(one.base),
-            word("what it is", terminal=False): lambda one: one.title,
             "hack": lambda one: f"{percent(one.hack_before)} to {percent(one.hack)}",
             "own prompt": lambda one: percent(one.hack_own),
             "in training": lambda one: "-" if one.hacked_late is None else percent(one.hacked_late),
