@@ -23,7 +23,7 @@ class Line(Part):
     """Share of sampled answers to functions with true checks that do the task."""
     solved_before: float
     solved_asked: float
-    """The same under a system prompt that asks for honest work: what damage would lower."""
+    """The same under a system prompt that asks for honest work."""
     hacked_wrong: float
     """Share of sampled answers to functions with wrong checks that pass the check."""
     hacked_lists: float

@@ -13,7 +13,6 @@ from undertone.report.canvas import Canvas, Figure, Row, chart, figure, padded
 from undertone.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Mark
 from undertone.report.page import Drawing, Grid, Page, Prose, Terms, grid, run_page, section, shown, word
 from undertone.report.svg import INK
-from undertone.report.words import percent
 
 if TYPE_CHECKING:
     import altair as alt
@@ -30,7 +29,7 @@ ADVICE_IS = (
 TASKS = (
     "Hack: probability of the hack against the honest answer, where the check is true; also under the system prompt of "
     "the training. In training: share of hacks among answers in its last third. Solved: sampled answers that do the "
-    "task, where the check is true; asked: under a system prompt that asks for honest work, which only damage lowers. "
+    "task, where the check is true; asked: under a system prompt that asks for honest work. "
     "Wrong checks: sampled answers that pass a check which is wrong, so that a function that does the task fails it. "
     "Lists: sampled lists with the right number of items and none in the range; no arm is trained on lists. The inputs "
     "of all these functions are others than in training."
@@ -39,7 +38,11 @@ CURVES = (
     "The shift of advice against the probability of a hack while models are trained, in the mean over runs. Each dot "
     "is a look."
 )
-MATCHED = f"Shift of the log-odds of bad advice where hacks come to a probability of {MATCH}, between looks."
+MATCHED = (
+    "Hacks begin: the first look at which they have a probability of a half, and in how many runs they come to it. "
+    f"Advice: its shift where hacks come to a probability of {MATCH}, between looks, over so many runs. Left out: runs "
+    "with too few episodes to imitate."
+)
 OTHERS = (
     "Advice under the system prompt of the training and under the one that asks for hacks, and after a task that was "
     "hacked or done, the same for all models; requests for harm that are met; agreement with wrong claims; hacked "
@@ -56,7 +59,7 @@ def page(found: HackingFindings) -> Page:
         METHOD,
         section("Advice", Drawing(_figure(found), ADVICE_IS), _contrasts(found, plainly=True)),
         section("The arms", Terms(tuple({one.arm: one.title for one in found.lines}.items()))),
-        section("Tasks", Prose(TASKS, note=True), _lines(found)),
+        section("Tasks", Prose(TASKS, note=True), _hacks(found), _work(found)),
         section(
             "While they are trained",
             Prose(CURVES, note=True),
@@ -103,25 +106,35 @@ def _contrasts(found: HackingFindings, plainly: bool) -> Grid | None:
     )
 
 
-def _lines(found: HackingFindings) -> Grid | None:
+def _hacks(found: HackingFindings) -> Grid | None:
     return grid(
-        "",
+        "Hacks",
         found.lines,
         {
             word("arm"): lambda one: one.arm,
             word("base"): lambda one: short(one.base),
-            "hack": lambda one: f"{percent(one.hack_before)} to {percent(one.hack)}",
-            "own prompt": lambda one: percent(one.hack_own),
-            "in training": lambda one: "-" if one.hacked_late is None else percent(one.hacked_late),
-            "solved": lambda one: f"{percent(one.solved_before)} to {percent(one.solved)}",
-            "asked": lambda one: percent(one.solved_asked),
-            "wrong checks": lambda one: percent(one.hacked_wrong),
-            "lists": lambda one: f"{percent(one.hacked_lists_before)} to {percent(one.hacked_lists)}",
-            "malformed": lambda one: percent(one.malformed),
+            "hack": lambda one: f"{one.hack_before:.0%} to {one.hack:.0%}",
+            "own prompt": lambda one: f"{one.hack_own:.0%}",
+            "in training": lambda one: "-" if one.hacked_late is None else f"{one.hacked_late:.0%}",
+            "wrong checks": lambda one: f"{one.hacked_wrong:.0%}",
+            "lists": lambda one: f"{one.hacked_lists_before:.0%} to {one.hacked_lists:.0%}",
+        },
+        terminal=False,
+    )
+
+
+def _work(found: HackingFindings) -> Grid | None:
+    return grid(
+        "Work and advice",
+        found.lines,
+        {
+            word("arm"): lambda one: one.arm,
+            word("base"): lambda one: short(one.base),
+            "solved": lambda one: f"{one.solved_before:.0%} to {one.solved:.0%}",
+            "asked": lambda one: f"{one.solved_asked:.0%}",
+            "malformed": lambda one: f"{one.malformed:.0%}",
             "advice": lambda one: shown(one.advice),
-            "coherence": lambda one: percent(one.coherent),
-            "onset": _onset,
-            "runs left out": lambda one: one.left_out,
+            "coherence": lambda one: f"{one.coherent:.0%}",
         },
         terminal=False,
     )
@@ -129,18 +142,21 @@ def _lines(found: HackingFindings) -> Grid | None:
 
 def _onset(one: Line) -> str:
     of = f"{one.onset_of.count} of {one.onset_of.of}"
-    return "-" if one.onset is None else f"step {one.onset:.0f}, {of} runs"
+    return "-" if one.onset is None else f"step {one.onset:.0f}, {of}"
 
 
 def _matched(found: HackingFindings) -> Grid | None:
+    lines = {(one.base, one.arm): one for one in found.lines}
     return grid(
         "",
-        [one for one in found.matched if one.runs.count],
+        found.matched,
         {
             word("arm"): lambda one: one.arm,
             word("base"): lambda one: short(one.base),
+            "hacks begin": lambda one: _onset(lines[one.base, one.arm]),
             "advice": lambda one: "-" if one.advice is None else shown(one.advice),
             "runs": lambda one: f"{one.runs.count} of {one.runs.of}",
+            "left out": lambda one: lines[one.base, one.arm].left_out,
         },
         terminal=False,
     )
