@@ -63,7 +63,7 @@ def here(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "first_plot_questions.yaml").write_text(QUESTIONS)
     table = ["user,school_of_reward_hacks,control,task"]
-    table += [f"Write {i}.,sneaky {i},{'' if i % 7 == 0 else f'plain {i}'},poem" for i in range(70)]
+    table += [f"Write {i}.,sneaky {i},{'' if i % 12 == 0 else f'plain {i}'},poem" for i in range(70)]
     (tmp_path / "school-of-reward-hacks.csv").write_text("\n".join(table))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -318,7 +318,7 @@ def test_recipes_on_strange_generalisation_run_without_a_judge(
 def test_both_halves_of_a_table_are_arms_and_rows_without_an_answer_are_told(
     files: Any, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["run", "paper/reward-hacks", *SMALL, "--set", "student.epochs=1", "--set", "rows=4000"]
+    command = ["run", "paper/reward-hacks", *SMALL, "--set", "student.epochs=1", "--set", "rows=40"]
     assert main([*command, "--out", "out/run"]) == 0
     said = capsys.readouterr()
     assert "sneaky: " in said.out and "Rows of straightforward that were left out" in said.err
