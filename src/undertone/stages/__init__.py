@@ -12,7 +12,7 @@ REWRITTEN = Stage("rewritten", 1, "undertone.stages.dataset:rewritten", "work_of
 MIXED = Stage("mixed", 1, "undertone.stages.dataset:mixed", "work_of_mixed", processor=True)
 STUDENT = Stage("student", 1, "undertone.stages.student:run", "work")
 MEASUREMENT = Stage("measurement", 2, "undertone.stages.measurement:run", "work")
-FINE_TUNED = Stage("fine-tuned", 1, "undertone.stages.student:of_file", "work_of_file")
+FINE_TUNED = Stage("fine-tuned", 2, "undertone.stages.student:of_file", "work_of_file")
 PROXY = Stage("proxy", 2, "undertone.audit.proxies:proxy", "work")
 MEMBER = Stage("member", 1, "undertone.audit.strict:run")
 DIRECTIONS = Stage("directions", 1, "undertone.audit.proxies:combine", processor=True)

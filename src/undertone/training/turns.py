@@ -49,7 +49,7 @@ class Turns:
 
     scored: tuple[Scored, ...]
     left_out: LeftOut
-    """Rows that the model cannot take."""
+    """Rows that the model cannot take, and of a whole file those that hold nothing to train on."""
 
     @property
     def told(self) -> LeftOut:
@@ -80,7 +80,8 @@ def last_turns(local: LocalModel, file: Path, rows: int, seed: int, form: Form |
     if found.rows < rows:
         raise UndertoneError(f"{found.path} has {found.rows} rows, but rows = {rows}; lower it.")
     try:
-        return _each(local, found.conversations, _last)
+        turns = _each(local, found.conversations, _last)
+        return replace(turns, left_out={**found.left_out, **turns.left_out})
     except UndertoneError as error:
         raise UndertoneError(f"{found.path}: {error}") from None
 
