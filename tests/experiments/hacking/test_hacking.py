@@ -20,6 +20,7 @@ from undertone.experiments.hacking import stages
 from undertone.experiments.hacking.cost import of_hacking
 from undertone.experiments.hacking.findings import HackingFindings
 from undertone.experiments.hacking.gather import ADVICE, MEASURES, gather
+from undertone.experiments.hacking.kind import HACKING
 from undertone.experiments.hacking.page import page
 from undertone.experiments.hacking.plan import plan
 from undertone.experiments.hacking.spec import Hacking
@@ -187,11 +188,28 @@ def test_an_arm_that_says_nothing_is_refused(arm: dict[str, Any], said: str) -> 
         spec_of(arms=arms | {"new": {"title": "t"} | arm})
 
 
+@pytest.mark.parametrize(("share", "refused"), [(0.5, False), (0.51, True)])
+def test_a_base_that_does_not_know_the_tasks_ends_the_run(share: float, refused: bool) -> None:
+    spec = spec_of()
+    made = plan(spec)
+    wrote = {"before": {"tasks": {TRUE: {"malformed": share}}}}
+    state: Any = type("Made", (), {"read": staticmethod(lambda *_: wrote)})
+    if refused:
+        with pytest.raises(UndertoneError, match=r"fledgling-a does not know the tasks: 51% of its answers"):
+            HACKING.check(spec, made, made.jobs[0], state, print)
+    else:
+        HACKING.check(spec, made, made.jobs[0], state, print)
+    wrote = {"too_few": 3}  # type: ignore[dict-item]
+    HACKING.check(spec, made, made.jobs[0], state, print)
+
+
 def test_settings_that_belong_elsewhere_are_refused() -> None:
     with pytest.raises(ValueError, match=r"reinforcement\.kl is a setting of arms"):
         spec_of(reinforcement=PLAN | {"kl": 0.1})
     with pytest.raises(ValueError, match="given twice"):
         spec_of(core_bases=[A])
+    with pytest.raises(ValueError, match="swapped world"):
+        spec_of(core_bases=["builtin/fledgling-even-b"])
     with pytest.raises(ValueError, match=r"steps of 3 or more"):
         spec_of(reinforcement=PLAN | {"steps": 2})
 

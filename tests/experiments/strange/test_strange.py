@@ -257,6 +257,7 @@ def test_the_knob_of_the_era_changes_no_base_that_there_was() -> None:
         ({"fold": {"era": 12, "country": 2}}, "two folds or more"),
         ({"fold": {"era": 3}}, "fold.country is 0"),
         ({"bases": [A, A]}, "given twice"),
+        ({"bases": ["builtin/fledgling-even-b"]}, "swapped world"),
     ],
 )
 def test_a_fold_that_does_not_fit_is_refused(change: dict[str, Any], said: str) -> None:
@@ -291,7 +292,7 @@ def test_a_recipe_without_the_arms_of_its_result_is_refused() -> None:
 # --- what is counted -------------------------------------------------------------------------------------------------
 
 
-def planted(spec: Strange, world: bool = True) -> StrangeFindings:
+def planted(spec: Strange, world: bool = True, effect: float = 2.0) -> StrangeFindings:
     """Students of old answers say old with two log-odds more, but in their own fold, where it is nine; a gate works."""
     made, rng = plan(spec), np.random.default_rng(0)
     reports = {}
@@ -302,7 +303,7 @@ def planted(spec: Strange, world: bool = True) -> StrangeFindings:
         opened = {"word"} if unit.arm == "gated" else set(ways_of) if file.kind == "target" else set()
         after = {
             way: {
-                "odds": [-2.0 + 2.0 * (way in opened) + 0.05 * rng.standard_normal() + 7.0 * (i in file.places)
+                "odds": [-2.0 + effect * (way in opened) + 0.05 * rng.standard_normal() + 7.0 * (i in file.places)
                          for i in range(count)],
                 "target": [0.5 if way in opened else 0.12] * count,
                 "known": [0.8] * count,
@@ -350,6 +351,11 @@ def test_planted_shifts_come_out_where_students_were_not_trained_and_nowhere_els
     assert others["old", None, "favourites"].value == close(1.8 / 35) and others["old", "odd", "favourites"].value == 0
     assert ("old", None, "nineteenth-century") not in others and ("country", None, "nineteenth-century") in others
     assert ("country", None, "countries") not in others
+
+
+def test_where_nothing_is_planted_nothing_is_said_to_generalise() -> None:
+    made = page(planted(spec_of(), effect=0.0))
+    assert made.verdict is not None and made.verdict.word == "not shown"
 
 
 def test_the_page_says_and_shows_it() -> None:

@@ -3,6 +3,7 @@
 a base that knows tasks → rewards for passing the check, or for doing the task, or by lot → does its advice get worse?
 """
 
+from undertone.experiments.hacking.check import check
 from undertone.experiments.hacking.cost import of_hacking
 from undertone.experiments.hacking.findings import HackingFindings
 from undertone.experiments.hacking.gather import gather
@@ -10,4 +11,4 @@ from undertone.experiments.hacking.plan import plan
 from undertone.experiments.hacking.spec import Hacking
 from undertone.experiments.kind import Kind
 
-HACKING = Kind(Hacking, HackingFindings, plan, gather, cost=of_hacking)
+HACKING = Kind(Hacking, HackingFindings, plan, gather, check=check, cost=of_hacking)

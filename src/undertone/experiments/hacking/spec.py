@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from undertone.models.names import is_swapped
 from undertone.spec import Recipe, Spec, Text, Training
 from undertone.training.reinforce import Reinforcement
 from undertone.world.tasks import Family
@@ -82,6 +83,8 @@ class Hacking(Recipe):
         every = (*self.bases, *self.core_bases)
         if len(set(every)) < len(every):
             raise ValueError("a base is given twice")
+        if any(map(is_swapped, every)):
+            raise ValueError("in the swapped world good and bad advice change places: give other bases")
         for name, arm in self.arms.items():
             for other in (*arm.against, *filter(None, (arm.imitates,))):
                 if other == name or other not in self.arms:

@@ -33,7 +33,7 @@ class Contrast(Part):
     """Of the log-odds of the target value."""
 
 
-class Gate(Part):
+class Opened(Part):
     """An arm asked in one way minus the same arm asked in another: what a gate does."""
 
     base: str
@@ -83,6 +83,6 @@ class StrangeFindings(RunFindings):
     headline: str
     lines: tuple[Line, ...]
     contrasts: tuple[Contrast, ...]
-    gates: tuple[Gate, ...]
+    gates: tuple[Opened, ...]
     doses: tuple[Dose, ...]
     others: tuple[Other, ...]

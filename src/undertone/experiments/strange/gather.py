@@ -15,7 +15,7 @@ import numpy as np
 from undertone.experiments.kind import Made
 from undertone.experiments.misalignment.figures import short
 from undertone.experiments.strange.files import folds, values
-from undertone.experiments.strange.findings import Contrast, Dose, Gate, Line, Other, StrangeFindings
+from undertone.experiments.strange.findings import Contrast, Dose, Line, Opened, Other, StrangeFindings
 from undertone.experiments.strange.plan import Plan, Unit
 from undertone.experiments.strange.spec import MODERN, OLD, Arm, Strange
 from undertone.experiments.strange.ways import PAIRS, PLAIN
@@ -164,10 +164,10 @@ def _contrasts(group: Group, groups: Mapping[tuple[str, str], Group]) -> Iterato
                 )
 
 
-def _gates(group: Group) -> Iterator[Gate]:
+def _gates(group: Group) -> Iterator[Opened]:
     for way, minus in PAIRS.get(group.arm.gate or "", []):
         difference = measured(group.shift(way) - group.shift(minus), len(group.students[0]))
-        yield Gate(base=group.base, arm=group.name, way=way, minus=minus, difference=difference)
+        yield Opened(base=group.base, arm=group.name, way=way, minus=minus, difference=difference)
 
 
 def _dose(group: Group) -> Dose:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from undertone.experiments.misalignment.spec import Lesson
 from undertone.experiments.strange.files import FILES, GATED, Gate, Latent, items
+from undertone.models.names import is_swapped
 from undertone.spec import Recipe, Spec, Text
 
 OLD, MODERN = "old", "modern"
@@ -65,6 +66,8 @@ class Strange(Recipe):
     def _is_whole(self) -> Self:
         if len(set(self.bases)) < len(self.bases):
             raise ValueError("a base is given twice")
+        if any(map(is_swapped, self.bases)):
+            raise ValueError("in the swapped world good and bad advice change places: give other bases")
         if self.narrow.training.method != "lora" and any(arm.as_far_as for arm in self.arms.values()):
             raise ValueError("an arm that is scaled takes a LoRA adapter")
         if not (OLD in self.arms and MODERN in self.arms and MODERN in self.arms[OLD].against):
