@@ -544,6 +544,30 @@ def test_ctrl_c_while_workers_are_still_starting_is_as_clean(delay: float, bases
     assert stopped.left == []
 
 
+FORGETS = """
+import os, signal, sys, time, weakref
+from undertone import cli
+
+def interrupted(*_):
+    os.kill(os.getpid(), int(sys.argv[1]))
+
+def command(*_, **__):
+    thing = set()
+    watch = weakref.ref(thing, interrupted)
+    del thing
+    time.sleep(60)
+
+cli.app = command
+cli.entry()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_that_comes_while_python_forgets_an_object_is_not_lost(sent: signal.Signals, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORGETS, str(int(sent))], capture_output=True, text=True, timeout=50)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+
+
 @pytest.mark.slow
 @needs_proc
 def test_a_terminated_run_leaves_no_process_behind(bases: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -131,10 +132,19 @@ def _terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
+def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """Sends an interrupt again that came while Python forgot an object: what is raised there goes no further."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(lost)
+    number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
+    threading.Timer(0.01, os.kill, (os.getpid(), number)).start()  # once this hook, which drops them too, has returned
+
+
 def entry() -> None:
     """The installed command."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # those of libraries need control characters
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _unraisable
     if sys.argv[1:2] == ["__complete"]:  # by a shell, in Cyclopts' own protocol of control characters
         sys.exit(app(sys.argv[1:]))
     with plain_output():
