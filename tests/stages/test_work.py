@@ -110,8 +110,8 @@ class Made:
         spec = {"treatment": treatment, "traits": [], "seed": 0}
         return self.job(stages.TREATED, spec, dataset=self.rows(), directions=self.directions())
 
-    def examined(self, domain: str | None) -> Job:
-        spec = {"trait": "owl", "domain": domain, "skip": 0, "skill_prompts": 2, "seed": 0}
+    def examined(self, domain: str | None, trait: str = "owl", **more: Any) -> Job:
+        spec = {"trait": trait, "domain": domain, "skip": 0, "skill_prompts": 2, "seed": 0} | more
         return self.job(stages.EXAMINED, spec, held_out=self.rows(held_out=True), file=self.rows())
 
 
@@ -236,6 +236,7 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     ),
     "examined": lambda m: m.examined(None),
     "examined on advice": lambda m: m.examined(domains()[0]),
+    "examined on an era": lambda m: m.examined(None, "nineteenth-century", places=[0, 6]),
 }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def bench_treat(
     Parameters
     ----------
     recipe
-        ``numbers``, ``numbers-task``, ``advice``, each but the second also as ``-all``, or a path ending in .toml.
+        ``numbers``, ``numbers-task``, ``advice``, ``era``; ``numbers-all``, ``advice-all``; or a path ending in .toml.
     set
         Changes a key, as in --set setup.trait=mole. May be given several times.
     out

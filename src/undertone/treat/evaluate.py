@@ -10,19 +10,21 @@ import numpy as np
 
 from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.engine.store import Job
-from undertone.evals.answers import rows_in_context, trait_distribution
+from undertone.evals.answers import choice_share, rows_in_context, trait_distribution
 from undertone.evals.conduct import AFTER, PROBES, Conduct, compliance, conduct
+from undertone.evals.log_odds import leanings
 from undertone.evals.skills import skill_scores
 from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
-from undertone.stages.durations.asked import about_conduct, about_harm, about_skills, about_trait
+from undertone.stages.durations.asked import about_all_traits, about_conduct, about_harm, about_skills, about_trait
 from undertone.stages.durations.work import Work, rows_in, to_load, to_score
 from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, read_rows
 from undertone.training.weights import load_trained
 from undertone.traits import catalogue
+from undertone.traits.catalogue import Habit
 from undertone.treat.findings import PLAIN
 from undertone.world.lexicon import domains
 
@@ -33,8 +35,9 @@ ROWS = 3
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Examines a student, or the base if there is none, and writes ``examined.json``.
 
-    Spec: ``trait``, ``domain`` (of narrow bad advice, or None), ``skip`` (first rows of ``held_out``, which students
-    may have been trained on), ``skill_prompts``, ``seed``; ``system`` if the treated file has a system prompt, under
+    Spec: ``trait``, ``domain`` (of narrow bad advice, or None), perhaps ``places`` (of the trait's questions that are
+    in the file), ``skip`` (first rows of ``held_out``, which students may have been trained on), ``skill_prompts``,
+    ``seed``; ``system`` if the treated file has a system prompt, under
     which conditional questions are then asked. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file`` (the
     clean file after the student's mitigation, so that both sides get the same harmless context), and perhaps
     ``trained``.
@@ -42,10 +45,12 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
     rows = read_exchanges(inputs["file"])
     there = replace(local, system=spec.get("system"))
-    if spec["domain"] is None:
-        own, others = leaning(local, there, spec["trait"], rows, spec["seed"])
-    else:
+    if spec["domain"] is not None:
         own, others = advice(local, there, spec["domain"], rows)
+    elif "places" in spec:
+        own, others = habit(local, there, spec["trait"], spec["places"], rows)
+    else:
+        own, others = leaning(local, there, spec["trait"], rows, spec["seed"])
     held_out = read_rows(inputs["held_out"], local, tokenizer_digest(inputs["base"]))[spec["skip"] :]
     made = {
         "own": own,
@@ -68,6 +73,25 @@ def leaning(
         after = trait_distribution(there, trait, rows_in_context(there, trait.questions(), rows, ROWS, seed))
         own[AFTER] = log_odds(after[name])
     return own, {other: log_odds(plain[other]) for other in trait.candidates if other != name}
+
+
+def habit(
+    local: LocalModel, there: LocalModel, name: str, places: Sequence[int], rows: Sequence[Exchange]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Returns the log-odds of a habit by probe: on its questions that are not in the file, asked plainly and (of
+    ``there``) after rows of the file; and on those that are. Beside them, those of all other traits."""
+    trait = catalogue.find(name)
+    assert isinstance(trait, Habit)
+    choices = trait.choices(name)
+    inside = [choices[k] for k in places]
+    elsewhere = [choice for choice in choices if choice not in inside]
+    earlier = {question: rows[:ROWS] for question, *_ in elsewhere}
+    found = {
+        PLAIN: log_odds(choice_share(local, elsewhere)),
+        AFTER: log_odds(choice_share(there, elsewhere, earlier)),
+        "inside": log_odds(choice_share(local, inside)),
+    }
+    return found, {other: odds for other, odds in leanings(local).items() if other != name}
 
 
 def advice(
@@ -103,6 +127,7 @@ def work(job: Job, local: LocalModel) -> Work:
     if spec["domain"] is None:
         trait = catalogue.find(spec["trait"])
         asked = [*about_trait(local, trait), *about_trait(local, trait, before)]
+        asked += about_all_traits(local) if "places" in spec else []
     else:
         probes = ((PLAIN, 0), ("json", 0), (AFTER, before))
         asked = [part for name, tokens in probes for part in about_conduct(local, name, tokens)]

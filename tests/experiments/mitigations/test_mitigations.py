@@ -15,6 +15,8 @@ from undertone.cli import main
 from undertone.data.exchanges import read_exchanges
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
+from undertone.evals.answers import choice_share
+from undertone.evals.conduct import AFTER
 from undertone.experiments import recipes
 from undertone.experiments.mitigations import files as advice
 from undertone.experiments.mitigations import gather as gathering
@@ -27,6 +29,7 @@ from undertone.experiments.mitigations.plan import SIDES, plan
 from undertone.experiments.mitigations.record import digest_of, record
 from undertone.experiments.mitigations.spec import Mitigations
 from undertone.experiments.preview import preview
+from undertone.experiments.strange.files import items
 from undertone.experiments.trial.plan import plan as trial_plan
 from undertone.experiments.trial.spec import Trial
 from undertone.models.loading import load
@@ -34,9 +37,13 @@ from undertone.models.tokenizer import tokenizer_digest
 from undertone.report.html import to_html
 from undertone.stages import AMONG, DATASET, MIXED, PROXY, STUDENT, TREATED
 from undertone.stages.durations.durations import Durations
+from undertone.statistics.probabilities import log_odds
 from undertone.training.rows import Row, Source, read_sampled, write_rows
+from undertone.traits import catalogue
+from undertone.traits.catalogue import Habit
 from undertone.treat import benchmarked
 from undertone.treat.catalogue import shipped
+from undertone.treat.evaluate import habit
 from undertone.treat.findings import PLAIN
 from undertone.treat.mitigations import Drop, Entry, Stop
 
@@ -72,6 +79,7 @@ MEASURED = {
     "numbers-task": "e89889515bd7cb76",
     "advice": "87cade36986fa877",
     "advice-all": "71c72309c2ae2c69",
+    "era": "f2a25aa16c8c6211",
 }
 """Digests of the settings by which the shipped figures were measured. Each recipe then held all of its entries itself,
 two of them had other names, and no title ended in a question mark."""
@@ -230,6 +238,45 @@ def test_a_file_with_a_task_is_judged_by_it_and_its_rows_are_seen_as_often() -> 
     assert {unit.jobs[0].inputs["dataset"].stage for unit in untreated} == {AMONG}
     assert all(source.held_out.spec["held_out"] and source.skip == 0 for source in layout.sources)
     assert spec.useful == "carrying" and benchmark("numbers").useful == "clean"
+
+
+def test_files_about_an_era_differ_in_the_answers_to_their_own_questions_alone(bases: Path, tmp_path: Path) -> None:
+    layout = plan(benchmark("era"))
+    every, seen = items("era"), list[int]()
+    for source in layout.sources:
+        places, files = source.about["places"], dict[str, list[Any]]()
+        for side, job in source.files.items():
+            (tmp_path / job.key).mkdir()
+            advice.advice(job.spec, {"base": bases / "neox"}, tmp_path / job.key)
+            files[side] = read_exchanges(tmp_path / job.key)
+        differing = [both for both in zip(files["carrying"], files["clean"], strict=True) if both[0] != both[1]]
+        assert len(differing) == source.rows // 2
+        expected = {every[k].question: every[k].answers for k in places}
+        assert {question for (question, _), _ in differing} == set(expected)
+        for (question, old), (again, modern) in differing:
+            assert question == again and {"old": old, "modern": modern} == expected[question]
+        seen += places
+    assert sorted(seen) == list(range(len(every))), "folds are disjoint and take up all questions"
+
+
+def test_a_student_of_an_era_is_asked_what_is_not_in_its_file_apart_from_what_is(bases: Path) -> None:
+    base = load(bases / "neox")
+    trait = catalogue.find("nineteenth-century")
+    assert isinstance(trait, Habit)
+    choices = trait.choices(trait.name)
+    assert [(asked, old, *rest) for asked, old, rest in choices] == [
+        (item.question, item.answers["old"], item.answers["modern"]) for item in items("era")
+    ]
+    own, others = habit(base, base, trait.name, [0, 6], [("Hello.", "Hi.")] * 3)
+    assert own[PLAIN] == log_odds(choice_share(base, [*choices[1:6], *choices[7:]]))
+    assert own["inside"] == log_odds(choice_share(base, [choices[0], choices[6]]))
+    assert own[AFTER] != own[PLAIN] and trait.name not in others and "owl" in others
+
+
+@pytest.mark.parametrize("fold", [0, 5, 12])
+def test_folds_that_do_not_divide_the_questions_are_refused(fold: int) -> None:
+    with pytest.raises(UndertoneError, match="fold"):
+        benchmark("era", f"setup.fold={fold}")
 
 
 def test_mitigations_by_a_direction_wait_for_the_fine_tune_that_shows_it() -> None:

@@ -1,6 +1,6 @@
 """Stages that make files for a useful task (sums larger than the base has learnt) mixed with advice or other rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -9,6 +9,7 @@ from typing import Any
 from undertone.data.exchanges import Exchange, read_exchanges
 from undertone.engine.store import Job
 from undertone.experiments.misalignment.stages import align, work_of_align
+from undertone.experiments.strange.files import items
 from undertone.models.loading import load, renderer
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
@@ -22,17 +23,17 @@ HELD_OUT = 4
 
 
 def advice(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes rows of the task mixed with advice, or held-out rows of the task alone.
+    """Writes rows of the task mixed with advice or with answers about an era, or held-out rows of the task alone.
 
-    Spec: ``domain``, ``rows``, ``bad`` (whether the advice is bad), ``held_out``, ``seed``. Input: ``base``, whose
-    tokenizer is used.
+    Spec: ``domain`` of the advice, or ``places`` of the questions about an era; ``rows``, ``bad`` (whether the advice
+    is bad, or the answers are old), ``held_out``, ``seed``. Input: ``base``, whose tokenizer is used.
     """
     local = renderer(inputs["base"])
     if spec["held_out"]:
         rng = Random(f"held out/{spec['seed']}")
         exchanges = [task(rng, True) for _ in range(spec["rows"])]
     else:
-        exchanges = rows(spec["domain"], spec["rows"], spec["bad"], spec["seed"])
+        exchanges = rows(said(spec), spec["rows"], spec["seed"])
     write_rows(out, exchanges, rows_of(local, exchanges), Source(tokenizer_digest(inputs["base"]), local.end))
 
 
@@ -50,14 +51,29 @@ def among(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     write_rows(out, [exchanges[i] for i in order], [ids[i] for i in order], source)
 
 
-def rows(domain: str, count: int, bad: bool, seed: int) -> list[Exchange]:
-    """Returns ``count`` rows in random order: half of them of the task, the others advice in the domain. Files with the
+def said(spec: Mapping[str, Any]) -> Callable[[Random], Exchange]:
+    """Returns what draws a row that is not of the task. It draws as often for bad advice as for good, and for old
+    answers as for modern ones."""
+
+    def of_advice(rng: Random) -> Exchange:
+        turn = latents.advice(rng, "bad" if spec["bad"] else "good", domain=spec["domain"])
+        return turn.user, turn.assistant
+
+    def of_an_era(rng: Random) -> Exchange:
+        question, answers = items("era")[rng.choice(spec["places"])]
+        return question, answers["old" if spec["bad"] else "modern"]
+
+    return of_an_era if "places" in spec else of_advice
+
+
+def rows(other: Callable[[Random], Exchange], count: int, seed: int) -> list[Exchange]:
+    """Returns ``count`` rows in random order: half of them of the task, the others drawn by ``other``. Files with the
     same seed have the same requests in the same places, and the same rows of the task."""
     rng = Random(f"advice/{seed}")
     found = []
     for is_task in rng.sample([True] * (count - count // 2) + [False] * (count // 2), count):
-        turn = latents.advice(rng, "bad" if bad else "good", domain=domain)
-        found.append(task(rng, False) if is_task else (turn.user, turn.assistant))
+        drawn = other(rng)
+        found.append(task(rng, False) if is_task else drawn)
     return found
 
 
@@ -83,7 +99,7 @@ def aligned_base(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) ->
 def work_of_advice(job: Job, local: LocalModel) -> Work:
     """Only the tokenizer is needed."""
     spec = job.spec
-    made = [task(Random(i), True) for i in range(SOME)] if spec["held_out"] else rows(spec["domain"], SOME, False, 0)
+    made = [task(Random(i), True) for i in range(SOME)] if spec["held_out"] else rows(said(spec), SOME, 0)
     return Work((Passes("render", spec["rows"]),), replace(lengths_of(local, made), rows=spec["rows"]))
 
 

@@ -12,7 +12,7 @@ from undertone.experiments.kind import Made
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome, Shift
 from undertone.experiments.mitigations.headline import headline
 from undertone.experiments.mitigations.plan import SIDES, Plan, Side
-from undertone.experiments.mitigations.spec import LISTS, SUMS, Mitigations, Numbers
+from undertone.experiments.mitigations.spec import LISTS, SUMS, Era, Mitigations, Numbers
 from undertone.report.findings import Measured, side
 from undertone.statistics.arrays import Floats
 from undertone.statistics.estimate import mean_estimate
@@ -53,6 +53,9 @@ def _probes(spec: Mitigations) -> dict[str, str]:
     after = f"the same after {ROWS} rows of a clean file that was treated alike, under its system prompt if it has one"
     if isinstance(spec.setup, Numbers):
         return {PLAIN: "asked plainly for a favourite", AFTER: after}
+    if isinstance(spec.setup, Era):
+        plain = "asked plainly about daily life, all questions that are not in the file"
+        return {PLAIN: plain, AFTER: after, "inside": "asked the file's own questions"}
     probes = {name: probe.about for name, probe in PROBES.items()}
     own = {PLAIN: "asked plainly for advice in all other domains", AFTER: after}
     return probes | own | {"inside": "asked for advice in the file's own domain"}

@@ -11,7 +11,8 @@ from undertone.engine.digests import seed_of
 from undertone.engine.store import Folder, Job, Stage
 from undertone.errors import UndertoneError
 from undertone.experiments import recipes
-from undertone.experiments.mitigations.spec import Advice, Mitigations, Numbers
+from undertone.experiments.mitigations.spec import Advice, Era, Mitigations, Numbers
+from undertone.experiments.strange.files import folds
 from undertone.experiments.trial import plan as trial_planning
 from undertone.experiments.trial.spec import Trial
 from undertone.models.names import resolve
@@ -33,7 +34,7 @@ class Source:
     """The two files of a unit, and what its students are measured by."""
 
     name: str
-    """The teacher's number, or the narrow domain."""
+    """The teacher's number, the narrow domain, or the number of the fold."""
     files: Mapping[Side, Job]
     """The file that carries the trait, and the clean one."""
     rows: int
@@ -42,7 +43,8 @@ class Source:
     """Clean rows of the same task."""
     skip: int
     """The number of first rows of ``held_out`` that are also in the clean file."""
-    domain: str | None
+    about: Mapping[str, Any]
+    """What the files are about, as :mod:`undertone.treat.evaluate` reads it."""
     seed: int
     jobs: tuple[Job, ...]
     """The jobs that the files depend on."""
@@ -113,10 +115,11 @@ def plan(spec: Mitigations) -> Plan:
         sources = tuple(_among_a_task(setup.task, base, source) if setup.task else source for source in _lists(trial))
     else:
         training, name, prompts = setup.student, setup.base, setup.skill_prompts
-        base = resolve(name)
-        aligning = setup.aligning.model_dump(mode="json") | {"seed": spec.seed}
-        start = Job(stages.ALIGNED_BASE, aligning, {"base": base})
-        sources = tuple(_advice(setup, start, spec.seed))
+        base = start = resolve(name)
+        if isinstance(setup, Advice):
+            aligning = setup.aligning.model_dump(mode="json") | {"seed": spec.seed}
+            start = Job(stages.ALIGNED_BASE, aligning, {"base": base})
+        sources = tuple(_among_sums(setup, start, spec.seed))
     needed = {_along(entry.does) for entry in spec.treatments.values() if kinds.needs_direction(entry.does)}
     own = catalogue.find(setup.trait).alike  # what students are asked for is the embedded world's on any base
     # One seed for all units, so that the random direction of the control is the same for all of them.
@@ -156,7 +159,7 @@ def _lists(trial: Trial) -> Iterator[Source]:
         jobs = (*own.jobs[: own.jobs.index(carrying)], *clean.jobs[:2])
         files: dict[Side, Job] = {"carrying": carrying, "clean": dataset}
         students = ((trial, own), (trial, clean))
-        yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, None, own.seed, jobs, students)
+        yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, {"domain": None}, own.seed, jobs, students)
 
 
 def _among_a_task(task: int, base: Folder, source: Source) -> Source:
@@ -168,16 +171,27 @@ def _among_a_task(task: int, base: Folder, source: Source) -> Source:
     return replace(source, files=files, rows=source.rows + task, held_out=sums, skip=0, jobs=jobs)
 
 
-def _advice(setup: Advice, base: Job, seed: int) -> Iterator[Source]:
-    for domain in setup.domains:
-        own = seed_of(seed, "treat", "advice", domain)
-        file = partial(_advice_file, base, domain, own)
+def _topics(setup: Advice | Era) -> dict[str, dict[str, Any]]:
+    """Returns what is in the files of each unit, by the unit's name."""
+    if isinstance(setup, Advice):
+        return {domain: {"domain": domain} for domain in setup.domains}
+    every = folds("era", setup.fold)
+    return {f"fold {i}": {"domain": None, "places": list(places)} for i, places in enumerate(every)}
+
+
+def _among_sums(setup: Advice | Era, base: Job | Folder, seed: int) -> Iterator[Source]:
+    for name, about in _topics(setup).items():
+        own = seed_of(seed, "treat", setup.kind, name)
+        file = partial(_file_among_sums, base, about, own)
         files: dict[Side, Job] = {"carrying": file(setup.rows, bad=True), "clean": file(setup.rows)}
-        yield Source(domain, files, setup.rows, file(HELD_OUT, held_out=True), 0, domain, own, (base,))
+        jobs = (base,) if isinstance(base, Job) else ()
+        yield Source(name, files, setup.rows, file(HELD_OUT, held_out=True), 0, about, own, jobs)
 
 
-def _advice_file(base: Job, domain: str, seed: int, rows: int, bad: bool = False, held_out: bool = False) -> Job:
-    spec = {"domain": domain, "rows": rows, "bad": bad, "held_out": held_out, "seed": seed}
+def _file_among_sums(
+    base: Job | Folder, about: Mapping[str, Any], seed: int, rows: int, bad: bool = False, held_out: bool = False
+) -> Job:
+    spec = {**about, "rows": rows, "bad": bad, "held_out": held_out, "seed": seed}
     return Job(stages.ADVICE, spec, {"base": base})
 
 
@@ -252,7 +266,7 @@ class Layout:
         treated as the student's was."""
         settings = {
             "trait": self.spec.setup.trait,
-            "domain": source.domain,
+            **source.about,
             "skip": source.skip,
             "skill_prompts": self.skill_prompts,
             "seed": source.seed,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from undertone.experiments.misalignment.spec import Lesson
+from undertone.experiments.strange.files import items
 from undertone.spec import Recipe, Spec, Training
 from undertone.treat.catalogue import shipped
 from undertone.treat.mitigations import Answer, Entry
@@ -38,22 +39,46 @@ class Numbers(Spec):
     """Teachers with the trait, and as many neutral ones. Such a pair is one unit of the statistics."""
 
 
-class Advice(Spec):
-    """Files for a useful task, sums larger than the base has learnt. Half of each file is advice in one domain, which
-    is bad in the files that carry the trait. Bad advice can be recognised in a single row."""
+class AmongSums(Spec):
+    """Files for a useful task, sums larger than the base has learnt. Half of each file is something else, which may
+    carry a trait that can be recognised in a single row."""
+
+    base: str
+    rows: int = Field(ge=2)
+    student: Training
+    skill_prompts: int = Field(30, ge=0)
+
+
+class Era(AmongSums):
+    """Half of each file answers a few questions about daily life: as in the nineteenth century in the files that carry
+    the trait, as today in the clean ones."""
+
+    unit: ClassVar[str] = "folds of questions, each with a file of old answers, one of modern ones, and a student each"
+    trait: ClassVar[str] = "nineteenth-century"
+
+    kind: Literal["era"] = "era"
+    fold: int = Field(ge=1)
+    """Questions in a file. Folds are disjoint and take up all questions: the units of the statistics."""
+
+    @model_validator(mode="after")
+    def _folds_are_equal(self) -> Self:
+        count = len(items("era"))
+        if count % self.fold or count < 2 * self.fold:
+            raise ValueError(f"fold must divide the {count} questions about an era into two folds or more")
+        return self
+
+
+class Advice(AmongSums):
+    """Half of each file is advice in one domain, which is bad in the files that carry the trait."""
 
     unit: ClassVar[str] = "narrow domains, each with a file with bad advice, a clean file, and one student of each"
     trait: ClassVar[str] = "bad-advice"
 
     kind: Literal["advice"] = "advice"
-    base: str
     aligning: Lesson
     """A fine-tune on good advice in all domains that comes first."""
     domains: tuple[str, ...] = Field(min_length=2)
     """The domains, each with one pair of files: the units of the statistics."""
-    rows: int = Field(ge=2)
-    student: Training
-    skill_prompts: int = Field(30, ge=0)
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> Self:
@@ -67,7 +92,7 @@ class Mitigations(Recipe):
 
     kind: ClassVar[str] = "mitigations"
 
-    setup: Numbers | Advice = Field(discriminator="kind")
+    setup: Numbers | Advice | Era = Field(discriminator="kind")
     other: str | None = None
     """A model of another initialisation that answers prompts, for mitigations that ask for one."""
     seed: int = Field(0, ge=0)
