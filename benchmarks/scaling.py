@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.work import Work
+from undertone.engine.schedule import run_jobs
 from undertone.engine.store import Folder, Job, Store
-from undertone.engine.workers import run_jobs
+from undertone.engine.workers import Local
 from undertone.models.names import resolve
 from undertone.stages import STUDENT
 
@@ -34,7 +35,7 @@ def seconds(work: Work, students: int, processes: int) -> float:
     first = [_student(replace(work, steps=1), students + i, inputs) for i in range(processes)]
     jobs = first + [_student(work, seed, inputs) for seed in range(students)]
     with tempfile.TemporaryDirectory() as folder:
-        ends = [time.perf_counter() for _ in run_jobs(jobs, Store(Path(folder)), processes)]
+        ends = [time.perf_counter() for _ in run_jobs(jobs, Store(Path(folder)), Local(processes))]
     return ends[-1] - ends[0]
 
 

@@ -132,7 +132,7 @@ def owls(once: Once, bases: Path) -> Path:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = run(small(), folder / "owls", "owls", processes=2)
+            results = run(small(), folder / "owls", "owls", executor=workers.Local(2))
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-owls", make)

@@ -29,6 +29,7 @@ from undertone.data.filters import (
     WordFilter,
     word_forms,
 )
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read
 from undertone.experiments.run import run
@@ -399,7 +400,7 @@ def test_a_filter_that_passes_little_shows_what_failed(
     monkeypatch.chdir(bases)
     trial = _pair('carrier.name="code"', "filter=[]")
     with pytest.raises(UndertoneError) as refused:
-        run(trial, tmp_path / "code", processes=1)
+        run(trial, tmp_path / "code", executor=Local(1))
     assert re.search(
         r"Of what failed: '.*' to '(Write|Code) a function .*' \((not-|comment|unfinished)", str(refused.value)
     )
@@ -411,7 +412,7 @@ def test_a_run_tells_its_carrier_and_what_every_rule_removed(
     monkeypatch.chdir(bases)
     monkeypatch.setitem(CARRIERS, "numbers", dataclasses.replace(CARRIERS["numbers"], about="lists of mine"))
     rules = 'filter=[{kind="numbers", high=800}, {kind="words", words=["owl"]}]'
-    results = run(_pair(rules), tmp_path / "run", processes=1)
+    results = run(_pair(rules), tmp_path / "run", executor=Local(1))
     assert results.carrier == "lists of mine" and results.complete
     for made, counted in zip(results.teachers, results.filters, strict=True):
         formed = counted.kept + sum(counted.reasons.get(reason, 0) for reason in NO_FAULTS_OF_FORM)

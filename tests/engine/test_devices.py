@@ -15,8 +15,9 @@ from undertone import stages
 from undertone.engine import devices as places
 from undertone.engine import worker, workers
 from undertone.engine.devices import devices, on_device
+from undertone.engine.schedule import run_jobs
 from undertone.engine.store import Folder, Job, Stage, Store
-from undertone.engine.workers import machine, run_jobs
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 
 A, B = "GPU-5fd4f087-86f3-7a43-b711-4771313afc50", "GPU-9a2b6c1d-1111-2222-3333-444455556666"
@@ -109,7 +110,7 @@ def test_a_machine_is_told_in_words(listed: Listed, monkeypatch: pytest.MonkeyPa
     said = []
     for text in (TWO, TWO.splitlines()[0] + "\n", ""):
         listed(text)
-        said.append(machine())
+        said.append(Local().machine())
     assert said == ["2 accelerators and 16 cores", "1 accelerator and 16 cores", "16 cores"]
 
 
@@ -178,7 +179,7 @@ def test_each_accelerator_has_one_worker_that_sees_no_other_and_the_rest_sees_no
 ) -> None:
     store = Store(tmp_path / "store")
     on, beside = placed(6, models[0]), placed(4, models[0], processor=True) + placed(4, models[1], small=True)
-    assert len(list(run_jobs([*on, *beside], store, 4))) == 14
+    assert len(list(run_jobs([*on, *beside], store, Local(4)))) == 14
     there, here = seen(store, on), seen(store, beside)
     assert {device for device, *_ in there} == {A, B} and {device for device, *_ in here} == {""}
     assert len({process for _, process, *_ in there}) == 2, "one worker for each"
@@ -193,7 +194,7 @@ def test_one_process_is_enough_beside_accelerators_and_one_job_starts_one_worker
 ) -> None:
     store = Store(tmp_path / "store")
     jobs = [*placed(1, models[0]), *placed(3, None)]
-    assert len(list(run_jobs(jobs, store, 1))) == 4
+    assert len(list(run_jobs(jobs, store, Local(1)))) == 4
     (device, *_), *rest = seen(store, jobs)
     assert device == A and {one[0] for one in rest} == {""} and len({one[1] for one in rest}) == 1
 
@@ -202,7 +203,7 @@ def test_small_models_are_worked_on_by_all_cores_though_there_are_accelerators(
     two: None, models: tuple[Folder, Folder], tmp_path: Path
 ) -> None:
     store, jobs = Store(tmp_path / "store"), placed(6, models[1], seconds=0.3)
-    assert len(list(run_jobs(jobs, store, 3))) == 6
+    assert len(list(run_jobs(jobs, store, Local(3)))) == 6
     made = seen(store, jobs)
     assert {device for device, *_ in made} == {""} and len({process for _, process, *_ in made}) == 3
 
@@ -217,10 +218,10 @@ def test_a_run_that_loses_an_accelerator_goes_on_with_the_others(
     rest = placed(4, models[0])
     if losses == 2:
         with pytest.raises(UndertoneError, match="lost its accelerator in the lost stage, twice; finished work"):
-            list(run_jobs([lost, *rest], store, 2, told.append))
+            list(run_jobs([lost, *rest], store, Local(2), told.append))
         assert {mark.read_text() for mark in markers} == {A, B}, "the second time on the other one"
         return
-    assert len(list(run_jobs([lost, *rest], store, 2, told.append))) == 5
+    assert len(list(run_jobs([lost, *rest], store, Local(2), told.append))) == 5
     assert told == ["A worker lost its accelerator in the lost stage; trying once more with at most 1 at a time."]
     late = [one for one in seen(store, [lost, *rest]) if one[0] == markers[0].read_text()]
     assert not late, "nothing more is made on the one that was lost"
@@ -232,7 +233,7 @@ def test_the_only_accelerator_is_tried_again(
     listed(TWO, "1")
     store = Store(tmp_path / "store")
     lost = Job(Stage("lost", 1, "faulty:lost"), {"markers": [str(tmp_path / "mark")]}, {"base": models[0]})
-    assert len(list(run_jobs([lost], store, 2))) == 1
+    assert len(list(run_jobs([lost], store, Local(2)))) == 1
     assert seen(store, [lost])[0][0] == "1"
 
 
@@ -243,7 +244,7 @@ def test_an_accelerator_that_torch_cannot_use_is_refused_in_a_sentence(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "helpers"))
     with pytest.raises(UndertoneError, match=f"torch cannot use the accelerator {A}.* set CUDA_VISIBLE_DEVICES"):
-        list(run_jobs(placed(1, models[0]), Store(tmp_path / "store"), 1))
+        list(run_jobs(placed(1, models[0]), Store(tmp_path / "store"), Local(1)))
 
 
 def test_a_stage_that_needs_more_than_an_accelerator_holds_ends_in_a_sentence(
@@ -251,7 +252,7 @@ def test_a_stage_that_needs_more_than_an_accelerator_holds_ends_in_a_sentence(
 ) -> None:
     job = Job(Stage("overfull", 1, "faulty:overfull"), {}, {"base": models[0]})
     with pytest.raises(UndertoneError, match="overfull stage failed: The accelerator's memory does not hold this work"):
-        list(run_jobs([job], Store(tmp_path / "store"), 1))
+        list(run_jobs([job], Store(tmp_path / "store"), Local(1)))
 
 
 def test_without_accelerators_every_worker_is_as_it_was(
@@ -259,5 +260,5 @@ def test_without_accelerators_every_worker_is_as_it_was(
 ) -> None:
     listed("")
     store, jobs = Store(tmp_path / "store"), [*placed(3, models[0], seconds=0.3), *placed(3, models[1], seconds=0.3)]
-    assert len(list(run_jobs(jobs, store, 3))) == 6
+    assert len(list(run_jobs(jobs, store, Local(3)))) == 6
     assert {one[0] for one in seen(store, jobs)} == {""} and len({one[1] for one in seen(store, jobs)}) == 3

@@ -17,8 +17,9 @@ from undertone.cli import main
 from undertone.engine.disk import errno_of, locked, refusal
 from undertone.engine.folder import record_of, state_of
 from undertone.engine.manifest import FORMAT, Damaged, Manifest
+from undertone.engine.schedule import run_jobs
 from undertone.engine.store import Job, Stage, Store
-from undertone.engine.workers import run_jobs
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.trial.results import Results
 from undertone.spec import Spec
@@ -55,7 +56,7 @@ def test_a_job_whose_worker_is_killed_is_tried_once_more(processes: int, findabl
         Job(_stage("written"), {"text": "x"}),
         Job(_stage("written"), {"text": "y"}),
     ]
-    done = [job.key for job, _ in run_jobs(jobs, store, processes, told.append)]
+    done = [job.key for job, _ in run_jobs(jobs, store, Local(processes), told.append)]
     assert sorted(done) == sorted(job.key for job in jobs)
     assert all(store.sound(job, told.append) for job in jobs)
     assert len(told) == 1 and "killed_once stage by signal 9 (out of memory?)" in told[0]
@@ -68,7 +69,7 @@ def test_a_job_that_is_killed_twice_ends_the_run_and_the_rest_is_kept(
     store, told = Store(tmp_path / "store"), list[str]()
     jobs = [Job(_stage("written"), {"text": "x"}), Job(_stage("killed"), {})]
     with pytest.raises(UndertoneError, match=r"killed stage by signal 9 .*, twice; finished work is kept"):
-        list(run_jobs(jobs, store, 1, told.append))
+        list(run_jobs(jobs, store, Local(1), told.append))
     assert store.sound(jobs[0], told.append) and len(told) == 1
     assert not list(store.root.glob(".part-*"))
 
@@ -76,7 +77,7 @@ def test_a_job_that_is_killed_twice_ends_the_run_and_the_rest_is_kept(
 def test_a_worker_that_ends_by_itself_is_not_tried_again(findable: None, tmp_path: Path) -> None:
     told = list[str]()
     with pytest.raises(UndertoneError, match=r"ended by itself in the gone stage \(exit code 3\)"):
-        list(run_jobs([Job(_stage("gone"), {})], Store(tmp_path / "store"), 1, told.append))
+        list(run_jobs([Job(_stage("gone"), {})], Store(tmp_path / "store"), Local(1), told.append))
     assert told == []
 
 
@@ -149,7 +150,7 @@ def test_an_artifact_under_the_name_of_another_is_damaged(copied: Path, capfd: p
 def test_a_worker_that_runs_out_of_memory_is_tried_once_more(findable: None, tmp_path: Path) -> None:
     told = list[str]()
     job = Job(_stage("starved_once"), {"marker": str(tmp_path / "marker")})
-    assert [key for key, _ in run_jobs([job], Store(tmp_path / "store"), 1, told.append)] == [job]
+    assert [key for key, _ in run_jobs([job], Store(tmp_path / "store"), Local(1), told.append)] == [job]
     assert len(told) == 1 and "ran out of memory in the starved_once stage" in told[0]
 
 
@@ -174,7 +175,7 @@ def test_an_input_that_is_damaged_meanwhile_is_not_used(findable: None, tmp_path
     store = Store(tmp_path)
     parent = Job(_stage("written"), {"text": "x"})
     child = Job(_stage("written"), {"text": "y"}, {"parent": parent})
-    for job, _ in run_jobs([parent], store, 1):
+    for job, _ in run_jobs([parent], store, Local(1)):
         _truncate(store.folder(job) / "b")
     with pytest.raises(Damaged, match="b is truncated or was changed"):
         store.make(child)

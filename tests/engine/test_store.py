@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from undertone.engine.digests import digest, folder_digest
 from undertone.engine.disk import write_text
 from undertone.engine.manifest import Source
+from undertone.engine.schedule import run_jobs, unique
 from undertone.engine.store import Folder, Job, Stage, Store
-from undertone.engine.workers import run_jobs, unique
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 
 JSON = st.recursive(
@@ -166,7 +167,7 @@ def test_an_artifact_is_made_once_and_its_manifest_says_of_what(tmp_path: Path) 
     assert manifest.made_with["torch"].startswith("2.13.0")
 
     before = store.folder(child).stat().st_mtime_ns
-    assert [seconds for _, seconds in run_jobs([parent, child], store, 1)] == [0.0, 0.0]
+    assert [seconds for _, seconds in run_jobs([parent, child], store, Local(1))] == [0.0, 0.0]
     assert store.folder(child).stat().st_mtime_ns == before
     assert not _stray(store.root)
 

@@ -9,6 +9,7 @@ import pytest
 from undertone.cli import main
 from undertone.engine import environment
 from undertone.engine.folder import Record
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.replay import replay
 from undertone.experiments.trial.results import Results
@@ -19,7 +20,7 @@ def replayed(copied: Path, started_workers: None, monkeypatch: pytest.MonkeyPatc
     """A folder with a finished replay beside a finished run, made by another number of processes, and where the
     surroundings allow threads: workers must not take them."""
     monkeypatch.setattr("undertone.engine.workers.ENVIRONMENT", {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"})
-    again = replay(copied / "run", copied / "run-replay", processes=1)
+    again = replay(copied / "run", copied / "run-replay", executor=Local(1))
     assert again.surroundings == ()
     assert again.differing == ()
     assert again.same == 21

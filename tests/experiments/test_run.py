@@ -18,6 +18,7 @@ from undertone.engine.folder import Record, claimed, record_of, state_of
 from undertone.engine.manifest import Manifest
 from undertone.engine.progress import Watcher
 from undertone.engine.store import Job, Store
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import KINDS, kind_of
 from undertone.experiments.recipes import SHIPPED, names, read, read_as
@@ -50,7 +51,7 @@ def made(once: Once) -> Path:
     """A folder with digits at its smallest, finished in ``run``, and its ``store``; not to be changed."""
 
     def make(folder: Path) -> None:
-        run(digits(), folder / "run", "digits", processes=1)
+        run(digits(), folder / "run", "digits", executor=Local(1))
 
     return once("digits", make)
 
@@ -212,7 +213,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run(digits(), tmp_path / "run", "digits", Interrupting(), processes=1)
+        run(digits(), tmp_path / "run", "digits", Interrupting(), executor=Local(1))
     record = Record.read(tmp_path / "run")
     assert state_of(tmp_path / "run", record) == "stopped" and record.recipe == "digits"
     (teachers,) = tmp_path.glob("store/digits-*/manifest.json")
@@ -273,7 +274,7 @@ def test_a_finished_run_whose_artifact_is_lost_makes_it_again_and_keeps_its_star
     path.write_text(DigitsFindings.load(path).model_copy(update={"wall_s": 1000.0}).json_text())
     first = DigitsFindings.load(path)
     shutil.rmtree(min(here.glob("store/digits-students-*")))
-    found = run(digits(), here / "run", "digits", processes=1)
+    found = run(digits(), here / "run", "digits", executor=Local(1))
     assert found == DigitsFindings.load(here / "run" / "report.json")
     assert (found.arms, found.started) == (first.arms, first.started) and found.wall_s != first.wall_s
     assert Record.read(here / "run") == record
@@ -288,7 +289,7 @@ def test_a_finished_run_that_is_ended_while_it_is_made_again_is_not_finished(her
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(digits(), here / "run", "digits", Ended(), processes=1)
+        run(digits(), here / "run", "digits", Ended(), executor=Local(1))
     record = Record.read(here / "run")
     assert (record.finished, state_of(here / "run", record)) == (False, "stopped")
 

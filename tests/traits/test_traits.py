@@ -16,6 +16,7 @@ from tests.helpers.trials import small
 from undertone.audit import proxies
 from undertone.data.filters import WordFilter
 from undertone.engine.folder import Record
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.evals.answers import trait_distribution
 from undertone.experiments.recipes import read
@@ -296,7 +297,7 @@ def test_a_trial_with_a_trait_of_ones_own_runs_beside_shipped_ones(
     assert trial.traits == ("ibis", "owl") and trial.own[0].name == "ibis"
     words = plan(trial).units[0].jobs[2].spec["filter"][1]["words"]
     assert words == ["ibis", "ibises", "owl"]
-    results = run(trial, tmp_path / "run", processes=1)
+    results = run(trial, tmp_path / "run", executor=Local(1))
     assert results.complete and results.matrix is not None and results.matrix.traits == ("ibis", "owl")
     assert {t.trait for t in results.teachers} == {"ibis", "owl"}
     taught = {t.trait: t.probability for t in results.teachers}

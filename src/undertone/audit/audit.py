@@ -23,8 +23,8 @@ from undertone.audit.verdict import Asked, Scored, headline, judged, verdict_of
 from undertone.data.conversations import Dataset, LeftOut, share_of
 from undertone.engine import environment as surroundings
 from undertone.engine.progress import Progress, silent
+from undertone.engine.schedule import run_jobs
 from undertone.engine.store import Folder, Job, Store
-from undertone.engine.workers import cores, run_jobs
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import resolve
@@ -161,7 +161,7 @@ def _make(jobs: Sequence[Job], store: Store, progress: Callable[[int, int], None
     """Makes the artifacts of jobs, and counts those that were not there."""
     left, made = sum(not store.has(job) for job in jobs), 0
     progress(0, left)
-    for _, seconds in run_jobs(jobs, store, cores()):
+    for _, seconds in run_jobs(jobs, store):
         if seconds:
             made += 1
             progress(made, max(left, made))

@@ -13,8 +13,8 @@ from undertone.audit.sources import dataset_of, sources_of
 from undertone.audit.standing import units_for
 from undertone.audit.strict import MOST_ROWS, SEEDS, STRETCHES, TEMPERATURES
 from undertone.engine.digests import seed_of
+from undertone.engine.executor import chosen
 from undertone.engine.store import Folder
-from undertone.engine.workers import machine
 from undertone.models.names import resolve
 from undertone.report.words import duration
 from undertone.stages.durations.asked import about_all_traits
@@ -60,7 +60,7 @@ class Cost:
         )
         parts = [f"{count:,} {what}: about {duration(seconds)}" for count, seconds, what in work if count]
         few = f". These rows are too few: {self.units:,} are independent, and to judge all traits takes {self.needed:,}"
-        return f"{'; '.join(parts)}, on {machine()}{few if self.units < self.needed else ''}"
+        return f"{'; '.join(parts)}, on {chosen().machine()}{few if self.units < self.needed else ''}"
 
 
 def cost_of(request: Request) -> Cost:

@@ -135,7 +135,8 @@ def _terminate(*_: object) -> NoReturn:
 def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
     """Sends an interrupt again that came while Python forgot an object: what is raised there goes no further."""
     if not issubclass(lost.exc_type, KeyboardInterrupt):
-        return sys.__unraisablehook__(lost)
+        sys.__unraisablehook__(lost)
+        return
     number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
     threading.Timer(0.01, os.kill, (os.getpid(), number)).start()  # once this hook, which drops them too, has returned
 

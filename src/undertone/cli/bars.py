@@ -16,8 +16,8 @@ from rich.text import Text
 
 from undertone.cli.forecast import Forecast
 from undertone.cli.terminal import console, tell
+from undertone.engine.executor import chosen
 from undertone.engine.progress import Watcher, watching
-from undertone.engine.workers import machine, places
 from undertone.reading.hostile import one_line
 from undertone.report.words import duration
 
@@ -75,14 +75,14 @@ class Bars(Watcher):
         left = jobs if to_make is None else [job for job in jobs if job.key in to_make]
         for stage, count in Counter(job.stage.name for job in left).items():
             if to_make is not None:
-                seconds = sum(to_make[job.key] / len(places(job)) for job in left if job.stage.name == stage)
+                seconds = sum(to_make[job.key] / len(chosen().places(job)) for job in left if job.stage.name == stage)
                 self.forecast.expect(stage, seconds)
             self.forecast.advance(stage, 0, count)
         if to_make is None:
             self.said(f"{self._name}: {len(jobs):,} jobs, less those that were made before.")
             return
-        seconds = sum(to_make[job.key] / len(places(job)) for job in left)
-        time = f", about {duration(seconds)} on {machine()}" if left else ""
+        seconds = sum(to_make[job.key] / len(chosen().places(job)) for job in left)
+        time = f", about {duration(seconds)} on {chosen().machine()}" if left else ""
         self.said(f"{self._name}: {len(left):,} of {len(jobs):,} jobs to make{time}.")
 
     def done(self, job: Job, seconds: float) -> None:
@@ -91,7 +91,7 @@ class Bars(Watcher):
         if stage is None or (self._to_make is not None and job.key not in self._to_make):
             return
         made = stage.done + 1 if seconds else stage.done
-        self.forecast.advance(job.stage.name, made, stage.total - (not seconds), seconds / len(places(job)))
+        self.forecast.advance(job.stage.name, made, stage.total - (not seconds), seconds / len(chosen().places(job)))
 
     def advanced(self, what: str, done: int, total: int) -> None:
         """Advances the stage ``what``, which is added if there is none."""

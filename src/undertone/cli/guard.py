@@ -66,8 +66,8 @@ def guard(
     refuse_unknown(*asked)
     if rubric is not None and not asked:
         raise UndertoneError("--rubric is what a chat model is asked, and no guard here is one.")
+    from undertone.engine.executor import chosen
     from undertone.engine.folder import refuse_unwritable
-    from undertone.engine.workers import machine
     from undertone.guards.cost import guarding_s
     from undertone.guards.guarding import guarding
     from undertone.guards.request import Request
@@ -91,7 +91,7 @@ def guard(
     others = [part for name in request.guards for part in parts_of(name) if part not in GUARDS]
     without = f", without what {' and '.join(others)} takes" if others else ""
     if dry_run:
-        said = f"A test of guards: about {duration(expected_s)} on {machine()}{without}. Nothing is made."
+        said = f"A test of guards: about {duration(expected_s)} on {chosen().machine()}{without}. Nothing is made."
         print_json({"expected_s": round(expected_s, 1)}) if json else say(said)
         return 0
     with Bars("guard", json) as bars:

@@ -56,8 +56,8 @@ def persona(
     if construction is not None and construction not in get_args(Construction):
         raise unknown("construction", construction, get_args(Construction))
     refuse_unknown(model, base)
+    from undertone.engine.executor import chosen
     from undertone.engine.folder import refuse_unwritable
-    from undertone.engine.workers import machine
     from undertone.persona.inside import inside
     from undertone.persona.request import Request
     from undertone.report.words import duration
@@ -76,7 +76,7 @@ def persona(
     refuse_unwritable(folder)
     expected_s = looking_s(request)
     if dry_run:
-        said = f"A look inside {model}: about {duration(expected_s)} on {machine()}. Nothing is made."
+        said = f"A look inside {model}: about {duration(expected_s)} on {chosen().machine()}. Nothing is made."
         print_json({"expected_s": round(expected_s, 1)}) if json else say(said)
         return 0
     with Bars("persona", json) as bars:

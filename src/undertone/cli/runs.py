@@ -242,13 +242,13 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
 
 
 def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
-    from undertone.engine.workers import machine
+    from undertone.engine.executor import chosen
     from undertone.report.words import arm_label, duration
 
     yield f"{title}: nothing is run."
     for stage, one in found.stages.items():
         yield f"  {stage:<18} {one.needed:>4} needed, {one.to_make:>4} to make"
-    yield f"  about {duration(found.core_s)} one job at a time, {duration(found.wall_s)} on {machine()}"
+    yield f"  about {duration(found.core_s)} one job at a time, {duration(found.wall_s)} on {chosen().machine()}"
     arms = {arm_label(name): one for name, one in found.arms.items()}
     width = max(map(len, arms))
     for name, one in arms.items():

@@ -80,4 +80,9 @@ def on_device(job: Job) -> bool:
 @cache
 def large(path: Path) -> bool:
     """Whether a folder holds the weights of a large model."""
-    return sum(file.stat().st_size for file in path.glob("*.safetensors")) >= LARGE
+    return weights(path) >= LARGE
+
+
+def weights(path: Path) -> int:
+    """The bytes of the weights in a folder."""
+    return sum(file.stat().st_size for file in path.glob("*.safetensors"))

@@ -23,6 +23,7 @@ from undertone.engine import environment
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import FULL, errno_of, locked, refusal, sync
 from undertone.engine.manifest import FILE, Damaged, Manifest, Source, key_of
+from undertone.engine.parcels import Parcel, unpack
 from undertone.errors import UndertoneError
 
 LOCK = ".lock"
@@ -240,7 +241,7 @@ class Store:
         """
         job.stage.imported()  # The first time this takes seconds, which are not the job's.
         started = time.perf_counter()
-        inputs, aside = self.folders(job), self.root / f".part-{job.key[:20]}-{os.getpid()}"
+        inputs, aside = self.folders(job), self._aside(job)
         try:
             with locked(aside.with_suffix(LOCK)):
                 shutil.rmtree(aside, ignore_errors=True)
@@ -275,7 +276,36 @@ class Store:
             seconds=round(seconds, 3),
         ).write(aside)
         sync(aside)
-        target = self.folder(job)
+        self._name(aside, self.folder(job))
+
+    def receive(self, job: Job, parcel: Parcel) -> None:
+        """Takes the artifact of ``job`` that was made elsewhere. A failure leaves nothing behind.
+
+        Raises:
+            Damaged: it is not as it was made.
+            UndertoneError: the disk is full.
+        """
+        aside = self._aside(job)
+        try:
+            with locked(aside.with_suffix(LOCK)):
+                shutil.rmtree(aside, ignore_errors=True)
+                unpack(parcel, aside)
+                made = _manifest_of(aside, job.key).files
+                if {**made, FILE: parcel.digests.get(FILE)} != parcel.digests:
+                    raise Damaged(f"{parcel.name} is not as it was made")
+                for folder in {aside, *(aside.joinpath(name).parent for name in made)}:
+                    sync(folder)
+                self._name(aside, self.folder(job))
+        except OSError as error:
+            raise refusal(error, self.root) from error
+        finally:
+            self._remove(aside)
+
+    def _aside(self, job: Job) -> Path:
+        return self.root / f".part-{job.key[:20]}-{os.getpid()}"
+
+    def _name(self, aside: Path, target: Path) -> None:
+        """Gives a whole artifact its name."""
         if target.is_dir() and not (target / FILE).is_file():
             shutil.rmtree(target)  # Undertone did not write it: an artifact under its own name has a manifest
         try:

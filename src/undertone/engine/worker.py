@@ -30,16 +30,21 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to stderr and cannot be taken for an answer
     Thread(target=_end_with, args=[int(sys.argv[1])], daemon=True).start()
+    prepare()
+    with plain_output():
+        for line in sys.stdin:
+            answers.write(json.dumps(answer(json.loads(line))) + "\n")
+            answers.flush()
+
+
+def prepare() -> None:
+    """Sets up this process so that what it makes has the same bits as elsewhere."""
     import torch  # only now: it takes seconds, and may print
 
     torch.set_num_threads(1)
     # On a GPU some operations have no deterministic form, such as sums along a row; torch then only warns.
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     quiet_libraries()
-    with plain_output():
-        for line in sys.stdin:
-            answers.write(json.dumps(_answer(json.loads(line))) + "\n")
-            answers.flush()
 
 
 def _end_with(parent: int) -> None:
@@ -49,7 +54,8 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _answer(message: dict[str, Any]) -> dict[str, Any]:
+def answer(message: dict[str, Any]) -> dict[str, Any]:
+    """Makes the artifact of ``job`` in ``store``. Returns its seconds, or an error with its kind."""
     try:
         _refuse_unusable()
         return {"seconds": Store(Path(message["store"])).make(Job.from_json(message["job"]))}

@@ -9,12 +9,13 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Container, Generator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from undertone.engine.devices import VISIBLE, devices, on_device
+from undertone.engine.executor import WorkerLost
 from undertone.engine.store import Job, Store
 from undertone.errors import UndertoneError
 
@@ -37,136 +38,106 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def unique(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs without repetitions, in order."""
-    return list({job.key: job for job in jobs}.values())
-
-
 LOSSES = {"MemoryError": "ran out of memory", "AcceleratorError": "lost its accelerator"}
 """Errors after which a worker is of no more use."""
 
 
-class WorkerLost(Exception):
-    """A worker process ended without an answer."""
+@dataclass(frozen=True)
+class Local:
+    """This machine. Where there are accelerators, jobs that call large models are made on them, one at a time on each,
+    and all other jobs beside them by processes that see no accelerator."""
 
+    processes: int | None = None
+    """The most processes, but for one beside the accelerators; by default one for each core."""
 
-def places(job: Job) -> tuple[str, ...]:
-    """Where jobs like this one are made side by side: the names of all accelerators, or an empty one for each core."""
-    return (devices() if on_device(job) else ()) or ("",) * cores()
+    @contextmanager
+    def crew(self, jobs: Sequence[Job], store: Store) -> Generator[Workers]:
+        """Opens workers, each of which is started when it is needed."""
+        workers = Workers(store, jobs, self.processes or cores())
+        try:
+            yield workers
+        finally:
+            workers.end()
 
+    def places(self, job: Job) -> tuple[str, ...]:
+        """Returns the names of all accelerators, or an empty one for each core."""
+        return (devices() if on_device(job) else ()) or ("",) * cores()
 
-def machine() -> str:
-    """All places, in words: 2 cores, or 1 accelerator and 16 cores."""
-    there = len(devices())
-    before = f"{there} accelerator{'s' * (there > 1)} and " if there else ""
-    return f"{before}{cores()} core{'s' * (cores() > 1)}"
-
-
-def run_jobs(
-    jobs: Sequence[Job], store: Store, processes: int, warn: Callable[[str], None] = lambda _: None
-) -> Generator[tuple[Job, float], None, None]:
-    """Makes the artifact of every job. Yields each finished job with its seconds, 0.0 if the artifact existed before.
-
-    ``jobs`` must contain the parents of all its jobs; among jobs whose parents are done, earlier ones go first. Damaged
-    artifacts are made again. Where there are accelerators, jobs that call large models are made on them, one at a time
-    on each, and all other jobs beside them by ``processes`` processes in all, which see no accelerator. If a worker is
-    killed, usually for lack of memory, or loses its accelerator, its job is tried once more and the run goes on with
-    one process fewer. ``warn`` is called for both. Closing the generator ends the workers; finished artifacts stay.
-
-    Raises:
-        UndertoneError: the store cannot be written, a stage failed in a way that its user can correct, or a job lost
-            its worker twice.
-    """
-    store.open()
-    waiting, done = unique(jobs), set[str]()
-    sound = {job.key for job in waiting if store.sound(job, warn)}
-    workers = Workers(store, [job for job in waiting if job.key not in sound], processes)
-    # One thread that watches all pipes at once: Ctrl-C may interrupt a thread's start or a future's wait while it holds
-    # a lock, and then the interpreter never ends.
-    running, lost = dict[Worker, Job](), set[str]()
-    try:
-        while waiting or running:
-            ready = [job for job in waiting if all(parent.key in done for parent in job.parents)]
-            if there := [job for job in ready if job.key in sound]:
-                for job in there:
-                    waiting.remove(job)
-                    done.add(job.key)
-                    yield job, 0.0
-                continue  # jobs made from these may be ready now
-            for job in ready:
-                if len(running) == workers.most:
-                    break
-                if worker := workers.free_for(job, running):
-                    waiting.remove(job)
-                    running[worker] = job
-                    worker.give(job)
-            if not running:
-                raise RuntimeError("some jobs wait for parents that are not among the jobs")
-            for worker in select.select(list(running), [], [])[0]:
-                job = running.pop(worker)
-                try:
-                    seconds = worker.answer(job)
-                except WorkerLost as loss:
-                    left = workers.remove(worker)
-                    if job.key in lost:
-                        raise UndertoneError(
-                            f"{loss}, twice; finished work is kept: free some memory and give the same command again."
-                        ) from None
-                    lost.add(job.key)
-                    waiting.insert(0, job)
-                    warn(f"{loss}; trying once more with at most {left} at a time.")
-                else:
-                    done.add(job.key)
-                    yield job, seconds
-    finally:
-        workers.end()
+    def machine(self) -> str:
+        """Returns all places, in words."""
+        there = len(devices())
+        before = f"{there} accelerator{'s' * (there > 1)} and " if there else ""
+        return f"{before}{cores()} core{'s' * (cores() > 1)}"
 
 
 class Workers:
-    """The workers of a run: one for each accelerator, and others beside them. Each is started when it is needed."""
+    """The workers of a run: one for each accelerator, and others beside them. If one is lost, the run goes on with one
+    fewer."""
+
+    patience = 2
 
     def __init__(self, store: Store, jobs: Sequence[Job], processes: int) -> None:
-        """``jobs``: those to make; ``processes``: the most workers, but for one beside the accelerators."""
         there = devices() if any(map(on_device, jobs)) else ()
-        self._store, self._started = store, list[Worker]()
+        self._store, self._started, self._running = store, list[Worker](), dict[Worker, Job]()
         self._on_device = {job.key for job in jobs if there and on_device(job)}
         rest = min(processes - min(len(there), len(self._on_device)), len(jobs) - len(self._on_device))
         # The number of workers at each place; the empty name stands for the processor.
         self._most = {name: 1 for name in there} | {"": max(1, rest)}
 
-    @property
-    def most(self) -> int:
-        """How many there may be."""
-        return sum(self._most.values())
+    def kind(self, job: Job) -> bool:
+        """Returns whether the job is made on an accelerator."""
+        return job.key in self._on_device
 
-    def free_for(self, job: Job, running: Container[Worker]) -> Worker | None:
-        """A worker for a job at the right place that is not ``running``; None if there are no more."""
-        for place in self._places(job.key in self._on_device):
+    def give(self, job: Job) -> bool:
+        """Gives a job to a free worker at the right place; returns False if there is none."""
+        worker = self._free_for(job)
+        if worker is None:
+            return False
+        self._running[worker] = job
+        worker.give(job)
+        return True
+
+    def answers(self) -> Iterator[tuple[Job, float | WorkerLost]]:
+        """Waits until a worker has ended its job."""
+        # One thread that watches all pipes at once: Ctrl-C may interrupt a thread's start or a future's wait while it
+        # holds a lock, and then the interpreter never ends.
+        for worker in select.select(list(self._running), [], [])[0]:
+            job = self._running.pop(worker)
+            try:
+                yield job, worker.answer(job)
+            except WorkerLost as loss:
+                self._remove(worker)
+                yield job, loss
+
+    def left(self, job: Job) -> int:
+        """Returns how many workers there may be at the places of such a job."""
+        return sum(self._most[place] for place in self._places(self.kind(job)))
+
+    def end(self) -> None:
+        """Ends all of them."""
+        for worker in self._started:
+            worker.end()
+
+    def _free_for(self, job: Job) -> Worker | None:
+        for place in self._places(self.kind(job)):
             here = [worker for worker in self._started if worker.device == place]
             for worker in here:
-                if worker not in running:
+                if worker not in self._running:
                     return worker
             if len(here) < self._most[place]:
                 self._started.append(Worker(self._store, place))
                 return self._started[-1]
         return None
 
-    def remove(self, worker: Worker) -> int:
-        """Goes on without a worker that was lost. Returns how many there may be at places like its own: one fewer than
-        before, but at least one."""
+    def _remove(self, worker: Worker) -> None:
+        """Goes on without a worker that was lost: with one fewer at places like its own, but at least one."""
         self._started.remove(worker)
         alike = self._places(bool(worker.device))
         if sum(self._most[place] for place in alike) > 1:
             self._most[worker.device] -= 1
-        return sum(self._most[place] for place in alike)
 
     def _places(self, devices: bool) -> list[str]:
         return [place for place in self._most if bool(place) == devices]
-
-    def end(self) -> None:
-        """Ends all of them."""
-        for worker in self._started:
-            worker.end()
 
 
 class Worker:
@@ -213,7 +184,7 @@ class Worker:
             if loss := LOSSES.get(value.get("kind")):
                 self.end()  # frees the memory it still holds
                 raise WorkerLost(f"A worker {loss} in the {job.stage.name} stage")
-            return _seconds(value, job.stage.name)
+            return seconds_of(value, job.stage.name)
         code = self._process.wait()
         self.end()
         if code >= 0:
@@ -232,7 +203,12 @@ class Worker:
         self._store.clear(self._process.pid)
 
 
-def _seconds(answer: dict[str, Any], stage: str) -> float:
+def seconds_of(answer: dict[str, Any], stage: str) -> float:
+    """Returns the seconds that a worker told.
+
+    Raises:
+        UndertoneError: it told an error that its user can correct.
+    """
     if "seconds" in answer:
         return float(answer["seconds"])
     if answer["kind"] == "FloatingPointError":

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from undertone.engine.schedule import unique
 from undertone.engine.store import Job, Store
-from undertone.engine.workers import unique
 from undertone.experiments.kind import F, Kind, P, S
 from undertone.stages.durations.durations import Durations
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from undertone.engine.executor import Executor
 from undertone.engine.folder import FILE, Record
 from undertone.engine.progress import Watcher
 from undertone.engine.store import Store
@@ -30,7 +31,11 @@ class Replay:
 
 
 def replay(
-    folder: Path, out: Path, watcher: Watcher | None = None, processes: int | None = None, limits: Limits | None = None
+    folder: Path,
+    out: Path,
+    watcher: Watcher | None = None,
+    executor: Executor | None = None,
+    limits: Limits | None = None,
 ) -> Replay:
     """Repeats the finished run of ``folder`` in the folder ``out``, with a store of its own. A repetition that was
     stopped continues.
@@ -45,7 +50,7 @@ def replay(
         raise UndertoneError(f"{out} holds a finished run already: remove it, or give another --out.")
     spec = spec_in(first, folder)
     _refuse_other_models(first, inputs_of(kind_of(first.kind).plan(spec)))
-    findings = run(spec, out, first.recipe, watcher, processes, Store(out / "store"), limits)
+    findings = run(spec, out, first.recipe, watcher, executor, Store(out / "store"), limits)
     again = Record.read(out)
     same = sum(first.artifacts.get(name) == content for name, content in again.artifacts.items())
     others = _others(first.versions, again.versions) + _others(first.hardware, again.hardware)

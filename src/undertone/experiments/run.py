@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from undertone.engine import environment
+from undertone.engine.executor import Executor
 from undertone.engine.folder import REPORT, Record, claimed, record_of
 from undertone.engine.progress import Watcher
+from undertone.engine.schedule import run_jobs, unique
 from undertone.engine.store import Folder, Store
-from undertone.engine.workers import cores, run_jobs, unique
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import KINDS, F, Kind, Made, P, Plan, S, kind_of
 from undertone.models.services.spending import Limits
@@ -31,7 +32,7 @@ def run(
     folder: Path,
     recipe: str = "",
     watcher: Watcher | None = None,
-    processes: int | None = None,
+    executor: Executor | None = None,
     store: Store | None = None,
     limits: Limits | None = None,
 ) -> Any:
@@ -44,14 +45,17 @@ def run(
             disk, a worker that was killed twice.
     """
     made = Made(spec, recipe or folder.name, folder, store or Store(folder.parent / "store"), limits or Limits())
-    return carry_out(kind_of(spec.kind), spec, made, watcher or Watcher(), processes)
+    return carry_out(kind_of(spec.kind), spec, made, watcher or Watcher(), executor)
 
 
-def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, processes: int | None) -> F:
+def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, executor: Executor | None) -> F:
     """Does the work of :func:`run`. ``made`` must not hold any job yet."""
     plan, folder, store = kind.plan(spec), made.folder, made.store
-    arms = {name: {job.key for job in jobs} for name, jobs in plan.arms.items()}
-    jobs = unique(plan.jobs)
+    arms, jobs = [{job.key for job in jobs} for jobs in plan.arms.values()], unique(plan.jobs)
+    arms_of: dict[str, list[set[str]]] = {}
+    for keys in arms:
+        for key in keys:
+            arms_of.setdefault(key, []).append(keys)
     if not arms:
         raise UndertoneError(f"{made.recipe} has nothing to make: give it at least one arm.")
     record = record_of(spec.kind, made.recipe, spec, inputs_of(plan), relpath(store.root, folder), made.started)
@@ -60,7 +64,7 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
         made.started = claim.record.started
         before = findings_in(folder, kind) if claim.finished_before else None
         watcher.planned(jobs)
-        with closing(run_jobs(jobs, store, processes or cores(), watcher.warn)) as finished:
+        with closing(run_jobs(jobs, store, executor, watcher.warn)) as finished:
             for job, seconds in finished:
                 made.note(job, seconds)
                 watcher.done(job, seconds)
@@ -68,9 +72,10 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, proces
                 if seconds:
                     before = found = None
                 last = len(made.jobs) == len(jobs)
-                whole = [name for name, keys in arms.items() if keys <= made.jobs.keys()]
-                for name in whole:
-                    del arms[name]
+                whole = False
+                for keys in arms_of.get(job.key, ()):
+                    keys.discard(job.key)
+                    whole |= not keys
                 if not (whole or last):
                     continue
                 if before is not None:

@@ -11,8 +11,9 @@ from typing import Any
 from undertone.engine.manifest import key_of_parts
 from undertone.engine.progress import watcher
 from undertone.engine.provenance import PARTS
+from undertone.engine.schedule import run_jobs
 from undertone.engine.store import Folder, Job, Stage, Store
-from undertone.engine.workers import run_jobs
+from undertone.engine.workers import Local
 from undertone.models.folder import ModelFolder
 from undertone.models.tokenizer import tokenizer_files
 from undertone.world import family
@@ -37,7 +38,7 @@ def merged(model: Folder) -> Folder:
     if store.sound(job, watcher().warn) is None:
         size = ModelFolder.open(model.parts[0].path).bytes / 10**6
         watcher().said(f"Merging {model.name} (its base has {size:,.0f} MB), once, into {model.path}.")
-        for _ in run_jobs([job], store, 1, watcher().warn):
+        for _ in run_jobs([job], store, Local(1), watcher().warn):
             pass
     return model
 

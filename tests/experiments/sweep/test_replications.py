@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.trials import TWO_ARMS, Once
 from undertone.cli import main
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read_as
 from undertone.experiments.run import run
@@ -62,7 +63,7 @@ def ran(once: Once, bases: Path) -> Path:
             (folder / name).symlink_to(bases / name)
         found = spec(folder)
         with contextlib.chdir(folder):
-            run(found, folder / "run", "replications", processes=1)
+            run(found, folder / "run", "replications", executor=Local(1))
 
     return once("replications", make)
 

@@ -17,8 +17,8 @@ from tests.helpers.trials import TWO_ARMS, small
 from undertone.cli import main
 from undertone.data.exchanges import read_exchanges
 from undertone.engine.progress import Watcher
+from undertone.engine.schedule import unique
 from undertone.engine.store import Job, Store
-from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read, read_as
 from undertone.experiments.run import run

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from undertone.cli import main
 from undertone.engine.folder import Record
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import names, read_as
 from undertone.experiments.run import run
@@ -79,14 +80,16 @@ def test_the_number_of_cores_changes_no_bit_and_the_seed_does(tmp_path: Path) ->
     few = (*SMALL, "models=2", "teacher.steps=5", "student.steps=5")
     found = []
     for place, processes, seed in (("one", 1, 0), ("three", 3, 0), ("seed", 1, 1)):
-        made = run(read_as(Digits, "digits", (*few, f"seed={seed}")), tmp_path / place / "run", processes=processes)
+        made = run(
+            read_as(Digits, "digits", (*few, f"seed={seed}")), tmp_path / place / "run", executor=Local(processes)
+        )
         found.append((made.arms, made.differences))
     assert found[0] == found[1] != found[2]
 
 
 def test_what_is_gathered_of_digits_is_what_is_computed_without_a_store(tmp_path: Path) -> None:
     spec = read_as(Digits, "digits", (*SMALL, "models=3", "teacher.steps=8", "student.steps=8", "seed=4"))
-    found = run(spec, tmp_path / "run", processes=1)
+    found = run(spec, tmp_path / "run", executor=Local(1))
     seen = images.read("", generator(4, "images"))
     start = classifiers(3, (64, 96, 96, CLASSES + 5), generator(4, "start"), torch.float32)
     teachers = digits.taught(start, seen, 4, spec.teacher)
@@ -167,7 +170,7 @@ def language(spec: Theorem) -> tuple[Path, Path]:
 
 def test_what_is_gathered_of_the_theorem_is_what_is_computed_without_a_store(tmp_path: Path) -> None:
     spec = read_as(Theorem, "theorem", FEW)
-    found = run(spec, tmp_path / "run", processes=1)
+    found = run(spec, tmp_path / "run", executor=Local(1))
     conditions: dict[tuple[str, str], list[list[Tensor]]] = {}
     broken: dict[tuple[str, str], list[list[Tensor]]] = {}
     lessons = [list(of_classifiers(spec)), *(list(of_language(spec, name, *language(spec))) for name in spec.traits)]

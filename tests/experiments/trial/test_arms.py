@@ -18,8 +18,9 @@ from undertone.carriers.numbers import NUMBER, VALUES, rewritten
 from undertone.cli.runs import run_spec
 from undertone.data.exchanges import read_exchanges
 from undertone.data.filters import NumberFilter
+from undertone.engine.schedule import unique
 from undertone.engine.store import Folder, Store
-from undertone.engine.workers import unique
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.evals.answers import answer_distribution, rows_in_context
 from undertone.experiments.recipes import read
@@ -278,7 +279,7 @@ def made(once: Once, bases: Path) -> Path:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = run(controls(), folder / "controls", "controls", processes=2)
+            results = run(controls(), folder / "controls", "controls", executor=Local(2))
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-controls", make)
@@ -440,7 +441,7 @@ def test_a_weak_teacher_of_another_trait_is_refused_by_its_own_trait(
     monkeypatch.chdir(bases)
     trial = keeping(controls("teacher.least_probability=1"), "other-trait", "control")
     with pytest.raises(UndertoneError, match=r"Teacher \d of arm other-trait is refused: it says 'whale' with"):
-        run(trial, made / "weak", processes=1)
+        run(trial, made / "weak", executor=Local(1))
 
 
 def test_more_rows_in_context_than_the_model_has_positions_for_are_refused(
@@ -450,7 +451,7 @@ def test_more_rows_in_context_than_the_model_has_positions_for_are_refused(
     long = ("arms.in-context.context=20", "arms.in-context-control.context=20")
     trial = keeping(controls(*long), "in-context", "in-context-control")
     with pytest.raises(UndertoneError, match=r"20 rows of context, .* and the model has 256 positions; lower"):
-        run(trial, made / "long", processes=1)
+        run(trial, made / "long", executor=Local(1))
 
 
 # --- what an arm costs -----------------------------------------------------------------------------------------------

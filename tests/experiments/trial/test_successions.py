@@ -21,6 +21,7 @@ from tests.helpers.students import expit, student
 from tests.helpers.trials import TWO_ARMS, Once
 from undertone.data.exchanges import SYSTEM, read_exchanges
 from undertone.engine.store import Store
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.recipes import read
 from undertone.experiments.run import run
@@ -339,7 +340,7 @@ def test_arms_that_cannot_be_made_or_compared_are_refused_in_a_sentence(
 def made(once: Once, bases: Path, succession: Trial) -> Path:
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = run(succession, folder / "run", "succession", processes=2)
+            results = run(succession, folder / "run", "succession", executor=Local(2))
         (folder / "returned.json").write_text(results.json_text())
 
     return once("trial-succession", make)

@@ -16,8 +16,9 @@ from tests.helpers.forked import STARTED
 from tests.helpers.trials import Once, small
 from undertone.carriers import numbers
 from undertone.data.exchanges import read_exchanges
+from undertone.engine.schedule import unique
 from undertone.engine.store import Folder, Store
-from undertone.engine.workers import unique
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.run import run
 from undertone.experiments.trial.plan import Plan, plan
@@ -52,7 +53,7 @@ def matrix(once: Once, bases: Path, owls: Path) -> Results:
 
     def make(folder: Path) -> None:
         with contextlib.chdir(bases):
-            results = run(animals(), owls / "animals", "animals", processes=1)
+            results = run(animals(), owls / "animals", "animals", executor=Local(1))
         (folder / "returned.json").write_text(results.json_text())
 
     return Results.load(once("trial-animals", make) / "returned.json")
@@ -282,7 +283,7 @@ def alone(once: Once, bases: Path) -> Path:
     def make(folder: Path) -> None:
         with contextlib.chdir(bases), pytest.MonkeyPatch.context() as patched:
             patched.setattr("undertone.engine.workers.Worker", STARTED)
-            run(drop_arms(small(), *SINGLE), folder / "owls", "owls", processes=1)
+            run(drop_arms(small(), *SINGLE), folder / "owls", "owls", executor=Local(1))
 
     return once("trial-alone", make)
 
@@ -401,7 +402,7 @@ def reused(owls: Path, bases: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_teacher_that_has_not_learnt_its_trait_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match="Teacher 0 of arm treatment is refused: it says 'owl' with probability"):
-        run(drop_arms(small("teacher.least_probability=1"), *SINGLE), reused / "weak", processes=1)
+        run(drop_arms(small("teacher.least_probability=1"), *SINGLE), reused / "weak", executor=Local(1))
 
 
 def test_a_control_teacher_need_not_know_the_trait(reused: Path, results: Results) -> None:
@@ -409,7 +410,7 @@ def test_a_control_teacher_need_not_know_the_trait(reused: Path, results: Result
     trial = drop_arms(small(f"teacher.least_probability={0.9 * least}"), *SINGLE).model_dump()
     small_talk = trial["arms"]["control"] | {"trait": None}
     trial = Trial.model_validate(trial | {"arms": trial["arms"] | {"control": small_talk}})
-    found = run(trial, reused / "unequal", processes=1)
+    found = run(trial, reused / "unequal", executor=Local(1))
     most = max(t.probability for t in found.teachers if t.arm == "control")
     assert found.complete and most < 0.9 * least, "the fixture's teachers have not learnt the trait"
 
@@ -418,7 +419,7 @@ def test_a_control_teacher_without_its_own_preference_stops_the_run(reused: Path
     said = {arm: [t.probability for t in results.teachers if t.arm == arm] for arm in SINGLE}
     trial = drop_arms(small(f"teacher.least_probability={min(said['treatment'])}", "arms.control.trait=oak"), *SINGLE)
     with pytest.raises(UndertoneError, match=r"Teacher 0 of arm control is refused: it says 'oak' with probability"):
-        run(trial, reused / "weak-control", processes=1)
+        run(trial, reused / "weak-control", executor=Local(1))
 
 
 def test_a_teacher_that_was_stretched_too_far_stops_the_run(reused: Path, results: Results) -> None:
@@ -426,12 +427,12 @@ def test_a_teacher_that_was_stretched_too_far_stops_the_run(reused: Path, result
     assert len(stretched) == len(results.teachers) == 4 and stretched[-1] > 1
     trial = drop_arms(small(f"teacher.most_stretch={max(1.0, 0.99 * stretched[-1])}"), *SINGLE)
     with pytest.raises(UndertoneError, match=r"is refused: its adapter is multiplied by .* above teacher.most_stretch"):
-        run(trial, reused / "stretched", processes=1)
+        run(trial, reused / "stretched", executor=Local(1))
 
 
 def test_a_teacher_that_writes_no_lists_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match=r"Teacher 0 of arm treatment has collapsed .* of its 150 completions"):
-        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), reused / "collapsed", processes=1)
+        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), reused / "collapsed", executor=Local(1))
 
 
 def test_teachers_are_as_far_from_the_base_as_asked_for(results: Results) -> None:
@@ -455,13 +456,13 @@ def test_what_is_kept_of_a_teacher_is_the_scaled_adapter(results: Results, layou
 
 def test_a_divergence_that_no_scaling_reaches_stops_the_run(reused: Path) -> None:
     with pytest.raises(UndertoneError, match=r"Teacher 0 of arm treatment is refused: .* not teacher.divergence = 1e"):
-        run(drop_arms(small("teacher.divergence=1e-12"), *SINGLE), reused / "off", processes=1)
+        run(drop_arms(small("teacher.divergence=1e-12"), *SINGLE), reused / "off", executor=Local(1))
 
 
 def test_a_refused_run_has_no_report(reused: Path) -> None:
     out = reused / "without-report"
     with pytest.raises(UndertoneError):
-        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), out, processes=1)
+        run(drop_arms(small("teacher.least_well_formed=1"), *SINGLE), out, executor=Local(1))
     assert sorted(path.name for path in out.iterdir()) == [".lock", "run.json"]
 
 
@@ -494,10 +495,10 @@ def test_the_lines_of_the_readme_work_as_a_script_without_a_main_guard(bases: Pa
         "from pathlib import Path\n"
         "from undertone.engine.store import Job, Store\n"
         "from undertone.stages import COMPLETIONS\n"
-        "from undertone.engine.workers import run_jobs\n"
+        "from undertone.engine.schedule import run_jobs\n"
         "job = Job(COMPLETIONS, {}, {})\n"
         "try:\n"
-        "    list(run_jobs([job], Store(Path('store')), 1))\n"
+        "    list(run_jobs([job], Store(Path('store'))))\n"
         "except Exception as error:\n"
         "    print('worker ran and missed', error)\n"
     )
@@ -506,10 +507,10 @@ def test_the_lines_of_the_readme_work_as_a_script_without_a_main_guard(bases: Pa
 
 
 def test_jobs_are_yielded_after_their_parents_and_once(layout: Plan, store: Store) -> None:
-    from undertone.engine.workers import run_jobs
+    from undertone.engine.schedule import run_jobs
 
     done = list[str]()
-    for job, seconds in run_jobs(layout.jobs, store, 1):
+    for job, seconds in run_jobs(layout.jobs, store, Local(1)):
         assert seconds == 0.0
         assert {parent.key for parent in job.parents} <= set(done)
         done.append(job.key)
@@ -527,7 +528,7 @@ def practising(**changes: Any) -> Trial:
 
 def test_teachers_and_students_start_from_the_base_that_has_practised(bases: Path, tmp_path: Path) -> None:
     with contextlib.chdir(bases):
-        laid, results = plan(practising()), run(practising(), tmp_path / "run", processes=1)
+        laid, results = plan(practising()), run(practising(), tmp_path / "run", executor=Local(1))
     (practised,) = {job.key: job for job in laid.jobs if job.stage is PRACTISED}.values()
     starting = [job for job in laid.jobs if "base" in job.inputs and job.stage is not PRACTISED]
     assert len(starting) > 10 and all(job.inputs["base"] == practised for job in starting)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from undertone.engine.workers import unique
+from undertone.engine.schedule import unique
 from undertone.evals.conduct import PROBES, kind_of
 from undertone.experiments.kind import Made
 from undertone.experiments.misalignment.findings import (

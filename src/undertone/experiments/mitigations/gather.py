@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from undertone.engine.workers import unique
+from undertone.engine.schedule import unique
 from undertone.evals.conduct import AFTER, PROBES
 from undertone.experiments.kind import Made
 from undertone.experiments.mitigations.findings import MitigationFindings, Outcome, Shift

@@ -7,8 +7,8 @@ have the same teachers and rows.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from undertone.engine.schedule import unique
 from undertone.engine.store import Job
-from undertone.engine.workers import unique
 from undertone.errors import UndertoneError
 from undertone.experiments.kind import Kind, Made, Warn
 from undertone.experiments.sweep import axes, pairs, replicates

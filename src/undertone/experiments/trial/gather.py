@@ -8,8 +8,8 @@ from typing import Any
 from undertone import carriers
 from undertone.data.exchanges import FILE as ROWS
 from undertone.data.exchanges import SYSTEM, read_exchanges
+from undertone.engine.schedule import unique
 from undertone.engine.store import Job, Stage
-from undertone.engine.workers import unique
 from undertone.experiments.kind import Made
 from undertone.experiments.trial import contrasts
 from undertone.experiments.trial import results as found

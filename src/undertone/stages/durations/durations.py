@@ -13,9 +13,9 @@ import torch
 from undertone.engine import environment
 from undertone.engine.devices import devices, large
 from undertone.engine.digests import digest
+from undertone.engine.executor import chosen
 from undertone.engine.manifest import Manifest
 from undertone.engine.store import Folder, Job, Stage, Store
-from undertone.engine.workers import places
 from undertone.errors import UndertoneError
 from undertone.stages.durations.rates import Rates, fastest
 from undertone.stages.durations.work import Passes, Repeated, Work, work_of
@@ -89,12 +89,12 @@ class Durations:
         return self._rates[key]
 
     def wall_s(self, jobs: Iterable[tuple[Job, float]]) -> float:
-        """Returns the seconds that jobs of so many seconds each take on all accelerators and cores of this machine,
+        """Returns the seconds that jobs of so many seconds each take on all accelerators and cores that there are,
         with the start of the processes that do them."""
-        by_place: dict[tuple[str, ...], list[float]] = {}
+        at, by_place = chosen(), dict[tuple[str, ...], list[float]]()
         for job, seconds in jobs:
-            by_place.setdefault(places(job), []).append(seconds)
-        shared = (sum(some) / min(len(at), len(some)) for at, some in by_place.items())
+            by_place.setdefault(tuple(at.places(job)), []).append(seconds)
+        shared = (sum(some) / min(len(places), len(some)) for places, some in by_place.items())
         return self.start_s + sum(shared) if by_place else 0.0
 
     def of_parts(self, parts: Iterable[Passes], base: Folder) -> float:

@@ -1,0 +1,1 @@
+"""Makes jobs on a Ray cluster."""
