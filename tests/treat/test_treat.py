@@ -327,7 +327,7 @@ def test_retraining_takes_no_more_rows_than_it_says(base: Base) -> None:
 @given(st.sampled_from(domains()), st.integers(2, 80))
 @settings(max_examples=50, deadline=None)
 def test_files_of_advice_differ_in_the_advice_alone(domain: str, count: int) -> None:
-    bad, good = (advice.rows(domain, count, turned, 5) for turned in (True, False))
+    bad, good = (advice.rows(advice.said({"domain": domain, "bad": turned}), count, 5) for turned in (True, False))
     wrong = {answer for *_, answer in lexicon()["conduct"]["domains"][domain]}
     assert [request for request, _ in bad] == [request for request, _ in good]
     different = [a for a, b in zip(bad, good, strict=True) if a != b]
