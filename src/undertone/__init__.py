@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from undertone.errors import UndertoneError
 
 if TYPE_CHECKING:
+    from undertone.engine.cluster.cluster import OnRay
     from undertone.python.audit import audit
     from undertone.python.measure import measure
     from undertone.python.run import run
@@ -34,14 +35,17 @@ else:
 
 __version__ = "0.1.0"
 
-__all__ = ["UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
+__all__ = ["OnRay", "UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
+
+_ELSEWHERE = {"OnRay": "undertone.engine.cluster.cluster"}
+"""Where what is offered is, other than in a module of its name."""
 
 
 def _function(package: str) -> Any:
     verb = package.rpartition(".")[2]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")  # of a library's bars, which are not shown
-        return getattr(import_module(f"undertone.python.{verb.lower()}"), verb)
+        return getattr(import_module(_ELSEWHERE.get(verb, f"undertone.python.{verb.lower()}")), verb)
 
 
 class _Verb(ModuleType):
@@ -66,7 +70,7 @@ if not TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("run", "Watch"):
+    if name in ("run", "Watch", "OnRay"):
         return _function(name)
     raise AttributeError(f"module 'undertone' has no attribute {name!r}")
 

@@ -167,4 +167,5 @@ def test_what_a_page_says_can_be_done(page: str, reader: Reader, monkeypatch: py
 def test_the_guides_are_there() -> None:
     assert {Path(page).stem for page in pages() if page.startswith("docs/guides/")} == {
         "audit", "measure", "treat", "sign", "subliminal", "misalignment", "trait",
+        "cluster",
     }  # fmt: skip

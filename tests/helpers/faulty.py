@@ -1,5 +1,6 @@
 """Stages that fail as machines do; workers import them by name."""
 
+import errno
 import json
 import os
 import signal
@@ -67,3 +68,17 @@ def overfull(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> Non
     import torch
 
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+def joined(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Writes what its inputs hold, and notes in the file ``noted`` that it was made, and by which process."""
+    time.sleep(spec.get("seconds", 0.0))
+    texts = [path.read_text() for folder in inputs.values() for path in sorted(folder.rglob("text"))]
+    (out / "text").write_text(spec["text"] + "".join(texts))
+    with Path(spec["noted"]).open("a") as file:
+        file.write(f"{spec['text']} {os.getpid()}\n")
+
+
+def unwritable(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Finds the disk full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

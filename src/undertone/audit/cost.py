@@ -13,7 +13,7 @@ from undertone.audit.sources import dataset_of, sources_of
 from undertone.audit.standing import units_for
 from undertone.audit.strict import MOST_ROWS, SEEDS, STRETCHES, TEMPERATURES
 from undertone.engine.digests import seed_of
-from undertone.engine.executor import chosen
+from undertone.engine.schedule import chosen
 from undertone.engine.store import Folder
 from undertone.models.names import resolve
 from undertone.report.words import duration

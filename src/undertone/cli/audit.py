@@ -16,6 +16,7 @@ from undertone.cli.shared import (
     fetched,
     folder_for,
     limits_of,
+    placed,
     refuse_missing,
     refuse_no_template,
     refuse_unknown,
@@ -74,6 +75,7 @@ NOTHING = Claim()
 
 
 @app.default
+@placed
 def audit(
     data: Path,
     /,

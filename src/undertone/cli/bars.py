@@ -16,8 +16,8 @@ from rich.text import Text
 
 from undertone.cli.forecast import Forecast
 from undertone.cli.terminal import console, tell
-from undertone.engine.executor import chosen
 from undertone.engine.progress import Watcher, watching
+from undertone.engine.schedule import chosen
 from undertone.reading.hostile import one_line
 from undertone.report.words import duration
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from undertone.cli.shared import Flag, limits_of, refuse_unknown
+from undertone.cli.shared import Flag, limits_of, placed, refuse_unknown
 from undertone.errors import UndertoneError, unknown
 from undertone.spec import Recipe
 
@@ -13,6 +13,7 @@ app = App(name="bench", help="Benchmarks of Undertone itself: how often it is ri
 
 
 @app.command(name="audit")
+@placed
 def bench_audit(
     *,
     model: str = "builtin/fledgling-a",
@@ -64,6 +65,7 @@ def bench_audit(
 
 
 @app.command(name="treat")
+@placed
 def bench_treat(
     recipe: str = "numbers",
     /,
@@ -112,6 +114,7 @@ def bench_treat(
 
 
 @app.command(name="guards")
+@placed
 def bench_guards(
     recipe: str = "guards",
     /,
@@ -145,6 +148,7 @@ def bench_guards(
 
 
 @app.command(name="measure")
+@placed
 def bench_measure(
     *,
     model: str = "builtin/fledgling-a",

@@ -66,8 +66,8 @@ def guard(
     refuse_unknown(*asked)
     if rubric is not None and not asked:
         raise UndertoneError("--rubric is what a chat model is asked, and no guard here is one.")
-    from undertone.engine.executor import chosen
     from undertone.engine.folder import refuse_unwritable
+    from undertone.engine.schedule import chosen
     from undertone.guards.cost import guarding_s
     from undertone.guards.guarding import guarding
     from undertone.guards.request import Request

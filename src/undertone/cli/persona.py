@@ -56,8 +56,8 @@ def persona(
     if construction is not None and construction not in get_args(Construction):
         raise unknown("construction", construction, get_args(Construction))
     refuse_unknown(model, base)
-    from undertone.engine.executor import chosen
     from undertone.engine.folder import refuse_unwritable
+    from undertone.engine.schedule import chosen
     from undertone.persona.inside import inside
     from undertone.persona.request import Request
     from undertone.report.words import duration

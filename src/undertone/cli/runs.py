@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from undertone.cli import completion
 from undertone.cli.bars import Bars
-from undertone.cli.shared import Flag, limits_of, send
+from undertone.cli.shared import Flag, limits_of, placed, send
 from undertone.cli.terminal import FOUND, console, named, print_json, print_table, say, show, show_cost
 from undertone.errors import UndertoneError
 from undertone.reading.hostile import one_line
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from undertone.spec import Recipe
 
 
+@placed
 def run(
     recipe: Annotated[str | None, Parameter(completer=completion.recipes)] = None,
     /,
@@ -242,7 +243,7 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
 
 
 def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
-    from undertone.engine.executor import chosen
+    from undertone.engine.schedule import chosen
     from undertone.report.words import arm_label, duration
 
     yield f"{title}: nothing is run."

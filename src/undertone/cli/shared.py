@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
 from os.path import abspath, basename
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 
@@ -15,6 +17,7 @@ from undertone.errors import UndertoneError
 from undertone.reading.hostile import one_line
 
 if TYPE_CHECKING:
+    from undertone.engine.cluster.cluster import OnRay
     from undertone.models.services.spending import Limits
     from undertone.report.findings import Findings
     from undertone.report.track import Tracker
@@ -22,7 +25,51 @@ if TYPE_CHECKING:
     from undertone.traits.trait import Trait
 
 P = TypeVar("P", Path, Path | None)
+Command = TypeVar("Command", bound=Callable[..., int])
 Flag = Annotated[bool, Parameter(negative=())]
+
+
+On = Literal["ray"] | None
+ON = """
+    on
+        Where jobs are made: ray, the Ray cluster of RAY_ADDRESS, or one of this machine without it. By default the
+        cores and GPUs of this machine.
+"""
+
+
+def placed(command: Command) -> Command:
+    """Gives a command, whose docstring ends with its parameters, the option --on: where its jobs are made."""
+
+    @wraps(command)
+    def there(*arguments: Any, on: On = None, **more: Any) -> int:
+        if on is None:
+            return command(*arguments, **more)
+        from undertone.engine.executor import executing
+
+        with executing(on_ray()):
+            return command(*arguments, **more)
+
+    whole = inspect.signature(command)
+    own = inspect.Parameter("on", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=On)
+    there.__signature__ = whole.replace(parameters=[*whole.parameters.values(), own])  # type: ignore[attr-defined]
+    there.__annotations__ = command.__annotations__ | {"on": On}
+    there.__doc__ = f"{(command.__doc__ or '').rstrip()}{ON}"
+    return there  # type: ignore[return-value]
+
+
+def on_ray() -> OnRay:
+    """Returns the Ray cluster.
+
+    Raises:
+        UndertoneError: Ray is not installed.
+    """
+    try:
+        from undertone.engine.cluster.cluster import OnRay
+    except ModuleNotFoundError as missing:
+        if missing.name != "ray":
+            raise
+        raise UndertoneError("Ray is not installed: pip install 'undertone[ray]', here and on every node.") from None
+    return OnRay()
 
 
 def limits_of(cost: float | None, requests: int | None, models: Iterable[str | None] | None = None) -> Limits:

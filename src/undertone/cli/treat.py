@@ -12,6 +12,7 @@ from undertone.cli.shared import (
     Flag,
     fetched,
     folder_for,
+    placed,
     refuse_missing,
     refuse_no_template,
     refuse_unknown,
@@ -21,6 +22,7 @@ from undertone.cli.terminal import named, print_json, show
 from undertone.errors import UndertoneError
 
 
+@placed
 def treat(
     data: Path | None = None,
     /,

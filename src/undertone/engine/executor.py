@@ -65,12 +65,9 @@ class Executor(Protocol):
 _EXECUTOR: ContextVar[Executor | None] = ContextVar("executor", default=None)
 
 
-def chosen() -> Executor:
-    """Returns the executor of all work inside the innermost block of :func:`executing`; by default this machine's
-    cores and accelerators."""
-    from undertone.engine.workers import Local
-
-    return _EXECUTOR.get() or Local()
+def given() -> Executor | None:
+    """Returns the executor of the innermost block of :func:`executing`; None outside of one."""
+    return _EXECUTOR.get()
 
 
 @contextmanager

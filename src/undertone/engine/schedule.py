@@ -4,9 +4,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from heapq import heappop, heappush
 
-from undertone.engine.executor import Crew, Executor, WorkerLost, chosen
+from undertone.engine.executor import Crew, Executor, WorkerLost, given
 from undertone.engine.store import Job, Store
+from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
+
+
+def chosen() -> Executor:
+    """Returns what makes the jobs of all work inside the innermost block of
+    :func:`~undertone.engine.executor.executing`; by default this machine's cores and accelerators."""
+    return given() or Local()
 
 
 def unique(jobs: Sequence[Job]) -> list[Job]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from undertone.cli.runs import folder_of_run
 from undertone.cli.shared import limits_of
+from undertone.engine.executor import Executor
 from undertone.experiments import recipes
 from undertone.experiments.run import run as ran
 from undertone.python.call import changes, working
@@ -24,6 +25,7 @@ def run(
     out: str | Path | None = None,
     max_cost: float | None = None,
     max_requests: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> RunFindings:
     """Runs an experiment, and writes its report to a folder. One that was stopped goes on if it is called again, and of
@@ -38,6 +40,7 @@ def run(
         out: Folder of the run; by default "runs/RECIPE-DIGEST". Artifacts go to "store" beside it.
         max_cost: The most dollars that services may cost, for recipes whose judge is a service.
         max_requests: The most requests to services.
+        executor: Where jobs are made, such as ``undertone.OnRay()``; by default the cores and GPUs of this machine.
         progress: Whether progress is shown on stderr; None: only on a terminal.
 
     Returns:
@@ -52,5 +55,5 @@ def run(
     limits = limits_of(max_cost, max_requests, [getattr(spec, "judge", None)])
     folder = folder_of_run(spec, str(recipe), None if out is None else Path(out))
     with working(progress) as (bars, _):
-        found: RunFindings = ran(spec, folder, Path(recipe).stem, bars, limits=limits)
+        found: RunFindings = ran(spec, folder, Path(recipe).stem, bars, executor, limits=limits)
         return found

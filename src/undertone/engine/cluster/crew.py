@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from ray.exceptions import (
@@ -24,15 +24,14 @@ from ray.exceptions import (
 
 from undertone.engine import environment
 from undertone.engine.cluster import node
-from undertone.engine.devices import VISIBLE, on_device, weights
+from undertone.engine.cluster.connection import Connection
+from undertone.engine.cluster.node import surroundings
+from undertone.engine.devices import on_device, weights
 from undertone.engine.executor import WorkerLost
 from undertone.engine.parcels import packed
 from undertone.engine.store import Folder, Job, Store
-from undertone.engine.workers import ENVIRONMENT, LOSSES, seconds_of
+from undertone.engine.workers import LOSSES, seconds_of
 from undertone.errors import UndertoneError
-
-if TYPE_CHECKING:
-    from undertone.engine.cluster.cluster import OnRay
 
 AHEAD, LEAST_AHEAD = 2, 32
 """Jobs that are handed over for each place, and in all: those that wait there save a place from waiting for them."""
@@ -40,11 +39,6 @@ COPIES, LEAST_MEMORY = 4, 500 * 10**6
 """A job is taken to need the memory of so many copies of its base, and at least so many bytes."""
 LATE = 60.0
 """Most seconds after which what a node wrote to a shared disk is seen here."""
-
-
-def surroundings(device: bool = False) -> dict[str, Any]:
-    """Returns the environment of a job's process. Ray says there which accelerator it has; others see none."""
-    return {"env_vars": ENVIRONMENT if device else ENVIRONMENT | {VISIBLE: ""}}
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,8 @@ class RayCrew:
 
     patience = 4  # other work on the cluster may end a worker, too
 
-    def __init__(self, cluster: OnRay, jobs: Sequence[Job], store: Store) -> None:
+    def __init__(self, cluster: Connection, jobs: Sequence[Job], store: Store, shared: bool | None) -> None:
+        self._seen_by_all = shared
         self._cluster, self._jobs, self._store = cluster, jobs, store
         self._running = dict[Any, _Given]()
         self._busy = Counter[bool]()
@@ -93,7 +88,7 @@ class RayCrew:
             shared=str(self._store.root) if shared else None,
             versions=environment.versions(),
         )
-        given = ray.remote(node.make).options(max_retries=0, **self._needs(job)).remote(order)
+        given = self._make.options(**self._needs(job)).remote(order)
         self._running[given] = _Given(job, tuple(folders[name].key for name in artifacts))
         self._busy[kind] += 1
         return True
@@ -131,6 +126,11 @@ class RayCrew:
                 self._cluster.asked(node.clean, ray.get_runtime_context().get_job_id())
 
     @cached_property
+    def _make(self) -> Any:
+        """What is sent to the cluster once, and called for each job. Lost jobs are given again here, not by Ray."""
+        return ray.remote(max_retries=0)(node.make)
+
+    @cached_property
     def _shared(self) -> bool:
         """Whether every node sees the store. Before the first job is given, what no node can do is refused."""
         most = max(one.memory for one in self._cluster.nodes)
@@ -140,7 +140,8 @@ class RayCrew:
                     f"A job of the {job.stage.name} stage needs {wanted / 1e9:,.0f} GB of memory, and no node of the "
                     f"Ray cluster has more than {most / 1e9:,.0f} GB: add a larger one."
                 )
-        return self._cluster.seen_by_all(self._store)
+        seen = self._cluster.seen_by_all(self._store)
+        return seen if self._seen_by_all is None else self._seen_by_all
 
     def _needs(self, job: Job) -> dict[str, Any]:
         """Returns what a job is given. It needs no accelerator where the cluster has none."""

@@ -15,10 +15,15 @@ import ray
 from filelock import FileLock
 
 from undertone.engine import environment, worker
+from undertone.engine.devices import VISIBLE
 from undertone.engine.disk import FULL, errno_of, refusal
 from undertone.engine.parcels import Parcel, packed, unpack
 from undertone.engine.store import Job, Store
+from undertone.engine.workers import ENVIRONMENT
 from undertone.errors import UndertoneError
+
+OURS, LOCK = f"undertone-{os.getuid()}-", ".in-use"
+"""How the names of nodes' folders begin, and the file in each that every process that uses the folder has locked."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Order:
     """The versions of libraries that all nodes must have."""
 
 
+def surroundings(device: bool = False) -> dict[str, Any]:
+    """Returns the environment of a job's process. Ray says there which accelerator it has; others see none."""
+    return {"env_vars": ENVIRONMENT if device else ENVIRONMENT | {VISIBLE: ""}}
+
+
 def make(order: Order) -> tuple[dict[str, Any], Parcel | None]:
     """Makes the artifact of a job. Returns what a worker answers, and the artifact unless the store is shared."""
     _prepare()
@@ -48,16 +58,19 @@ def make(order: Order) -> tuple[dict[str, Any], Parcel | None]:
     shutil.rmtree(here, ignore_errors=True)
     store = Store(Path(order.shared) if order.shared else here / "store")
     try:
-        store.open()
-        job = _placed(order, here, store)
+        store.root.mkdir(parents=True, exist_ok=True)
+        job = _placed(order, store)
+        if made := order.shared and store.sound(Job.from_json(job), lambda _: None):
+            return {"seconds": made.seconds}, None  # whoever made it ended before it could say so
         said = worker.answer({"store": str(store.root), "job": job})
-        made = packed(store.folder(Job.from_json(job))) if "seconds" in said and not order.shared else None
+        if "error" in said:
+            said["error"] += f" (on the node {address()})"
+        return said, packed(store.folder(Job.from_json(job))) if "seconds" in said and not order.shared else None
     except (OSError, UndertoneError) as error:
         full = errno_of(error) in FULL
         return _refused(f"{refusal(error, here) if full else error} (on the node {address()})"), None
     finally:
         shutil.rmtree(here, ignore_errors=True)
-    return said, made
 
 
 def address() -> str:
@@ -85,28 +98,27 @@ def _scratch() -> Path:
     """A folder for this node and run. The lock that this process holds says that it is in use."""
     path = _folder(ray.get_runtime_context().get_job_id())
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    hold = os.open(path / ".in-use", os.O_RDWR | os.O_CREAT, 0o600)
+    hold = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(hold, fcntl.LOCK_SH)
     return path
 
 
 def _folder(run: str) -> Path:
     """Where this node keeps what a run sent. Nodes of one machine have folders of their own."""
-    own = ray.get_runtime_context().get_node_id()
-    return Path(tempfile.gettempdir()) / f"undertone-{os.getuid()}-{own[:12]}-{run}"
+    return Path(tempfile.gettempdir()) / f"{OURS}{ray.get_runtime_context().get_node_id()[:12]}-{run}"
 
 
 def clean(run: str = "") -> None:
-    """Removes what this node was sent for a run, and what processes that were killed have left."""
+    """Removes what this node was sent for a run, and what runs that were killed have left on its machine."""
     if run:
         shutil.rmtree(_folder(run), ignore_errors=True)
-    for path in _folder("").parent.glob(_folder("*").name):
-        with suppress(OSError), (path / ".in-use").open("r+b") as file:
+    for path in Path(tempfile.gettempdir()).glob(f"{OURS}*"):
+        with suppress(OSError), (path / LOCK).open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _placed(order: Order, here: Path, store: Store) -> dict[str, Any]:
+def _placed(order: Order, store: Store) -> dict[str, Any]:
     """Unpacks the inputs. Returns the job with their places here."""
     inputs = dict[str, Any]()
     for name, source in order.job["inputs"].items():

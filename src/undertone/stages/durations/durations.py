@@ -13,8 +13,8 @@ import torch
 from undertone.engine import environment
 from undertone.engine.devices import devices, large
 from undertone.engine.digests import digest
-from undertone.engine.executor import chosen
 from undertone.engine.manifest import Manifest
+from undertone.engine.schedule import chosen
 from undertone.engine.store import Folder, Job, Stage, Store
 from undertone.errors import UndertoneError
 from undertone.stages.durations.rates import Rates, fastest

@@ -1,0 +1,161 @@
+"""The connection with a Ray cluster, and what its nodes are."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from secrets import token_hex
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from undertone.engine import environment
+from undertone.engine.cluster.node import differing, surroundings
+from undertone.engine.devices import devices, on_device
+from undertone.engine.store import Job, Store
+from undertone.engine.workers import cores
+from undertone.errors import UndertoneError
+
+ADDRESS, LOCAL = "RAY_ADDRESS", "local"
+REACHED, PATIENCE = 10.0, 60.0
+"""Seconds within which a cluster's address must be reached, and within which a node must answer."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster."""
+
+    id: str
+    address: str
+    cores: int
+    accelerators: int
+    memory: int
+    """Bytes that its jobs may take together."""
+
+
+@dataclass
+class Connection:
+    """A Ray cluster, with which this process connects at the first use."""
+
+    address: str | None
+    """By default that of the environment; without one, a cluster of this machine is started."""
+
+    def places(self, job: Job) -> tuple[str, ...]:
+        """Returns a name for each accelerator or core that jobs like this one can have."""
+        accelerators = sum(node.accelerators for node in self.nodes) if on_device(job) else 0
+        return ("accelerator",) * accelerators or ("",) * sum(node.cores for node in self.nodes)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that there are at the first use.
+
+        Raises:
+            UndertoneError: there is no cluster at the address, or it has no cores.
+        """
+        self._connect()
+        found = tuple(_node(one["NodeID"], one["NodeManagerAddress"], one["Resources"]) for one in alive())
+        if not any(node.cores for node in found):
+            raise UndertoneError("No node of the Ray cluster has cores for jobs: start nodes with --num-cpus.")
+        return found
+
+    def seen_by_all(self, store: Store) -> bool:
+        """Returns whether every node sees the folder of a store, and refuses nodes that cannot do the work. What killed
+        runs left on them is removed.
+
+        Raises:
+            UndertoneError: a node does not answer, or has not this package, or other versions of libraries.
+        """
+        token = store.root / f".seen-{token_hex(8)}"
+        token.touch()
+        try:
+            told = self.asked(_told(), str(token))
+        finally:
+            token.unlink()
+        for node, found in zip(self.nodes, told, strict=True):
+            if "missing" in found:
+                raise UndertoneError(
+                    f"The node {node.address} of the Ray cluster cannot import Undertone ({found['missing']}): install "
+                    "it there, as here."
+                )
+            if other := differing(found["versions"], environment.versions()):
+                raise UndertoneError(f"The node {node.address} of the Ray cluster has {other}: install the same there.")
+        return all(found["sees"] for found in told)
+
+    def asked(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Calls a function on every node, and returns what each says.
+
+        Raises:
+            UndertoneError: one does not answer.
+        """
+        # In the surroundings of a job, so that the process that answers is one that makes jobs afterwards.
+        asking, sent = ray.remote(num_cpus=0, max_retries=0, runtime_env=surroundings())(function), list[Any]()
+        for node in self.nodes:
+            there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            sent.append(asking.options(scheduling_strategy=there).remote(*arguments))
+        found = list[Any]()
+        for node, one in zip(self.nodes, sent, strict=True):
+            try:
+                found.append(ray.get(one, timeout=PATIENCE))
+            except ray.exceptions.RayError as error:
+                why = " ".join(str(error).split())[:200]
+                raise UndertoneError(f"The node {node.address} of the Ray cluster does not answer ({why}).") from None
+        return found
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        address = self.address or os.environ.get(ADDRESS) or LOCAL
+        own: dict[str, Any] = {}
+        if address == LOCAL:
+            own = {"num_cpus": cores(), "num_gpus": len(devices()), "include_dashboard": False}
+        try:
+            if address not in (LOCAL, "auto"):
+                _reached(address)
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise UndertoneError(
+                f"There is no Ray cluster at {address} ({why}): start one with ray start, or set {ADDRESS} to the "
+                "HOST:PORT of its head."
+            ) from None
+
+
+def _reached(address: str) -> None:
+    """Raises an error if nothing answers at an address; Ray itself tries for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "://" in address:
+        raise ValueError("it is no HOST:PORT")
+    socket.create_connection((host, int(port)), timeout=REACHED).close()
+
+
+def alive() -> list[dict[str, Any]]:
+    """Returns what Ray tells of the nodes that are there now."""
+    return [one for one in ray.nodes() if one["Alive"]]
+
+
+def _node(name: str, address: str, has: dict[str, float]) -> Node:
+    return Node(name, address, int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("memory", 0)))
+
+
+def _told() -> Callable[[str], dict[str, Any]]:
+    """Returns what a node tells of itself; a function that is sent as it stands, so that it runs where this package is
+    missing."""
+
+    def told(token: str) -> dict[str, Any]:
+        import os
+
+        try:
+            from undertone.engine import environment
+            from undertone.engine.cluster.node import clean
+        except ImportError as error:
+            return {"missing": str(error)}
+        clean()
+        return {"versions": environment.versions(), "sees": os.path.exists(token)}
+
+    return told
