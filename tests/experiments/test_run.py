@@ -14,6 +14,7 @@ from tests.helpers.trials import Once
 from undertone.audit.gate import gate_of
 from undertone.cli import main
 from undertone.cli.gate import Output, present
+from undertone.engine.executor import executing
 from undertone.engine.folder import Record, claimed, record_of, state_of
 from undertone.engine.manifest import Manifest
 from undertone.engine.progress import Watcher
@@ -377,6 +378,26 @@ def test_a_dry_run_counts_stages_and_arms_and_makes_nothing(here: Path, capsys: 
     assert counts == {"digits-teachers": (1, 1), "digits-students": (JOBS - 1, JOBS - 1)}
     assert [one["needed"] for one in fresh["arms"].values()] == [1] * JOBS, "what is shared is counted once"
     assert sorted(here.rglob("*")) == before
+
+
+class Elsewhere(Local):
+    """Four accelerators for students, and one core."""
+
+    def places(self, job: Job) -> tuple[str, ...]:
+        return ("accelerator",) * 4 if job.stage.name == "digits-students" else ("",)
+
+    def machine(self) -> str:
+        return "a cluster"
+
+
+def test_a_dry_run_says_hours_by_kind_of_device(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with executing(Elsewhere()):
+        told = previewed(capsys, "seed=8")
+        assert main(["run", "digits", *SET, "--set", "seed=8", "--out", "other", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert 0 < told["expected_accelerator_s"] < told["expected_core_s"]
+    assert re.search(r"about [\w. ]+ of accelerators and [\w. ]+ of cores, [\w. ]+ on a cluster\n  this machine", said)
+    assert previewed(capsys, "seed=8")["expected_accelerator_s"] == 0
 
 
 def test_a_dry_run_expects_what_finished_artifacts_of_the_stage_took(

@@ -236,6 +236,7 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
         "run_dir": str(folder),
         "to_make": sum(one.to_make for one in found.stages.values()),
         "expected_core_s": round(found.core_s),
+        "expected_accelerator_s": round(found.accelerator_s),
         "expected_wall_s": round(found.wall_s),
         "stages": told(found.stages),
         "arms": told(found.arms),
@@ -243,13 +244,20 @@ def _counts(found: Preview, folder: Path) -> dict[str, Any]:
 
 
 def _count_lines(title: str, found: Preview, folder: Path) -> Iterator[str]:
+    from undertone.engine.devices import devices
     from undertone.engine.schedule import chosen
     from undertone.report.words import arm_label, duration
 
     yield f"{title}: nothing is run."
     for stage, one in found.stages.items():
         yield f"  {stage:<18} {one.needed:>4} needed, {one.to_make:>4} to make"
-    yield f"  about {duration(found.core_s)} one job at a time, {duration(found.wall_s)} on {chosen().machine()}"
+    each = f"{duration(found.core_s)} one job at a time"
+    if found.accelerator_s:
+        of_cores = found.core_s - found.accelerator_s
+        each = f"{duration(found.accelerator_s)} of accelerators and {duration(of_cores)} of cores"
+    yield f"  about {each}, {duration(found.wall_s)} on {chosen().machine()}"
+    if found.accelerator_s and not devices():
+        yield "  this machine has no accelerator to time the model on: a core of it is what the hours are of"
     arms = {arm_label(name): one for name, one in found.arms.items()}
     width = max(map(len, arms))
     for name, one in arms.items():

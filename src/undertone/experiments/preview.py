@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from undertone.engine.schedule import unique
+from undertone.engine.schedule import chosen, unique
 from undertone.engine.store import Job, Store
 from undertone.experiments.kind import F, Kind, P, S
 from undertone.stages.durations.durations import Durations
@@ -29,10 +29,12 @@ class Preview:
     """The jobs of each arm that no earlier arm needs."""
     seconds: dict[str, float]
     """Estimated cost of each job to make, by its key, in such seconds."""
+    accelerator_s: float
+    """Estimated cost of those that are made on accelerators."""
     besides_s: float
     """Estimated seconds that this process takes for what is no job."""
     wall_s: float
-    """Estimated seconds on all accelerators and cores of this machine."""
+    """Estimated seconds on all accelerators and cores that there are."""
 
     @property
     def core_s(self) -> float:
@@ -61,6 +63,8 @@ def preview(kind: Kind[S, P, F], spec: S, store: Store, durations: Durations | N
         left = [missing[job.key] for job in jobs if job.key in missing]
         return Count(len(jobs), len(left), sum(left))
 
+    left = [job for job in every if job.key in missing]
+    on_device = sum(missing[job.key] for job in left if any(chosen().places(job)))
     besides_s = kind.besides(spec, durations) if missing else 0.0
     durations.release()
     stages = dict.fromkeys(job.stage.name for job in every)
@@ -68,6 +72,7 @@ def preview(kind: Kind[S, P, F], spec: S, store: Store, durations: Durations | N
         {stage: count([job for job in every if job.stage.name == stage]) for stage in stages},
         {name: count(jobs) for name, jobs in fresh.items()},
         missing,
+        on_device,
         besides_s,
-        durations.wall_s((job, missing[job.key]) for job in every if job.key in missing) + besides_s,
+        durations.wall_s((job, missing[job.key]) for job in left) + besides_s,
     )
