@@ -390,14 +390,23 @@ class Elsewhere(Local):
         return "a cluster"
 
 
+def took(here: Path, seconds: float) -> None:
+    """Has all students that are there have taken so long."""
+    for path in here.glob("store/digits-students-*"):
+        Manifest.read(path).model_copy(update={"seconds": seconds}).write(path)
+
+
 def test_a_dry_run_says_hours_by_kind_of_device(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    took(here, 500)
     with executing(Elsewhere()):
-        told = previewed(capsys, "seed=8")
-        assert main(["run", "digits", *SET, "--set", "seed=8", "--out", "other", "--dry-run"]) == 0
+        told = previewed(capsys, "shown=2")
+        assert main(["run", "digits", *SET, "--set", "shown=2", "--out", "other", "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert 0 < told["expected_accelerator_s"] < told["expected_core_s"]
-    assert re.search(r"about [\w. ]+ of accelerators and [\w. ]+ of cores, [\w. ]+ on a cluster\n  this machine", said)
-    assert previewed(capsys, "seed=8")["expected_accelerator_s"] == 0
+    assert told["expected_accelerator_s"] == told["expected_core_s"] == 1000
+    assert re.search(
+        r"about 17 min of accelerators and [\w. ]+ of cores, [\w. ]+ on a cluster\n  this machine has", said
+    )
+    assert previewed(capsys, "shown=2")["expected_accelerator_s"] == 0
 
 
 def test_a_dry_run_expects_what_finished_artifacts_of_the_stage_took(
@@ -405,8 +414,7 @@ def test_a_dry_run_expects_what_finished_artifacts_of_the_stage_took(
 ) -> None:
     def expected(seconds: float) -> int:
         """For two more kinds of students, if those that are there took so long."""
-        for path in here.glob("store/digits-students-*"):
-            Manifest.read(path).model_copy(update={"seconds": seconds}).write(path)
+        took(here, seconds)
         stages = previewed(capsys, "shown=2")["stages"]
         assert stages["digits-teachers"] == {"needed": 1, "to_make": 0, "expected_core_s": 0}
         assert (stages["digits-students"]["needed"], stages["digits-students"]["to_make"]) == (JOBS - 1, 2)
