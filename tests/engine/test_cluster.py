@@ -117,7 +117,12 @@ def test_a_base_goes_to_a_node_once_and_nothing_is_left_there(
     cluster: Cluster, base: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent, put = list[str](), ray.put
-    monkeypatch.setattr(ray, "put", lambda parcel: sent.append(parcel.name) or put(parcel))
+
+    def noted_put(parcel: Any) -> Any:
+        sent.append(parcel.name)
+        return put(parcel)
+
+    monkeypatch.setattr(ray, "put", noted_put)
     on = OnRay(cluster.address, shared=False)
     jobs = chain(base, tmp_path, 4)
     assert len(list(run_jobs(jobs, Store(tmp_path / "store"), on))) == len(jobs)
@@ -265,6 +270,33 @@ def test_an_artifact_that_is_lost_with_its_node_is_made_again(surrounded: None, 
     finally:
         ray.shutdown()
         made.shutdown()
+
+
+@pytest.mark.skipif(not LONG, reason="in make test-long")
+def test_a_driver_that_is_killed_goes_on_from_what_its_store_has(
+    cluster: Cluster, bases: Path, ran: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "two-arms.toml").write_text(TWO_ARMS)
+    command = [sys.executable, "-m", "undertone", "run", str(tmp_path / "two-arms.toml"), "--on", "ray"]
+    around = os.environ | {"RAY_ADDRESS": cluster.address}
+    before = dict[Path, int]()
+    for least in (2, 6, None):
+        driver = subprocess.Popen([*command, "--out", str(tmp_path / "run")], cwd=bases, env=around)
+        while least and len(artifacts(tmp_path)) < least:
+            assert driver.poll() is None, "it ended by itself"
+            time.sleep(0.05)
+        if least:
+            driver.kill()
+        assert driver.wait(300) == (-signal.SIGKILL if least else 0)
+        assert before.items() <= artifacts(tmp_path).items(), "what was finished is not made again"
+        before = artifacts(tmp_path)
+    here, away = (Results.load(folder / "run" / "report.json") for folder in (ran, tmp_path))
+    assert here.artifacts == away.artifacts
+
+
+def artifacts(folder: Path) -> dict[Path, int]:
+    """When each finished one was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("store/[!.]*/manifest.json")}
 
 
 @pytest.mark.skipif(not LONG, reason="in make test-long")
