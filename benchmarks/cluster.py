@@ -3,7 +3,7 @@ machine's own processes.
 
     python -m benchmarks.cluster                       # 100,000 jobs: an hour or two on two cores
     python -m benchmarks.cluster --jobs 2000 --shared
-    python -m benchmarks.cluster --recipe animals      # the same experiment both ways, one after the other
+    python -m benchmarks.cluster --recipe animals --set 'traits=["owl", "whale", "wolf"]'      # an experiment both ways
 """
 
 import argparse
@@ -12,7 +12,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--recipe")
+    parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = os.pathsep.join(["", *filter(None, sys.path)]).strip(os.pathsep)
     with tempfile.TemporaryDirectory() as folder:
         if given.recipe:
-            beside(given.recipe, Path(folder))
+            beside(given.recipe, given.set, Path(folder))
         else:
             scale(given.jobs, given.shared, Path(folder))
 
@@ -79,8 +80,8 @@ def nodes() -> Generator[str]:
         cluster.shutdown()
 
 
-def beside(recipe: str, folder: Path) -> None:
-    """Times an experiment by this machine's processes and by a Ray cluster of its cores."""
+def beside(recipe: str, changes: Sequence[str], folder: Path) -> None:
+    """Times an experiment, with changes, by this machine's processes and by a Ray cluster of its cores."""
     from undertone.experiments import recipes
     from undertone.experiments.run import run
 
@@ -88,7 +89,7 @@ def beside(recipe: str, folder: Path) -> None:
     ways: dict[str, Executor] = {"local": Local(), "ray": OnRay(), "local again": Local()}
     for name, executor in ways.items():
         start = time.perf_counter()
-        run(recipes.read(recipe, ()), folder / name / "run", recipe, executor=executor)
+        run(recipes.read(recipe, tuple(changes)), folder / name / "run", recipe, executor=executor)
         took[name] = time.perf_counter() - start
         print(f"{recipe}, {name}: {took[name]:.0f} s", flush=True)
     print(f"ray / local: {2 * took['ray'] / (took['local'] + took['local again']):.3f}")
