@@ -6,5 +6,5 @@
 #SBATCH --cpus-per-task=32
 #SBATCH --time=12:00:00
 export RAY_ADDRESS="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):6379"
-srun ray symmetric-run --address "$RAY_ADDRESS" --min-nodes "$SLURM_JOB_NUM_NODES" -- \
-    undertone run "$@" --on ray
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" ray symmetric-run --address "$RAY_ADDRESS" \
+    --min-nodes "$SLURM_JOB_NUM_NODES" --num-cpus "$SLURM_CPUS_PER_TASK" -- undertone run "$@" --on ray

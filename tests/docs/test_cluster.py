@@ -17,10 +17,11 @@ def test_the_script_for_slurm_runs_what_it_is_given_on_all_nodes(tmp_path: Path)
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "one,two", "SLURM_JOB_NUM_NODES": "2"}
+    given |= {"SLURM_CPUS_PER_TASK": "32"}
     said = subprocess.run(
         ["bash", SLURM, "owls", "--seed", "3"], env=os.environ | given, capture_output=True, text=True, check=True
     )
-    ray = "ray symmetric-run --address one:6379 --min-nodes 2"
+    ray = "--cpus-per-task=32 ray symmetric-run --address one:6379 --min-nodes 2 --num-cpus 32"
     assert said.stdout == f"one:6379: {ray} -- undertone run owls --seed 3 --on ray\n" and not said.stderr
 
 

@@ -83,6 +83,7 @@ def large(path: Path) -> bool:
     return weights(path) >= LARGE
 
 
+@cache
 def weights(path: Path) -> int:
     """The bytes of the weights in a folder."""
     return sum(file.stat().st_size for file in path.glob("*.safetensors"))

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class WorkerLost(Exception):
     """A worker ended without an answer, so that its job must be made again."""
 
-    def __init__(self, said: str, blameless: bool = False) -> None:
-        """``blameless``: the job cannot be the cause, as where a machine is gone."""
+    def __init__(self, said: str, blame: float = 1.0) -> None:
+        """``blame``: how much the job may be the cause; where a whole machine is gone, less than 1."""
         super().__init__(said)
-        self.blameless = blameless
+        self.blame = blame
 
 
 class Crew(Protocol):
@@ -25,7 +25,7 @@ class Crew(Protocol):
 
     @property
     def patience(self) -> int:
-        """How often a job may lose its worker before it is taken to be the cause."""
+        """How often a job may lose its worker, by blame, before it is taken to be the cause."""
 
     def kind(self, job: Job) -> Hashable:
         """Returns where a job is made: jobs of one kind wait for the same workers."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,15 +33,22 @@ class Parcel:
 
 
 def packed(path: Path) -> Parcel:
-    """Reads a folder with all that is in it, or a file. Links are followed.
+    """Reads a folder with all that is in it but hidden files, or a file. Links to files are followed.
 
     Raises:
         OSError: something cannot be read.
     """
-    found = [one for one in sorted(path.rglob("*")) if one.is_file()] if path.is_dir() else [path]
-    names = {PurePosixPath(one.relative_to(path)).as_posix() if path.is_dir() else "": one for one in found}
+    if path.is_dir():
+        names = {one.relative_to(path).as_posix(): one for one in sorted(path.rglob("*")) if one.is_file()}
+        names = {name: one for name, one in names.items() if not _is_hidden(name)}
+    else:
+        names = {"": path}
     files = {name: np.fromfile(one, dtype=np.uint8) for name, one in names.items()}
-    return Parcel(path.name, files, {name: file_digest(one) for name, one in names.items()})
+    return Parcel(path.name, files, {name: sha256(content.data).hexdigest() for name, content in files.items()})
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def unpack(parcel: Parcel, path: Path) -> None:
@@ -48,9 +56,11 @@ def unpack(parcel: Parcel, path: Path) -> None:
     read again and compared with the digests.
 
     Raises:
-        Damaged: a file is not as it was packed.
+        Damaged: a file is not as it was packed, or its name leads out of the folder.
         OSError: it cannot be written.
     """
+    if any(PurePosixPath(name).is_absolute() or _is_hidden(name) for name in parcel.files):
+        raise Damaged(f"{parcel.name} holds a name that leads elsewhere")
     whole = "" not in parcel.files
     if whole:
         path.mkdir()

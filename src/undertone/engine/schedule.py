@@ -1,6 +1,6 @@
 """Makes jobs in order: parents first, then earlier ones first, as many at a time as there are workers."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from heapq import heappop, heappush
 
@@ -37,7 +37,7 @@ def run_jobs(
     store.open()
     waiting = unique(jobs)
     sound = {job.key for job in waiting if store.sound(job, warn)}
-    queue, lost = _Queue(waiting), Counter[str]()
+    queue, lost = _Queue(waiting), defaultdict[str, list[float]](list)
     to_make = [job for job in waiting if job.key not in sound]
     with (executor or chosen()).crew(to_make, store) as crew:
         giving, running = _Giving(crew), 0
@@ -56,14 +56,14 @@ def run_jobs(
             for job, ended in crew.answers():
                 running -= 1
                 if isinstance(ended, WorkerLost):
-                    lost[job.key] += not ended.blameless
-                    if lost[job.key] >= crew.patience:
-                        times = "twice" if crew.patience == 2 else f"{crew.patience} times"
+                    lost[job.key].append(ended.blame)
+                    if sum(lost[job.key]) >= crew.patience:
+                        times = "twice" if len(lost[job.key]) == 2 else f"{len(lost[job.key])} times"
                         raise UndertoneError(
                             f"{ended}, {times}; finished work is kept: free some memory and give the same command "
                             "again."
                         )
-                    giving.take(job, queue.place(job))
+                    giving.take(job, -1)  # before all others
                     warn(f"{ended}; trying once more with at most {crew.left(job)} at a time.")
                 else:
                     queue.done(job)

@@ -5,7 +5,7 @@ An artifact in the store is never made again, so a run that was stopped continue
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from os.path import relpath
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from undertone.engine import environment
-from undertone.engine.executor import Executor
+from undertone.engine.executor import Executor, executing
 from undertone.engine.folder import REPORT, Record, claimed, record_of
 from undertone.engine.progress import Watcher
 from undertone.engine.schedule import run_jobs, unique
@@ -45,10 +45,11 @@ def run(
             disk, a worker that was killed twice.
     """
     made = Made(spec, recipe or folder.name, folder, store or Store(folder.parent / "store"), limits or Limits())
-    return carry_out(kind_of(spec.kind), spec, made, watcher or Watcher(), executor)
+    with executing(executor) if executor else nullcontext():
+        return carry_out(kind_of(spec.kind), spec, made, watcher or Watcher())
 
 
-def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, executor: Executor | None) -> F:
+def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher) -> F:
     """Does the work of :func:`run`. ``made`` must not hold any job yet."""
     plan, folder, store = kind.plan(spec), made.folder, made.store
     arms, jobs = [{job.key for job in jobs} for jobs in plan.arms.values()], unique(plan.jobs)
@@ -64,7 +65,7 @@ def carry_out(kind: Kind[S, P, F], spec: S, made: Made, watcher: Watcher, execut
         made.started = claim.record.started
         before = findings_in(folder, kind) if claim.finished_before else None
         watcher.planned(jobs)
-        with closing(run_jobs(jobs, store, executor, watcher.warn)) as finished:
+        with closing(run_jobs(jobs, store, warn=watcher.warn)) as finished:
             for job, seconds in finished:
                 made.note(job, seconds)
                 watcher.done(job, seconds)

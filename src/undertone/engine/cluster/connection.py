@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from secrets import token_hex
+from threading import current_thread, main_thread
 from typing import Any
 
 import ray
@@ -22,7 +26,7 @@ from undertone.engine.workers import cores
 from undertone.errors import UndertoneError
 
 ADDRESS, LOCAL = "RAY_ADDRESS", "local"
-REACHED, PATIENCE = 10.0, 60.0
+REACHED, PATIENCE = 30.0, 60.0
 """Seconds within which a cluster's address must be reached, and within which a node must answer."""
 
 
@@ -44,28 +48,35 @@ class Connection:
 
     address: str | None
     """By default that of the environment; without one, a cluster of this machine is started."""
+    _nodes: tuple[Node, ...] = field(default=(), init=False)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that there were when :meth:`look` was called last."""
+        return self._nodes or self.look()
+
+    def look(self) -> tuple[Node, ...]:
+        """Returns the nodes that there are now.
+
+        Raises:
+            UndertoneError: there is no cluster at the address, or it has no cores.
+        """
+        self._connect()
+        alive = (one for one in ray.nodes() if one["Alive"])
+        found = tuple(_node(one["NodeID"], one["NodeManagerAddress"], one["Resources"]) for one in alive)
+        if not any(node.cores for node in found):
+            raise UndertoneError("No node of the Ray cluster has cores for jobs: start nodes with --num-cpus.")
+        self._nodes = found
+        return found
 
     def places(self, job: Job) -> tuple[str, ...]:
         """Returns a name for each accelerator or core that jobs like this one can have."""
         accelerators = sum(node.accelerators for node in self.nodes) if on_device(job) else 0
         return ("accelerator",) * accelerators or ("",) * sum(node.cores for node in self.nodes)
 
-    @cached_property
-    def nodes(self) -> tuple[Node, ...]:
-        """The nodes that there are at the first use.
-
-        Raises:
-            UndertoneError: there is no cluster at the address, or it has no cores.
-        """
-        self._connect()
-        found = tuple(_node(one["NodeID"], one["NodeManagerAddress"], one["Resources"]) for one in alive())
-        if not any(node.cores for node in found):
-            raise UndertoneError("No node of the Ray cluster has cores for jobs: start nodes with --num-cpus.")
-        return found
-
     def seen_by_all(self, store: Store) -> bool:
-        """Returns whether every node sees the folder of a store, and refuses nodes that cannot do the work. What killed
-        runs left on them is removed.
+        """Returns whether every node sees the folder of a store and can write there, and refuses nodes that cannot do
+        the work. What killed runs left on them is removed.
 
         Raises:
             UndertoneError: a node does not answer, or has not this package, or other versions of libraries.
@@ -76,7 +87,10 @@ class Connection:
             told = self.asked(_told(), str(token))
         finally:
             token.unlink()
-        for node, found in zip(self.nodes, told, strict=True):
+        for node, found in told.items():
+            if isinstance(found, Exception):
+                why = " ".join(str(found).split())[:200]
+                raise UndertoneError(f"The node {node.address} of the Ray cluster does not answer ({why}).")
             if "missing" in found:
                 raise UndertoneError(
                     f"The node {node.address} of the Ray cluster cannot import Undertone ({found['missing']}): install "
@@ -84,59 +98,70 @@ class Connection:
                 )
             if other := differing(found["versions"], environment.versions()):
                 raise UndertoneError(f"The node {node.address} of the Ray cluster has {other}: install the same there.")
-        return all(found["sees"] for found in told)
+        return all(found["sees"] for found in told.values())
 
-    def asked(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-        """Calls a function on every node, and returns what each says.
-
-        Raises:
-            UndertoneError: one does not answer.
-        """
+    def asked(self, function: Callable[..., Any], *arguments: Any) -> dict[Node, Any]:
+        """Calls a function on every node that there is now. Returns what each says; of one that does not answer, an
+        exception."""
         # In the surroundings of a job, so that the process that answers is one that makes jobs afterwards.
-        asking, sent = ray.remote(num_cpus=0, max_retries=0, runtime_env=surroundings())(function), list[Any]()
-        for node in self.nodes:
+        asking, sent = ray.remote(num_cpus=0, max_retries=0, runtime_env=surroundings())(function), dict[Node, Any]()
+        for node in self.look():
             there = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            sent.append(asking.options(scheduling_strategy=there).remote(*arguments))
-        found = list[Any]()
-        for node, one in zip(self.nodes, sent, strict=True):
+            sent[node] = asking.options(scheduling_strategy=there).remote(*arguments)
+        found = dict[Node, Any]()
+        for node, one in sent.items():
             try:
-                found.append(ray.get(one, timeout=PATIENCE))
+                found[node] = ray.get(one, timeout=PATIENCE)
             except ray.exceptions.RayError as error:
-                why = " ".join(str(error).split())[:200]
-                raise UndertoneError(f"The node {node.address} of the Ray cluster does not answer ({why}).") from None
+                found[node] = error
         return found
 
     def _connect(self) -> None:
+        address = self.address or os.environ.get(ADDRESS) or LOCAL
         if ray.is_initialized():
+            there = ray.get_runtime_context().gcs_address
+            if self.address and self.address not in (LOCAL, "auto", there):
+                raise UndertoneError(f"This process works with the Ray cluster at {there}, so not with {address}, too.")
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-        address = self.address or os.environ.get(ADDRESS) or LOCAL
         own: dict[str, Any] = {}
         if address == LOCAL:
             own = {"num_cpus": cores(), "num_gpus": len(devices()), "include_dashboard": False}
         try:
             if address not in (LOCAL, "auto"):
                 _reached(address)
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+            with _own_signals():
+                ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             why = " ".join(str(error).split())[:200]
             raise UndertoneError(
-                f"There is no Ray cluster at {address} ({why}): start one with ray start, or set {ADDRESS} to the "
-                "HOST:PORT of its head."
+                f"Ray cannot be used at {address} ({why}): start a cluster with ray start on this machine too, and set "
+                f"{ADDRESS} to the HOST:PORT of its head."
             ) from None
 
 
 def _reached(address: str) -> None:
-    """Raises an error if nothing answers at an address; Ray itself tries for many minutes."""
+    """Raises an error if no cluster answers at an address; Ray itself tries for many minutes."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()) or "://" in address:
         raise ValueError("it is no HOST:PORT")
     socket.create_connection((host, int(port)), timeout=REACHED).close()
+    asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        subprocess.run(asking, check=True, capture_output=True, timeout=REACHED)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        raise ConnectionError("what listens there is no Ray cluster") from None
 
 
-def alive() -> list[dict[str, Any]]:
-    """Returns what Ray tells of the nodes that are there now."""
-    return [one for one in ray.nodes() if one["Alive"]]
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Keeps how this process ends on SIGTERM, which Ray would change."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _node(name: str, address: str, has: dict[str, float]) -> Node:
@@ -156,6 +181,6 @@ def _told() -> Callable[[str], dict[str, Any]]:
         except ImportError as error:
             return {"missing": str(error)}
         clean()
-        return {"versions": environment.versions(), "sees": os.path.exists(token)}
+        return {"versions": environment.versions(), "sees": os.access(token, os.W_OK)}
 
     return told

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +14,10 @@ from ray.exceptions import (
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
+    ObjectStoreFullError,
+    OutOfDiskError,
     OutOfMemoryError,
     RayError,
-    RaySystemError,
     RayTaskError,
     WorkerCrashedError,
 )
@@ -29,6 +29,7 @@ from undertone.engine.cluster.node import surroundings
 from undertone.engine.devices import on_device, weights
 from undertone.engine.executor import WorkerLost
 from undertone.engine.parcels import packed
+from undertone.engine.progress import watcher
 from undertone.engine.store import Folder, Job, Store
 from undertone.engine.workers import LOSSES, seconds_of
 from undertone.errors import UndertoneError
@@ -38,14 +39,11 @@ AHEAD, LEAST_AHEAD = 2, 32
 COPIES, LEAST_MEMORY = 4, 500 * 10**6
 """A job is taken to need the memory of so many copies of its base, and at least so many bytes."""
 LATE = 60.0
-"""Most seconds after which what a node wrote to a shared disk is seen here."""
-
-
-@dataclass(frozen=True)
-class _Given:
-    job: Job
-    parents: tuple[str, ...]
-    """Keys of the artifacts that it is made from."""
+"""Most seconds after which what a node wrote to a shared disk is seen here; and seconds without any finished job after
+which it is looked whether a node is there for them."""
+BLAMELESS = 0.25
+"""How much a job is to blame for the loss of a whole node."""
+FULL = "is full; free some space, or give it more memory, and give the same command again: finished work is kept."
 
 
 class RayCrew:
@@ -54,12 +52,12 @@ class RayCrew:
     patience = 4  # other work on the cluster may end a worker, too
 
     def __init__(self, cluster: Connection, jobs: Sequence[Job], store: Store, shared: bool | None) -> None:
-        self._seen_by_all = shared
-        self._cluster, self._jobs, self._store = cluster, jobs, store
-        self._running = dict[Any, _Given]()
+        self._cluster, self._jobs, self._store, self._wanted = cluster, jobs, store, shared
+        self._running = dict[Any, Job]()
         self._busy = Counter[bool]()
         self._sent = dict[str, Any]()
-        self._waiting_for = Counter(parent.key for job in jobs for parent in job.parents)
+        self._waiting_for = Counter(source.key for job in jobs for source in job.inputs.values())
+        self._told = False
 
     def kind(self, job: Job) -> bool:
         """Returns whether a job is made on an accelerator."""
@@ -73,7 +71,7 @@ class RayCrew:
         """Hands a job to the cluster; returns False if enough of its kind are there.
 
         Raises:
-            UndertoneError: at the first job, if the cluster cannot do the work.
+            UndertoneError: at the first job, if the cluster cannot do the work; the object store is full.
         """
         shared, kind = self._shared, self.kind(job)
         if self._busy[kind] >= max(LEAST_AHEAD, AHEAD * self.left(job)):
@@ -88,71 +86,92 @@ class RayCrew:
             shared=str(self._store.root) if shared else None,
             versions=environment.versions(),
         )
-        given = self._make.options(**self._needs(job)).remote(order)
-        self._running[given] = _Given(job, tuple(folders[name].key for name in artifacts))
+        making = self._on_accelerator if kind else self._on_core
+        self._running[making.options(memory=self._memory(job)).remote(order)] = job
         self._busy[kind] += 1
         return True
 
     def answers(self) -> Iterator[tuple[Job, float | WorkerLost]]:
         """Waits until a job has ended, and takes its artifact."""
         running = list(self._running)
-        ray.wait(running, fetch_local=False)
+        while not ray.wait(running, timeout=LATE, fetch_local=False)[0]:
+            self._look_for_nodes()
         for ended in ray.wait(running, num_returns=len(running), timeout=0, fetch_local=False)[0]:
-            given = self._running.pop(ended)
-            self._busy[self.kind(given.job)] -= 1
+            job = self._running.pop(ended)
+            self._busy[self.kind(job)] -= 1
             try:
-                seconds = self._taken(ended, given.job)
+                seconds = self._taken(ended, job)
             except WorkerLost as loss:
-                for source in given.job.inputs.values():  # what was sent may be lost, too
-                    self._sent.pop(source.key, None)
-                yield given.job, loss
+                if loss.blame < 1:  # what was sent may be lost, too
+                    for source in job.inputs.values():
+                        self._sent.pop(source.key, None)
+                yield job, loss
             else:
-                for key in given.parents:
-                    self._waiting_for[key] -= 1
-                    if not self._waiting_for[key]:
-                        self._sent.pop(key, None)
-                yield given.job, seconds
+                for source in job.inputs.values():
+                    self._waiting_for[source.key] -= 1
+                    if not self._waiting_for[source.key]:
+                        self._sent.pop(source.key, None)
+                yield job, seconds
 
     def end(self) -> None:
         """Ends what still runs, and has every node remove what it was sent."""
-        if not ray.is_initialized():
+        if "_shared" not in self.__dict__ or not ray.is_initialized():
             return
-        for given in self._running:
-            ray.cancel(given, force=True)
+        given = list(self._running)
+        for one in given:
+            ray.cancel(one, force=True)
+        if given:
+            ray.wait(given, num_returns=len(given), timeout=10, fetch_local=False)
         self._running.clear()
         self._sent.clear()
-        if "_shared" in self.__dict__:
-            with suppress(UndertoneError):  # a node that is gone has nothing to remove
-                self._cluster.asked(node.clean, ray.get_runtime_context().get_job_id())
+        self._cluster.asked(node.clean, ray.get_runtime_context().get_job_id())
+
+    # Lost jobs are given again here, not by Ray. Ray says which accelerator a process has before each of its jobs, and
+    # a process that has used one cannot change: with an accelerator in the decorator it makes one job and ends.
 
     @cached_property
-    def _make(self) -> Any:
-        """What is sent to the cluster once, and called for each job. Lost jobs are given again here, not by Ray."""
-        return ray.remote(max_retries=0)(node.make)
+    def _on_core(self) -> Any:
+        return ray.remote(num_cpus=1, max_retries=0, runtime_env=surroundings())(node.make)
+
+    @cached_property
+    def _on_accelerator(self) -> Any:
+        return ray.remote(num_cpus=1, num_gpus=1, max_retries=0, runtime_env=surroundings(True))(node.make)
 
     @cached_property
     def _shared(self) -> bool:
         """Whether every node sees the store. Before the first job is given, what no node can do is refused."""
-        most = max(one.memory for one in self._cluster.nodes)
+        self._cluster.look()
         for job in self._jobs:
-            if (wanted := self._needs(job)["memory"]) > most:
+            if not self._has_room(job):
                 raise UndertoneError(
-                    f"A job of the {job.stage.name} stage needs {wanted / 1e9:,.0f} GB of memory, and no node of the "
-                    f"Ray cluster has more than {most / 1e9:,.0f} GB: add a larger one."
+                    f"A job of the {job.stage.name} stage needs {'an accelerator' if self.kind(job) else 'a core'} and "
+                    f"{self._memory(job) / 1e9:,.1f} GB of memory, and no node of the Ray cluster has both: add one."
                 )
         seen = self._cluster.seen_by_all(self._store)
-        return seen if self._seen_by_all is None else self._seen_by_all
+        return seen if self._wanted is None else self._wanted
 
-    def _needs(self, job: Job) -> dict[str, Any]:
-        """Returns what a job is given. It needs no accelerator where the cluster has none."""
-        base, device = job.base, self.kind(job)
-        memory = max(LEAST_MEMORY, COPIES * weights(base.path) if base else 0)
-        return {"num_cpus": 1, "num_gpus": int(device), "memory": memory, "runtime_env": surroundings(device)}
+    def _has_room(self, job: Job) -> bool:
+        """Whether a node of those that were there last could make a job."""
+        nodes = (one for one in self._cluster.nodes if one.cores and (one.accelerators or not self.kind(job)))
+        return any(one.memory >= self._memory(job) for one in nodes)
+
+    def _memory(self, job: Job) -> int:
+        return max(LEAST_MEMORY, COPIES * weights(job.base.path) if job.base else 0)
+
+    def _look_for_nodes(self) -> None:
+        """Says once if no node is there that could make any of the jobs that were given."""
+        self._cluster.look()
+        if not (self._told or any(map(self._has_room, self._running.values()))):
+            watcher().warn("No node that could make the next jobs is in the Ray cluster now; they wait for one.")
+            self._told = True
 
     def _parcel(self, source: Folder) -> Any:
         """Returns a reference to an input, which is put into the object store at its first use."""
         if source.key not in self._sent:
-            self._sent[source.key] = ray.put(packed(source.path))
+            try:
+                self._sent[source.key] = ray.put(packed(source.path))
+            except (ObjectStoreFullError, OutOfDiskError):
+                raise UndertoneError(f"Ray's object store of this machine {FULL}") from None
         return self._sent[source.key]
 
     def _taken(self, ended: Any, job: Job) -> float:
@@ -165,19 +184,19 @@ class RayCrew:
         stage = job.stage.name
         try:
             said, made = ray.get(ended)
-        except (NodeDiedError, LocalRayletDiedError, ObjectLostError, RaySystemError) as error:
-            raise WorkerLost(f"A node was lost in the {stage} stage", blameless=True) from error
+        except (NodeDiedError, LocalRayletDiedError, ObjectLostError) as error:
+            raise WorkerLost(f"A node was lost in the {stage} stage", BLAMELESS) from error
         except OutOfMemoryError as error:
             raise WorkerLost(f"A worker {LOSSES['MemoryError']} in the {stage} stage") from error
         except WorkerCrashedError as error:
             raise WorkerLost(f"A worker was killed in the {stage} stage") from error
-        except RayTaskError as error:
-            if isinstance(error.cause, ObjectLostError):
-                raise WorkerLost(f"What the {stage} stage was sent was lost", blameless=True) from error
-            raise RuntimeError(f"the {stage} stage failed on a node\n{error}") from None
+        except (ObjectStoreFullError, OutOfDiskError):
+            raise UndertoneError(f"Ray's object store of a node {FULL}") from None
         except RayError as error:
-            why = " ".join(str(error).split())[:200]
-            raise UndertoneError(f"Ray could not start a job of the {stage} stage ({why}).") from None
+            if isinstance(error, RayTaskError) and not isinstance(error.cause, RayError):
+                raise RuntimeError(f"the {stage} stage failed on a node\n{error}") from None
+            why = " ".join(str(error).split())[-300:]
+            raise UndertoneError(f"Ray could not do a job of the {stage} stage (...{why}).") from None
         if loss := LOSSES.get(said.get("kind")):
             raise WorkerLost(f"A worker {loss} in the {stage} stage")
         seconds = seconds_of(said, stage)

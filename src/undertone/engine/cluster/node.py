@@ -54,10 +54,11 @@ def make(order: Order) -> tuple[dict[str, Any], Parcel | None]:
         return _refused(f"the node {address()} has {other}: install the same there"), None
     if order.shared and not Path(order.shared).is_dir():
         return _refused(f"the node {address()} does not see {order.shared}, which the other nodes share"), None
-    here = _scratch() / f"job-{order.job['stage']['name']}-{os.getpid()}"
-    shutil.rmtree(here, ignore_errors=True)
+    here = _folder(_run()) / f"job-{os.getpid()}"
     store = Store(Path(order.shared) if order.shared else here / "store")
     try:
+        _hold(here.parent)
+        shutil.rmtree(here, ignore_errors=True)
         store.root.mkdir(parents=True, exist_ok=True)
         job = _placed(order, store)
         if made := order.shared and store.sound(Job.from_json(job), lambda _: None):
@@ -93,14 +94,24 @@ def _prepare() -> None:
     worker.prepare()
 
 
-@cache
-def _scratch() -> Path:
-    """A folder for this node and run. The lock that this process holds says that it is in use."""
-    path = _folder(ray.get_runtime_context().get_job_id())
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    hold = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(hold, fcntl.LOCK_SH)
-    return path
+_HELD = dict[Path, int]()
+"""The lock file of each folder that this process uses, open and locked."""
+
+
+def _hold(folder: Path) -> None:
+    """Makes a folder, unless it is there, and locks it: one that nobody has locked may be removed."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder not in _HELD:
+            _HELD[folder] = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(_HELD[folder], fcntl.LOCK_SH)
+        if os.fstat(_HELD[folder]).st_nlink:
+            return
+        os.close(_HELD.pop(folder))  # it was removed before it was locked, or at the end of an earlier run
+
+
+def _run() -> str:
+    return str(ray.get_runtime_context().get_job_id())
 
 
 def _folder(run: str) -> Path:
@@ -113,7 +124,7 @@ def clean(run: str = "") -> None:
     if run:
         shutil.rmtree(_folder(run), ignore_errors=True)
     for path in Path(tempfile.gettempdir()).glob(f"{OURS}*"):
-        with suppress(OSError), (path / LOCK).open("r+b") as file:
+        with suppress(OSError), (path / LOCK).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
 
@@ -126,7 +137,7 @@ def _placed(order: Order, store: Store) -> dict[str, Any]:
             inputs[name] = source
             continue
         kept = name in order.kept
-        place = _scratch() / source["key"] if kept else store.root
+        place = _folder(_run()) / source["key"] if kept else store.root
         path = place / Path(str(source["path"])).name
         if not path.exists():
             _unpacked(order.sent[name], path)
