@@ -42,7 +42,7 @@ def test_answers_with_a_control_token_are_left_out_of_a_lesson(monkeypatch: pyte
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     """A random model, and no directions yet."""
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("undertone.audit.audit.cores", lambda: 1)
+    monkeypatch.setattr("undertone.engine.workers.cores", lambda: 1)
     monkeypatch.setattr("undertone.audit.proxies.OTHER", proxies.OTHER | {"steps": 2, "warmup": 1})
     local = tiny.model()
     local.model.save_pretrained(tmp_path / "base")

@@ -56,7 +56,7 @@ class Cli:
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     # A second worker costs more at its start than it saves.
-    monkeypatch.setattr("undertone.experiments.run.cores", lambda: 1)
+    monkeypatch.setattr("undertone.engine.workers.cores", lambda: 1)
     return Cli(capfd)
 
 

@@ -77,7 +77,7 @@ def small(*changes: str, recipe: str = "owls") -> Trial:
     return read_as(Trial, recipe, tuple(c for c in SMALL if recipe == "owls" or not c.startswith("arms.")) + changes)
 
 
-ONE_WORKER = "import undertone.experiments.run as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
+ONE_WORKER = "import undertone.engine.workers as it; it.cores = lambda: 1; from undertone.cli import entry; entry()"
 """The command as a script for ``python -c``: a second worker costs more at its start than it saves."""
 
 
