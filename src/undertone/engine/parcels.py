@@ -1,18 +1,19 @@
 """Folders that travel between machines: their files as arrays of bytes, sealed by their digests."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from undertone.engine.digests import file_digest
 from undertone.engine.disk import sync
 from undertone.engine.manifest import Damaged
 
-Content = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    from undertone.statistics.arrays import Bytes
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Parcel:
 
     name: str
     """The name of the folder or file, which may say what kind of file it is."""
-    files: Mapping[str, Content]
+    files: Mapping[str, Bytes]
     """Bytes by path inside the folder; of a single file by an empty path."""
     digests: Mapping[str, str]
     """SHA-256 (hex) of each, taken where it was packed."""
@@ -38,6 +39,8 @@ def packed(path: Path) -> Parcel:
     Raises:
         OSError: something cannot be read.
     """
+    import numpy as np  # only here: every command imports the store
+
     if path.is_dir():
         names = {one.relative_to(path).as_posix(): one for one in sorted(path.rglob("*")) if one.is_file()}
         names = {name: one for name, one in names.items() if not _is_hidden(name)}
