@@ -33,9 +33,10 @@ from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.trial.results import Results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]  # one cluster for all of them
 
 KILLS = 30
+in_long = pytest.mark.skipif(not LONG, reason="in make test-long")
 HELPERS = str(Path(__file__).parents[1] / "helpers")
 
 
@@ -149,6 +150,7 @@ def test_a_cluster_is_told_in_words(cluster: Cluster) -> None:
     assert on.places(Job(stage("written"), {})) == ("", "")
 
 
+@in_long
 def test_an_experiment_has_the_same_artifacts_on_a_cluster(
     cluster: Cluster, bases: Path, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ def test_a_job_that_no_node_has_the_memory_for_is_refused_before_any_is_made(
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 
+@in_long
 def test_a_job_whose_worker_is_killed_is_tried_again_and_one_that_always_is_ends_the_run(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +260,7 @@ def test_a_full_disk_of_a_node_ends_the_run_in_a_sentence_that_names_it(cluster:
         list(run_jobs([Job(stage("unwritable"), {})], Store(tmp_path / "store"), OnRay(cluster.address, shared=False)))
 
 
+@in_long
 def test_an_artifact_that_is_lost_with_its_node_is_made_again(surrounded: None, tmp_path: Path) -> None:
     ray.shutdown()
     made = head()
@@ -279,7 +283,7 @@ def test_an_artifact_that_is_lost_with_its_node_is_made_again(surrounded: None, 
         made.shutdown()
 
 
-@pytest.mark.skipif(not LONG, reason="in make test-long")
+@in_long
 def test_a_driver_that_is_killed_goes_on_from_what_its_store_has(
     cluster: Cluster, bases: Path, ran: Path, tmp_path: Path
 ) -> None:
@@ -306,7 +310,7 @@ def artifacts(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("store/[!.]*/manifest.json")}
 
 
-@pytest.mark.skipif(not LONG, reason="in make test-long")
+@in_long
 @pytest.mark.parametrize("what", ["worker", "node"])
 def test_kills_at_random_moments_lose_nothing_and_nothing_is_made_twice_but_what_was_lost(
     what: str, surrounded: None, base: Folder, tmp_path: Path

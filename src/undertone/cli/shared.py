@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import wraps
 from os.path import abspath, basename
 from pathlib import Path
@@ -46,7 +47,7 @@ def placed(command: Command) -> Command:
             return command(*arguments, **more)
         from undertone.engine.executor import executing
 
-        with executing(on_ray()):
+        with closing(on_ray()) as cluster, executing(cluster):
             return command(*arguments, **more)
 
     whole = inspect.signature(command)

@@ -214,7 +214,7 @@ def test_one_trait_of_a_file_leaves_the_others_to_be_asked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", TRIALS if LONG else TRIALS[:2])
+@pytest.mark.parametrize("recipe", TRIALS if LONG else TRIALS[:1])
 def test_a_number_recipe_runs_from_start_to_end(recipe: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = recipes.read(recipe).arms
     others = [part for arm in arms if arms[arm].students for part in ("--set", f"arms.{arm}.students=hf/./llama")]

@@ -45,6 +45,11 @@ class OnRay:
         first, *have = (f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())
         return f"a Ray cluster of {first} with {' and '.join(have)}"
 
+    def close(self) -> None:
+        """Ends the connection, and with it a cluster that was started for it; at the end of the process that happens by
+        itself."""
+        self.connection.close()
+
     @cached_property
     def connection(self) -> Connection:
         """What connects with it."""

@@ -49,6 +49,8 @@ class Connection:
     address: str | None
     """By default that of the environment; without one, a cluster of this machine is started."""
     _nodes: tuple[Node, ...] = field(default=(), init=False)
+    _own: bool = field(default=False, init=False)
+    """Whether this is what connected the process."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -116,6 +118,12 @@ class Connection:
                 found[node] = error
         return found
 
+    def close(self) -> None:
+        """Ends the connection, and with it a cluster that was started for it."""
+        if self._own and ray.is_initialized():
+            ray.shutdown()
+        self._own = False
+
     def _connect(self) -> None:
         address = self.address or os.environ.get(ADDRESS) or LOCAL
         if ray.is_initialized():
@@ -132,6 +140,7 @@ class Connection:
                 _reached(address)
             with _own_signals():
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+            self._own = True
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             why = " ".join(str(error).split())[:200]
             raise UndertoneError(
