@@ -194,6 +194,16 @@ def test_an_address_without_a_cluster_is_refused_soon(
     assert said.startswith(f"Ray cannot be used at {address} (") and "set RAY_ADDRESS to the HOST:PORT" in said
 
 
+def test_a_cluster_may_be_named_in_two_ways_but_a_process_has_one(cluster: Cluster) -> None:
+    ray.shutdown()
+    local = f"127.0.0.1:{cluster.address.rpartition(':')[2]}"
+    first = OnRay(local)
+    assert first.connection.look() == first.connection.look() == OnRay(local).connection.look()
+    assert OnRay(cluster.address).machine() == first.machine()
+    with pytest.raises(UndertoneError, match=r"works with the Ray cluster at .* so not with 127\.0\.0\.1:1, too"):
+        OnRay("127.0.0.1:1").machine()
+
+
 def test_nodes_with_other_versions_are_refused(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

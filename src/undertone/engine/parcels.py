@@ -27,11 +27,6 @@ class Parcel:
     digests: Mapping[str, str]
     """SHA-256 (hex) of each, taken where it was packed."""
 
-    @property
-    def bytes(self) -> int:
-        """Their size."""
-        return sum(content.nbytes for content in self.files.values())
-
 
 def packed(path: Path) -> Parcel:
     """Reads a folder with all that is in it but hidden files, or a file. Links to files are followed.

@@ -118,9 +118,9 @@ class _Giving:
 
     def give(self) -> int:
         """Gives as many jobs as there are workers for, in order. Returns how many."""
-        given = 0
+        count = 0
         for waiting in self._waiting.values():
             while waiting and self._crew.give(self._jobs[waiting[0][1]]):
                 del self._jobs[heappop(waiting)[1]]
-                given += 1
-        return given
+                count += 1
+        return count

@@ -103,11 +103,13 @@ class Workers:
         # holds a lock, and then the interpreter never ends.
         for worker in select.select(list(self._running), [], [])[0]:
             job = self._running.pop(worker)
+            ended: float | WorkerLost
             try:
-                yield job, worker.answer(job)
+                ended = worker.answer(job)
             except WorkerLost as loss:
                 self._remove(worker)
-                yield job, loss
+                ended = loss
+            yield job, ended
 
     def left(self, job: Job) -> int:
         """Returns how many workers there may be at the places of such a job."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, ClassVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -51,6 +51,8 @@ class Connection:
     _nodes: tuple[Node, ...] = field(default=(), init=False)
     _own: bool = field(default=False, init=False)
     """Whether this is what connected the process."""
+    _at: ClassVar[str] = ""
+    """The address that connected it, by which Ray's own may not be known."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -122,14 +124,16 @@ class Connection:
         """Ends the connection, and with it a cluster that was started for it."""
         if self._own and ray.is_initialized():
             ray.shutdown()
+            Connection._at = ""
         self._own = False
 
     def _connect(self) -> None:
         address = self.address or os.environ.get(ADDRESS) or LOCAL
         if ray.is_initialized():
-            there = ray.get_runtime_context().gcs_address
-            if self.address and self.address not in (LOCAL, "auto", there):
-                raise UndertoneError(f"This process works with the Ray cluster at {there}, so not with {address}, too.")
+            there = {ray.get_runtime_context().gcs_address, Connection._at}
+            if self.address and self.address not in {LOCAL, "auto", *there}:
+                where = " or ".join(sorted(filter(None, there)))
+                raise UndertoneError(f"This process works with the Ray cluster at {where}, so not with {address}, too.")
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
         own: dict[str, Any] = {}
@@ -140,7 +144,7 @@ class Connection:
                 _reached(address)
             with _own_signals():
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
-            self._own = True
+            self._own, Connection._at = True, address
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             why = " ".join(str(error).split())[:200]
             raise UndertoneError(
@@ -157,9 +161,16 @@ def _reached(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=REACHED).close()
     asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        subprocess.run(asking, check=True, capture_output=True, timeout=REACHED)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        asked = subprocess.run(asking, capture_output=True, text=True, timeout=REACHED)
+    except subprocess.TimeoutExpired:
         raise ConnectionError("what listens there is no Ray cluster") from None
+    if "AuthenticationError" in asked.stderr:
+        raise UndertoneError(
+            f"The Ray cluster at {address} wants a token: set RAY_AUTH_MODE=token, and put the token of its head into "
+            "~/.ray/auth_token here."
+        )
+    if asked.returncode:
+        raise ConnectionError("what listens there is no sound Ray cluster")
 
 
 @contextmanager
