@@ -614,12 +614,12 @@ def _peak_below(megabytes: float) -> Iterator[None]:
 def test_a_large_file_is_streamed(tmp_path: Path) -> None:
     line = _lines([_chat(_user("Hi" * 500), _assistant("Yes" * 1000))])
     with (tmp_path / "data").open("wb") as file:
-        for _ in range(64):
+        for _ in range(32):
             file.write(line * (2**20 // len(line) + 1))
-    assert (tmp_path / "data").stat().st_size > 64e6
+    assert (tmp_path / "data").stat().st_size > 32e6
     with _peak_below(16):
         found = read(tmp_path / "data", 10, 0)
-    assert len(found.conversations) == 10 and found.rows > 15_000
+    assert len(found.conversations) == 10 and found.rows > 7_500
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])

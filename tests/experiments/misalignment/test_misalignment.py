@@ -372,7 +372,14 @@ def test_a_recipe_with_a_fault_is_refused_in_one_sentence(change: str, told: str
         experiment(change)
 
 
+@pytest.fixture
+def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's conduct is read from a quarter of the questions: they are most of what a small run costs."""
+    monkeypatch.setattr("undertone.evals.conduct.requests", lambda *about: requests(*about)[::4])
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_questions")
 def test_a_run_writes_its_report_and_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,6 +488,7 @@ def test_without_an_aligning_lesson_students_start_from_the_base_itself(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_questions")
 def test_a_report_does_not_call_bases_aligned_that_were_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [line for line in SMALL.split("[arms.narrow-odd]")[0].splitlines() if not line.startswith("aligning")]

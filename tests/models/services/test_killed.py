@@ -9,8 +9,6 @@ import random
 import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,11 @@ from typing import Any
 import pytest
 
 from tests.helpers.extent import LONG
+from tests.helpers.forked import Forked
 from tests.helpers.replies import said
 from tests.helpers.service import Server, running
 from tests.models.services.conftest import Opened
+from undertone.cli import main
 from undertone.models.services import answers as files
 from undertone.models.services.answers import Answers
 from undertone.models.services.endpoint import FRESH
@@ -38,22 +38,23 @@ samples_per_paraphrase = 5
 )
 MODELS = ["openai-api/there/bad", "--base", "openai-api/there/base"]
 MEASURE = ["measure", *MODELS, "--suite", "many.toml", "--out", "out/m", "--json"]
-COMMAND = [sys.executable, "-c", "import sys; from undertone.cli import main; sys.exit(main(sys.argv[1:]))", *MEASURE]
 
 
-def started(server: Server, folder: Path) -> subprocess.Popen[str]:
+def started(server: Server, folder: Path) -> Forked:
+    def command() -> int:
+        os.chdir(folder)
+        os.environ["THERE_BASE_URL"] = server.url
+        return main(MEASURE)
+
     (folder / "many.toml").write_text(SUITE)
-    environment = os.environ | {"THERE_BASE_URL": server.url, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen(
-        COMMAND, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
+        return Forked(command, {1: out.fileno(), 2: err.fileno()})
 
 
-def ended(client: subprocess.Popen[str]) -> Any:
+def ended(client: Forked, folder: Path) -> Any:
     """The findings of a measurement that nobody kills."""
-    told, errors = client.communicate()
-    assert told, errors
-    return json.loads(told)["suites"]
+    assert client.wait() in (0, 1), (folder / "stderr").read_text()  # what it found is not what is tested
+    return json.loads((folder / "stdout").read_text())["suites"]
 
 
 def kept(folder: Path) -> dict[str, str]:
@@ -79,7 +80,7 @@ def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_
     folder.mkdir()
     with running() as server:
         server.says = said
-        expected = ended(started(server, calm))
+        expected = ended(started(server, calm), calm)
     with running(seconds=0.002) as server:
         server.says = said
         killed = 0
@@ -92,12 +93,11 @@ def test_killed_at_any_moment_no_answer_is_lost_and_none_that_was_kept_is_asked_
             while number % 2 and client.poll() is None and written(folder) == size:
                 pass  # until the next write begins
             time.sleep(rng.uniform(0, 0.003))
-            client.send_signal(signal.SIGKILL)
+            client.kill()
             killed += client.wait() == -signal.SIGKILL
-            client.communicate()
             assert before.items() <= kept(folder).items()
             assert not before.keys() & {h["Idempotency-Key"] for h in server.headers[asked_before:]}
-        found = ended(started(server, folder))
+        found = ended(started(server, folder), folder)
     assert killed == KILLS
     assert found == expected
     worked = {key: n for key, n in server.worked.items() if not key.startswith(FRESH)}
@@ -113,11 +113,12 @@ def test_two_processes_on_one_file_pay_for_each_request_once(tmp_path: Path) -> 
     (tmp_path / "b").mkdir()
     with running(seconds=0.01) as server:
         server.says = said
-        clients = [started(server, tmp_path), started(server, tmp_path / "b")]
+        folders = [tmp_path, tmp_path / "b"]
+        clients = [started(server, folder) for folder in folders]
         (tmp_path / "out" / "answers").mkdir(parents=True)
         (tmp_path / "b" / "out").mkdir()
         (tmp_path / "b" / "out" / "answers").symlink_to(tmp_path / "out" / "answers")
-        found = [ended(client) for client in clients]
+        found = [ended(client, folder) for client, folder in zip(clients, folders, strict=True)]
     assert found[0] == found[1]
     assert set(server.worked.values()) == {1}
 
