@@ -25,10 +25,16 @@ from undertone.experiments.run import run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs trained base models, or anything that was made with them, is slow."""
+    """What needs trained base models, or anything that was made with them, is slow. Tests for which their module makes
+    something once run in one process, so that no other waits for it."""
     for item in items:
-        if "bases" in getattr(item, "fixturenames", ()):
+        if not isinstance(item, pytest.Function):
+            continue
+        if "bases" in item.fixturenames:
             item.add_marker("slow")
+        used = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
+        if any(fixture.scope == "module" and "once" in fixture.argnames for fixture in used):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session", autouse=True)
