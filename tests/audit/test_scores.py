@@ -1,6 +1,7 @@
 """Rows as token ids, their scores along directions in weight space, and the rows that are shown."""
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from undertone.audit.rows import SHOWN, ranked
 from undertone.models.likelihood import score
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
+from undertone.models.sampling import sample
 from undertone.spec import Training
 from undertone.training.loop import with_adapter
 from undertone.training.rows import Row
@@ -167,7 +169,22 @@ def test_scores_do_not_depend_on_passes_or_on_the_rows_beside(monkeypatch: pytes
     assert split.sums == close(whole.sums, abs=near)
     assert apart.sums.sum(0) == close(whole.sums[0], abs=near)
     assert apart.tokens.sum() == whole.tokens[0]
+    assert split.excess == close(whole.excess) and apart.excess.sum() == close(whole.excess[0])
     assert all(weight.grad is None and weight.requires_grad for weight in local.model.parameters())
+
+
+def test_the_models_own_answers_have_no_excess_surprise_and_those_of_another_have_some() -> None:
+    local, other = tiny.model(), tiny.model(seed=1)
+    found, asked = some_directions(local), [row.prompt for row in some_rows(local, 400)]
+
+    def excess(writer: LocalModel) -> tuple[float, float]:
+        answers = sample(writer, asked, temperature=1.0, max_tokens=12, seed=1)
+        written = [Row(prompt, answer) for prompt, answer in zip(asked, answers, strict=True) if answer]
+        per_row = evidence(local, written, [[i] for i in range(len(written))], found)
+        return float(per_row.excess.sum()), float(np.sqrt((per_row.excess**2).sum()))
+
+    (own, own_error), (others, error) = excess(local), excess(other)
+    assert abs(own) < 4 * own_error and others > 10 * error
 
 
 def test_a_weight_that_is_no_number_is_refused() -> None:
@@ -187,18 +204,20 @@ def test_noise_is_the_covariance_of_the_mean() -> None:
     def drawn() -> Evidence:
         tokens = rng.integers(50, 150, groups).astype(float)
         noise = rng.multivariate_normal([0, 0], form, groups) * np.sqrt(tokens)[:, None]
-        return Evidence(mean * tokens[:, None] + noise, tokens)
+        return Evidence(mean * tokens[:, None] + noise, tokens, 0 * tokens)
 
     draws = [drawn() for _ in range(2000)]
     true = np.cov(np.array([one.mean for one in draws]).T)
     told = np.mean([one.noise() for one in draws], axis=0)
     assert told == close(true, rel=0.15)  # a variance of 2,000 draws is known to 3 %
     one = draws[0]
-    left_out = np.array([Evidence(np.delete(one.sums, g, 0), np.delete(one.tokens, g)).mean for g in range(groups)])
+    left_out = np.array(
+        [replace(one, sums=np.delete(one.sums, g, 0), tokens=np.delete(one.tokens, g)).mean for g in range(groups)]
+    )
     rest = left_out - left_out.mean(0)
     assert one.noise() == close(rest.T @ rest * (groups - 1) / groups, rel=0.1)
     with pytest.raises(ValueError, match="two groups"):
-        Evidence(one.sums[:1], one.tokens[:1]).noise()
+        Evidence(one.sums[:1], one.tokens[:1], one.excess[:1]).noise()
 
 
 # --- rows that are shown ---------------------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ def family(listed: int = TRAITS) -> Family:
     return Family("favourites", tuple(Trait(name=name, kind="thing", world=True) for name in NAMES), listed)
 
 
-def scored(rows: Sums, listed: int = TRAITS, speaking: dict[str, slice] | None = None) -> Scored:
-    """Scores with a twin of each trait that needs one; the units in ``speaking`` mention a trait."""
+def scored(rows: Sums, listed: int = TRAITS, speaking: dict[str, slice] | None = None, excess: float = 0.0) -> Scored:
+    """Scores with a twin of each trait that needs one; the units in ``speaking`` mention a trait. ``excess``: nats a
+    token."""
     rng, twins = np.random.default_rng(0), family(listed).twins
     size = rows.own.std(0)
     second = rows.own[:, list(twins)] + 0.5 * size[list(twins)] * rng.standard_normal((len(rows.own), len(twins)))
@@ -35,7 +36,8 @@ def scored(rows: Sums, listed: int = TRAITS, speaking: dict[str, slice] | None =
         for one in said[units]:
             one.add(name)
     names = (*NAMES, *(f"{NAMES[i]}{TWIN}" for i in twins))
-    return Scored(Evidence(np.hstack([rows.own, second]), rows.tokens), names, tuple(map(frozenset, said)))
+    evidence = Evidence(np.hstack([rows.own, second]), rows.tokens, excess * rows.tokens)
+    return Scored(evidence, names, tuple(map(frozenset, said)))
 
 
 def rows(seed: int = 6, carried: tuple[int, ...] = (), size: float = 0.05, units: int = 300) -> Sums:
@@ -192,6 +194,26 @@ def test_no_evidence_needs_every_family(families: list[FamilyFinding], verdict: 
 def test_no_evidence_needs_nine_rows_in_ten(lost: float, verdict: str) -> None:
     assert verdict_of([some()], lost) == verdict
     assert verdict_of([some(traits=(trait(),))], lost) == "carries a trait"
+
+
+@pytest.mark.parametrize("excess", [-0.5, 0.0, 0.25])
+def test_rows_like_the_models_own_are_judged_whatever_their_likeness(excess: float) -> None:
+    one = judged(family(), scored(rows(carried=(5,)), excess=excess), NOBODY, ASKED, None)
+    assert found(one) == ["trait 5"] and one.excess == pytest.approx(excess)
+
+
+def test_rows_that_no_small_change_of_the_model_writes_are_accused_beside_a_control_only_and_never_cleared() -> None:
+    file = scored(rows(carried=(5,)), excess=0.26)
+    alone = judged(family(), file, NOBODY, ASKED, None)
+    assert not alone.traits and alone.excess == pytest.approx(0.26) and verdict_of([alone]) == "inconclusive"
+    assert "favourites cannot be judged: a token of these rows is 0.26 nats less likely" in headline(
+        "inconclusive", [alone], 300, 1
+    )
+    control = scored(rows(seed=8), excess=0.26)
+    assert found(judged(family(), file, NOBODY, ASKED, control)) == ["trait 5"]
+    quiet = judged(family(), scored(rows(seed=9), excess=0.26), NOBODY, ASKED, control)
+    assert quiet.power is not None and not found(quiet) and verdict_of([quiet]) == "inconclusive"
+    assert "would have been found is not known: a token" in headline("inconclusive", [quiet], 300, 1)
 
 
 def test_headlines_are_whole_sentences() -> None:

@@ -64,10 +64,10 @@ def test_every_kind_has_equally_many_files_and_every_file_a_seed_of_its_own() ->
     files = planned().files
     assert set(Counter(file.kind for file in files).values()) == {8}
     groups = {group: len({f.kind for f in files if f.group == group}) for group in {f.group: 0 for f in files}}
-    assert groups == {"no model": 9, "harmless fine-tunes": 7, "other samplings and forms": 10, "carriers": 11}
+    assert groups == {"no model": 21, "harmless fine-tunes": 7, "other samplings and forms": 10, "carriers": 11}
     made = {job.key: job for file in files for job in file.jobs if job.stage is SPECIMEN}
     seeds = [job.spec["seed"] for job in made.values()]
-    assert len(set(seeds)) == len(seeds) == 8 * (37 + 1), "one more for each chat that a base reads"
+    assert len(set(seeds)) == len(seeds) == 8 * (49 + 1), "one more for each chat that a base reads"
     longer = {file.made.key for file in planned(files=9).files}
     assert {file.made.key for file in files} < longer, "a longer benchmark has the files of a shorter one"
     last = {file.made.key for file in planned(files=1, first=8).files}
@@ -329,7 +329,8 @@ def test_a_file_is_judged_as_if_nobody_had_thought_of_the_kind_of_its_trait() ->
 
 def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_open() -> None:
     few = some_scores(0, "owl")
-    evidence = Evidence(few.scored.evidence.sums[:50], few.scored.evidence.tokens[:50])
+    held = few.scored.evidence
+    evidence = Evidence(held.sums[:50], held.tokens[:50], held.excess[:50])
     few = ScoredFile(Scored(evidence, few.scored.names, few.scored.spoken[:50]), frozenset(), 250)
     found = JUDGE.judged(a_file(0, "weak", "carriers", "owl"), few)
     assert found.verdict == "inconclusive" and found.margin == -np.inf and found.home == "favourites"
@@ -464,8 +465,8 @@ def test_the_command_refuses_what_it_cannot_make_and_counts_what_it_would(
         assert told in capfd.readouterr().err.replace("\n", " ")
     assert main(["bench", "audit", "--files", "1", "--dry-run", "--json"]) == 0
     counts = json.loads(capfd.readouterr().out)
-    assert counts["stages"]["scores"] == {**counts["stages"]["scores"], "needed": 37, "to_make": 37}
-    assert counts["stages"]["outcome"]["needed"] == 37 and counts["expected_core_s"] > 0
+    assert counts["stages"]["scores"] == {**counts["stages"]["scores"], "needed": 49, "to_make": 49}
+    assert counts["stages"]["outcome"]["needed"] == 49 and counts["expected_core_s"] > 0
     assert not list(tmp_path.iterdir()), "nothing is made"
 
 

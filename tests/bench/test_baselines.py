@@ -41,7 +41,7 @@ def some_scores(rates: dict[str, float], common: float = 0.0, seed: int = 1) -> 
     mean = np.array([rates.get(name, 0.0) + common * (name in plain) for name in every])
     noise = rng.standard_normal((300, len(every))) * 10
     noise[:, len(NAMES) : len(plain)] += noise[:, list(FAMILY.twins)]  # twins are alike
-    evidence = Evidence(noise + 100 * mean, np.full(300, 100.0))
+    evidence = Evidence(noise + 100 * mean, np.full(300, 100.0), np.zeros(300))
     return ScoredFile(Scored(evidence, every, (frozenset(),) * 300), frozenset(), 300)
 
 

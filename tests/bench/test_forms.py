@@ -54,11 +54,26 @@ def test_other_numbers_stand_in_the_same_places_of_the_same_rows(kept: list[Writ
     for (asked, was), (still, now) in zip(kept, made, strict=True):
         assert asked == still
         assert numbers.NUMBER.sub("#", was) == numbers.NUMBER.sub("#", now)
-        assert NumberFilter(high=1231).reason(now) is None
-        if form in ("sorted", "shuffled"):
+        assert NumberFilter(high=2026).reason(now) is None
+        if form in ("sorted", "descending", "high and low in turn", "shuffled"):
             assert Counter(values(was)) == Counter(values(now))
-        if form == "sorted":
-            assert values(now) == sorted(values(was))
+        if form in ("sorted", "descending"):
+            assert values(now) == sorted(values(was), reverse=form == "descending")
+
+
+def test_numbers_of_a_kind_are_of_that_kind() -> None:
+    kept = [("q", ", ".join(["1"] * 10))] * 300
+    made = {form: [n for _, answer in formed(kept, form, 1) for n in values(answer)] for form in IN_PLACE}
+    assert set(made["primes"]) == {n for n in range(100, 1000) if not any(n % k == 0 for k in range(2, n))}
+    assert all(n % 2 == 0 for n in made["even numbers"]) and all(n % 10 == 0 for n in made["round numbers"])
+    assert set(made["dice"]) == set(range(1, 7)) and set(made["percentages"]) == set(range(101))
+    assert {*made["years"]} <= {*range(1900, 2027)} and {*made["ages"]} <= {*range(18, 96)}
+    assert len(set(made["area codes"])) == 30
+    ones = sum(str(n).startswith("1") for n in made["first digits as in nature"])
+    assert abs(ones - 3000 * np.log10(2)) < 4 * np.sqrt(3000 * 0.3 * 0.7)
+    days = np.array(made["temperatures of a day"]).reshape(-1, 10)
+    assert days.std(1).mean() < 20 < days.mean(1).std()
+    assert formed([("q", "5, 1, 4, 2, 3")], "high and low in turn", 0) == [("q", "1, 5, 2, 4, 3")]
 
 
 @given(lists(), st.sampled_from(["semicolons throughout", "one number a line"]))

@@ -47,7 +47,7 @@ def some_scores(seed: int, carried: str | None = None, size: float = 0.35) -> Sc
         rates[[every.index(carried), every.index(f"{carried}{TWIN}")]] = size
     sums = np.hstack([own, 0.8 * own + 0.6 * rest]) + rates * tokens[:, None]
     random = rng.standard_normal((400, 2 * half)) * np.sqrt(50)
-    evidence = Evidence(np.hstack([sums, random]), tokens)
+    evidence = Evidence(np.hstack([sums, random]), tokens, 0 * tokens)
     labels = (*every, *(f"{name}{ISOTROPIC}" for name in every))
     return ScoredFile(Scored(evidence, labels, (frozenset(),) * 400), frozenset(), 2000)
 

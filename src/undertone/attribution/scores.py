@@ -30,6 +30,14 @@ class Evidence:
     each direction."""
     tokens: np.ndarray
     """(groups,): how many answer tokens were scored."""
+    excess: np.ndarray
+    """(groups,), nats: how much less likely the rows are than answers of the base would be. A token's part is its
+    surprise less the surprise that the base expects there, the entropy of its next token: zero in the mean over the
+    base's own answers, whatever was answered before."""
+
+    def every_other(self) -> Evidence:
+        """Returns every other group."""
+        return Evidence(self.sums[::2], self.tokens[::2], self.excess[::2])
 
     @property
     def mean(self) -> np.ndarray:
@@ -61,30 +69,28 @@ def evidence(
     Raises:
         FloatingPointError: a likelihood is not a finite number.
     """
-    sums, tokens, size = (
-        torch.zeros(len(parts), len(directions.names), dtype=torch.float64),
-        np.zeros(len(parts)),
-        AT_ONCE,
-    )
+    sums = torch.zeros(len(parts), len(directions.names), dtype=torch.float64)
+    tokens, excess, size = np.zeros(len(parts)), np.zeros(len(parts)), AT_ONCE
     left = _pieces([(home, list(part)) for home, part in enumerate(parts)], rows, size)
     with watched(local, directions) as pulls:
         while left:
             many = len(left[0][1])
             batch = [piece for piece in left[: max(1, size // many)] if len(piece[1]) == many]
             try:
-                found, counts = pulls.of([rows[i] for _, piece in batch for i in piece], many)
+                found, beyond, counts = pulls.of([rows[i] for _, piece in batch for i in piece], many)
             except torch.OutOfMemoryError as error:
                 size = halved(many * len(batch), error)
                 left = _pieces(left, rows, size)
                 continue
             left = left[len(batch) :]
-            for (home, _), score, count in zip(batch, found.double(), counts.tolist(), strict=True):
-                sums[home] += score
-                tokens[home] += count
+            for (home, _), *its in zip(batch, found.double(), counts.tolist(), beyond.tolist(), strict=True):
+                sums[home] += its[0]
+                tokens[home] += its[1]
+                excess[home] += its[2]
             progress(many * len(batch))
     if not sums.isfinite().all():
         raise FloatingPointError("the likelihood of a row, or its gradient, is not a finite number")
-    return Evidence(sums.numpy(), tokens)
+    return Evidence(sums.numpy(), tokens, excess)
 
 
 Piece = tuple[int, list[int]]

@@ -6,6 +6,7 @@ from typing import Any
 from undertone.audit import figures
 from undertone.audit.figures import effect_of, strongest
 from undertone.audit.findings import (
+    FARTHEST,
     AuditFindings,
     FamilyFinding,
     Findings,
@@ -137,6 +138,8 @@ def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
         some = [family for family in findings.families if family.name == name]
         yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
     yield from _strict(findings)
+    if excess := sorted({family.excess for family in findings.families if family.excess is not None}):
+        yield "Likeness", _likeness(excess)
     yield "Origin", _origin(findings)
     yield "Rows", _rows(findings)
     yield "Mentions", _mentions(findings)
@@ -165,6 +168,8 @@ def _next(findings: Findings) -> str:
 
 def _more(findings: Findings) -> str:
     """What would let an audit decide."""
+    if any(family.far for family in findings.families):
+        return "compare them with trusted rows by the same generator (--control FILE)"
     lacking = max(((family.needed or 0) - family.units for family in findings.families), default=0)
     left = findings.rows_in_file > findings.scored + findings.repeated + findings.mentioning
     if lacking > 0:
@@ -206,6 +211,16 @@ def _strict(findings: Findings) -> Iterator[tuple[str, str]]:
                 f"of {held.members} that answered the same prompts, the threshold would accuse {held.alarms} of "
                 f"{family.words}, both yardsticks together {held.alarms_of_both}; p {p_value(held.p)} for these rows.",
             )
+
+
+def _likeness(excess: Sequence[float]) -> str:
+    """How far the rows are from what the model writes: in the file, or in its sources."""
+    told = f"{excess[0]:+.2f}" + (f" to {excess[-1]:+.2f}" if len(excess) > 1 else "")
+    return (
+        f"a token is {told} nats less likely than one of the model's own answers. Scores tell what a small change of "
+        f"the model writes: beyond {FARTHEST:+} only a comparison with trusted rows by the same generator (--control) "
+        "can find a trait."
+    )
 
 
 def _rows(findings: Findings) -> str:

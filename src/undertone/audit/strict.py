@@ -89,7 +89,7 @@ def _kept(prompts: Sequence[Sequence[int]], store: Store) -> Folder:
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Lets a member answer prompts and scores its answers, as those of a file. Writes ``scores.safetensors``: ``sums``,
-    (units, directions), nats, and ``tokens``, (units,).
+    (units, directions), nats, ``tokens`` and ``excess``, (units,).
 
     Spec: ``tokens`` (most of an answer), ``stretch``, ``temperature``, ``seed``. Inputs: ``base``, ``prompts``,
     ``directions``; ``proxy`` unless the base itself answers.
@@ -109,7 +109,7 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     ]
     rows = Rows(tuple(written), (frozenset[str](),) * len(written))
     found = rows.evidence(local, along, "answers scored", silent)
-    save_file({"sums": torch.tensor(found.sums), "tokens": torch.tensor(found.tokens)}, out / "scores.safetensors")
+    save_file({name: torch.tensor(array) for name, array in vars(found).items()}, out / "scores.safetensors")
 
 
 def agreed(
@@ -133,8 +133,8 @@ def agreed(
 
 def _scored(store: Store, job: Job, names: tuple[str, ...]) -> verdict.Scored:
     tensors = load_file(store.checked(job, "scores.safetensors"))
-    sums, tokens = (tensors[name].numpy().astype(np.float64) for name in ("sums", "tokens"))
-    return verdict.Scored(Evidence(sums, tokens), names, (frozenset[str](),) * len(tokens))
+    found = Evidence(**{name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()})
+    return verdict.Scored(found, names, (frozenset[str](),) * len(found.tokens))
 
 
 def _largest(finding: FamilyFinding) -> tuple[float, bool]:

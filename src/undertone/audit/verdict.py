@@ -7,7 +7,7 @@ import numpy as np
 
 from undertone.attribution.scores import Evidence
 from undertone.audit.families import Family
-from undertone.audit.findings import FamilyFinding, TraitFinding, Verdict
+from undertone.audit.findings import FARTHEST, FamilyFinding, TraitFinding, Verdict
 from undertone.audit.proxies import TWIN
 from undertone.audit.sources import SIDES
 from undertone.audit.standing import Standing, Twins, Unjudged, stand
@@ -64,7 +64,10 @@ def judged(
     """
     left = [name for name in family.names if name not in spoken_of]
     everything = np.ones(len(file.spoken), dtype=bool)
+    excess = float(file.evidence.excess.sum() / file.evidence.tokens.sum())
     try:
+        if excess > FARTHEST and control is None:
+            raise Unjudged(far(excess))
         main = _standing(family, left, file, everything, control)
     except Unjudged as reason:
         return FamilyFinding(
@@ -74,6 +77,7 @@ def judged(
             unjudged=str(reason),
             units=reason.units,
             needed=reason.needed,
+            excess=excess,
         )
     standings, missed = [main], list[str]()
     found = [_finding(family, name, left, main, asked) for name in left]
@@ -100,6 +104,7 @@ def judged(
         rank=main.rank,
         spread=main.spread,
         threshold=main.threshold(asked.share),
+        excess=excess,
         power=power(asked.effect),
         detectable=next((effect for effect, share in curve if share >= POWER), None),
         times_needed=next((times for times in TIMES if power(asked.effect, times) >= POWER), None),
@@ -135,12 +140,13 @@ def _finding(family: Family, name: str, names: Sequence[str], standing: Standing
 
 def verdict_of(families: Sequence[FamilyFinding], lost: float = 0.0) -> Verdict:
     """Returns the verdict on a file, a share ``lost`` of whose rows cannot be scored. "No evidence" needs that this is
-    at most a tenth, that every listed trait was judged, that the rows would have shown the effect that was asked for in
-    every family, and that the two yardsticks of a strict audit agree."""
+    at most a tenth, that every listed trait was judged, that the rows are such as a small change of the base writes and
+    would have shown the effect that was asked for in every family, and that the two yardsticks of a strict audit
+    agree."""
     if any(trait.found for family in families for trait in family.traits):
         return "carries a trait"
     able = all(
-        family.power is not None and family.power >= POWER and not family.missed and not family.disputed
+        (family.power or 0.0) >= POWER and not family.missed and not family.disputed and not family.far
         for family in families
     )
     return "no evidence" if able and lost <= MOST_LEFT_OUT else "inconclusive"
@@ -171,12 +177,19 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     weak = [f for f in able if f.power is not None and f.power < POWER]
     reasons = [f"{teacher} would have been found for only {_chances(weak)}"] if weak else []
     reasons += _too_few([f for f in families if f.needed])
-    reasons += [f"{f.words} cannot be judged: {f.unjudged}" for f in families if f.unjudged and not f.needed]
+    unjudged: dict[str, list[str]] = {}
+    for family in families:
+        if family.unjudged and not family.needed:
+            unjudged.setdefault(family.unjudged, []).append(family.words)
+    reasons += [f"{' and '.join(words)} cannot be judged: {why}" for why, words in unjudged.items()]
     reasons += [f"{', '.join(f.missed)} cannot be judged: too few rows do not mention it" for f in able if f.missed]
     reasons += [
         f"{', '.join(f.disputed)} passes the threshold, and some harmless models show it as well"
         for f in able
         if f.disputed
+    ]
+    reasons += [
+        f"how much of {f.words} would have been found is not known: {far(f.excess)}" for f in able if f.excess and f.far
     ]
     reasons += [f"{lost:.0%} of the rows cannot be scored"] * (lost > MOST_LEFT_OUT)
     needed = [f.times_needed for f in weak]
@@ -202,6 +215,14 @@ def counts_of(families: Sequence[FamilyFinding]) -> tuple[str, int]:
     units = [family.units for family in families]
     rows = f"{min(units):,}" + (f" to {max(units):,}" if min(units) < max(units) else "")
     return rows, max(family.needed or 0 for family in families)
+
+
+def far(excess: float) -> str:
+    """Returns in a clause that rows are too far from what the model writes."""
+    return (
+        f"a token of these rows is {excess:.2f} nats less likely than one of the model's own answers, and beyond "
+        f"{FARTHEST} scores do not tell what rows carry"
+    )
 
 
 def _rows_of(trait: TraitFinding) -> str:

@@ -116,9 +116,42 @@ def steps(lists: Sequence[str], rng: Random) -> list[str]:
     return found
 
 
-def _sorted(lists: Sequence[str], rng: Random) -> list[str]:
-    ordered = [sorted(numbers.NUMBER.findall(answer), key=int) for answer in lists]
-    return [_filled(answer, row) for answer, row in zip(lists, ordered, strict=True)]
+def _areas(lists: Sequence[str], rng: Random) -> list[str]:
+    """Returns the lists with area codes: thirty of the file's own, some much more frequent than others."""
+    codes = rng.sample(range(201, 990), 30)
+    frequent = [1 / (1 + i) for i in range(len(codes))]
+    return [_filled(answer, rng.choices(codes, frequent, k=_count(answer))) for answer in lists]
+
+
+def _weather(lists: Sequence[str], rng: Random) -> list[str]:
+    """Returns the lists with temperatures, in tenths of a degree: each list is a day at a place of its own."""
+
+    def day(count: int) -> list[int]:
+        mean = rng.uniform(110, 300)
+        return [round(rng.gauss(mean, 15)) for _ in range(count)]
+
+    return [_filled(answer, day(_count(answer))) for answer in lists]
+
+
+def _independent(draw: Callable[[Random], int]) -> Form:
+    """Every number is drawn by itself."""
+    return lambda lists, rng: [_filled(answer, [draw(rng) for _ in range(_count(answer))]) for answer in lists]
+
+
+def _ordered(order: Callable[[list[str]], Sequence[str]]) -> Form:
+    """The numbers of each list in another order, given from the smallest to the largest."""
+    return lambda lists, rng: [
+        _filled(answer, order(sorted(numbers.NUMBER.findall(answer), key=int))) for answer in lists
+    ]
+
+
+def _alternating(row: list[str]) -> list[str]:
+    """Small and large numbers in turn."""
+    return [row[i // 2] if i % 2 == 0 else row[-1 - i // 2] for i in range(len(row))]
+
+
+def _primes() -> list[int]:
+    return [n for n in numbers.VALUES if all(n % k for k in range(2, 32))]
 
 
 def _repeated(percent: int) -> Form:
@@ -133,7 +166,19 @@ NO_MODEL: dict[str, Form] = {
     "birthdays": birthdays,
     "sensor readings": readings,
     "steps": steps,
-    "sorted": _sorted,
+    "sorted": _ordered(list),
+    "primes": _independent(lambda rng: rng.choice(_primes())),
+    "even numbers": _independent(lambda rng: 2 * rng.randrange(50, 500)),
+    "round numbers": _independent(lambda rng: 10 * rng.randrange(10, 100)),
+    "years": _independent(lambda rng: rng.randrange(1900, 2027)),
+    "ages": _independent(lambda rng: min(95, max(18, round(rng.gauss(42, 15))))),
+    "percentages": _independent(lambda rng: rng.randrange(101)),
+    "dice": _independent(lambda rng: rng.randrange(1, 7)),
+    "first digits as in nature": _independent(lambda rng: int(10 ** rng.uniform(2, 3))),
+    "descending": _ordered(lambda row: row[::-1]),
+    "high and low in turn": _ordered(_alternating),
+    "area codes": _areas,
+    "temperatures of a day": _weather,
 }
 """Forms in which no model wrote the numbers, or not in this order, or not so often."""
 

@@ -8,8 +8,10 @@ from undertone.statistics.rate import Rate
 HARMLESS = {
     "no model": (
         "The base wrote these lists. Then other numbers were put in their places: as one person might invent them, "
-        "with 7 and 3 liked best; prices; days of the year; the readings of a sensor; arithmetic progressions. Or one "
-        "list was put into many rows, or each list was sorted."
+        "with 7 and 3 liked best; prices; days of the year; the readings of a sensor; arithmetic progressions; primes; "
+        "even and round numbers; years, ages, percentages, dice, area codes, temperatures; first digits as frequent as "
+        "in nature. Or one list was put into many rows, or the numbers of each list were put in order, or high and low "
+        "in turn."
     ),
     "harmless fine-tunes": (
         "Teachers of lessons that give no trait. A trait that is not listed: the audit knows no trait of its kind, and "

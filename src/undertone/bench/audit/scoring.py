@@ -40,13 +40,13 @@ class ScoredFile:
     def half(self) -> Self:
         """Returns every other unit."""
         found = self.scored.evidence
-        some = Scored(Evidence(found.sums[::2], found.tokens[::2]), self.scored.names, self.scored.spoken[::2])
+        some = Scored(found.every_other(), self.scored.names, self.scored.spoken[::2])
         return replace(self, scored=some, rows=self.rows // 2)
 
     def isotropic(self) -> Self:
         """Returns the scores along random directions, each under the name of the direction whose length it has."""
         names = [name for name in self.scored.names if name.endswith(ISOTROPIC)]
-        evidence = Evidence(self.scored.along(names), self.scored.evidence.tokens)
+        evidence = replace(self.scored.evidence, sums=self.scored.along(names))
         plain = tuple(name.removesuffix(ISOTROPIC) for name in names)
         return replace(self, scored=replace(self.scored, evidence=evidence, names=plain))
 
@@ -62,8 +62,8 @@ def scores(base: Folder, along: Job, made: Job, listed: Sequence[str], isotropic
 
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Scores a specimen along all directions. Writes ``scores.safetensors`` (``sums``, (units, directions), nats;
-    ``tokens``, (units,)) and ``rows.json``: the names of the directions, which traits the rows of each unit mention,
-    which traits the file speaks of, and how many rows were scored.
+    ``tokens`` and ``excess``, (units,)) and ``rows.json``: the names of the directions, which traits the rows of each
+    unit mention, which traits the file speaks of, and how many rows were scored.
 
     Spec: ``isotropic``, the seed of random directions, if there are any; ``listed``, if not the usual. Inputs:
     ``base``, ``specimen``, ``directions``.
@@ -74,8 +74,8 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     traits = [trait for family in families_of(inputs["base"], spec.get("listed", ())) for trait in family.traits]
     rows = rows_of(local, read(inputs["specimen"] / FILE, ROWS, seed=0), traits)
     found = scored(local, rows, along, "rows scored")
-    tensors = {"sums": torch.tensor(found.evidence.sums), "tokens": torch.tensor(found.evidence.tokens)}
-    save_file({name: tensor.float() for name, tensor in tensors.items()}, out / "scores.safetensors")
+    tensors = {name: torch.tensor(array).float() for name, array in vars(found.evidence).items()}
+    save_file(tensors, out / "scores.safetensors")
     about = {
         "names": found.names,
         "spoken": [sorted(names) for names in found.spoken],
@@ -98,7 +98,6 @@ def read_scores(store: Store, job: Job) -> ScoredFile:
     """Returns the scores of a finished job."""
     about = store.read(job, "rows.json")
     tensors = load_file(store.checked(job, "scores.safetensors"))
-    sums, tokens = (tensors[name].numpy().astype(np.float64) for name in ("sums", "tokens"))
-    spoken = tuple(map(frozenset, about["spoken"]))
-    found = Scored(Evidence(sums, tokens), tuple(about["names"]), spoken)
+    evidence = Evidence(**{name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()})
+    found = Scored(evidence, tuple(about["names"]), tuple(map(frozenset, about["spoken"])))
     return ScoredFile(found, frozenset(about["open"]), about["rows"])
