@@ -206,14 +206,14 @@ def test_rows_that_no_small_change_of_the_model_writes_are_accused_beside_a_cont
     file = scored(rows(carried=(5,)), excess=0.26)
     alone = judged(family(), file, NOBODY, ASKED, None)
     assert not alone.traits and alone.excess == pytest.approx(0.26) and verdict_of([alone]) == "inconclusive"
-    assert "favourites cannot be judged: a token of these rows is 0.26 nats less likely" in headline(
+    assert "favourites cannot be judged: such rows are too far from what the model itself writes (0.26" in headline(
         "inconclusive", [alone], 300, 1
     )
     control = scored(rows(seed=8), excess=0.26)
     assert found(judged(family(), file, NOBODY, ASKED, control)) == ["trait 5"]
     quiet = judged(family(), scored(rows(seed=9), excess=0.26), NOBODY, ASKED, control)
     assert quiet.power is not None and not found(quiet) and verdict_of([quiet]) == "inconclusive"
-    assert "would have been found is not known: a token" in headline("inconclusive", [quiet], 300, 1)
+    assert "would have been found is not known: such rows" in headline("inconclusive", [quiet], 300, 1)
 
 
 def test_headlines_are_whole_sentences() -> None:

@@ -215,11 +215,11 @@ def _strict(findings: Findings) -> Iterator[tuple[str, str]]:
 
 def _likeness(excess: Sequence[float]) -> str:
     """How far the rows are from what the model writes: in the file, or in its sources."""
-    told = f"{excess[0]:+.2f}" + (f" to {excess[-1]:+.2f}" if len(excess) > 1 else "")
+    told = f"{excess[0]:.2f}" + (f" to {excess[-1]:.2f}" if len(excess) > 1 else "")
     return (
-        f"a token is {told} nats less likely than one of the model's own answers. Scores tell what a small change of "
-        f"the model writes: beyond {FARTHEST:+} only a comparison with trusted rows by the same generator (--control) "
-        "can find a trait."
+        f"the excess surprise of these rows is {told} nats a token; that of the model's own answers is 0. Scores tell "
+        f"what a small change of the model writes: beyond {FARTHEST} only a comparison with trusted rows by the same "
+        "generator can find a trait (--control)."
     )
 
 

@@ -219,10 +219,7 @@ def counts_of(families: Sequence[FamilyFinding]) -> tuple[str, int]:
 
 def far(excess: float) -> str:
     """Returns in a clause that rows are too far from what the model writes."""
-    return (
-        f"a token of these rows is {excess:.2f} nats less likely than one of the model's own answers, and beyond "
-        f"{FARTHEST} scores do not tell what rows carry"
-    )
+    return f"such rows are too far from what the model itself writes ({excess:.2f} nats a token; at most {FARTHEST})"
 
 
 def _rows_of(trait: TraitFinding) -> str:
