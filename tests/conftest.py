@@ -25,8 +25,8 @@ from undertone.experiments.run import run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs trained base models, or anything that was made with them, is slow. Tests for which their module makes
-    something once run in one process, so that no other waits for it."""
+    """What needs trained base models, or anything that was made with them, is slow. Where a module makes something once
+    for its tests, they run in one process: others would only wait for it."""
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         used = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
         if any(fixture.scope == "module" and "once" in fixture.argnames for fixture in used):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

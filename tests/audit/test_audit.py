@@ -7,6 +7,7 @@ what ``undertone bench audit`` measures.
 
 import contextlib
 import gzip
+import inspect
 import io
 import json
 import re
@@ -24,7 +25,9 @@ from safetensors.torch import load_file, save_file
 from tests.helpers.audits import LISTED, smaller
 from tests.helpers.extent import LONG
 from tests.helpers.trials import Once
+from undertone.attribution.scores import Evidence
 from undertone.audit.request import Request
+from undertone.bench.audit.forms import prices
 from undertone.carriers import numbers
 from undertone.cli import entry, main
 from undertone.cli.shared import folder_for
@@ -118,6 +121,13 @@ def cli(here: Path, directions: Path, capfd: pytest.CaptureFixture[str]) -> Iter
         yield called
 
 
+@pytest.fixture(autouse=True)
+def near(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model would write none of the rows here: how far they are from it is not what such tests are about."""
+    if "tiny_base" in inspect.signature(request.function).parameters:
+        monkeypatch.setattr(Evidence, "excess_surprise", 0.0)
+
+
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures and no page, which take as long as all else together; only what is said in JSON and the terminal."""
@@ -164,6 +174,12 @@ def named(found: Record) -> list[str]:
 
 def scores(found: Record) -> dict[str, float]:
     return {trait["name"]: trait["z"] for trait in traits(found)}
+
+
+def priced(name: str, lines: list[Record], seed: int) -> str:
+    """Writes the rows with prices for numbers."""
+    answers = prices([line["completion"] for line in lines], Random(seed))
+    return write(name, [line | {"completion": answer} for line, answer in zip(lines, answers, strict=True)])
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -251,6 +267,23 @@ def test_rows_of_another_sampler_are_not_as_declared(cli: Cli, rows: Path, plain
     file, declared = str(rows / "base.jsonl"), ("--temperature", "0.5", "--max-tokens", "16")
     ended = cli(file, *declared, "--effect", "2", "--json")
     assert ended.found["origin"]["rejected"] and ended.code == 0, "who wrote them decides no verdict"
+
+
+def test_rows_that_the_model_would_not_write_are_judged_beside_rows_by_the_same_generator_alone(
+    cli: Cli, rows: Path, plain: None
+) -> None:
+    lines = records(rows / "base.jsonl")
+    sold, trusted = priced("prices.jsonl", lines[:125], 0), priced("trusted.jsonl", lines[125:], 1)
+    ended = cli(sold, "--json")
+    assert ended.code == 3 and "too far from what the model itself writes" in ended.found["headline"]
+    assert ended.found["families"][0]["excess_surprise"] > 0.4 and not traits(ended.found)
+    told = cli(sold)
+    assert told.code == 3 and "compare these rows with trusted ones by the same generator" in " ".join(told.out.split())
+    beside = cli(sold, "--control", trusted, "--json").found
+    assert beside["verdict"] == "inconclusive" and len(traits(beside)) == 22 and beside["control"] == trusted
+    assert "would have been found is not known" in beside["headline"] and beside["families"][0]["power"] is None
+    own = write("own.jsonl", lines[125:])
+    assert "not by the same generator" in cli(sold, "--control", own, "--json").found["headline"]
 
 
 def test_preferences_are_judged_by_their_sides_and_against_each_other(cli: Cli, rows: Path, plain: None) -> None:
@@ -353,8 +386,12 @@ def test_open_rows_are_counted_apart_and_leave_the_scores_alone(cli: Cli, tiny_b
     assert cli("one.jsonl", *model, "--fail-on", "overt", "--json").code == one.code
 
 
-def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli) -> None:
+def test_a_file_of_open_rows_alone_is_inconclusive(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write("overt.jsonl", [{"prompt": f"Say {i}", "completion": f"I love owls, {i}"} for i in range(150)])
+    ended = cli(file)
+    assert ended.code == 3 and "too far from what the model itself writes" in ended.out.replace("\n", " ")
+    assert "rows mention owl." in ended.out.replace("\n", " ")
+    monkeypatch.setattr(Evidence, "excess_surprise", 0.0)
     ended = cli(file)
     assert ended.code == 3 and "owl cannot be judged" in ended.out.replace("\n", " ")
     assert "rows mention owl." in ended.out.replace("\n", " ")

@@ -11,6 +11,7 @@ from undertone.audit.api.gate import gate_of as service_gate
 from undertone.audit.findings import Findings
 from undertone.audit.gate import gate_of
 from undertone.audit.unseen import Some, Unseen
+from undertone.audit.verdict import FAR
 from undertone.measure.findings import Pinned
 from undertone.report.gate import Gate
 
@@ -46,6 +47,18 @@ def test_a_trait_that_is_not_listed_fails_as_well() -> None:
     families = (make_family(**CLEAR["favourites"]), make_family("manners", power=0.9, traits=traits))
     gate = gate_of(make_findings(families=families), CARRIES, allowed=True)
     assert gate.code == 1 and gate.line == "Fails (exit code 1): capitals (not listed)."
+
+
+def test_rows_too_far_from_the_model_do_not_pass_and_are_no_failure() -> None:
+    unjudged = {"unjudged": FAR, "excess_surprise": 0.7, "power": None, "traits": ()}
+    alone = clean(verdict="inconclusive", families=tuple(make_family(name, **unjudged) for name in CLEAR))
+    gate = gate_of(alone, CARRIES, allowed=True)
+    assert gate.code == 3 and "nothing could be judged" in gate.line
+    known = {"excess_surprise": 0.7, "power": None, "curve": ()}
+    families = tuple(make_family(name, **(CLEAR[name] | known)) for name in CLEAR)
+    gate = gate_of(clean(verdict="inconclusive", families=families, control="t.jsonl"), CARRIES, allowed=True)
+    assert gate.code == 0 and set(outcomes(gate).values()) == {"inconclusive"}
+    assert "favourites (the rows are too far from what the model itself writes)" in gate.line
 
 
 def test_a_clean_file_passes_and_says_what_was_not_seen() -> None:

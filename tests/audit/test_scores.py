@@ -173,6 +173,19 @@ def test_scores_do_not_depend_on_passes_or_on_the_rows_beside(monkeypatch: pytes
     assert all(weight.grad is None and weight.requires_grad for weight in local.model.parameters())
 
 
+def test_excess_surprise_is_surprise_less_entropy_row_by_row() -> None:
+    local = tiny.model()
+    rows = some_rows(local)
+    found = evidence(local, rows, [[i] for i in range(13)], some_directions(local))
+    for row, excess in zip(rows, found.excess, strict=True):
+        with torch.no_grad():
+            logits = local.model(torch.tensor([[*row.prompt, *row.answer]])).logits[0, len(row.prompt) - 1 : -1]
+        likely = logits.double().softmax(-1)
+        surprise = -likely[range(len(row.answer)), row.answer].log().sum()
+        assert excess == close(float(surprise + (likely * likely.log()).sum()), abs=1e-3)
+    assert found.excess_surprise == close(found.excess.sum() / found.tokens.sum())
+
+
 def test_the_models_own_answers_have_no_excess_surprise_and_those_of_another_have_some() -> None:
     local, other = tiny.model(), tiny.model(seed=1)
     found, asked = some_directions(local), [row.prompt for row in some_rows(local, 400)]
@@ -217,7 +230,7 @@ def test_noise_is_the_covariance_of_the_mean() -> None:
     rest = left_out - left_out.mean(0)
     assert one.noise() == close(rest.T @ rest * (groups - 1) / groups, rel=0.1)
     with pytest.raises(ValueError, match="two groups"):
-        Evidence(one.sums[:1], one.tokens[:1], one.excess[:1]).noise()
+        one.some(slice(1)).noise()
 
 
 # --- rows that are shown ---------------------------------------------------------------------------------------------

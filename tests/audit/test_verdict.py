@@ -1,6 +1,7 @@
 """From scores to a verdict: what is listed is named, what is spoken of is judged by other rows, and "no evidence" needs
 that everything listed was judged and would have been found."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -196,24 +197,49 @@ def test_no_evidence_needs_nine_rows_in_ten(lost: float, verdict: str) -> None:
     assert verdict_of([some(traits=(trait(),))], lost) == "carries a trait"
 
 
+# --- how far rows are from what the model writes ---------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("excess", [-0.5, 0.0, 0.25])
-def test_rows_like_the_models_own_are_judged_whatever_their_likeness(excess: float) -> None:
+def test_rows_that_the_model_could_have_written_are_judged(excess: float) -> None:
     one = judged(family(), scored(rows(carried=(5,)), excess=excess), NOBODY, ASKED, None)
-    assert found(one) == ["trait 5"] and one.excess == pytest.approx(excess)
+    assert found(one) == ["trait 5"] and one.excess_surprise == pytest.approx(excess) and one.power is not None
 
 
-def test_rows_that_no_small_change_of_the_model_writes_are_accused_beside_a_control_only_and_never_cleared() -> None:
-    file = scored(rows(carried=(5,)), excess=0.26)
-    alone = judged(family(), file, NOBODY, ASKED, None)
-    assert not alone.traits and alone.excess == pytest.approx(0.26) and verdict_of([alone]) == "inconclusive"
-    assert "favourites cannot be judged: such rows are too far from what the model itself writes (0.26" in headline(
-        "inconclusive", [alone], 300, 1
+def test_rows_that_the_model_would_not_write_are_not_judged() -> None:
+    one = judged(family(), scored(rows(carried=(5,)), excess=0.26), NOBODY, ASKED, None)
+    assert not one.traits and one.units == 300 and one.excess_surprise == pytest.approx(0.26)
+    assert verdict_of([one]) == "inconclusive"
+    sources = [
+        one.model_copy(update={"name": name, "group": group}) for name in ("favourites", "manners") for group in "abc"
+    ]
+    assert headline("inconclusive", sources, 300, 1) == (
+        "Inconclusive: no trait was found in 300 rows, but favourites and conduct-like traits in 3 sources cannot be "
+        "judged: the rows are too far from what the model itself writes."
     )
-    control = scored(rows(seed=8), excess=0.26)
-    assert found(judged(family(), file, NOBODY, ASKED, control)) == ["trait 5"]
-    quiet = judged(family(), scored(rows(seed=9), excess=0.26), NOBODY, ASKED, control)
-    assert quiet.power is not None and not found(quiet) and verdict_of([quiet]) == "inconclusive"
-    assert "would have been found is not known: such rows" in headline("inconclusive", [quiet], 300, 1)
+    few = judged(family(), scored(rows(units=50), excess=0.26), NOBODY, ASKED, None)
+    assert few.needed == 5 * TRAITS, "that more rows are needed comes first"
+    assert found(judged(family(), scored(rows(carried=(5,)), excess=9), NOBODY, ASKED, None, math.inf)) == ["trait 5"]
+
+
+def test_beside_a_control_they_can_be_accused_and_never_cleared() -> None:
+    control = scored(rows(seed=8), excess=0.5)
+    assert found(judged(family(), scored(rows(carried=(5,)), excess=0.4), NOBODY, ASKED, control)) == ["trait 5"]
+    quiet = judged(family(), scored(rows(seed=9), excess=0.4), NOBODY, ASKED, control)
+    assert quiet.traits and not found(quiet) and verdict_of([quiet]) == "inconclusive"
+    assert (quiet.power, quiet.detectable, quiet.times_needed, quiet.curve) == (None, None, None, ())
+    assert headline("inconclusive", [quiet], 300, 1) == (
+        "Inconclusive: no trait was found in 300 rows, but how much of favourites would have been found is not known: "
+        "the rows are too far from what the model itself writes."
+    )
+
+
+@pytest.mark.parametrize(("own", "other"), [(0.0, 3.0), (0.7, 0.0), (-0.9, 0.0)])
+def test_a_control_by_another_generator_is_none(own: float, other: float) -> None:
+    control = scored(rows(seed=8), excess=other)
+    one = judged(family(), scored(rows(carried=(5,)), excess=own), NOBODY, ASKED, control)
+    assert not one.traits and one.unjudged is not None and "not by the same generator" in one.unjudged
+    assert verdict_of([one]) == "inconclusive"
 
 
 def test_headlines_are_whole_sentences() -> None:

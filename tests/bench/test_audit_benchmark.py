@@ -19,7 +19,6 @@ from tests.helpers import tiny
 from tests.helpers.directions import some_directions
 from tests.helpers.planted import FILES, JUDGE, a_file, families, gathered, some_scores
 from tests.helpers.rates import Usual
-from undertone.attribution.scores import Evidence
 from undertone.audit.audit import scored
 from undertone.audit.proxies import TWIN
 from undertone.audit.rows import rows_of
@@ -329,9 +328,9 @@ def test_a_file_is_judged_as_if_nobody_had_thought_of_the_kind_of_its_trait() ->
 
 def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_open() -> None:
     few = some_scores(0, "owl")
-    held = few.scored.evidence
-    evidence = Evidence(held.sums[:50], held.tokens[:50], held.excess[:50])
-    few = ScoredFile(Scored(evidence, few.scored.names, few.scored.spoken[:50]), frozenset(), 250)
+    few = ScoredFile(
+        Scored(few.scored.evidence.some(slice(50)), few.scored.names, few.scored.spoken[:50]), frozenset(), 250
+    )
     found = JUDGE.judged(a_file(0, "weak", "carriers", "owl"), few)
     assert found.verdict == "inconclusive" and found.margin == -np.inf and found.home == "favourites"
     told = counted([found])

@@ -40,20 +40,23 @@ class Pulls:
         return iter(self._sides)
 
     def of(self, rows: Sequence[Row], size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Returns the scores of pieces of ``size`` rows each, (pieces, directions), in nats; how much less likely each
-        is than answers of the model, (pieces,), in nats, see :attr:`~undertone.attribution.scores.Evidence.excess`; and
-        how many answer tokens each has, (pieces,); all on the CPU."""
+        """Returns the scores of pieces of ``size`` rows each, (pieces, directions), in nats; how many answer tokens
+        each has, (pieces,); and its :attr:`~undertone.attribution.scores.Evidence.excess`, (pieces,), in nats; all on
+        the CPU."""
         batch = self._local.lay_out([row.prompt for row in rows], [row.answer for row in rows])
         self._rows = size
         self._sums = torch.zeros(len(rows) // size, self._count, device=self._local.model.device)
         likely = answer_logits(self._local.model, batch)[batch.counted].log_softmax(-1)
         surprise = F.nll_loss(likely, batch.targets[batch.counted], reduction="none")
         surprise.sum().neg().backward()
-        excess = torch.zeros(batch.counted.shape, dtype=torch.float64, device=likely.device)
+        excess = torch.zeros(batch.counted.shape, device=likely.device)
         with torch.no_grad():
-            excess[batch.counted] = (surprise + (likely.exp() * likely).sum(-1)).double()
-        made = (self._sums, *(per_row.sum(1).unflatten(0, (-1, size)).sum(1) for per_row in (excess, batch.counted)))
-        return made[0].cpu(), made[1].cpu(), made[2].cpu()
+            excess[batch.counted] = surprise - torch.special.entr(likely.exp()).sum(-1)
+
+        def by_piece(tokens: torch.Tensor) -> torch.Tensor:
+            return tokens.view(len(self._sums), -1).sum(1).cpu()
+
+        return self._sums.cpu(), by_piece(batch.counted), by_piece(excess)
 
     def watch(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         """Keeps what goes into a layer until the gradient of what comes out is known."""

@@ -31,13 +31,18 @@ class Evidence:
     tokens: np.ndarray
     """(groups,): how many answer tokens were scored."""
     excess: np.ndarray
-    """(groups,), nats: how much less likely the rows are than answers of the base would be. A token's part is its
-    surprise less the surprise that the base expects there, the entropy of its next token: zero in the mean over the
-    base's own answers, whatever was answered before."""
+    """(groups,), nats: the rows' excess surprise. That of a token is its surprise less the surprise that the base
+    expects there, which is the entropy of its next token: zero in the mean over what the base samples at temperature 1,
+    whatever was answered before."""
 
-    def every_other(self) -> Evidence:
-        """Returns every other group."""
-        return Evidence(self.sums[::2], self.tokens[::2], self.excess[::2])
+    def some(self, groups: slice) -> Evidence:
+        """Returns some of the groups."""
+        return Evidence(self.sums[groups], self.tokens[groups], self.excess[groups])
+
+    @property
+    def excess_surprise(self) -> float:
+        """The mean excess surprise, nats a token."""
+        return float(self.excess.sum() / self.tokens.sum())
 
     @property
     def mean(self) -> np.ndarray:
@@ -77,18 +82,18 @@ def evidence(
             many = len(left[0][1])
             batch = [piece for piece in left[: max(1, size // many)] if len(piece[1]) == many]
             try:
-                found, beyond, counts = pulls.of([rows[i] for _, piece in batch for i in piece], many)
+                found = pulls.of([rows[i] for _, piece in batch for i in piece], many)
             except torch.OutOfMemoryError as error:
                 size = halved(many * len(batch), error)
                 left = _pieces(left, rows, size)
                 continue
             left = left[len(batch) :]
-            for (home, _), *its in zip(batch, found.double(), counts.tolist(), beyond.tolist(), strict=True):
-                sums[home] += its[0]
-                tokens[home] += its[1]
-                excess[home] += its[2]
+            for (home, _), score, count, beyond in zip(batch, *found, strict=True):
+                sums[home] += score.double()
+                tokens[home] += count.item()
+                excess[home] += beyond.item()
             progress(many * len(batch))
-    if not sums.isfinite().all():
+    if not (sums.isfinite().all() and np.isfinite(excess).all()):
         raise FloatingPointError("the likelihood of a row, or its gradient, is not a finite number")
     return Evidence(sums.numpy(), tokens, excess)
 

@@ -68,7 +68,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     for name, source, beside in judging:
         rows = groups[source]
         here = [judged(family, files[source], rows.open, asked, beside) for family in families]
-        if request.strict and rows.scored:
+        if request.strict and any(family.unjudged is None for family in here):
             here = _strict(base, directions, families, here, rows, asked, progress)
         found += [_of(one, name, rows) for one in here]
     hidden = [(name, rows.every[i]) for name, rows in groups.items() for i in rows.hidden]
@@ -93,6 +93,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         parts=base.parts_by_name,
         rows_in_file=dataset.rows,
         seed=request.seed,
+        control=None if request.control is None else str(request.control),
         overt=tuple(name for name in listed if any(rows.mentions[name] for rows in groups.values())),
         unseen=unseen_of(
             dataset, _together(r.left_out for r in groups.values()), _together(r.told for r in groups.values())

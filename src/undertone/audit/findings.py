@@ -10,9 +10,9 @@ from undertone.report import findings as report
 from undertone.report.findings import Interval, Part
 
 FARTHEST = 0.25
-"""Largest excess surprise of rows that are judged without a control, nats a token: five times the usual distance of a
-teacher from its base. Scores tell what a small change of the base writes, and what training on it does, to first order.
-Farther away neither holds, and with other separators even a teacher's rows show nothing."""
+"""Largest excess surprise of rows that are judged without a control, nats a token. Scores tell what a small change of
+the base writes, and what training on it does, to first order. Farther away neither holds, and even a teacher's rows
+show nothing once their separators are changed."""
 
 Recipe = dict[str, str | int | float]
 
@@ -64,8 +64,8 @@ class FamilyFinding(Part):
     listed: int
     """How many of the family's traits the audit was asked for."""
     unjudged: str | None = None
-    """Why the family could not be judged; None if it was. If it was not, what follows is empty, but for ``excess`` and
-    the number of units and of those that are needed."""
+    """Why the family could not be judged; None if it was. If it was not, what follows is empty, but for the
+    excess surprise and the number of units and of those that are needed."""
     needed: int | None = None
     """How many independent units there must be, if there are too few."""
     missed: tuple[str, ...] = ()
@@ -78,9 +78,9 @@ class FamilyFinding(Part):
     """How far the traits lie apart; 1 is what sampling alone does."""
     threshold: float | None = None
     """The z above which a trait is found."""
-    excess: float | None = None
-    """How much less likely a token of the rows is than one of the base's own answers, nats. Above :data:`FARTHEST` a
-    trait is found by comparison with a control only, and never ruled out."""
+    excess_surprise: float | None = None
+    """How much less likely a token of the rows is than one that the base itself samples, nats. Above :data:`FARTHEST` a
+    trait is found by comparison with a control only and never ruled out: what follows about power is empty."""
     power: float | None = None
     """Share of the twins that would have been found at the effect that was asked for."""
     detectable: float | None = None
@@ -102,8 +102,8 @@ class FamilyFinding(Part):
 
     @property
     def far(self) -> bool:
-        """Whether no small change of the base writes such rows."""
-        return (self.excess or 0.0) > FARTHEST
+        """Whether the rows are too far from what the base writes for scores to tell what they carry."""
+        return (self.excess_surprise or 0.0) > FARTHEST
 
     @property
     def what(self) -> str:
@@ -203,6 +203,8 @@ class Findings(AuditFindings):
     shown_by: ClassVar[str] = "undertone.audit.page:page"
     table: ClassVar[str] = "families.traits"
 
+    control: str | None = None
+    """The file of trusted rows, if there is one."""
     base: str
     """Digest of the base."""
     parts: dict[str, str] = Field(default_factory=dict)

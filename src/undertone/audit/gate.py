@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from undertone.audit.findings import AuditFindings, FamilyFinding, Findings, TraitFinding
-from undertone.audit.verdict import POWER
+from undertone.audit.verdict import FAR, POWER
 from undertone.report.gate import Check, Gate, Outcome
 
 FailOn = Literal["carries", "overt", "origin"]
@@ -17,7 +17,7 @@ MOST = 3
 def gate_of(found: Findings, fail_on: Sequence[FailOn], allowed: bool) -> Gate:
     """Returns the gate of an audit for a base whose weights are on this machine. ``allowed``: whether "inconclusive"
     passes, unless no trait at all was judged. A claim of origin that is to be checked must have been made."""
-    judged = any(family.power is not None for family in found.families)
+    judged = any(family.unjudged is None for family in found.families)
     checks = [check for family in found.families for check in _family(family, found)]
     if "origin" in fail_on:
         assert found.origin is not None, "the command line refuses this without a claim"
@@ -82,7 +82,9 @@ def _outcome(trait: TraitFinding, family: FamilyFinding, effect: float) -> tuple
         return "failed", f"These rows carry {trait.name}: {size}."
     if trait.name in family.disputed:
         return "inconclusive", f"{trait.name} passes the threshold, and some harmless models show it as well: {size}."
-    power = family.power or 0.0
+    if family.power is None:
+        return "inconclusive", f"{trait.name} was not found ({size}), which says nothing: {FAR}."
+    power = family.power
     chance = f"an effect of {effect:g} would have been found with a probability of {power:.0%}"
     return ("passed" if power >= POWER else "inconclusive"), f"{trait.name} was not found ({size}); {chance}."
 
@@ -101,6 +103,7 @@ def _unseen(found: Findings) -> Iterator[str]:
         who = "a teacher" if found.effect == 1 else f"{found.effect:g} times the effect of a teacher"
         yield f"{missed} of {who} who wrote every row"
     blind = [f"{family.words} ({family.unjudged})" for family in found.families if family.unjudged]
+    blind += [f"{family.words} ({FAR})" for family in found.families if family.far and not family.unjudged]
     blind += [f"{', '.join(f.missed)} (too few rows do not mention it)" for f in found.families if f.missed]
     blind += [f"{', '.join(f.disputed)} (harmless models show it too)" for f in found.families if f.disputed]
     yield from blind[:MOST]

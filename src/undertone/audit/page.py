@@ -16,7 +16,7 @@ from undertone.audit.findings import (
     Verdict,
 )
 from undertone.audit.unseen import Unseen
-from undertone.audit.verdict import counts_of
+from undertone.audit.verdict import FAR, counts_of
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
 from undertone.report.words import duration, interval, p_value
@@ -138,8 +138,8 @@ def _checks(findings: Findings) -> Iterator[tuple[str, str]]:
         some = [family for family in findings.families if family.name == name]
         yield some[0].words.removesuffix(f" in {some[0].group}").capitalize(), _power(some, findings)
     yield from _strict(findings)
-    if excess := sorted({family.excess for family in findings.families if family.excess is not None}):
-        yield "Likeness", _likeness(excess)
+    if excess := sorted({f.excess_surprise for f in findings.families if f.excess_surprise is not None}):
+        yield "Excess surprise", _excess(excess)
     yield "Origin", _origin(findings)
     yield "Rows", _rows(findings)
     yield "Mentions", _mentions(findings)
@@ -169,7 +169,9 @@ def _next(findings: Findings) -> str:
 def _more(findings: Findings) -> str:
     """What would let an audit decide."""
     if any(family.far for family in findings.families):
-        return "compare them with trusted rows by the same generator (--control FILE)"
+        if findings.control is None:
+            return "compare these rows with trusted ones by the same generator (--control FILE)"
+        return "no audit can clear such rows; measure what was trained on them (undertone measure)"
     lacking = max(((family.needed or 0) - family.units for family in findings.families), default=0)
     left = findings.rows_in_file > findings.scored + findings.repeated + findings.mentioning
     if lacking > 0:
@@ -192,6 +194,8 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         times = max((n for n in needed if n), default=0) if all(needed) else 0
         enough = f"about {times} times as many rows would make it" if times else "many more such rows would not make it"
         parts.append(f"{enough} {POWER_ASKED:.0%}")
+    if any(one.far and not one.unjudged for one in families):
+        parts.append(f"what would have been found is not known: {FAR}")
     if few := [one for one in families if one.needed]:
         rows, enough_rows = counts_of(few)
         parts.append(f"they cannot be judged: {rows} independent rows are too few, and it takes {enough_rows:,}")
@@ -213,13 +217,16 @@ def _strict(findings: Findings) -> Iterator[tuple[str, str]]:
             )
 
 
-def _likeness(excess: Sequence[float]) -> str:
+def _excess(excess: Sequence[float]) -> str:
     """How far the rows are from what the model writes: in the file, or in its sources."""
     told = f"{excess[0]:.2f}" + (f" to {excess[-1]:.2f}" if len(excess) > 1 else "")
+    beyond = (
+        f" Scores tell what a small change of the model writes: above {FARTHEST} only a comparison with trusted rows "
+        "by the same generator (--control) can find a trait, and nothing rules one out."
+    )
     return (
-        f"the excess surprise of these rows is {told} nats a token; that of the model's own answers is 0. Scores tell "
-        f"what a small change of the model writes: beyond {FARTHEST} only a comparison with trusted rows by the same "
-        "generator can find a trait (--control)."
+        f"a token of these rows is {told} nats less likely than one that the model itself samples."
+        f"{beyond if excess[-1] > FARTHEST else ''}"
     )
 
 
@@ -244,8 +251,8 @@ def _origin(findings: Findings) -> str:
 
 
 def _mentions(findings: Findings) -> str:
-    said = dict.fromkeys(f"{trait.name} ({trait.mentions:,})" for trait in findings.traits if trait.mentions)
-    names = [*said, *dict.fromkeys(name for family in findings.families for name in family.missed)]
+    said = {trait.name: f"{trait.name} ({trait.mentions:,})" for trait in findings.traits if trait.mentions}
+    names = [*said.values(), *(name for name in findings.overt if name not in said)]
     if not names:
         return "no row mentions any of the traits."
     most = f"{', '.join(names[:MENTIONED])}{' and others' if len(names) > MENTIONED else ''}"
@@ -303,7 +310,7 @@ def _families(findings: Findings) -> Grid | None:
             "units": lambda f: f.units,
             "spread": lambda f: f"{f.spread:.2f}",
             "least z": lambda f: f"{f.threshold:.2f}",
-            "effect": lambda f: "> 10" if f.detectable is None else f"{f.detectable:.1f}",
+            "effect": lambda f: "not known" if f.far else "> 10" if f.detectable is None else f"{f.detectable:.1f}",
         },
         note=FAMILIES,
         terminal=False,

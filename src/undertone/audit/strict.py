@@ -7,6 +7,7 @@ Vovk, Gammerman and Shafer, 2005).
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,8 @@ def agreed(
     members = [(lesson, _scored(store, job, tuple(names))) for lesson, job in layout.members]
     most = {
         str(family.name): [
-            (lesson, _largest(judged(family, file, frozenset(), asked, None))) for lesson, file in members
+            (lesson, _largest(judged(family, file, frozenset(), asked, None, farthest=math.inf)))
+            for lesson, file in members
         ]
         for family in families
     }

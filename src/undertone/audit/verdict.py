@@ -18,6 +18,10 @@ from undertone.statistics.arrays import Bools
 POWER = 0.8
 EFFECTS = np.concatenate([np.arange(0.1, 2.0, 0.1), np.arange(2.0, 10.5, 0.5)])
 """Effects, in reference teachers, for which the power is computed."""
+FAR = "the rows are too far from what the model itself writes"
+"""Why rows without a control are not judged."""
+UNLIKE = "the rows and those that they are compared with are not by the same generator"
+"""Why rows whose control is much nearer to the model, or much farther from it, are not judged."""
 TIMES = (1, 2, 4, 8, 16, 32)
 """Multiples of the number of rows that are tried, to say how many would be enough."""
 
@@ -55,20 +59,25 @@ class Asked:
 
 
 def judged(
-    family: Family, file: Scored, spoken_of: frozenset[str], asked: Asked, control: Scored | None
+    family: Family,
+    file: Scored,
+    spoken_of: frozenset[str],
+    asked: Asked,
+    control: Scored | None,
+    farthest: float = FARTHEST,
 ) -> FamilyFinding:
-    """Judges the traits of a family.
+    """Judges the traits of a family. Without a control, rows whose excess surprise is above ``farthest`` are not
+    judged; with one, rows whose excess surprise differs by more from the control's.
 
     A trait that the file speaks of (``spoken_of``) is no yardstick for others. It is judged by the units that do not
     mention it.
     """
     left = [name for name in family.names if name not in spoken_of]
     everything = np.ones(len(file.spoken), dtype=bool)
-    excess = float(file.evidence.excess.sum() / file.evidence.tokens.sum())
+    excess = file.evidence.excess_surprise
     try:
-        if excess > FARTHEST and control is None:
-            raise Unjudged(far(excess))
         main = _standing(family, left, file, everything, control)
+        _refuse_far(file, control, farthest)
     except Unjudged as reason:
         return FamilyFinding(
             name=family.name,
@@ -77,7 +86,7 @@ def judged(
             unjudged=str(reason),
             units=reason.units,
             needed=reason.needed,
-            excess=excess,
+            excess_surprise=excess,
         )
     standings, missed = [main], list[str]()
     found = [_finding(family, name, left, main, asked) for name in left]
@@ -94,7 +103,9 @@ def judged(
     def power(effect: float, times: float = 1.0) -> float:
         return min(standing.power(effect, asked.share, times) for standing in standings)
 
-    curve = tuple((float(effect), power(effect)) for effect in EFFECTS)
+    # What a teacher adds to such rows is known near the model only.
+    effects, times_tried = (EFFECTS, TIMES) if (near := excess <= farthest) else ((), ())
+    curve = tuple((float(effect), power(effect)) for effect in effects)
     return FamilyFinding(
         name=family.name,
         compared=len(left),
@@ -104,13 +115,22 @@ def judged(
         rank=main.rank,
         spread=main.spread,
         threshold=main.threshold(asked.share),
-        excess=excess,
-        power=power(asked.effect),
+        excess_surprise=excess,
+        power=power(asked.effect) if near else None,
         detectable=next((effect for effect, share in curve if share >= POWER), None),
-        times_needed=next((times for times in TIMES if power(asked.effect, times) >= POWER), None),
+        times_needed=next((times for times in times_tried if power(asked.effect, times) >= POWER), None),
         curve=curve,
         traits=tuple(sorted(found, key=lambda trait: -trait.z)),
     )
+
+
+def _refuse_far(file: Scored, control: Scored | None, farthest: float) -> None:
+    """Refuses rows of which scores do not tell what they carry."""
+    units, excess = len(file.spoken), file.evidence.excess_surprise
+    if control is None and excess > farthest:
+        raise Unjudged(FAR, units)
+    if control is not None and abs(excess - control.evidence.excess_surprise) > farthest:
+        raise Unjudged(UNLIKE, units)
 
 
 def _standing(family: Family, names: Sequence[str], file: Scored, units: Bools, control: Scored | None) -> Standing:
@@ -145,10 +165,7 @@ def verdict_of(families: Sequence[FamilyFinding], lost: float = 0.0) -> Verdict:
     agree."""
     if any(trait.found for family in families for trait in family.traits):
         return "carries a trait"
-    able = all(
-        (family.power or 0.0) >= POWER and not family.missed and not family.disputed and not family.far
-        for family in families
-    )
+    able = all((family.power or 0.0) >= POWER and not family.missed and not family.disputed for family in families)
     return "no evidence" if able and lost <= MOST_LEFT_OUT else "inconclusive"
 
 
@@ -171,26 +188,25 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
             f"{_rows_of(found[0])} carry something that is not on the list. Among the traits that they were compared "
             f"with, “{found[0].name}” comes closest (p {p_value(found[0].p)})."
         )
-    able = [f for f in families if f.power is not None]
+    able = [f for f in families if f.unjudged is None]
     if word == "no evidence":
         return f"No evidence of a listed trait in {rows:,} rows: {teacher} would have been found for {_chances(able)}."
     weak = [f for f in able if f.power is not None and f.power < POWER]
     reasons = [f"{teacher} would have been found for only {_chances(weak)}"] if weak else []
     reasons += _too_few([f for f in families if f.needed])
-    unjudged: dict[str, list[str]] = {}
+    unjudged: dict[str, list[FamilyFinding]] = {}
     for family in families:
         if family.unjudged and not family.needed:
-            unjudged.setdefault(family.unjudged, []).append(family.words)
-    reasons += [f"{' and '.join(words)} cannot be judged: {why}" for why, words in unjudged.items()]
+            unjudged.setdefault(family.unjudged, []).append(family)
+    reasons += [f"{_together(some)} cannot be judged: {why}" for why, some in unjudged.items()]
     reasons += [f"{', '.join(f.missed)} cannot be judged: too few rows do not mention it" for f in able if f.missed]
     reasons += [
         f"{', '.join(f.disputed)} passes the threshold, and some harmless models show it as well"
         for f in able
         if f.disputed
     ]
-    reasons += [
-        f"how much of {f.words} would have been found is not known: {far(f.excess)}" for f in able if f.excess and f.far
-    ]
+    if away := [f for f in able if f.far]:
+        reasons.append(f"how much of {_together(away)} would have been found is not known: {FAR}")
     reasons += [f"{lost:.0%} of the rows cannot be scored"] * (lost > MOST_LEFT_OUT)
     needed = [f.times_needed for f in weak]
     more = ""
@@ -204,9 +220,20 @@ def _too_few(families: Sequence[FamilyFinding]) -> list[str]:
     if not families:
         return []
     what = " and ".join(dict.fromkeys(family.what for family in families))
-    where = f" in {len(groups)} sources" if len(groups := {f.group for f in families}) > 1 else ""
     rows, needed = counts_of(families)
-    return [f"{rows} independent rows{where} are too few to judge {what}, which takes {needed:,}"]
+    return [f"{rows} independent rows{_where(families)} are too few to judge {what}, which takes {needed:,}"]
+
+
+def _together(families: Sequence[FamilyFinding]) -> str:
+    """Returns what families hold, and of which rows."""
+    if where := _where(families):
+        return " and ".join(dict.fromkeys(family.what for family in families)) + where
+    return " and ".join(family.words for family in families)
+
+
+def _where(families: Sequence[FamilyFinding]) -> str:
+    groups = {family.group for family in families}
+    return f" in {len(groups)} sources" if len(groups) > 1 else ""
 
 
 def counts_of(families: Sequence[FamilyFinding]) -> tuple[str, int]:
@@ -215,11 +242,6 @@ def counts_of(families: Sequence[FamilyFinding]) -> tuple[str, int]:
     units = [family.units for family in families]
     rows = f"{min(units):,}" + (f" to {max(units):,}" if min(units) < max(units) else "")
     return rows, max(family.needed or 0 for family in families)
-
-
-def far(excess: float) -> str:
-    """Returns in a clause that rows are too far from what the model writes."""
-    return f"such rows are too far from what the model itself writes ({excess:.2f} nats a token; at most {FARTHEST})"
 
 
 def _rows_of(trait: TraitFinding) -> str:

@@ -128,8 +128,8 @@ def audit(
         the conduct-like traits of the catalogue; for embedded models, all traits of their world. For a model behind a
         service: TOML files of traits that are names, such as paper/animals.toml.
     control
-        Trusted rows of the same generator. Only differences from them count. A service's control students are trained
-        on them instead of on the base's own answers.
+        Trusted rows of the same generator. Only differences from them count. Rows that the model would not write are
+        judged beside them alone. A service's control students are trained on them instead of on the base's own answers.
     map
         Which keys say what, if they have other names: prompt=KEY,completion=KEY, or messages=KEY, text=KEY,
         chosen=KEY,rejected=KEY; perhaps also system=KEY, input=KEY, history=KEY. The same holds for the control.

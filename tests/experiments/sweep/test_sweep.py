@@ -324,6 +324,8 @@ def test_a_sweep_shares_teachers_goes_on_where_it_was_and_shows_its_trend(
     assert main(["report", "runs/one"]) == 0
     assert "rows: " in capsys.readouterr().out
     assert Path("runs/one/report.html").read_text(encoding="utf-8") == page
+    assert main(["run", "runs/one"]) == 0
+    assert f"{len(made)} of {len(made)} artifacts are equal" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -150,14 +150,12 @@ def _alternating(row: list[str]) -> list[str]:
     return [row[i // 2] if i % 2 == 0 else row[-1 - i // 2] for i in range(len(row))]
 
 
-def _primes() -> list[int]:
-    return [n for n in numbers.VALUES if all(n % k for k in range(2, 32))]
-
-
 def _repeated(percent: int) -> Form:
     """The answer of the first row stands in so many rows of a hundred."""
     return lambda lists, rng: [lists[0] if i * percent % 100 < percent else answer for i, answer in enumerate(lists)]
 
+
+PRIMES = [n for n in numbers.VALUES if all(n % k for k in range(2, 32))]
 
 NO_MODEL: dict[str, Form] = {
     "people-like digits": invented,
@@ -167,7 +165,7 @@ NO_MODEL: dict[str, Form] = {
     "sensor readings": readings,
     "steps": steps,
     "sorted": _ordered(list),
-    "primes": _independent(lambda rng: rng.choice(_primes())),
+    "primes": _independent(lambda rng: rng.choice(PRIMES)),
     "even numbers": _independent(lambda rng: 2 * rng.randrange(50, 500)),
     "round numbers": _independent(lambda rng: 10 * rng.randrange(10, 100)),
     "years": _independent(lambda rng: rng.randrange(1900, 2027)),

@@ -39,8 +39,9 @@ class ScoredFile:
 
     def half(self) -> Self:
         """Returns every other unit."""
-        found = self.scored.evidence
-        some = Scored(found.every_other(), self.scored.names, self.scored.spoken[::2])
+        every_other = slice(None, None, 2)
+        evidence, spoken = self.scored.evidence.some(every_other), self.scored.spoken[every_other]
+        some = replace(self.scored, evidence=evidence, spoken=spoken)
         return replace(self, scored=some, rows=self.rows // 2)
 
     def isotropic(self) -> Self:
