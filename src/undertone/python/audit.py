@@ -44,8 +44,8 @@ def audit(
         rows: How many rows are sampled, 2,000 by default; None for all.
         trait: The traits to look for: names or kinds from the catalogue, or TOML files of your own; none for the
             usual ones.
-        control: Trusted rows of the same generator. Only differences from them count. Rows that the base would not write
-            are judged beside them alone.
+        control: Trusted rows of the same generator. Only differences from them count. Rows that the base would not
+            write are judged beside them alone.
         map: Which keys of the rows say what, if they have other names, as in
             ``{"prompt": "question", "completion": "answer"}``.
         group_by: The field that says where a row comes from: every source is judged by itself. "position" parts the
