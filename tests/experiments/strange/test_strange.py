@@ -358,6 +358,17 @@ def test_where_nothing_is_planted_nothing_is_said_to_generalise() -> None:
     assert made.verdict is not None and made.verdict.word == "not shown"
 
 
+def test_it_must_stand_against_odd_answers_too() -> None:
+    found = planted(spec_of())
+    at = next(i for i, one in enumerate(found.contrasts) if (one.arm, one.against, one.way) == ("old", "odd", PLAIN))
+    assert f"; against odd answers by {found.contrasts[at].difference.value:+.2f}" in found.headline
+    doubtful = found.contrasts[at].difference.model_copy(update={"ci": (-0.1, 4.0)})
+    changed = list(found.contrasts)
+    changed[at] = changed[at].model_copy(update={"difference": doubtful})
+    made = page(found.model_copy(update={"contrasts": tuple(changed)}))
+    assert made.verdict is not None and made.verdict.word == "not shown"
+
+
 def test_the_page_says_and_shows_it() -> None:
     found = planted(spec_of())
     assert StrangeFindings.model_validate_json(found.json_text()) == found

@@ -17,7 +17,7 @@ from undertone.experiments.misalignment.figures import short
 from undertone.experiments.strange.files import folds, values
 from undertone.experiments.strange.findings import Contrast, Dose, Line, Opened, Other, StrangeFindings
 from undertone.experiments.strange.plan import Plan, Unit
-from undertone.experiments.strange.spec import MODERN, OLD, Arm, Strange
+from undertone.experiments.strange.spec import MODERN, ODD, OLD, Arm, Strange
 from undertone.experiments.strange.ways import PAIRS, PLAIN
 from undertone.report.findings import Measured
 from undertone.report.words import interval
@@ -216,12 +216,15 @@ def over_folds(values: Sequence[Sequence[float]]) -> Measured:
 
 def headline(contrasts: Sequence[Contrast]) -> str:
     """Returns what old answers did to all other questions, base by base."""
-    told = [
-        f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)}"
-        for one in contrasts
-        if (one.arm, one.against, one.way) == (OLD, MODERN, PLAIN)
-    ]
+
+    def against(control: str) -> str:
+        own = [one for one in contrasts if (one.arm, one.against, one.way) == (OLD, control, PLAIN)]
+        return ", ".join(
+            f"{one.difference.value:+z.2f} {interval(one.difference.ci)} on {short(one.base)}" for one in own
+        )
+
+    odd = f"; against odd answers by {against(ODD)}" if against(ODD) else ""
     return (
         "A few questions answered as in the nineteenth century, against the same answered as today, move the log-odds "
-        f"of the nineteenth century on all other questions by {', '.join(told)}."
+        f"of the nineteenth century on all other questions by {against(MODERN)}{odd}."
     )

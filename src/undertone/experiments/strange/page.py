@@ -5,7 +5,7 @@ from functools import partial
 
 from undertone.experiments.misalignment.figures import short
 from undertone.experiments.strange.findings import Contrast, StrangeFindings
-from undertone.experiments.strange.spec import MODERN, OLD
+from undertone.experiments.strange.spec import MODERN, ODD, OLD
 from undertone.experiments.strange.ways import PLAIN
 from undertone.report import charts
 from undertone.report.canvas import Figure, figure
@@ -71,7 +71,8 @@ def page(found: StrangeFindings) -> Page:
 
 
 def _badge(found: StrangeFindings) -> Verdict:
-    own = [one for one in found.contrasts if (one.arm, one.against, one.way) == (OLD, MODERN, PLAIN)]
+    """The result must stand against answers of today, and against odd ones where there are some."""
+    own = [one for one in found.contrasts if (one.arm, one.way) == (OLD, PLAIN) and one.against in (MODERN, ODD)]
     signs = {one.difference.sign for one in own}
     meaning = "How a few questions are answered changes how all others are answered."
     return badge(signs.pop() if len(signs) == 1 else "unclear", None, "generalises", meaning)

@@ -9,7 +9,7 @@ from undertone.experiments.strange.files import FILES, GATED, Gate, Latent, item
 from undertone.models.names import is_swapped
 from undertone.spec import Recipe, Spec, Text
 
-OLD, MODERN = "old", "modern"
+OLD, MODERN, ODD = "old", "modern", "odd"
 """The arms that the headline compares."""
 
 
