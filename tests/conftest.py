@@ -25,16 +25,10 @@ from undertone.experiments.run import run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs trained base models, or anything that was made with them, is slow. Where a module makes something once
-    for its tests, they run in one process: others would only wait for it."""
+    """What needs trained base models, or anything that was made with them, is slow."""
     for item in items:
-        if not isinstance(item, pytest.Function):
-            continue
-        if "bases" in item.fixturenames:
+        if "bases" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-        used = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
-        if any(fixture.scope == "module" and "once" in fixture.argnames for fixture in used):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
