@@ -75,7 +75,7 @@ for folder, words in json.loads(sys.argv[1]):
         sys.path.insert(0, f"{folder}/src")
         sys.argv = ["undertone", *words]
         from undertone.cli import entry
-        entry()
+        sys.exit(entry())
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(f"{folder} ended with {status}", file=sys.stderr, flush=True)
 """

@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -281,6 +282,7 @@ def test_rows_that_the_model_would_not_write_are_judged_beside_rows_by_the_same_
     assert told.code == 3 and "compare these rows with trusted ones by the same generator" in " ".join(told.out.split())
     beside = cli(sold, "--control", trusted, "--json").found
     assert beside["verdict"] == "inconclusive" and len(traits(beside)) == 22 and beside["control"] == trusted
+    assert beside["control_digest"] == sha256(Path(trusted).read_bytes()).hexdigest()
     assert "would have been found is not known" in beside["headline"] and beside["families"][0]["power"] is None
     own = write("own.jsonl", lines[125:])
     assert "not by the same generator" in cli(sold, "--control", own, "--json").found["headline"]

@@ -94,6 +94,7 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
         rows_in_file=dataset.rows,
         seed=request.seed,
         control=None if request.control is None else str(request.control),
+        control_digest=None if trusted is None else trusted.digest,
         overt=tuple(name for name in listed if any(rows.mentions[name] for rows in groups.values())),
         unseen=unseen_of(
             dataset, _together(r.left_out for r in groups.values()), _together(r.told for r in groups.values())

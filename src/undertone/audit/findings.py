@@ -205,6 +205,8 @@ class Findings(AuditFindings):
 
     control: str | None = None
     """The file of trusted rows, if there is one."""
+    control_digest: str | None = None
+    """Its SHA-256."""
     base: str
     """Digest of the base."""
     parts: dict[str, str] = Field(default_factory=dict)

@@ -90,10 +90,17 @@ def page(findings: Findings) -> Page:
             section("Rows with the highest scores", Prose(ROWS, note=True), *readings(findings.rows)),
             Section("Method", (Prose(METHOD.format(alpha=findings.alpha)),)),
         ),
-        {"rows scored": findings.scored, "tokens scored": findings.tokens},
+        {"rows scored": findings.scored, "tokens scored": findings.tokens} | _control(findings),
         {"base": findings.base, "alpha": findings.alpha, "effect": findings.effect},
         footer=f"{findings.rows_per_s:.3g} rows a second. {FOOTER}",
     )
+
+
+def _control(findings: Findings) -> dict[str, object]:
+    """The file that the rows were compared with, if there was one."""
+    if findings.control is None:
+        return {}
+    return {"control": findings.control, "sha256 of the control": findings.control_digest}
 
 
 def audit_page(
