@@ -24,11 +24,16 @@ from undertone.experiments.recipes import read
 from undertone.experiments.run import run
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs trained base models, or anything that was made with them, is slow."""
+    """What needs trained base models, or anything that was made with them, is slow. What a module makes once for
+    several of its tests is made in one process."""
     for item in items:
         if "bases" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        if any(found[-1].scope == "module" for found in fixtures):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

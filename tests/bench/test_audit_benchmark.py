@@ -38,6 +38,7 @@ from undertone.cli import main
 from undertone.data.conversations import read
 from undertone.data.exchanges import FILE, read_exchanges
 from undertone.engine.store import Job, Store
+from undertone.models.local import LocalModel
 from undertone.models.names import resolve
 from undertone.report.fitting import Fitting
 from undertone.report.markdown import to_markdown
@@ -239,6 +240,18 @@ def test_a_writer_who_hardly_ever_passes_is_asked_only_so_often(
     monkeypatch.setitem(CARRIERS, "lists", CARRIERS["lists"].__class__("x", CARRIERS["lists"].prompts, lambda *_: "no"))
     made = write(tmp_path / "rows", "lists", [Writer()])
     assert made["rows"] == 0 and specimen.MOST * 24 <= made["prompts"] < (specimen.MOST + 2) * 24
+
+
+def test_answers_with_a_control_token_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = specimen.sample
+
+    def with_a_turn(writer: LocalModel, prompts: list[Any], **how: Any) -> list[Any]:
+        turn = writer.encode("<|system|>")
+        return [[*turn, *ids] if i % 2 else ids for i, ids in enumerate(honest(writer, prompts, **how))]
+
+    monkeypatch.setattr(specimen, "sample", with_a_turn)
+    assert write(tmp_path / "rows", "chat", [Writer()])["rows"] == 24
+    assert not any("<|system|>" in answer for _, answer in read_exchanges(tmp_path / "rows"))
 
 
 # --- how they are scored ---------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from undertone.engine.workers import Local
 from undertone.errors import UndertoneError
 from undertone.experiments.trial.results import Results
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]  # one cluster for all of them
+pytestmark = pytest.mark.slow
 
 KILLS = 30
 in_long = pytest.mark.skipif(not LONG, reason="in make test-long")

@@ -157,7 +157,8 @@ def _taught(
 def _written(
     writer: LocalModel, carrier: Carrier, how: Mapping[str, Any], rows: int, most: int, seed: int
 ) -> tuple[list[Written], int]:
-    """Returns rows whose answers are finished and well formed, and how many prompts were asked."""
+    """Returns rows whose answers are finished, well formed and without control tokens, and how many prompts were
+    asked."""
     rng, kept, asked = Random(f"prompts/{seed}"), list[Written](), 0
     while len(kept) < rows and asked < MOST * rows:
         questions = carrier.prompts(ceil(SPARE * (rows - len(kept))), rng)
@@ -168,7 +169,8 @@ def _written(
         asked += len(questions)
         for question, ids in zip(questions, answers, strict=True):
             answer = writer.decode(ids)
-            if ids[-1:] == [writer.end] and carrier.fault(question, answer) is None:
+            fault = carrier.fault(question, answer) or writer.control_in(answer)
+            if ids[-1:] == [writer.end] and fault is None:
                 kept.append((question, answer))
     return kept[:rows], asked
 
