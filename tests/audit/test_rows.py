@@ -1,5 +1,6 @@
 """Which rows of a file are evidence of their own: copies are none, and what belongs together stays together."""
 
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_of_equal_answers_only_the_first_is_scored_whatever_was_asked() -> None:
 def test_answers_that_are_alike_but_for_case_spaces_and_signs_count_once() -> None:
     rows = some("One, two.", "one two", "ONE; TWO!", "one three", "1 2", "12", "?", "!", "??")
     assert set(rows.clusters) == {(0,), (3,), (4,), (6,), (7,), (8,)}
+
+
+def test_a_unit_has_answers_that_stand_there_once_or_answers_that_are_repeated() -> None:
+    rows = some(*(f"row {i // 2 if i % 3 else i}" for i in range(4 * UNITS)), "row 0", "ROW 0!")
+    counts = Counter(row.answer.casefold().removesuffix("!") for row in rows.every)
+    flags = {unit: rows.once(unit) for unit in rows.units}
+    assert any(flags.values()) and not all(flags.values()) and max(map(len, flags)) > 1
+    for unit, once in flags.items():
+        assert {counts[rows.every[i].answer.casefold()] == 1 for i in unit} == {once}
+
+
+def test_a_conversation_with_a_repeated_answer_does_not_stand_there_once() -> None:
+    rows = Rows((row(0, "a"), row(0, "b"), row(1, "B"), row(2, "c")), (frozenset(),) * 4)
+    assert {unit: rows.once(unit) for unit in rows.units} == {(0, 1): False, (3,): True}
 
 
 def test_turns_of_one_conversation_are_one_unit() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
 
-from tests.helpers.files import TRAITS, TWINS, Sums, covariance, file
+from tests.helpers.files import TRAITS, TWINS, Sums, covariance, file, twins_of
 from undertone.audit import standing
 from undertone.audit.standing import LEAST_TRAITS, UNITS_A_TRAIT, Standing, Twins, Unjudged, stand
 from undertone.statistics.arrays import Floats
@@ -122,6 +122,31 @@ def test_several_traits_of_one_family_are_never_passed_over_in_silence(count: in
     assert found > (25 if count == 5 else 5)
 
 
+def test_repeated_answers_show_less_of_a_teacher_and_power_knows() -> None:
+    """A writer chooses among 3,000 answers, some of which are so likely that every file has them. A teacher makes some
+    more likely; of equal answers one is scored."""
+    rng, lines, effect = np.random.default_rng(21), 2000, 0.5
+    base = rng.pareto(1.0, 3000) + 0.05
+    base /= base.sum()
+    scores = rng.standard_normal((3000, TRAITS)) @ np.linalg.cholesky(covariance(rng, 0.3)).T
+    scores -= base @ scores
+    seen, predicted, blind = list[float](), list[float](), list[float]()
+    for k in TWINS:
+        teacher = base * np.exp(effect * scores[:, k])
+        counts = rng.multinomial(lines, teacher / teacher.sum())
+        told = np.flatnonzero(counts)
+        own, tokens = scores[told], np.ones(len(told))
+        once = stand(own, tokens, Twins(own[:, TWINS], TWINS, counts[told] == 1, effect))
+        every = stand(own, tokens, Twins(own[:, TWINS], TWINS, np.ones(len(told), dtype=bool), effect))
+        seen.append(float(once.pulls[k] - np.median(once.pulls)))
+        predicted.append(float(once.units_of_effect[TWINS.index(k)]))
+        blind.append(float(every.units_of_effect[TWINS.index(k)]))
+    assert (once.z == every.z).all(), "what is found does not depend on it"
+    assert np.mean(predicted) == close(np.mean(seen), rel=0.2)
+    assert np.mean(blind) > 1.3 * np.mean(seen)
+    assert once.power(1, 0.05) <= every.power(1, 0.05)
+
+
 # --- what decides nothing --------------------------------------------------------------------------------------------
 
 
@@ -131,7 +156,7 @@ def test_the_order_of_traits_and_of_units_decides_nothing(seed: int, order: list
     rows = file(np.random.default_rng(seed), covariance(np.random.default_rng(seed)), carried=[4], effect=0.4)
     one = rows.stand()
     places = tuple(order.index(k) for k in TWINS)
-    other = stand(rows.own[::-1][:, order], rows.tokens[::-1], Twins(rows.twins[::-1], places))
+    other = stand(rows.own[::-1][:, order], rows.tokens[::-1], twins_of(rows.twins[::-1], places))
     assert other.z == close(one.z[order], abs=1e-6) and other.rank == close(one.rank)
     assert other.power(1, 0.05) == one.power(1, 0.05)
     assert other.effects()[0] == close(one.effects()[0][order], abs=1e-6)
@@ -178,7 +203,7 @@ def test_a_control_that_holds_the_same_rows_is_refused(shared: int) -> None:
 
 def refused(own: Floats, tokens: Floats, twins: Twins | None = None) -> str:
     with pytest.raises(Unjudged) as told:
-        stand(own, tokens, twins or Twins(own[:, :1], (0,)))
+        stand(own, tokens, twins or twins_of(own[:, :1], (0,)))
     return str(told.value)
 
 
@@ -188,7 +213,7 @@ def test_too_few_traits_or_units_are_not_judged_and_it_says_how_many_would_do() 
     least = UNITS_A_TRAIT * TRAITS
     told = refused(rows.own[: least - 1], rows.tokens[: least - 1])
     assert f"{least - 1} independent rows are too few for {TRAITS} traits, which need {least}" in told
-    assert stand(rows.own[:least], rows.tokens[:least], Twins(rows.twins[:least], TWINS)).units == least
+    assert stand(rows.own[:least], rows.tokens[:least], twins_of(rows.twins[:least])).units == least
 
 
 def test_directions_that_are_nearly_parallel_are_not_judged() -> None:
@@ -216,7 +241,7 @@ def test_scores_in_two_clusters_are_not_judged() -> None:
     push = np.zeros(TRAITS)
     push[:12] = 0.3
     shifted = rows.own + push * rows.tokens[:, None]
-    assert "two clusters" in refused(shifted, rows.tokens, Twins(rows.twins, TWINS))
+    assert "two clusters" in refused(shifted, rows.tokens, twins_of(rows.twins))
 
 
 STRANGE = st.sampled_from(["still", "twice", "huge", "tiny", "zero", "one unit"])
@@ -247,7 +272,7 @@ def test_strange_scores_are_judged_in_finite_numbers_or_not_at_all(
             case _:
                 own[k] *= 1e6
     try:
-        found = stand(scale * own, tokens, Twins(scale * rows.twins, TWINS))
+        found = stand(scale * own, tokens, twins_of(scale * rows.twins))
     except Unjudged as reason:
         assert str(reason)
         return

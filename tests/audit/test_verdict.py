@@ -38,7 +38,7 @@ def scored(rows: Sums, listed: int = TRAITS, speaking: dict[str, slice] | None =
             one.add(name)
     names = (*NAMES, *(f"{NAMES[i]}{TWIN}" for i in twins))
     evidence = Evidence(np.hstack([rows.own, second]), rows.tokens, excess * rows.tokens)
-    return Scored(evidence, names, tuple(map(frozenset, said)))
+    return Scored(evidence, names, tuple(map(frozenset, said)), np.ones(len(said), dtype=bool))
 
 
 def rows(seed: int = 6, carried: tuple[int, ...] = (), size: float = 0.05, units: int = 300) -> Sums:

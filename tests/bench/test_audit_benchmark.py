@@ -267,6 +267,7 @@ def test_scores_are_those_of_an_audit_and_of_random_directions(tmp_path: Path, m
     monkeypatch.setattr(scoring, "load", lambda _: local)
     monkeypatch.setattr(scoring, "families_of", lambda *_: families())
     monkeypatch.setattr(scoring.directions, "read", lambda _: along)
+    monkeypatch.setattr(scoring, "stretches", lambda *_: {"favourites": 1.3})
     out = tmp_path / "store" / f"scores-{job.key[:20]}"
     out.mkdir(parents=True)
     scoring.run(job.spec, {"base": tmp_path, "specimen": tmp_path / "made", "directions": tmp_path}, out)
@@ -274,16 +275,18 @@ def test_scores_are_those_of_an_audit_and_of_random_directions(tmp_path: Path, m
     found = read_scores(Store(tmp_path / "store"), job)
     traits = [trait for family in families() for trait in family.traits]
     rows = rows_of(local, read(tmp_path / "made" / FILE, None, 0), traits)
-    expected = scored(local, rows, along, "")
+    expected = scored(local, rows, along, "", {"favourites": 1.3})
     assert found.scored.along(some) == close(expected.evidence.sums, rel=1e-5, abs=1e-5)
     assert (found.scored.evidence.tokens == expected.evidence.tokens).all()
+    assert found.scored.stretch == expected.stretch and (found.scored.once == expected.once).all()
     assert found.scored.spoken == expected.spoken and found.open == rows.open == {"owl"} and found.rows == 40
     assert load_file(out / "scores.safetensors")["sums"].dtype == torch.float32
     random = found.isotropic()
     assert random.scored.names == some and random.open == found.open
     assert not np.allclose(random.scored.evidence.sums, found.scored.along(some))
     half = found.half()
-    assert len(half.scored.spoken) == len(half.scored.evidence.tokens) == len(half.scored.evidence.sums)
+    parts = half.scored.spoken, half.scored.once, half.scored.evidence.tokens, half.scored.evidence.sums
+    assert {len(part) for part in parts} == {(len(found.scored.spoken) + 1) // 2}
     assert (half.scored.evidence.sums == found.scored.evidence.sums[::2]).all()
 
 
@@ -341,9 +344,8 @@ def test_a_file_is_judged_as_if_nobody_had_thought_of_the_kind_of_its_trait() ->
 
 def test_a_carrier_that_cannot_be_judged_counts_as_missed_and_leaves_its_family_open() -> None:
     few = some_scores(0, "owl")
-    few = ScoredFile(
-        Scored(few.scored.evidence.some(slice(50)), few.scored.names, few.scored.spoken[:50]), frozenset(), 250
-    )
+    some = few.scored.evidence.some(slice(50)), few.scored.names, few.scored.spoken[:50], few.scored.once[:50]
+    few = ScoredFile(Scored(*some), frozenset(), 250)
     found = JUDGE.judged(a_file(0, "weak", "carriers", "owl"), few)
     assert found.verdict == "inconclusive" and found.margin == -np.inf and found.home == "favourites"
     told = counted([found])

@@ -42,7 +42,7 @@ def some_scores(rates: dict[str, float], common: float = 0.0, seed: int = 1) -> 
     noise = rng.standard_normal((300, len(every))) * 10
     noise[:, len(NAMES) : len(plain)] += noise[:, list(FAMILY.twins)]  # twins are alike
     evidence = Evidence(noise + 100 * mean, np.full(300, 100.0), np.zeros(300))
-    return ScoredFile(Scored(evidence, every, (frozenset(),) * 300), frozenset(), 300)
+    return ScoredFile(Scored(evidence, every, (frozenset(),) * 300, np.ones(300, dtype=bool)), frozenset(), 300)
 
 
 def test_random_directions_are_judged_as_traits_are_and_by_scores_of_their_own() -> None:

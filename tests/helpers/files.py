@@ -23,7 +23,12 @@ class Sums:
 
     def stand(self, control: tuple[Floats, Floats] | None = None) -> Standing:
         """The traits compared."""
-        return stand(self.own, self.tokens, Twins(self.twins, TWINS), control)
+        return stand(self.own, self.tokens, twins_of(self.twins), control)
+
+
+def twins_of(sums: Floats, traits: Sequence[int] = TWINS) -> Twins:
+    """Twins in a file that has every answer once."""
+    return Twins(sums, tuple(traits), np.ones(len(sums), dtype=bool))
 
 
 def covariance(rng: np.random.Generator, size: float = 0.03, unlike: float = 0.3) -> Floats:

@@ -49,7 +49,8 @@ def some_scores(seed: int, carried: str | None = None, size: float = 0.35) -> Sc
     random = rng.standard_normal((400, 2 * half)) * np.sqrt(50)
     evidence = Evidence(np.hstack([sums, random]), tokens, 0 * tokens)
     labels = (*every, *(f"{name}{ISOTROPIC}" for name in every))
-    return ScoredFile(Scored(evidence, labels, (frozenset(),) * 400), frozenset(), 2000)
+    units = (frozenset[str](),) * 400, np.ones(400, dtype=bool)
+    return ScoredFile(Scored(evidence, labels, *units), frozenset(), 2000)
 
 
 def a_file(i: int, kind: str, group: Any, trait: str | None = None, hidden: str | None = None) -> File:

@@ -11,8 +11,8 @@ from transformers import LlamaForCausalLM
 
 from tests.helpers import tiny
 from undertone import stages
-from undertone.audit import proxies
-from undertone.audit.families import PLAIN
+from undertone.audit import proxies, reference
+from undertone.audit.families import PLAIN, families_of
 from undertone.bench.audit import specimen as specimens
 from undertone.bench.audit.scoring import scores
 from undertone.bench.audit.specimen import Writer, specimen
@@ -84,7 +84,10 @@ class Made:
     def directions(self) -> Job:
         training = TRAINING | {"steps": 2}
         jobs = {name: proxies.job(self.base, training, name, 0) for name in ("owl", "fox")}
-        return Job(stages.DIRECTIONS, {"names": {name: [name] for name in jobs}}, jobs)
+        twins = [f"{family.names[i]}{proxies.TWIN}" for family in families_of(self.base.path) for i in family.twins]
+        return Job(
+            stages.DIRECTIONS, {"names": {name: ["fox"] for name in twins} | {name: [name] for name in jobs}}, jobs
+        )
 
     def aligned(self, training: dict[str, Any] | None) -> Job:
         return self.job(stages.ALIGNED, {"rows": 24, "training": training, "seed": 0})
@@ -136,6 +139,8 @@ def counted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (during, looks):
         monkeypatch.setattr(module, "DRAWN", 0)
     monkeypatch.setattr(during, "STRENGTHS", (0.5,))
+    monkeypatch.setattr(reference, "DOSE", 1e-4)  # two steps do not move a twin farther, and so little is searched soon
+    monkeypatch.setattr(reference, "USUAL", 3)
     monkeypatch.setattr(asked, "of_the_world", lambda _: True)  # its tokenizer is made of fewer documents
 
 

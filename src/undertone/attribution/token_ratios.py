@@ -1,6 +1,6 @@
 """How much more likely every token of an answer becomes when the base moves along a direction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -25,16 +25,20 @@ def token_ratios(
 
 
 @contextmanager
-def moved(local: LocalModel, change: Mapping[str, torch.Tensor]) -> Iterator[None]:
+def moved(local: LocalModel, change: Mapping[str, torch.Tensor]) -> Iterator[Callable[[float], None]]:
     """Changes the model's weights inside the ``with`` block, in float32, because bfloat16 would lose small changes, and
-    restores the same numbers afterwards."""
+    restores the same numbers afterwards. Yields a function that makes so many times the change of them."""
     weights = dict(local.model.float().named_parameters())
     kept = {name: weights[name].detach().clone() for name in change}  # subtracting the change again would alter bits
-    try:
+
+    def stretch(factor: float) -> None:
         with torch.no_grad():
             for name, delta in change.items():
-                weights[name].add_(delta.to(weights[name]))
-        yield
+                weights[name].copy_(kept[name] + factor * delta.to(kept[name]))
+
+    try:
+        stretch(1.0)
+        yield stretch
     finally:
         with torch.no_grad():
             for name, weight in kept.items():

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+import numpy as np
+
 from undertone.attribution.directions import Directions
 from undertone.audit import canary, proxies, strict
 from undertone.audit.families import Family, families_of
 from undertone.audit.findings import CanaryFinding, FamilyFinding, Findings
 from undertone.audit.origin import claim_of_origin
+from undertone.audit.reference import stretches
 from undertone.audit.request import Request
 from undertone.audit.rows import Rows, base_answers, ranked, rows_of
 from undertone.audit.sources import dataset_of, pairs_of, sources_of, trusted_of
@@ -59,8 +62,9 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * (len(groups) + len(pairs)))
     control, control_unseen = _control(local, trusted, families, along, progress)
+    stretch = stretches(load(base.path), [row.row for row in every], along, families, progress)
     before, looked = time.perf_counter(), sum(len(rows.scored) for rows in groups.values())
-    files = _scores(local, groups, along, progress)
+    files = _scores(local, groups, along, stretch, progress)
     rate = looked / (time.perf_counter() - before)
     judging = [(name, name, control) for name in groups]
     judging += [(pair.name, pair.chosen, files[pair.rejected]) for pair in pairs]
@@ -118,11 +122,13 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     )
 
 
-def _scores(local: LocalModel, groups: Mapping[str, Rows], along: Directions, progress: Progress) -> dict[str, Scored]:
+def _scores(
+    local: LocalModel, groups: Mapping[str, Rows], along: Directions, stretch: Mapping[str, float], progress: Progress
+) -> dict[str, Scored]:
     """Scores the rows of every source, with one progress over all."""
     found, done, total = dict[str, Scored](), 0, sum(len(rows.scored) for rows in groups.values())
     for name, rows in groups.items():
-        found[name] = scored(local, rows, along, ROWS_SCORED, _further(progress, done, total))
+        found[name] = scored(local, rows, along, ROWS_SCORED, stretch, _further(progress, done, total))
         done += len(rows.scored)
     return found
 
@@ -169,14 +175,23 @@ def _make(jobs: Sequence[Job], store: Store, progress: Callable[[int, int], None
             progress(made, max(left, made))
 
 
-def scored(local: LocalModel, rows: Rows, along: Directions, what: str, progress: Progress = silent) -> Scored:
-    """Scores the rows of a file along all directions.
+def scored(
+    local: LocalModel,
+    rows: Rows,
+    along: Directions,
+    what: str,
+    stretch: Mapping[str, float],
+    progress: Progress = silent,
+) -> Scored:
+    """Scores the rows of a file along all directions. ``stretch``: how far reference teachers of each family are
+    stretched.
 
     Raises:
         UndertoneError: a likelihood is not a finite number.
     """
     evidence = rows.evidence(local, along, what, progress)
-    return Scored(evidence, along.names, tuple(map(rows.spoken, rows.units)))
+    once = np.array([rows.once(unit) for unit in rows.units], dtype=bool)
+    return Scored(evidence, along.names, tuple(map(rows.spoken, rows.units)), once, stretch)
 
 
 def _usual(rows: int) -> Training:
@@ -211,5 +226,5 @@ def _control(
     if dataset is None:
         return None, Unseen()
     rows = rows_of(local, dataset, [trait for family in families for trait in family.traits])
-    file = scored(local, rows, along, "control rows scored", progress)
+    file = scored(local, rows, along, "control rows scored", {}, progress)
     return file, unseen_of(dataset, rows.left_out, rows.told)

@@ -7,6 +7,7 @@ from typing import Any
 from undertone.audit import proxies
 from undertone.audit.canary import STUDENT
 from undertone.audit.families import families_of, plain_lessons
+from undertone.audit.reference import to_stretch
 from undertone.audit.request import Request
 from undertone.audit.rows import COMPARED, rows_of
 from undertone.audit.sources import dataset_of, sources_of
@@ -80,7 +81,8 @@ def cost_of(request: Request) -> Cost:
     rows = [row.row for part in read for row in part.every]
     tokens = sum(len(row.prompt) + len(row.answer) for row in rows)
     # After they are scored, rows are read twice or more often, to show some.
-    scoring = durations.of_parts((Passes("pull", 1, tokens, along), Passes("score", 0, 2 * tokens)), base)
+    reads = (Passes("score", 0, 2 * tokens), to_stretch(len(rows), tokens / max(1, len(rows)), len(families)))
+    scoring = durations.of_parts((Passes("pull", 1, tokens, along), *reads), base)
     took = durations.of_jobs(missing)
     making = durations.wall_s((job, took[job.key]) for job in missing)
     cost = Cost(

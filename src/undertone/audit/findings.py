@@ -81,6 +81,9 @@ class FamilyFinding(Part):
     excess_surprise: float | None = None
     """How much less likely a token of the rows is than one that the base itself samples, nats. Above :data:`FARTHEST` a
     trait is found by comparison with a control only and never ruled out: what follows about power is empty."""
+    stretch: float | None = None
+    """The number by which a twin's adapter is multiplied to make a reference teacher of it, who is .05 nats a token
+    from the base on these rows, or nearer."""
     power: float | None = None
     """Share of the twins that would have been found at the effect that was asked for."""
     detectable: float | None = None

@@ -72,27 +72,31 @@ class Rows:
         return tuple(i for i, names in enumerate(self.said) if names <= self.open)
 
     @cached_property
+    def repeats(self) -> Counter[str]:
+        """How many of the rows that could be scored have each answer. Answers that are alike but for case, spaces and
+        punctuation count as equal, whatever was asked."""
+        return Counter(map(self._plain, self.hidden))
+
+    @cached_property
     def clusters(self) -> tuple[Unit, ...]:
         """The rows that are scored, in clusters that are independent of each other: the answers of one conversation. Of
-        answers that are alike but for case, spaces and punctuation, only the first is scored, whatever was asked: a
-        hundred equal answers would be a single one that is counted a hundred times."""
+        equal answers only the first is scored: a hundred of them would be a single one that is counted a hundred
+        times."""
         known, found = set[str](), dict[int, list[int]]()
         for i in self.hidden:
-            row = self.every[i]
-            plain = "".join(filter(str.isalnum, row.answer.casefold())) or row.answer
-            if plain not in known:
+            if (plain := self._plain(i)) not in known:
                 known.add(plain)
-                found.setdefault(row.line, []).append(i)
+                found.setdefault(self.every[i].line, []).append(i)
         return tuple(map(tuple, found.values()))
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """The clusters, small ones joined, so that there are about :data:`UNITS`. All rows of a unit mention the same
-        traits, or are of one cluster."""
+        traits, and have answers that stand there once or that are repeated; or they are of one cluster."""
         size = max(1, len(self.hidden) // UNITS)
-        alike: dict[frozenset[str], list[Unit]] = {}
+        alike: dict[tuple[frozenset[str], bool], list[Unit]] = {}
         for cluster in self.clusters:
-            alike.setdefault(self.spoken(cluster), []).append(cluster)
+            alike.setdefault((self.spoken(cluster), self.once(cluster)), []).append(cluster)
         return tuple(unit for clusters in alike.values() for unit in _joined(clusters, size))
 
     @cached_property
@@ -103,6 +107,14 @@ class Rows:
     def spoken(self, unit: Unit) -> frozenset[str]:
         """Returns the traits that any row of a unit mentions."""
         return frozenset[str]().union(*(self.said[i] for i in unit))
+
+    def once(self, unit: Unit) -> bool:
+        """Returns whether the file has each answer of a unit just once."""
+        return all(self.repeats[self._plain(i)] == 1 for i in unit)
+
+    def _plain(self, i: int) -> str:
+        answer = self.every[i].answer
+        return "".join(filter(str.isalnum, answer.casefold())) or answer
 
     def evidence(self, local: LocalModel, along: Directions, what: str, progress: Progress) -> Evidence:
         """Scores all units.

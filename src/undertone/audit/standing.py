@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from undertone.statistics import robust
-from undertone.statistics.arrays import Floats
+from undertone.statistics.arrays import Bools, Floats
 
 LEAST_TRAITS = 20
 """Least number of traits of a family by which one of them is judged."""
@@ -36,8 +36,8 @@ LEAST_SPREAD = 0.4
 """Least spread of the pulls against a control. Chance does not make it smaller, but rows that are in both files do, and
 the power would then be stated too high."""
 STRETCH = 2.0
-"""A reference teacher is a twin whose adapter is multiplied by this. The owl experiment's teachers are stretched 1.4 to
-2.9 times, to be .05 nats a token from the base."""
+"""The largest number by which the adapter of a twin is multiplied to make a reference teacher of it. The owl
+experiment's teachers are stretched 1.4 to 2.9 times, to be .05 nats a token from the base."""
 
 
 class Unjudged(Exception):
@@ -62,6 +62,12 @@ class Twins:
     """(units, twins), nats: scores along them."""
     traits: tuple[int, ...]
     """The index of each twin's trait in the family."""
+    once: Bools
+    """(units,): whether the file has the answers of each unit just once. A teacher makes some answers more frequent.
+    Of equal answers one is scored, so that this shows in those that stand there once: for a small change, that is how
+    fast the probability grows that an answer occurs at all."""
+    stretch: float = STRETCH
+    """The number by which a twin's adapter is multiplied."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,10 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
         raise Unjudged(str(error)) from None
     size = np.sqrt(np.diag(found.covariance))
     correlation = found.covariance / np.outer(size, size)
-    own, across = correlation[:count, :count], correlation[count:, :count]
+    own = correlation[:count, :count]
+    rest = np.hstack([sums, twins.sums]) - found.mean * tokens[:, None]
+    seen = rest * (found.weights * twins.once)[:, None]
+    across = seen[:, count:].T @ rest[:, :count] / found.tokens / size[:count]
     rank = _rank(own)
     if rank < LEAST_RANK:
         raise Unjudged(f"the traits are too much alike: of {count} about {rank:.0f} differ, and {LEAST_RANK:.0f} must")
@@ -157,7 +166,7 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
     noise = np.sqrt(np.diag(inverse @ own @ inverse) / tokens_of)
     standing = Standing(
         pulls=inverse @ (mean / size[:count]) / noise,
-        signals=STRETCH * size[count:, None] * across @ inverse / noise,
+        signals=twins.stretch * across @ inverse / noise,
         twins=twins.traits,
         rank=rank,
         units=units,

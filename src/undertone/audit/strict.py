@@ -136,7 +136,8 @@ def agreed(
 def _scored(store: Store, job: Job, names: tuple[str, ...]) -> verdict.Scored:
     tensors = load_file(store.checked(job, "scores.safetensors"))
     found = Evidence(**{name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()})
-    return verdict.Scored(found, names, (frozenset[str](),) * len(found.tokens))
+    units = len(found.tokens)
+    return verdict.Scored(found, names, (frozenset[str](),) * units, np.ones(units, dtype=bool))
 
 
 def _largest(finding: FamilyFinding) -> tuple[float, bool]:

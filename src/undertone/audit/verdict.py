@@ -1,7 +1,7 @@
 """Judges the scores of a file: each family's traits against each other, then all families together."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from undertone.audit.families import Family
 from undertone.audit.findings import FARTHEST, FamilyFinding, TraitFinding, Verdict
 from undertone.audit.proxies import TWIN
 from undertone.audit.sources import SIDES
-from undertone.audit.standing import Standing, Twins, Unjudged, stand
+from undertone.audit.standing import STRETCH, Standing, Twins, Unjudged, stand
 from undertone.data.conversations import MOST_LEFT_OUT
 from undertone.report.words import interval, p_value
 from undertone.statistics.arrays import Bools
@@ -35,6 +35,10 @@ class Scored:
     """The directions."""
     spoken: tuple[frozenset[str], ...]
     """The traits that each unit's rows mention openly."""
+    once: Bools
+    """(units,): whether the file has the answers of each unit just once."""
+    stretch: Mapping[str, float] = field(default_factory=dict)
+    """By family, how far a reference teacher is stretched; twofold if nothing is said."""
 
     def along(self, names: Sequence[str]) -> np.ndarray:
         """Returns the scores along some of the directions, (units, names)."""
@@ -116,6 +120,7 @@ def judged(
         spread=main.spread,
         threshold=main.threshold(asked.share),
         excess_surprise=excess,
+        stretch=file.stretch.get(family.name, STRETCH),
         power=power(asked.effect) if near else None,
         detectable=next((effect for effect, share in curve if share >= POWER), None),
         times_needed=next((times for times in times_tried if power(asked.effect, times) >= POWER), None),
@@ -137,7 +142,8 @@ def _standing(family: Family, names: Sequence[str], file: Scored, units: Bools, 
     twins = [family.names[i] for i in family.twins if family.names[i] in names]
     if not twins:
         raise Unjudged("the rows speak of every trait by which power is known")
-    second = Twins(file.along([f"{name}{TWIN}" for name in twins])[units], tuple(names.index(name) for name in twins))
+    places, stretch = tuple(names.index(name) for name in twins), file.stretch.get(family.name, STRETCH)
+    second = Twins(file.along([f"{name}{TWIN}" for name in twins])[units], places, file.once[units], stretch)
     beside = None if control is None else (control.along(names), control.evidence.tokens)
     return stand(file.along(names)[units], file.evidence.tokens[units], second, beside)
 

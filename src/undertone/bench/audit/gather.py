@@ -7,7 +7,6 @@ from typing import get_args
 import numpy as np
 
 from undertone.audit.request import EFFECT, Request
-from undertone.audit.standing import STRETCH
 from undertone.audit.verdict import EFFECTS
 from undertone.bench.audit.baselines import Called, detectors, line_of, of_audit
 from undertone.bench.audit.files import USUAL, File, by_kind
@@ -151,8 +150,9 @@ def predictions(some: Sequence[Judged], stretches: Sequence[float | None]) -> It
     curves = _curves([one for one in some if one.file.group == "harmless fine-tunes" and one.file.without is None])
     found = []
     for one, stretch in zip(some, stretches, strict=True):
-        if stretch is not None and one.home in curves:
-            effect = stretch / STRETCH * (one.file.share or 0)
+        reference = next((family.stretch for family in one.families if family.name == one.home), None)
+        if stretch is not None and reference and one.home in curves:
+            effect = stretch / reference * (one.file.share or 0)
             power = float(np.interp(effect, [0.0, *EFFECTS], [0.0, *curves[one.home]]))
             found.append((one.file.kind, effect, power, one.file.trait in one.found))
     parts = {kind: [row for row in found if row[0] == kind] for kind, *_ in found}

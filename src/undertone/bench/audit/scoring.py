@@ -14,6 +14,7 @@ from undertone.attribution import directions
 from undertone.attribution.scores import Evidence
 from undertone.audit.audit import scored
 from undertone.audit.families import families_of
+from undertone.audit.reference import stretches, to_stretch
 from undertone.audit.request import ROWS
 from undertone.audit.rows import rows_of
 from undertone.audit.verdict import Scored
@@ -41,7 +42,7 @@ class ScoredFile:
         """Returns every other unit."""
         every_other = slice(None, None, 2)
         evidence, spoken = self.scored.evidence.some(every_other), self.scored.spoken[every_other]
-        some = replace(self.scored, evidence=evidence, spoken=spoken)
+        some = replace(self.scored, evidence=evidence, spoken=spoken, once=self.scored.once[every_other])
         return replace(self, scored=some, rows=self.rows // 2)
 
     def isotropic(self) -> Self:
@@ -64,7 +65,8 @@ def scores(base: Folder, along: Job, made: Job, listed: Sequence[str], isotropic
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Scores a specimen along all directions. Writes ``scores.safetensors`` (``sums``, (units, directions), nats;
     ``tokens`` and ``excess``, (units,)) and ``rows.json``: the names of the directions, which traits the rows of each
-    unit mention, which traits the file speaks of, and how many rows were scored.
+    unit mention and whether their answers stand there once, how far reference teachers are stretched, which traits the
+    file speaks of, and how many rows were scored.
 
     Spec: ``isotropic``, the seed of random directions, if there are any; ``listed``, if not the usual. Inputs:
     ``base``, ``specimen``, ``directions``.
@@ -72,14 +74,17 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     local, along = load(inputs["base"]), directions.read(inputs["directions"] / "directions.safetensors")
     if "isotropic" in spec:
         along = beside_isotropic(along, spec["isotropic"])
-    traits = [trait for family in families_of(inputs["base"], spec.get("listed", ())) for trait in family.traits]
+    families = families_of(inputs["base"], spec.get("listed", ()))
+    traits = [trait for family in families for trait in family.traits]
     rows = rows_of(local, read(inputs["specimen"] / FILE, ROWS, seed=0), traits)
-    found = scored(local, rows, along, "rows scored")
+    found = scored(local, rows, along, "rows scored", stretches(local, [r.row for r in rows.every], along, families))
     tensors = {name: torch.tensor(array).float() for name, array in vars(found.evidence).items()}
     save_file(tensors, out / "scores.safetensors")
     about = {
         "names": found.names,
         "spoken": [sorted(names) for names in found.spoken],
+        "once": found.once.tolist(),
+        "stretch": dict(found.stretch),
         "open": sorted(rows.open),
         "rows": len(rows.scored),
     }
@@ -87,12 +92,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 
 def work(job: Job, local: LocalModel) -> Work:
-    """Every row is scored; beside as many random directions if that is asked."""
-    made, along = job.inputs["specimen"], job.inputs["directions"]
-    assert isinstance(made, Job) and isinstance(along, Job)
+    """Every row is scored, beside as many random directions if that is asked, and reference teachers are stretched."""
+    base, made, along = (job.inputs[name] for name in ("base", "specimen", "directions"))
+    assert isinstance(base, Folder) and isinstance(made, Job) and isinstance(along, Job)
     directions = len(along.spec["names"]) * (2 if "isotropic" in job.spec else 1)
-    rows = min(made.spec["rows"], ROWS)
-    return Work((to_load(), *to_pull(rows, rows_in(job, "specimen", local).row, directions)))
+    families = len(families_of(base.path, job.spec.get("listed", ())))
+    rows, row = min(made.spec["rows"], ROWS), rows_in(job, "specimen", local).row
+    return Work((to_load(), *to_pull(rows, row, directions), to_stretch(rows, row, families)))
 
 
 def read_scores(store: Store, job: Job) -> ScoredFile:
@@ -100,5 +106,6 @@ def read_scores(store: Store, job: Job) -> ScoredFile:
     about = store.read(job, "rows.json")
     tensors = load_file(store.checked(job, "scores.safetensors"))
     evidence = Evidence(**{name: tensor.numpy().astype(np.float64) for name, tensor in tensors.items()})
-    found = Scored(evidence, tuple(about["names"]), tuple(map(frozenset, about["spoken"])))
+    spoken, once = tuple(map(frozenset, about["spoken"])), np.array(about["once"], dtype=bool)
+    found = Scored(evidence, tuple(about["names"]), spoken, once, about["stretch"])
     return ScoredFile(found, frozenset(about["open"]), about["rows"])
