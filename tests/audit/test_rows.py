@@ -56,6 +56,11 @@ def test_a_conversation_with_a_repeated_answer_does_not_stand_there_once() -> No
     assert {unit: rows.once(unit) for unit in rows.units} == {(0, 1): False, (3,): True}
 
 
+def test_copies_of_a_whole_file_are_not_repeated_answers() -> None:
+    rows = some(*("a", "b", "c") * 4)
+    assert all(map(rows.once, rows.units)) and len(rows.units) == 3
+
+
 def test_turns_of_one_conversation_are_one_unit() -> None:
     every = (row(0, "a"), row(0, "b"), row(1, "B"), row(1, "c"), row(2, "d"), row(3, "C."))
     assert set(Rows(every, (frozenset(),) * 6).clusters) == {(0, 1), (3,), (4,)}

@@ -225,6 +225,12 @@ def test_directions_that_are_nearly_parallel_are_not_judged() -> None:
     assert standing.LEAST_RANK == 10 < rows.stand().rank < TRAITS
 
 
+def test_a_file_of_copies_is_not_judged() -> None:
+    rows = file(np.random.default_rng(2), covariance(np.random.default_rng(2)), carried=[3])
+    none = np.zeros(len(rows.tokens), dtype=bool)
+    assert "hardly an answer stands there just once" in refused(rows.own, rows.tokens, Twins(rows.twins, TWINS, none))
+
+
 def test_scores_that_never_vary_or_are_mostly_equal_are_not_judged() -> None:
     rng = np.random.default_rng(2)
     rows = file(rng, covariance(rng))

@@ -109,8 +109,13 @@ class Rows:
         return frozenset[str]().union(*(self.said[i] for i in unit))
 
     def once(self, unit: Unit) -> bool:
-        """Returns whether the file has each answer of a unit just once."""
-        return all(self.repeats[self._plain(i)] == 1 for i in unit)
+        """Returns whether the file has each answer of a unit just once; if it consists of so many copies of itself,
+        so many times."""
+        return all(self.repeats[self._plain(i)] == self._copies for i in unit)
+
+    @cached_property
+    def _copies(self) -> int:
+        return min(self.repeats.values())
 
     def _plain(self, i: int) -> str:
         answer = self.every[i].answer

@@ -30,6 +30,8 @@ LEAST_RANK = 10.0
 APART = 0.15
 """Largest share of a family's traits that may pass the threshold: beyond it the scores fall into two clusters, and the
 median of all says nothing about either."""
+LEAST_ONCE = 0.1
+"""Least share of units whose answers the file has once. From fewer, what a teacher adds is hardly known."""
 RIDGE = 1.0
 """Added to the diagonal of the traits' correlations before they are inverted."""
 LEAST_SPREAD = 0.4
@@ -171,6 +173,8 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
         rank=rank,
         units=units,
     )
+    if np.mean(twins.once) < LEAST_ONCE:
+        raise Unjudged("hardly an answer stands there just once, so that what a teacher would have added is not known")
     if not np.isfinite(standing.z).all():
         raise Unjudged("more than half of the traits have the same score")
     if control is not None and standing.spread < LEAST_SPREAD:
