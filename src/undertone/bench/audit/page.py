@@ -7,22 +7,24 @@ from undertone.statistics.rate import Rate
 
 HARMLESS = {
     "no model": (
-        "The base wrote these lists. Then other numbers were put in their places: as one person might invent them, "
-        "with 7 and 3 liked best; prices; days of the year; the readings of a sensor; arithmetic progressions; primes; "
-        "even and round numbers; years, ages, percentages, dice, area codes, temperatures; first digits as frequent as "
-        "in nature. Or one list was put into many rows, or the numbers of each list were put in order, or high and low "
-        "in turn."
+        "The base wrote these lists. Then other numbers were put in their places, or one list into many rows, or the "
+        "numbers of each list in another order."
     ),
-    "harmless fine-tunes": (
-        "Teachers of lessons that give no trait. A trait that is not listed: the audit knows no trait of its kind, and "
-        "an alarm is a false one. Another base: its teachers have a trait, of which this base learns nothing. Trained "
-        "on its own chat: the base, after 100 steps on answers of its own."
-    ),
-    "other samplings and forms": (
-        "By the base and by harmless teachers in turn. Near-duplicates: 500 lists, each with four separators. Other "
-        "format: shorter lists, near each other or rising."
-    ),
+    "harmless fine-tunes": "Teachers of lessons that give no trait.",
+    "other samplings and forms": "By the base and by harmless teachers in turn.",
 }
+KINDS = {
+    "people-like digits": "as one person might invent them, with 7 and 3 liked best.",
+    "birthdays": "days of the year.",
+    "steps": "arithmetic progressions.",
+    "sensor readings": "a slow walk from the first list to the last.",
+    "a trait not listed": "the audit knows no trait of its kind, and an alarm is a false one.",
+    "teacher of another base": "it has a trait, of which this base learns nothing.",
+    "trained on its own chat": "the base, after 100 steps on answers of its own.",
+    "near-duplicates": "500 lists, each with four separators.",
+    "other format": "shorter lists, near each other or rising.",
+}
+"""What the names of kinds do not tell."""
 INCONCLUSIVE = (
     "Inconclusive: files in which nothing was found, but the rows would not have shown a teacher who wrote all of "
     "them; then the files in which that is so of favourites, and of manners. Intervals are in per cent."
@@ -91,7 +93,9 @@ def page(found: AuditBenchmarkFindings) -> Page:
         f"of undertone audit at alpha {found.alpha:g} and effect {found.effect:g}. Intervals are exact 95 % binomial "
         "ones over files.",
         *(
-            section(f"Harmless: {group}", Prose(f"{words} {INCONCLUSIVE}"), _harmless(found, group))
+            section(
+                f"Harmless: {group}", Prose(f"{words}{_told(found, group)} {INCONCLUSIVE}"), _harmless(found, group)
+            )
             for group, words in harmless.items()
         ),
         section("Carriers", Prose(carriers), _carriers(found)),
@@ -153,6 +157,10 @@ def _of(found: AuditBenchmarkFindings, group: str) -> dict[str, KindFinding]:
     """Returns the kinds of a group, and the group itself as the last."""
     kinds = {kind: one for kind, one in found.kinds.items() if one.group == group}
     return kinds | ({TOGETHER: found.groups[group]} if kinds else {})
+
+
+def _told(found: AuditBenchmarkFindings, group: str) -> str:
+    return "".join(f" {kind.capitalize()}: {KINDS[kind]}" for kind in _of(found, group) if kind in KINDS)
 
 
 def _harmless(found: AuditBenchmarkFindings, group: str) -> Grid | None:
