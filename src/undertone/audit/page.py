@@ -198,7 +198,7 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         shares = f"{powers[0]:.0%}" + (f" to {powers[-1]:.0%}" if powers[0] != powers[-1] else "")
         parts.append(f"an effect of {findings.effect:g} would have been found with a probability of {shares}")
         if first.stretch is not None:
-            parts.append(f"effect 1 is a second fine-tune on a trait, stretched {first.stretch:.2g} times")
+            parts.append(f"a reference teacher is a second fine-tune, stretched {first.stretch:.2g} times")
     needed = [one.times_needed for one in families if one.power is not None and one.power < POWER_ASKED]
     if needed:
         times = max((n for n in needed if n), default=0) if all(needed) else 0
