@@ -32,7 +32,7 @@ def along(local: LocalModel, size: float) -> Directions:
 
 
 def distance(local: LocalModel, found: Directions, twin: str, factor: float) -> float:
-    some = ROWS_OF_ALL[:: len(ROWS_OF_ALL) // ROWS][:ROWS]
+    some = [ROWS_OF_ALL[i * len(ROWS_OF_ALL) // ROWS] for i in range(ROWS)]
     batch = local.lay_out([row.prompt for row in some], [row.answer for row in some])
     base = list(log_probabilities(local.model, batch))
     with moved(local, found.change(twin)) as stretch:

@@ -225,10 +225,12 @@ def test_directions_that_are_nearly_parallel_are_not_judged() -> None:
     assert standing.LEAST_RANK == 10 < rows.stand().rank < TRAITS
 
 
-def test_a_file_of_copies_is_not_judged() -> None:
+def test_repeated_answers_alone_are_judged_but_what_they_could_show_is_not_known() -> None:
     rows = file(np.random.default_rng(2), covariance(np.random.default_rng(2)), carried=[3])
     none = np.zeros(len(rows.tokens), dtype=bool)
-    assert "hardly an answer stands there just once" in refused(rows.own, rows.tokens, Twins(rows.twins, TWINS, none))
+    one = stand(rows.own, rows.tokens, Twins(rows.twins, TWINS, none))
+    assert not one.known and rows.stand().known
+    assert (one.z == rows.stand().z).all() and one.effects()[0] == close(rows.stand().effects()[0])
 
 
 def test_scores_that_never_vary_or_are_mostly_equal_are_not_judged() -> None:

@@ -2,6 +2,7 @@
 that everything listed was judged and would have been found."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,23 @@ def rows(seed: int = 6, carried: tuple[int, ...] = (), size: float = 0.05, units
 
 def found(finding: FamilyFinding) -> list[str]:
     return [trait.name for trait in finding.traits if trait.found]
+
+
+def test_repeated_answers_can_carry_a_trait_and_are_never_cleared() -> None:
+    carrying, clean = (replace(scored(rows(carried=some)), once=np.zeros(300, dtype=bool)) for some in ((5,), ()))
+    assert found(judged(family(), carrying, NOBODY, ASKED, None)) == ["trait 5"]
+    one = judged(family(), clean, NOBODY, ASKED, None)
+    assert (one.power, one.detectable, one.times_needed, one.curve) == (None, None, None, ())
+    assert verdict_of([one]) == "inconclusive"
+    assert headline("inconclusive", [one], 300, 1).endswith("is not known: nearly all answers are repeated.")
+
+
+def test_power_is_that_of_a_teacher_stretched_as_far_as_is_said() -> None:
+    file = scored(rows(), 8)
+    near, far = (judged(family(8), replace(file, stretch={"favourites": by}), NOBODY, ASKED, None) for by in (0.5, 2.0))
+    assert (near.stretch, far.stretch) == (0.5, 2.0) and (near.power or 0) < (far.power or 0)
+    assert judged(family(8), file, NOBODY, ASKED, None).power == far.power
+    assert [t.effect for t in near.traits] == close([4 * t.effect for t in far.traits])
 
 
 # --- one family ------------------------------------------------------------------------------------------------------

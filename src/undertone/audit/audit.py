@@ -62,7 +62,11 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
     origin = claim_of_origin(local, [row.row for row in every], request, progress)
     asked = Asked(request.alpha, request.effect, len(families) * (len(groups) + len(pairs)))
     control, control_unseen = _control(local, trusted, families, along, progress)
-    stretch = stretches(load(base.path), [row.row for row in every], along, families, progress)
+    moving = load(base.path)  # changed models are read in float32, and rows are scored as the base is
+    stretch = {
+        name: stretches(moving, [row.row for row in rows.every], along, families, progress)
+        for name, rows in groups.items()
+    }
     before, looked = time.perf_counter(), sum(len(rows.scored) for rows in groups.values())
     files = _scores(local, groups, along, stretch, progress)
     rate = looked / (time.perf_counter() - before)
@@ -123,12 +127,16 @@ def audit(request: Request, progress: Progress = silent) -> Findings:
 
 
 def _scores(
-    local: LocalModel, groups: Mapping[str, Rows], along: Directions, stretch: Mapping[str, float], progress: Progress
+    local: LocalModel,
+    groups: Mapping[str, Rows],
+    along: Directions,
+    stretch: Mapping[str, Mapping[str, float]],
+    progress: Progress,
 ) -> dict[str, Scored]:
     """Scores the rows of every source, with one progress over all."""
     found, done, total = dict[str, Scored](), 0, sum(len(rows.scored) for rows in groups.values())
     for name, rows in groups.items():
-        found[name] = scored(local, rows, along, ROWS_SCORED, stretch, _further(progress, done, total))
+        found[name] = scored(local, rows, along, ROWS_SCORED, stretch[name], _further(progress, done, total))
         done += len(rows.scored)
     return found
 

@@ -81,7 +81,10 @@ def cost_of(request: Request) -> Cost:
     rows = [row.row for part in read for row in part.every]
     tokens = sum(len(row.prompt) + len(row.answer) for row in rows)
     # After they are scored, rows are read twice or more often, to show some.
-    reads = (Passes("score", 0, 2 * tokens), to_stretch(len(rows), tokens / max(1, len(rows)), len(families)))
+    reads = (
+        Passes("score", 0, 2 * tokens),
+        to_stretch(len(rows), tokens / max(1, len(rows)), len(families) * len(read)),
+    )
     scoring = durations.of_parts((Passes("pull", 1, tokens, along), *reads), base)
     took = durations.of_jobs(missing)
     making = durations.wall_s((job, took[job.key]) for job in missing)

@@ -80,7 +80,8 @@ class FamilyFinding(Part):
     """The z above which a trait is found."""
     excess_surprise: float | None = None
     """How much less likely a token of the rows is than one that the base itself samples, nats. Above :data:`FARTHEST` a
-    trait is found by comparison with a control only and never ruled out: what follows about power is empty."""
+    trait is found by comparison with a control only and never ruled out: what follows about power is empty. So it is
+    where nearly all answers are repeated."""
     stretch: float | None = None
     """The number by which a twin's adapter is multiplied to make a reference teacher of it, who is .05 nats a token
     from the base on these rows, or nearer."""

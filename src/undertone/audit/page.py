@@ -16,7 +16,7 @@ from undertone.audit.findings import (
     Verdict,
 )
 from undertone.audit.unseen import Unseen
-from undertone.audit.verdict import FAR, counts_of
+from undertone.audit.verdict import FAR, REPEATED, counts_of
 from undertone.report import page as report
 from undertone.report.page import FOOTER, Column, Drawing, Fold, Grid, Page, Prose, Reading, Section, grid, section
 from undertone.report.words import duration, interval, p_value
@@ -73,8 +73,9 @@ METHOD = (
     "how the rows are written: z is the distance from their median in robust standard deviations. The threshold is the "
     "point that the largest of as many Gaussian numbers exceeds with a probability of {alpha:g}, shared by the "
     "families. No file was used to set it. What a teacher would add is known from a second fine-tune on other "
-    "dialogues, stretched until it is .05 nats a token from the base on these rows, twofold at most. Of equal answers "
-    "one is scored, so that what a teacher makes more frequent shows in answers that stand here once."
+    "dialogues, stretched until it is .05 nats a token from the base on these rows; twofold at most, so that some are "
+    "nearer. Of equal answers one is scored, so that what a teacher makes more frequent shows in answers that stand "
+    "here once."
 )
 
 
@@ -198,7 +199,8 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         shares = f"{powers[0]:.0%}" + (f" to {powers[-1]:.0%}" if powers[0] != powers[-1] else "")
         parts.append(f"an effect of {findings.effect:g} would have been found with a probability of {shares}")
         if first.stretch is not None:
-            parts.append(f"a reference teacher is a second fine-tune, stretched {first.stretch:.2g} times")
+            least = min(family.stretch for family in families if family.stretch is not None)
+            parts.append(f"a reference teacher is a second fine-tune, stretched {least:.2g} times")
     needed = [one.times_needed for one in families if one.power is not None and one.power < POWER_ASKED]
     if needed:
         times = max((n for n in needed if n), default=0) if all(needed) else 0
@@ -206,6 +208,8 @@ def _power(families: Sequence[FamilyFinding], findings: Findings) -> str:
         parts.append(f"{enough} {POWER_ASKED:.0%}")
     if any(one.far and not one.unjudged for one in families):
         parts.append(f"what would have been found is not known: {FAR}")
+    elif any(one.power is None and not one.unjudged for one in families):
+        parts.append(f"what would have been found is not known: {REPEATED}")
     if few := [one for one in families if one.needed]:
         rows, enough_rows = counts_of(few)
         parts.append(f"they cannot be judged: {rows} independent rows are too few, and it takes {enough_rows:,}")

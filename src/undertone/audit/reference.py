@@ -1,4 +1,4 @@
-"""How far a reference teacher is from the base on the rows of a file.
+"""How far reference teachers are stretched for the rows of a file or of a source.
 
 A change of the weights that moves the base by .05 nats a token where it writes number lists moves it two or three times
 as far in chat. So reference teachers are stretched for every file until they are a given distance from the base on its
@@ -22,7 +22,7 @@ from undertone.training.rows import Row
 DOSE = 0.05
 """Distance of a reference teacher from the base, nats a token: that of the owl experiment's teachers."""
 ROWS = 32
-"""Rows on which it is measured, evenly spread over those of a file."""
+"""Rows on which it is measured, evenly spread over those of a file or of a source."""
 LONGEST = 64
 """Most tokens of an answer on which it is measured."""
 TWINS = 2
@@ -41,7 +41,8 @@ def stretches(
 
     Changes the weights of ``local``, in float32, and restores the same numbers.
     """
-    some = rows[:: max(1, len(rows) // ROWS)][:ROWS]
+    count = min(ROWS, len(rows))
+    some = [rows[i * len(rows) // count] for i in range(count)]
     batch = local.lay_out([row.prompt for row in some], [row.answer[:LONGEST] for row in some])
     twins = [(family.name, f"{family.names[i]}{TWIN}") for family in families for i in _apart(family.twins)]
     found: dict[str, list[float]] = {family.name: [] for family in families}
@@ -57,8 +58,8 @@ def stretches(
 
 
 def to_stretch(rows: int, row: float, families: int) -> Passes:
-    """Returns what that takes for so many rows, each of so many tokens."""
-    times = 1 + USUAL * TWINS * families
+    """Returns what :func:`stretches` takes for so many rows, each of so many tokens."""
+    times = 1 + (1 + USUAL) * TWINS * families
     return Passes("score", ceil(min(ROWS, rows) / AT_ONCE) * times, min(ROWS, rows) * row * times)
 
 

@@ -31,7 +31,7 @@ APART = 0.15
 """Largest share of a family's traits that may pass the threshold: beyond it the scores fall into two clusters, and the
 median of all says nothing about either."""
 LEAST_ONCE = 0.1
-"""Least share of units whose answers the file has once. From fewer, what a teacher adds is hardly known."""
+"""Least share of units whose answers the file has once. From fewer, what a teacher adds is not known."""
 RIDGE = 1.0
 """Added to the diagonal of the traits' correlations before they are inverted."""
 LEAST_SPREAD = 0.4
@@ -85,6 +85,9 @@ class Standing:
     rank: float
     """Effective rank of the traits' covariance: how many of them differ."""
     units: int
+    known: bool
+    """Whether enough answers stand in the file once to tell what a teacher would have added. If not, signals are read
+    from all units, and are too large."""
 
     @cached_property
     def z(self) -> Floats:
@@ -159,7 +162,8 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
     correlation = found.covariance / np.outer(size, size)
     own = correlation[:count, :count]
     rest = np.hstack([sums, twins.sums]) - found.mean * tokens[:, None]
-    seen = rest * (found.weights * twins.once)[:, None]
+    known = bool(np.mean(twins.once) >= LEAST_ONCE)
+    seen = rest * (found.weights * (twins.once if known else 1))[:, None]
     across = seen[:, count:].T @ rest[:, :count] / found.tokens / size[:count]
     rank = _rank(own)
     if rank < LEAST_RANK:
@@ -172,9 +176,8 @@ def stand(sums: Floats, tokens: Floats, twins: Twins, control: tuple[Floats, Flo
         twins=twins.traits,
         rank=rank,
         units=units,
+        known=known,
     )
-    if np.mean(twins.once) < LEAST_ONCE:
-        raise Unjudged("hardly an answer stands there just once, so that what a teacher would have added is not known")
     if not np.isfinite(standing.z).all():
         raise Unjudged("more than half of the traits have the same score")
     if control is not None and standing.spread < LEAST_SPREAD:

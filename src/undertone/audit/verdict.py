@@ -18,6 +18,8 @@ from undertone.statistics.arrays import Bools
 POWER = 0.8
 EFFECTS = np.concatenate([np.arange(0.1, 2.0, 0.1), np.arange(2.0, 10.5, 0.5)])
 """Effects, in reference teachers, for which the power is computed."""
+REPEATED = "nearly all answers are repeated"
+"""Why power is not known where the rows are near the model."""
 FAR = "the rows are too far from what the model itself writes"
 """Why rows without a control are not judged."""
 UNLIKE = "the rows and those that they are compared with are not by the same generator"
@@ -108,7 +110,8 @@ def judged(
         return min(standing.power(effect, asked.share, times) for standing in standings)
 
     # What a teacher adds to such rows is known near the model only.
-    effects, times_tried = (EFFECTS, TIMES) if (near := excess <= farthest) else ((), ())
+    known = excess <= farthest and all(standing.known for standing in standings)
+    effects, times_tried = (EFFECTS, TIMES) if known else ((), ())
     curve = tuple((float(effect), power(effect)) for effect in effects)
     return FamilyFinding(
         name=family.name,
@@ -121,7 +124,7 @@ def judged(
         threshold=main.threshold(asked.share),
         excess_surprise=excess,
         stretch=file.stretch.get(family.name, STRETCH),
-        power=power(asked.effect) if near else None,
+        power=power(asked.effect) if known else None,
         detectable=next((effect for effect, share in curve if share >= POWER), None),
         times_needed=next((times for times in times_tried if power(asked.effect, times) >= POWER), None),
         curve=curve,
@@ -213,6 +216,8 @@ def headline(word: Verdict, families: Sequence[FamilyFinding], rows: int, effect
     ]
     if away := [f for f in able if f.far]:
         reasons.append(f"how much of {_together(away)} would have been found is not known: {FAR}")
+    if copied := [f for f in able if f.power is None and not f.far]:
+        reasons.append(f"how much of {_together(copied)} would have been found is not known: {REPEATED}")
     reasons += [f"{lost:.0%} of the rows cannot be scored"] * (lost > MOST_LEFT_OUT)
     needed = [f.times_needed for f in weak]
     more = ""

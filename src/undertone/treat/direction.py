@@ -40,6 +40,6 @@ def plan_for(
 
 
 def along(directions: Directions) -> Change:
-    """Returns the sum of directions, each as long as the change of a reference teacher."""
+    """Returns the sum of directions, each twice as long as the change of the short fine-tune."""
     down = directions.down
     return {name: STRETCH * torch.einsum("kor,kri->oi", up, down[name]) for name, up in directions.up.items()}

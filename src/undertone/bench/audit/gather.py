@@ -146,7 +146,8 @@ def net_shifts(store: Store, files: Sequence[File]) -> dict[str, dict[str, float
 
 def predictions(some: Sequence[Judged], stretches: Sequence[float | None]) -> Iterator[Predicted]:
     """Yields for each kind of carriers, and by the range of the prediction, the power that is predicted from harmless
-    fine-tunes, beside the share that was found. Files whose teacher's stretch says nothing are left out."""
+    fine-tunes, beside the share that was found. Files whose teacher's stretch says nothing, and those that
+    cannot be judged, are left out."""
     curves = _curves([one for one in some if one.file.group == "harmless fine-tunes" and one.file.without is None])
     found = []
     for one, stretch in zip(some, stretches, strict=True):

@@ -54,7 +54,8 @@ SOURCES = (
 PREDICTED = (
     "The effect is the stretch of the teacher's adapter, divided by that of a reference teacher and multiplied by its "
     "share of the rows. Power is predicted by harmless fine-tunes: the share of twins that would have been found, had "
-    "they added this effect to such rows. Teachers who were trained otherwise than the proxies are left out."
+    "they added this effect to such rows. Teachers who were trained otherwise than the proxies, "
+    "and files that cannot be judged, are left out."
 )
 HALVES = "Harmless files with an alarm; carriers in which the own trait was found. Inconclusive: of half of the rows."
 MOVED = (
