@@ -91,8 +91,8 @@ class Rows:
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
-        """The clusters, small ones joined, so that there are about :data:`UNITS`. All rows of a unit mention the same
-        traits, and have answers that stand there once or that are repeated; or they are of one cluster."""
+        """The clusters, small ones joined, so that there are about :data:`UNITS`. Clusters are joined only if they
+        mention the same traits, and if the file has the answers of all of them once, or of none."""
         size = max(1, len(self.hidden) // UNITS)
         alike: dict[tuple[frozenset[str], bool], list[Unit]] = {}
         for cluster in self.clusters:
@@ -109,8 +109,8 @@ class Rows:
         return frozenset[str]().union(*(self.said[i] for i in unit))
 
     def once(self, unit: Unit) -> bool:
-        """Returns whether the file has each answer of a unit just once; if it consists of so many copies of itself,
-        so many times."""
+        """Returns whether the file has each answer of a unit just once. A file may be there several times over: then
+        "once" is as often as the rarest of its answers."""
         return all(self.repeats[self._plain(i)] == self._copies for i in unit)
 
     @cached_property

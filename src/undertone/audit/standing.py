@@ -65,9 +65,9 @@ class Twins:
     traits: tuple[int, ...]
     """The index of each twin's trait in the family."""
     once: Bools
-    """(units,): whether the file has the answers of each unit just once. A teacher makes some answers more frequent.
-    Of equal answers one is scored, so that this shows in those that stand there once: for a small change, that is how
-    fast the probability grows that an answer occurs at all."""
+    """(units,): whether the file has the answers of each unit just once. A teacher makes some answers more frequent. Of
+    equal answers one is scored, so that only this counts: whether an answer occurs at all. For a small change, the
+    probability of that grows as fast as the answer is likely to occur exactly once."""
     stretch: float = STRETCH
     """The number by which a twin's adapter is multiplied."""
 

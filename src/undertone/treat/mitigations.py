@@ -85,7 +85,7 @@ class Steer(Spec):
 
     kind: Literal["steer"] = "steer"
     strength: float = Field(1.0, gt=0)
-    """Length of the move, in units of a reference teacher's change."""
+    """Length of the move, in units of twice the change of a trait's short fine-tune."""
     along: Literal["trait", "random"] = "trait"
     """The direction: that of the trait, or of another trait, which is not in the file."""
 

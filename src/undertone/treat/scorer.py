@@ -43,7 +43,7 @@ class Base:
 
     folder: Path
     direction: Change | None = None
-    """That of the traits to stop, as long as the change of a reference teacher."""
+    """That of the traits to stop, twice as long as the change of its short fine-tune."""
     other: Path | None = None
     """A model of another initialisation."""
 
