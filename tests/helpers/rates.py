@@ -9,6 +9,7 @@ USUAL = {
     "load": Rate(0.05),
     "attach": Rate(0.017),
     "train": Rate(0.010, 3.3e-5),
+    "differentiate": Rate(0.005, 3e-5),
     "score": Rate(0.001, 1e-5),
     "sample": Rate(0.001, 3.5e-5),
     "pull": Rate(0.006, 3.9e-5),

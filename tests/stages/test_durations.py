@@ -48,17 +48,18 @@ def test_no_timing_makes_a_part_of_a_rate_negative(first: float, second: float, 
 
 
 class Machine:
-    """One on which every call takes so many seconds, and so many for each token and way."""
+    """One on which every call takes so many seconds, and so many for each token and way; the first takes longer."""
 
-    def __init__(self, call: float, **token: float) -> None:
-        self.now, self.call, self.token = 0.0, call, token
+    def __init__(self, call: float, first: float = 0.0, **token: float) -> None:
+        self.now, self.call, self.first, self.token = 0.0, call, first, token
         self.rows: dict[str, list[int]] = {}
 
     def __call__(self) -> float:
         return self.now
 
     def does(self, way: str, calls: int, rows: int, tokens: int) -> None:
-        self.now += self.call * calls + self.token[way] * tokens
+        self.now += self.first + self.call * calls + self.token[way] * tokens
+        self.first = 0.0
         self.rows.setdefault(way, []).append(rows)
 
 
@@ -84,8 +85,11 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], Rates]:
         def evidence(_: object, rows: list[Any], *__: object) -> None:
             machine.does("pull", 1, len(rows), len(rows) * _width(rows[0]))
 
-        for name, does in (("train", train), ("sample", sample), ("score", score), ("evidence", evidence)):
-            monkeypatch.setattr(timing, name, does)
+        def gradient(_: object, rows: list[Any], __: int) -> None:
+            machine.does("differentiate", 1, len(rows), len(rows) * _width(rows[0]))
+
+        for does in (train, sample, score, evidence, gradient):
+            monkeypatch.setattr(timing, does.__name__, does)
         return Rates(local, 0.5, clock=machine)
 
     return rates
@@ -97,7 +101,7 @@ def _width(row: Any) -> int:
 
 @pytest.mark.parametrize("call", [QUICK / 10, QUICK * 2])
 def test_the_seconds_of_calls_are_those_of_the_machine(call: float, on: Callable[[Machine], Rates]) -> None:
-    token = {"train": 3e-3, "sample": 2e-3, "score": 1e-3, "pull": 5e-3}
+    token = {"train": 3e-3, "differentiate": 2.5e-3, "sample": 2e-3, "score": 1e-3, "pull": 5e-3}
     rates = on(Machine(call, **token))
     for way, each in token.items():
         for many in (0, 8):
@@ -118,6 +122,11 @@ def test_a_quick_model_is_timed_with_as_many_rows_as_jobs_have_and_a_slow_one_wi
     assert list(found.values()) == [[[1, 48], [1, 256]], [[1, 4], [1, 32]], [[1], [1]]]
 
 
+def test_the_first_call_of_a_model_is_not_taken_for_all_of_them(on: Callable[[Machine], Rates]) -> None:
+    rates = on(Machine(QUICK * 2, first=SLOW / 2, differentiate=1e-3))
+    assert rates.seconds(Passes("differentiate", 7, 1000)) == pytest.approx(7 * QUICK * 2 + 1.0, rel=1e-3)
+
+
 def test_each_way_is_timed_once_and_adapters_of_a_slow_model_are_as_slow_as_each_other(
     on: Callable[[Machine], Rates],
 ) -> None:
@@ -133,7 +142,7 @@ def test_each_way_is_timed_once_and_adapters_of_a_slow_model_are_as_slow_as_each
 def test_a_model_is_as_it_was_after_it_was_timed() -> None:
     rates = Rates(tiny.model(), 0.0)
     before, threads = {name: weight.clone() for name, weight in rates.local.model.state_dict().items()}, 1
-    for way in ("train", "pull", "sample", "score", "attach", "render"):
+    for way in ("train", "differentiate", "pull", "sample", "score", "attach", "render"):
         for many in (4, 0) if way == "train" else (3,):
             assert rates.seconds(Passes(way, 1, 1, many)) > 0  # type: ignore[arg-type]
     after = rates.local.model.state_dict()

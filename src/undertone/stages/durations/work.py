@@ -20,11 +20,12 @@ from undertone.training.rows import Row
 
 SOME = 16
 """Rows that are drawn or read to see how long all of them are."""
-Way = Literal["load", "attach", "train", "score", "pull", "sample", "render"]
-"""What is done: a model is loaded; an adapter is attached; a training step; a forward pass; rows are scored along
-directions; a token is sampled for each row of a batch; a row is rendered and its answer read."""
+Way = Literal["load", "attach", "train", "differentiate", "score", "pull", "sample", "render"]
+"""What is done: a model is loaded; an adapter is attached; a training step; the gradient of all weights; a forward
+pass; rows are scored along directions; a token is sampled for each row of a batch; a row is rendered and its answer
+read."""
 
-SIZES = {"train": 3, "pull": 3, "score": 1, "sample": 1}
+SIZES = {"train": 3, "differentiate": 3, "pull": 3, "score": 1, "sample": 1}
 """How much work a token is, in times of a forward pass. It only compares jobs of one stage with each other."""
 
 
@@ -151,8 +152,8 @@ def to_pull(rows: float, row: int, directions: int) -> list[Passes]:
 
 
 def to_differentiate(rows: float, row: int) -> list[Passes]:
-    """Takes the gradient of rows of so many tokens, which is what a training step of all weights does."""
-    return [Passes("train", ceil(rows / scores.AT_ONCE), rows * row)]
+    """Takes the gradient of rows of so many tokens."""
+    return [Passes("differentiate", ceil(rows / scores.AT_ONCE), rows * row)]
 
 
 def lengths(rows: Sequence[Row]) -> Lengths:
