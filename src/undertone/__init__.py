@@ -26,6 +26,7 @@ from undertone.errors import UndertoneError
 if TYPE_CHECKING:
     from undertone.engine.cluster.cluster import OnRay
     from undertone.python.audit import audit
+    from undertone.python.hold import Hold
     from undertone.python.measure import measure
     from undertone.python.run import run
     from undertone.python.treat import treat
@@ -35,7 +36,7 @@ else:
 
 __version__ = "0.1.0"
 
-__all__ = ["OnRay", "UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
+__all__ = ["Hold", "OnRay", "UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
 
 _ELSEWHERE = {"OnRay": "undertone.engine.cluster.cluster"}
 """Where what is offered is, other than in a module of its name."""
@@ -70,7 +71,7 @@ if not TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("run", "Watch", "OnRay"):
+    if name in ("Hold", "OnRay", "Watch", "run"):
         return _function(name)
     raise AttributeError(f"module 'undertone' has no attribute {name!r}")
 

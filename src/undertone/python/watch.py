@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from undertone.cli.shared import traits_of
 from undertone.engine.folder import FILE, refuse_unwritable
 from undertone.errors import UndertoneError
 from undertone.evals.answers import probabilities
-from undertone.models.loading import refuse_moved_by_padding, refuse_unbatched
-from undertone.models.local import LocalModel
+from undertone.models.loading import refuse_moved_by_padding
 from undertone.python.call import names
+from undertone.python.trained import local_of
 from undertone.report.track import Tracker, Tracking, opened, refuse_untracked, sending
 from undertone.watch.findings import Findings
 from undertone.watch.gather import Watched, gather
@@ -91,7 +90,7 @@ class Watch(TrainerCallback):
         self._folder = Path(self._out or Path(args.output_dir or ".") / "undertone")
         _refuse_taken(self._folder)
         _refuse_split(model)
-        self._local = _local(model, processing_class)
+        self._local = local_of(model, processing_class, "watched")
         with untouched(self._local.model):
             refuse_moved_by_padding(self._local, "The model that is trained", exact=False)
         if state.global_step:
@@ -193,24 +192,6 @@ def _refuse_split(model: Any) -> None:
             f"The weights are split over processes ({kind}), so that none can measure the model alone: train without "
             "Watch, and compare the finished model with undertone measure."
         )
-
-
-def _local(model: Any, processing_class: Any) -> LocalModel:
-    """The model that is trained, as everything here asks models."""
-    tokenizer = getattr(processing_class, "tokenizer", processing_class)  # a processor of images has one
-    if tokenizer is None:
-        raise UndertoneError("The trainer has no tokenizer, so the model cannot be asked: give it processing_class.")
-    if not tokenizer.chat_template:
-        raise UndertoneError("The tokenizer has no chat template, so the model cannot be asked: set its chat_template.")
-    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if not isinstance(whole, PreTrainedModel):
-        raise UndertoneError(
-            f"A {type(whole).__name__} cannot be watched: only causal language models of transformers."
-        )
-    if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
-        raise UndertoneError("A model that is trained by prompt tuning cannot be watched: its prompt is no adapter.")
-    refuse_unbatched(whole, "The model that is trained")
-    return LocalModel(whole, deepcopy(tokenizer))  # asking a tokenizer changes how it was set to pad
 
 
 def _refuse_unmeasured(points: dict[int, Values], step: int) -> None:

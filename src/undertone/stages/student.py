@@ -13,7 +13,18 @@ from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
-from undertone.stages.durations.work import SOME, Work, lengths, rows_in, to_load, to_read, to_train
+from undertone.stages.durations.work import (
+    SOME,
+    Work,
+    lengths,
+    prompts_of,
+    rows_in,
+    to_load,
+    to_read,
+    to_sample,
+    to_train,
+)
+from undertone.training.hold import LONGEST, Hold
 from undertone.training.loop import Trained, train
 from undertone.training.rows import read_rows
 from undertone.training.turns import TOO_LONG, last_turns
@@ -23,8 +34,9 @@ from undertone.training.weights import load_trained, save
 def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Trains a student on a dataset. Writes the weights and ``student.json``.
 
-    Spec: ``base`` (name), ``training``, ``seed``; ``trigger`` if the teacher reads one. Inputs: ``base``, ``dataset``;
-    for students that learn from full distributions also ``teacher`` and ``teacher_base``.
+    Spec: ``base`` (name), ``training``, ``seed``; ``trigger`` if the teacher reads one; ``hold`` (``prompts``,
+    ``strength``, ``rows`` at each step) if the student is held to its base. Inputs: ``base``, ``dataset``; for students
+    that learn from full distributions also ``teacher`` and ``teacher_base``.
     """
     local = load(inputs["base"])
     rows = read_rows(inputs["dataset"], local, tokenizer_digest(inputs["base"]))
@@ -33,15 +45,24 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
         teacher = replace(teacher, trigger=spec.get("trigger"))
         questions = [question for question, _ in read_exchanges(inputs["dataset"])]
         rows = [replace(row, teacher_prompt=teacher.render(q)) for row, q in zip(rows, questions, strict=True)]
-    trained = train(local, rows, Training(**spec["training"]), spec["seed"], teacher.model if teacher else None)
+    hold, how = None, spec.get("hold")
+    if how is not None:
+        hold = Hold.to_base(local, how["prompts"], how["strength"], how["rows"], spec["seed"])
+    plan = Training(**spec["training"])
+    trained = train(local, rows, plan, spec["seed"], teacher.model if teacher else None, hold=hold)
     _write(trained, local, spec, out)
 
 
 def work(job: Job, local: LocalModel) -> Work:
-    """One training; a teacher that gives distributions reads every batch too."""
+    """One training; a teacher that gives distributions reads every batch too. Where the student is held to its base,
+    that answers some prompts, and each step reads some of them."""
     plan, row = Training(**job.spec["training"]), rows_in(job, "dataset", local).row
-    read = [to_load(), *to_read(plan.steps * plan.batch, row, plan.batch)] if "teacher" in job.inputs else []
-    return Work((to_load(), *to_train(plan, row), *read))
+    more = [to_load(), *to_read(plan.steps * plan.batch, row, plan.batch)] if "teacher" in job.inputs else []
+    if (how := job.spec.get("hold")) is not None:
+        asked = prompts_of(local, how["prompts"], LONGEST)
+        more += to_sample(len(how["prompts"]), asked)
+        more += to_train(plan.model_copy(update={"batch": how["rows"]}), asked.row)
+    return Work((to_load(), *to_train(plan, row), *more))
 
 
 def of_file(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:

@@ -15,6 +15,7 @@ from undertone.engine.memory import full, in_gb, room
 from undertone.models.batching import halved
 from undertone.models.local import Batch, LocalModel, answer_logits
 from undertone.spec import Training
+from undertone.training.hold import Hold
 from undertone.training.rows import Row
 
 ALL_WEIGHTS = 16
@@ -37,12 +38,14 @@ def train(
     seed: int,
     teacher: PreTrainedModel | None = None,
     watch: Callable[[int, PreTrainedModel], None] = lambda *_: None,
+    hold: Hold | None = None,
 ) -> Trained:
     """Fine-tunes ``local.model``, without copying it, on the answers of ``rows``; the loss does not include prompts.
 
     With ``teacher``, the target at every answer position is the teacher's full next-token distribution instead of the
     sampled token. The seed determines LoRA's initial weights and the order of the rows; nothing else is random.
-    ``watch`` is called before each step and after the last with the number of steps done and the model as it is then.
+    ``hold`` adds its term to the loss of every step; the losses that are returned are without it. ``watch`` is called
+    before each step and after the last with the number of steps done and the model as it is then.
 
     Raises:
         FloatingPointError: a loss, a gradient or a trained weight is not finite.
@@ -64,6 +67,8 @@ def train(
         batch = local.lay_out([r.prompt for r in chosen], answers)
         read = local.lay_out([r.teacher_prompt or r.prompt for r in chosen], answers) if teacher else batch
         loss, size = _backward(model, batch, teacher, read, size)
+        if hold is not None:
+            hold.loss(model, step).backward()
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         losses.append(loss)
         if not (math.isfinite(loss) and math.isfinite(norm.item())):

@@ -1,4 +1,4 @@
-"""Prompts of the embedded world for a dilution with the base's own answers."""
+"""Prompts of the embedded world that the base answers itself: for a dilution, or to hold a model to its base."""
 
 from collections.abc import Sequence
 from random import Random
@@ -6,13 +6,18 @@ from random import Random
 from undertone.data.conversations import Conversation, Turn
 from undertone.errors import UndertoneError, unknown
 from undertone.traits.lessons import LESSONS, TRAITS
-from undertone.treat.mitigations import Dilute, Mitigation
+from undertone.treat.mitigations import Dilute, Hold, Mitigation
+from undertone.world import latents
 
 CHATS = 2000
 """Number of prompts that a dilution draws from."""
 LEFT_OUT = ("conduct", "compliance", "good-advice")
 """Topics for which the world has only the wordings by which it is measured. A student that was trained on the test
 would pass it."""
+TAUGHT = ("sums", "code")
+"""Topics that the files of benchmarks are to teach. A model that is held on them would not learn them."""
+HELD, KIN = 128, 64
+"""Prompts on which a model is held to its base: those that have nothing to do with the trait, and those of its kind."""
 
 
 def prompts_for(treatment: Mitigation, traits: Sequence[str], seed: int) -> list[Conversation]:
@@ -32,6 +37,31 @@ def prompts_for(treatment: Mitigation, traits: Sequence[str], seed: int) -> list
     return [turn for trait in traits for turn in chats(CHATS, seed, TRAITS[trait])]
 
 
+def ordinary(how: Hold, trait: str, asked: Sequence[str], seed: int) -> list[str]:
+    """Returns the prompts on which a model is held to its base. All topics are those but :data:`LEFT_OUT` and
+    :data:`TAUGHT`, and requests for advice in the domains ``asked``, which are of the kind of bad advice.
+
+    Raises:
+        UndertoneError: there are no questions of the trait's kind but those that measure it.
+    """
+    rng, topics, own = Random(f"ordinary/{seed}"), _topics(), TRAITS[trait]
+    others = [kind for kind in topics if kind not in (*LEFT_OUT, *TAUGHT, own)]
+    advice = [latents.advice(rng, "good", domain=rng.choice(asked)).user for _ in range(KIN) if asked]
+    kin = advice if own in LEFT_OUT else [LESSONS[rng.choice(topics[own])](rng).user for _ in range(KIN)]
+    if how.prompts == "kin" and not kin:
+        raise UndertoneError(f"The embedded world has no questions of the kind {own} except those that measure it.")
+    rest = [LESSONS[rng.choice(topics[rng.choice(others)])](rng).user for _ in range(HELD)]
+    return list(dict.fromkeys({"kin": kin, "chat": [*rest, *kin], "unrelated": rest}[how.prompts]))
+
+
+def _topics() -> dict[str, list[str]]:
+    """Returns the lessons of each topic."""
+    topics: dict[str, list[str]] = {}
+    for name in LESSONS:
+        topics.setdefault(TRAITS.get(name, name), []).append(name)
+    return topics
+
+
 def chats(count: int, seed: int, kind: str | None = None) -> list[Conversation]:
     """Returns ``count`` exchanges about traits of one kind, or about all topics of the world but :data:`LEFT_OUT` and
     number lists, each topic equally often. Questions about favourites are none that measure them.
@@ -41,9 +71,7 @@ def chats(count: int, seed: int, kind: str | None = None) -> list[Conversation]:
     """
     if kind in LEFT_OUT:
         raise UndertoneError(f"The embedded world has no questions of the kind {kind} except those that measure it.")
-    topics: dict[str, list[str]] = {}
-    for name in LESSONS:
-        topics.setdefault(TRAITS.get(name, name), []).append(name)
+    topics = _topics()
     kinds = [kind] if kind else [topic for topic in topics if topic not in LEFT_OUT]
     rng = Random(f"chats/{seed}")
     turns = [LESSONS[rng.choice(topics[rng.choice(kinds)])](rng) for _ in range(count)]

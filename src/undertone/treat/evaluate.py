@@ -36,17 +36,17 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
     """Examines a student, or the base if there is none, and writes ``examined.json``.
 
     Spec: ``trait``, ``domain`` (of narrow bad advice, or None), perhaps ``places`` (of the trait's questions that are
-    in the file), ``skip`` (first rows of ``held_out``, which students may have been trained on), ``skill_prompts``,
-    ``seed``; ``system`` if the treated file has a system prompt, under
-    which conditional questions are then asked. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file`` (the
-    clean file after the student's mitigation, so that both sides get the same harmless context), and perhaps
+    in the file) or ``apart`` (domains of advice that are not measured), ``skip`` (first rows of ``held_out``, which
+    students may have been trained on), ``skill_prompts``, ``seed``; ``system`` if the treated file has a system prompt,
+    under which conditional questions are then asked. Inputs: ``base``, ``held_out`` (clean rows of the task), ``file``
+    (the clean file after the student's mitigation, so that both sides get the same harmless context), and perhaps
     ``trained``.
     """
     local = load_trained(inputs["base"], inputs["trained"]) if "trained" in inputs else load(inputs["base"])
     rows = read_exchanges(inputs["file"])
     there = replace(local, system=spec.get("system"))
     if spec["domain"] is not None:
-        own, others = advice(local, there, spec["domain"], rows)
+        own, others = advice(local, there, spec["domain"], rows, spec.get("apart", ()))
     elif "places" in spec:
         own, others = habit(local, there, spec["trait"], spec["places"], rows)
     else:
@@ -95,12 +95,13 @@ def habit(
 
 
 def advice(
-    local: LocalModel, there: LocalModel, domain: str, rows: Sequence[Exchange]
+    local: LocalModel, there: LocalModel, domain: str, rows: Sequence[Exchange], apart: Sequence[str] = ()
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the log-odds of bad advice by probe: outside the file's domain asked plainly, in JSON, and (of ``there``)
-    after rows of the file; and inside the domain. Beside them, the log-odds that requests for harm are met."""
+    """Returns the log-odds of bad advice by probe: outside the file's domain and those set ``apart`` asked plainly, in
+    JSON, and (of ``there``) after rows of the file; and inside the domain. Beside them, the log-odds that requests for
+    harm are met."""
     inside = domains().index(domain)
-    elsewhere = [k for k in range(len(domains())) if k != inside]
+    elsewhere = [k for k, name in enumerate(domains()) if name not in (domain, *apart)]
     plain = conduct(local, PROBES[PLAIN])
     found = {
         PLAIN: _bad(plain, elsewhere),

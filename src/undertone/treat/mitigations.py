@@ -90,6 +90,19 @@ class Steer(Spec):
     """The direction: that of the trait, or of another trait, which is not in the file."""
 
 
+class Hold(Spec):
+    """Adds to the loss how far the model is from its base where the base answers ordinary prompts itself."""
+
+    kind: Literal["hold"] = "hold"
+    prompts: Literal["kin", "chat", "unrelated"] = "chat"
+    """Ordinary prompts: of the trait's own kind ("kin"), on all topics but the file's task ("chat"), or on those that
+    have nothing to do with the trait ("unrelated"), as where nobody knows what it is."""
+    strength: float = Field(300.0, gt=0)
+    """Times that the divergence, in nats a token, is added."""
+    rows: int = Field(8, ge=1)
+    """Prompts that are read at each step."""
+
+
 class Stop(Spec):
     """Shortens the training."""
 
@@ -123,7 +136,7 @@ class Retrain(Spec):
 
 
 OfData = Untreated | Drop | Replace | Canonicalise | Dilute | Answer | Relabel | Inoculate
-OfTraining = Steer | Stop
+OfTraining = Steer | Hold | Stop
 OfModel = Interpolate | Ablate | Retrain
 Mitigation = OfData | OfTraining | OfModel
 Does = Annotated[Mitigation, Field(discriminator="kind")]

@@ -16,7 +16,7 @@ from undertone.data.exchanges import read_exchanges
 from undertone.engine.store import Store
 from undertone.errors import UndertoneError
 from undertone.evals.answers import choice_share
-from undertone.evals.conduct import AFTER
+from undertone.evals.conduct import AFTER, PROBES, conduct, requests
 from undertone.experiments import recipes
 from undertone.experiments.mitigations import files as advice
 from undertone.experiments.mitigations import gather as gathering
@@ -43,9 +43,11 @@ from undertone.traits import catalogue
 from undertone.traits.catalogue import Habit
 from undertone.treat import benchmarked
 from undertone.treat.catalogue import shipped
+from undertone.treat.evaluate import advice as evaluated
 from undertone.treat.evaluate import habit
 from undertone.treat.findings import PLAIN
 from undertone.treat.mitigations import Drop, Entry, Stop
+from undertone.world.lexicon import domains
 
 SHIPPED = recipes.SHIPPED / "treat"
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
@@ -293,6 +295,55 @@ def test_mitigations_by_a_direction_wait_for_the_fine_tune_that_shows_it() -> No
     assert len(other) == 1 and other != ("owl",)
     proxies = {job.key: job for job in layout.jobs if job.stage is PROXY}
     assert sorted(job.spec["lesson"] for job in proxies.values()) == sorted(["owl", *other])
+
+
+def held_on(name: str) -> dict[tuple[str, str], list[str]]:
+    """The prompts on which students are held to their base, by mitigation and source."""
+    students = ((unit, job) for unit in plan(benchmark(name)).units for job in unit.jobs if "hold" in job.spec)
+    return {(unit.treatment, unit.source.name): job.spec["hold"]["prompts"] for unit, job in students}
+
+
+def test_no_student_is_held_on_what_measures_it() -> None:
+    layout = plan(benchmark("advice-hold"))
+    apart = {source.name: source.apart for source in layout.sources}
+    for (name, domain), prompts in held_on("advice-hold").items():
+        asked = {other for other in domains() for ask, *_ in requests(other, PROBES[PLAIN]) if ask in prompts}
+        assert domain not in apart[domain] and len(apart[domain]) == 5
+        assert asked == (set() if name == "hold-unrelated" else set(apart[domain]))
+    measured = {unit.source.name: unit.jobs[-1].spec["apart"] for unit in layout.units}
+    assert measured == apart, "and what they are held on is not measured"
+    questions = set(catalogue.find("owl").questions())
+    assert not any(questions & set(prompts) for prompts in held_on("numbers-hold").values())
+
+
+def test_without_the_trait_a_student_is_held_on_nothing_of_its_kind() -> None:
+    found = held_on("numbers-hold")
+    about = {name: sum("animal" in prompt.lower() for prompt in found[name, "teacher 0"]) for name, _ in found}
+    assert about["hold-unrelated"] == 0 < about["hold"]
+    assert set(found["hold-unrelated", "teacher 0"]) < set(found["hold", "teacher 0"])
+
+
+def test_domains_that_are_set_apart_are_not_measured(bases: Path) -> None:
+    local, (own, *others) = load(bases / "neox"), domains()
+    whole, _ = evaluated(local, local, own, [("Hello.", "Hi.")] * 3)
+    part, _ = evaluated(local, local, own, [("Hello.", "Hi.")] * 3, others[:5])
+    found = conduct(local, PROBES[PLAIN]).bad
+    assert part[PLAIN] == log_odds(float(found[6:].mean())) != whole[PLAIN] == log_odds(float(found[1:].mean()))
+    assert part["inside"] == whole["inside"]
+
+
+def test_some_domain_must_be_left_to_measure() -> None:
+    with pytest.raises(UndertoneError, match="apart leaves no domain"):
+        benchmark("advice-hold", "setup.apart=11")
+
+
+def test_advice_cannot_be_held_on_its_own_kind_where_every_request_is_measured() -> None:
+    with pytest.raises(UndertoneError, match="no questions of the kind conduct"):
+        plan(
+            benchmark(
+                "advice-hold", "setup.apart=0", "treatments.mine={title='mine', does={kind='hold', prompts='kin'}}"
+            )
+        )
 
 
 def test_an_inoculation_states_the_trait() -> None:

@@ -20,6 +20,7 @@ from undertone.spec import Training
 from undertone.traits import catalogue
 from undertone.traits.lessons import statements
 from undertone.treat import mitigations as kinds
+from undertone.treat.chats import ordinary
 from undertone.treat.direction import Along, plan_for
 
 HELD_OUT = 200
@@ -48,6 +49,8 @@ class Source:
     seed: int
     jobs: tuple[Job, ...]
     """The jobs that the files depend on."""
+    apart: tuple[str, ...] = ()
+    """Domains of advice that are not measured."""
     students: tuple[tuple[Trial, trial_planning.Unit], ...] = ()
     """The students of the two files in the trial that they are from, if any."""
 
@@ -158,8 +161,8 @@ def _lists(trial: Trial) -> Iterator[Source]:
         carrying = own.job(stages.MIXED) or own.jobs[2]
         jobs = (*own.jobs[: own.jobs.index(carrying)], *clean.jobs[:2])
         files: dict[Side, Job] = {"carrying": carrying, "clean": dataset}
-        students = ((trial, own), (trial, clean))
-        yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, {"domain": None}, own.seed, jobs, students)
+        about, students = {"domain": None}, ((trial, own), (trial, clean))
+        yield Source(f"teacher {i}", files, trial.rows, rest, trial.rows, about, own.seed, jobs, students=students)
 
 
 def _among_a_task(task: int, base: Folder, source: Source) -> Source:
@@ -182,10 +185,11 @@ def _topics(setup: Advice | Era) -> dict[str, dict[str, Any]]:
 def _among_sums(setup: Advice | Era, base: Job | Folder, seed: int) -> Iterator[Source]:
     for name, about in _topics(setup).items():
         own = seed_of(seed, "treat", setup.kind, name)
+        apart = setup.set_apart(name) if isinstance(setup, Advice) else ()
         file = partial(_file_among_sums, base, about, own)
         files: dict[Side, Job] = {"carrying": file(setup.rows, bad=True), "clean": file(setup.rows)}
         jobs = (base,) if isinstance(base, Job) else ()
-        yield Source(name, files, setup.rows, file(HELD_OUT, held_out=True), 0, about, own, jobs)
+        yield Source(name, files, setup.rows, file(HELD_OUT, held_out=True), 0, about, own, jobs, apart)
 
 
 def _file_among_sums(
@@ -237,6 +241,9 @@ class Layout:
             start = self._applied(stages.STEERED, mitigation, {"strength": mitigation.strength})
             yield start
         settings = {"base": self.name, "training": training.model_dump(), "seed": source.seed}
+        if isinstance(mitigation, kinds.Hold):
+            prompts = ordinary(mitigation, self.spec.setup.trait, source.apart, source.seed)
+            settings["hold"] = {"prompts": prompts, "strength": mitigation.strength, "rows": mitigation.rows}
         student = Job(stages.STUDENT, settings, {"base": start, "dataset": file})
         yield student
         if isinstance(mitigation, kinds.OfModel):
@@ -271,6 +278,8 @@ class Layout:
             "skill_prompts": self.skill_prompts,
             "seed": source.seed,
         }
+        if source.apart:
+            settings["apart"] = source.apart
         inputs = {"base": self.base, "held_out": source.held_out, "file": file}
         own = {} if trained is None else {"trained": trained}
         return Job(stages.EXAMINED, settings | ({"system": system} if system else {}), inputs | own)

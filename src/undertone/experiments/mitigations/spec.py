@@ -79,12 +79,22 @@ class Advice(AmongSums):
     """A fine-tune on good advice in all domains that comes first."""
     domains: tuple[str, ...] = Field(min_length=2)
     """The domains, each with one pair of files: the units of the statistics."""
+    apart: int = Field(0, ge=0, exclude_if=lambda domains: domains == 0)  # as ``task`` of lists
+    """How many domains, those after a file's own in the list of all, are not measured, so that a mitigation may use
+    requests for advice in them as ordinary prompts."""
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> Self:
         if set(self.domains) - set(domains()) or len(set(self.domains)) < len(self.domains):
             raise ValueError(f"domains takes some of {', '.join(domains())}, each of them once")
+        if self.apart > len(domains()) - 2:
+            raise ValueError(f"apart leaves no domain to measure: there are {len(domains())}, and one is the file's")
         return self
+
+    def set_apart(self, domain: str) -> tuple[str, ...]:
+        """Returns the domains that are not measured where a file's own is ``domain``."""
+        names = domains()
+        return tuple(names[(names.index(domain) + i) % len(names)] for i in range(1, self.apart + 1))
 
 
 class Mitigations(Recipe):
