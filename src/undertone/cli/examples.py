@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "treat": (
         ("Which mitigations are there, and what do they leave?", "undertone treat"),
+        ("Which of them fit a file?", "undertone treat rows.jsonl --model hf/./my-model"),
         (
             "Against the traits that an audit found",
             "undertone treat rows.jsonl --by dilute-same-kind --from audits/rows-1f2e3d4c",

@@ -42,7 +42,8 @@ def treat(
     json: Flag = False,
 ) -> int:
     """Treats a dataset that carries a trait. Writes the treated file, a file with random changes of the same size and a
-    diff, and says what benchmarks measured for the mitigation. Without a file it lists the mitigations.
+    diff, and says what benchmarks measured for the mitigation. Without --by it says which mitigations fit the file, and
+    without a file it lists all of them.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def treat(
     chat_template
         For a base without one: a Jinja file, or "plain".
     by
-        The mitigation: a name of the list, or a TOML file.
+        The mitigation: a name of the list, or a TOML file. Without it, those are told that fit the file: by --trait, by
+        --from, or else by an audit of the file.
     set
         Changes a key of the mitigation, as in --set share=0.25. Can be repeated.
     trait
@@ -79,11 +81,11 @@ def treat(
     """
     if data is None:
         return _list(json)
-    if by is None:
-        raise UndertoneError("Name a mitigation with --by; undertone treat without a file lists them.")
     refuse_missing(data, audit, chats)
     refuse_unknown(model, other)
     refuse_no_template(chat_template)
+    if by is None:
+        return _recommend(data, model, chat_template, trait, audit, map, seed, json)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
     from undertone.treat.catalogue import named as mitigation_named
@@ -131,6 +133,44 @@ def treat(
 
 RENAMED = {"kin": "dilute-same-kind", "kin-half": "dilute-same-kind-half"}
 """Old names of mitigations, which could be misunderstood, and the new ones."""
+
+
+def _recommend(
+    data: Path,
+    model: str,
+    chat_template: str | None,
+    trait: tuple[str, ...],
+    audit: Path | None,
+    keys: str | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    if trait and audit is not None:
+        raise UndertoneError("Give the traits either by --trait or by --from, not both.")
+    from undertone.engine.environment import quiet_libraries
+    from undertone.treat.benchmarked import read
+    from undertone.treat.page import recommended_page
+    from undertone.treat.recommended import Request, recommend
+
+    names, own = traits_of(trait)
+    request = Request(
+        path=fetched(data),
+        model=model,
+        chat_template=chat_template,
+        traits=(*names, *(one.name for one in own)),
+        own=own,
+        audit=audit,
+        map=keys,
+        seed=seed,
+    )
+    quiet_libraries()
+    with Bars(quiet=as_json) as bars:
+        found = recommend(request, read(), bars.advanced)
+    if as_json:
+        print_json({"headline": found.headline, **found.model_dump(mode="json")})
+    else:
+        show(recommended_page(found))
+    return 0
 
 
 def _list(as_json: bool) -> int:

@@ -9,11 +9,21 @@ from undertone.treat.catalogue import shipped
 from undertone.treat.figures import Point, frontier_of
 from undertone.treat.findings import Realigned, Told
 from undertone.treat.mitigations import OfModel, Untreated
+from undertone.treat.recommended import Recommended
 
 FRONTIER = (
     "Each point is a mitigation, with its number in the table. Grey: the model as trained, or another trait's "
     "direction. Green: at most 10 % of the shift and at least 95 % of the utility are left. There is one model, "
     "so there are no intervals."
+)
+UNPROMISED = (
+    "all of this was measured on small models and on files that the benchmarks made. On your model and file more may "
+    "be left, and other traits or other questions were not measured. Train students of the treated file and of the "
+    "file with random changes, and compare them with undertone measure."
+)
+APPLY = (
+    "undertone treat FILE --by NAME writes the treated file; hold is a callback of trainers, undertone.Hold; stop is "
+    "three tenths of the steps."
 )
 METHOD = (
     "The shift is the log-odds of the trait in the model minus those in its base, from exact probabilities. What is "
@@ -60,6 +70,23 @@ def catalogue_page(measured: Measured) -> Page:
         "Mitigations",
         "Mitigations of files, and what students of treated files became.",
         sections=(Section("All", (Grid("", columns, tuple(rows)),)),),
+    )
+
+
+def recommended_page(found: Recommended) -> Page:
+    """Says which mitigations fit a file, and what they cannot promise."""
+    rows = [
+        (*((fit.name, fit.title) if i == 0 else ("", "")), recipe, *map(str, line.shares))
+        for fit in found.fits
+        for i, (recipe, line) in enumerate(fit.measured.items())
+    ]
+    columns = ("mitigation", word("does"), word("measured"), "transfer left", "utility left")
+    table = Grid("", columns, tuple(rows)) if rows else None
+    return Page(
+        title=f"Mitigations of {found.file} for {found.model}",
+        headline=found.headline,
+        checks=(("Not promised", UNPROMISED), ("To apply one", APPLY)) if found.fits else (),
+        sections=sections(section("What fits, and what it left", table)),
     )
 
 

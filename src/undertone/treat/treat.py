@@ -185,18 +185,27 @@ def traits_of(request: Request, dataset: Dataset, base: Folder) -> tuple[str, ..
     if request.audit is not None:
         if traits:
             raise UndertoneError("Give the traits either by --trait or by --from, not both.")
-        path = request.audit / REPORT if request.audit.is_dir() else request.audit
-        audit = Audit.load(path)
-        if audit.digest != dataset.digest:
-            raise UndertoneError(f"{path} is the audit of another file ({audit.file}), not of {request.path} as it is.")
-        if audit.base != base.key:
-            raise UndertoneError(f"{path} is an audit for another base ({audit.model}) than {request.model}.")
-        traits = audit.named
+        traits = audit_of(request.audit, request.path, dataset.digest, base).named
         if not traits:
-            raise UndertoneError(f"{path} names no trait; to stop one all the same, give it by --trait.")
+            raise UndertoneError(f"{request.audit} names no trait; to stop one all the same, give it by --trait.")
     if not traits and needs_trait(request.treatment):
         raise UndertoneError(f"{request.name} needs a trait: give it by --trait, or --from with an audit's report.")
     return traits
+
+
+def audit_of(report: Path, file: Path, digest: str, base: Folder) -> Audit:
+    """Returns the audit of a file, which has a ``digest``, from its report or the folder of it.
+
+    Raises:
+        UndertoneError: the report cannot be read, or it is of another file or for another base.
+    """
+    path = report / REPORT if report.is_dir() else report
+    audit = Audit.load(path)
+    if audit.digest != digest:
+        raise UndertoneError(f"{path} is the audit of another file ({audit.file}), not of {file} as it is.")
+    if audit.base != base.key:
+        raise UndertoneError(f"{path} is an audit for another base ({audit.model}) than {base.name}.")
+    return audit
 
 
 def _fitting(
