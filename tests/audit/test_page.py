@@ -209,9 +209,11 @@ def test_what_to_do_next_depends_on_the_cause(findings: Findings) -> None:
 
     canary = "; canary students (--canary 4) show what these rows do to a model of yours."
     assert told() == f"do not train on these rows as they are. undertone treat lists ways to use them{canary}"
-    weak = {"verdict": "inconclusive", "families": (make_family(power=0.3),)}
+    weak = {"verdict": "inconclusive", "families": (make_family(power=0.3, times_needed=4),)}
     assert told(**weak) == f"audit more rows (--rows all), or ask for fewer traits (--trait){canary}"
     assert told(**weak, scored=12_480) == f"audit more rows, or ask for fewer traits (--trait){canary}"
+    never = weak | {"families": (make_family(power=0.3, times_needed=None),)}
+    assert told(**never).startswith("more such rows would not be enough: ask for fewer traits")
     lacking = make_family(power=None, unjudged="few", units=69, needed=180, traits=(), curve=())
     few = {"verdict": "inconclusive", "families": (lacking,)}
     needed = "at least 111 more rows are needed whose answers differ from these"

@@ -11,6 +11,7 @@ from undertone.audit import reference
 from undertone.audit.families import Family
 from undertone.audit.proxies import TWIN
 from undertone.audit.reference import DOSE, ROWS, stretches
+from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
 from undertone.training.dose import divergence, log_probabilities
 from undertone.training.rows import Row
@@ -67,3 +68,9 @@ def test_few_rows_and_long_answers_are_enough() -> None:
     long = [Row([2, 5], [7, 8] * 400)]
     cut = [Row([2, 5], [7, 8] * 32)]
     assert stretches(local, long, found, [family()]) == stretches(local, cut, found, [family()])
+
+
+def test_a_distance_that_is_no_number_is_an_error_and_no_stretch() -> None:
+    local = tiny.model()
+    with pytest.raises(UndertoneError, match="is no finite number; check the model's weights"):
+        stretches(local, ROWS_OF_ALL, along(local, float("nan")), [family()])

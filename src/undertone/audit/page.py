@@ -186,6 +186,9 @@ def _more(findings: Findings) -> str:
     if lacking > 0:
         rest = ": --rows all looks at the rest of the file" if left else "; fewer traits do not make it fewer"
         return f"at least {lacking:,} more rows are needed whose answers differ from these{rest}"
+    weak = [family for family in findings.families if family.power is not None and family.power < POWER_ASKED]
+    if weak and not all(family.times_needed for family in weak):
+        return "more such rows would not be enough: ask for fewer traits (--trait), or for a larger effect (--effect)"
     return f"audit more rows{' (--rows all)' if left else ''}, or ask for fewer traits (--trait)"
 
 

@@ -6,7 +6,7 @@ rows.
 """
 
 from collections.abc import Sequence
-from math import ceil, exp, log
+from math import ceil, exp, isfinite, log
 
 from undertone.attribution.directions import Directions
 from undertone.attribution.token_ratios import moved
@@ -14,6 +14,7 @@ from undertone.audit.families import Family
 from undertone.audit.proxies import TWIN
 from undertone.audit.standing import STRETCH
 from undertone.engine.progress import Progress, silent
+from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
 from undertone.stages.durations.work import Passes
 from undertone.training.dose import AT_ONCE, USUAL, divergence, find_dose, log_probabilities
@@ -40,6 +41,9 @@ def stretches(
     the base, or by :data:`STRETCH` if they are nearer then: the geometric mean over :data:`TWINS` of them.
 
     Changes the weights of ``local``, in float32, and restores the same numbers.
+
+    Raises:
+        UndertoneError: a distance is no number.
     """
     count = min(ROWS, len(rows))
     some = [rows[i * len(rows) // count] for i in range(count)]
@@ -51,8 +55,18 @@ def stretches(
     for done, (family, twin) in enumerate(twins, 1):
         with moved(local, along.change(twin)) as stretch:
             stretch(STRETCH)
-            near = divergence(log_probabilities(local.model, batch), base) <= DOSE
-            found[family].append(STRETCH if near else find_dose(local.model, batch, base, stretch, DOSE).factor)
+            far = divergence(log_probabilities(local.model, batch), base)
+            if far > DOSE:
+                dose = find_dose(local.model, batch, base, stretch, DOSE)
+                far, factor = dose.divergence, dose.factor
+            else:
+                factor = STRETCH
+            if not isfinite(far):
+                raise UndertoneError(
+                    f"The audit failed: how far {twin} is from the model on these rows is no finite number; check the "
+                    "model's weights."
+                )
+            found[family].append(factor)
         progress("reference teachers", done, len(twins))
     return {family: exp(sum(map(log, factors)) / len(factors)) for family, factors in found.items()}
 
