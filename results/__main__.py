@@ -1,16 +1,18 @@
 """``python -m results`` writes the published figures; ``python -m results keep RUN NAME`` keeps a run's report, and
-``python -m results pool NAME PART PART...`` makes one of the kept parts of a benchmark of the audit."""
+``python -m results pool NAME PART PART...`` makes one of parts: of a benchmark of the audit or of an experiment on
+misalignment."""
 
+import json
 import sys
 from pathlib import Path
 
-from results import entries
+from results import domains, entries, pool
 from results.check import faults
 from results.keep import keep
-from results.pool import pooled
 from results.tables import DOCUMENTS, reports_in, tables, written
 from undertone.bench.audit.findings import AuditBenchmarkFindings
 from undertone.errors import UndertoneError
+from undertone.experiments.misalignment.findings import MisalignmentFindings
 
 FOLDER = Path(__file__).parent
 
@@ -31,13 +33,20 @@ def main(words: list[str]) -> int:
                 print(f"Kept. Say in figures.toml, under [reports.{name}], which command gave it at which commit.")
                 return 0
             case ["pool", name, _, _, *_]:
-                parts = [AuditBenchmarkFindings.load(FOLDER / f"{part}.json") for part in words[2:]]
-                (FOLDER / f"{name}.json").write_text(pooled(parts).json_text(), encoding="utf-8")
+                paths = [FOLDER / f"{part}.json" for part in words[2:]]
+                (FOLDER / f"{name}.json").write_text(_pooled(paths), encoding="utf-8")
                 return 0
         raise UndertoneError("Give nothing, or: keep RUN NAME, or: pool NAME PART PART...")
     except UndertoneError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _pooled(paths: list[Path]) -> str:
+    """Returns the report that parts of one run make together."""
+    if json.loads(paths[0].read_text(encoding="utf-8")).get("kind") == "misalignment":
+        return domains.pooled([MisalignmentFindings.load(path) for path in paths]).json_text()
+    return pool.pooled([AuditBenchmarkFindings.load(path) for path in paths]).json_text()
 
 
 if __name__ == "__main__":

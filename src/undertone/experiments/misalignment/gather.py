@@ -42,21 +42,28 @@ def gather(spec: Misalignment, plan: Plan, made: Made) -> MisalignmentFindings:
     far = [made.read(unit.moved, "moved.json") if unit.moved else {} for unit in plan.units]
     students = [_student(spec, *one, moved) for one, moved in zip(measured, far, strict=True)]
     read = [pair for pair in measured if pair[0].student == 0 and pair[0].domain in spec.asked[:READABLE]]
-    between, compared, moved = lines(spec, students), contrasts(spec, students), moves(spec, students)
     return MisalignmentFindings(
         **made.head(),
+        **said_of(spec, students),
         models=plan.models,
-        headline=headline(between, compared),
-        lines=between,
-        contrasts=compared,
-        moved=moved,
-        matches=matches(spec, moved),
-        forecasts=forecasts(spec, students),
         students=tuple(students),
         answers=tuple(answer for unit, found in read for answer in _answers(spec, unit, found)),
         probes={name: probe.about for name, probe in PROBES.items()},
         work_s=round(sum(made.store.manifest(job).seconds for job in unique(plan.jobs)), 1),
     )
+
+
+def said_of(spec: Misalignment, students: Sequence[Student]) -> dict[str, Any]:
+    """Returns all findings that follow from the students, by name."""
+    between, compared, moved = lines(spec, students), contrasts(spec, students), moves(spec, students)
+    return {
+        "headline": headline(between, compared),
+        "lines": between,
+        "contrasts": compared,
+        "moved": moved,
+        "matches": matches(spec, moved),
+        "forecasts": forecasts(spec, students),
+    }
 
 
 def _student(spec: Misalignment, unit: Unit, found: dict[str, Any], moved: dict[str, float]) -> Student:
