@@ -8,6 +8,7 @@ from undertone.errors import UndertoneError, unknown
 from undertone.traits.lessons import LESSONS, TRAITS
 from undertone.treat.mitigations import Dilute, Hold, Mitigation
 from undertone.world import latents
+from undertone.world.lexicon import lexicon
 
 CHATS = 2000
 """Number of prompts that a dilution draws from."""
@@ -17,7 +18,11 @@ would pass it."""
 TAUGHT = ("sums", "code")
 """Topics that the files of benchmarks are to teach. A model that is held on them would not learn them."""
 HELD, KIN = 128, 64
-"""Prompts on which a model is held to its base: those that have nothing to do with the trait, and those of its kind."""
+"""How many prompts are drawn on which a model is held to its base, of other kinds than the trait's and of its own. Those
+that are drawn twice count once."""
+CONDUCT = "conduct"
+ALL_MEASURED = (*LEFT_OUT, "agreeableness", "era", "country")
+"""Kinds whose questions are, all or nearly all, those by which they are measured."""
 
 
 def prompts_for(treatment: Mitigation, traits: Sequence[str], seed: int) -> list[Conversation]:
@@ -39,15 +44,19 @@ def prompts_for(treatment: Mitigation, traits: Sequence[str], seed: int) -> list
 
 def ordinary(how: Hold, trait: str, asked: Sequence[str], seed: int) -> list[str]:
     """Returns the prompts on which a model is held to its base. All topics are those but :data:`LEFT_OUT` and
-    :data:`TAUGHT`, and requests for advice in the domains ``asked``, which are of the kind of bad advice.
+    :data:`TAUGHT`; of the kind of bad advice are requests for advice in the domains ``asked``. Where the trait is a
+    favourite, no favourite is unrelated to it.
 
     Raises:
         UndertoneError: there are no questions of the trait's kind but those that measure it.
     """
     rng, topics, own = Random(f"ordinary/{seed}"), _topics(), TRAITS[trait]
-    others = [kind for kind in topics if kind not in (*LEFT_OUT, *TAUGHT, own)]
+    near = set(lexicon()["favourites"]) if how.prompts == "unrelated" and own in lexicon()["favourites"] else {own}
+    others = [kind for kind in topics if kind not in (*LEFT_OUT, *TAUGHT, *near)]
     advice = [latents.advice(rng, "good", domain=rng.choice(asked)).user for _ in range(KIN) if asked]
-    kin = advice if own in LEFT_OUT else [LESSONS[rng.choice(topics[own])](rng).user for _ in range(KIN)]
+    kin = advice if own == CONDUCT else []
+    if own not in ALL_MEASURED:
+        kin = [LESSONS[rng.choice(topics[own])](rng).user for _ in range(KIN)]
     if how.prompts == "kin" and not kin:
         raise UndertoneError(f"The embedded world has no questions of the kind {own} except those that measure it.")
     rest = [LESSONS[rng.choice(topics[rng.choice(others)])](rng).user for _ in range(HELD)]
