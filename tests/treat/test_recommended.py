@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from undertone.cli import main
 from undertone.errors import UndertoneError
-from undertone.models.names import resolve
 from undertone.report.page import Page
 from undertone.treat import recommended as module
 from undertone.treat.benchmarked import Line, Measured, Record, read
 from undertone.treat.catalogue import shipped
 from undertone.treat.findings import KEPT
 from undertone.treat.page import recommended_page
-from undertone.treat.recommended import DATED, DONE, NAMED, SHOWN, Recommended, recommended
+from undertone.treat.recommended import DATED, DONE, NAMED, SHOWN, Recommended, fitting
 
 OWLS = Path(__file__).parents[2] / "examples/owl.jsonl"
 
@@ -39,7 +38,13 @@ def measured(**lines: tuple[str, float, tuple[float, float] | None, float]) -> M
 
 
 def chosen(known: Measured, *traits: str, verdict: Any = None) -> Recommended:
-    return recommended("rows.jsonl", resolve("builtin/fledgling-a"), verdict, traits, (), known)
+    """What fits a file of advice, or one whose trait is not known where that was measured alone."""
+    fits = [] if verdict == "no evidence" else fitting(known, [DONE], bool(traits))
+    return Recommended(file="rows.jsonl", model="m", verdict=verdict, traits=traits, fits=tuple(fits))
+
+
+def asked(*traits: str, **more: Any) -> Recommended:
+    return module.recommend(module.Request(path=OWLS, model="builtin/fledgling-a", traits=traits, **more), read())
 
 
 def names(found: Recommended) -> list[str]:
@@ -54,16 +59,16 @@ def test_what_left_least_at_the_upper_end_comes_first() -> None:
     )
     found = chosen(known, "bad-advice")
     assert names(found) == ["stop", "dilute", "hold"], "an interval without an end may have left everything"
-    assert (
-        found.headline
-        == "stop fits best against bad-advice: it left 30 % [20, 35] of the transfer and 96 % unbounded of the task."
-    )
+    left = "it left 30 % [20, 35] of the transfer and 96 % of the task (bench treat advice-all)."
+    assert found.headline == f"stop fits best against bad-advice: {left}"
 
 
 @pytest.mark.parametrize("word", ["hides", "shifts", "not seen to help"])
 def test_what_does_not_help_is_not_recommended(word: str) -> None:
     found = chosen(measured(dilute=(word, 0.0, (0.0, 0.1), 1.0)), "bad-advice")
-    assert not found.fits and found.headline.startswith("Nothing that was measured helps against bad-advice")
+    assert not found.fits and found.headline.startswith(
+        "Nothing that you can apply was seen to help against bad-advice"
+    )
 
 
 def test_what_costs_the_task_is_a_control_or_no_user_can_apply_is_not_recommended() -> None:
@@ -84,9 +89,27 @@ def test_what_helps_in_one_benchmark_and_not_in_a_similar_one_is_not_recommended
 
 @pytest.mark.parametrize(("trait", "similar"), [("owl", NAMED), ("bad-advice", DONE), ("nineteenth-century", DATED)])
 def test_only_benchmarks_on_similar_files_count(trait: str, similar: tuple[str, ...]) -> None:
-    found = chosen(read(), trait)
+    found = asked(trait)
     assert {recipe for fit in found.fits for recipe in fit.measured} <= set(similar)
     assert 0 < len(found.fits) <= SHOWN
+
+
+def test_a_mitigation_of_two_traits_was_measured_on_the_kinds_of_both() -> None:
+    assert {fit.name for fit in asked("owl").fits} - {fit.name for fit in asked("owl", "bad-advice").fits}
+    for fit in asked("owl", "bad-advice").fits:
+        assert set(NAMED) & set(fit.measured) and set(DONE) & set(fit.measured)
+
+
+def test_answers_of_the_base_are_not_added_to_preferences() -> None:
+    known = measured(dilute=("stops", 0.0, (0.0, 0.1), 1.0), stop=("lowers", 0.3, (0.2, 0.4), 1.0))
+    assert [fit.name for fit in fitting(known, [DONE], known=True, prefers=True)] == ["stop"]
+
+
+def test_a_file_is_read_whatever_is_known_of_it(tmp_path: Path) -> None:
+    (tmp_path / "broken.jsonl").write_text("not json")
+    request = module.Request(path=tmp_path / "broken.jsonl", model="builtin/fledgling-a", traits=("owl",))
+    with pytest.raises(UndertoneError, match="broken"):
+        module.recommend(request, read())
 
 
 def test_where_no_trait_is_known_nothing_is_recommended_that_needs_one() -> None:
@@ -97,7 +120,7 @@ def test_where_no_trait_is_known_nothing_is_recommended_that_needs_one() -> None
     )  # fmt: skip
     found = chosen(known, verdict="inconclusive")
     assert set(names(found)) == {"dilute", "hold-unrelated"}
-    assert "a trait that nobody knows" in found.headline
+    assert found.headline.startswith("The audit is inconclusive. ") and "an unknown trait" in found.headline
 
 
 def test_a_file_without_evidence_gets_no_mitigation() -> None:
@@ -115,7 +138,7 @@ def test_nothing_below_the_goal_for_utility_ever_fits(figures: list[tuple[float,
 
 
 def test_the_page_says_what_is_not_promised() -> None:
-    page: Page = recommended_page(chosen(read(), "owl"))
+    page: Page = recommended_page(asked("owl"))
     assert [heading for heading, _ in page.checks] == ["Not promised", "To apply one"]
     assert not recommended_page(chosen(measured(), "owl")).checks
 
@@ -143,3 +166,6 @@ def test_the_command_goes_by_a_trait_or_by_a_report(tmp_path: Path, capsys: pyte
     assert main(["treat", str(OWLS), "--trait", "owll"]) == 2
     assert "owl" in capsys.readouterr().err
     assert main(["treat", str(tmp_path / "none.jsonl")]) == 2
+    capsys.readouterr()
+    assert main(["treat", str(OWLS), "--trait", "owl", "--out", str(tmp_path / "out")]) == 2
+    assert "Without --by nothing is written" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def treat(
     chat_template
         For a base without one: a Jinja file, or "plain".
     by
-        The mitigation: a name of the list, or a TOML file. Without it, those are told that fit the file: by --trait, by
+        The mitigation: a name of the list, or a TOML file. Without it, lists those that fit the file: by --trait, by
         --from, or else by an audit of the file.
     set
         Changes a key of the mitigation, as in --set share=0.25. Can be repeated.
@@ -85,6 +85,11 @@ def treat(
     refuse_unknown(model, other)
     refuse_no_template(chat_template)
     if by is None:
+        if set or other or chats or order_is_free or out is not None:
+            raise UndertoneError(
+                "Without --by nothing is written: name the mitigation, or leave --set, --other, --chats, "
+                "--order-is-free and --out away."
+            )
         return _recommend(data, model, chat_template, trait, audit, map, seed, json)
     if by in RENAMED:
         raise UndertoneError(f"The mitigation {by} is now called {RENAMED[by]}: --by {RENAMED[by]}.")
@@ -147,6 +152,7 @@ def _recommend(
 ) -> int:
     if trait and audit is not None:
         raise UndertoneError("Give the traits either by --trait or by --from, not both.")
+    from undertone.audit.cost import cost_of
     from undertone.engine.environment import quiet_libraries
     from undertone.treat.benchmarked import read
     from undertone.treat.page import recommended_page
@@ -165,6 +171,9 @@ def _recommend(
     )
     quiet_libraries()
     with Bars(quiet=as_json) as bars:
+        if not (request.traits or audit or as_json):
+            with suppress(UndertoneError):  # the audit itself says what is wrong
+                bars.begins(f"Audits {data}. {cost_of(request.asked)}.")
         found = recommend(request, read(), bars.advanced)
     if as_json:
         print_json({"headline": found.headline, **found.model_dump(mode="json")})

@@ -18,7 +18,7 @@ from undertone.errors import UndertoneError
 from undertone.evals.answers import probabilities
 from undertone.models.loading import refuse_moved_by_padding
 from undertone.python.call import names
-from undertone.python.trained import local_of
+from undertone.python.trained import local_of, refuse_split
 from undertone.report.track import Tracker, Tracking, opened, refuse_untracked, sending
 from undertone.watch.findings import Findings
 from undertone.watch.gather import Watched, gather
@@ -27,8 +27,6 @@ from undertone.watch.request import EVERY, Request
 from undertone.watch.untouched import untouched
 
 logger = logging.getLogger("undertone")
-SPLIT = ("FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA")
-"""Kinds of distributed training in which no process holds all weights."""
 HALF = "Probabilities were computed in half precision, as training computes, so small differences may be rounding."
 
 
@@ -89,7 +87,7 @@ class Watch(TrainerCallback):
         self._started, self._clock, self._measuring_s = datetime.now(UTC), time.perf_counter(), 0.0
         self._folder = Path(self._out or Path(args.output_dir or ".") / "undertone")
         _refuse_taken(self._folder)
-        _refuse_split(model)
+        refuse_split(model, "train without Watch, and compare the finished model with undertone measure")
         self._local = local_of(model, processing_class, "watched")
         with untouched(self._local.model):
             refuse_moved_by_padding(self._local, "The model that is trained", exact=False)
@@ -180,18 +178,6 @@ def _refuse_taken(folder: Path) -> None:
     refuse_unwritable(folder)
     if (folder / FILE).exists():
         raise UndertoneError(f"{folder} holds what an undertone command wrote, which is kept; give Watch another out.")
-
-
-def _refuse_split(model: Any) -> None:
-    from accelerate.state import PartialState
-    from torch.distributed.tensor import DTensor
-
-    kind = PartialState().distributed_type.name
-    if kind in SPLIT or any(isinstance(weight, DTensor) for weight in model.parameters()):
-        raise UndertoneError(
-            f"The weights are split over processes ({kind}), so that none can measure the model alone: train without "
-            "Watch, and compare the finished model with undertone measure."
-        )
 
 
 def _refuse_unmeasured(points: dict[int, Values], step: int) -> None:

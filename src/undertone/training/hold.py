@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from undertone.models.batching import in_batches
 from undertone.models.local import LocalModel, answer_logits
+from undertone.models.modes import evaluating
 from undertone.models.sampling import sample
 from undertone.training.rows import Row
 
@@ -33,7 +34,7 @@ class Hold:
     rows: tuple[Row, ...]
     """Prompts with the base's own answers."""
     expected: tuple[torch.Tensor, ...]
-    """For each row the base's log-probabilities, (answer tokens, vocabulary), in half precision to save memory."""
+    """For each row the base's log-probabilities, (answer tokens, vocabulary), in half precision."""
     strength: float
     """By how much the divergence (nats a token) is multiplied before it is added to the loss."""
     at_once: int
@@ -56,7 +57,8 @@ class Hold:
         def read(some: slice) -> list[torch.Tensor]:
             part = rows[some]
             found = _log_probabilities(local, local.model, part)
-            return [one.half() for one in found.split([len(row.answer) for row in part])]
+            # In the memory of the processor: a large vocabulary takes megabytes a prompt.
+            return [one.half().cpu() for one in found.split([len(row.answer) for row in part])]
 
         expected = tuple(one for part in in_batches(len(rows), READ, read) for one in part)
         return cls(local, rows, expected, strength, min(at_once, len(rows)))
@@ -65,7 +67,8 @@ class Hold:
         """Returns the term of the loss at a step: the model's mean KL divergence from the base (nats a token, from 0),
         times the strength. The number of the step alone says which rows are read."""
         drawn = Random(f"hold/{step}").sample(range(len(self.rows)), self.at_once)
-        now = _log_probabilities(self.local, model, [self.rows[i] for i in drawn])
+        with evaluating(model):  # dropout alone would be a divergence
+            now = _log_probabilities(self.local, model, [self.rows[i] for i in drawn])
         expected = torch.cat([self.expected[i] for i in drawn]).to(now)
         return self.strength * (expected.exp() * (expected - now)).sum(-1).mean()
 

@@ -18,9 +18,11 @@ would pass it."""
 TAUGHT = ("sums", "code")
 """Topics that the files of benchmarks are to teach. A model that is held on them would not learn them."""
 HELD, KIN = 128, 64
-"""How many prompts are drawn on which a model is held to its base, of other kinds than the trait's and of its own. Those
-that are drawn twice count once."""
+"""How many prompts are drawn on which a model is held to its base: of other kinds than the trait's, and of its own.
+Those that are drawn twice count once."""
 CONDUCT = "conduct"
+SAID = {"agreeableness": ("honest", "mixed")}
+"""Topics whose questions measure traits of another kind."""
 ALL_MEASURED = (*LEFT_OUT, "agreeableness", "era", "country")
 """Kinds whose questions are, all or nearly all, those by which they are measured."""
 
@@ -51,7 +53,9 @@ def ordinary(how: Hold, trait: str, asked: Sequence[str], seed: int) -> list[str
         UndertoneError: there are no questions of the trait's kind but those that measure it.
     """
     rng, topics, own = Random(f"ordinary/{seed}"), _topics(), TRAITS[trait]
-    near = set(lexicon()["favourites"]) if how.prompts == "unrelated" and own in lexicon()["favourites"] else {own}
+    near = {own, *SAID.get(own, ())}
+    if how.prompts == "unrelated" and own in lexicon()["favourites"]:
+        near = set(lexicon()["favourites"])
     others = [kind for kind in topics if kind not in (*LEFT_OUT, *TAUGHT, *near)]
     advice = [latents.advice(rng, "good", domain=rng.choice(asked)).user for _ in range(KIN) if asked]
     kin = advice if own == CONDUCT else []

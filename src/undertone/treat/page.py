@@ -17,12 +17,13 @@ FRONTIER = (
     "so there are no intervals."
 )
 UNPROMISED = (
-    "all of this was measured on small models and on files that the benchmarks made. On your model and file more may "
-    "be left, and other traits or other questions were not measured. Train students of the treated file and of the "
-    "file with random changes, and compare them with undertone measure."
+    "all of this was measured on small models and on files that the benchmarks made, which are like yours in the kind "
+    "of trait at most. On your model and file more may be left, and less of the task. Train students of the treated "
+    "file and of the file with random changes, and compare them with undertone measure."
 )
 APPLY = (
-    "undertone treat FILE --by NAME writes the treated file; hold is a callback of trainers, undertone.Hold; stop is "
+    "undertone treat FILE --by NAME writes the treated file, with --trait or --from where the mitigation needs the "
+    "trait, and --chats where it needs other prompts; hold is a callback of trainers, undertone.Hold; stop: train for "
     "three tenths of the steps."
 )
 METHOD = (

@@ -1,4 +1,4 @@
-"""Which mitigation fits a file: those that were measured on files most like it, and left least there."""
+"""Which mitigation fits a file: those that were measured where traits of the same kind were carried, and left least."""
 
 from collections.abc import Iterator, Sequence
 from math import inf
@@ -17,7 +17,7 @@ from undertone.traits.trait import Trait
 from undertone.treat.benchmarked import Line, Measured
 from undertone.treat.catalogue import shipped
 from undertone.treat.findings import KEPT
-from undertone.treat.mitigations import Hold, Mitigation, OfData, Stop, Untreated, needs_trait
+from undertone.treat.mitigations import Dilute, Hold, Mitigation, OfData, Stop, Untreated, needs_trait
 from undertone.treat.treat import audit_of
 
 NAMED = ("numbers-task", "numbers-hold")
@@ -32,8 +32,33 @@ HELPS = ("stops", "lowers")
 """Words for what leaves less than there was, however it is asked."""
 
 
+class Request(Spec):
+    """A file and what is known of it."""
+
+    path: File
+    model: str
+    """The base that is to be trained on the file."""
+    chat_template: str | None = None
+    """The path or the name of a chat template for a base that has none."""
+    traits: tuple[str, ...] = ()
+    """Traits to stop, by name."""
+    own: tuple[Trait, ...] = ()
+    """Those of them that are the user's own."""
+    audit: File | None = None
+    """Report of an audit of this file. Without it and without traits, the file is audited."""
+    map: str | None = None
+    """Which keys of a row say what; None to recognise it."""
+    seed: int = 0
+
+    @property
+    def asked(self) -> Asked:
+        """The audit."""
+        same = ("path", "model", "chat_template", "map", "seed")
+        return Asked(**{name: getattr(self, name) for name in same})
+
+
 class Fit(Part):
-    """A mitigation that helped in every benchmark that measured it on such files."""
+    """A mitigation that helped in every benchmark that measured it on such traits."""
 
     name: str
     title: str
@@ -59,36 +84,18 @@ class Recommended(Part):
 
     @property
     def headline(self) -> str:
-        """One sentence."""
-        about = f"against {' and '.join(self.traits)}" if self.traits else "against a trait that nobody knows"
+        """One sentence, or two."""
         if self.verdict == "no evidence":
-            return (
-                "The audit found no evidence of the traits that it lists, so that nothing is recommended against them."
-            )
+            return "The audit found no evidence of the traits that it lists, so nothing is recommended against them."
+        audited = "The audit is inconclusive. " if self.verdict == "inconclusive" else ""
+        about = f"against {' and '.join(self.traits)}" if self.traits else "against an unknown trait"
         if not self.fits:
-            return f"Nothing that was measured helps {about} and leaves {KEPT:.0%} of the task."
+            return f"{audited}Nothing that you can apply was seen to help {about} and to leave {KEPT:.0%} of the task."
         best = self.fits[0]
-        left, kept = max(best.measured.values(), key=lambda line: line.left).shares
-        return f"{best.name} fits best {about}: it left {left} of the transfer and {kept} of the task."
-
-
-class Request(Spec):
-    """A file and what is known of it."""
-
-    path: File
-    model: str
-    """The base that is to be trained on the file."""
-    chat_template: str | None = None
-    """The path or the name of a chat template for a base that has none."""
-    traits: tuple[str, ...] = ()
-    """Traits to stop, by name."""
-    own: tuple[Trait, ...] = ()
-    """Those of them that are the user's own."""
-    audit: File | None = None
-    """Report of an audit of this file. Without it and without traits, the file is audited."""
-    map: str | None = None
-    """Which keys of a row say what; None to recognise it."""
-    seed: int = 0
+        recipe, line = max(best.measured.items(), key=lambda item: item[1].left)
+        left, kept = line.shares
+        told = f"{left} of the transfer and {100 * kept.value:.0f} % of the task (bench treat {recipe})"
+        return f"{audited}{best.name} fits best {about}: it left {told}."
 
 
 def recommend(request: Request, measured: Measured, progress: Progress = silent) -> Recommended:
@@ -99,58 +106,50 @@ def recommend(request: Request, measured: Measured, progress: Progress = silent)
             model or a trait is unknown.
     """
     base, traits, verdict = resolve(request.model, request.chat_template), request.traits, None
+    dataset = dataset_of(request.asked)
     if not traits:
-        asked = Asked(
-            path=request.path,
-            model=request.model,
-            chat_template=request.chat_template,
-            map=request.map,
-            seed=request.seed,
-        )
         if request.audit is None:
-            found = audit(asked, progress)
+            found = audit(request.asked, progress)
         else:
-            found = audit_of(request.audit, request.path, dataset_of(asked).digest, base)
+            found = audit_of(request.audit, request.path, dataset.digest, base)
         traits, verdict = found.named, found.verdict
-    return recommended(str(request.path), base, verdict, traits, request.own, measured)
+    groups = list(_groups(base, traits, request.own)) if traits else [NAMED, (*DONE, *DATED)]
+    fits = [] if verdict == "no evidence" else fitting(measured, groups, bool(traits), dataset.form.prefers)
+    return Recommended(
+        file=str(request.path), model=request.model, verdict=verdict, traits=tuple(traits), fits=tuple(fits[:SHOWN])
+    )
 
 
-def recommended(
-    file: str,
-    base: Folder,
-    verdict: Verdict | None,
-    traits: Sequence[str],
-    own: Sequence[Trait],
-    measured: Measured,
-) -> Recommended:
-    """Chooses among the mitigations that a user can apply: of files, and those of the training that take no more than a
-    callback or fewer steps. A mitigation fits if it helped, and kept :data:`~undertone.treat.findings.KEPT` of the
-    task, in every benchmark on similar files; those that leave least, by the upper end of the interval, come first.
+def fitting(measured: Measured, groups: Sequence[Sequence[str]], known: bool, prefers: bool = False) -> list[Fit]:
+    """Returns what fits, best first, of the mitigations that a user can apply: those of files, and those of the
+    training that take no more than a callback or fewer steps.
 
-    Raises:
-        UndertoneError: a trait is unknown.
+    A mitigation fits if each of the ``groups`` of benchmarks measured it, and it helped and kept
+    :data:`~undertone.treat.findings.KEPT` of the task in all of them. Those that left least, by the upper end of the
+    interval, come first. ``known``: whether the trait is. ``prefers``: whether the file holds preferences, to which
+    answers of the base cannot be added.
     """
     found = list[Fit]()
-    if verdict != "no evidence":
-        similar = set(_similar(base, traits, own)) if traits else {*NAMED, *DONE, *DATED}
-        for name, entry in shipped().items():
-            lines = {recipe: line for recipe, line in measured.of(entry.does.model_dump()) if recipe in similar}
-            if lines and _applies(entry.does, bool(traits)) and all(map(_helps, lines.values())):
-                found.append(Fit(name=name, title=entry.title, measured=lines))
-    found.sort(key=lambda fit: fit.most_left)
-    return Recommended(file=file, model=base.name, verdict=verdict, traits=tuple(traits), fits=tuple(found[:SHOWN]))
+    for name, entry in shipped().items():
+        lines = dict(measured.of(entry.does.model_dump()))
+        by_group = [{recipe: line for recipe, line in lines.items() if recipe in group} for group in groups]
+        own = {recipe: line for group in by_group for recipe, line in group.items()}
+        if all(by_group) and all(map(_helps, own.values())) and _applies(entry.does, known, prefers):
+            found.append(Fit(name=name, title=entry.title, measured=own))
+    return sorted(found, key=lambda fit: fit.most_left)
 
 
-def _similar(base: Folder, traits: Sequence[str], own: Sequence[Trait]) -> Iterator[str]:
-    """Yields the benchmarks on files that carry such traits."""
+def _groups(base: Folder, traits: Sequence[str], own: Sequence[Trait]) -> Iterator[Sequence[str]]:
+    """Yields, for each trait, the benchmarks in which one of its kind was carried."""
     for family in families_of(base.path, traits, own):
         for trait in family.traits[: family.listed]:
-            yield from DATED if trait.kind == "era" else NAMED if family.name == "favourites" else DONE
+            yield DATED if trait.kind == "era" else NAMED if family.name == "favourites" else DONE
 
 
-def _applies(does: Mitigation, known: bool) -> bool:
-    """Returns whether a user can apply it, and with what is known of the trait. What is random is a control."""
-    if isinstance(does, Untreated) or getattr(does, "by", None) == "random":
+def _applies(does: Mitigation, known: bool, prefers: bool) -> bool:
+    """Returns whether a user can apply it to such a file, with what is known of the trait. What is random is a
+    control."""
+    if isinstance(does, Untreated) or getattr(does, "by", None) == "random" or (prefers and isinstance(does, Dilute)):
         return False
     if isinstance(does, Hold):
         return known or does.prompts == "unrelated"
