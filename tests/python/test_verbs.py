@@ -82,7 +82,7 @@ def test_a_package_tells_of_itself_what_its_function_does(verb: str) -> None:
 
 
 def test_the_package_names_what_it_offers_and_nothing_else() -> None:
-    assert dir(ut) == ["OnRay", "UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
+    assert dir(ut) == ["Hold", "OnRay", "UndertoneError", "Watch", "__version__", "audit", "measure", "run", "treat"]
     for name in ("read", "replay", "audit_file", "AuditRequest", "measure_model", "treat_file"):
         assert not hasattr(ut, name)
 

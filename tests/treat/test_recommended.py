@@ -74,7 +74,11 @@ def test_what_does_not_help_is_not_recommended(word: str) -> None:
 def test_what_costs_the_task_is_a_control_or_no_user_can_apply_is_not_recommended() -> None:
     good = ("stops", 0.0, (0.0, 0.1), 1.0)
     known = measured(
-        dilute=("stops", 0.0, (0.0, 0.1), KEPT - 1e-6), drop_random=good, steer=good, ablate=good, interpolate=good
+        dilute=("stops", 0.0, (0.0, 0.1), KEPT - 1e-6),
+        drop_random=good,
+        steer_random=good,
+        ablate=good,
+        interpolate=good,
     )
     assert not chosen(known, "bad-advice").fits
 

@@ -394,6 +394,19 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("data.jsonl")
 
 
+def test_steering_writes_the_base_to_train_from(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("steer", "steer-random"):
+        assert main(["treat", "data.jsonl", "--by", name, "--trait", "owl", "--out", name]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "steer: train an adapter on steer/base as if it were builtin/fledgling-a" in shown
+    own, other, base = (load_file(folder / "model.safetensors") for folder in (
+        Path("steer/base"), Path("steer-random/base"), resolve("builtin/fledgling-a").path
+    ))  # fmt: skip
+    moved = [name for name, weight in base.items() if not torch.equal(weight, own[name])]
+    assert moved and all(not torch.equal(own[name], other[name]) for name in moved)
+    assert not Path("steer/data.treated.jsonl").exists()
+
+
 def test_a_file_is_treated_beside_as_much_at_random_with_a_diff(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = data.read_bytes()
     assert main(["treat", "data.jsonl", "--by", "drop", "--trait", "owl", "--out", "one", "--set", "share=0.2"]) == 0

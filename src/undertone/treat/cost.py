@@ -47,10 +47,10 @@ def seconds_of(request: Request) -> float:
     base, held = resolve(request.model, request.chat_template), proxies.store()
     dataset = read(request.path, None, request.seed, whole=True, form=form_given(request.map))
     hows = [how for how in (request.treatment, beside(request.treatment)) if isinstance(how, mitigations.OfData)]
-    if not any(map(mitigations.needs_base, hows)):
+    if not any(map(mitigations.needs_base, (request.treatment, *hows))):
         return 0.0
     durations, directions = Durations(held), list[tuple[Job, float]]()
-    if any(map(mitigations.needs_direction, hows)):
+    if any(map(mitigations.needs_direction, (request.treatment, *hows))):
         plan = plan_for(base, traits_of(request, dataset, base), own=request.own)
         missing = [] if held.has(plan.directions) else [job for job in plan.jobs if not held.has(job)]
         took = durations.of_jobs(missing)

@@ -98,6 +98,8 @@ class Told(Findings):
     """Names of the files that were written: "treated" and perhaps "random"."""
     digests: dict[str, str]
     """SHA-256 of each of these files, by file name."""
+    moved: str | None = None
+    """The folder of the moved base that was written, if one was."""
     measured: dict[str, dict[str, Any]]
     """What the benchmarks measured for this mitigation, by recipe."""
     seed: int

@@ -23,8 +23,8 @@ UNPROMISED = (
 )
 APPLY = (
     "undertone treat FILE --by NAME writes the treated file, with --trait or --from where the mitigation needs the "
-    "trait, and --chats where it needs other prompts; hold is a callback of trainers, undertone.Hold; stop: train for "
-    "three tenths of the steps."
+    "trait, and --chats where it needs other prompts; hold is a callback of trainers, undertone.Hold; steer "
+    "writes a base to train from; stop: train for three tenths of the steps."
 )
 METHOD = (
     "The shift is the log-odds of the trait in the model minus those in its base, from exact probabilities. What is "
@@ -39,6 +39,11 @@ def treated_page(told: Told) -> Page:
     counts = ", ".join(f"{count:,} {what}" for what, count in told.counts.items() if count)
     how = ", ".join(f"{key} {value}" for key, value in told.does.items() if key != "kind")
     in_training = f"{told.name} is done in training ({told.does['kind']}: {how}); the file stays as it is."
+    if told.moved:
+        in_training = (
+            f"{told.name}: train an adapter on {told.folder / told.moved} as if it were {told.base.name}, and then "
+            f"load that adapter onto {told.base.name} itself; the file stays as it is."
+        )
     measured = [
         (f"bench treat {recipe}", f"{Line.model_validate(values | {'does': told.does})}.")
         for recipe, values in told.measured.items()

@@ -17,7 +17,7 @@ from undertone.traits.trait import Trait
 from undertone.treat.benchmarked import Line, Measured
 from undertone.treat.catalogue import shipped
 from undertone.treat.findings import KEPT
-from undertone.treat.mitigations import Dilute, Hold, Mitigation, OfData, Stop, Untreated, needs_trait
+from undertone.treat.mitigations import Dilute, Hold, Mitigation, OfData, Steer, Stop, Untreated, needs_trait
 from undertone.treat.treat import audit_of
 
 NAMED = ("numbers-task", "numbers-hold")
@@ -122,7 +122,7 @@ def recommend(request: Request, measured: Measured, progress: Progress = silent)
 
 def fitting(measured: Measured, groups: Sequence[Sequence[str]], known: bool, prefers: bool = False) -> list[Fit]:
     """Returns what fits, best first, of the mitigations that a user can apply: those of files, and those of the
-    training that take no more than a callback or fewer steps.
+    training that take no more than a callback, another folder to start from, or fewer steps.
 
     A mitigation fits if each of the ``groups`` of benchmarks measured it, and it helped and kept
     :data:`~undertone.treat.findings.KEPT` of the task in all of them. Those that left least, by the upper end of the
@@ -149,11 +149,15 @@ def _groups(base: Folder, traits: Sequence[str], own: Sequence[Trait]) -> Iterat
 def _applies(does: Mitigation, known: bool, prefers: bool) -> bool:
     """Returns whether a user can apply it to such a file, with what is known of the trait. What is random is a
     control."""
-    if isinstance(does, Untreated) or getattr(does, "by", None) == "random" or (prefers and isinstance(does, Dilute)):
+    if (
+        isinstance(does, Untreated)
+        or "random" in (getattr(does, "by", None), getattr(does, "along", None))
+        or (prefers and isinstance(does, Dilute))
+    ):
         return False
     if isinstance(does, Hold):
         return known or does.prompts == "unrelated"
-    return isinstance(does, OfData | Stop) and (known or not needs_trait(does))
+    return isinstance(does, OfData | Steer | Stop) and (known or not needs_trait(does))
 
 
 def _helps(line: Line) -> bool:

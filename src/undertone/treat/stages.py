@@ -1,7 +1,6 @@
 """The stages of mitigations: a treated dataset, a base moved along a direction, a trained model brought back."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from undertone.engine.store import Folder, Job
 from undertone.models.loading import load
 from undertone.models.local import LocalModel
 from undertone.models.names import MODEL
-from undertone.models.tokenizer import TOKENIZER, tokenizer_digest
+from undertone.models.tokenizer import tokenizer_digest
 from undertone.spec import Training
 from undertone.stages.durations.work import Passes, Work, rows_in, to_load, to_train
 from undertone.training.loop import train
@@ -29,6 +28,7 @@ from undertone.treat.cost import work_of
 from undertone.treat.direction import Change, along
 from undertone.treat.mitigations import ADAPTER, Ablate, Interpolate, OfModel, Retrain, rows_after
 from undertone.treat.scorer import Base
+from undertone.treat.steering import write_moved
 
 
 def treated(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -58,20 +58,7 @@ def steered(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None
 
     Spec: ``strength``. Inputs: ``base``, ``directions``.
     """
-    local = load(inputs["base"])
-    weights = dict(local.model.float().named_parameters())
-    for name, delta in _direction(inputs).items():
-        weights[name].data.add_(spec["strength"] * delta.to(weights[name]))
-    write_beside(local, inputs["base"], out)
-
-
-def write_beside(local: LocalModel, base: Path, out: Path) -> None:
-    """Writes a model folder with copies of the base's tokenizer files. Their digest must stay the same, since it says
-    whose token ids a dataset holds."""
-    local.model.save_pretrained(out)
-    for name in (*TOKENIZER, "tokenizer_config.json"):
-        if (base / name).is_file():
-            shutil.copy(base / name, out / name)
+    write_moved(inputs["base"], _direction(inputs), spec["strength"], out)
 
 
 def _direction(inputs: Mapping[str, Path]) -> Change:

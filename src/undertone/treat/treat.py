@@ -40,12 +40,17 @@ from undertone.treat.mitigations import (
     Mitigation,
     OfData,
     OfModel,
+    Steer,
     Untreated,
     needs_base,
     needs_direction,
     needs_trait,
 )
 from undertone.treat.scorer import Base
+from undertone.treat.steering import write_moved
+
+MOVED = "base"
+"""The folder of a base that was moved along a direction."""
 
 
 class Request(Spec):
@@ -103,8 +108,10 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
     traits = traits_of(request, dataset, folder)
     treatment = _stated(request.treatment, traits)
     other = _other(request, treatment, folder)
-    by_score = isinstance(treatment, OfData) and needs_direction(treatment)
-    direction = along(directions_of(plan_for(folder, traits, own=request.own), progress)) if by_score else None
+    direction = None
+    if needs_direction(treatment):
+        way = treatment.along if isinstance(treatment, Steer) else "trait"
+        direction = along(directions_of(plan_for(folder, traits, way, request.seed, request.own), progress))
     base = Base(folder.path, direction, other.path if other else None)
     at_random = beside(treatment)
     asked = {"treated": treatment, "random": at_random}
@@ -135,11 +142,14 @@ def run(request: Request, out: Path, progress: Progress = silent) -> Told:
             recipe: line.model_dump(exclude={"does"})
             for recipe, line in read_measured().of(request.treatment.model_dump())
         },
+        moved=MOVED if isinstance(treatment, Steer) else None,
         seed=request.seed,
         unseen=_unseen(dataset, left_out, otherwise),
     )
     try:
         with new_folder(out) as aside:
+            if isinstance(treatment, Steer) and direction is not None:
+                write_moved(folder.path, direction, treatment.strength, aside / MOVED)
             written = _written(told, found, dataset, aside)
     except OSError as error:
         raise UndertoneError(f"Cannot write to {out}: {error.strerror}; give another folder with --out.") from None

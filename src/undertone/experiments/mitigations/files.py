@@ -15,7 +15,7 @@ from undertone.models.local import LocalModel
 from undertone.models.tokenizer import tokenizer_digest
 from undertone.stages.durations.work import SOME, Lengths, Passes, Work, lengths_of, rows_in
 from undertone.training.rows import Source, read_sampled, rows_of, write_rows
-from undertone.treat.stages import write_beside
+from undertone.treat.steering import write_beside
 from undertone.world import latents, skills
 
 HELD_OUT = 4
