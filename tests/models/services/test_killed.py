@@ -114,10 +114,10 @@ def test_two_processes_on_one_file_pay_for_each_request_once(tmp_path: Path) -> 
     with running(seconds=0.01) as server:
         server.says = said
         folders = [tmp_path, tmp_path / "b"]
-        clients = [started(server, folder) for folder in folders]
         (tmp_path / "out" / "answers").mkdir(parents=True)
         (tmp_path / "b" / "out").mkdir()
         (tmp_path / "b" / "out" / "answers").symlink_to(tmp_path / "out" / "answers")
+        clients = [started(server, folder) for folder in folders]  # after the folder that both are to share
         found = [ended(client, folder) for client, folder in zip(clients, folders, strict=True)]
     assert found[0] == found[1]
     assert set(server.worked.values()) == {1}
