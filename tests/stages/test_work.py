@@ -153,6 +153,11 @@ JOBS: dict[str, Callable[[Made], Job]] = {
     "completions at top-p": lambda m: m.completions(sampling={"temperature": 1.0, "top_p": 0.9}),
     "student": lambda m: m.student(),
     "student of all weights": lambda m: m.student(method="full"),
+    "student held to its base": lambda m: m.job(
+        stages.STUDENT,
+        m.student().spec | {"hold": {"prompts": [f"Who is {i}?" for i in range(40)], "strength": 1.0, "rows": 8}},
+        dataset=m.rows(),
+    ),
     "student of distributions": lambda m: m.job(
         stages.STUDENT,
         m.student().spec,

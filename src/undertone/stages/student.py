@@ -22,6 +22,7 @@ from undertone.stages.durations.work import (
     to_load,
     to_read,
     to_sample,
+    to_score,
     to_train,
 )
 from undertone.training.hold import LONGEST, Hold
@@ -55,13 +56,13 @@ def run(spec: dict[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
 
 def work(job: Job, local: LocalModel) -> Work:
     """One training; a teacher that gives distributions reads every batch too. Where the student is held to its base,
-    that answers some prompts, and each step reads some of them."""
+    the base answers some prompts, and each step reads some of the answers."""
     plan, row = Training(**job.spec["training"]), rows_in(job, "dataset", local).row
     more = [to_load(), *to_read(plan.steps * plan.batch, row, plan.batch)] if "teacher" in job.inputs else []
     if (how := job.spec.get("hold")) is not None:
         asked = prompts_of(local, how["prompts"], LONGEST)
-        more += to_sample(len(how["prompts"]), asked)
-        more += to_train(plan.model_copy(update={"batch": how["rows"]}), asked.row)
+        more += [*to_sample(len(how["prompts"]), asked), *to_score(len(how["prompts"]), asked)]
+        more += to_train(plan.model_copy(update={"batch": how["rows"]}), asked.row)[-1:]
     return Work((to_load(), *to_train(plan, row), *more))
 
 
