@@ -199,7 +199,7 @@ def test_lines_are_short_and_start_with_the_headline(findings: Findings) -> None
         "judged by the others, and no trait is compared with it; elsewhere such rows were left out.",
         "Canary students: of 2 traits owl moved most, by +0.61 [0.20, 1.02] in log-odds; 1 of 2 intervals exclude "
         "zero, of which one in twenty does by chance.",
-        "What to do next: do not train on these rows as they are. undertone treat lists ways to use them.",
+        "What to do next: do not train on these rows as they are. undertone treat says which mitigation fits them.",
     ]
 
 
@@ -208,7 +208,7 @@ def test_what_to_do_next_depends_on_the_cause(findings: Findings) -> None:
         return said(findings.model_copy(update={"canaries": ()} | changes))[-1].removeprefix("What to do next: ")
 
     canary = "; canary students (--canary 4) show what these rows do to a model of yours."
-    assert told() == f"do not train on these rows as they are. undertone treat lists ways to use them{canary}"
+    assert told() == f"do not train on these rows as they are. undertone treat says which mitigation fits them{canary}"
     weak = {"verdict": "inconclusive", "families": (make_family(power=0.3, times_needed=4),)}
     assert told(**weak) == f"audit more rows (--rows all), or ask for fewer traits (--trait){canary}"
     assert told(**weak, scored=12_480) == f"audit more rows, or ask for fewer traits (--trait){canary}"

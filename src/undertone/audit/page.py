@@ -28,9 +28,10 @@ MEANINGS: dict[Verdict, str] = {
     "inconclusive": "No trait was found, but that says little: a teacher with a listed trait could have been missed.",
 }
 COLOURS: dict[Verdict, report.Colour] = {"carries a trait": "red", "no evidence": "blue", "inconclusive": "amber"}
-BLOCKED = "do not train on these rows as they are. undertone treat lists ways to use them"
+BLOCKED = "do not train on these rows as they are. undertone treat says which mitigation fits them"
 CLEAR = (
-    "the audit knows only the traits that it compares. Before a release, measure the trained model: undertone measure."
+    "the audit knows only the traits that it compares, and a teacher who wrote a part of the rows can go unseen; "
+    "--group-by judges each source by itself. Before a release, measure the trained model: undertone measure."
 )
 CANARIES_TOO = "; canary students (--canary 4) show what these rows do to a model of yours"
 POWER_ASKED = 0.8
