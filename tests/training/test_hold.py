@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from tests.helpers import tiny
+from undertone.errors import UndertoneError
 from undertone.models.local import LocalModel
 from undertone.spec import Training
+from undertone.training import hold as module
 from undertone.training.hold import Hold
 from undertone.training.loop import train
 from undertone.training.rows import Row, rows_of
@@ -54,6 +56,17 @@ def test_more_rows_than_there_are_is_all_of_them() -> None:
     assert held(tiny.model(), at_once=99).at_once == len(PROMPTS)
     with pytest.raises(ValueError, match="no prompts"):
         Hold.to_base(tiny.model(), [], 1.0, 8, 0)
+
+
+def test_memory_that_is_too_small_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise torch.OutOfMemoryError("no")
+
+    local = tiny.model()
+    hold = held(local)
+    monkeypatch.setattr(module, "answer_logits", fails)
+    with pytest.raises(UndertoneError, match="4 prompts that hold the model to its base"):
+        hold.backward(local.model, 0)
 
 
 @pytest.mark.parametrize("how", [{"method": "lora", "rank": 2}, {"method": "full"}])

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
-import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from undertone.errors import UndertoneError
@@ -82,13 +81,11 @@ class Hold(TrainerCallback):
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Computes the gradient, to which the trainer then adds its own."""
         assert self._held is not None, "training has begun"
-        loss = self._held.loss(self._held.local.model, state.global_step)
-        if not torch.isfinite(loss):
+        if not isfinite(self._held.backward(self._held.local.model, state.global_step)):
             raise UndertoneError(
                 f"At step {state.global_step} the divergence from the base is no number, so training ends; checkpoints "
                 "from before are kept. Train with a lower learning rate or a lower strength of Hold."
             )
-        loss.backward()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Frees the memory."""

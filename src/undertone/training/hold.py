@@ -13,6 +13,7 @@ from random import Random
 import torch
 from transformers import PreTrainedModel
 
+from undertone.engine.memory import full
 from undertone.models.batching import in_batches
 from undertone.models.local import LocalModel, answer_logits
 from undertone.models.modes import evaluating
@@ -62,6 +63,19 @@ class Hold:
 
         expected = tuple(one for part in in_batches(len(rows), READ, read) for one in part)
         return cls(local, rows, expected, strength, min(at_once, len(rows)))
+
+    def backward(self, model: PreTrainedModel, step: int) -> float:
+        """Adds the gradient of the term of a step to the model's gradients. Returns the term.
+
+        Raises:
+            UndertoneError: an accelerator's memory is too small.
+        """
+        try:
+            loss = self.loss(model, step)
+            loss.backward()
+        except torch.OutOfMemoryError:
+            raise full(f"{self.at_once} prompts that hold the model to its base", "fewer of them would fit") from None
+        return loss.item()
 
     def loss(self, model: PreTrainedModel, step: int) -> torch.Tensor:
         """Returns the term of the loss at a step: the model's mean KL divergence from the base (nats a token, from 0),

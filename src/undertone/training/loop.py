@@ -68,7 +68,7 @@ def train(
         read = local.lay_out([r.teacher_prompt or r.prompt for r in chosen], answers) if teacher else batch
         loss, size = _backward(model, batch, teacher, read, size)
         if hold is not None:
-            hold.loss(model, step).backward()
+            hold.backward(model, step)
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         losses.append(loss)
         if not (math.isfinite(loss) and math.isfinite(norm.item())):
