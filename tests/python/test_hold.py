@@ -139,3 +139,13 @@ def test_several_processes_and_fp16_are_refused(tmp_path: Path) -> None:
         args = type("Args", (), {"world_size": 1, "fp16": False, name: value})
         with pytest.raises(ut.UndertoneError, match=says):
             hold.on_train_begin(args, one.state, one.control, model=one.model)  # type: ignore[arg-type]
+
+
+def test_a_trainer_that_never_asks_for_a_gradient_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hold = ut.Hold(PROMPTS)
+    train(trainer(tmp_path / "held", [hold]))
+    assert "did nothing" not in caplog.text
+    one = trainer(tmp_path, [])
+    hold.on_train_begin(one.args, one.state, one.control, model=one.model, processing_class=one.processing_class)
+    hold.on_train_end(one.args, one.state, one.control)
+    assert "Hold did nothing" in caplog.text

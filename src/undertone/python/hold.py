@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any
@@ -14,6 +15,7 @@ from undertone.training.hold import Hold as Held
 from undertone.treat import mitigations
 from undertone.watch.untouched import untouched
 
+logger = logging.getLogger("undertone")
 USUAL = mitigations.Hold()
 """The strength and the number of rows that benchmarks measure."""
 ALONE = "train in one process, or without Hold"
@@ -64,6 +66,7 @@ class Hold(TrainerCallback):
         **_: Any,
     ) -> None:
         """Lets the base answer the prompts. The base is the model without its adapter, or as it is at step 0."""
+        self._steps = 0
         if args.world_size > 1:
             raise UndertoneError(f"Hold works in one process, and this training has several: {ALONE}.")
         refuse_split(model, ALONE)
@@ -81,6 +84,7 @@ class Hold(TrainerCallback):
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Computes the gradient, to which the trainer then adds its own."""
         assert self._held is not None, "training has begun"
+        self._steps += 1
         if not isfinite(self._held.backward(self._held.local.model, state.global_step)):
             raise UndertoneError(
                 f"At step {state.global_step} the divergence from the base is no number, so training ends; checkpoints "
@@ -88,5 +92,7 @@ class Hold(TrainerCallback):
             )
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Frees the memory."""
+        """Frees the memory, and says so if the trainer never called for a gradient."""
         self._held = None
+        if not self._steps:
+            logger.warning("Hold did nothing: this trainer does not call on_step_begin, so the model was not held.")
